@@ -1,0 +1,151 @@
+"""Model folders: config.json, model.safetensors, the tokenizer, MODEL_CARD.md and the checksums of them all.
+
+Weights keep the published tensor names. The word embeddings, which the published state dict holds twice, are stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from reg2rg.errors import InputError
+from reg2rg.models.config import ModelConfig
+from reg2rg.models.language_model import rebuild_rotary_tables
+from reg2rg.models.reg2rg import Reg2RG
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CHECKSUMS_FILE = "SHA256SUMS"
+CARD_FILE = "MODEL_CARD.md"
+TIED = "embedding_layer.weight"
+
+
+def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype = torch.float32, card: str) -> None:
+    """Write a model folder; weights are stored as ``dtype``, ``card`` is the text of MODEL_CARD.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items() if name != TIED}
+    save_file(_without_shared_storage(tensors, model), folder / WEIGHTS_FILE)
+    (folder / CONFIG_FILE).write_text(json.dumps(model.config.to_dict(), indent=2) + "\n")
+    model.tokenizer.save_pretrained(folder)
+    (folder / CARD_FILE).write_text(card)
+    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE)
+    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
+    (folder / CHECKSUMS_FILE).write_text("".join(lines))
+
+
+def load_model(folder: Path, device: str = "cpu") -> Reg2RG:
+    """The model of a verified folder, in evaluation mode, float32; InputError says what is missing or damaged."""
+    verify_model(folder)
+    config = read_config(folder)
+    try:
+        state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
+    except SafetensorError as error:
+        raise InputError(f"{folder / WEIGHTS_FILE} is not a readable safetensors file ({error}).") from error
+    model = load_state(config, state)
+    model.tokenizer = _load_tokenizer(folder)
+    return model.to(device).eval()
+
+
+def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
+    """A model of this config holding these tensors, named as published; InputError lists names and shapes that do not fit.
+
+    Built on the meta device, so memory holds the weights once. Rotary buffers of old checkpoints are left out: they are
+    computed, not learned.
+    """
+    with torch.device("meta"):
+        model = Reg2RG(config)
+    state = {name: tensor for name, tensor in state.items() if not name.endswith("rotary_emb.inv_freq")}
+    if config.language.tie_word_embeddings:
+        head = next(name for name in model.state_dict() if name.endswith("lm_head.weight"))
+        state.setdefault(head, state.get(head.replace("lm_head", "model.embed_tokens")))
+    _check_fit({n: t for n, t in model.state_dict().items() if n != TIED}, {n: t for n, t in state.items() if n != TIED})
+    model.load_state_dict(state, strict=False, assign=True)
+    model.tie_word_embeddings()
+    rebuild_rotary_tables(model.lang_model, config.language)
+    return model
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The configuration of a model folder."""
+    path = folder / CONFIG_FILE
+    try:
+        return ModelConfig.from_dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise InputError(f"{folder} is no model folder: it holds no {CONFIG_FILE}. `reg2rg models` lists models.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not readable as JSON ({error}).") from error
+
+
+def verify_model(folder: Path) -> None:
+    """Compare every file with its checksum; InputError names the first that is missing or differs."""
+    read_config(folder)
+    for name, expected in _checksums(folder).items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path} is missing from the model folder; copy or fetch the model again.")
+        if _sha256(path) != expected:
+            raise InputError(f"{path} is damaged: its SHA-256 differs from {CHECKSUMS_FILE}; copy or fetch the model again.")
+
+
+def model_hash(folder: Path) -> str:
+    """SHA-256 of the weights, as the folder's checksums state it."""
+    return _checksums(folder)[WEIGHTS_FILE]
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    path = folder / CHECKSUMS_FILE
+    try:
+        pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
+        checksums = {name: digest for digest, name in pairs}
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not a list of checksums and file names.") from error
+    if WEIGHTS_FILE not in checksums:
+        raise InputError(f"{path} does not list {WEIGHTS_FILE}.")
+    return checksums
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        if hasattr(hashlib, "file_digest"):  # Python 3.11
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def _without_shared_storage(tensors: dict[str, Tensor], model: Reg2RG) -> dict[str, Tensor]:
+    """Leave out the output head where it is the word embedding itself."""
+    if not model.config.language.tie_word_embeddings:
+        return tensors
+    return {name: tensor for name, tensor in tensors.items() if not name.endswith("lm_head.weight")}
+
+
+def _check_fit(expected: dict[str, Tensor], given: dict[str, Tensor]) -> None:
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - given.keys())]
+    problems += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys())]
+    problems += [
+        f"{name} has shape {tuple(given[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & given.keys())
+        if given[name].shape != expected[name].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise InputError(f"The weights do not fit the model's config: {'; '.join(problems[:5])}{more}.")
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)

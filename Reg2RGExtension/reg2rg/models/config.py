@@ -1,0 +1,170 @@
+"""Configuration of a model folder: architecture, preprocessing, prompt. Presets are small differences between configs.
+
+Defaults are the published Reg2RG with LLaMA-2-7B-chat. A field that the paper does not have is off by default and
+says so; the embedded ``phantom`` model differs from the published one only by the values of these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from reg2rg.errors import InputError
+
+Size = tuple[int, int, int]
+"""Voxels or tokens along the model's axes: right-left, anterior-posterior, superior-inferior."""
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """How a volume and its masks become tensors.
+
+    Attributes:
+        image_size: size the cropped whole volume is resized to.
+        texture_size: size each region's crop is resized to.
+        mask_size: size each region's mask, uncropped, is resized to.
+        body_threshold: HU above which a voxel counts for cropping.
+        hu_min, hu_max: HU clamped to this range, which then maps onto -1 to 1.
+        inside_only: average each resized texture voxel over the region's voxels alone, so that no background mixes
+            into its edges. Not in the paper.
+    """
+
+    image_size: Size = (256, 256, 64)
+    texture_size: Size = (256, 256, 64)
+    mask_size: Size = (256, 256, 64)
+    body_threshold: float = -1000.0
+    hu_min: float = -1000.0
+    hu_max: float = 200.0
+    inside_only: bool = False
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """A 3-D vision transformer (the texture encoder, shared with the whole volume, or the mask encoder).
+
+    Attributes:
+        table_size: voxels that the learned position table was made for; its size is table_size / patch_size.
+        patch_size: voxels of one token.
+        channels: equal copies of the one-channel input that the patch embedding expects.
+        dim, depth, heads, dim_head, mlp_dim: width, blocks, attention heads, their width, width of the MLP.
+        positions: "learned" (published) or "sine" (fixed, over the crop; the table has no weights then).
+        stem: "patch" (published: flatten and project) or "conv" (strided 3x3x3 convolutions down to the patch grid).
+    """
+
+    table_size: Size = (512, 512, 512)
+    patch_size: Size = (32, 32, 4)
+    channels: int = 3
+    dim: int = 768
+    depth: int = 12
+    heads: int = 8
+    dim_head: int = 64
+    mlp_dim: int = 2048
+    dropout: float = 0.1
+    positions: str = "learned"
+    stem: str = "patch"
+
+
+@dataclass(frozen=True)
+class PerceiverConfig:
+    """The resampler that turns any number of vision tokens into a few.
+
+    Attributes:
+        positions: add the fixed sine positions to the vision tokens once more before resampling. Not in the paper.
+    """
+
+    latents: int = 32
+    depth: int = 6
+    heads: int = 8
+    dim_head: int = 64
+    ff_mult: int = 4
+    positions: bool = False
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Low-rank adaptation of the language model's query and value projections."""
+
+    rank: int = 8
+    alpha: int = 32
+    dropout: float = 0.1
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """Shape of the LLaMA-family language model, in transformers' terms, and its LoRA.
+
+    Attributes:
+        lora: None trains the language model whole.
+    """
+
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_hidden_layers: int = 32
+    num_attention_heads: int = 32
+    num_key_value_heads: int = 32
+    max_position_embeddings: int = 4096
+    rms_norm_eps: float = 1e-5
+    rope_theta: float = 10000.0
+    tie_word_embeddings: bool = False
+    lora: LoraSettings | None = field(default_factory=LoraSettings)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything a model folder's config.json says.
+
+    Attributes:
+        name: preset or model name, shown in provenance.
+        regions_per_prompt: regions asked for in one prompt; 10 is published, 1 writes each region by itself.
+        instruction: the published instruction ends the prompt; False leaves it out. Not in the paper.
+    """
+
+    name: str = "llama2-7b"
+    preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    mask: VisionConfig = field(
+        default_factory=lambda: VisionConfig((256, 256, 64), (32, 32, 16), 1, 255, 3, 8, 64, 512)
+    )
+    perceiver: PerceiverConfig = field(default_factory=PerceiverConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    regions_per_prompt: int = 10
+    instruction: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types for config.json."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Read what ``to_dict`` wrote; InputError for unknown fields or values of a wrong kind."""
+        return _build(cls, values, "config")
+
+
+_NESTED = {
+    "preprocessing": PreprocessingConfig,
+    "vision": VisionConfig,
+    "mask": VisionConfig,
+    "perceiver": PerceiverConfig,
+    "language": LanguageConfig,
+    "lora": LoraSettings,
+}
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise InputError(f"{where} in the model's config.json is {values!r}; expected an object with named fields.")
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"{where} in the model's config.json has unknown fields: {', '.join(unknown)}.")
+    arguments = {}
+    for name, value in values.items():
+        if name in _NESTED and value is not None:
+            value = _build(_NESTED[name], value, f"{where}.{name}")
+        elif isinstance(value, list):
+            value = tuple(value)
+        arguments[name] = value
+    return cls(**arguments)

@@ -1,0 +1,52 @@
+"""Region encoder: texture, geometry and the whole volume become tokens of the language model (paper, section III-B).
+
+Attribute names are those of the published checkpoint (``embedding_layer``), so its tensors load by name.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from reg2rg.models.config import ModelConfig
+from reg2rg.models.perceiver import PerceiverResampler
+from reg2rg.models.vision_transformer import VisionTransformer
+
+
+class RegionEncoder(nn.Module):
+    """Encodes the whole volume into ``latents`` tokens and each region into ``latents`` texture tokens plus one for geometry.
+
+    Also holds the word embeddings (the language model's own parameter) and the boundary tokens around image and region.
+    """
+
+    def __init__(self, config: ModelConfig, word_embeddings: nn.Parameter) -> None:
+        super().__init__()
+        width = config.language.hidden_size
+        self.add_positions = config.perceiver.positions
+        self.weight = word_embeddings
+        self.image_token_weight = nn.Parameter(torch.randn(2, width))
+        self.region_token_weight = nn.Parameter(torch.randn(2, width))
+        self.vision_encoder = VisionTransformer(config.vision)
+        self.perceiver = PerceiverResampler(config.vision.dim, config.perceiver)
+        self.fc = nn.Linear(config.vision.dim, width)
+        self.mask_encoder = VisionTransformer(config.mask)
+        self.mask_fc = nn.Linear(config.mask.dim, width)
+
+    def latents(self, volumes: Tensor, vision_tokens: Tensor | None = None) -> Tensor:
+        """Volumes (B, H, W, D) in [-1, 1] to latents (B, latents, dim), from their vision tokens if those are at hand."""
+        tokens = self.vision_encoder(volumes) if vision_tokens is None else vision_tokens
+        if self.add_positions:
+            tokens = tokens + self.vision_encoder.positions(volumes)
+        return self.perceiver(tokens)
+
+    def encode_volumes(self, volumes: Tensor) -> Tensor:
+        """Volumes (B, H, W, D) in [-1, 1] to tokens (B, latents, width)."""
+        return self.fc(self.latents(volumes))
+
+    def encode_masks(self, masks: Tensor) -> Tensor:
+        """Masks (B, H, W, D) in [0, 1] to one token each (B, 1, width)."""
+        return self.mask_fc(self.mask_encoder(masks).mean(dim=1, keepdim=True))
+
+    def encode_regions(self, textures: Tensor, masks: Tensor) -> Tensor:
+        """Textures and masks of B regions to (B, latents + 1, width): texture tokens, then the geometry token."""
+        return torch.cat([self.encode_volumes(textures), self.encode_masks(masks)], dim=1)

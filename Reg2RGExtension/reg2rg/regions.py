@@ -1,0 +1,153 @@
+"""The ten regions of a chest CT: the one table. Nobody else spells a region's name.
+
+Names and their order are the published model's (Reg2RG, IEEE TMI 2025; alphabetical), because its prompts, reports
+and slot numbers depend on both. SNOMED CT codes are those of the DICOM exports, structures are TotalSegmentator 2
+class names, colours are Paul Tol's "light" scheme, which colour-blind readers can tell apart on a dark image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reg2rg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """Display window in HU."""
+
+    level: float
+    width: float
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest HU shown."""
+        return self.level - self.width / 2, self.level + self.width / 2
+
+
+LUNG_WINDOW = Window(-600, 1500)
+SOFT_TISSUE_WINDOW = Window(40, 400)
+BONE_WINDOW = Window(400, 1800)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One of the ten regions.
+
+    Attributes:
+        name: as the published model spells it.
+        display_name: as people read it.
+        color: red, green, blue, 0 to 255.
+        snomed: SNOMED CT code value and meaning.
+        structures: TotalSegmentator task -> class names whose union is the region.
+        window: the display window the region is read in.
+        reading_order: place in the report, 0 is read first.
+        shell_mm: if set, the region is not the union of its structures but a layer of this thickness around it.
+    """
+
+    name: str
+    display_name: str
+    color: tuple[int, int, int]
+    snomed: tuple[str, str]
+    structures: dict[str, tuple[str, ...]]
+    window: Window
+    reading_order: int
+    shell_mm: float | None = None
+
+
+_LOBES = (
+    "lung_upper_lobe_left",
+    "lung_lower_lobe_left",
+    "lung_upper_lobe_right",
+    "lung_middle_lobe_right",
+    "lung_lower_lobe_right",
+)
+_SIDES = ("left", "right")
+_BONES = (
+    *(f"vertebrae_{level}" for level in ("C6", "C7", *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))),
+    *(f"rib_{side}_{number}" for side in _SIDES for number in range(1, 13)),
+    *(f"{bone}_{side}" for bone in ("humerus", "scapula", "clavicula") for side in _SIDES),
+    "sternum",
+    "costal_cartilages",
+)
+_ABDOMEN = (
+    "liver",
+    "spleen",
+    "kidney_right",
+    "kidney_left",
+    "adrenal_gland_right",
+    "adrenal_gland_left",
+    "pancreas",
+    "gallbladder",
+    "stomach",
+    "duodenum",
+    "small_bowel",
+    "colon",
+)
+
+REGIONS: tuple[Region, ...] = (
+    Region("abdomen", "Abdomen", (238, 221, 136), ("818981001", "Abdomen"), {"total": _ABDOMEN}, SOFT_TISSUE_WINDOW, 9),
+    Region("bone", "Bones", (221, 221, 221), ("272673000", "Bone"), {"total": _BONES}, BONE_WINDOW, 8),
+    Region("breast", "Breast", (255, 170, 187), ("76752008", "Breast"), {"breasts": ("breast",)}, SOFT_TISSUE_WINDOW, 7),
+    Region(
+        "esophagus", "Esophagus", (170, 170, 0), ("32849002", "Esophagus"), {"total": ("esophagus",)}, SOFT_TISSUE_WINDOW, 5
+    ),
+    Region(
+        "heart",
+        "Heart",
+        (204, 102, 119),
+        ("80891009", "Heart"),
+        {"total": ("heart", "atrial_appendage_left")},
+        SOFT_TISSUE_WINDOW,
+        4,
+    ),
+    Region("lung", "Lungs", (119, 170, 221), ("39607008", "Lung"), {"total": _LOBES}, LUNG_WINDOW, 0),
+    Region(
+        "mediastinum",
+        "Mediastinum",
+        (238, 136, 102),
+        ("72410000", "Mediastinum"),
+        {"trunk_cavities": ("mediastinum",)},
+        SOFT_TISSUE_WINDOW,
+        3,
+    ),
+    Region(
+        "pleura",
+        "Pleura",
+        (68, 187, 153),
+        ("3120008", "Pleura"),
+        {"total": _LOBES, "pleural_pericard_effusion": ("pleural_effusion",)},
+        SOFT_TISSUE_WINDOW,
+        2,
+        shell_mm=5.0,
+    ),
+    Region(
+        "thyroid", "Thyroid", (187, 204, 51), ("69748006", "Thyroid"), {"total": ("thyroid_gland",)}, SOFT_TISSUE_WINDOW, 6
+    ),
+    Region(
+        "trachea and bronchie",
+        "Trachea and bronchi",
+        (153, 221, 255),
+        ("110726009", "Trachea and bronchus"),
+        {"total": ("trachea",), "lung_vessels": ("lung_trachea_bronchia",)},
+        LUNG_WINDOW,
+        1,
+    ),
+)
+
+REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
+_BY_NAME = {region.name: region for region in REGIONS}
+
+
+def get_region(name: str) -> Region:
+    """The region of that published name; InputError for any other."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise InputError(f"No region is called {name!r}. Regions are: {', '.join(REGION_NAMES)}.") from None
+
+
+def in_reading_order(names: Iterable[str]) -> list[Region]:
+    """The named regions in the order a radiologist reads them."""
+    return sorted((get_region(name) for name in names), key=lambda region: region.reading_order)

@@ -1,0 +1,12 @@
+"""Where the extension-level Resources folder is: the embedded model and the sample case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def resources_folder() -> Path:
+    """Resources/ inside the installed package, or at the top of a source checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "Resources"
+    return installed if installed.is_dir() else package.parents[1] / "Resources"

@@ -1,0 +1,45 @@
+"""The closed formulas behind ../shared/reference/parity: weights, volumes and masks that anyone can make again."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reg2rg.models.config import LanguageConfig, ModelConfig, VisionConfig
+
+
+def small_config() -> ModelConfig:
+    """The published architecture at the small size of small.json."""
+    return ModelConfig(
+        name="parity",
+        vision=VisionConfig(dim=48),
+        language=LanguageConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+                                num_key_value_heads=4),
+    )  # fmt: skip
+
+
+def weight(key: str, shape: list[int]) -> Tensor:
+    """The tensor of that name."""
+    seed = zlib.crc32(key.encode()) % 9973
+    v = np.sin((np.arange(int(np.prod(shape))) % 100003) * 0.7391 + seed)
+    if len(shape) == 1:
+        v = 1 + 0.1 * v if key.endswith(".weight") else 0.05 * v
+    else:
+        v = 1.5 * v / np.sqrt(shape[-1])
+    return torch.from_numpy(v.astype(np.float32).reshape(shape))
+
+
+def volume(r: int) -> Tensor:
+    """Volume r of (256, 256, 64): 0 is the global image, 1 and 2 the first and second slot."""
+    h, w, d = np.ogrid[:256, :256, :64]
+    return torch.from_numpy(np.sin(0.11 * h + 0.07 * w + 0.05 * d + r).astype(np.float32))
+
+
+def mask(r: int) -> Tensor:
+    """Mask r of (256, 256, 64)."""
+    h, w, d = np.ogrid[:256, :256, :64]
+    inside = ((h - 128 - 5 * r) / 60) ** 2 + ((w - 128) / 50) ** 2 + ((d - 32) / 20) ** 2 < 1
+    return torch.from_numpy(inside.astype(np.float32))

@@ -1,0 +1,110 @@
+"""Our model computes what the published architecture computes (numbers in ../shared/reference/parity)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import parity
+import pytest
+import torch
+
+from reg2rg.generation import decode
+from reg2rg.models.checkpoints import load_state
+from reg2rg.models.config import ModelConfig
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+
+
+@pytest.fixture(scope="module")
+def expected(shared: Path) -> dict[str, np.ndarray]:
+    with np.load(shared / "reference/parity/small.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="module")
+def model(shared: Path) -> Reg2RG:
+    shapes = json.loads((shared / "reference/parity/small.json").read_text())["state_dict_shapes"]
+    tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
+    state = {name: parity.weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
+    model = load_state(parity.small_config(), state).eval()
+    model.tokenizer = type("Tokenizer", (), {"eos_token_id": 2})
+    return model
+
+
+@pytest.fixture(scope="module")
+def prompt(shared: Path) -> list[int]:
+    return json.loads((shared / "reference/prompt_token_fixtures.json").read_text())["prompt_2_regions"]
+
+
+@pytest.fixture(scope="module")
+def features(model: Reg2RG) -> PromptFeatures:
+    encoder = model.embedding_layer
+    with torch.inference_mode():
+        image = encoder.encode_volumes(parity.volume(0)[None])[0]
+        textures, masks = (torch.stack([f(r) for r in (1, 2)]) for f in (parity.volume, parity.mask))
+        return PromptFeatures(image, encoder.encode_regions(textures, masks))
+
+
+def close(actual: torch.Tensor, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(actual.detach().numpy().reshape(expected.shape), expected, rtol=0, atol=2e-4)
+
+
+def test_vision_tokens_latents_and_mask_token_are_the_published_ones(model, expected):
+    encoder = model.embedding_layer
+    with torch.inference_mode():
+        tokens = encoder.vision_encoder(parity.volume(0)[None])
+        close(tokens[:, ::64], expected["vision_tokens_image"])
+        close(encoder.perceiver(tokens), expected["perceiver_image"])
+        close(encoder.mask_encoder(parity.mask(1)[None]).mean(1), expected["mask_token_first_region"])
+
+
+def test_input_embeddings_and_last_logits_are_the_published_ones(model, expected, prompt, features):
+    ids = torch.tensor([prompt])
+    with torch.inference_mode():
+        close(model.embed(ids, [features]), expected["inputs_embeds"])
+        close(model(ids, [features]).logits[0, -1], expected["logits_last"])
+
+
+def test_greedy_ids_are_exactly_the_published_ones(model, expected, prompt, features):
+    with torch.inference_mode():
+        steps = list(decode(model, [prompt], [features], max_new_tokens=24))
+    bos = 1
+    assert [bos, *(ids[0] for ids, _ in steps)] == expected["greedy_ids"].ravel().tolist()
+
+
+def test_a_batch_of_different_prompts_draws_what_each_prompt_draws_alone(model, shared, prompt, features):
+    fixtures = json.loads((shared / "reference/prompt_token_fixtures.json").read_text())
+    prompts = [prompt, fixtures["prompt_1_regions"]]
+    with torch.inference_mode():
+        together = [ids for ids, _ in decode(model, prompts, [features, features], max_new_tokens=6)]
+        alone = [[ids[0] for ids, _ in decode(model, [p], [features], max_new_tokens=6)] for p in prompts]
+    assert [list(ids) for ids in zip(*together, strict=True)] == alone
+
+
+def test_loss_is_the_published_one(model, expected, prompt, features):
+    ids = torch.tensor([prompt])
+    labels = ids.masked_fill(ids >= 32000, -100)
+    labels[:, :20] = -100
+    with torch.inference_mode():
+        close(model(ids, [features], labels=labels).loss, expected["loss_labels_from_20"])
+
+
+def test_forward_leaves_its_inputs_as_they_were(model, prompt, features):
+    ids = torch.tensor([prompt])
+    before = ids.clone(), features.image.clone(), features.regions.clone()
+    with torch.inference_mode():
+        first, second = (model(ids, [features]).logits for _ in range(2))
+    assert torch.equal(first, second)
+    for now, then in zip((ids, features.image, features.regions), before, strict=True):
+        assert torch.equal(now, then)
+
+
+def test_llama2_7b_preset_has_the_published_names_and_shapes(shared: Path):
+    with (shared / "reference/state_dict_keys_full.tsv").open() as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        published = {row["key"]: row["shape"] for row in rows if not row["key"].endswith("rotary_emb.inv_freq")}
+    with torch.device("meta"):
+        ours = {name: str(tuple(t.shape)) for name, t in Reg2RG(ModelConfig()).state_dict().items()}
+    assert ours == published
