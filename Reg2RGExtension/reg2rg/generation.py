@@ -14,17 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.errors import Cancelled, Reg2RGError
+from reg2rg.errors import Cancelled, InputError
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import parse_report, prompt_ids
 
-CONTEXT_NEEDED = "the prompt takes {prompt} tokens and up to {new} are asked for, but {name} holds {limit}; ask for fewer"
-
 
 @dataclass(frozen=True)
 class TextToken:
-    """Characters ``start`` to ``end`` of a section's text and the probability the model gave the token they come from."""
+    """Characters ``start`` to ``end`` of a section's text, from a token that the model gave this probability."""
 
     start: int
     end: int
@@ -71,7 +69,8 @@ def write_sections(
     with torch.inference_mode():
         features = encode_groups(model, inputs, groups, cancelled)
         prompts = [
-            prompt_ids(model.tokenizer, model.special, len(group), instruction=model.config.instruction) for group in groups
+            prompt_ids(model.tokenizer, model.special, len(group), instruction=model.config.instruction)
+            for group in groups
         ]
         drafts = [_Draft(model.tokenizer, group) for group in groups]
         reported: dict[str, WrittenSection] = {}
@@ -116,8 +115,10 @@ def decode(
     embeddings, attention_mask = _left_padded(model, prompts, features)
     limit = model.config.language.max_position_embeddings
     if embeddings.shape[1] + max_new_tokens > limit:
-        told = CONTEXT_NEEDED.format(prompt=embeddings.shape[1], new=max_new_tokens, name=model.config.name, limit=limit)
-        raise Reg2RGError(f"The report does not fit the model's context: {told} new tokens.")
+        raise InputError(
+            f"{max_new_tokens} new tokens after a prompt of {embeddings.shape[1]} do not fit into the context of "
+            f"{model.config.name}, {limit} tokens; ask for at most {limit - embeddings.shape[1]}."
+        )
     positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
     step: dict[str, Any] = {"inputs_embeds": embeddings}
     cache = None

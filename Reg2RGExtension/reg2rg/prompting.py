@@ -46,7 +46,7 @@ def prompt_ids(tokenizer: Any, special: SpecialTokens, slots: int, *, instructio
 def training_ids(
     tokenizer: Any, special: SpecialTokens, sections: Sequence[tuple[str, str]], *, instruction: bool = True
 ) -> tuple[list[int], int]:
-    """Ids of prompt and report for sections (region name, text) in slot order, ended by EOS, and the prompt's length."""
+    """Ids of prompt and report for sections (region name, text) in slot order, with EOS, and the prompt's length."""
     parts = _prompt_parts(special, len(sections), instruction)
     prompt_length = len(_encode(tokenizer, parts))
     parts[-1] += " " + report_text(sections)
@@ -74,7 +74,8 @@ def parse_report(text: str) -> list[SlotText]:
         written = text[match.end() : end]
         start = match.end() + len(written) - len(written.lstrip())
         slot = int(match[1])
-        slots.setdefault(slot, SlotText(slot, match[2].strip(), start, match.end() + len(written.rstrip()), bool(following)))
+        end = match.end() + len(written.rstrip())
+        slots.setdefault(slot, SlotText(slot, match[2].strip(), start, end, closed=following is not None))
     return list(slots.values())
 
 
@@ -87,7 +88,7 @@ def _prompt_parts(special: SpecialTokens, slots: int, instruction: bool) -> list
 
 
 def _encode(tokenizer: Any, parts: Sequence[Any]) -> list[int]:
-    """BOS and the parts. Each stretch of text between special tokens is encoded by itself, as by the published tokenizer."""
+    """BOS and the parts. Text between special tokens is encoded by itself, as the published tokenizer does."""
     ids = [tokenizer.bos_token_id]
     for part in parts:
         ids += tokenizer.encode(part, add_special_tokens=False) if isinstance(part, str) else part

@@ -65,7 +65,10 @@ _LOBES = (
 )
 _SIDES = ("left", "right")
 _BONES = (
-    *(f"vertebrae_{level}" for level in ("C6", "C7", *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))),
+    *(
+        f"vertebrae_{level}"
+        for level in ("C6", "C7", *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))
+    ),
     *(f"rib_{side}_{number}" for side in _SIDES for number in range(1, 13)),
     *(f"{bone}_{side}" for bone in ("humerus", "scapula", "clavicula") for side in _SIDES),
     "sternum",
@@ -89,9 +92,17 @@ _ABDOMEN = (
 REGIONS: tuple[Region, ...] = (
     Region("abdomen", "Abdomen", (238, 221, 136), ("818981001", "Abdomen"), {"total": _ABDOMEN}, SOFT_TISSUE_WINDOW, 9),
     Region("bone", "Bones", (221, 221, 221), ("272673000", "Bone"), {"total": _BONES}, BONE_WINDOW, 8),
-    Region("breast", "Breast", (255, 170, 187), ("76752008", "Breast"), {"breasts": ("breast",)}, SOFT_TISSUE_WINDOW, 7),
     Region(
-        "esophagus", "Esophagus", (170, 170, 0), ("32849002", "Esophagus"), {"total": ("esophagus",)}, SOFT_TISSUE_WINDOW, 5
+        "breast", "Breast", (255, 170, 187), ("76752008", "Breast"), {"breasts": ("breast",)}, SOFT_TISSUE_WINDOW, 7
+    ),
+    Region(
+        "esophagus",
+        "Esophagus",
+        (170, 170, 0),
+        ("32849002", "Esophagus"),
+        {"total": ("esophagus",)},
+        SOFT_TISSUE_WINDOW,
+        5,
     ),
     Region(
         "heart",
@@ -123,7 +134,13 @@ REGIONS: tuple[Region, ...] = (
         shell_mm=5.0,
     ),
     Region(
-        "thyroid", "Thyroid", (187, 204, 51), ("69748006", "Thyroid"), {"total": ("thyroid_gland",)}, SOFT_TISSUE_WINDOW, 6
+        "thyroid",
+        "Thyroid",
+        (187, 204, 51),
+        ("69748006", "Thyroid"),
+        {"total": ("thyroid_gland",)},
+        SOFT_TISSUE_WINDOW,
+        6,
     ),
     Region(
         "trachea and bronchie",

@@ -25,5 +25,6 @@ def find_model(name_or_folder: str | Path | None = None) -> Path:
     if (folder / "config.json").is_file():
         return folder
     raise InputError(
-        f"No model {wanted!r}: neither an installed model ({', '.join(known) or 'none'}) nor a folder with a config.json."
+        f"No model {wanted!r}: neither an installed model ({', '.join(known) or 'none'}) "
+        "nor a folder with a config.json."
     )

@@ -1,6 +1,6 @@
 """Model folders: config.json, model.safetensors, the tokenizer, MODEL_CARD.md and the checksums of them all.
 
-Weights keep the published tensor names. The word embeddings, which the published state dict holds twice, are stored once.
+Weights keep the published tensor names. The word embeddings, twice in the published state dict, are stored once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def load_model(folder: Path, device: str = "cpu") -> Reg2RG:
 
 
 def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
-    """A model of this config holding these tensors, named as published; InputError lists names and shapes that do not fit.
+    """A model of this config holding these tensors, named as published; InputError lists those that do not fit.
 
     Built on the meta device, so memory holds the weights once. Rotary buffers of old checkpoints are left out: they are
     computed, not learned.
@@ -66,7 +66,9 @@ def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
     if config.language.tie_word_embeddings:
         head = next(name for name in model.state_dict() if name.endswith("lm_head.weight"))
         state.setdefault(head, state.get(head.replace("lm_head", "model.embed_tokens")))
-    _check_fit({n: t for n, t in model.state_dict().items() if n != TIED}, {n: t for n, t in state.items() if n != TIED})
+    _check_fit(
+        {n: t for n, t in model.state_dict().items() if n != TIED}, {n: t for n, t in state.items() if n != TIED}
+    )
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_word_embeddings()
     rebuild_rotary_tables(model.lang_model, config.language)
@@ -79,7 +81,9 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         return ModelConfig.from_dict(json.loads(path.read_text()))
     except FileNotFoundError:
-        raise InputError(f"{folder} is no model folder: it holds no {CONFIG_FILE}. `reg2rg models` lists models.") from None
+        raise InputError(
+            f"{folder} is no model folder: it holds no {CONFIG_FILE}. `reg2rg models` lists models."
+        ) from None
     except ValueError as error:
         raise InputError(f"{path} is not readable as JSON ({error}).") from error
 
@@ -92,7 +96,9 @@ def verify_model(folder: Path) -> None:
         if not path.is_file():
             raise InputError(f"{path} is missing from the model folder; copy or fetch the model again.")
         if _sha256(path) != expected:
-            raise InputError(f"{path} is damaged: its SHA-256 differs from {CHECKSUMS_FILE}; copy or fetch the model again.")
+            raise InputError(
+                f"{path} is damaged: its SHA-256 differs from {CHECKSUMS_FILE}; copy or fetch the model again."
+            )
 
 
 def model_hash(folder: Path) -> str:

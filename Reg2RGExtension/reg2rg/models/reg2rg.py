@@ -75,7 +75,11 @@ class Reg2RG(nn.Module):
         return embedded.masked_scatter(is_special[..., None], torch.cat(rows).to(embedded.dtype))
 
     def forward(
-        self, ids: Tensor, features: Sequence[PromptFeatures], attention_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        ids: Tensor,
+        features: Sequence[PromptFeatures],
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Any:
         """The language model's output (logits, and loss if labels are given) for ids (B, N), right-padded."""
         embeddings = self.embed(ids, features)

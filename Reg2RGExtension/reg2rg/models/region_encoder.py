@@ -14,9 +14,9 @@ from reg2rg.models.vision_transformer import VisionTransformer
 
 
 class RegionEncoder(nn.Module):
-    """Encodes the whole volume into ``latents`` tokens and each region into ``latents`` texture tokens plus one for geometry.
+    """Encodes the whole volume into ``latents`` tokens, each region into ``latents`` of texture and one of geometry.
 
-    Also holds the word embeddings (the language model's own parameter) and the boundary tokens around image and region.
+    Also holds the word embeddings (the language model's own parameter) and the tokens around image and region.
     """
 
     def __init__(self, config: ModelConfig, word_embeddings: nn.Parameter) -> None:
@@ -33,7 +33,7 @@ class RegionEncoder(nn.Module):
         self.mask_fc = nn.Linear(config.mask.dim, width)
 
     def latents(self, volumes: Tensor, vision_tokens: Tensor | None = None) -> Tensor:
-        """Volumes (B, H, W, D) in [-1, 1] to latents (B, latents, dim), from their vision tokens if those are at hand."""
+        """Volumes (B, H, W, D) in [-1, 1] to latents (B, latents, dim), from their vision tokens if those are given."""
         tokens = self.vision_encoder(volumes) if vision_tokens is None else vision_tokens
         if self.add_positions:
             tokens = tokens + self.vision_encoder.positions(volumes)

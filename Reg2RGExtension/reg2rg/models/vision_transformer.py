@@ -59,7 +59,8 @@ class Patchify(nn.Module):
 class ConvolutionalStem(nn.Module):
     """Strided 3x3x3 convolutions down to the patch grid, beside each patch's own statistics. Not in the paper.
 
-    The statistics (mean, spread, extremes) keep what is small and dense, such as a calcification, from being averaged away.
+    The statistics (mean, spread, extremes) keep what is small and dense, such as a calcification, from being averaged
+    away.
     """
 
     def __init__(self, config: VisionConfig) -> None:

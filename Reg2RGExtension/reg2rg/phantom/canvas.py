@@ -74,7 +74,7 @@ class Canvas:
         """A round tube through the points, its radius changing linearly between them."""
         points = np.asarray(points, float)
         radii = np.broadcast_to(np.asarray(radii, float), len(points))
-        whole = self.box((points - radii[:, None]).min(axis=0), (points + radii[:, None]).max(axis=0))
+        whole = self.box(points.min(axis=0) - radii.max(), points.max(axis=0) + radii.max())
         coverage = np.zeros([s.stop - s.start for s in whole], np.float32)
         for start, end, first, last in zip(points, points[1:], radii, radii[1:]):
             part = self._segment(start, end, first, last)

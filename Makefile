@@ -1,0 +1,45 @@
+# make demo   a report of the sample case, in out/demo
+# make test   lint and all tests
+# Both make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
+
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3.10 python3,$(shell command -v $(p) 2>/dev/null)))
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/reg2rg demo -o out/demo
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test
+	$(BIN)/python Testing/Benchmarks/preprocessing.py
+
+clean:
+	rm -rf $(VENV) out
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: asked for later, another package's wish could bring in a build of several gigabytes.
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	$(PIP) -e .[test,totalsegmentator,train]
+	touch $@

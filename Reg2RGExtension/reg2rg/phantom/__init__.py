@@ -1,0 +1,6 @@
+"""Synthetic chest CTs with regions, findings and the report that describes them, to train and test on."""
+
+from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom
+from reg2rg.phantom.kinds import FINDINGS, Finding
+
+__all__ = ["FINDINGS", "Finding", "PhantomCase", "PhantomConfig", "make_phantom"]

@@ -1,0 +1,1 @@
+"""Training: nothing in the inference path imports this package."""
