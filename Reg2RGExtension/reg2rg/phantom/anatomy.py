@@ -20,7 +20,8 @@ class Anatomy:
     Attributes:
         canvas: the HU, without blur and noise.
         build: the body's sizes and densities.
-        masks: region -> boolean array (z, y, x); findings that grow out of a region are added to it.
+        masks: region -> boolean array (z, y, x), without the lungs; findings that grow out of a region are added to it.
+            That of the pleura is what fills its space, nothing in health.
         cavity: distance (mm) of every voxel to the chest wall's inner surface, negative inside, measured in the axial
             plane.
         diaphragm: height (mm) of the diaphragm, (1, y, x).
@@ -28,17 +29,23 @@ class Anatomy:
         points: named points and paths in mm (x, y, z).
         shapes: named shapes.
         breathing: lung tissue above the diaphragm, boolean (z, y, x); shrinks as fluid or air takes its place.
+        labels: planted findings, uint8 (z, y, x): 0 or the index in FINDINGS plus 1.
     """
 
     canvas: Canvas
     build: Build
-    masks: dict[str, np.ndarray] = field(default_factory=dict)
-    cavity: np.ndarray = None
-    diaphragm: np.ndarray = None
-    rib_number: np.ndarray = None
+    masks: dict[str, np.ndarray] = field(init=False)
+    cavity: np.ndarray = field(init=False)
+    diaphragm: np.ndarray = field(init=False)
+    rib_number: np.ndarray = field(init=False)
     points: dict[str, np.ndarray] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
-    breathing: np.ndarray = None
+    breathing: np.ndarray = field(init=False)
+    labels: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.masks = {"pleura": np.zeros(self.canvas.shape, bool)}
+        self.labels = np.zeros(self.canvas.shape, np.uint8)
 
     def side(self, name: str) -> np.ndarray:
         """Voxels of the patient's left or right half, to broadcast against a mask."""

@@ -9,7 +9,7 @@ import numpy as np
 _HEIGHTS = (-300.0, -200.0, -100.0, -40.0, 0.0, 30.0, 60.0)
 """Heights (mm above the lung apex) at which the curves below are given."""
 _CURVES = {
-    "body_width": (1.0, 1.0, 1.0, 1.0, 0.93, 0.66, 0.45),
+    "body_width": (1.0, 1.0, 1.0, 1.02, 1.0, 0.84, 0.60),
     "body_depth": (1.0, 1.0, 1.0, 0.93, 0.80, 0.68, 0.62),
     "centre": (0.0, 0.0, 2.0, 9.0, 16.0, 20.0, 22.0),
     "spine": (48.0, 58.0, 63.0, 60.0, 50.0, 40.0, 34.0),
@@ -62,7 +62,7 @@ class Build:
             pericardium=(rng.uniform(3, 5), rng.uniform(-100, -75)),
             blood=38 + 95 * contrast + rng.uniform(-4, 4),
             muscle=50 + 8 * contrast + rng.uniform(-5, 5),
-            liver=58 + 45 * contrast + rng.uniform(-6, 8),
+            liver=66 + 40 * contrast + rng.uniform(-6, 8),
             spleen=46 + 55 * contrast + rng.uniform(-4, 4),
             kidney=32 + 70 * contrast + rng.uniform(-4, 4),
             thyroid=105 + 45 * contrast + rng.uniform(-8, 10),

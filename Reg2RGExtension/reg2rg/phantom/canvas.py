@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,7 +36,10 @@ class Canvas:
     def __init__(self, size: Sequence[int], spacing: Sequence[float], origin: Point) -> None:
         self.spacing = tuple(float(s) for s in spacing)
         self.origin = tuple(float(o) for o in origin)
-        axes = [np.float32(o) + np.float32(s) * np.arange(n, dtype=np.float32) for n, s, o in zip(size, spacing, origin)]
+        axes = [
+            np.float32(o) + np.float32(s) * np.arange(n, dtype=np.float32)
+            for n, s, o in zip(size, spacing, origin, strict=True)
+        ]
         self.x, self.y, self.z = axes[0][None, None, :], axes[1][None, :, None], axes[2][:, None, None]
         self.hu = np.full(tuple(size)[::-1], -1000, np.float32)
         self._softness = 1 / float(np.mean(spacing))
@@ -47,12 +51,11 @@ class Canvas:
 
     def box(self, lowest: Point, highest: Point) -> tuple[slice, slice, slice]:
         """Slices (z, y, x) of the voxels between two corners, one voxel wider on each side."""
-        slices = []
-        for low, high, origin, spacing, count in zip(lowest, highest, self.origin, self.spacing, self.shape[::-1]):
-            start = int(np.clip(np.floor((low - origin) / spacing) - 1, 0, count))
-            stop = int(np.clip(np.ceil((high - origin) / spacing) + 2, 0, count))
-            slices.append(slice(start, max(start, stop)))
-        return tuple(slices[::-1])
+        start = np.floor(np.subtract(lowest, self.origin) / self.spacing) - 1
+        stop = np.ceil(np.subtract(highest, self.origin) / self.spacing) + 2
+        count = self.shape[::-1]
+        edges = np.clip((start, np.maximum(start, stop)), 0, count).astype(int)
+        return tuple(slice(first, last) for first, last in edges.T[::-1].tolist())
 
     def soften(self, distance: np.ndarray) -> np.ndarray:
         """Coverage of voxels at a signed distance (mm, negative inside) from a surface."""
@@ -64,10 +67,10 @@ class Canvas:
         box = self.box(np.subtract(centre, reach), np.add(centre, reach))
         offsets = self._offsets(box, centre)
         if turn is not None:
-            offsets = [sum(np.float32(w) * o for w, o in zip(axis, offsets)) for axis in turn]
-        scaled = [offset / np.float32(radius) for offset, radius in zip(offsets, radii)]
+            offsets = [sum(np.float32(w) * o for w, o in zip(axis, offsets, strict=True)) for axis in turn]
+        scaled = [offset / np.float32(radius) for offset, radius in zip(offsets, radii, strict=True)]
         rho = np.sqrt(sum(s * s for s in scaled))
-        slope = np.sqrt(sum((s / np.float32(radius)) ** 2 for s, radius in zip(scaled, radii)))
+        slope = np.sqrt(sum((s / np.float32(radius)) ** 2 for s, radius in zip(scaled, radii, strict=True)))
         return Shape(box, self.soften(rho * (rho - 1) / np.maximum(slope, np.float32(1e-6))))
 
     def tube(self, points: Sequence[Point], radii: Sequence[float] | float) -> Shape:
@@ -76,9 +79,9 @@ class Canvas:
         radii = np.broadcast_to(np.asarray(radii, float), len(points))
         whole = self.box(points.min(axis=0) - radii.max(), points.max(axis=0) + radii.max())
         coverage = np.zeros([s.stop - s.start for s in whole], np.float32)
-        for start, end, first, last in zip(points, points[1:], radii, radii[1:]):
+        for (start, first), (end, last) in pairwise(zip(points, radii, strict=True)):
             part = self._segment(start, end, first, last)
-            inner = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part.box, whole))
+            inner = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part.box, whole, strict=True))
             np.maximum(coverage[inner], part.coverage, out=coverage[inner])
         return Shape(whole, coverage)
 
@@ -93,7 +96,7 @@ class Canvas:
 
     def _offsets(self, box: tuple[slice, slice, slice], centre: Point) -> list[np.ndarray]:
         axes = (self.x[:, :, box[2]], self.y[:, box[1]], self.z[box[0]])
-        return [axis - np.float32(c) for axis, c in zip(axes, centre)]
+        return [axis - np.float32(c) for axis, c in zip(axes, centre, strict=True)]
 
     def everywhere(self, distance: np.ndarray) -> Shape:
         """The shape whose surface is where a distance given on the whole grid is zero."""
@@ -115,13 +118,9 @@ class Canvas:
         """Voxel (z, y, x) nearest to a point; the nearest edge voxel for points outside."""
         nearest = [
             int(np.clip(round((p - o) / s), 0, n - 1))
-            for p, o, s, n in zip(point, self.origin, self.spacing, self.shape[::-1])
+            for p, o, s, n in zip(point, self.origin, self.spacing, self.shape[::-1], strict=True)
         ]
         return tuple(nearest[::-1])
-
-    def point(self, index: Sequence[int]) -> np.ndarray:
-        """Centre in mm (x, y, z) of a voxel (z, y, x)."""
-        return np.asarray(index[::-1], float) * self.spacing + self.origin
 
     def image(self, array: np.ndarray) -> sitk.Image:
         """An array (z, y, x) as an image on this grid."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -10,13 +10,14 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
+from reg2rg.errors import InputError
 from reg2rg.phantom.anatomy import Anatomy, build_anatomy
 from reg2rg.phantom.build import Build
 from reg2rg.phantom.canvas import Canvas
 from reg2rg.phantom.findings import build_with, draw_findings, plant_findings
 from reg2rg.phantom.kinds import Finding
 from reg2rg.phantom.wording import write_section
-from reg2rg.regions import REGION_NAMES, get_region
+from reg2rg.regions import get_region
 from reg2rg.segmentation.masks import RegionMasks
 
 _TOP_MM = 46.0
@@ -61,24 +62,35 @@ class PhantomCase:
     finding_labels: sitk.Image
 
 
-def make_phantom(seed: int, config: PhantomConfig | None = None) -> PhantomCase:
-    """Make the phantom of a seed; the same one every time."""
+def make_phantom(
+    seed: int, config: PhantomConfig | None = None, findings: Sequence[Finding] | None = None
+) -> PhantomCase:
+    """Make the phantom of a seed; the same one every time.
+
+    Args:
+        findings: planted instead of those the seed draws, at most one of a label (their centres are not looked at); a
+            breast mass needs a seed whose phantom is female.
+
+    Raises:
+        InputError: for a finding of the breast in a male phantom.
+    """
     config = config or PhantomConfig()
-    body, chance, words = (np.random.default_rng((seed, stream)) for stream in range(3))
+    body, chance, words, scanner = (np.random.default_rng((seed, stream)) for stream in range(4))
     build = Build.draw(body)
     drawn = draw_findings(chance, female=build.female)
-    anatomy = build_anatomy(_canvas(config, body), build_with(build, drawn, chance), body)
-    anatomy.masks["pleura"] = np.zeros(anatomy.canvas.shape, bool)
-    findings, labels = plant_findings(anatomy, drawn, chance)
-    volume = anatomy.canvas.image(_scan(anatomy.canvas, config, body))
-    present = [name for name in REGION_NAMES if name != "breast" or build.female]
-    sections = {name: write_section(name, [f for f in findings if f.region == name], words) for name in present}
+    wanted = drawn if findings is None else findings
+    if not build.female and any(finding.region == "breast" for finding in wanted):
+        raise InputError(f"The phantom of seed {seed} is male; expected no finding of the breast. Take another seed.")
+    anatomy = build_anatomy(_canvas(config, body), build_with(build, wanted, chance), body)
+    planted = plant_findings(anatomy, wanted, chance)
+    volume = anatomy.canvas.image(_scan(anatomy.canvas, config, scanner))
     masks = _region_masks(anatomy, volume)
-    return PhantomCase(seed, volume, masks, sections, tuple(findings), anatomy.canvas.image(labels))
+    sections = {name: write_section(name, [f for f in planted if f.region == name], words) for name in masks.present}
+    return PhantomCase(seed, volume, masks, sections, tuple(planted), anatomy.canvas.image(anatomy.labels))
 
 
 def _canvas(config: PhantomConfig, rng: np.random.Generator) -> Canvas:
-    width, depth, height = ((n - 1) * s for n, s in zip(config.size, config.spacing))
+    width, depth, height = ((n - 1) * s for n, s in zip(config.size, config.spacing, strict=True))
     shift = rng.uniform(-6, 6, 3)
     return Canvas(config.size, config.spacing, shift + (-width / 2, -depth / 2 - 9, _TOP_MM - height))
 
@@ -106,11 +118,11 @@ def _dilate(mask: np.ndarray, radius: float, spacing: tuple[float, float, float]
     padded = np.pad(mask, [(r, r) for r in reach])
     result = np.zeros_like(mask)
     for offset in _ball(reach, radius, spacing[::-1]):
-        result |= padded[tuple(slice(r + o, r + o + n) for r, o, n in zip(reach, offset, mask.shape))]
+        result |= padded[tuple(slice(r + o, r + o + n) for r, o, n in zip(reach, offset, mask.shape, strict=True))]
     return result
 
 
 def _ball(reach: list[int], radius: float, spacing: tuple[float, ...]) -> Iterator[tuple[int, ...]]:
     for offset in product(*(range(-r, r + 1) for r in reach)):
-        if sum((o * s) ** 2 for o, s in zip(offset, spacing)) <= radius**2:
+        if sum((o * s) ** 2 for o, s in zip(offset, spacing, strict=True)) <= radius**2:
             yield offset

@@ -11,6 +11,7 @@ from reg2rg.phantom.anatomy import Anatomy
 from reg2rg.phantom.build import Build
 from reg2rg.phantom.canvas import Shape
 from reg2rg.phantom.kinds import FINDINGS, KINDS, SIDES, Finding, FindingKind
+from reg2rg.phantom.thorax import AIRWAY_RADII, HEART_AXES, paint_airway_lumen
 from reg2rg.regions import REGION_NAMES
 
 _NORMAL_SHARE = 0.46
@@ -31,7 +32,11 @@ def draw_findings(rng: np.random.Generator, *, female: bool) -> list[Finding]:
         count = 0 if luck < _NORMAL_SHARE else 2 if luck > 1 - _SECOND_SHARE * (1 - _NORMAL_SHARE) else 1
         chosen = rng.choice(len(kinds), min(count, len(kinds)), replace=False, p=weights / weights.sum())
         drawn += [_draw(kinds[index], rng) for index in chosen]
-    return sorted(drawn, key=lambda finding: FINDINGS.index(finding.label))
+    return _ordered(drawn)
+
+
+def _ordered(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: FINDINGS.index(finding.label))
 
 
 def _draw(kind: FindingKind, rng: np.random.Generator) -> Finding:
@@ -50,23 +55,21 @@ def build_with(build: Build, findings: Iterable[Finding], rng: np.random.Generat
     )
 
 
-def plant_findings(
-    anatomy: Anatomy, findings: Iterable[Finding], rng: np.random.Generator
-) -> tuple[list[Finding], np.ndarray]:
-    """Paint the findings; return them with their centres, and the finding labels, uint8 (z, y, x).
+def plant_findings(anatomy: Anatomy, findings: Iterable[Finding], rng: np.random.Generator) -> list[Finding]:
+    """Paint the findings and set the anatomy's finding labels; return them with their centres.
 
     Where findings overlap, the later one in FINDINGS has the voxel, but an enlarged heart only what is left over.
     """
-    labels = np.zeros(anatomy.canvas.shape, np.uint8)
+    labels = anatomy.labels
     planted = []
     # Fluid and air take room from the lungs, so that what lies in the lungs comes after them.
-    for finding in sorted(findings, key=lambda finding: finding.region != "pleura"):
+    for finding in sorted(_ordered(findings), key=lambda finding: finding.region != "pleura"):
         mask = _PLANTERS[finding.label](anatomy, finding, rng)
         value = FINDINGS.index(finding.label) + 1
         labels[mask & (labels == 0) if finding.label == "Cardiomegaly" else mask] = value
-        centre = anatomy.canvas.point(np.argwhere(mask).mean(axis=0))
+        centre = np.argwhere(mask).mean(axis=0)[::-1] * anatomy.canvas.spacing + anatomy.canvas.origin
         planted.append(replace(finding, center_mm=tuple(round(float(c), 1) for c in centre)))
-    return sorted(planted, key=lambda finding: FINDINGS.index(finding.label)), labels
+    return _ordered(planted)
 
 
 def _paint(anatomy: Anatomy, shape: Shape, hu: float, within: np.ndarray | None = None) -> np.ndarray:
@@ -77,12 +80,13 @@ def _paint(anatomy: Anatomy, shape: Shape, hu: float, within: np.ndarray | None 
     return anatomy.canvas.mask(shape)
 
 
-def _pick(anatomy: Anatomy, allowed: Iterable[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """A random voxel's centre from the first of the masks that is not empty."""
+def _pick(anatomy: Anatomy, allowed: Iterable[np.ndarray], rng: np.random.Generator, count: int = 1) -> np.ndarray:
+    """Centres (count, 3) of random voxels of the first of the masks that is not empty."""
     for mask in allowed:
         places = np.flatnonzero(mask)
         if len(places):
-            return anatomy.canvas.point(np.unravel_index(places[rng.integers(len(places))], mask.shape))
+            index = np.unravel_index(places[rng.integers(len(places), size=count)], mask.shape)
+            return np.stack(index[::-1], axis=1) * anatomy.canvas.spacing + anatomy.canvas.origin
     raise ValueError("no voxel is left for a finding")
 
 
@@ -93,24 +97,28 @@ def _height(anatomy: Anatomy) -> np.ndarray:
     return (index - filled[0]) / (filled[-1] - filled[0])
 
 
+def _free_lung(anatomy: Anatomy) -> np.ndarray:
+    return anatomy.breathing & (anatomy.labels == 0)
+
+
 def _lung_place(anatomy: Anatomy, finding: Finding, depth: float, rng: np.random.Generator) -> np.ndarray:
     height = _height(anatomy)
     low, high = _LEVEL_CENTRES[finding.level]
-    zone = anatomy.breathing & anatomy.side(finding.side) & (height > low) & (height < high)
-    return _pick(anatomy, (zone & (anatomy.cavity < -depth), zone), rng)
+    zone = _free_lung(anatomy) & anatomy.side(finding.side) & (height > low) & (height < high)
+    return _pick(anatomy, (zone & (anatomy.cavity < -depth), zone), rng)[0]
 
 
 def _nodule(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     radius = finding.size_mm / 2
     place = _lung_place(anatomy, finding, radius + 2, rng)
     shape = anatomy.canvas.ellipsoid(place, radius * rng.uniform(0.88, 1.0, 3))
-    return _paint(anatomy, shape, rng.uniform(0, 60), anatomy.breathing)
+    return _paint(anatomy, shape, rng.uniform(0, 60), _free_lung(anatomy))
 
 
 def _consolidation(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     low, high = _LEVEL_SPANS[finding.level]
     height = _height(anatomy)
-    within = anatomy.breathing & anatomy.side(finding.side) & (height > low) & (height < high)
+    within = _free_lung(anatomy) & anatomy.side(finding.side) & (height > low) & (height < high)
     place = _lung_place(anatomy, finding, 20, rng)
     mask = np.zeros(anatomy.canvas.shape, bool)
     for _ in range(4):
@@ -125,22 +133,21 @@ def _consolidation(anatomy: Anatomy, finding: Finding, rng: np.random.Generator)
 def _emphysema(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     low, high = _LEVEL_SPANS[finding.level]
     height = _height(anatomy)
-    within = anatomy.breathing & (height > low) & (height < high)
+    within = _free_lung(anatomy) & (height > low) & (height < high)
     mask = np.zeros(anatomy.canvas.shape, bool)
-    for _ in range(110 if finding.level is None else 60):
-        hole = anatomy.canvas.ellipsoid(_pick(anatomy, (within,), rng), rng.uniform(7, 13, 3))
+    for place in _pick(anatomy, (within,), rng, 110 if finding.level is None else 60):
+        hole = anatomy.canvas.ellipsoid(place, rng.uniform(7, 13, 3))
         mask |= _paint(anatomy, hole, -985, within)
     return mask
 
 
 def _airway_walls(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     thicker = rng.uniform(3.0, 4.5)
-    branches = (("bronchus right", 8.0), ("bronchus left", 8.0), ("upper right", 6.0), ("upper left", 6.0))
     mask = np.zeros(anatomy.canvas.shape, bool)
-    for name, radius in branches:
-        mask |= _paint(anatomy, anatomy.canvas.tube(anatomy.points[name], radius + thicker), 40)
-    for name, radius in (*branches, ("trachea", 10.5)):
-        _paint(anatomy, anatomy.canvas.tube(anatomy.points[name], radius - 3), -990)
+    for name, radius in AIRWAY_RADII.items():
+        if name != "trachea":
+            mask |= _paint(anatomy, anatomy.canvas.tube(anatomy.points[name], radius + thicker), 40)
+    paint_airway_lumen(anatomy, wall=3)
     _grow_region(anatomy, "trachea and bronchie", mask)
     return mask
 
@@ -157,44 +164,43 @@ def _mucus_plug(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) ->
     return _paint(anatomy, anatomy.canvas.tube([start, path[2], path[3]], 7.0), rng.uniform(5, 35))
 
 
-def _chest_half(anatomy: Anatomy, side: str) -> np.ndarray:
-    return anatomy.breathing & anatomy.side(side)
-
-
 def _pleural_fluid(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     """Lying on the back, fluid fills the chest from behind and from below, and rises a little along the wall."""
-    lung = _chest_half(anatomy, finding.side)
+    canvas, lung = anatomy.canvas, anatomy.breathing & anatomy.side(finding.side)
     reach = 0.35 + finding.size_mm / 90
     thickness = finding.size_mm * np.clip(1 - _height(anatomy) / reach, 0, 1)
-    back = anatomy.canvas.y.ravel()[lung.any(axis=(0, 2))].max()
-    behind = anatomy.canvas.y + 0.3 * np.abs(anatomy.canvas.x) > back - thickness + 0.15 * anatomy.build.half_width
-    mask = lung & (thickness > 2) & (behind | (anatomy.cavity > -0.25 * thickness))
-    return _fill_pleura(anatomy, mask, rng.uniform(2, 20))
+    back = canvas.y.ravel()[lung.any(axis=(0, 2))].max() + 0.15 * anatomy.build.half_width
+    behind = back - thickness - canvas.y - 0.3 * np.abs(canvas.x)
+    along_wall = np.maximum(-anatomy.cavity - 0.25 * thickness, -canvas.y)
+    return _fill_pleura(anatomy, finding, np.minimum(behind, along_wall), rng.uniform(2, 20))
 
 
 def _pleural_air(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     """Lying on the back, air collects in front and at the apex."""
-    lung = _chest_half(anatomy, finding.side)
+    canvas, lung = anatomy.canvas, anatomy.breathing & anatomy.side(finding.side)
     thickness = rng.uniform(18, 32)
-    front = anatomy.canvas.y.ravel()[lung.any(axis=(0, 2))].min()
-    rim = anatomy.cavity > -thickness * np.clip(0.25 + 0.75 * _height(anatomy), 0, 1)
-    mask = lung & (rim & (anatomy.canvas.y < 25) | (anatomy.canvas.y < front + thickness))
-    return _fill_pleura(anatomy, mask, -1000)
+    front = canvas.y.ravel()[lung.any(axis=(0, 2))].min()
+    rim = -anatomy.cavity - thickness * np.clip(0.25 + 0.75 * _height(anatomy), 0, 1)
+    distance = np.minimum(np.maximum(rim, canvas.y - 25), canvas.y - front - thickness)
+    return _fill_pleura(anatomy, finding, distance, -1000)
 
 
-def _fill_pleura(anatomy: Anatomy, mask: np.ndarray, hu: float) -> np.ndarray:
-    anatomy.canvas.hu[mask] = hu
+def _fill_pleura(anatomy: Anatomy, finding: Finding, distance: np.ndarray, hu: float) -> np.ndarray:
+    """Replace lung where the distance is negative, to the very edge, where lung is mixed with chest wall."""
+    canvas = anatomy.canvas
+    mask = anatomy.breathing & anatomy.side(finding.side) & (distance < 0)
+    coverage = anatomy.shapes["lungs"].coverage
+    edge = (coverage > 0) & (coverage < 0.5) & (canvas.hu < -150) & anatomy.side(finding.side)
+    canvas.paint(Shape((slice(None),) * 3, canvas.soften(distance) * (mask | edge)), hu)
     anatomy.breathing &= ~mask
     anatomy.masks["pleura"] |= mask
     return mask
 
 
 def _lymph_nodes(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
-    place = anatomy.build.at(-30, 6, -68) if finding.side == "right" else anatomy.build.at(36, -10, -74)
+    place = anatomy.build.at(-25, 8, -68) if finding.side == "right" else anatomy.build.at(28, -12, -74)
     radius = finding.size_mm / 2
-    mask = _paint(
-        anatomy, anatomy.canvas.ellipsoid(place + rng.uniform(-3, 3, 3), radius * np.array([0.9, 1, 1])), 52
-    )
+    mask = _paint(anatomy, anatomy.canvas.ellipsoid(place + rng.uniform(-3, 3, 3), radius * np.array([0.9, 1, 1])), 52)
     small = anatomy.canvas.ellipsoid(place + (0, 0, -radius - 7), np.full(3, 0.45 * radius))
     mask |= _paint(anatomy, small, 48)
     _grow_region(anatomy, "mediastinum", mask)
@@ -229,15 +235,16 @@ def _pericardial_fluid(anatomy: Anatomy, finding: Finding, rng: np.random.Genera
 def _coronary_plaques(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     """Calcified stretches of the arteries that run over the heart, in front of and behind the septum."""
     centre, radii = anatomy.points["heart"], anatomy.points["heart radii"]
+    long_axis, across, upwards = HEART_AXES
     mask = np.zeros(anatomy.canvas.shape, bool)
     for tilt in (rng.uniform(-1.9, -1.2), rng.uniform(2.4, 3.2), rng.uniform(0.2, 0.9)):
         first = rng.uniform(1.9, 2.4)
         angles = np.linspace(first, first - rng.uniform(0.6, 1.0), 4)
         path = [
             centre
-            + np.array([0.80, -0.36, -0.48]) * radii[0] * np.cos(a)
-            + np.array([0.41, 0.91, 0.0]) * radii[1] * np.sin(a) * np.sin(tilt)
-            + np.array([0.44, -0.20, 0.88]) * radii[2] * np.sin(a) * np.cos(tilt)
+            + long_axis * radii[0] * np.cos(a)
+            + across * radii[1] * np.sin(a) * np.sin(tilt)
+            + upwards * radii[2] * np.sin(a) * np.cos(tilt)
             for a in angles
         ]
         mask |= _paint(anatomy, anatomy.canvas.tube(path, rng.uniform(2.6, 3.6)), 700, anatomy.masks["heart"])
@@ -291,7 +298,7 @@ def _rib_fracture(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) 
     wall = anatomy.masks["bone"] & anatomy.side(finding.side) & (np.abs(share - 0.5) < 0.1)
     wall &= (np.abs(anatomy.cavity - 6) < 2.5) & (np.abs(canvas.x) > 0.6 * anatomy.build.half_width)
     wall &= (canvas.z < -50) & (canvas.z > -215)
-    first = _pick(anatomy, (wall,), rng)
+    first = _pick(anatomy, (wall,), rng)[0]
     rib = np.floor(number[canvas.index(first)])
     mask = np.zeros(canvas.shape, bool)
     for other in (rib - 1, rib, rib + 1):
@@ -301,7 +308,7 @@ def _rib_fracture(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) 
             continue
         points = places[:, ::-1] * canvas.spacing + canvas.origin
         place = points[np.argmin(np.abs(points[:, 1] - first[1]) + rng.uniform(0, 4, len(points)))]
-        lump = canvas.ellipsoid(place, rng.uniform(9, 12, 3))
+        lump = canvas.ellipsoid(place, rng.uniform(10, 13, 3))
         mask |= _paint(anatomy, lump, rng.uniform(450, 650), anatomy.cavity > -2)
     anatomy.masks["bone"] |= mask
     anatomy.breathing &= ~mask
@@ -314,8 +321,8 @@ def _liver_cyst(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) ->
     deep = anatomy.cavity < -radius - 4
     deep = deep & (anatomy.diaphragm - anatomy.canvas.z > radius + 8)
     bottom = anatomy.canvas.z > float(anatomy.canvas.z.min()) + 0.6 * radius
-    place = _pick(anatomy, (liver & deep & bottom, liver & bottom), rng)
-    return _paint(anatomy, anatomy.canvas.ellipsoid(place, radius * rng.uniform(0.9, 1, 3)), rng.uniform(-12, 4), liver)
+    place = _pick(anatomy, (liver & deep & bottom, liver & bottom), rng)[0]
+    return _paint(anatomy, anatomy.canvas.ellipsoid(place, radius * rng.uniform(0.9, 1, 3)), rng.uniform(-15, 0), liver)
 
 
 def _kidney_stone(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:

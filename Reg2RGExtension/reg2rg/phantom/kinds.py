@@ -30,7 +30,7 @@ class FindingKind:
 
 
 KINDS: tuple[FindingKind, ...] = (
-    FindingKind("Lung nodule", "lung", 1.5, True, ALL_LEVELS, ((9, 32),)),
+    FindingKind("Lung nodule", "lung", 1.5, True, ALL_LEVELS, ((11, 32),)),
     FindingKind("Consolidation", "lung", 1.0, True, ALL_LEVELS),
     FindingKind("Emphysema", "lung", 1.0, False, ("upper", "lower", None)),
     FindingKind("Peribronchial thickening", "trachea and bronchie"),

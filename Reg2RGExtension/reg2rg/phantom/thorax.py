@@ -12,8 +12,19 @@ from reg2rg.phantom.trunk import radial_distance
 if TYPE_CHECKING:
     from reg2rg.phantom.anatomy import Anatomy
 
-_HEART_AXES = np.array([[0.80, -0.36, -0.48], [0.41, 0.91, 0.0], [0.44, -0.20, 0.88]])
-_AIR_HU = -990
+HEART_AXES = np.array([[0.80, -0.36, -0.48], [0.41, 0.91, 0.0], [0.44, -0.20, 0.88]])
+AIRWAY_RADII = {
+    "trachea": 10.5,
+    "bronchus right": 8.0,
+    "bronchus left": 8.0,
+    "upper right": 6.0,
+    "upper left": 6.0,
+}
+"""Outer radii, mm."""
+AIR_HU = -990
+_VESSEL_AIMS = np.array(
+    [(0.3, -0.3, 1.0), (0.8, -0.8, 0.5), (0.9, 0.6, 0.5), (1.0, -0.6, -0.4), (0.8, 0.7, -0.7), (0.5, 0.1, -1.0)]
+)
 
 
 def paint_lungs(anatomy: Anatomy, rng: np.random.Generator) -> None:
@@ -23,13 +34,14 @@ def paint_lungs(anatomy: Anatomy, rng: np.random.Generator) -> None:
     anatomy.diaphragm = _diaphragm(anatomy, rng)
     above = np.float32(0.75) * (anatomy.diaphragm - z)
     rise = np.clip(1 + z / (235 * build.stretch), 0, 1)
-    band = 7 + 12 * np.exp(-(((y - 8) / 30) ** 2)) + 9 * rise**3
+    band = 7 + 17 * np.exp(-(((y - 2) / 34) ** 2)) + 7 * rise**3
     spine = radial_distance(x, y - build.curve("spine", z) - 8, np.float32(25), np.float32(28))
     hull = np.maximum(anatomy.cavity, above)
     canvas.paint(canvas.everywhere(np.maximum(hull, np.maximum(np.abs(x) - 60, z - 12))), -85)
     lung = np.maximum(np.maximum(hull, band - np.abs(x)), -spine)
     coverage = canvas.soften(lung)
-    canvas.paint(Shape((slice(None),) * 3, coverage), build.lung + _texture(anatomy, rng))
+    anatomy.shapes["lungs"] = Shape((slice(None),) * 3, coverage)
+    canvas.paint(anatomy.shapes["lungs"], build.lung + _texture(anatomy, rng))
     anatomy.breathing = coverage >= 0.5
     neck = np.maximum(np.abs(x) - 38, anatomy.cavity - 4)
     anatomy.masks["mediastinum"] = (np.maximum(np.maximum(neck, above), z) < 0) & (spine > 0) & ~anatomy.breathing
@@ -50,7 +62,9 @@ def _texture(anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
     canvas = anatomy.canvas
     texture = np.float32(0.35) * canvas.y
     for _ in range(3):
-        waves = [np.sin(axis * rng.uniform(0.05, 0.22) + rng.uniform(0, 6.28)) for axis in (canvas.x, canvas.y, canvas.z)]
+        waves = [
+            np.sin(axis * rng.uniform(0.05, 0.22) + rng.uniform(0, 6.28)) for axis in (canvas.x, canvas.y, canvas.z)
+        ]
         texture = texture + np.float32(16) * (waves[0] * waves[1]) * waves[2]
     return texture.astype(np.float32)
 
@@ -63,32 +77,32 @@ def paint_heart(anatomy: Anatomy, rng: np.random.Generator) -> None:
     centre = build.at(14 + 9 * build.heart_scale, -20, -152) + rng.uniform(-3, 3, 3)
     centre[2] += 25 * (build.heart_scale - 1)
     above = canvas.soften(anatomy.diaphragm - 4 - canvas.z) * canvas.soften(anatomy.cavity)
-    sac = canvas.ellipsoid(centre, radii + thickness, _HEART_AXES).within(above)
-    muscle = canvas.ellipsoid(centre, radii, _HEART_AXES).within(above)
+    sac = canvas.ellipsoid(centre, radii + thickness, HEART_AXES).within(above)
+    muscle = canvas.ellipsoid(centre, radii, HEART_AXES).within(above)
     canvas.paint(sac, layer)
     canvas.paint(muscle, build.muscle + 0.45 * max(build.blood - 50, 0))
-    u, v, w = _HEART_AXES * build.heart_scale
+    u, v, w = HEART_AXES * build.heart_scale
     for offset, size in (
         (20 * u + 10 * v, (30, 20, 20)),
         (14 * u - 17 * v, (34, 15, 22)),
         (-28 * u + 18 * v + 14 * w, (20, 18, 20)),
         (-32 * u - 8 * v - 6 * w, (19, 17, 24)),
     ):
-        chamber = canvas.ellipsoid(centre + offset, np.array(size) * build.heart_scale, _HEART_AXES)
+        chamber = canvas.ellipsoid(centre + offset, np.array(size) * build.heart_scale, HEART_AXES)
         canvas.paint(chamber.within(above), build.blood)
     anatomy.points["heart"] = centre
     anatomy.points["heart radii"] = radii
     anatomy.shapes["pericardium"], anatomy.shapes["heart"] = sac, muscle
-    _take(anatomy, "heart", sac)
+    anatomy.masks["heart"] = _displace_lung(anatomy, sac)
 
 
-def _take(anatomy: Anatomy, region: str, *shapes: Shape) -> None:
-    """Make the shapes the region, and part of the mediastinum where they lie in the chest; lungs give way."""
+def _displace_lung(anatomy: Anatomy, *shapes: Shape) -> np.ndarray:
+    """Mask of the shapes; lungs give way to them, and what lies in the chest is added to the mediastinum."""
     mask = anatomy.canvas.mask(*shapes)
-    anatomy.masks[region] = mask
     anatomy.breathing &= ~mask
     chest = (anatomy.canvas.z < 0) & (anatomy.canvas.z > anatomy.diaphragm)
     anatomy.masks["mediastinum"] |= mask & chest
+    return mask
 
 
 def paint_mediastinum(anatomy: Anatomy, rng: np.random.Generator) -> None:
@@ -113,11 +127,10 @@ def paint_mediastinum(anatomy: Anatomy, rng: np.random.Generator) -> None:
         path = np.array([build.at(*point) for point in points])
         shape = canvas.tube(path, widening * np.array(radii))
         canvas.paint(shape, build.blood)
-        anatomy.points[name], anatomy.shapes[name] = path, shape
+        anatomy.points[name] = path
         shapes.append(shape)
     anatomy.points["aorta radii"] = widening * np.array(paths["aorta"][1])
-    _take(anatomy, "great vessels", *shapes)
-    del anatomy.masks["great vessels"]
+    _displace_lung(anatomy, *shapes)
     _esophagus(anatomy, rng)
     _thyroid(anatomy, rng)
 
@@ -129,8 +142,7 @@ def _esophagus(anatomy: Anatomy, rng: np.random.Generator) -> None:
     tube = canvas.tube(path, rng.uniform(6.5, 8.5))
     canvas.paint(tube, build.muscle - 5)
     canvas.paint(canvas.tube(path, 2.5), rng.choice([-400, -100, 20]))
-    anatomy.points["esophagus"] = path
-    _take(anatomy, "esophagus", tube)
+    anatomy.masks["esophagus"] = _displace_lung(anatomy, tube)
 
 
 def _thyroid(anatomy: Anatomy, rng: np.random.Generator) -> None:
@@ -147,53 +159,52 @@ def _thyroid(anatomy: Anatomy, rng: np.random.Generator) -> None:
 
 
 def paint_vessels(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Branching arteries and veins of the lungs, from the hila outwards; thin ones count as lung."""
-    canvas, build = anatomy.canvas, anatomy.build
-    lung = anatomy.breathing
+    """Branching arteries and veins of the lungs, from the hila outwards; they count as lung."""
     for sign in (-1, 1):
-        hilum = build.at(sign * 46, 4, -106)
-        for aim in ((0.3, -0.3, 1.0), (0.8, -0.8, 0.5), (0.9, 0.6, 0.5), (1.0, -0.6, -0.4), (0.8, 0.7, -0.7), (0.5, 0.1, -1.0)):
-            direction = np.array([sign * aim[0], aim[1], aim[2]]) + rng.uniform(-0.2, 0.2, 3)
-            start = hilum + rng.uniform(-6, 6, 3)
-            _grow(anatomy, lung, start, direction / np.linalg.norm(direction), 34.0, rng.uniform(3.8, 5.0), rng)
+        hilum = anatomy.build.at(sign * 46, 4, -106)
+        for aim in _VESSEL_AIMS:
+            _grow(anatomy, hilum + rng.uniform(-6, 6, 3), aim * (sign, 1, 1), 32.0, rng.uniform(3.8, 5.0), rng)
 
 
 def _grow(
-    anatomy: Anatomy,
-    lung: np.ndarray,
-    start: np.ndarray,
-    direction: np.ndarray,
-    length: float,
-    radius: float,
-    rng: np.random.Generator,
+    anatomy: Anatomy, start: np.ndarray, ahead: np.ndarray, length: float, radius: float, rng: np.random.Generator
 ) -> None:
-    canvas = anatomy.canvas
-    end = start + direction * length * rng.uniform(0.8, 1.2)
-    vessel = canvas.tube([start, end], [radius, 0.8 * radius])
-    canvas.paint(Shape(vessel.box, vessel.coverage * lung[vessel.box]), anatomy.build.blood)
-    if radius < 1.4 or not lung[canvas.index(end)]:
+    """Paint a vessel and its branches, turning those that would leave the lung."""
+    for _ in range(4):
+        turned = ahead + rng.uniform(-0.7, 0.7, 3)
+        turned /= np.linalg.norm(turned)
+        end = start + turned * length * rng.uniform(0.8, 1.2)
+        if anatomy.breathing[anatomy.canvas.index(end)]:
+            break
+    else:
         return
-    for _ in range(2):
-        turned = direction + rng.uniform(-0.75, 0.75, 3)
-        _grow(anatomy, lung, end, turned / np.linalg.norm(turned), 0.84 * length, 0.72 * radius, rng)
+    vessel = anatomy.canvas.tube([start, end], [radius, 0.8 * radius])
+    anatomy.canvas.paint(Shape(vessel.box, vessel.coverage * anatomy.breathing[vessel.box]), anatomy.build.blood)
+    if radius > 1.3:
+        for _ in range(2):
+            _grow(anatomy, end, turned, 0.84 * length, 0.76 * radius, rng)
 
 
 def paint_airways(anatomy: Anatomy) -> None:
     """Trachea, main and lobar bronchi with their walls; sets the airway mask."""
     canvas, build = anatomy.canvas, anatomy.build
     paths = {
-        "trachea": ([(0, 8, 62), (0, 8, 0), (-2, 13, -50), (-2, 13, -90)], 10.5),
-        "bronchus right": ([(-2, 13, -88), (-22, 11, -104), (-40, 9, -118), (-50, 10, -148)], 8.0),
-        "bronchus left": ([(-2, 13, -88), (24, 11, -110), (44, 14, -123), (54, 18, -150)], 8.0),
-        "upper right": ([(-24, 11, -104), (-54, 2, -90)], 6.0),
-        "upper left": ([(32, 12, -116), (56, 0, -100)], 6.0),
+        "trachea": [(0, 8, 62), (0, 8, 0), (-2, 13, -50), (-2, 13, -90)],
+        "bronchus right": [(-2, 13, -88), (-22, 13, -104), (-40, 15, -118), (-50, 27, -148)],
+        "bronchus left": [(-2, 13, -88), (24, 14, -108), (43, 21, -121), (53, 35, -148)],
+        "upper right": [(-24, 13, -104), (-56, 4, -90)],
+        "upper left": [(32, 17, -114), (56, 2, -99)],
     }
     walls = []
-    for name, (points, radius) in paths.items():
-        path = np.array([build.at(*point) for point in points])
-        walls.append(canvas.tube(path, radius))
+    for name, points in paths.items():
+        anatomy.points[name] = np.array([build.at(*point) for point in points])
+        walls.append(canvas.tube(anatomy.points[name], AIRWAY_RADII[name]))
         canvas.paint(walls[-1], 20)
-        anatomy.points[name] = path
-    for name, (_, radius) in paths.items():
-        canvas.paint(canvas.tube(anatomy.points[name], radius - 2), _AIR_HU)
-    _take(anatomy, "trachea and bronchie", *walls)
+    paint_airway_lumen(anatomy, wall=2)
+    anatomy.masks["trachea and bronchie"] = _displace_lung(anatomy, *walls)
+
+
+def paint_airway_lumen(anatomy: Anatomy, wall: float) -> None:
+    """Air in all airways, leaving a wall of this thickness (mm)."""
+    for name, radius in AIRWAY_RADII.items():
+        anatomy.canvas.paint(anatomy.canvas.tube(anatomy.points[name], radius - wall), AIR_HU)

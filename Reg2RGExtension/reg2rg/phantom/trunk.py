@@ -35,8 +35,6 @@ def paint_trunk(anatomy: Anatomy, rng: np.random.Generator) -> None:
     canvas.paint(canvas.everywhere(body), rng.uniform(0, 30))
     canvas.paint(canvas.everywhere(body + 2.5), FAT_HU)
     canvas.paint(canvas.everywhere(body + build.fat), build.muscle)
-    anatomy.points["front"] = np.array([0, -float(build.curve("body_depth", np.array(-110.0))), 0])
-    anatomy.shapes["body"] = canvas.everywhere(body)
     anatomy.shapes["muscle"] = canvas.everywhere(body + build.fat)
     anatomy.cavity = _cavity(anatomy, y)
 
@@ -49,14 +47,15 @@ def _cavity(anatomy: Anatomy, y: np.ndarray) -> np.ndarray:
     middle = build.half_width * (0.22 + 0.26 * rise)
     width = np.maximum((build.half_width * (1 - 0.22 * rise**2) - middle) * dome, 1)
     depth = np.maximum(build.half_depth * (1 - 0.25 * rise) * dome, 1)
-    return radial_distance(np.abs(canvas.x) - middle, y, width, depth)
+    return np.maximum(radial_distance(np.abs(canvas.x) - middle, y, width, depth), canvas.z)
 
 
 def paint_skeleton(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Ribs, sternum, clavicles, scapulae and spine; sets the bone mask."""
+    """Ribs, sternum, clavicles, scapulae and spine; sets the bone mask, and lungs give way."""
     parts = [*_ribs(anatomy, rng), *_sternum(anatomy), *_shoulders(anatomy)]
-    mask = anatomy.canvas.mask(*parts)
-    anatomy.masks["bone"] = mask | _spine(anatomy, rng)
+    mask = anatomy.canvas.mask(*parts) | _spine(anatomy, rng)
+    anatomy.masks["bone"] = mask
+    anatomy.breathing &= ~mask
 
 
 def _ribs(anatomy: Anatomy, rng: np.random.Generator) -> list[Shape]:
@@ -138,7 +137,8 @@ def paint_breasts(anatomy: Anatomy, rng: np.random.Generator) -> None:
     caps, centres = [], []
     for sign in (-1, 1):
         centre = build.at(sign * rng.uniform(60, 68), 0, rng.uniform(-125, -105))
-        front = build.curve("body_depth", centre[2]) * np.sqrt(1 - (centre[0] / build.curve("body_width", centre[2])) ** 2)
+        outwards = centre[0] / build.curve("body_width", centre[2])
+        front = build.curve("body_depth", centre[2]) * np.sqrt(1 - outwards**2)
         centre[1] = build.curve("centre", centre[2]) - front + 14
         radii = np.array([50, 42, 50]) * size
         cap = canvas.ellipsoid(centre, radii)

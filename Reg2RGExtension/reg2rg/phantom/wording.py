@@ -148,7 +148,11 @@ _PRESENT: dict[str, tuple[str, ...]] = {
 
 _ABSENT: dict[str, tuple[str, ...]] = {
     "Lung nodule": ("No nodule is seen.", "There is no pulmonary nodule or mass.", "No suspicious nodule is detected."),
-    "Consolidation": ("No consolidation is seen.", "There is no focal consolidation.", "Consolidation is not detected."),
+    "Consolidation": (
+        "No consolidation is seen.",
+        "There is no focal consolidation.",
+        "Consolidation is not detected.",
+    ),
     "Emphysema": ("There is no emphysema.", "No emphysematous change is seen.", "Emphysema is not observed."),
     "Peribronchial thickening": (
         "There is no peribronchial thickening.",
@@ -260,16 +264,19 @@ _NORMAL: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_OTHERWISE = ("No other abnormality is seen.", "Otherwise unremarkable.", "There is no further abnormality.")
+
 
 def write_section(region: str, findings: Sequence[Finding], rng: np.random.Generator) -> str:
     """The section of one region: its findings in the order of FINDINGS, else normal; then what is absent."""
     ordered = sorted(findings, key=lambda finding: FINDINGS.index(finding.label))
     sentences = [_state(finding, rng) for finding in ordered] or [_choose(_NORMAL[region], rng)]
     found = {finding.label for finding in ordered}
-    absent = [kind.label for kind in _kinds(region) if kind.label not in found]
-    mentioned = rng.permutation(len(absent))[: 2 if not found else rng.integers(0, 2)]
-    sentences += [_choose(_ABSENT[absent[index]], rng) for index in sorted(mentioned)]
-    return " ".join(sentences)
+    rest = [_choose(_ABSENT[kind.label], rng) for kind in _kinds(region) if kind.label not in found]
+    if found:
+        rest.append(_choose(_OTHERWISE, rng))
+    mentioned = rng.permutation(len(rest))[: 1 if found else 2]
+    return " ".join(sentences + [rest[index] for index in sorted(mentioned)])
 
 
 def _choose(sentences: Sequence[str], rng: np.random.Generator) -> str:

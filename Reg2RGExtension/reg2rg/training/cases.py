@@ -26,7 +26,8 @@ class RegionSample:
 
     Attributes:
         region: index in REGION_NAMES.
-        texture, mask: uint8 crops; 0 to 255 stands for -1 to 1 and 0 to 1.
+        texture, mask: uint8 crops; 0 to 255 stands for -1 to 1 and 0 to 1. (Arrays, not tensors: those would cross
+            between processes as open files, one each.)
         text: the section's text.
         tokens: int64 label of each vision token, 0 for no finding, else 1 + index in FINDINGS.
         findings: float32 multi-hot over FINDINGS.
@@ -34,11 +35,11 @@ class RegionSample:
     """
 
     region: int
-    texture: Tensor
-    mask: Tensor
+    texture: np.ndarray
+    mask: np.ndarray
     text: str
-    tokens: Tensor
-    findings: Tensor
+    tokens: np.ndarray
+    findings: np.ndarray
     side: int
     level: int
 
@@ -47,7 +48,7 @@ class RegionSample:
 class TrainingCase:
     """A case: its whole volume (uint8) and its regions."""
 
-    image: Tensor
+    image: np.ndarray
     regions: tuple[RegionSample, ...]
 
 
@@ -60,7 +61,7 @@ def prepare_case(seed: int, config: ModelConfig) -> TrainingCase:
     for name, texture in inputs.textures.items():
         findings = [finding for finding in phantom.findings if finding.region == name]
         labels = [FINDINGS.index(finding.label) for finding in findings]
-        multi_hot = torch.zeros(len(FINDINGS))
+        multi_hot = np.zeros(len(FINDINGS), np.float32)
         multi_hot[labels] = 1
         samples.append(
             RegionSample(
@@ -77,12 +78,12 @@ def prepare_case(seed: int, config: ModelConfig) -> TrainingCase:
     return TrainingCase(to_uint8((inputs.image + 1) / 2), tuple(samples))
 
 
-def to_uint8(values: Tensor) -> Tensor:
+def to_uint8(values: Tensor) -> np.ndarray:
     """Values in [0, 1] as bytes."""
-    return (values * 255).round().clamp(0, 255).to(torch.uint8)
+    return (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def _token_labels(phantom: PhantomCase, name: str, labels: Sequence[int], grid: Size, config: ModelConfig) -> Tensor:
+def _token_labels(phantom: PhantomCase, name: str, labels: Sequence[int], grid: Size, config: ModelConfig) -> np.ndarray:
     """The finding under each vision token of the region's crop: (tokens,), if it fills a twentieth of it."""
     best = torch.full(grid, 0.05)
     tokens = torch.zeros(grid, dtype=torch.long)
@@ -93,4 +94,4 @@ def _token_labels(phantom: PhantomCase, name: str, labels: Sequence[int], grid: 
         threshold = torch.minimum(best, share.max() * 0.99)
         tokens[share > threshold] = label + 1
         best = torch.maximum(best, share)
-    return tokens.flatten()
+    return tokens.flatten().numpy()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from reg2rg.generation import write_sections
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.phantom import FINDINGS, PhantomCase, make_phantom, read_findings
+from reg2rg.phantom import FINDINGS, PhantomCase, make_phantom
+from reg2rg.phantom.wording import read_findings
 from reg2rg.preprocessing import prepare
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -65,7 +66,7 @@ def train_text(model: Reg2RG, heads: AuxiliaryHeads, cases: Sequence[TrainingCas
         latents = encoder.latents(volumes, tokens)
         is_image = torch.cat([torch.arange(len(case.regions) + 1) == 0 for case in batch])
         embedded = encoder.fc(latents)
-        geometry = encoder.encode_masks(torch.stack([sample.mask for sample in samples]).float() / 255)
+        geometry = encoder.encode_masks(stacked([sample.mask for sample in samples]).float() / 255)
         regions = torch.cat([embedded[~is_image], geometry], dim=1)
         owner = [i for i, case in enumerate(batch) for _ in case.regions]
         images = embedded[is_image]
@@ -78,16 +79,21 @@ def train_text(model: Reg2RG, heads: AuxiliaryHeads, cases: Sequence[TrainingCas
     encoder.vision_encoder.requires_grad_(True)
 
 
+def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
+    """Arrays of one shape as a tensor (B, ...)."""
+    return torch.from_numpy(np.stack(arrays))
+
+
 def textures_of(samples: Sequence[RegionSample]) -> Tensor:
     """Textures of regions, float in [-1, 1]: (B, H, W, D)."""
-    return torch.stack([sample.texture for sample in samples]).float() / 127.5 - 1
+    return stacked([sample.texture for sample in samples]).float() / 127.5 - 1
 
 
 def targets_of(samples: Sequence[RegionSample]) -> RegionTargets:
     """Auxiliary targets of regions."""
     return RegionTargets(
-        tokens=torch.stack([sample.tokens for sample in samples]),
-        findings=torch.stack([sample.findings for sample in samples]),
+        tokens=stacked([sample.tokens for sample in samples]),
+        findings=stacked([sample.findings for sample in samples]),
         side=torch.tensor([sample.side for sample in samples]),
         level=torch.tensor([sample.level for sample in samples]),
     )
@@ -126,7 +132,7 @@ def collate_text(model: Reg2RG, samples: Sequence[RegionSample]) -> tuple[Tensor
 @torch.no_grad()
 def _vision_tokens(model: Reg2RG, case: TrainingCase) -> Tensor:
     """Vision tokens of the whole volume, then of each region: (1 + regions, tokens, dim), bfloat16."""
-    volumes = torch.cat([case.image[None].float() / 127.5 - 1, textures_of(case.regions)])
+    volumes = torch.cat([stacked([case.image]).float() / 127.5 - 1, textures_of(case.regions)])
     with torch.autocast("cpu", torch.bfloat16):
         return model.embedding_layer.vision_encoder(volumes).bfloat16()
 
