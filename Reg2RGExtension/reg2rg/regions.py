@@ -147,7 +147,7 @@ REGIONS: tuple[Region, ...] = (
         "Trachea and bronchi",
         (153, 221, 255),
         ("110726009", "Trachea and bronchus"),
-        {"total": ("trachea",), "lung_vessels": ("lung_trachea_bronchia",)},
+        {"total": ("trachea",), "lung_vessels": ("lung_airways",)},
         LUNG_WINDOW,
         1,
     ),

@@ -44,7 +44,9 @@ def _read(path: Path, series: str | None) -> sitk.Image:
             _extract(path, folder)
             return read_dicom(folder, series, shown_as=path)
     if series is not None:
-        raise InputError(f"A series ({series}) was given, but {path} is a file; only DICOM folders and zips hold series.")
+        raise InputError(
+            f"A series ({series}) was given, but {path} is a file; only DICOM folders and zips hold series."
+        )
     if is_dicom_file(path):
         return read_dicom(path, None)
     if is_volume_file(path):

@@ -107,7 +107,9 @@ def _slices(file: Path, header: Dataset, name: Path) -> list[_Slice]:
             for index, frame in enumerate(frames)
         ]
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"{name} has images without position, orientation or spacing; expected axial CT slices.") from error
+        raise InputError(
+            f"{name} has images without position, orientation or spacing; expected axial CT slices."
+        ) from error
 
 
 def _group(keyword: str, frame: Dataset, shared: Dataset) -> Dataset:
@@ -129,7 +131,9 @@ def _stack(slices: list[_Slice], name: Path) -> sitk.Image:
     """Slices sorted along their normal, as one image; InputError if they do not form a regular grid."""
     first = slices[0]
     if any(not np.allclose(s.orientation, first.orientation, atol=1e-3) or s.spacing != first.spacing for s in slices):
-        raise InputError(f"{name} has slices that differ in orientation or pixel spacing; give one series with --series.")
+        raise InputError(
+            f"{name} has slices that differ in orientation or pixel spacing; give one series with --series."
+        )
     normal = np.cross(*first.orientation)
     slices = sorted(slices, key=lambda s: float(s.position @ normal))
     if len(slices) < 2:

@@ -1,8 +1,8 @@
 """Regions by thresholds and morphology: offline, approximate, no weights needed.
 
-Works in LPS order on a grid of about 3 mm, so that orientation and slice thickness do not matter and a full-size CT takes
-seconds, then goes back to the volume's own grid. Breast, thyroid and esophagus have no contrast to their surroundings
-that a threshold could find.
+Works in LPS order on a grid of about 3 mm, so that orientation and slice thickness do not matter and a full-size CT
+takes seconds, then goes back to the volume's own grid. Breast, thyroid and esophagus have no contrast to their
+surroundings that a threshold could find.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
 def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
     """Height of the diaphragm (slice index) over each column (y, x); 0 where the volume does not reach below it.
 
-    The lungs' undersides give it; between and around them it is a smooth continuation. Columns whose lung ends on top of
-    heart or vessels are told by ending higher than the lateral half of the lungs ever does.
+    The lungs' undersides give it; between and around them it is a smooth continuation. Columns whose lung ends on top
+    of heart or vessels are told by ending higher than most of the lungs' lateral parts.
     """
     has_lung = lungs.any(axis=0)
     bottom = lungs.argmax(axis=0).astype(float)

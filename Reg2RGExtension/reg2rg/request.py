@@ -1,0 +1,92 @@
+"""What a report is asked for with: one dataclass, whether it comes from the command line or the worker's input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reg2rg.errors import InputError
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """A request for the regions of one volume.
+
+    Attributes:
+        volume: the CT, a file or a DICOM folder.
+        output: file (.seg.nrrd) that the regions are written into.
+        series: number or instance UID of the DICOM series, where there are several.
+        segmenter: name of a segmenter, or "auto".
+        regions_file: existing label map or segmentation to take the regions from, instead of a segmenter.
+        mapping: label value or segment name in ``regions_file`` -> region, where the names do not say it.
+        weights: folder with TotalSegmentator's weights; its own place if None.
+        fast: segment faster and coarser, where the segmenter can.
+        device: "auto", "cpu", "mps", "cuda" or "cuda:1".
+    """
+
+    volume: Path
+    output: Path
+    series: str | None = None
+    segmenter: str = "auto"
+    regions_file: Path | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    weights: Path | None = None
+    fast: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class ReportRequest(SegmentRequest):
+    """A request for the report of one volume; ``output`` is the folder that it is written into.
+
+    Attributes:
+        model: name of an installed model or a model folder; the embedded model if None.
+        max_new_tokens: limit of what the model writes per prompt.
+        seed: of torch's random numbers; greedy writing draws none, so it is for the record.
+    """
+
+    model: str | None = None
+    max_new_tokens: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReportRequest:
+        """A request from JSON's plain types; InputError for unknown, missing or wrongly typed fields."""
+        unknown = sorted(set(values) - set(_KINDS))
+        if unknown:
+            raise InputError(f"A run has no {', '.join(unknown)}; expected some of: {', '.join(_KINDS)}.")
+        missing = [name for name in ("volume", "output") if name not in values]
+        if missing:
+            raise InputError(f"A run needs {' and '.join(missing)}.")
+        return cls(**{name: _typed(name, value) for name, value in values.items() if value is not None})
+
+
+_KINDS = {
+    "volume": Path,
+    "output": Path,
+    "series": str,
+    "segmenter": str,
+    "regions_file": Path,
+    "mapping": dict,
+    "weights": Path,
+    "fast": bool,
+    "device": str,
+    "model": str,
+    "max_new_tokens": int,
+    "seed": int,
+}
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = _KINDS[name]
+    expected = str if kind is Path else kind
+    fits = type(value) is expected  # not isinstance: True is no number of tokens
+    if not fits or (kind is dict and not all(isinstance(region, str) for region in value.values())):
+        raise InputError(f"{name} of a run is {value!r}; expected {expected.__name__}.")
+    return Path(value) if kind is Path else value

@@ -1,0 +1,186 @@
+"""Regions by TotalSegmentator: its Python API, with the tasks that the table of regions names."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from reg2rg.errors import InputError, Reg2RGError
+from reg2rg.regions import REGIONS
+from reg2rg.scratch import scratch_folder
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.morphology import shell
+
+REQUIRED_TASK = "total"
+SLOW_TASKS = ("lung_vessels", "pleural_pericard_effusion")
+"""Left out of the fast mode: the first works at 0.7 mm, the second has no fast model."""
+
+
+class TotalSegmentatorSegmenter:
+    """Segments with TotalSegmentator; it must be installed and its weights be there, nothing is downloaded.
+
+    Args:
+        fast: the 3 mm model of the main task, and no slow tasks.
+        device: torch's name of a device ("cpu", "cuda", "cuda:1", "mps").
+        weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's own place if None.
+
+    A region whose task has no weights is missing; without those of the task "total" nothing can be done.
+    """
+
+    name = "totalsegmentator"
+
+    def __init__(self, fast: bool = False, device: str = "cpu", weights: Path | None = None) -> None:
+        self._fast = fast
+        self._device = _device_name(device)
+        self._weights = weights
+
+    def segment(self, volume: sitk.Image, progress=lambda fraction, words: None) -> RegionMasks:
+        """Masks of all ten regions, as far as weights are there; Reg2RGError if TotalSegmentator fails."""
+        absent = {task: _absent_weights(task, self._fast, self._weights) for task in self._tasks()}
+        if absent[REQUIRED_TASK]:
+            raise InputError(
+                f"TotalSegmentator's weights {', '.join(absent[REQUIRED_TASK])} are not in "
+                f"{_weights_folder(self._weights)}; fetch them with `totalseg_download_weights`, give their folder, or "
+                "use the segmenter 'thresholds'."
+            )
+        tasks = [task for task in self._tasks() if not absent[task]]
+        found: dict[str, np.ndarray] = {}
+        with _own_settings(self._weights):
+            for number, task in enumerate(tasks):
+                progress(number / len(tasks), f"TotalSegmentator: {task.replace('_', ' ')}")
+                labels = _run(task, volume, self._fast, self._device)
+                _add_regions(found, task, labels)
+        spacing = volume.GetSpacing()[::-1]
+        for region in REGIONS:
+            if region.shell_mm and region.name in found:
+                fluid = found.get(f"{region.name} fluid", np.zeros_like(found[region.name]))
+                found[region.name] = shell(found[region.name] | fluid, region.shell_mm, spacing) | fluid
+        masks = {region.name: found[region.name] for region in REGIONS if region.name in found}
+        return RegionMasks.from_arrays(masks, volume, segmenter=self.name, missing=self._reasons(tasks))
+
+    def _tasks(self) -> list[str]:
+        tasks = list(dict.fromkeys(task for region in REGIONS for task in region.structures))
+        return [task for task in tasks if not (self._fast and task in SLOW_TASKS)]
+
+    def _reasons(self, tasks: list[str]) -> dict[str, str]:
+        """Why a region is missing: none of its tasks could be run."""
+        return {
+            region.name: f"TotalSegmentator's weights for its task {next(iter(region.structures))!r} are absent"
+            for region in REGIONS
+            if not set(region.structures) & set(tasks)
+        }
+
+
+def weights_available(weights: Path | None = None, fast: bool = False) -> bool:
+    """Whether TotalSegmentator is installed with the weights of its main task."""
+    if importlib.util.find_spec("totalsegmentator") is None:
+        return False
+    return not _absent_weights(REQUIRED_TASK, fast, weights)
+
+
+def _device_name(device: str) -> str:
+    kind, _, number = device.partition(":")
+    names = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+    if kind not in names:
+        raise InputError(f"{device!r} is no device; expected cpu, cuda, cuda:N or mps.")
+    return names[kind] + (f":{number}" if number else "")
+
+
+def _absent_weights(task: str, fast: bool, weights: Path | None) -> list[str]:
+    """Weight folders that a task needs and that are not there."""
+    from totalsegmentator.map_tasks_config import TASK_CONFIGS, TASK_ID_WEIGHTS_CONFIGS
+
+    config = TASK_CONFIGS[task]
+    if "sub_modes" in config:
+        config = config["sub_modes"]["fast" if fast else "default"]
+    ids = config["task_id"] if isinstance(config["task_id"], list) else [config["task_id"]]
+    if config.get("crop"):
+        ids = [*ids, 297 if config.get("robust_crop") else 298]  # the model that finds where to crop
+    folder = _weights_folder(weights)
+    needed = [
+        Path(TASK_ID_WEIGHTS_CONFIGS[i].get("rel_path") or "") / TASK_ID_WEIGHTS_CONFIGS[i]["foldername"] for i in ids
+    ]
+    return [path.name for path in needed if not (folder / path).is_dir()]
+
+
+def _weights_folder(weights: Path | None) -> Path:
+    if weights is not None:
+        return Path(weights)
+    from reg2rg.torchvision_ops import declare_torchvision_ops
+
+    declare_torchvision_ops()
+    from totalsegmentator.config import get_weights_dir
+
+    return get_weights_dir()
+
+
+@contextlib.contextmanager
+def _own_settings(weights: Path | None) -> Iterator[None]:
+    """TotalSegmentator with settings of ours: usage statistics off, the user's own configuration untouched."""
+    folder = _weights_folder(weights)
+    names = ("TOTALSEG_HOME_DIR", "TOTALSEG_WEIGHTS_PATH", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+    before = {name: os.environ.get(name) for name in names}
+    with scratch_folder() as home:
+        settings = {"totalseg_id": "reg2rg", "send_usage_stats": False, "statistics_disclaimer_shown": True}
+        (home / "config.json").write_text(json.dumps({**settings, "prediction_counter": 0}))
+        os.environ["TOTALSEG_HOME_DIR"], os.environ["TOTALSEG_WEIGHTS_PATH"] = str(home), str(folder)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def _run(task: str, volume: sitk.Image, fast: bool, device: str) -> dict[str, np.ndarray]:
+    """One task: structure -> boolean array (z, y, x) on the volume's grid, for the structures that regions need."""
+    from totalsegmentator.map_to_binary import class_map
+    from totalsegmentator.python_api import totalsegmentator
+
+    wanted = {name for region in REGIONS for name in region.structures.get(task, ())}
+    try:
+        # It prints, and so do the progress bars of nnU-Net; ours is the one that is shown.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            output = totalsegmentator(
+                _to_nibabel(volume),
+                task=task,
+                ml=True,
+                fast=fast and task == REQUIRED_TASK,
+                device=device,
+                quiet=True,
+                nr_thr_resamp=1,
+                nr_thr_saving=1,
+                skip_saving=True,
+            )
+    except Exception as error:  # whatever nnU-Net raises, in one line
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise Reg2RGError(f"TotalSegmentator failed in its task {task!r}: {reason}.") from error
+    labels = np.asarray(output.dataobj).T  # (z, y, x)
+    return {name: labels == value for value, name in class_map[task].items() if name in wanted}
+
+
+def _add_regions(found: dict[str, np.ndarray], task: str, structures: dict[str, np.ndarray]) -> None:
+    for region in REGIONS:
+        for name in region.structures.get(task, ()):
+            key = f"{region.name} fluid" if region.shell_mm and "effusion" in name else region.name
+            found[key] = found[key] | structures[name] if key in found else structures[name]
+
+
+def _to_nibabel(volume: sitk.Image):
+    """The volume as nibabel has it: axes x, y, z and an affine in RAS."""
+    import nibabel
+
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(volume.GetDirection(), (3, 3)) * volume.GetSpacing()
+    affine[:3, 3] = volume.GetOrigin()
+    affine[:2] *= -1  # LPS to RAS
+    return nibabel.Nifti1Image(sitk.GetArrayFromImage(volume).T.astype(np.float32), affine)

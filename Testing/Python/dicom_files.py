@@ -1,0 +1,85 @@
+"""Writes real DICOM CT files for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+
+def write_series(
+    folder: Path, image: sitk.Image, *, number: int = 1, slope: float = 1.0, modality: str = "CT", leave_out: int = -1
+) -> str:
+    """Write an image as a classic series, slices in scrambled file order; give its instance UID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    uid, study = generate_uid(), generate_uid()
+    voxels = sitk.GetArrayFromImage(image)
+    for index in range(len(voxels)):
+        if index == leave_out:
+            continue
+        intercept = -1024.0 - index  # its own for each slice, as PET-CT and some CT scanners write it
+        dataset = _dataset(CTImageStorage, uid, study, number, modality, image)
+        dataset.InstanceNumber = index + 1
+        dataset.ImagePositionPatient = list(image.TransformIndexToPhysicalPoint((0, 0, index)))
+        dataset.ImageOrientationPatient = _orientation(image)
+        dataset.PixelSpacing = [image.GetSpacing()[1], image.GetSpacing()[0]]
+        dataset.SliceThickness = image.GetSpacing()[2]
+        dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+        _set_pixels(dataset, np.rint((voxels[index] - intercept) / slope))
+        dataset.save_as(folder / f"{(index * 7919) % 10007:05d}.dcm", enforce_file_format=True)
+    return uid
+
+
+def write_enhanced(path: Path, image: sitk.Image) -> None:
+    """Write an image as one enhanced multi-frame file, frames from top to bottom."""
+    dataset = _dataset(EnhancedCTImageStorage, generate_uid(), generate_uid(), 1, "CT", image)
+    voxels = sitk.GetArrayFromImage(image)[::-1]
+    measures, orientation, rescale, shared = Dataset(), Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = [image.GetSpacing()[1], image.GetSpacing()[0]]
+    measures.SliceThickness = image.GetSpacing()[2]
+    orientation.ImageOrientationPatient = _orientation(image)
+    rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = 1, -1024, "HU"
+    shared.PixelMeasuresSequence = Sequence([measures])
+    shared.PlaneOrientationSequence = Sequence([orientation])
+    shared.PixelValueTransformationSequence = Sequence([rescale])
+    dataset.SharedFunctionalGroupsSequence = Sequence([shared])
+    frames = []
+    for index in range(len(voxels)):
+        position, content, frame = Dataset(), Dataset(), Dataset()
+        at = (0, 0, len(voxels) - 1 - index)
+        position.ImagePositionPatient = list(image.TransformIndexToPhysicalPoint(at))
+        content.StackID, content.InStackPositionNumber, content.DimensionIndexValues = "1", index + 1, [1, index + 1]
+        frame.PlanePositionSequence = Sequence([position])
+        frame.FrameContentSequence = Sequence([content])
+        frames.append(frame)
+    dataset.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    dataset.NumberOfFrames = len(voxels)
+    _set_pixels(dataset, voxels + 1024)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def _dataset(sop_class: str, uid: str, study: str, number: int, modality: str, image: sitk.Image) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset.SeriesInstanceUID, dataset.StudyInstanceUID, dataset.SeriesNumber = uid, study, number
+    dataset.Modality, dataset.PatientName, dataset.PatientID = modality, "Secret^Name", "secret-id"
+    dataset.Columns, dataset.Rows = image.GetSize()[:2]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
+    return dataset
+
+
+def _orientation(image: sitk.Image) -> list[float]:
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    return [*direction[:, 0], *direction[:, 1]]
+
+
+def _set_pixels(dataset: Dataset, stored: np.ndarray) -> None:
+    dataset.PixelData = np.clip(stored, 0, 65535).astype(np.uint16).tobytes()

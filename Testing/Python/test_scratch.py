@@ -1,0 +1,135 @@
+"""Temporary folders go, and results come whole, however the process ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reg2rg.scratch import private_temporary_folder, scratch_folder, staged
+
+PAUSE = "print('here', flush=True); time.sleep(60)"
+
+
+def killed(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = False) -> None:
+    """Run Python code in a process and session of its own until it says "here", then kill it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import os, sys, time\nfrom pathlib import Path\nfrom reg2rg.scratch import *\n{code}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == b"here\n"
+    (os.killpg if group else os.kill)(process.pid, how)
+    process.stdout.read()
+    process.wait()
+
+
+def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_scratch_folder_is_private_and_gone_after_its_block() -> None:
+    with scratch_folder() as folder:
+        (folder / "file").write_text("x")
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+
+
+def test_a_scratch_folder_is_gone_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError), scratch_folder(tmp_path) as folder:
+        assert folder.parent == tmp_path
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+def test_a_scratch_folder_is_gone_after_a_signal_to_process_or_group(tmp_path: Path, how, group) -> None:
+    killed(
+        f"with scratch_folder(Path({str(tmp_path)!r})) as folder:\n (folder / 'file').write_text('x')\n {PAUSE}",
+        how,
+        group=group,
+    )
+    assert soon(lambda: list(tmp_path.iterdir()) == [])
+
+
+def test_a_forked_child_that_lives_on_does_not_keep_the_scratch_folder(tmp_path: Path) -> None:
+    killed(
+        f"with scratch_folder(Path({str(tmp_path)!r})):\n"
+        " if os.fork() == 0:\n  os.close(1); os.close(2); time.sleep(8); os._exit(0)\n"
+        f" {PAUSE}"
+    )
+    assert soon(lambda: list(tmp_path.iterdir()) == [], seconds=4)
+
+
+def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "mine").write_text("mine")
+    (target / "report").write_text("earlier")
+    with staged(target) as folder:
+        (folder / "report").write_text("new")
+        (folder / "text").write_text("new")
+        assert (target / "report").read_text() == "earlier"
+    assert {file.name: file.read_text() for file in target.iterdir()} == {"mine": "mine", "report": "new", "text": "new"}
+
+
+def test_a_failure_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("earlier")
+    with pytest.raises(ValueError), staged(tmp_path) as folder:
+        (folder / "report").write_text("half")
+        raise ValueError
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report", "earlier")]
+
+
+def test_a_failure_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError), staged(tmp_path / "a" / "b"):
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kill_before_the_move_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("earlier")
+    killed(f"with staged(Path({str(tmp_path)!r})) as folder:\n (folder / 'report').write_text('half')\n {PAUSE}")
+    assert soon(lambda: len(list(tmp_path.iterdir())) == 1)
+    assert (tmp_path / "report").read_text() == "earlier"
+
+
+def test_a_kill_before_the_move_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
+    killed(f"with staged(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n (folder / 'report').write_text('')\n {PAUSE}")
+    assert soon(lambda: list(tmp_path.iterdir()) == [])
+
+
+def test_a_move_that_is_cut_short_by_a_kill_is_completed(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    killed(
+        f"replace, moved = os.replace, []\n"
+        f"def one_then_pause(a, b):\n replace(a, b); {PAUSE}\n"
+        f"os.replace = one_then_pause\n"
+        f"with staged(Path({str(target)!r})) as folder:\n"
+        " for name in 'abc':\n  (folder / name).write_text(name)\n"
+    )
+    assert soon(lambda: sorted(file.name for file in target.iterdir()) == ["a", "b", "c"])
+    assert {file.read_text() for file in target.iterdir()} == {"a", "b", "c"}
+
+
+def test_libraries_and_children_put_their_temporary_files_where_they_are_removed() -> None:
+    with private_temporary_folder():
+        own = Path(tempfile.mkdtemp())
+        program = "import tempfile; print(tempfile.mkdtemp())"
+        childs = Path(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip())
+        assert own.is_dir() and childs.is_dir() and own.parent == childs.parent
+    assert not own.exists() and not childs.exists()
+    assert tempfile.gettempdir() != str(own.parent)

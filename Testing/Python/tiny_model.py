@@ -1,0 +1,75 @@
+"""A model folder for tests: the published classes at a size that is trained in seconds to write one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from reg2rg.models.checkpoints import save_model
+from reg2rg.models.config import LanguageConfig, ModelConfig, PerceiverConfig, PreprocessingConfig, VisionConfig
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.prompting import training_ids
+from reg2rg.training.tokenizers import train_tokenizer
+
+SENTENCES = "The lungs are clear. No nodule is seen."
+RECOGNISED = "lung"
+
+
+def tiny_config(vocab_size: int) -> ModelConfig:
+    """A model of a few thousand weights that asks for each region by itself."""
+    crop = (16, 16, 16)
+    small = dict(patch_size=(8, 8, 8), channels=1, depth=1, heads=2, dim_head=8, dropout=0.0, positions="sine")
+    return ModelConfig(
+        name="tiny",
+        preprocessing=PreprocessingConfig(image_size=crop, texture_size=crop, mask_size=crop),
+        vision=VisionConfig(table_size=crop, dim=24, mlp_dim=32, **small),
+        mask=VisionConfig(table_size=crop, dim=12, mlp_dim=16, **small),
+        perceiver=PerceiverConfig(latents=2, depth=1, heads=2, dim_head=8, ff_mult=1),
+        language=LanguageConfig(
+            vocab_size=vocab_size,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=512,
+            lora=None,
+        ),
+        regions_per_prompt=1,
+        instruction=False,
+    )
+
+
+def tiny_model() -> Reg2RG:
+    """A model that calls every region the lung and writes SENTENCES about it."""
+    torch.manual_seed(0)
+    texts = ["The global information is provided as the context: . The region 0 is ", f"lung: {SENTENCES} "] * 4
+    tokenizer = train_tokenizer(texts, 200)
+    model = Reg2RG(tiny_config(len(tokenizer)))
+    model.tokenizer = tokenizer
+    _teach(model)
+    return model.eval()
+
+
+def _teach(model: Reg2RG) -> None:
+    ids, prompt = training_ids(model.tokenizer, model.special, [(RECOGNISED, SENTENCES)], instruction=False)
+    ids = torch.tensor([ids] * 8)
+    labels = ids.clone()
+    labels[:, :prompt] = -100
+    shape = model.config.preprocessing.image_size
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        volumes, masks = torch.rand(9, *shape) * 2 - 1, torch.rand(8, *shape)
+        image = model.embedding_layer.encode_volumes(volumes[:1])[0]
+        regions = model.embedding_layer.encode_regions(volumes[1:], masks)
+        loss = model(ids, [PromptFeatures(image, region[None]) for region in regions], labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def save_tiny_model(folder: Path) -> Path:
+    """The tiny model as a model folder."""
+    save_model(tiny_model(), folder, card="# tiny\n\nFor tests: it writes one sentence about every region.\n")
+    return folder
