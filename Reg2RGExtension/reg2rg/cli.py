@@ -1,21 +1,20 @@
-"""The command line: ``reg2rg``. No logic of its own; results go to standard output, all else to standard error."""
+"""The command line: ``reg2rg``. Results go to standard output, all else to standard error; an error is one line."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from reg2rg import DRAFT_LABEL, __version__
-
-if TYPE_CHECKING:
-    from reg2rg.request import ReportRequest
+from reg2rg.quiet import quiet_libraries
 
 INTERRUPTED = 130
 
 app = typer.Typer(
+    help=f"A chest CT in, a report whose every section belongs to a region out. {DRAFT_LABEL}",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -26,4 +25,177 @@ app = typer.Typer(
 _UsageError = typer.BadParameter.__base__
 
 Ct = Annotated[Path, typer.Argument(metavar="CT", help="NIfTI, NRRD, MetaImage, a DICOM folder or a zip of one.")]
-Series = Annotated[str | None, typer.Option(help="Number or UID of the DICOM series; the largest CT series if not given.")]
+Series = Annotated[str | None, typer.Option(help="Number or UID of the DICOM series, where there are several.")]
+Segmenter = Annotated[str, typer.Option(help="auto, totalsegmentator or thresholds.")]
+Regions = Annotated[Path | None, typer.Option(help="Label map or .seg.nrrd to take the regions from instead.")]
+Map = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL=REGION", help="What a label of --regions stands for; can be repeated.")
+]
+Weights = Annotated[Path | None, typer.Option(help="Folder with TotalSegmentator's weights.")]
+Fast = Annotated[bool, typer.Option("--fast", help="Segment faster and coarser (totalsegmentator).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
+Model = Annotated[str | None, typer.Option(help="Name of an installed model, or a model folder.")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Limit of what the model writes per prompt.")]
+Seed = Annotated[int, typer.Option(help="Of random numbers.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"reg2rg {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def report(
+    ct: Ct,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")],
+    model: Model = None,
+    segmenter: Segmenter = "auto",
+    regions: Regions = None,
+    map: Map = None,
+    weights: Weights = None,
+    fast: Fast = False,
+    device: Device = "auto",
+    max_new_tokens: MaxNewTokens = 500,
+    series: Series = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the report of a chest CT."""
+    from reg2rg.request import ReportRequest
+
+    _run(
+        ReportRequest(
+            volume=ct,
+            output=output,
+            series=series,
+            segmenter=segmenter,
+            regions_file=regions,
+            mapping=_mapping(map),
+            weights=weights,
+            fast=fast,
+            device=device,
+            model=model,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+        )
+    )
+
+
+@app.command()
+def segment(
+    ct: Ct,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write the regions into, .seg.nrrd.")],
+    segmenter: Segmenter = "auto",
+    regions: Regions = None,
+    map: Map = None,
+    weights: Weights = None,
+    fast: Fast = False,
+    device: Device = "auto",
+    series: Series = None,
+) -> None:
+    """Find the regions of a chest CT; no report."""
+    from reg2rg.pipeline import segment
+    from reg2rg.request import SegmentRequest
+    from reg2rg.terminal import shown_progress
+
+    request = SegmentRequest(
+        volume=ct,
+        output=output,
+        series=series,
+        segmenter=segmenter,
+        regions_file=regions,
+        mapping=_mapping(map),
+        weights=weights,
+        fast=fast,
+        device=device,
+    )
+    with shown_progress() as show:
+        segment(request, show)
+    print(output)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")] = Path("reg2rg-demo"),
+) -> None:
+    """Write the report of the sample case."""
+    from reg2rg.request import ReportRequest
+    from reg2rg.resources import sample_case
+
+    volume, regions = sample_case()
+    _run(ReportRequest(volume=volume, output=output, regions_file=regions))
+
+
+@app.command()
+def models() -> None:
+    """List the installed models and check their files."""
+    from reg2rg.information import describe_model
+    from reg2rg.models import list_models
+
+    for model in map(describe_model, list_models()):
+        print(f"{model.folder.name}  {model.megabytes:.1f} MB  sha256 {model.sha256 or 'unknown'}")
+        print(f"  {model.folder}")
+        print(f"  {model.about}")
+        print(f"  {model.problem or 'All its files agree with their checksums.'}")
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices, segmenters and models."""
+    from reg2rg.information import describe_installation
+
+    for name, value in describe_installation().items():
+        print(f"{name:<18}{value}")
+
+
+def main() -> None:
+    """Entry point; ends the process with 0, 1 (failure), 2 (what was given is at fault) or 130 (interrupted)."""
+    quiet_libraries()
+    code = _outcome(sys.argv[1:])
+    sys.exit(code)
+
+
+def _outcome(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, prog_name="reg2rg", standalone_mode=False) or 0
+        sys.stdout.flush()  # here, so that a full disk or a closed pipe is an error like others
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except _UsageError as error:
+        return _say(f"{error.format_message().rstrip('.')}; see `reg2rg --help`.", error.exit_code)
+    except Exception as error:
+        from reg2rg.failures import as_failure
+
+        failure = as_failure(error)
+        return _say(failure.message, failure.exit_code)
+    return _say("Interrupted; nothing was written.", code) if code == INTERRUPTED else code
+
+
+def _say(message: str, code: int) -> int:
+    print(f"reg2rg: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _run(request) -> None:
+    from reg2rg.pipeline import run
+    from reg2rg.terminal import shown_progress
+
+    with shown_progress() as show:
+        done = run(request, show)
+    print(done.folder)
+
+
+def _mapping(pairs: list[str] | None) -> dict[str, str]:
+    wrong = [pair for pair in pairs or [] if "=" not in pair]
+    if wrong:
+        raise typer.BadParameter(f"{wrong[0]!r} is not LABEL=REGION.", param_hint="--map")
+    return dict(pair.rsplit("=", 1) for pair in pairs or [])
+
+
+if __name__ == "__main__":
+    main()

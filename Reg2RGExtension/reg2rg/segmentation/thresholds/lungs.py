@@ -27,7 +27,9 @@ def find_lungs(
     air = body & (hu < LUNG_HU) & ~airways & ~_gas(hu, body, spacing)
     lungs = _at_least(air, SMALLEST_ML, spacing)
     left, right = _split(lungs, body, spacing)
-    return tuple(_smooth(side, body & ~airways, spacing) for side in (left, right))
+    allowed = body & ~airways
+    left = _smooth(left, allowed & ~right, spacing)
+    return left, _smooth(right, allowed & ~left, spacing)
 
 
 def _gas(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Exports: the forms in which a report leaves the engine."""

@@ -1,0 +1,86 @@
+"""What is installed here: models, versions, devices, segmenters."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from reg2rg import __version__
+from reg2rg.errors import InputError
+
+_PACKAGES = ("torch", "transformers", "peft", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
+
+
+@dataclass(frozen=True)
+class ModelInformation:
+    """A model folder as it lies on the disk.
+
+    Attributes:
+        about: first paragraph of its model card.
+        megabytes: size of all its files.
+        sha256: hash of its weights; None if ``problem`` keeps it from being known.
+        problem: why it cannot be used; None if all its files agree with their checksums.
+    """
+
+    folder: Path
+    about: str
+    megabytes: float
+    sha256: str | None
+    problem: str | None
+
+
+def describe_model(folder: Path) -> ModelInformation:
+    """Look at a model folder and check its files against their checksums."""
+    from reg2rg.models.checkpoints import CARD_FILE, model_hash, verify_model
+
+    sha256 = problem = None
+    try:
+        sha256 = model_hash(folder)
+        verify_model(folder)
+    except InputError as error:
+        problem = str(error)
+    card = folder / CARD_FILE
+    megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    return ModelInformation(folder, _first_paragraph(card.read_text()) if card.is_file() else "", megabytes, sha256, problem)
+
+
+def describe_installation() -> dict[str, str]:
+    """What a bug report needs: versions, devices, segmenters, models, by name."""
+    from reg2rg.devices import list_devices
+    from reg2rg.models import list_models
+    from reg2rg.resources import resources_folder
+
+    return {
+        "reg2rg": __version__,
+        "Python": f"{platform.python_version()} on {platform.platform()}",
+        **{package: _version(package) for package in _PACKAGES},
+        "devices": "; ".join(list_devices()),
+        "segmenters": f"thresholds; totalsegmentator ({_totalsegmentator_state()})",
+        "models": ", ".join(folder.name for folder in list_models()) or "none",
+        "resources": str(resources_folder()),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _totalsegmentator_state() -> str:
+    from reg2rg.segmentation.totalsegmentator import weights_available
+
+    if importlib.util.find_spec("totalsegmentator") is None:
+        return "not installed"
+    return "with weights" if weights_available() else "installed, weights absent"
+
+
+def _first_paragraph(card: str) -> str:
+    """The first lines of a Markdown text that are no heading, as one line."""
+    body = card.split("---", 2)[2] if card.startswith("---") else card  # a card may begin with YAML
+    paragraphs = (part.strip() for part in body.split("\n\n"))
+    return " ".join(next((part for part in paragraphs if part and not part.startswith("#")), "").split())

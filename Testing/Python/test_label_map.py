@@ -1,0 +1,88 @@
+"""Regions can come from a label map or a Slicer segmentation, matched by name and in physical space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from reg2rg.errors import InputError
+from reg2rg.segmentation.choose import choose_segmenter
+from reg2rg.segmentation.label_map import LabelMapSegmenter
+
+
+@pytest.fixture
+def volume() -> sitk.Image:
+    image = sitk.Image(20, 16, 12, sitk.sitkInt16) - 1000
+    image.SetSpacing((1.5, 1.5, 2.0))
+    image.SetOrigin((5, 6, 7))
+    return image
+
+
+def labels(volume: sitk.Image, *boxes: tuple[int, slice]) -> sitk.Image:
+    array = np.zeros(volume.GetSize()[::-1], np.uint8)
+    for value, rows in boxes:
+        array[2:8, rows, 3:9] = value
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(volume)
+    return image
+
+
+def test_values_of_a_label_map_become_regions_by_a_mapping(tmp_path: Path, volume):
+    path = tmp_path / "labels.nii.gz"
+    sitk.WriteImage(labels(volume, (1, slice(0, 4)), (2, slice(4, 8)), (3, slice(8, 12))), str(path))
+    masks = LabelMapSegmenter(path, {"1": "lung", "2": "lung", "3": "heart"}).segment(volume)
+    assert masks.present == ("heart", "lung")
+    assert masks.array("lung").sum() == 2 * masks.array("heart").sum() == 6 * 8 * 6
+    assert not masks.approximate
+
+
+def test_a_label_map_on_another_grid_is_matched_in_physical_space(tmp_path: Path, volume):
+    path = tmp_path / "labels.nrrd"
+    stored = sitk.DICOMOrient(labels(volume, (1, slice(0, 5))), "RAI")
+    sitk.WriteImage(stored, str(path))
+    masks = LabelMapSegmenter(path, {"1": "bone"}).segment(volume)
+    expected = sitk.GetArrayFromImage(labels(volume, (1, slice(0, 5)))) > 0
+    np.testing.assert_array_equal(masks.array("bone"), expected)
+
+
+def test_segments_are_known_by_the_names_of_regions_and_structures(tmp_path: Path, volume):
+    path = tmp_path / "regions.seg.nrrd"
+    image = labels(volume, (1, slice(0, 4)), (2, slice(4, 8)), (3, slice(8, 12)))
+    for number, name in enumerate(["lung_upper_lobe_left", "Heart", "Something else"]):
+        image.SetMetaData(f"Segment{number}_Name", name)
+        image.SetMetaData(f"Segment{number}_LabelValue", str(number + 1))
+        image.SetMetaData(f"Segment{number}_Layer", "0")
+    sitk.WriteImage(image, str(path))
+    assert LabelMapSegmenter(path).segment(volume).present == ("heart", "lung")
+    assert LabelMapSegmenter(path, {"Something else": "abdomen"}).segment(volume).present == ("abdomen",)
+
+
+def test_unusable_files_are_refused_in_one_line(tmp_path: Path, volume):
+    path = tmp_path / "labels.nrrd"
+    sitk.WriteImage(labels(volume, (7, slice(0, 4))), str(path))
+    far = sitk.Image(volume)
+    far.SetOrigin((5000, 0, 0))
+    cases = [
+        (LabelMapSegmenter(path), volume, r"no label that stands for a region \(labels: 7\)"),
+        (LabelMapSegmenter(path, {"7": "lung"}), far, "do not overlap"),
+        (LabelMapSegmenter(tmp_path / "absent.nrrd"), volume, "does not exist"),
+    ]
+    for segmenter, on, words in cases:
+        with pytest.raises(InputError, match=words) as error:
+            segmenter.segment(on)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="No region is called 'spleen'"):
+        LabelMapSegmenter(path, {"7": "spleen"})
+
+
+def test_the_choice_says_why(tmp_path: Path):
+    automatic, why = choose_segmenter("auto", weights=tmp_path)
+    assert automatic.name == "thresholds" and "absent" in why
+    given, why = choose_segmenter("auto", regions_file=tmp_path / "a.nrrd")
+    assert given.name == "label map" and "given" in why
+    assert choose_segmenter("totalsegmentator")[0].name == "totalsegmentator"
+    with pytest.raises(InputError, match="auto, totalsegmentator, thresholds"):
+        choose_segmenter("magic")

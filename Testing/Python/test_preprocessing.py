@@ -1,0 +1,130 @@
+"""Preprocessing gives the published tensors, however the scan is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from monai.transforms import CropForeground, Resize
+
+from reg2rg.errors import InputError
+from reg2rg.models.config import PreprocessingConfig
+from reg2rg.phantom import make_phantom
+from reg2rg.preprocessing import prepare, region_crop
+from reg2rg.segmentation.masks import RegionMasks
+
+SIZE = (64, 64, 16)
+CONFIG = PreprocessingConfig(image_size=SIZE, texture_size=SIZE, mask_size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom(2)
+
+
+@pytest.fixture(scope="module")
+def inputs(phantom):
+    return prepare(phantom.volume, phantom.masks, CONFIG)
+
+
+def published(volume: sitk.Image, masks: RegionMasks, size) -> tuple[torch.Tensor, dict, dict]:
+    """The published steps (reference B.2, B.3) with monai, on float volumes with axes in RAS order."""
+
+    def ras(image: sitk.Image) -> torch.Tensor:
+        return torch.from_numpy(sitk.GetArrayFromImage(sitk.DICOMOrient(image, "RAS")).T.astype(np.float32))[None]
+
+    def unit(hu: torch.Tensor) -> torch.Tensor:
+        return (hu.clamp(-1000, 200) + 400) / 600
+
+    crop = CropForeground(select_fn=lambda x: x > -1000, margin=0)
+    resize = Resize(size, mode="area")
+    image = ras(volume)
+    textures, geometry = {}, {}
+    body = crop.compute_bounding_box(image)
+    for name in masks.present:
+        mask = ras(masks.image(name))
+        region = image * mask
+        region[mask == 0] = -1024
+        textures[name] = unit(resize(crop(region)))[0]
+        geometry[name] = resize(crop.crop_pad(mask, *body))[0]
+    return unit(resize(crop(image)))[0], textures, geometry
+
+
+@pytest.mark.parametrize("size", [SIZE, (200, 40, 101)], ids=["smaller", "larger and smaller"])
+def test_image_textures_and_masks_are_the_published_ones(phantom, size):
+    ours = prepare(phantom.volume, phantom.masks, PreprocessingConfig(size, size, size))
+    image, textures, geometry = published(phantom.volume, phantom.masks, size)
+    assert tuple(ours.textures) == phantom.masks.present
+    assert torch.equal(ours.image, torch.as_tensor(image))
+    for name in phantom.masks.present:
+        assert torch.equal(ours.textures[name], torch.as_tensor(textures[name])), name
+        assert torch.equal(ours.masks[name], torch.as_tensor(geometry[name])), name
+
+
+@pytest.mark.parametrize("stored", ["RAS", "LPS", "ASL", "IRP"])
+def test_one_scan_stored_in_any_axis_order_gives_the_same_tensors(phantom, inputs, stored):
+    bits = sitk.DICOMOrient(phantom.masks.bits, stored)
+    masks = RegionMasks(bits, "test", missing=phantom.masks.missing)
+    turned = prepare(sitk.DICOMOrient(phantom.volume, stored), masks, CONFIG)
+    assert torch.equal(turned.image, inputs.image)
+    for name in inputs.textures:
+        assert torch.equal(turned.textures[name], inputs.textures[name])
+        assert torch.equal(turned.masks[name], inputs.masks[name])
+
+
+def test_first_axis_runs_to_the_right_second_to_the_front_third_to_the_head(phantom):
+    liver = prepare(phantom.volume, phantom.masks, CONFIG).masks["abdomen"]
+    spine = prepare(phantom.volume, phantom.masks, CONFIG).masks["bone"]
+    heart = prepare(phantom.volume, phantom.masks, CONFIG).masks["heart"]
+    x, y, z = (torch.arange(n) + 0.5 for n in SIZE)
+    assert (liver.sum((0, 1)) * z).sum() / liver.sum() < SIZE[2] / 2, "the abdomen is below"
+    assert (spine.sum((0, 2)) * y).sum() / spine.sum() < SIZE[1] / 2, "the spine is behind"
+    assert (heart.sum((1, 2)) * x).sum() / heart.sum() < SIZE[0] / 2, "the heart is on the left"
+
+
+def test_values_are_in_range_and_inputs_stay_as_they_were(phantom, inputs):
+    before = sitk.Hash(phantom.volume), sitk.Hash(phantom.masks.bits)
+    for tensor in (inputs.image, *inputs.textures.values()):
+        assert tensor.dtype == torch.float32 and tensor.min() >= -1 and tensor.max() <= 1
+    for mask in inputs.masks.values():
+        assert 0 <= mask.min() and mask.max() <= 1 and len(mask.unique()) > 2
+    assert (sitk.Hash(phantom.volume), sitk.Hash(phantom.masks.bits)) == before
+
+
+def test_inside_only_keeps_a_regions_edge_as_bright_as_its_inside():
+    volume = sitk.GetImageFromArray(np.full((30, 30, 30), -900, np.int16))
+    volume[5:26, 5:26, 5:26] = 100
+    ball = np.zeros((30, 30, 30), bool)
+    z, y, x = np.indices(ball.shape)
+    ball[(z - 15) ** 2 + (y - 15) ** 2 + (x - 15) ** 2 < 90] = True
+    masks = RegionMasks.from_arrays({"heart": ball}, volume, segmenter="test")
+    sizes = {"image_size": (8, 8, 8), "texture_size": (8, 8, 8), "mask_size": (8, 8, 8)}
+    plain = prepare(volume, masks, PreprocessingConfig(**sizes)).textures["heart"]
+    inside = prepare(volume, masks, PreprocessingConfig(**sizes, inside_only=True)).textures["heart"]
+    expected = (100 + 400) / 600
+    assert torch.all((inside == -1) | torch.isclose(inside, torch.tensor(expected), atol=1e-5))
+    assert ((plain > -0.99) & (plain < expected - 0.05)).any(), "area averages alone mix the background in"
+
+
+def test_unusable_regions_are_skipped_with_a_reason():
+    volume = sitk.GetImageFromArray(np.full((20, 20, 20), -1024, np.int16))
+    volume[0:10, 0:20, 0:20] = 0
+    air, tissue = np.zeros((20, 20, 20), bool), np.zeros((20, 20, 20), bool)
+    air[:, :, 15:], tissue[:, :, :5] = True, True
+    arrays = {"lung": air, "heart": tissue, "bone": np.zeros_like(air)}
+    masks = RegionMasks.from_arrays(arrays, volume, segmenter="test")
+    ours = prepare(volume, masks, CONFIG)
+    assert tuple(ours.textures) == ("heart",)
+    assert "-1000 HU" in ours.skipped["lung"] and "no voxel" in ours.skipped["bone"]
+    assert tuple(prepare(volume, masks, CONFIG, ["heart"]).textures) == ("heart",)
+    with pytest.raises(InputError, match="No region can be described"):
+        prepare(volume, masks, CONFIG, ["lung"])
+    with pytest.raises(InputError, match="above -1000 HU"):
+        prepare(volume * 0 - 1024, masks, CONFIG)
+
+
+def test_region_crop_cuts_another_image_where_the_texture_is_cut(phantom):
+    masked = sitk.GetArrayFromImage(phantom.masks.image("heart")).astype(bool)
+    crop = region_crop(phantom.volume, phantom.masks, "heart", CONFIG, of=phantom.masks.image("heart"))
+    assert crop.sum() == masked.sum() and all(crop.any(axis=tuple({0, 1, 2} - {a})).all() for a in range(3))
