@@ -59,7 +59,7 @@ def write_sections(
     """Write one section for each region of ``inputs``, in their order.
 
     Args:
-        max_new_tokens: limit per prompt.
+        max_new_tokens: limit per prompt; the model's context is another.
         on_text: told of a section whenever its text has grown, and once more when it is complete.
         cancelled: asked between tokens; Cancelled is raised when it says yes.
     """
@@ -114,16 +114,16 @@ def decode(
     """
     embeddings, attention_mask = _left_padded(model, prompts, features)
     limit = model.config.language.max_position_embeddings
-    if embeddings.shape[1] + max_new_tokens > limit:
+    if embeddings.shape[1] >= limit:
         raise InputError(
-            f"{max_new_tokens} new tokens after a prompt of {embeddings.shape[1]} do not fit into the context of "
-            f"{model.config.name}, {limit} tokens; ask for at most {limit - embeddings.shape[1]}."
+            f"A prompt of {embeddings.shape[1]} tokens does not fit into the context of {model.config.name}, "
+            f"{limit} tokens; ask for fewer regions."
         )
     positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
     step: dict[str, Any] = {"inputs_embeds": embeddings}
     cache = None
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=embeddings.device)
-    for _ in range(max_new_tokens):
+    for _ in range(min(max_new_tokens, limit - embeddings.shape[1])):
         if cancelled():
             raise Cancelled("Cancelled while the report was written.")
         output = model.lang_model(

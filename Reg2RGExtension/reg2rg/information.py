@@ -54,14 +54,18 @@ def describe_installation() -> dict[str, str]:
     from reg2rg.resources import resources_folder
 
     return {
-        "reg2rg": __version__,
-        "Python": f"{platform.python_version()} on {platform.platform()}",
-        **{package: _version(package) for package in _PACKAGES},
+        **versions(),
+        "system": platform.platform(),
         "devices": "; ".join(list_devices()),
         "segmenters": f"thresholds; totalsegmentator ({_totalsegmentator_state()})",
         "models": ", ".join(folder.name for folder in list_models()) or "none",
         "resources": str(resources_folder()),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a report depends on."""
+    return {"reg2rg": __version__, "Python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 
 def _version(package: str) -> str:

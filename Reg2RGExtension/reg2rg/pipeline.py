@@ -2,57 +2,234 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import datetime
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
 from reg2rg.devices import choose_device
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.events import Event, Progress, RegionsFound, ReportDone, SectionText, SectionWritten, Stage
+from reg2rg.exports.folder import SEGMENTATION_FILE, write_report_folder
+from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.information import versions
 from reg2rg.models import find_model
 from reg2rg.regions import in_reading_order
+from reg2rg.report import Geometry, Provenance, Section, build_report, build_section
 from reg2rg.request import ReportRequest, SegmentRequest
 from reg2rg.scratch import private_temporary_folder, staged
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.volumes import read_volume
 
+if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
+    from reg2rg.generation import WrittenSection
+    from reg2rg.models.reg2rg import Reg2RG
+    from reg2rg.preprocessing import ModelInputs
+
 SECONDS_BETWEEN_TEXTS = 0.1
-"""A growing text is told at most this often: one event per token and region would flood a front end."""
+"""A section's growing text is told at most this often: an event per token and region would flood a front end."""
 
 OnEvent = Callable[[Event], None]
 Asked = Callable[[], bool]
 
 
-class _Run:
-    """What every stage of a run has at hand: the listener, and the question whether to go on."""
+def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
+    """Read a volume, find its regions, write its report; the result is also the last event.
+
+    Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()`` says
+    yes; other errors come as they are (reg2rg.failures puts them into words).
+    """
+    journey = _Journey(on_event, cancelled)
+    model_folder, device = find_model(request.model), choose_device(request.device)
+    with private_temporary_folder(), staged(request.output) as folder:
+        volume = _read(request, journey)
+        masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
+        inputs = _prepare(model_folder, volume, masks, journey)
+        model, sha256 = _load(model_folder, device, journey)
+        written = _write(request, model, inputs, volume, masks, journey)
+        with journey.stage(Stage.SAVE, "Writing the report folder"):
+            provenance = Provenance(
+                model=model.config.name,
+                model_sha256=sha256,
+                decoding="greedy",
+                device=device,
+                seed=request.seed,
+                max_new_tokens=request.max_new_tokens,
+                segmenter=masks.segmenter,
+                segmenter_reason=reason,
+                versions=versions(),
+                created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                seconds=journey.seconds,
+                geometry=Geometry.of(volume),
+            )
+            report = build_report(written, volume, masks, provenance, inputs.skipped)
+            write_report_folder(report, volume, masks, folder)
+    done = ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
+    on_event(done)
+    return done
+
+
+def segment(request: SegmentRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> None:
+    """Read a volume and write its regions into the file ``request.output``; errors as in ``run``."""
+    if not request.output.name.endswith(".seg.nrrd"):
+        raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
+    journey = _Journey(on_event, cancelled)
+    device = choose_device(request.device)
+    with private_temporary_folder(), staged(request.output.parent) as folder:
+        volume = _read(request, journey)
+        _find_regions(request, device, volume, folder / request.output.name, journey)
+
+
+class _Journey:
+    """What every stage has at hand: the listener, the question whether to go on, and the clock."""
 
     def __init__(self, on_event: OnEvent, cancelled: Asked) -> None:
         self.tell = on_event
         self.cancelled = cancelled
+        self.started = time.monotonic()
+        self.seconds: dict[str, float] = {}
 
-    def progress(self, stage: Stage, fraction: float, message: str) -> None:
-        """Tell how far a stage is; Cancelled if the user wants no more."""
-        if self.cancelled():
-            raise Cancelled("Cancelled; nothing was written.")
-        self.tell(Progress(stage, fraction, message))
+    @contextlib.contextmanager
+    def stage(self, stage: Stage, message: str) -> Iterator[Callable[[float, str], None]]:
+        """A stage from 0 to 1; yields what to call in between, which is also where a run can be cancelled."""
+        started = time.monotonic()
+        last = message
+
+        def progress(fraction: float, message: str) -> None:
+            nonlocal last
+            last = message
+            if self.cancelled():
+                raise Cancelled("Cancelled; nothing was written.")
+            self.tell(Progress(stage, fraction, message))
+
+        progress(0.0, message)
+        yield progress
+        progress(1.0, last)
+        self.seconds[stage.value] = round(time.monotonic() - started, 2)
 
 
-def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
-    """Read, segment, write, save; the result, which is also the last event.
+def _read(request: SegmentRequest, journey: _Journey) -> sitk.Image:
+    with journey.stage(Stage.READ, "Reading the volume"):
+        return read_volume(request.volume, request.series)
 
-    Nothing appears in ``request.output`` before the whole report does. Raises Cancelled soon after ``cancelled()`` says
-    yes, and errors as they come: reg2rg.failures puts them into words.
-    """
-    started = time.monotonic()
-    steps = _Run(on_event, cancelled)
-    model_folder, device = find_model(request.model), choose_device(request.device)
-    with private_temporary_folder(), staged(request.output) as folder:
-        volume = _read(request, steps)
-        ...
-    done = ReportDone(str(request.output), time.monotonic() - started)
-    on_event(done)
-    return done
+
+def _find_regions(
+    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, journey: _Journey
+) -> tuple[RegionMasks, str]:
+    """The masks, and why they were made the way they were; also written into ``file``."""
+    with journey.stage(Stage.SEGMENT, "Finding the regions") as progress:
+        segmenter, reason = choose_segmenter(
+            request.segmenter,
+            regions_file=request.regions_file,
+            mapping=request.mapping,
+            device=device,
+            fast=request.fast,
+            weights=request.weights,
+        )
+        masks = segmenter.segment(volume, progress)
+        write_segmentation(masks, file)
+    names = tuple(region.name for region in in_reading_order(masks.present))
+    approximate = tuple(name for name in names if name in masks.approximate)
+    journey.tell(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
+    return masks, reason
+
+
+def _prepare(model_folder: Path, volume: sitk.Image, masks: RegionMasks, journey: _Journey) -> ModelInputs:
+    with journey.stage(Stage.PREPARE, "Preparing the regions for the model"):
+        from reg2rg.models.checkpoints import read_config
+        from reg2rg.preprocessing import prepare
+
+        return prepare(volume, masks, read_config(model_folder).preprocessing)
+
+
+def _load(model_folder: Path, device: str, journey: _Journey) -> tuple[Reg2RG, str]:
+    """The model and the hash of its weights."""
+    with journey.stage(Stage.LOAD, "Loading the model"):
+        from reg2rg.models.checkpoints import model_hash
+
+        sha256 = model_hash(model_folder)
+        return _loaded(model_folder, device, sha256), sha256
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(model_folder: Path, device: str, sha256: str) -> Reg2RG:
+    """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
+    from reg2rg.models.checkpoints import load_model
+
+    return load_model(model_folder, device)
+
+
+def _write(
+    request: ReportRequest,
+    model: Reg2RG,
+    inputs: ModelInputs,
+    volume: sitk.Image,
+    masks: RegionMasks,
+    journey: _Journey,
+) -> list[WrittenSection]:
+    import torch
+
+    from reg2rg.generation import write_sections
+
+    with journey.stage(Stage.WRITE, "Writing the sections") as progress:
+        torch.manual_seed(request.seed)
+        secretary = _Secretary(
+            len(inputs.textures), lambda written: build_section(written, volume, masks), journey.tell, progress
+        )
+        written = write_sections(
+            model,
+            inputs,
+            max_new_tokens=request.max_new_tokens,
+            on_text=secretary.on_text,
+            cancelled=journey.cancelled,
+        )
+        for section in written:
+            secretary.finished(section)
+        return written
+
+
+class _Secretary:
+    """Turns growing texts into events: SectionText now and then, SectionWritten once per region."""
+
+    def __init__(
+        self,
+        expected: int,
+        build: Callable[[WrittenSection], Section],
+        tell: OnEvent,
+        progress: Callable[[float, str], None],
+    ) -> None:
+        self._expected = expected
+        self._build = build
+        self._tell = tell
+        self._progress = progress
+        self._told: dict[str, float] = {}  # region -> when
+        self._finished: set[str] = set()
+
+    def on_text(self, written: WrittenSection) -> None:
+        now = time.monotonic()
+        if written.complete:
+            self.finished(written)
+        elif written.text and now - self._told.get(written.region, 0.0) >= SECONDS_BETWEEN_TEXTS:
+            self._told[written.region] = now
+            self._tell(SectionText(written.region, written.recognised, written.text))
+
+    def finished(self, written: WrittenSection) -> None:
+        """Tell of a finished section, unless that was done."""
+        if written.region in self._finished:
+            return
+        self._finished.add(written.region)
+        self._tell(SectionWritten(_plain(self._build(written))))
+        done = len(self._finished)
+        self._progress(done / self._expected, f"{done} of {self._expected} sections")
+
+
+def _plain(section: Section) -> dict[str, Any]:
+    """The section as report.json has it."""
+    return dataclasses.asdict(section)

@@ -8,16 +8,6 @@ from collections.abc import Callable, Iterator
 
 from reg2rg.events import Event, Progress, RegionsFound, Stage
 
-_WORDS = {
-    Stage.READ: "Reading",
-    Stage.SEGMENT: "Finding regions",
-    Stage.PREPARE: "Preparing",
-    Stage.LOAD: "Loading model",
-    Stage.WRITE: "Writing report",
-    Stage.SAVE: "Saving",
-}
-
-
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[Event], None]]:
     """What to call with events while a run goes on."""
@@ -29,17 +19,17 @@ def shown_progress() -> Iterator[Callable[[Event], None]]:
 
 
 class _Lines:
-    """One line for each stage, and for each new message in it."""
+    """One line for each new message."""
 
     def __init__(self) -> None:
-        self._last: tuple[Stage, str] | None = None
+        self._last = ""
 
     def show(self, event: Event) -> None:
-        if isinstance(event, Progress) and (event.stage, event.message) != self._last:
-            self._last = event.stage, event.message
-            print(f"{_WORDS[event.stage]}: {event.message}", file=sys.stderr)
-        elif isinstance(event, RegionsFound):
-            print(regions_line(event), file=sys.stderr)
+        if isinstance(event, RegionsFound):
+            print(_regions_line(event), file=sys.stderr)
+        elif isinstance(event, Progress) and event.message != self._last:
+            self._last = event.message
+            print(event.message, file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -50,23 +40,23 @@ def _bars() -> Iterator[Callable[[Event], None]]:
 
     # The stream as it is now: libraries' output is redirected for a while.
     console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[words]}"))
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Bars(*columns, console=console) as bars:
         tasks: dict[Stage, int] = {}
 
         def show(event: Event) -> None:
             if isinstance(event, RegionsFound):
-                bars.print(regions_line(event), markup=False, highlight=False)
+                bars.console.print(_regions_line(event), markup=False, highlight=False)
             if not isinstance(event, Progress):
                 return
             if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(_WORDS[event.stage], total=1.0, words="")
-            bars.update(tasks[event.stage], completed=event.fraction, words=event.message)
+                tasks[event.stage] = bars.add_task(event.message, total=1.0)
+            bars.update(tasks[event.stage], completed=event.fraction, description=event.message)
 
         yield show
 
 
-def regions_line(event: RegionsFound) -> str:
+def _regions_line(event: RegionsFound) -> str:
     """Which regions were found, by what, and why by that."""
     names = ", ".join(f"{name} (approximate)" if name in event.approximate else name for name in event.regions)
     return f"Regions: {names}. {event.reason}"

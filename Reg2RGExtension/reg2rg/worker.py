@@ -24,8 +24,8 @@ import traceback
 from typing import IO, Any
 
 from reg2rg import __version__
-from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, Stopped, to_dict
+from reg2rg.errors import Cancelled, InputError, Reg2RGError
+from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
 from reg2rg.failures import as_failure
 from reg2rg.quiet import quiet_libraries
 from reg2rg.request import ReportRequest
@@ -60,6 +60,7 @@ class Worker:
         self._writing = threading.Lock()
         self._cancel = threading.Event()
         self._run: threading.Thread | None = None
+        self._stage: Stage | None = None  # the last one logged
 
     def listen(self, commands: IO[str]) -> None:
         """Obey commands until "quit" or their end; what is no command is answered with a failure."""
@@ -109,11 +110,15 @@ class Worker:
             outcome = "was cancelled"
         except Exception as error:
             self._send(as_failure(error))
-            outcome = f"failed: {type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}".rstrip()
+            outcome = f"failed with {type(error).__name__}"
+            if not isinstance(error, Reg2RGError):
+                # Where in the code, but not the message: it may hold a path or a name.
+                log.error("unexpected error at\n%s", "".join(traceback.format_tb(error.__traceback__)).rstrip())
         log.info("run %s after %.1f s", outcome, time.monotonic() - started)
 
     def _tell(self, event: Event) -> None:
-        if isinstance(event, Progress) and event.fraction == 0:
+        if isinstance(event, Progress) and event.stage is not self._stage:
+            self._stage = event.stage
             log.info("stage: %s", event.stage.value)
         self._send(event)
 

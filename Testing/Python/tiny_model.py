@@ -16,8 +16,8 @@ SENTENCES = "The lungs are clear. No nodule is seen."
 RECOGNISED = "lung"
 
 
-def tiny_config(vocab_size: int) -> ModelConfig:
-    """A model of a few thousand weights that asks for each region by itself."""
+def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
+    """A model of a few thousand weights that asks for ``slots`` regions in one prompt."""
     crop = (16, 16, 16)
     small = dict(patch_size=(8, 8, 8), channels=1, depth=1, heads=2, dim_head=8, dropout=0.0, positions="sine")
     return ModelConfig(
@@ -33,37 +33,43 @@ def tiny_config(vocab_size: int) -> ModelConfig:
             num_hidden_layers=1,
             num_attention_heads=4,
             num_key_value_heads=4,
-            max_position_embeddings=512,
+            max_position_embeddings=1024,
             lora=None,
         ),
-        regions_per_prompt=1,
+        regions_per_prompt=slots,
         instruction=False,
     )
 
 
-def tiny_model() -> Reg2RG:
-    """A model that calls every region the lung and writes SENTENCES about it."""
+def tiny_model(slots: int = 1) -> Reg2RG:
+    """A model that calls every region the lung and writes SENTENCES about it, ``slots`` regions a prompt."""
     torch.manual_seed(0)
-    texts = ["The global information is provided as the context: . The region 0 is ", f"lung: {SENTENCES} "] * 4
+    texts = [
+        "The global information is provided as the context: . The region 0 is ",
+        f"lung: {SENTENCES} ",
+        " 0 1 2 3 ",
+    ] * 4
     tokenizer = train_tokenizer(texts, 200)
-    model = Reg2RG(tiny_config(len(tokenizer)))
+    model = Reg2RG(tiny_config(len(tokenizer), slots))
     model.tokenizer = tokenizer
     _teach(model)
     return model.eval()
 
 
 def _teach(model: Reg2RG) -> None:
-    ids, prompt = training_ids(model.tokenizer, model.special, [(RECOGNISED, SENTENCES)], instruction=False)
+    slots = model.config.regions_per_prompt
+    sections = [(RECOGNISED, SENTENCES)] * slots
+    ids, prompt = training_ids(model.tokenizer, model.special, sections, instruction=False)
     ids = torch.tensor([ids] * 8)
     labels = ids.clone()
     labels[:, :prompt] = -100
     shape = model.config.preprocessing.image_size
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        volumes, masks = torch.rand(9, *shape) * 2 - 1, torch.rand(8, *shape)
+    for _ in range(60 * slots):
+        volumes, masks = torch.rand(1 + 8 * slots, *shape) * 2 - 1, torch.rand(8 * slots, *shape)
         image = model.embedding_layer.encode_volumes(volumes[:1])[0]
         regions = model.embedding_layer.encode_regions(volumes[1:], masks)
-        loss = model(ids, [PromptFeatures(image, region[None]) for region in regions], labels=labels).loss
+        loss = model(ids, [PromptFeatures(image, region) for region in regions.split(slots)], labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

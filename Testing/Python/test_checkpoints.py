@@ -1,0 +1,114 @@
+"""Model folders are saved, verified and loaded; what is damaged is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import save_tiny_model
+
+from reg2rg.errors import InputError
+from reg2rg.models import find_model
+from reg2rg.models.checkpoints import load_model, load_state, model_hash, save_model, verify_model
+from reg2rg.models.config import ModelConfig
+from reg2rg.models.reg2rg import Reg2RG
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "tiny"))
+
+
+def test_a_saved_model_loads_with_the_same_weights_and_config(folder: Path, tmp_path: Path):
+    model = load_model(folder)
+    save_model(model, tmp_path / "again", card="card")
+    again = load_model(tmp_path / "again")
+    assert again.config == model.config and not again.training
+    for (name, ours), theirs in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs), name
+    assert model_hash(folder) == model_hash(tmp_path / "again")
+
+
+def test_word_embeddings_are_one_parameter_also_after_loading(folder: Path):
+    model = load_model(folder)
+    assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(folder: Path, tmp_path: Path):
+    save_model(load_model(folder), tmp_path / "half", dtype=torch.float16, card="card")
+    sizes = [(f / "model.safetensors").stat().st_size for f in (folder, tmp_path / "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert load_model(tmp_path / "half").embedding_layer.fc.weight.dtype == torch.float32
+
+
+def test_config_survives_json():
+    for config in (ModelConfig(),):
+        assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _edit_config(folder: Path, **changes) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+DAMAGE = {
+    "a flipped bit": (lambda f: _flip(f / "model.safetensors"), "model.safetensors is damaged"),
+    "cut off": (lambda f: (f / "model.safetensors").write_bytes(b"abc"), "model.safetensors is damaged"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
+    "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), "not readable as JSON"),
+    "unknown field": (lambda f: _edit_config(f, magic=1), "unknown fields: magic"),
+    "no checksums": (lambda f: (f / "SHA256SUMS").unlink(), "holds no SHA256SUMS"),
+    "bad checksums": (lambda f: (f / "SHA256SUMS").write_text("nonsense"), "not a list of checksums"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_folder_is_refused_in_one_line(folder: Path, case: str):
+    damage, words = DAMAGE[case]
+    damage(folder)
+    with pytest.raises(InputError, match=words) as error:
+        load_model(folder)
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match=words):
+        verify_model(folder)
+
+
+def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
+    model = load_model(folder)
+    state = model.state_dict()
+    del state["embedding_layer.fc.bias"]
+    state["embedding_layer.surprise"] = torch.zeros(2)
+    state["embedding_layer.mask_fc.bias"] = torch.zeros(3)
+    with pytest.raises(InputError) as error:
+        load_state(model.config, state)
+    assert "fc.bias is missing" in str(error.value)
+    assert "surprise is not part" in str(error.value)
+    assert "mask_fc.bias has shape (3,), expected (32,)" in str(error.value)
+
+
+def test_rotary_buffers_of_old_checkpoints_are_left_out(folder: Path):
+    model = load_model(folder)
+    state = model.state_dict()
+    state["lang_model.model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.zeros(4)
+    assert isinstance(load_state(model.config, state), Reg2RG)
+
+
+def test_models_are_found_by_folder_and_an_unknown_name_is_refused(folder: Path):
+    assert find_model(str(folder)) == folder
+    with pytest.raises(InputError, match="No model 'gpt'"):
+        find_model("gpt")

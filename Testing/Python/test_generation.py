@@ -1,0 +1,106 @@
+"""Sections are written region by region, streamed, filed under the region asked for, and can be stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_model import RECOGNISED, SENTENCES, tiny_model
+
+from reg2rg.errors import Cancelled, InputError
+from reg2rg.generation import WrittenSection, write_sections
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.preprocessing import ModelInputs
+from reg2rg.prompting import prompt_ids
+from reg2rg.regions import REGION_NAMES
+
+
+@pytest.fixture(scope="module")
+def model() -> Reg2RG:
+    return tiny_model()
+
+
+def inputs_for(model: Reg2RG, names) -> ModelInputs:
+    size = model.config.preprocessing.image_size
+    generator = torch.Generator().manual_seed(1)
+    textures = {name: torch.rand(size, generator=generator) for name in names}
+    return ModelInputs(torch.rand(size, generator=generator), textures, {n: t.round() for n, t in textures.items()}, {})
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_every_region_gets_its_section_in_the_order_asked(model, count):
+    names = REGION_NAMES[:count]
+    sections = write_sections(model, inputs_for(model, names))
+    assert [section.region for section in sections] == list(names)
+    assert {(section.recognised, section.text, section.complete) for section in sections} == {
+        (RECOGNISED, SENTENCES, True)
+    }
+
+
+def test_tokens_cover_the_text_with_probabilities(model):
+    (section,) = write_sections(model, inputs_for(model, ["heart"]))
+    covered = "".join(section.text[token.start : token.end] for token in section.tokens)
+    assert covered == section.text
+    assert all(0 < token.probability <= 1 for token in section.tokens)
+
+
+def test_sections_appear_while_they_are_written(model):
+    seen: list[WrittenSection] = []
+    write_sections(model, inputs_for(model, ["heart", "lung"]), on_text=seen.append)
+    growing = [section.text for section in seen if section.region == "heart"]
+    assert len(growing) > 5 and growing[-1] == SENTENCES
+    assert all(later.startswith(earlier) for earlier, later in zip(growing, growing[1:], strict=False))
+    assert [section.complete for section in seen if section.region == "heart"].count(True) == 1
+
+
+def test_text_cut_at_the_limit_is_marked_incomplete(model):
+    (section,) = write_sections(model, inputs_for(model, ["heart"]), max_new_tokens=8)
+    assert not section.complete and section.text and SENTENCES.startswith(section.text)
+
+
+def test_a_region_the_model_never_reached_has_no_text_and_is_incomplete(model):
+    (section,) = write_sections(model, inputs_for(model, ["heart"]), max_new_tokens=2)
+    assert section.text == "" and section.recognised is None and not section.complete
+
+
+def test_writing_stops_when_it_is_cancelled(model):
+    asked = iter([False] * 5 + [True] * 100)
+    with pytest.raises(Cancelled):
+        write_sections(model, inputs_for(model, ["heart", "lung"]), cancelled=lambda: next(asked))
+
+
+def test_the_context_of_the_model_limits_the_text_too(model):
+    short = tiny_model()
+    limit = len(prompt_ids(model.tokenizer, model.special, 1, instruction=False)) + 8
+    short.config = dataclasses.replace(
+        model.config, language=dataclasses.replace(model.config.language, max_position_embeddings=limit)
+    )
+    (section,) = write_sections(short, inputs_for(model, ["heart"]), max_new_tokens=500)
+    assert not section.complete and SENTENCES.startswith(section.text)
+
+
+def test_a_prompt_that_does_not_fit_the_context_is_refused_in_words(model):
+    short = tiny_model()
+    language = dataclasses.replace(model.config.language, max_position_embeddings=10)
+    short.config = dataclasses.replace(model.config, language=language)
+    with pytest.raises(InputError, match="does not fit into the context of tiny, 10 tokens"):
+        write_sections(short, inputs_for(model, ["heart"]))
+
+
+def test_one_prompt_for_several_regions_files_each_text_under_its_slot():
+    model = tiny_model(slots=3)
+    names = ["heart", "lung", "pleura"]
+    sections = write_sections(model, inputs_for(model, names))
+    assert [(s.region, s.recognised, s.text, s.complete) for s in sections] == [
+        (name, RECOGNISED, SENTENCES, True) for name in names
+    ]
+
+
+def test_a_prompt_with_more_slots_than_regions_is_an_error(model):
+    ids = torch.tensor([prompt_ids(model.tokenizer, model.special, 2)])
+    with torch.inference_mode():
+        image = model.embedding_layer.encode_volumes(torch.rand(1, *model.config.preprocessing.image_size))[0]
+        one_region = PromptFeatures(image, torch.zeros(1, 3, image.shape[-1]))
+        with pytest.raises(ValueError, match="slot beyond its 1 regions"):
+            model.embed(ids, [one_region])
