@@ -29,7 +29,8 @@ Series = Annotated[str | None, typer.Option(help="Number or UID of the DICOM ser
 Segmenter = Annotated[str, typer.Option(help="auto, totalsegmentator or thresholds.")]
 Regions = Annotated[Path | None, typer.Option(help="Label map or .seg.nrrd to take the regions from instead.")]
 Map = Annotated[
-    list[str] | None, typer.Option(metavar="LABEL=REGION", help="What a label of --regions stands for; can be repeated.")
+    list[str] | None,
+    typer.Option(metavar="LABEL=REGION", help="What a label of --regions stands for; can be repeated."),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with TotalSegmentator's weights.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Segment faster and coarser (totalsegmentator).")]
@@ -121,7 +122,9 @@ def segment(
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")] = Path("reg2rg-demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")] = Path(
+        "reg2rg-demo"
+    ),
 ) -> None:
     """Write the report of the sample case."""
     from reg2rg.request import ReportRequest

@@ -41,7 +41,7 @@ Asked = Callable[[], bool]
 
 
 def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
-    """Read a volume, find its regions, write its report; the result is also the last event.
+    """Read a volume, find its regions, write its report.
 
     Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()`` says
     yes; other errors come as they are (reg2rg.failures puts them into words).
@@ -71,9 +71,7 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
             )
             report = build_report(written, volume, masks, provenance, inputs.skipped)
             write_report_folder(report, volume, masks, folder)
-    done = ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
-    on_event(done)
-    return done
+    return ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
 
 
 def segment(request: SegmentRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> None:

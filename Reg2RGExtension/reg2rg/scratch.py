@@ -55,7 +55,8 @@ class _Janitor:
             bufsize=0,
             cwd=os.path.abspath(os.sep),
             start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0)
+            | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
 
     def tell(self, folder: Path, duty: str | None, target: Path | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from reg2rg.events import Event, Progress, RegionsFound, Stage
 
+
 @contextlib.contextmanager
 def shown_progress() -> Iterator[Callable[[Event], None]]:
     """What to call with events while a run goes on."""

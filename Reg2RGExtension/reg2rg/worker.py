@@ -59,6 +59,7 @@ class Worker:
         self._output = output
         self._writing = threading.Lock()
         self._cancel = threading.Event()
+        self._busy = threading.Event()
         self._run: threading.Thread | None = None
         self._stage: Stage | None = None  # the last one logged
 
@@ -82,15 +83,12 @@ class Worker:
         if self._run is not None:
             self._run.join(FAREWELL_SECONDS)
 
-    @property
-    def _running(self) -> bool:
-        return self._run is not None and self._run.is_alive()
-
     def _start(self, **fields: Any) -> None:
         request = ReportRequest.from_dict(fields)
-        if self._running:
+        if self._busy.is_set():
             raise InputError("A run is going on; cancel it or wait for its end before the next.")
         self._cancel.clear()
+        self._busy.set()
         self._run = threading.Thread(target=self._do, args=(request,), name="run", daemon=True)
         self._run.start()
 
@@ -103,18 +101,18 @@ class Worker:
         try:
             from reg2rg.pipeline import run
 
-            run(request, self._tell, self._cancel.is_set)
+            result: Event = run(request, self._tell, self._cancel.is_set)
             outcome = "ended well"
         except Cancelled:
-            self._send(Stopped())
-            outcome = "was cancelled"
+            result, outcome = Stopped(), "was cancelled"
         except Exception as error:
-            self._send(as_failure(error))
-            outcome = f"failed with {type(error).__name__}"
+            result, outcome = as_failure(error), f"failed with {type(error).__name__}"
             if not isinstance(error, Reg2RGError):
                 # Where in the code, but not the message: it may hold a path or a name.
                 log.error("unexpected error at\n%s", "".join(traceback.format_tb(error.__traceback__)).rstrip())
         log.info("run %s after %.1f s", outcome, time.monotonic() - started)
+        self._busy.clear()  # before the event: whoever reads it may ask for the next run at once
+        self._send(result)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Progress) and event.stage is not self._stage:
@@ -125,7 +123,7 @@ class Worker:
     def _beat(self) -> None:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
-            self._send(Heartbeat(self._running))
+            self._send(Heartbeat(self._busy.is_set()))
 
     def _send(self, event: Event) -> None:
         line = json.dumps(to_dict(event)) + "\n"

@@ -83,7 +83,11 @@ def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path
         (folder / "report").write_text("new")
         (folder / "text").write_text("new")
         assert (target / "report").read_text() == "earlier"
-    assert {file.name: file.read_text() for file in target.iterdir()} == {"mine": "mine", "report": "new", "text": "new"}
+    assert {file.name: file.read_text() for file in target.iterdir()} == {
+        "mine": "mine",
+        "report": "new",
+        "text": "new",
+    }
 
 
 def test_a_failure_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
@@ -108,7 +112,9 @@ def test_a_kill_before_the_move_leaves_an_earlier_result_as_it_was(tmp_path: Pat
 
 
 def test_a_kill_before_the_move_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
-    killed(f"with staged(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n (folder / 'report').write_text('')\n {PAUSE}")
+    killed(
+        f"with staged(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n (folder / 'report').write_text('')\n {PAUSE}"
+    )
     assert soon(lambda: list(tmp_path.iterdir()) == [])
 
 

@@ -107,9 +107,10 @@ def _plane(
     low, high = WINDOW.bounds
     grey = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     picture = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
-    for region in sorted(regions, key=lambda region: -region.reading_order):
-        mask = ((bits >> region_bit(region.name)) & 1).astype(np.uint8) * 255
-        inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR)) > 127
+    masks = [(((bits >> region_bit(region.name)) & 1).astype(np.uint8), region) for region in regions]
+    # Large regions first: the heart lies in the mediastinum and is to be seen in front of it.
+    for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
+        inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127
         outline = inside & ~ndimage.binary_erosion(inside, iterations=2)
         colour = np.array(region.color, np.float32)
         picture = np.where(inside[..., None], (1 - OPACITY) * picture + OPACITY * colour, picture)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from reg2rg.errors import Reg2RGError
 from reg2rg.regions import Region, get_region
 from reg2rg.segmentation.masks import RegionMasks
 
@@ -32,7 +33,12 @@ def write_segmentation(masks: RegionMasks, path: Path) -> None:
     image.CopyInformation(masks.bits)
     for key, value in fields.items():
         image.SetMetaData(key, value)
-    sitk.WriteImage(image, str(path), useCompression=True)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise Reg2RGError(
+            f"{path.name} cannot be written; is the disk full? Free some space or choose another folder."
+        ) from error
 
 
 def _layers(masks: RegionMasks) -> list[list[str]]:

@@ -1,0 +1,118 @@
+"""The report folder holds text, segmentation and picture, each true to the report."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import nrrd
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+from test_report import provenance, written
+
+from reg2rg import DRAFT_LABEL
+from reg2rg.exports.folder import write_report_folder
+from reg2rg.exports.preview import write_preview
+from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.exports.text import to_text
+from reg2rg.phantom import make_phantom
+from reg2rg.regions import get_region
+from reg2rg.report import Report, build_report
+from reg2rg.segmentation.label_map import LabelMapSegmenter
+from reg2rg.segmentation.masks import RegionMasks
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_phantom(4)
+
+
+@pytest.fixture(scope="module")
+def report(phantom) -> Report:
+    sections = [written(name, phantom.sections[name], name) for name in phantom.masks.present]
+    sections[0] = written("abdomen", "Something else.", "bone", complete=False)
+    return build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), phantom.masks.missing)
+
+
+def test_text_has_the_label_above_and_below_every_section_and_the_warnings(report):
+    text = to_text(report)
+    assert text.startswith(DRAFT_LABEL) and text.rstrip().endswith(DRAFT_LABEL)
+    positions = [text.index(get_region(s.region).display_name.upper()) for s in report.sections]
+    assert positions == sorted(positions)
+    assert "[The model took this region for: bone.]" in text and "[The text was cut off at the token limit.]" in text
+    assert "NOT DESCRIBED\n- Breast: " in text
+
+
+def oblique(phantom) -> RegionMasks:
+    bits = sitk.Image(phantom.masks.bits)
+    bits.SetDirection((0.0, -1.0, 0.0, 0.8, 0.0, -0.6, 0.6, 0.0, 0.8))  # oblique and right-handed
+    return RegionMasks(bits, "test", missing=phantom.masks.missing)
+
+
+def left_handed(phantom) -> RegionMasks:
+    return RegionMasks(sitk.Flip(phantom.masks.bits, [True, False, False]), "test", missing=phantom.masks.missing)
+
+
+@pytest.mark.parametrize("stored", [lambda p: p.masks, oblique, left_handed], ids=["axial", "oblique", "left-handed"])
+def test_segmentation_comes_back_as_it_was(phantom, stored, tmp_path: Path):
+    masks = stored(phantom)
+    write_segmentation(masks, tmp_path / "regions.seg.nrrd")
+    volume = sitk.Cast(masks.bits, sitk.sitkInt16)
+    again = LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume)
+    assert again.present == masks.present
+    for name in masks.present:
+        np.testing.assert_array_equal(again.array(name), masks.array(name))
+
+
+def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(phantom, tmp_path: Path):
+    write_segmentation(phantom.masks, tmp_path / "regions.seg.nrrd")
+    data, header = nrrd.read(str(tmp_path / "regions.seg.nrrd"))
+    assert header["space"] == "left-posterior-superior"
+    np.testing.assert_allclose(header["space origin"], phantom.volume.GetOrigin())
+    assert header["Segmentation_ContainedRepresentationNames"] == "Binary labelmap|"
+    layers = data if data.ndim == 4 else data[None]
+    for number, name in enumerate(header[f"Segment{i}_ID"] for i in range(len(phantom.masks.present))):
+        field = {key: header[f"Segment{number}_{key}"] for key in ("Name", "Color", "LabelValue", "Layer", "Tags")}
+        region = get_region(name)
+        assert field["Name"] == region.display_name
+        np.testing.assert_allclose([255 * float(c) for c in field["Color"].split()], region.color, atol=0.01)
+        assert f"~SCT^{region.snomed[0]}^{region.snomed[1]}~" in field["Tags"]
+        voxels = layers[int(field["Layer"])] == int(field["LabelValue"])
+        np.testing.assert_array_equal(voxels.T, phantom.masks.array(name))
+
+
+def colour_share(picture: np.ndarray, colour: tuple[int, int, int], columns: slice) -> int:
+    return int((np.abs(picture[:, columns].astype(int) - colour).max(axis=-1) <= 3).sum())
+
+
+def test_preview_shows_each_region_in_its_colour_in_slices_and_beside_its_text(report, phantom, tmp_path: Path):
+    write_preview(report, phantom.volume, phantom.masks, tmp_path / "preview.png")
+    picture = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"))
+    assert picture.shape[0] >= 900 and picture.shape[1] == 1720
+    for name in phantom.masks.present:
+        assert colour_share(picture, get_region(name).color, slice(790, 840)) > 100, f"{name} beside its text"
+    for name in ("lung", "heart", "bone", "abdomen", "mediastinum"):
+        assert colour_share(picture[:700], get_region(name).color, slice(0, 780)) > 50, f"{name} in the slices"
+
+
+def test_preview_grows_with_the_text(report, phantom, tmp_path: Path):
+    write_preview(report, phantom.volume, phantom.masks, tmp_path / "short.png")
+    long = tuple(dataclasses.replace(s, text="A long sentence about this region. " * 30) for s in report.sections)
+    longer = dataclasses.replace(report, sections=long)
+    write_preview(longer, phantom.volume, phantom.masks, tmp_path / "long.png")
+    heights = [Image.open(tmp_path / name).height for name in ("short.png", "long.png")]
+    assert heights[1] > heights[0] + 500
+
+
+def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_path: Path):
+    write_report_folder(report, phantom.volume, phantom.masks, tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "report.json",
+        "report.txt",
+        "regions.seg.nrrd",
+        "preview.png",
+    }
+    assert Report.from_json((tmp_path / "report.json").read_text()) == report
+    assert (tmp_path / "report.txt").read_text() == to_text(report)
