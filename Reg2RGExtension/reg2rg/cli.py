@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reg2rg import DRAFT_LABEL, __version__
 from reg2rg.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from reg2rg.request import ReportRequest
 
 INTERRUPTED = 130
 
@@ -25,12 +28,13 @@ app = typer.Typer(
 _UsageError = typer.BadParameter.__base__
 
 Ct = Annotated[Path, typer.Argument(metavar="CT", help="NIfTI, NRRD, MetaImage, a DICOM folder or a zip of one.")]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")]
 Series = Annotated[str | None, typer.Option(help="Number or UID of the DICOM series, where there are several.")]
 Segmenter = Annotated[str, typer.Option(help="auto, totalsegmentator or thresholds.")]
 Regions = Annotated[Path | None, typer.Option(help="Label map or .seg.nrrd to take the regions from instead.")]
 Map = Annotated[
     list[str] | None,
-    typer.Option(metavar="LABEL=REGION", help="What a label of --regions stands for; can be repeated."),
+    typer.Option(metavar="LABEL=REGION", help="Region of a label in --regions; can be repeated."),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with TotalSegmentator's weights.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Segment faster and coarser (totalsegmentator).")]
@@ -54,7 +58,7 @@ def _top(
 @app.command()
 def report(
     ct: Ct,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")],
+    output: Folder,
     model: Model = None,
     segmenter: Segmenter = "auto",
     regions: Regions = None,
@@ -100,7 +104,7 @@ def segment(
     series: Series = None,
 ) -> None:
     """Find the regions of a chest CT; no report."""
-    from reg2rg.pipeline import segment
+    from reg2rg import pipeline
     from reg2rg.request import SegmentRequest
     from reg2rg.terminal import shown_progress
 
@@ -116,16 +120,12 @@ def segment(
         device=device,
     )
     with shown_progress() as show:
-        segment(request, show)
+        pipeline.segment(request, show)
     print(output)
 
 
 @app.command()
-def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report into.")] = Path(
-        "reg2rg-demo"
-    ),
-) -> None:
+def demo(output: Folder = Path("reg2rg-demo")) -> None:
     """Write the report of the sample case."""
     from reg2rg.request import ReportRequest
     from reg2rg.resources import sample_case
@@ -184,12 +184,12 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _run(request) -> None:
-    from reg2rg.pipeline import run
+def _run(request: ReportRequest) -> None:
+    from reg2rg import pipeline
     from reg2rg.terminal import shown_progress
 
     with shown_progress() as show:
-        done = run(request, show)
+        done = pipeline.run(request, show)
     print(done.folder)
 
 

@@ -44,9 +44,8 @@ def describe_model(folder: Path) -> ModelInformation:
         problem = str(error)
     card = folder / CARD_FILE
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-    return ModelInformation(
-        folder, _first_paragraph(card.read_text()) if card.is_file() else "", megabytes, sha256, problem
-    )
+    about = _first_paragraph(card.read_text()) if card.is_file() else ""
+    return ModelInformation(folder, about, megabytes, sha256, problem)
 
 
 def describe_installation() -> dict[str, str]:

@@ -43,13 +43,14 @@ Asked = Callable[[], bool]
 def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
     """Read a volume, find its regions, write its report.
 
-    Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()`` says
-    yes; other errors come as they are (reg2rg.failures puts them into words).
+    Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()``
+    says yes; other errors come as they are (reg2rg.failures puts them into words).
     """
     journey = _Journey(on_event, cancelled)
-    model_folder, device = find_model(request.model), choose_device(request.device)
+    model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
         volume = _read(request, journey)
+        device = choose_device(request.device)
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
         inputs = _prepare(model_folder, volume, masks, journey)
         model, sha256 = _load(model_folder, device, journey)
@@ -79,9 +80,9 @@ def segment(request: SegmentRequest, on_event: OnEvent, cancelled: Asked = lambd
     if not request.output.name.endswith(".seg.nrrd"):
         raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
     journey = _Journey(on_event, cancelled)
-    device = choose_device(request.device)
     with private_temporary_folder(), staged(request.output.parent) as folder:
         volume = _read(request, journey)
+        device = choose_device(request.device)
         _find_regions(request, device, volume, folder / request.output.name, journey)
 
 

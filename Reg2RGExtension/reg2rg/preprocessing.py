@@ -2,24 +2,23 @@
 
 The result is the published one (reference B.2, B.3): a region's texture is its masked volume cropped to the box of its
 voxels above -1000 HU, its geometry is its mask in the box of the whole body; all are resized by area averaging. Here
-voxels stay integers and masks stay bits until they are cropped, and one channel stands for three equal ones.
+voxels stay integers and masks stay bits, slab by slab, until they have been averaged; sums of integers are exact, so
+doing it in another order changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.regions import get_region
 from reg2rg.segmentation.masks import RegionMasks, region_bit
 
 OUTSIDE_HU = -1024
@@ -27,6 +26,9 @@ OUTSIDE_HU = -1024
 
 INSIDE_SHARE = 0.4
 """Share of a resized voxel that a region must fill for its average to be taken over the region alone."""
+
+BODY_BIT = 15
+"""Bit that stands for the whole body among the regions' bits."""
 
 Box = tuple[slice, slice, slice]
 
@@ -55,9 +57,9 @@ def prepare(
 
     Raises InputError if the volume holds nothing but air or no wanted region is usable.
     """
-    hu, bits = _model_axes_view(volume), _model_axes_view(masks.bits)
-    boxes, body = _boxes(hu, bits, config.body_threshold)
-    if body is None:
+    scan = _Scan(volume, masks)
+    boxes = scan.boxes(config.body_threshold)
+    if BODY_BIT not in boxes:
         raise InputError(f"No voxel of the volume is above {config.body_threshold:g} HU; expected a CT of a chest.")
     skipped = dict(masks.missing)
     for name in masks.present:
@@ -68,65 +70,122 @@ def prepare(
     names = [name for name in masks.present if name not in skipped]
     if not names:
         raise InputError("No region can be described: " + "; ".join(f"{n}: {why}" for n, why in skipped.items()) + ".")
-    bits_in_body = bits[body]
-    textures, geometry = {}, {}
-    for name in names:
-        box, bit = boxes[region_bit(name)], np.uint16(1 << region_bit(name))
-        textures[name] = _texture(hu[box], (bits[box] & bit) != 0, config)
-        geometry[name] = _resize((bits_in_body & bit) != 0, config.mask_size)
-    return ModelInputs(_to_unit(_resize(hu[body], config.image_size), config), textures, geometry, skipped)
+    body = boxes[BODY_BIT]
+    return ModelInputs(
+        image=_to_unit(scan.average(body, config.image_size, scan.hu), config),
+        textures={name: _texture(scan, name, boxes[region_bit(name)], config) for name in names},
+        masks={name: scan.average(body, config.mask_size, scan.mask(name)) for name in names},
+        skipped=skipped,
+    )
 
 
 def region_crop(
     volume: sitk.Image, masks: RegionMasks, name: str, config: PreprocessingConfig, *, of: sitk.Image
 ) -> np.ndarray:
-    """What lies in another image on the volume's grid where the texture of region ``name`` is cropped, in model axes."""
-    hu, bits = _model_axes_view(volume), _model_axes_view(masks.bits)
-    boxes, _ = _boxes(hu, bits & np.uint16(1 << region_bit(get_region(name).name)), config.body_threshold)
-    return _model_axes_view(of)[boxes[region_bit(name)]]
+    """What lies in another image of the volume's grid where region ``name``'s texture is cropped, in model axes."""
+    scan = _Scan(volume, masks)
+    box = scan.boxes(config.body_threshold)[region_bit(name)]
+    return scan.in_model_axes(sitk.GetArrayViewFromImage(of)[box])
 
 
-def _model_axes_view(image: sitk.Image) -> np.ndarray:
-    """Voxels with axes in RAS order, as a view: permuted and flipped by the nearest axes of the direction matrix."""
-    direction = np.asarray(image.GetDirection()).reshape(3, 3)  # columns: index axes in LPS
-    order = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
-    view = sitk.GetArrayViewFromImage(image).transpose(2, 1, 0).transpose(order)
-    towards = [-direction[0, order[0]], -direction[1, order[1]], direction[2, order[2]]]
-    return view[tuple(slice(None, None, 1 if sign > 0 else -1) for sign in towards)]
+Slab = Callable[[Box], np.ndarray]
+"""Gives the voxels of a box, (z, y, x)."""
 
 
-def _boxes(hu: np.ndarray, bits: np.ndarray, threshold: float) -> tuple[dict[int, Box], Box | None]:
-    """Box of each region's voxels above the threshold, by bit, and of the body's; projections keep one pass over voxels."""
-    body_bit = np.uint16(1 << 15)
-    planes = np.zeros(hu.shape[:2], np.uint16)
-    columns = np.zeros(hu.shape[1:], np.uint16)
-    for i in range(hu.shape[0]):
-        seen = np.where(hu[i] > threshold, bits[i] | body_bit, np.uint16(0))
-        planes[i] = np.bitwise_or.reduce(seen, axis=1)
-        columns |= seen
-    profiles = [np.bitwise_or.reduce(p, axis=a) for p, a in ((planes, 1), (planes, 0), (columns, 0))]
-    boxes = {}
-    for bit in range(16):
-        extents = [np.flatnonzero(profile & np.uint16(1 << bit)) for profile in profiles]
-        if extents[0].size:
-            boxes[bit] = tuple(slice(int(e[0]), int(e[-1]) + 1) for e in extents)
-    return boxes, boxes.pop(15, None)
+class _Scan:
+    """A volume and its masks in the order they lie in memory, (z, y, x), and the way from there to the model's axes."""
+
+    def __init__(self, volume: sitk.Image, masks: RegionMasks) -> None:
+        self._hu = sitk.GetArrayViewFromImage(volume)
+        self._bits = sitk.GetArrayViewFromImage(masks.bits)
+        direction = np.reshape(volume.GetDirection(), (3, 3))  # columns: index axes x, y, z in LPS
+        order = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
+        self._axes = [2 - index for index in order]  # array axis of each model axis
+        towards = [-direction[0, order[0]], -direction[1, order[1]], direction[2, order[2]]]  # R, A, S
+        self._flips = tuple(slice(None, None, 1 if sign > 0 else -1) for sign in towards)
+
+    def in_model_axes(self, array: np.ndarray) -> np.ndarray:
+        """An array (z, y, x) seen in the nearest RAS order."""
+        return array.transpose(self._axes)[self._flips]
+
+    def hu(self, box: Box) -> np.ndarray:
+        return self._hu[box]
+
+    def mask(self, name: str) -> Slab:
+        bit = np.uint16(1 << region_bit(name))
+        return lambda box: (self._bits[box] & bit) != 0
+
+    def boxes(self, threshold: float) -> dict[int, Box]:
+        """Box of the voxels above the threshold: of each region, by its bit, and of the body. One pass over the volume.
+
+        Bits of a voxel say what it belongs to; their union over planes and lines leaves one profile along each axis,
+        which holds the boxes of all regions at once.
+        """
+        body = np.uint16(1 << BODY_BIT)
+        along_z = np.zeros(self._hu.shape[0], np.uint16)
+        planes = np.zeros(self._hu.shape[1:], np.uint16)
+        for z, plane in enumerate(self._hu):
+            seen = (self._bits[z] | body) * (plane > threshold)
+            along_z[z] = np.bitwise_or.reduce(seen, axis=None)
+            planes |= seen
+        profiles = (along_z, np.bitwise_or.reduce(planes, axis=1), np.bitwise_or.reduce(planes, axis=0))
+        found = {}
+        for bit in range(16):
+            extents = [np.flatnonzero(profile & np.uint16(1 << bit)) for profile in profiles]
+            if extents[0].size:
+                found[bit] = tuple(slice(int(e[0]), int(e[-1]) + 1) for e in extents)
+        return found
+
+    def average(self, box: Box, size: Size, slab: Slab) -> Tensor:
+        """Area averages (adaptive average pooling, monai's "area" mode) of a box, at ``size`` in model axes.
+
+        Windows mirror when an axis is flipped, so averaging in memory order and turning the result is the same.
+        """
+        native = [0, 0, 0]
+        for n, axis in zip(size, self._axes, strict=True):
+            native[axis] = n
+        windows = [_windows(s.stop - s.start, n) for s, n in zip(box, native, strict=True)]
+        sums = np.empty(native, np.float32)
+        for index, (start, stop) in enumerate(windows[0].T):
+            voxels = slab((slice(box[0].start + start, box[0].start + stop), box[1], box[2]))
+            plane = voxels.sum(axis=0, dtype=np.float64 if voxels.dtype.kind == "f" else np.int32)
+            sums[index] = _window_sums(plane, windows[1], windows[2])
+        turned = np.ascontiguousarray(self.in_model_axes(sums))
+        # Divided axis by axis in the model's order, as torch does, so that rounding is the same.
+        for axis, n in enumerate(size):
+            counts = np.diff(windows[self._axes[axis]], axis=0)[0][self._flips[axis]].astype(np.float32)
+            turned /= counts.reshape([n if a == axis else 1 for a in range(3)])
+        return torch.from_numpy(turned)
 
 
-def _texture(hu: np.ndarray, mask: np.ndarray, config: PreprocessingConfig) -> Tensor:
-    size = config.texture_size
+def _windows(length: int, count: int) -> np.ndarray:
+    """First and last + 1 element (2, count) of each window of adaptive pooling; neighbours may overlap."""
+    index = np.arange(count)
+    return np.stack([index * length // count, -((index + 1) * -length // count)])
+
+
+def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sums of a plane over windows of rows and columns, by differences of its integral (integer overflow cancels)."""
+    integral = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), plane.dtype)
+    np.cumsum(plane, axis=0, out=integral[1:, 1:])
+    bands = integral[rows[1]] - integral[rows[0]]
+    np.cumsum(bands, axis=1, out=bands)
+    return bands[:, columns[1]] - bands[:, columns[0]]
+
+
+def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
+    mask = scan.mask(name)
     if not config.inside_only:
-        return _to_unit(_resize(np.where(mask, hu, hu.dtype.type(OUTSIDE_HU)), size), config)
-    inside = _resize(np.where(mask, np.clip(hu, config.hu_min, config.hu_max) - config.hu_min, 0), size)
-    share = _resize(mask, size)
-    texture = _to_unit(inside / share.clamp(min=1e-6) + config.hu_min, config)
-    return torch.where(share > INSIDE_SHARE, texture, torch.tensor(-1.0))
+        masked = scan.average(box, config.texture_size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
+        return _to_unit(masked, config)
 
+    def above_minimum(b: Box) -> np.ndarray:
+        clamped = np.clip(scan.hu(b), config.hu_min, config.hu_max).astype(scan.hu(b).dtype, copy=False)
+        return (clamped - clamped.dtype.type(config.hu_min)) * mask(b)
 
-def _resize(array: np.ndarray, size: Size) -> Tensor:
-    """Area averages (adaptive average pooling, which is monai's "area" mode)."""
-    values = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-    return F.adaptive_avg_pool3d(values[None], size)[0]
+    share = scan.average(box, config.texture_size, mask)
+    inside = scan.average(box, config.texture_size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
+    return torch.where(share > INSIDE_SHARE, _to_unit(inside, config), torch.tensor(-1.0))
 
 
 def _to_unit(hu: Tensor, config: PreprocessingConfig) -> Tensor:

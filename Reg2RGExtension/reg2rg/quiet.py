@@ -1,4 +1,4 @@
-"""Keeps libraries' warnings and advice off standard error, where our own lines are to be read, and libraries offline."""
+"""Keeps libraries offline, and their warnings and advice off standard error, where our own lines are to be read."""
 
 from __future__ import annotations
 

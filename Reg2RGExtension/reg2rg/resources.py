@@ -10,3 +10,9 @@ def resources_folder() -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "Resources"
     return installed if installed.is_dir() else package.parents[1] / "Resources"
+
+
+def sample_case() -> tuple[Path, Path]:
+    """The sample CT and its regions."""
+    folder = resources_folder() / "Sample"
+    return folder / "ct.nrrd", folder / "regions.seg.nrrd"

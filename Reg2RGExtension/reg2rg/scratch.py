@@ -1,7 +1,7 @@
 """Temporary folders that disappear however the process ends, and results that appear whole or not at all.
 
-A process that is killed cannot clean up behind itself. So a second, tiny process (the janitor) is told beforehand what is
-to be done; it sees the end of its standard input when this process dies, does it, and ends too.
+A process that is killed cannot clean up behind itself. So a second, tiny process (the janitor) is told beforehand what
+is to be done; it sees the end of its standard input when this process dies, does it, and ends too.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ for folder, (duty, target) in reversed(duties.items()):
 """
 
 
+_WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+
 class _Janitor:
     """The process that finishes or removes what we leave behind."""
 
@@ -55,8 +58,7 @@ class _Janitor:
             bufsize=0,
             cwd=os.path.abspath(os.sep),
             start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0)
-            | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            creationflags=_WINDOWS_FLAGS,
         )
 
     def tell(self, folder: Path, duty: str | None, target: Path | None) -> None:
@@ -125,8 +127,8 @@ def private_temporary_folder() -> Iterator[None]:
 def staged(folder: Path) -> Iterator[Path]:
     """A scratch folder whose files move into ``folder`` when the block ends well: all of them or, if it fails, none.
 
-    ``folder`` is made if need be, and nothing else in it is touched. If the process is killed before the move, nothing has
-    changed; if it is killed during the move, the janitor completes it.
+    ``folder`` is made if need be, and nothing else in it is touched. If the process is killed before the move, nothing
+    has changed; if it is killed during the move, the janitor completes it.
     """
     folder = folder.absolute()
     made = [path for path in (*reversed(folder.parents), folder) if not path.exists()]

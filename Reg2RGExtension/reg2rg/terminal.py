@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from reg2rg.events import Event, Progress, RegionsFound, Stage
+from reg2rg.regions import get_region
 
 
 @contextlib.contextmanager
@@ -59,5 +60,5 @@ def _bars() -> Iterator[Callable[[Event], None]]:
 
 def _regions_line(event: RegionsFound) -> str:
     """Which regions were found, by what, and why by that."""
-    names = ", ".join(f"{name} (approximate)" if name in event.approximate else name for name in event.regions)
-    return f"Regions: {names}. {event.reason}"
+    names = ", ".join(get_region(name).display_name for name in event.regions)
+    return f"Regions by {event.segmenter}: {names}. {event.reason}"

@@ -6,8 +6,8 @@ Commands come as one JSON object a line on standard input:
     {"command": "cancel"}
     {"command": "quit"}
 
-Events go out as one JSON object a line on standard output (reg2rg.events), and nothing else does. A run ends with exactly
-one of report_done, stopped and failure (of "run"). The log on standard error holds no paths and no report text.
+Events go out as one JSON object a line on standard output (reg2rg.events), and nothing else does. A run ends with
+exactly one of report_done, stopped and failure (of "run"). The log on standard error holds no paths and no report text.
 When standard input ends, the front end is gone: the run is cancelled and the worker ends.
 """
 

@@ -30,3 +30,26 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import save_tiny_model
 
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def rambling_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, untaught: it writes nonsense up to the token limit, which takes it a second or two."""
+    from tiny_model import save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "rambling", taught=False)
+
+
+@pytest.fixture(scope="session")
+def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small synthetic CT and its regions, as files; do not change them."""
+    import SimpleITK as sitk
+
+    from reg2rg.exports.segmentation import write_segmentation
+    from reg2rg.phantom import make_phantom
+
+    folder = tmp_path_factory.mktemp("phantom")
+    case = make_phantom(1)
+    sitk.WriteImage(case.volume, str(folder / "ct.nrrd"))
+    write_segmentation(case.masks, folder / "regions.seg.nrrd")
+    return folder / "ct.nrrd", folder / "regions.seg.nrrd"

@@ -41,8 +41,11 @@ def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
     )
 
 
-def tiny_model(slots: int = 1) -> Reg2RG:
-    """A model that calls every region the lung and writes SENTENCES about it, ``slots`` regions a prompt."""
+def tiny_model(slots: int = 1, *, taught: bool = True) -> Reg2RG:
+    """A model that calls every region the lung and writes SENTENCES about it, ``slots`` regions a prompt.
+
+    Untaught, it writes nonsense up to the token limit.
+    """
     torch.manual_seed(0)
     texts = [
         "The global information is provided as the context: . The region 0 is ",
@@ -52,7 +55,8 @@ def tiny_model(slots: int = 1) -> Reg2RG:
     tokenizer = train_tokenizer(texts, 200)
     model = Reg2RG(tiny_config(len(tokenizer), slots))
     model.tokenizer = tokenizer
-    _teach(model)
+    if taught:
+        _teach(model)
     return model.eval()
 
 
@@ -75,7 +79,7 @@ def _teach(model: Reg2RG) -> None:
         optimizer.step()
 
 
-def save_tiny_model(folder: Path) -> Path:
+def save_tiny_model(folder: Path, *, taught: bool = True) -> Path:
     """The tiny model as a model folder."""
-    save_model(tiny_model(), folder, card="# tiny\n\nFor tests: it writes one sentence about every region.\n")
+    save_model(tiny_model(taught=taught), folder, card="# tiny\n\nFor tests: it writes the same about every region.\n")
     return folder
