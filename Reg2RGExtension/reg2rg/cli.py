@@ -137,14 +137,21 @@ def demo(output: Folder = Path("reg2rg-demo")) -> None:
 @app.command()
 def models() -> None:
     """List the installed models and check their files."""
+    from reg2rg.errors import Reg2RGError
     from reg2rg.information import describe_model
     from reg2rg.models import list_models
+    from reg2rg.resources import resources_folder
 
-    for model in map(describe_model, list_models()):
+    found = [describe_model(folder) for folder in list_models()]
+    for model in found:
         print(f"{model.folder.name}  {model.megabytes:.1f} MB  sha256 {model.sha256 or 'unknown'}")
         print(f"  {model.folder}")
         print(f"  {model.about}")
         print(f"  {model.problem or 'All its files agree with their checksums.'}")
+    if not found:
+        raise Reg2RGError(f"No models are installed in {resources_folder()}.")
+    if any(model.problem for model in found):
+        raise typer.Exit(1)
 
 
 @app.command()

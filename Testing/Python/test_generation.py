@@ -9,7 +9,7 @@ import torch
 from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.generation import WrittenSection, write_sections
+from reg2rg.generation import WrittenSection, decode, write_sections
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import prompt_ids
@@ -104,3 +104,15 @@ def test_a_prompt_with_more_slots_than_regions_is_an_error(model):
         one_region = PromptFeatures(image, torch.zeros(1, 3, image.shape[-1]))
         with pytest.raises(ValueError, match="slot beyond its 1 regions"):
             model.embed(ids, [one_region])
+
+
+def test_prompts_of_different_lengths_draw_together_what_each_draws_alone(model):
+    prompts = [prompt_ids(model.tokenizer, model.special, n, instruction=False) for n in (1, 3)]
+    size = model.config.preprocessing.image_size
+    with torch.inference_mode():
+        image = model.embedding_layer.encode_volumes(torch.rand(1, *size))[0]
+        regions = model.embedding_layer.encode_regions(torch.rand(3, *size), torch.rand(3, *size))
+        features = [PromptFeatures(image, regions[:1]), PromptFeatures(image, regions)]
+        together = [ids for ids, _ in decode(model, prompts, features, 12)]
+        alone = [[ids[0] for ids, _ in decode(model, [p], [f], 12)] for p, f in zip(prompts, features, strict=True)]
+    assert [list(ids)[: len(own)] for ids, own in zip(zip(*together, strict=True), alone, strict=True)] == alone

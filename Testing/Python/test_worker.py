@@ -40,9 +40,7 @@ class WorkerProcess:
         self._watchdog.start()
 
     def send(self, command: str, **fields) -> None:
-        self.write(
-            json.dumps({"command": command, **{k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}})
-        )
+        self.write(json.dumps({"command": command, **fields}, default=str))
 
     def write(self, line: str) -> None:
         self.process.stdin.write(line.encode() + b"\n")
@@ -94,9 +92,13 @@ def fields(phantom_files, tiny_model_folder: Path, tmp_path: Path) -> dict:
 
 
 @pytest.fixture
-def slow(fields: dict, rambling_model_folder: Path) -> dict:
-    """A run that takes a while to segment and to write."""
-    return {**fields, "regions_file": None, "segmenter": "thresholds", "model": rambling_model_folder}
+def slow(fields: dict, rambling_model_folder: Path) -> Callable[[Stage], dict]:
+    """A run that stays in the given stage for a while."""
+    takes_time = {
+        Stage.SEGMENT: {"regions_file": None, "segmenter": "thresholds"},
+        Stage.WRITE: {"model": rambling_model_folder},
+    }
+    return lambda stage: {**fields, **takes_time.get(stage, {})}
 
 
 def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -115,39 +117,70 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()} if folder.exists() else {}
 
 
-def test_one_worker_does_runs_and_survives_bad_commands_and_failed_runs(start, fields, tmp_path) -> None:
-    worker = start()
-    bad = ["nonsense", "[1]", "{}", '{"command": "dance"}', '{"command": ["run"]}', '{"command": "cancel", "x": 1}', ""]
-    for line in bad:
-        worker.write(line)
-        failure = worker.until(Failure)[-1]
-        assert failure.of == "command" and failure.exit_code == 2
-    worker.send("run", **{**fields, "volume": tmp_path / "nosuch.nii.gz"})
-    failure = worker.until(ENDS)[-1]
+BAD_COMMANDS = [
+    "nonsense",
+    "[1]",
+    "{}",
+    '{"command": "dance"}',
+    '{"command": ["run"]}',
+    '{"command": "cancel", "x": 1}',
+    "",
+]
+
+
+class Shift:
+    """What one worker said in a shift of bad commands, a run that fails, two runs that do not, and quit."""
+
+    def __init__(self, folder: Path, run: dict) -> None:
+        worker = WorkerProcess(folder)
+        self.answers = []
+        for line in BAD_COMMANDS:
+            worker.write(line)
+            self.answers.append(worker.until(Failure)[-1])
+        worker.send("run", **{**run, "volume": folder / "nosuch.nii.gz"})
+        self.failed = worker.until(ENDS)
+        self.runs = []
+        for _ in range(2):  # the second at once after the first
+            worker.send("run", **run)
+            self.runs.append(worker.until(ENDS))
+        worker.send("quit")
+        self.exit_code = worker.end()
+        self.log = worker.log.read_text()
+        self.left = list(worker.temporary.iterdir())
+
+
+@pytest.fixture(scope="module")
+def shift(phantom_files, tiny_model_folder: Path, tmp_path_factory) -> Shift:
+    folder = tmp_path_factory.mktemp("shift")
+    volume, regions = phantom_files
+    output = folder / "Doe^John"
+    return Shift(folder, {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": output})
+
+
+def test_bad_commands_are_answered_and_do_no_harm(shift: Shift) -> None:
+    assert all(answer.of == "command" and answer.exit_code == 2 for answer in shift.answers)
+
+
+def test_a_failed_run_is_told_with_its_cause(shift: Shift) -> None:
+    failure = shift.failed[-1]
     assert failure.of == "run" and failure.exit_code == 2 and "nosuch.nii.gz does not exist" in failure.message
-    for _ in range(2):  # the second at once after the first
-        worker.send("run", **fields)
-        seen = worker.until(ENDS)
-        assert seen[-1].folder == str(fields["output"])
-        assert sum(isinstance(event, SectionWritten) for event in seen) == 9
-    assert len(contents(fields["output"])) == 4
-    worker.send("quit")
-    assert worker.end() == 0
-    assert list(worker.temporary.iterdir()) == []
 
 
-def test_the_log_tells_stages_but_no_path_no_patient_and_no_text(start, fields, tmp_path) -> None:
-    worker = start()
-    worker.send("run", **fields)
-    worker.until(ReportDone)
-    worker.send("run", **{**fields, "volume": tmp_path / "nosuch.nii.gz"})
-    worker.until(Failure)
-    worker.send("quit")
-    worker.end()
-    log = worker.log.read_text()
-    assert "stage: write" in log and "ended well" in log and "failed with InputError" in log
-    for secret in (str(tmp_path), "Doe", "nosuch", fields["volume"].name, SENTENCES.split(".")[0]):
-        assert secret not in log
+def test_several_runs_in_one_process_each_end_with_a_whole_report(shift: Shift) -> None:
+    for run in shift.runs:
+        assert isinstance(run[-1], ReportDone) and len(contents(Path(run[-1].folder))) == 4
+        assert sum(isinstance(event, SectionWritten) for event in run) == 9
+        assert sum(isinstance(event, ENDS) for event in run) == 1
+
+
+def test_it_quits_when_told_and_leaves_no_temporary_files(shift: Shift) -> None:
+    assert shift.exit_code == 0 and shift.left == []
+
+
+def test_the_log_tells_stages_but_no_path_no_patient_and_no_text(shift: Shift, phantom_files) -> None:
+    assert all(words in shift.log for words in ("stage: write", "ended well", "failed with InputError"))
+    secrets = ("/", "Doe", "nosuch", phantom_files[0].name, SENTENCES.split(".")[0])
+    assert not [secret for secret in secrets if secret in shift.log]
 
 
 NOISY = """
@@ -173,7 +206,7 @@ def test_what_libraries_and_children_print_or_read_does_not_touch_the_stream(sta
     assert all(words in worker.log.read_text() for words in ("from python", "from C", "from a child"))
 
 
-def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, slow) -> None:
+def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, slow, fields) -> None:
     worker = start()
     times = []
 
@@ -182,8 +215,8 @@ def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, 
             times.append((time.monotonic(), event.running))
         return isinstance(event, ENDS) and event != refusal
 
-    worker.send("run", **slow)
-    worker.send("run", **slow)
+    worker.send("run", **slow(Stage.SEGMENT))
+    worker.send("run", **fields)
     refusal = worker.until(Failure)[-1]
     assert refusal.of == "command" and "going on" in refusal.message
     assert isinstance(worker.until(listen)[-1], ReportDone)
@@ -194,34 +227,34 @@ def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, 
 @pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.WRITE])
 def test_a_cancelled_run_stops_leaves_nothing_and_the_next_one_works(start, slow, fields, stage) -> None:
     worker = start()
-    worker.send("run", **slow)
+    worker.send("run", **slow(stage))
     worker.until(in_stage(stage))
     worker.send("cancel")
     asked = time.monotonic()
     assert isinstance(worker.until(ENDS)[-1], Stopped)
     assert time.monotonic() - asked < 10
-    assert not slow["output"].exists() and list(worker.temporary.iterdir()) == []
+    assert not fields["output"].exists() and list(worker.temporary.iterdir()) == []
     worker.send("run", **fields)
     assert isinstance(worker.until(ENDS)[-1], ReportDone)
 
 
-def test_it_ends_and_cleans_up_when_its_front_end_is_gone(start, slow) -> None:
+def test_it_ends_and_cleans_up_when_its_front_end_is_gone(start, slow, fields) -> None:
     worker = start()
-    worker.send("run", **slow)
+    worker.send("run", **slow(Stage.SEGMENT))
     worker.until(in_stage(Stage.SEGMENT))
     worker.process.stdin.close()
     worker.process.stdout.close()
     assert worker.process.wait(15) in (0, 1)
-    assert soon(lambda: not slow["output"].exists() and list(worker.temporary.iterdir()) == [])
+    assert soon(lambda: not fields["output"].exists() and list(worker.temporary.iterdir()) == [])
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_killed_in_any_stage_it_leaves_no_temporary_and_no_half_written_files(start, slow, stage) -> None:
-    earlier = slow["output"]
+@pytest.mark.parametrize("stage", [Stage.READ, Stage.SEGMENT, Stage.WRITE, Stage.SAVE])
+def test_killed_in_any_stage_it_leaves_no_temporary_and_no_half_written_files(start, slow, fields, stage) -> None:
+    earlier = fields["output"]
     earlier.mkdir()
     (earlier / "report.json").write_text("earlier")
     worker = start()
-    worker.send("run", **slow)
+    worker.send("run", **slow(stage))
     worker.until(in_stage(stage))
     time.sleep(0.1)  # into the stage
     worker.process.send_signal(signal.SIGKILL)

@@ -1,0 +1,258 @@
+"""The command line, run as a user runs it: results on standard output, one clear line for every error."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from reg2rg import __version__
+
+COMMAND = [sys.executable, "-m", "reg2rg.cli"]
+SHAPE = (12, 40, 40)
+
+
+def reg2rg(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    """The finished command."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def refused(finished: subprocess.CompletedProcess[str], code: int) -> str:
+    """The error of a command that failed as it should: the one line that begins with our name, which is the last."""
+    assert finished.returncode == code, finished.stderr
+    assert finished.stdout == "" and "Traceback" not in finished.stderr
+    *progress, error = finished.stderr.splitlines()
+    assert error.startswith("reg2rg: ") and not any(line.startswith("reg2rg: ") for line in progress)
+    return error
+
+
+@pytest.fixture
+def report(phantom_files, tiny_model_folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`reg2rg report` of the phantom into a folder."""
+    volume, regions = phantom_files
+
+    def run(output: object, *arguments: object, model: object = tiny_model_folder, **options):
+        words = ("report", volume, "-o", output, "--model", model, "--regions", regions, "--device", "cpu", *arguments)
+        return reg2rg(*words, **options)
+
+    return run
+
+
+def test_help_and_version_answer_within_half_a_second() -> None:
+    def seconds(argument: str) -> float:
+        begin = time.perf_counter()
+        assert reg2rg(argument).returncode == 0
+        return time.perf_counter() - begin
+
+    for argument in ("--help", "--version"):
+        assert min(seconds(argument) for _ in range(5)) < 0.5
+    assert reg2rg("--version").stdout == f"reg2rg {__version__}\n"
+
+
+def test_the_command_line_alone_imports_nothing_heavy() -> None:
+    heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL"}
+    program = f"import sys, reg2rg.cli; print(*({heavy!r} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
+
+
+def test_help_names_every_command() -> None:
+    for arguments in ([], ["--help"], ["-h"]):
+        finished = reg2rg(*arguments)
+        assert finished.returncode == 0 and finished.stderr == ""
+        assert all(command in finished.stdout for command in ("report", "segment", "demo", "models", "info"))
+
+
+def test_report_prints_the_folder_and_nothing_else_on_standard_output(report, tmp_path: Path) -> None:
+    finished = report(tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == f"{tmp_path / 'out'}\n"
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert "Regions by label map: Lungs, Trachea and bronchi" in finished.stderr
+    assert not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
+
+
+def test_a_report_can_be_written_into_a_folder_with_other_files(report, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    assert report(".", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "notes").read_text() == "mine" and len(list(tmp_path.iterdir())) == 5
+
+
+def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
+    volume, regions = phantom_files
+    arguments = ("segment", volume, "-o", tmp_path / "a.seg.nrrd", "--regions", regions, "--device", "cpu")
+    finished = reg2rg(*arguments, "--map", "Lungs=pleura", "--map", "Heart=heart")
+    assert finished.stdout == f"{tmp_path / 'a.seg.nrrd'}\n", finished.stderr
+    image = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
+    assert {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_ID")} == {"pleura", "heart"}
+
+
+def test_info_names_versions_devices_and_segmenters() -> None:
+    finished = reg2rg("info")
+    assert finished.returncode == 0 and finished.stderr == ""
+    assert all(word in finished.stdout for word in (__version__, "torch", "SimpleITK", "cpu", "thresholds"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bogus"], "No such option"),
+        (["report", "ct.nii.gz", "-o", "out", "--bogus"], "No such option"),
+        (["bogus"], "No such command"),
+        (["report"], "Missing argument"),
+        (["report", "ct.nii.gz"], "Missing option"),
+        (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "0"], "--max-new-tokens"),
+        (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "many"], "--max-new-tokens"),
+        (["report", "ct.nii.gz", "-o", "out", "--map", "lung"], "LABEL=REGION"),
+        (["report", "ct.nii.gz", "extra", "-o", "out"], "extra"),
+        (["segment", "ct.nii.gz", "-o", "out.nii.gz"], ".seg.nrrd"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, words) -> None:
+    finished = reg2rg(*arguments)
+    assert words in refused(finished, 2) and finished.stderr.count("\n") == 1
+
+
+def chest(shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    """HU of a body with lungs, after a fashion."""
+    array = np.full(shape, -1000, np.int16)
+    array[..., 5:-5, 5:-5] = 40
+    array[..., 12:28, 10:18] = array[..., 12:28, 22:30] = -850
+    return array
+
+
+def write(array: np.ndarray, path: Path, **options) -> Path:
+    sitk.WriteImage(sitk.GetImageFromArray(array, **options), str(path))
+    return path
+
+
+def truncated(folder: Path) -> Path:
+    path = write(chest(), folder / "v.nrrd")
+    path.write_bytes(path.read_bytes()[:3000])
+    return path
+
+
+def empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+NOT_A_NUMBER = np.where(np.arange(SHAPE[0])[:, None, None] == 3, np.nan, chest()).astype(np.float32)
+BAD_VOLUMES = {
+    "missing": (lambda folder: folder / "nosuch.nii.gz", "does not exist"),
+    "two dimensions": (lambda folder: write(chest()[0], folder / "v.nrrd"), "3-D"),
+    "four dimensions": (lambda folder: write(np.stack([chest()] * 2), folder / "v.nii.gz", isVector=False), "3-D"),
+    "MR-like": (lambda folder: write(np.abs(chest()) // 2, folder / "v.nrrd"), "CT"),
+    "not a number": (lambda folder: write(NOT_A_NUMBER, folder / "v.nrrd"), "NaN"),
+    "few slices": (lambda folder: write(chest()[:5], folder / "v.nrrd"), "slices"),
+    "truncated": (truncated, "cannot be read"),
+    "empty folder": (empty_folder, "no DICOM"),
+    "another format": (lambda folder: shutil.copy(__file__, folder / "v.png"), "format"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_VOLUMES)
+def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_path: Path, tiny_model_folder) -> None:
+    make, words = BAD_VOLUMES[kind]
+    finished = reg2rg("report", make(tmp_path), "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
+    assert words in refused(finished, 2)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--model", "nosuch", "No model 'nosuch'"),
+        ("--device", "abacus", "No device is called 'abacus'"),
+        ("--device", "cuda:99", "no device cuda:99"),
+        ("--regions", "nosuch.nrrd", "does not exist"),
+        ("--series", "3", "series"),
+    ],
+)
+def test_wrong_values_are_refused_in_one_line_with_exit_code_2(report, tmp_path, option, value, words) -> None:
+    assert words in refused(report(tmp_path / "out", option, value), 2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_segmenter_that_does_not_exist_is_refused(phantom_files, tmp_path: Path) -> None:
+    finished = reg2rg("segment", phantom_files[0], "-o", tmp_path / "a.seg.nrrd", "--segmenter", "crayon")
+    assert "crayon" in refused(finished, 2)
+
+
+@pytest.mark.parametrize("damage", ["a bit of the weights", "no config"])
+def test_a_damaged_model_is_refused_in_one_line_with_exit_code_2(report, tmp_path, tiny_model_folder, damage) -> None:
+    model = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    if damage == "no config":
+        (model / "config.json").unlink()
+    else:
+        data = (model / "model.safetensors").read_bytes()
+        (model / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert str(model) in refused(report(tmp_path / "out", model=model), 2)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kilobytes", [40, 200], ids=["segmentation", "preview"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_written_report(report, tmp_path, kilobytes) -> None:
+    # A limit on the size of files fails writes just as a full disk does, and any user may set it.
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
+
+    error = refused(report(tmp_path / "out", preexec_fn=limit), 1)
+    assert "disk full" in error or "larger than is allowed" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root may mount a small disk to fill")
+def test_a_really_full_disk_is_told_too(report, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        assert "disk" in refused(report(disk / "out"), 1)
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("place", ["below a file", "a file", "a system folder"])
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(report, tmp_path: Path, place) -> None:
+    (tmp_path / "file").write_text("mine")
+    output = {"below a file": tmp_path / "file" / "out", "a file": tmp_path / "file", "a system folder": "/proc/out"}
+    finished = report(output[place])
+    error = refused(finished, 1)
+    assert str(output[place]) in error and finished.stderr.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_ctrl_c_ends_with_one_line_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
+    words = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words), "--segmenter", "thresholds"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    lines = [process.stderr.readline() for _ in range(2)]
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, lines
+    assert output == "" and errors.splitlines()[-1] == "reg2rg: Interrupted; nothing was written."
+    assert "Traceback" not in errors and list(tmp_path.iterdir()) == []
