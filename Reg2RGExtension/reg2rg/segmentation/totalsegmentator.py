@@ -143,6 +143,9 @@ def _own_settings(weights: Path | None) -> Iterator[None]:
 
 def _run(task: str, volume: sitk.Image, fast: bool, device: str) -> dict[str, np.ndarray]:
     """One task: structure -> boolean array (z, y, x) on the volume's grid, for the structures that regions need."""
+    from reg2rg.torchvision_ops import declare_torchvision_ops
+
+    declare_torchvision_ops()
     from totalsegmentator.map_to_binary import class_map
     from totalsegmentator.python_api import totalsegmentator
 

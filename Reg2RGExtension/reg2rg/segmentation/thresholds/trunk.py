@@ -21,6 +21,9 @@ SPINE_HALF_WIDTH = 38.0
 SPINE_DEPTH = 75.0
 """The spine lies within these mm of the midline and of the back of the lungs."""
 
+SPINE_OVERLAP_MM = 15.0
+"""The mediastinum reaches this far behind the front of the vertebrae: the aorta and the esophagus lie beside them."""
+
 SKIN_MM = 9.0
 HEART_OPENING_MM = 17.0
 HEART_HEIGHT = 0.7
@@ -66,8 +69,9 @@ def find_mediastinum(
     """What lies between the lungs, heart included, in front of the spine and above the diaphragm."""
     if not lungs.any():
         return np.zeros_like(body)
-    spine = _spine_zone(lungs, spacing) & dilated(bones, 4.0, spacing)
-    between = _between(lungs) & body & ~dilated(lungs, min(spacing), spacing) & ~bones & ~spine & ~abdomen
+    spine = _spine_zone(lungs, spacing)
+    behind = _behind_the_front(bones & spine, SPINE_OVERLAP_MM / spacing[1]) | (spine & dilated(bones, 4.0, spacing))
+    between = _between(lungs) & body & ~dilated(lungs, min(spacing), spacing) & ~bones & ~behind & ~abdomen
     return largest(opened(between, 4.0, spacing)) & (hu > -400)
 
 
@@ -102,6 +106,17 @@ def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
     near_middle = np.abs(columns - middle) * spacing[2] < SPINE_HALF_WIDTH
     zone[:] = near_middle & ((back - rows) * spacing[1] < SPINE_DEPTH)
     return zone
+
+
+def _behind_the_front(spine: np.ndarray, rows: float) -> np.ndarray:
+    """All that lies more than ``rows`` behind the front of the vertebrae, slice by slice."""
+    fronts = np.where(spine.any(axis=(1, 2)), spine.any(axis=2).argmax(axis=1), np.nan)
+    if np.isnan(fronts).all():
+        return np.zeros_like(spine)
+    # A rib's head or a calcified vessel before the spine is not its front: the median over neighbours is.
+    fronts = np.where(np.isnan(fronts), np.nanmedian(fronts), fronts)
+    limit = ndimage.median_filter(fronts, size=15, mode="nearest") + rows
+    return np.broadcast_to(np.arange(spine.shape[1])[None, :, None] > limit[:, None, None], spine.shape)
 
 
 def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
