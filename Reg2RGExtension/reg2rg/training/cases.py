@@ -83,8 +83,10 @@ def to_uint8(values: Tensor) -> np.ndarray:
     return (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def _token_labels(phantom: PhantomCase, name: str, labels: Sequence[int], grid: Size, config: ModelConfig) -> np.ndarray:
-    """The finding under each vision token of the region's crop: (tokens,), if it fills a twentieth of it."""
+def _token_labels(
+    phantom: PhantomCase, name: str, labels: Sequence[int], grid: Size, config: ModelConfig
+) -> np.ndarray:
+    """The finding under each vision token of the crop, (tokens,); a finding counts that fills a twentieth of it."""
     best = torch.full(grid, 0.05)
     tokens = torch.zeros(grid, dtype=torch.long)
     for label in labels:

@@ -60,21 +60,26 @@ def main() -> None:
         train_vision(model, heads, cases, recipe, log)
         save_file(state.state_dict(), stage_one)
     train_text(model, heads, cases, recipe, log)
-    trained_minutes = (time.monotonic() - started) / 60
-    quality = measure_quality(model.eval(), TEST_SEEDS)
+    publish(model, options.output, recipe, len(cases), minutes=(time.monotonic() - started) / 60)
+
+
+def publish(model: Reg2RG, folder: Path, recipe: Recipe, cases: int, minutes: float) -> None:
+    """Measure the model on held-out phantoms, as it will be stored, and write its folder with the card that says so."""
+    model.half().float().eval()
+    quality = measure_quality(model, TEST_SEEDS)
     card = _CARD.format(
         version=__version__,
         parameters=sum(p.numel() for p in model.parameters()) / 1e6,
-        cases=len(cases),
+        cases=cases,
         vision_steps=recipe.vision_steps,
         text_steps=recipe.text_steps,
-        minutes=trained_minutes,
+        minutes=minutes,
         test_first=TEST_SEEDS[0],
         test_last=TEST_SEEDS[-1],
         test_count=len(TEST_SEEDS),
         quality=quality.table(),
     )
-    save_model(model, options.output, dtype=torch.float16, card=card)
+    save_model(model, folder, dtype=torch.float16, card=card)
     print(quality.table())
 
 
@@ -106,7 +111,7 @@ AI-generated draft, not reviewed. Not for clinical use.
   stem, texture averaged inside the mask only, one prompt a region, a language model trained from nothing, no LoRA.
 - Training data: {cases} phantoms made by `reg2rg.phantom` {version} (seeds from 0). No patient data.
 - Training: {vision_steps} steps of vision on planted findings, then {text_steps} of text on frozen vision tokens, on
-  2 CPU cores, {minutes:.0f} minutes in all. `python -m reg2rg.training.phantom_model -o FOLDER --work FOLDER` makes it again.
+  2 CPU cores, {minutes:.0f} minutes in all, by `python -m reg2rg.training.phantom_model -o FOLDER --work FOLDER`.
 - Licence: Apache-2.0. Intended use: demonstration, self-tests, development.
 
 ## Measured on {test_count} held-out phantoms

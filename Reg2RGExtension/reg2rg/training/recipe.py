@@ -26,8 +26,8 @@ Log = Callable[[str], None]
 class Recipe:
     """Steps, learning rates and batch size (in cases) of the two stages."""
 
-    vision_steps: int = 1600
-    text_steps: int = 1600
+    vision_steps: int = 1300
+    text_steps: int = 1300
     batch_cases: int = 4
     vision_rate: float = 1.5e-3
     text_rate: float = 1e-3
