@@ -1,7 +1,14 @@
-"""Reg2RG: a chest CT in, a draft report whose every section belongs to a region of the image out.
+"""Reg2RG: a chest CT in, a draft report out, whose every section belongs to a region of the image.
 
 The rooms of the engine, in the order data flows through them (a room imports only rooms above it):
-regions, volumes, segmentation, preprocessing, models, prompting, generation, report, exports, pipeline, worker, cli.
+
+    errors, scratch, resources, torchvision_ops     what all rooms need
+    regions, volumes, segmentation, preprocessing   from a CT to the model's tensors
+    models, prompting, generation                   from tensors to text
+    report, exports                                 what was written, and the forms it leaves in
+    events, request, failures, pipeline             the whole way
+    worker, cli (terminal, information, devices, quiet)   its front ends
+
 training and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk or vtk.
 """
 

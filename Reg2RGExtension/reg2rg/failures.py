@@ -30,10 +30,10 @@ def as_failure(error: BaseException) -> Failure:
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
-        # A temporary name says nothing to the user; the folder it is in does.
-        where = f"{error.filename}: " if error.filename and ".reg2rg-" not in str(error.filename) else ""
-        return Failure(_one_line(f"{where}{reason[:1].upper() if not where else reason[:1]}{reason[1:]}."), 1)
-    return Failure(_one_line(f"Unexpected {type(error).__name__} {_place(error)}: {error}"), 1)
+        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name says nothing to the user
+            return Failure(_one_line(f"{error.filename}: {reason}."), 1)
+        return Failure(_one_line(f"{reason[0].upper()}{reason[1:]}."), 1)
+    return Failure(_one_line(f"Unexpected {type(error).__name__}{_place(error)}: {error}"), 1)
 
 
 def _is_torch_out_of_memory(error: BaseException) -> bool:
@@ -43,7 +43,7 @@ def _is_torch_out_of_memory(error: BaseException) -> bool:
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    return f"in {frames[-1].name}" if frames else ""
+    return f" in {frames[-1].name}" if frames else ""
 
 
 def _one_line(text: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 # Duties by folder: "remove" it, "move" its files to the target and remove it, or remove it if "empty". The last told is
 # done first, because a folder inside another is made after it.
 _JANITOR = """
-import contextlib, json, os, shutil, sys
+import contextlib, json, os, shutil, signal, sys
 duties = {}
 for line in sys.stdin.buffer:
     folder, duty, target = json.loads(line)
@@ -29,6 +29,10 @@ for line in sys.stdin.buffer:
         duties[folder] = duty, target
     else:
         duties.pop(folder, None)
+_, group = duties.pop("group", (None, None))
+if group:
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
 for folder, (duty, target) in reversed(duties.items()):
     with contextlib.suppress(OSError):
         if duty == "empty":
@@ -61,8 +65,8 @@ class _Janitor:
             creationflags=_WINDOWS_FLAGS,
         )
 
-    def tell(self, folder: Path, duty: str | None, target: Path | None) -> None:
-        self._process.stdin.write(json.dumps([str(folder), duty, target and str(target)]).encode() + b"\n")
+    def tell(self, key: Path | str, duty: str | None, target: Path | int | None) -> None:
+        self._process.stdin.write(json.dumps([key, duty, target], default=str).encode() + b"\n")
 
     def leave(self) -> None:
         """Let go of the janitor without ending it."""
@@ -72,10 +76,10 @@ class _Janitor:
 _janitor: _Janitor | None = None
 
 
-def _tell(folder: Path, duty: str | None, target: Path | None = None) -> None:
+def _tell(key: Path | str, duty: str | None, target: Path | int | None = None) -> None:
     global _janitor
     _janitor = _janitor or _Janitor()
-    _janitor.tell(folder, duty, target)
+    _janitor.tell(key, duty, target)
 
 
 def _leave_janitor_to_parent() -> None:
@@ -88,6 +92,19 @@ def _leave_janitor_to_parent() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_janitor_to_parent)
+
+
+def end_children_with_us() -> None:
+    """Whatever ends this process ends the processes it has started, too. For a process that ends by ``os._exit``.
+
+    It becomes the leader of a session of its own if need be, so that the group holds nobody else. Where there are no
+    process groups (Windows) nothing is done.
+    """
+    if not hasattr(os, "setsid"):
+        return
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    _tell("group", "end", os.getpid())
 
 
 @contextmanager

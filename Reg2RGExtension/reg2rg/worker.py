@@ -29,6 +29,7 @@ from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Sto
 from reg2rg.failures import as_failure
 from reg2rg.quiet import quiet_libraries
 from reg2rg.request import ReportRequest
+from reg2rg.scratch import end_children_with_us
 
 HEARTBEAT_SECONDS = 1.0
 FAREWELL_SECONDS = 5.0
@@ -41,6 +42,7 @@ def main() -> None:
     """Run the worker until it is told to quit or standard input ends."""
     quiet_libraries()
     commands, output = _private_streams()
+    end_children_with_us()
     _log_to_stderr()
     worker = Worker(output)
     try:

@@ -17,6 +17,7 @@ import pytest
 import SimpleITK as sitk
 
 from reg2rg import __version__
+from reg2rg.models import list_models
 
 COMMAND = [sys.executable, "-m", "reg2rg.cli"]
 SHAPE = (12, 40, 40)
@@ -79,19 +80,14 @@ def test_help_names_every_command() -> None:
         assert all(command in finished.stdout for command in ("report", "segment", "demo", "models", "info"))
 
 
-def test_report_prints_the_folder_and_nothing_else_on_standard_output(report, tmp_path: Path) -> None:
-    finished = report(tmp_path / "out")
+def test_report_fills_a_folder_beside_what_is_in_it_and_prints_its_name_alone(report, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    finished = report(".", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout == f"{tmp_path / 'out'}\n"
-    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert finished.stdout == ".\n"
+    assert len(list(tmp_path.iterdir())) == 5 and (tmp_path / "notes").read_text() == "mine"
     assert "Regions by label map: Lungs, Trachea and bronchi" in finished.stderr
     assert not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
-
-
-def test_a_report_can_be_written_into_a_folder_with_other_files(report, tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("mine")
-    assert report(".", cwd=tmp_path).returncode == 0
-    assert (tmp_path / "notes").read_text() == "mine" and len(list(tmp_path.iterdir())) == 5
 
 
 def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
@@ -256,3 +252,21 @@ def test_ctrl_c_ends_with_one_line_and_exit_code_130(phantom_files, tmp_path: Pa
     assert process.returncode == 130, lines
     assert output == "" and errors.splitlines()[-1] == "reg2rg: Interrupted; nothing was written."
     assert "Traceback" not in errors and list(tmp_path.iterdir()) == []
+
+
+needs_model = pytest.mark.skipif(not list_models(), reason="no embedded model is in Resources/Models")
+
+
+@needs_model
+def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
+    finished = reg2rg("demo", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == "reg2rg-demo\n"
+    assert (tmp_path / "reg2rg-demo" / "preview.png").is_file()
+
+
+@needs_model
+def test_models_tells_what_is_installed_and_that_it_is_whole() -> None:
+    finished = reg2rg("models")
+    assert finished.returncode == 0, finished.stderr
+    assert "phantom" in finished.stdout and "agree with their checksums" in finished.stdout

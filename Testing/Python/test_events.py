@@ -75,7 +75,7 @@ def test_null_fields_of_a_request_take_their_defaults() -> None:
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
         (PermissionError(errno.EACCES, "x", "/a"), "/a: access is denied", 1),
-        (ZeroDivisionError("division\nby zero"), "Unexpected ZeroDivisionError : division by zero", 1),
+        (ZeroDivisionError("division\nby zero"), "Unexpected ZeroDivisionError: division by zero", 1),
     ],
 )
 def test_every_error_becomes_one_line_and_an_exit_code(error, words, exit_code) -> None:

@@ -224,16 +224,16 @@ def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, 
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
 
 
-@pytest.mark.parametrize("stage", [Stage.SEGMENT, Stage.WRITE])
-def test_a_cancelled_run_stops_leaves_nothing_and_the_next_one_works(start, slow, fields, stage) -> None:
+def test_a_cancelled_run_stops_leaves_nothing_and_the_next_one_works(start, slow, fields) -> None:
     worker = start()
-    worker.send("run", **slow(stage))
-    worker.until(in_stage(stage))
-    worker.send("cancel")
-    asked = time.monotonic()
-    assert isinstance(worker.until(ENDS)[-1], Stopped)
-    assert time.monotonic() - asked < 10
-    assert not fields["output"].exists() and list(worker.temporary.iterdir()) == []
+    for stage in (Stage.SEGMENT, Stage.WRITE):
+        worker.send("run", **slow(stage))
+        worker.until(in_stage(stage))
+        worker.send("cancel")
+        asked = time.monotonic()
+        assert isinstance(worker.until(ENDS)[-1], Stopped)
+        assert time.monotonic() - asked < 10
+        assert not fields["output"].exists() and list(worker.temporary.iterdir()) == []
     worker.send("run", **fields)
     assert isinstance(worker.until(ENDS)[-1], ReportDone)
 
@@ -269,3 +269,27 @@ def contents_are_whole(folder: Path) -> bool:
     if names == ["report.json"]:
         return (folder / "report.json").read_text() == "earlier"
     return names == ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
+
+
+WITH_CHILD = """
+import subprocess, sys, reg2rg.pipeline
+def read_with_child(path, series):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (path.parent / "child").write_text(str(child.pid))
+    child.wait()
+reg2rg.pipeline.read_volume = read_with_child
+from reg2rg.worker import main
+main()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", ["killed", "front end gone"])
+def test_processes_it_has_started_end_with_it(start, fields, tmp_path, how) -> None:
+    worker = start(WITH_CHILD)
+    worker.send("run", **{**fields, "volume": tmp_path / "ct"})
+    assert soon(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
+    child = Path("/proc", (tmp_path / "child").read_text())
+    assert child.exists()
+    worker.process.kill() if how == "killed" else worker.process.stdin.close()
+    assert soon(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
