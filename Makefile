@@ -2,7 +2,8 @@
 # make test   lint and all tests
 # Both make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
 
-PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3.10 python3,$(shell command -v $(p) 2>/dev/null)))
+# The semicolon makes make ask a shell: "command" is no program.
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3.10 python3,$(shell command -v $(p) 2>/dev/null;)))
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
