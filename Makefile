@@ -2,8 +2,10 @@
 # make test   lint and all tests
 # Both make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
 
-# The semicolon makes make ask a shell: "command" is no program.
-PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3.10 python3,$(shell command -v $(p) 2>/dev/null;)))
+# The first that runs and is new enough; a name on the path alone may be a launcher without a Python behind it.
+FITS   := import sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.10 python3,\
+            $(shell $(p) -c "$(FITS)" >/dev/null 2>&1 && echo $(p))))
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -33,6 +35,7 @@ clean:
 	rm -rf $(VENV) out
 
 $(VENV)/bin/python:
+	$(if $(PYTHON),,$(error Python 3.10 to 3.13 with its venv module is needed; install one or say make PYTHON=...))
 	$(PYTHON) -m venv $(VENV)
 
 # torch first and alone: asked for later, another package's wish could bring in a build of several gigabytes.
