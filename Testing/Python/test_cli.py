@@ -17,7 +17,6 @@ import pytest
 import SimpleITK as sitk
 
 from reg2rg import __version__
-from reg2rg.models import list_models
 
 COMMAND = [sys.executable, "-m", "reg2rg.cli"]
 SHAPE = (12, 40, 40)
@@ -254,10 +253,6 @@ def test_ctrl_c_ends_with_one_line_and_exit_code_130(phantom_files, tmp_path: Pa
     assert "Traceback" not in errors and list(tmp_path.iterdir()) == []
 
 
-needs_model = pytest.mark.skipif(not list_models(), reason="no embedded model is in Resources/Models")
-
-
-@needs_model
 def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     finished = reg2rg("demo", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
@@ -265,7 +260,6 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     assert (tmp_path / "reg2rg-demo" / "preview.png").is_file()
 
 
-@needs_model
 def test_models_tells_what_is_installed_and_that_it_is_whole() -> None:
     finished = reg2rg("models")
     assert finished.returncode == 0, finished.stderr
