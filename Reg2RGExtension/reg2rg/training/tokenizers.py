@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerFast
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """A byte-pair tokenizer of at most ``vocab_size`` entries; <unk>, <s> and </s> have LLaMA's ids 0, 1 and 2.
 
-    Every printable ASCII character is known, whether the texts hold it or not: the colon after a region's name is written
-    by the prompt's form, not by the texts.
+    Every printable ASCII character is known, whether the texts hold it or not: the colon after a region's name comes
+    from the prompt's form, not from the texts.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
