@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reg2rg import DRAFT_LABEL, __version__
+from reg2rg.errors import Cancelled
 from reg2rg.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from reg2rg.request import ReportRequest
 
 INTERRUPTED = 130
+
+_interrupted = threading.Event()
+"""Set by Ctrl-C, beside the exception it raises: some libraries swallow any exception while they are imported."""
 
 app = typer.Typer(
     help=f"A chest CT in, a report whose every section belongs to a region out. {DRAFT_LABEL}",
@@ -120,7 +126,7 @@ def segment(
         device=device,
     )
     with shown_progress() as show:
-        pipeline.segment(request, show)
+        pipeline.segment(request, show, _interrupted.is_set)
     print(output)
 
 
@@ -166,15 +172,21 @@ def info() -> None:
 def main() -> None:
     """Entry point; ends the process with 0, 1 (failure), 2 (what was given is at fault) or 130 (interrupted)."""
     quiet_libraries()
+    signal.signal(signal.SIGINT, _interrupt)
     code = _outcome(sys.argv[1:])
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 def _outcome(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name="reg2rg", standalone_mode=False) or 0
         sys.stdout.flush()  # here, so that a full disk or a closed pipe is an error like others
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, Cancelled):
         code = INTERRUPTED
     except _UsageError as error:
         return _say(f"{error.format_message().rstrip('.')}; see `reg2rg --help`.", error.exit_code)
@@ -196,7 +208,7 @@ def _run(request: ReportRequest) -> None:
     from reg2rg.terminal import shown_progress
 
     with shown_progress() as show:
-        done = pipeline.run(request, show)
+        done = pipeline.run(request, show, _interrupted.is_set)
     print(done.folder)
 
 
