@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import reprlib
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -136,22 +138,23 @@ class Report:
 
     def to_json(self) -> str:
         """The stored form."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Report:
         """Read what ``to_json`` wrote; InputError says what is wrong with anything else."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"The report is not readable as JSON ({error}).") from error
         if not isinstance(values, dict) or "schema_version" not in values:
             raise InputError("This is no report: it has no schema_version.")
         if values["schema_version"] != SCHEMA_VERSION:
-            raise InputError(
-                f"The report has schema version {values['schema_version']}; this program reads {SCHEMA_VERSION}."
-            )
-        return _read(cls, values, "report")
+            version = _shown(values["schema_version"])
+            raise InputError(f"The report has schema version {version}; this program reads {SCHEMA_VERSION}.")
+        report = _read(cls, values, "report")
+        in_reading_order([*(section.region for section in report.sections), *report.without_section])  # refuses others
+        return report
 
 
 class Written(Protocol):
@@ -195,14 +198,16 @@ def build_section(written: Written, volume: sitk.Image, masks: RegionMasks) -> S
 
 
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9])")
-_ABBREVIATION = re.compile(r"\b(?:Dr|Prof|approx|ca|cf|e\.g|i\.e|vs|fig|resp|max|min|Th|No)\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(r"\b(?:Dr|Prof|St|approx|ca|cf|e\.g|i\.e|vs|fig|resp|max|min|Th)\.$", re.IGNORECASE)
+_NUMBER_FOLLOWS = re.compile(r"\bNo\.\s+\d", re.IGNORECASE)  # "No. 7", but "Effusion? No. Nodule? No."
+_LIST_NUMBER = re.compile(r"\s*\d{1,2}\.")
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
     """Spans of the sentences of a text, white space between them left out."""
     spans, start = [], 0
     for match in _END.finditer(text):
-        if not _ABBREVIATION.search(text[start : match.end()]) or match[0] != ".":
+        if match[0] != "." or not _goes_on(text, start, match.end()):
             spans.append((start, match.end()))
             start = match.end()
     spans.append((start, len(text)))
@@ -213,6 +218,16 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
             begin = first + len(piece) - len(piece.lstrip())
             stripped.append((begin, begin + len(piece.strip())))
     return stripped
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether the full stop before ``end`` does not end the sentence that began at ``start``."""
+    piece = text[start:end]
+    return bool(
+        _ABBREVIATION.search(piece)
+        or _LIST_NUMBER.fullmatch(piece)
+        or _NUMBER_FOLLOWS.match(text, max(start, end - len("No.")))
+    )
 
 
 def _sentence(start: int, end: int, tokens: Sequence[Any]) -> Sentence:
@@ -239,23 +254,28 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {key: _read(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: _read(arguments[1], item, f"{where}[{_shown(key)}]") for key, item in value.items()}
     if isinstance(kind, type) and issubclass(kind, Enum) and value in [member.value for member in kind]:
         return kind(value)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) in (int, float) and abs(value) <= sys.float_info.max:  # neither NaN nor infinite
         return float(value)
-    if type(value) is kind:
+    if kind is not float and type(value) is kind:
         return value
-    raise InputError(f"{where} of the report is {value!r}; expected {getattr(kind, '__name__', kind)}.")
+    raise InputError(f"{where} of the report is {_shown(value)}; expected {getattr(kind, '__name__', kind)}.")
 
 
 def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     hints = typing.get_type_hints(kind)
     if not isinstance(value, dict):
-        raise InputError(f"{where} is {value!r}; expected an object.")
+        raise InputError(f"{where} is {_shown(value)}; expected an object.")
     missing, unknown = sorted(hints.keys() - value.keys()), sorted(value.keys() - hints.keys())
     if missing or unknown:
         words = [f"has no {', '.join(missing)}"] if missing else []
-        words += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        words += [f"has unknown {', '.join(map(_shown, unknown[:3]))}"] if unknown else []
         raise InputError(f"{where} is not as schema version {SCHEMA_VERSION} has it: it {' and '.join(words)}.")
     return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in hints})
+
+
+def _shown(value: Any) -> str:
+    """A value for an error message: one short line, which gives away no more than a few words of a report."""
+    return f"a {type(value).__name__}" if isinstance(value, (dict, list)) else reprlib.repr(value)

@@ -9,10 +9,11 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from PIL import Image
+from PIL import Image, ImageFont
 from test_report import provenance, written
 
 from reg2rg import DRAFT_LABEL
+from reg2rg.errors import InputError
 from reg2rg.exports.folder import write_report_folder
 from reg2rg.exports.preview import write_preview
 from reg2rg.exports.segmentation import write_segmentation
@@ -83,6 +84,13 @@ def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(ph
         np.testing.assert_array_equal(voxels.T, phantom.masks.array(name))
 
 
+def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_written(phantom, tmp_path: Path):
+    nothing = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
+    with pytest.raises(InputError, match="No region was found"):
+        write_segmentation(nothing, tmp_path / "regions.seg.nrrd")
+    assert list(tmp_path.iterdir()) == []
+
+
 def colour_share(picture: np.ndarray, colour: tuple[int, int, int], columns: slice) -> int:
     return int((np.abs(picture[:, columns].astype(int) - colour).max(axis=-1) <= 3).sum())
 
@@ -104,6 +112,26 @@ def test_preview_grows_with_the_text(report, phantom, tmp_path: Path):
     write_preview(longer, phantom.volume, phantom.masks, tmp_path / "long.png")
     heights = [Image.open(tmp_path / name).height for name in ("short.png", "long.png")]
     assert heights[1] > heights[0] + 500
+
+
+def picture_of(report: Report, phantom, path: Path) -> np.ndarray:
+    write_preview(report, phantom.volume, phantom.masks, path)
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_a_long_model_name_does_not_cover_the_draft_label(report, phantom, tmp_path: Path):
+    named = dataclasses.replace(report, provenance=dataclasses.replace(report.provenance, model="a-long-name-" * 30))
+    label = slice(0, 24 + int(ImageFont.load_default(26).getlength(DRAFT_LABEL)) + 8)
+    short, long = (picture_of(r, phantom, tmp_path / "preview.png")[:64, label] for r in (report, named))
+    np.testing.assert_array_equal(long, short)
+
+
+def test_a_word_longer_than_a_line_is_broken_not_clipped(report, phantom, tmp_path: Path):
+    section = dataclasses.replace(report.sections[0], text="normal" * 200)
+    looping = dataclasses.replace(report, sections=(section,))
+    picture = picture_of(looping, phantom, tmp_path / "preview.png")
+    margin = picture[84:, 1720 - 24 + 1 :]
+    assert (margin == margin[0, 0]).all(), "something is drawn right of the sections"
 
 
 def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_path: Path):

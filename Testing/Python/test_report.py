@@ -102,7 +102,14 @@ UNREADABLE = {
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\].*has no text"),
-    "unknown field": (lambda v: v.update(extra=1), "unknown extra"),
+    "unknown field": (lambda v: v.update(extra=1), "unknown 'extra'"),
+    "unknown field of many lines": (lambda v: v.update({"a\nb" * 99: 1}), "unknown"),
+    "version of many lines": (lambda v: v.update(schema_version="1\n2"), "schema version '1"),
+    "not a number": (lambda v: v["sections"][0].update(mean_hu=float("nan")), "mean_hu .*nan; expected float"),
+    "infinite": (lambda v: v["sections"][0].update(mean_hu=float("inf")), "mean_hu .*inf; expected float"),
+    "too large": (lambda v: v["sections"][0].update(mean_hu=10**400), "mean_hu .*; expected float"),
+    "unknown region": (lambda v: v["sections"][0].update(region="knee"), "No region is called 'knee'"),
+    "unknown region left out": (lambda v: v["without_section"].update(knee="why"), "No region is called 'knee'"),
     "wrong type": (
         lambda v: v["sections"][0].update(volume_ml="big"),
         r"sections\[0\].volume_ml .*'big'; expected float",
@@ -119,7 +126,18 @@ def test_an_older_or_broken_report_is_refused_in_one_line(report, case):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '"report"', '{"a": 1}', '{"schema_version": 1'])
+def test_an_error_gives_away_no_text_of_the_report(report):
+    with pytest.raises(InputError, match="sections of the report is a dict") as error:
+        Report.from_json(_changed(report, lambda v: v.update(sections={"0": v["sections"]})))
+    assert "No effusion" not in str(error.value)
+
+
+def test_what_could_not_be_read_back_is_not_written(report):
+    with pytest.raises(ValueError):
+        dataclasses.replace(report, sections=(dataclasses.replace(report.sections[0], mean_hu=float("nan")),)).to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '"report"', '{"a": 1}', '{"schema_version": 1', "[" * 200_000])
 def test_what_is_no_report_is_refused(text):
     with pytest.raises(InputError):
         Report.from_json(text)
@@ -132,6 +150,11 @@ def test_what_is_no_report_is_refused(text):
         ("A 5.5 mm nodule is seen. Normal otherwise", ["A 5.5 mm nodule is seen.", "Normal otherwise"]),
         ("Measures approx. 5 mm. Seen by Dr. Who.", ["Measures approx. 5 mm.", "Seen by Dr. Who."]),
         ("  Spaces.   5 mm node?  ", ["Spaces.", "5 mm node?"]),
+        (
+            "Station No. 7 is large. Effusion? No. Heart normal.",
+            ["Station No. 7 is large.", "Effusion?", "No.", "Heart normal."],
+        ),
+        ("1. Nodule. 2. St. Jude valve.", ["1. Nodule.", "2. St. Jude valve."]),
         ("", []),
     ],
 )

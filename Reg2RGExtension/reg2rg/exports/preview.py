@@ -49,7 +49,17 @@ def _banner(picture: Image.Image, report: Report) -> None:
     draw.rectangle((0, 0, WIDTH, 64), fill=(122, 74, 0))
     draw.text((MARGIN, 32), report.label, font=_font(26), fill=(255, 255, 255), anchor="lm")
     made = f"model {report.provenance.model}  -  regions: {report.provenance.segmenter}"
-    draw.text((WIDTH - MARGIN, 32), made, font=_font(17), fill=(255, 236, 204), anchor="rm")
+    room = WIDTH - 3 * MARGIN - draw.textlength(report.label, font=_font(26))  # nothing may cover the label
+    draw.text((WIDTH - MARGIN, 32), _shortened(made, 17, room), font=_font(17), fill=(255, 236, 204), anchor="rm")
+
+
+def _shortened(text: str, size: int, room: float) -> str:
+    """The text, or as much of its beginning as fits into so many pixels."""
+    if _font(size).getlength(text) <= room:
+        return text
+    while text and _font(size).getlength(text + "...") > room:
+        text = text[:-1]
+    return text + "..."
 
 
 def _slices(volume: sitk.Image, masks: RegionMasks) -> Image.Image:
@@ -188,15 +198,21 @@ class _Column:
         self._y += 9
 
     def _paragraph(self, text: str, size: int, colour: tuple[int, int, int]) -> None:
-        words, line = text.split(), ""
-        for word in words:
+        line = ""
+        for word in text.split():
             longer = f"{line} {word}".strip()
-            if line and self.left + self._length(longer, size) > WIDTH - MARGIN - 12:
+            if line and not self._fits(longer, size):
                 self._add(line, size, colour)
-                line = word
-            else:
-                line = longer
+                longer = word
+            while not self._fits(longer, size):  # a word longer than a line, as a looping model may write
+                count = next(n for n in range(len(longer) - 1, 0, -1) if n == 1 or self._fits(longer[:n], size))
+                self._add(longer[:count], size, colour)
+                longer = longer[count:]
+            line = longer
         self._add(line, size, colour)
+
+    def _fits(self, text: str, size: int) -> bool:
+        return self.left + self._length(text, size) <= WIDTH - MARGIN - 12
 
     def _add(self, text: str, size: int, colour: tuple[int, int, int]) -> None:
         self._lines.append(_Line(text, size, colour, self.left + 6, self._y))

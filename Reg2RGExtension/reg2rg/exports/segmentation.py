@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.errors import Reg2RGError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.regions import Region, get_region
 from reg2rg.segmentation.masks import RegionMasks
 
 
 def write_segmentation(masks: RegionMasks, path: Path) -> None:
-    """Write the masks of all present regions; one segment a region, with its name as ID."""
+    """Write the masks of all present regions; one segment a region, its name as ID; InputError if there is none."""
+    if not masks.present:
+        raise InputError("No region was found in the volume; expected a CT of a chest.")
     layers = _layers(masks)
     shape = masks.bits.GetSize()[::-1]
     arrays = [np.zeros(shape, np.uint8) for _ in layers]
