@@ -9,8 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
+from reg2rg.exports.segmentation import write_segmentation
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.segmentation.label_map import LabelMapSegmenter
+from reg2rg.segmentation.masks import RegionMasks
 
 
 @pytest.fixture
@@ -58,6 +60,15 @@ def test_segments_are_known_by_the_names_of_regions_and_structures(tmp_path: Pat
     sitk.WriteImage(image, str(path))
     assert LabelMapSegmenter(path).segment(volume).present == ("heart", "lung")
     assert LabelMapSegmenter(path, {"Something else": "abdomen"}).segment(volume).present == ("abdomen",)
+
+
+def test_regions_that_were_estimated_stay_approximate_when_they_are_read_back(tmp_path: Path, volume):
+    heart, lung = np.zeros((2, 12, 16, 20), bool)
+    heart[2:8, 2:6, 3:9], lung[2:8, 8:12, 3:9] = True, True
+    arrays = {"heart": heart, "lung": lung}
+    masks = RegionMasks.from_arrays(arrays, volume, segmenter="test", approximate=frozenset({"heart"}))
+    write_segmentation(masks, tmp_path / "regions.seg.nrrd")
+    assert LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume).approximate == {"heart"}
 
 
 def test_unusable_files_are_refused_in_one_line(tmp_path: Path, volume):

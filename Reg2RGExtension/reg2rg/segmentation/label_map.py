@@ -16,11 +16,12 @@ from reg2rg.segmentation.masks import RegionMasks
 
 @dataclass(frozen=True)
 class _Segment:
-    """A label in a file: its name (the value itself in a plain label map), value and layer."""
+    """A label in a file: its name (the value itself in a plain label map), value, layer, whether it was estimated."""
 
     name: str
     value: int
     layer: int
+    approximate: bool = False
 
 
 class LabelMapSegmenter:
@@ -56,7 +57,8 @@ class LabelMapSegmenter:
             region = mapping[segment.name]
             mask = sitk.GetArrayViewFromImage(on_grid[segment.layer]) == segment.value
             arrays[region] = arrays[region] | mask if region in arrays else mask
-        masks = RegionMasks.from_arrays(arrays, volume, segmenter=self.name)
+        approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
+        masks = RegionMasks.from_arrays(arrays, volume, segmenter=self.name, approximate=approximate)
         if not masks.present:
             raise InputError(f"The regions in {self._path} do not overlap the volume; are they of the same scan?")
         progress(1.0, "Regions read")
@@ -80,7 +82,9 @@ def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
     while f"Segment{number}_LabelValue" in header:
         prefix = f"Segment{number}_"
         name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
-        segments.append(_Segment(name, int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))))
+        value, layer = int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))
+        estimated = "Reg2RG.Approximate:1" in header.get(prefix + "Tags", "").split("|")
+        segments.append(_Segment(name, value, layer, estimated))
         number += 1
     if not segments:
         values = np.unique(sitk.GetArrayViewFromImage(layers[0]))
