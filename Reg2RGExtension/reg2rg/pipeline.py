@@ -52,7 +52,7 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
         volume = _read(request, journey)
         device = choose_device(request.device)
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
-        inputs = _prepare(model_folder, volume, masks, journey)
+        inputs = _prepare(model_folder, volume, masks, request.only, journey)
         model, sha256 = _load(model_folder, device, journey)
         written = _write(request, model, inputs, volume, masks, journey)
         with journey.stage(Stage.SAVE, "Writing the report folder"):
@@ -140,12 +140,14 @@ def _find_regions(
     return masks, reason
 
 
-def _prepare(model_folder: Path, volume: sitk.Image, masks: RegionMasks, journey: _Journey) -> ModelInputs:
+def _prepare(
+    model_folder: Path, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: _Journey
+) -> ModelInputs:
     with journey.stage(Stage.PREPARE, "Preparing the regions for the model"):
         from reg2rg.models.checkpoints import read_config
         from reg2rg.preprocessing import prepare
 
-        return prepare(volume, masks, read_config(model_folder).preprocessing)
+        return prepare(volume, masks, read_config(model_folder).preprocessing, only or None)
 
 
 def _load(model_folder: Path, device: str, journey: _Journey) -> tuple[Reg2RG, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.errors import InputError
+from reg2rg.regions import get_region
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,17 @@ class ReportRequest(SegmentRequest):
         model: name of an installed model or a model folder; the embedded model if None.
         max_new_tokens: limit of what the model writes per prompt.
         seed: of torch's random numbers; greedy writing draws none, so it is for the record.
+        only: regions to write about; all that are found if empty.
     """
 
     model: str | None = None
     max_new_tokens: int = 500
     seed: int = 0
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in self.only:
+            get_region(name)  # refuses others
         if self.max_new_tokens < 1:
             raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
 
@@ -80,6 +85,7 @@ _KINDS = {
     "model": str,
     "max_new_tokens": int,
     "seed": int,
+    "only": list,
 }
 
 
@@ -87,6 +93,7 @@ def _typed(name: str, value: Any) -> Any:
     kind = _KINDS[name]
     expected = str if kind is Path else kind
     fits = type(value) is expected  # not isinstance: True is no number of tokens
-    if not fits or (kind is dict and not all(isinstance(region, str) for region in value.values())):
+    names = value.values() if kind is dict and fits else value if kind is list and fits else ()
+    if not fits or not all(isinstance(region, str) for region in names):
         raise InputError(f"{name} of a run is {value!r}; expected {expected.__name__}.")
-    return Path(value) if kind is Path else value
+    return {Path: Path, list: tuple}.get(kind, lambda same: same)(value)

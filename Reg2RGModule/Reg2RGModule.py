@@ -1,0 +1,121 @@
+"""Reg2RG: a draft report of a chest CT, every section tied to a region of the image."""
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import *  # noqa: F403
+from slicer.util import VTKObservationMixin
+
+from Reg2RGModuleLib import locations, reportRun
+from Reg2RGModuleLib.engineProcess import EngineProcess
+from Reg2RGModuleLib.panel import Panel
+from Reg2RGModuleLib.parameters import Reg2RGParameters
+
+
+class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
+    """Metadata."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)  # noqa: F405
+        parent.title = _("Reg2RG chest CT report")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
+        parent.dependencies = []
+        parent.contributors = ["The Reg2RG for 3D Slicer authors"]
+        parent.helpText = _(
+            "Writes a draft report of a chest CT, every section tied to a region of the image, and lets you review it. "
+            "Research software, not for clinical use. The model that comes with it was trained on synthetic phantoms: "
+            "what it says about a patient means nothing."
+        )
+        parent.acknowledgementText = _("The method is Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
+
+
+class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F405
+    """Loads the panel and keeps it in step with the scene."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)  # noqa: F405
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._parameters = None
+        self._guiTag = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)  # noqa: F405
+        locations.makeEngineImportable()
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/Reg2RGModule.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = Reg2RGModuleLogic()
+        self.panel = Panel(uiWidget, self.ui, self.logic.engine)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        reportRun.removeLeftovers()
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        self._follow(None)
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+            self.logic.engine.end()
+
+    def enter(self):
+        self.initializeParameterNode()
+
+    def onSceneStartClose(self, caller, event):
+        self._follow(None)
+        self.panel.sceneClosing()
+
+    def onSceneEndClose(self, caller, event):
+        self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Follow the scene's parameter node, and choose the first volume where none is chosen."""
+        self._follow(self.logic.getParameterNode())
+        if self._parameters.inputVolume is None:
+            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if first is not None:
+                self._parameters.inputVolume = first
+        self.panel.setParameters(self._parameters)
+
+    def _follow(self, parameters):
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self.panel.setParameters(None)
+        self._parameters = parameters
+        if parameters is not None:
+            self._guiTag = parameters.connectGui(self.ui)
+
+
+class Reg2RGModuleLogic(ScriptedLoadableModuleLogic):  # noqa: F405
+    """The engine's process and the parameters; a script may use it without the panel (see reportRun.ReportRun)."""
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)  # noqa: F405
+        locations.makeEngineImportable()
+        self.engine = EngineProcess()
+
+    def getParameterNode(self):
+        return Reg2RGParameters(super().getParameterNode())
+
+
+class Reg2RGModuleTest(ScriptedLoadableModuleTest):  # noqa: F405
+    """A short self-test for Slicer's Reload and Test; the full tests are in Testing/Slicer."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+
+    def runTest(self):
+        self.setUp()
+        self.test_panelFollowsTheSampleCase()
+
+    def test_panelFollowsTheSampleCase(self):
+        widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
+        widget.panel.loadSample()
+        self.assertIsNotNone(widget.logic.getParameterNode().inputVolume)
+        self.assertTrue(widget.ui.generateButton.enabled)
+        self.delayDisplay("Test passed")

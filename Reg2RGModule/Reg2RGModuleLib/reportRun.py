@@ -1,0 +1,235 @@
+"""One run of the engine: a volume out of the scene, a report back into it.
+
+Voxels cross in a file that is written here and deleted after the run, patient tags do not cross at all. Volume and
+regions are matched by their place in space, never by array index.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import slicer
+
+from Reg2RGModuleLib import regionsDisplay, reportNode
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.signal import Signal
+
+PREFIX = "reg2rg-slicer-"
+STAGES = {
+    "read": (0.00, 0.03, "Reading the volume"),
+    "segment": (0.03, 0.45, "Finding the regions"),
+    "prepare": (0.45, 0.60, "Preparing the regions for the model"),
+    "load": (0.60, 0.68, "Loading the model"),
+    "write": (0.68, 0.98, "Writing the sections"),
+    "save": (0.98, 1.00, "Finishing"),
+}
+"""Stage of the engine -> where it begins and ends on the progress bar, and what it is called."""
+
+
+class ReportRun:
+    """A run for a whole report, or for one region of a report that exists.
+
+    Signals:
+        progressed(float, str): share of the whole that is done, and the stage in words.
+        regionsFound(node): the segmentation has been loaded into the scene.
+        sectionGrew(str, str): region and its text so far.
+        sectionWritten(dict): a section is finished.
+        succeeded(node): the report is in the scene.
+        stopped(): it was cancelled; the scene is as before.
+        failed(str, str): why, with a suggestion, and the end of the engine's log ("" if that says nothing more).
+    """
+
+    def __init__(self, engine):
+        self.progressed = Signal()
+        self.regionsFound = Signal()
+        self.sectionGrew = Signal()
+        self.sectionWritten = Signal()
+        self.succeeded = Signal()
+        self.stopped = Signal()
+        self.failed = Signal()
+        self._engine = engine
+        self._folder = None
+        self._volume = None
+        self._segmentation = None
+        self._report = None
+        self._region = None
+        self._sections = []
+        engine.event.connect(self._onEvent)
+        engine.died.connect(self._onDied)
+
+    @property
+    def active(self):
+        return self._folder is not None
+
+    @property
+    def volume(self):
+        """The volume of the run that goes on."""
+        return self._volume
+
+    def start(self, volume, parameters):
+        """Begin a whole report; RuntimeError says why it cannot begin."""
+        request = {"fast": parameters.fast}
+        self._begin(volume, parameters, request, parameters.regions)
+
+    def startRegion(self, report, region, parameters):
+        """Write one section of a report again, from its segment as it is now."""
+        segmentation = reportNode.segmentationOf(report)
+        if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
+            raise RuntimeError("The segmentation of this report, or the region's segment in it, is not in the scene any more.")
+        self._report, self._region = report, region
+        self._begin(reportNode.volumeOf(report), parameters, {"only": [region]}, segmentation)
+
+    def cancel(self):
+        self._engine.cancel()
+
+    def abandon(self):
+        """Give the run up at once: the scene is closing."""
+        self._engine.end()
+        if self.active:
+            self._segmentation = None  # it goes with the scene
+            self._finish()
+            self.stopped.emit()
+
+    def _begin(self, volume, parameters, request, regions):
+        if volume is None or volume.GetImageData() is None:
+            self._report = self._region = None
+            raise RuntimeError("The volume is not in the scene any more, or it is empty. Choose a CT volume.")
+        self._volume, self._sections = volume, []
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        try:
+            request = {
+                "volume": _writeVolume(volume, self._folder),
+                "output": str(self._folder / "report"),
+                "model": parameters.model,
+                "device": parameters.device,
+                **request,
+            }
+            if regions is not None:
+                request["regions_file"] = _writeRegions(regions, volume, self._folder)
+            self._engine.run(request)
+        except Exception:
+            self._finish()
+            raise
+
+    def _onEvent(self, event):
+        if not self.active:
+            return
+        handler = {
+            "progress": self._onProgress,
+            "regions_found": self._onRegions,
+            "section_text": lambda told: self.sectionGrew.emit(told["region"], told["text"]),
+            "section_written": self._onSection,
+            "report_done": self._onDone,
+            "stopped": lambda told: self._end(self.stopped.emit),
+            "failure": self._onFailure,
+        }[event["event"]]
+        try:
+            handler(event)
+        except Exception as error:
+            self._engine.cancel()
+            self._fail(str(error), self._engine.log)
+
+    def _onProgress(self, event):
+        begin, end, words = STAGES[event["stage"]]
+        detail = event["message"]
+        shown = words if detail in ("", words) else f"{words}: {detail}"
+        self.progressed.emit(begin + (end - begin) * event["fraction"], shown)
+
+    def _onRegions(self, event):
+        if self._region is None:
+            self._segmentation = regionsDisplay.loadRegions(event["file"], self._volume)
+            self.regionsFound.emit(self._segmentation)
+
+    def _onSection(self, event):
+        self._sections.append(event["section"])
+        self.sectionWritten.emit(event["section"])
+
+    def _onDone(self, event):
+        text = (Path(event["folder"]) / "report.json").read_text(encoding="utf-8")
+        if self._region is not None:
+            node, section = self._report, self._sections[0]
+            review = reportNode.read(node)
+            review.replace(section)
+            reportNode.write(node, review)
+        else:
+            import json
+
+            node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(json.loads(text)))
+        self._segmentation = None  # the report's from now on
+        self._end(lambda: self.succeeded.emit(node))
+
+    def _onFailure(self, event):
+        if event["of"] == "run" or not self._engine.running:
+            self._fail(event["message"], "")
+        else:
+            self._engine.cancel()
+            self._fail(event["message"], self._engine.log)
+
+    def _onDied(self, reason, log):
+        if self.active:
+            suggestion = "Try again; if it happens again, close other programs or choose a smaller model or the CPU."
+            self._fail(f"{reason} {suggestion}", log)
+
+    def _fail(self, message, log):
+        self._end(lambda: self.failed.emit(message, log))
+
+    def _end(self, tell):
+        """Clean up first: whoever hears of the end may begin the next run."""
+        segmentation, self._segmentation = self._segmentation, None
+        if segmentation is not None:
+            slicer.mrmlScene.RemoveNode(segmentation)
+        self._finish()
+        tell()
+
+    def _finish(self):
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._volume = self._report = self._region = None
+
+
+def removeLeftovers():
+    """Delete folders of runs whose Slicer is gone, which only a crash leaves behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).split("-")[0]
+        if owner.isdigit() and int(owner) != os.getpid() and not _isAlive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _isAlive(processId):
+    if os.name == "nt":
+        return True  # asking would need more than the standard library; Windows empties the folder itself
+    try:
+        os.kill(processId, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _writeVolume(volume, folder):
+    """The volume as a file: voxels and geometry, no patient tags, not even its name."""
+    storage = slicer.vtkMRMLNRRDStorageNode()  # not of the scene
+    path = str(folder / "volume.nrrd")
+    storage.SetFileName(path)
+    storage.SetUseCompression(0)
+    if not storage.WriteData(volume):
+        raise RuntimeError("The volume could not be written for the engine; is the disk full?")
+    return path
+
+
+def _writeRegions(segmentation, volume, folder):
+    """A segmentation as a file, in the volume's coordinates also where one of them is transformed."""
+    node = slicer.vtkMRMLSegmentationNode()
+    node.GetSegmentation().DeepCopy(segmentation.GetSegmentation())
+    if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
+        raise RuntimeError(
+            "Volume and segmentation lie under different transforms. Harden the transforms first, or put both under one."
+        )
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    path = str(folder / "given.seg.nrrd")
+    storage.SetFileName(path)
+    storage.SetUseCompression(0)
+    if not storage.WriteData(node):
+        raise RuntimeError("The segmentation could not be written for the engine; has it any segment?")
+    return path

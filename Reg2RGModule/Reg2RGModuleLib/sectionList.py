@@ -1,0 +1,84 @@
+"""All sections of a report in reading order, one of them selected."""
+
+import qt
+
+from Reg2RGModuleLib.sectionCard import SectionCard
+from Reg2RGModuleLib.signal import Signal
+
+
+class SectionList:
+    """Fills a scroll area with cards.
+
+    Signals:
+        selected(str): region the user chose here.
+    """
+
+    def __init__(self, area):
+        self.selected = Signal()
+        self._area = area
+        self._holder = qt.QWidget()
+        self._layout = qt.QVBoxLayout()
+        self._layout.setContentsMargins(0, 0, 4, 0)
+        self._layout.setSpacing(6)
+        self._holder.setLayout(self._layout)
+        self._layout.addStretch(1)
+        area.setWidget(self._holder)
+        self._cards = {}
+        self._current = None
+
+    @property
+    def current(self):
+        """Region of the selected card, None if none is."""
+        return self._current
+
+    @property
+    def regions(self):
+        """Regions of the cards, in reading order."""
+        return list(self._cards)
+
+    def card(self, region):
+        return self._cards.get(region)
+
+    def clear(self):
+        for card in self._cards.values():
+            self._layout.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        self._cards = {}
+        self._current = None
+
+    def show(self, names):
+        """Cards of these regions and no others, in reading order; cards that are there stay."""
+        from reg2rg.regions import in_reading_order
+
+        regions = in_reading_order(names)
+        if [region.name for region in regions] == self.regions:
+            return
+        kept = self._current
+        self.clear()
+        for place, region in enumerate(regions):
+            card = SectionCard(region)
+            card.clicked.connect(self.selected.emit)
+            self._cards[region.name] = card
+            self._layout.insertWidget(place, card)
+        if kept in self._cards:
+            self.setCurrent(kept)
+
+    def setCurrent(self, region):
+        """Mark a card as selected and bring it into sight."""
+        if self._current in self._cards:
+            self._cards[self._current].setSelected(False)
+        self._current = region if region in self._cards else None
+        if self._current is not None:
+            card = self._cards[self._current]
+            card.setSelected(True)
+            self._area.ensureWidgetVisible(card, 0, 8)
+
+    def neighbour(self, step):
+        """Region ``step`` places further on (-1 back); the ends stay ends. None if there is no card."""
+        if not self._cards:
+            return None
+        if self._current is None:
+            return self.regions[0]
+        place = self.regions.index(self._current) + step
+        return self.regions[min(max(place, 0), len(self.regions) - 1)]
