@@ -141,6 +141,38 @@ def demo(output: Folder = Path("reg2rg-demo")) -> None:
 
 
 @app.command()
+def desktop(
+    ct: Annotated[Path | None, typer.Argument(metavar="[CT]", help="A volume to begin with.")] = None,
+    screenshot: Annotated[
+        Path | None, typer.Option(help="Make a report headless (of the sample case without CT) and save a picture.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Of the window, WIDTHxHEIGHT pixels.")] = "1280x800",
+) -> None:
+    """Open the Slicer module in a window of its own, without Slicer."""
+    from reg2rg.errors import InputError, Reg2RGError
+
+    try:
+        from slicer_host import desktop as window
+    except ImportError as error:
+        raise Reg2RGError(f"The desktop needs more packages ({error}): pip install 'reg2rg[desktop]'.") from error
+    width, _, height = size.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 800 and int(height) >= 600):
+        raise InputError(f"The size {size!r} is no WIDTHxHEIGHT of at least 800x600.")
+    if ct is not None and not ct.exists():
+        raise InputError(f"{ct}: no such file or folder.")
+    if screenshot is None and not window.has_display():
+        raise Reg2RGError("There is no display to open a window on; --screenshot FILE saves a picture instead.")
+    try:
+        if screenshot is None:
+            raise typer.Exit(window.open_window(ct))
+        screenshot.parent.mkdir(parents=True, exist_ok=True)
+        window.save_picture(screenshot, ct, (int(width), int(height)))
+    except (ImportError, RuntimeError) as error:
+        raise Reg2RGError(str(error)) from error
+    print(screenshot)
+
+
+@app.command()
 def models() -> None:
     """List the installed models and check their files."""
     from reg2rg.errors import Reg2RGError

@@ -13,7 +13,7 @@ from reg2rg.regions import get_region
 from reg2rg.report import split_sentences
 
 _NORMAL = re.compile(
-    r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|symmetric(?:al)?|midline|no (?:evidence|sign)"
+    r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|smooth|regular|symmetric(?:al)?|midline|no (?:evidence|sign)"
     r"|not (?:enlarged|thickened|dilated|widened|narrowed|displaced))\b",
     re.IGNORECASE,
 )

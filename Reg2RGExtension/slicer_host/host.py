@@ -20,6 +20,7 @@ from slicer_host import qt_module  # noqa: E402  after the environment
 sys.modules["qt"] = qt_module.make()  # PySide6 is strict from here on
 
 import slicer  # noqa: E402
+from PySide6 import QtCore  # noqa: E402
 
 from PySide6.QtGui import QIcon  # noqa: E402
 from PySide6.QtWidgets import QApplication, QVBoxLayout  # noqa: E402
@@ -37,6 +38,7 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
     """
     if hasattr(slicer, "app"):
         raise RuntimeError("The host has been started in this process; there is one application per process.")
+    QtCore.qInstallMessageHandler(_message)
     QApplication.instance() or QApplication(["slicer_host"])
     sys.modules["ctk"] = ctk_module.make()
     for widget in (mrml_widgets.qMRMLWidget, mrml_widgets.qMRMLNodeComboBox):
@@ -176,6 +178,12 @@ def end() -> None:
     """Unload the modules, as closing Slicer does."""
     for name in slicer.app.moduleManager().modulesNames():
         slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
+
+
+def _message(kind: Any, context: Any, text: str) -> None:
+    """Qt's warnings, less the one that its offscreen platform gives for every window."""
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
 
 
 def _supply_submodules() -> None:

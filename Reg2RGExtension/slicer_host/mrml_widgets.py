@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer
 from PySide6.QtCore import Property, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
@@ -176,7 +175,7 @@ class qMRMLNodeComboBox(QWidget):
         for node in self._nodes():
             self._combo.addItem(node.GetName() or "", node.GetID())
             if not any(observed is node for observed, _ in self._observed):
-                tag = node.AddObserver(slicer.vtkMRMLNode.ModifiedEvent, self._renamed)
+                tag = node.AddObserver("ModifiedEvent", self._renamed)
                 self._observed.append((node, tag))
         index = self._combo.findData(selected) if selected is not None else -1
         self._combo.setCurrentIndex(index if index >= 0 else min(0, self._combo.count - 1))

@@ -244,6 +244,8 @@ class ThreeDWidget(QWidget):
         schedule = _QtScheduledRender()
         view = ThreeDView(application.scene, application.app_logic, "1", scheduled_render_strategy=schedule)
         view.get_view_node().SetMappedInLayout(1)
+        view.render_window().SetMultiSamples(0)  # depth peeling, which translucent surfaces need, has no multisampling
+        view.render_window().SetAlphaBitPlanes(1)
         view.set_background_gradient_color([193, 195, 232], [116, 120, 190])
         view.set_box_visible(False)
         self._view = ThreeDViewWidget(view, schedule)

@@ -102,6 +102,8 @@ class Panel:
             return
         self._close()
         views.showVolume(volume)
+        if self.parameters.regions is not None:
+            self.parameters.regions.SetDisplayVisibility(False)  # the report's own regions are shown in their place
         self._begin(lambda: self.run.start(volume, self.parameters))
 
     def regenerate(self):
@@ -371,11 +373,15 @@ class Panel:
         self.ui.pythonPathEdit.setCurrentPath(locations.ownPython())
 
     def loadSample(self):
-        """Load the sample case, a synthetic chest, and choose it."""
+        """Load the sample case, a synthetic chest with its regions, and choose it."""
         from reg2rg.resources import sample_case
 
-        volume = slicer.util.loadVolume(str(sample_case()[0]), {"name": "Sample chest (synthetic)"})
+        ct, regions = (str(file) for file in sample_case())
+        volume = slicer.util.loadVolume(ct, {"name": "Sample chest (synthetic)"})
+        segmentation = slicer.util.loadSegmentation(regions, {"name": "Sample chest, true regions"})
+        segmentation.SetDisplayVisibility(False)
         self.ui.inputVolumeSelector.setCurrentNode(volume)
+        self.ui.regionsSelector.setCurrentNode(segmentation)
 
     def _onVolumeChosen(self, node):
         """The parameter node follows by itself; the report follows here."""

@@ -51,6 +51,12 @@ def sizeOf(segmentation, segmentId):
     return 0.0 if inside is None else float(np.count_nonzero(inside)) * float(np.prod(image.GetSpacing()))
 
 
+def gridSize(segmentation, segmentId):
+    """Number of voxels of the grid that the segment is kept on."""
+    image = _labelmap(segmentation.GetSegmentation().GetSegment(segmentId))
+    return image.GetNumberOfPoints() if image is not None else 0
+
+
 def segmentIds(segmentation):
     ids = vtk.vtkStringArray()
     segmentation.GetSegmentation().GetSegmentIDs(ids)

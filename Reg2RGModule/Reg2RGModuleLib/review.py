@@ -13,7 +13,7 @@ from Reg2RGModuleLib.signal import Signal
 FORM = "Reg2RG review"
 VERSION = 1
 DRAFT, EDITED, ACCEPTED, REJECTED = "draft", "edited", "accepted", "rejected"
-LOW_PROBABILITY = 0.6
+LOW_PROBABILITY = 0.8
 """A sentence whose words had a lower mean probability is marked."""
 
 

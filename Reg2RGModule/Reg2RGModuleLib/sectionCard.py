@@ -26,6 +26,9 @@ class SectionCard(qt.QFrame):
         self.clicked = Signal()
         self.editingEnded = Signal()
         self.setObjectName("sectionCard")
+        palette = self.palette  # read before a style sheet changes it
+        self._ground = palette.color(qt.QPalette.Base).name()
+        self._frames = (palette.color(qt.QPalette.Mid).name(), palette.color(qt.QPalette.Highlight).name())
         self.setFrameShape(qt.QFrame.StyledPanel)
         self._chip = qt.QLabel()
         self._chip.setPixmap(chipPixmap(region.color))
@@ -81,10 +84,9 @@ class SectionCard(qt.QFrame):
 
     def setSelected(self, selected):
         """Selected is told by a thick bar and a frame, not by colour alone."""
-        palette = self.palette
         bar = "#%02x%02x%02x" % self.region.color
-        ground = palette.color(qt.QPalette.Base).name() if selected else "transparent"
-        frame = palette.color(qt.QPalette.Highlight).name() if selected else palette.color(qt.QPalette.Mid).name()
+        ground = self._ground if selected else "transparent"
+        frame = self._frames[int(selected)]
         left = 8 if selected else 4
         self.setStyleSheet(
             f"#sectionCard {{ background: {ground}; border: {2 if selected else 1}px solid {frame};"
