@@ -51,7 +51,12 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
     core = SlicerApp()
     slicer.mrmlScene = core.scene
     slicer.app = Application(core, settings_folder or Path(tempfile.mkdtemp(prefix="slicer_host-")), testing)
-    slicer.modules = types.SimpleNamespace()
+    slicer.modules = types.SimpleNamespace(
+        segmentations=BuiltInModule("Segmentations", core.segmentations_logic),
+        volumes=BuiltInModule("Volumes", core.volumes_logic),
+        terminologies=BuiltInModule("Terminologies", core.terminologies_logic),
+        subjecthierarchy=BuiltInModule("SubjectHierarchy", core.subject_hierarchy_logic),
+    )
     slicer.moduleNames = types.SimpleNamespace()
     _supply_submodules()
     if main_window:
@@ -86,6 +91,17 @@ def load_module(path: Path) -> ScriptedModule:
     slicer.app.moduleManager().enter(module)
     QApplication.processEvents()  # what a module postponed until the application is up
     return module
+
+
+class BuiltInModule:
+    """One of Slicer's own modules, of which the host has the logic only."""
+
+    def __init__(self, name: str, logic: Any) -> None:
+        self.name = name
+        self._logic = logic
+
+    def logic(self) -> Any:
+        return self._logic
 
 
 class ScriptedModule:

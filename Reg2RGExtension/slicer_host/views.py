@@ -60,6 +60,10 @@ class VtkWidget(QWidget):
         self.setMinimumSize(60, 60)
         self.setAttribute(Qt.WA_OpaquePaintEvent)
 
+    def VTKWidget(self) -> VtkWidget:
+        """The widget that gets the mouse; in Slicer it lies inside the view."""
+        return self
+
     def renderWindow(self) -> Any:
         return self._view.render_window()
 
@@ -193,7 +197,7 @@ class SliceWidget(QWidget):
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(self._view, 1)
-        self._axis = {"Axial": "S", "Coronal": "A", "Sagittal": "R"}[orientation]
+        self._axis = {"Sagittal": 0, "Coronal": 1, "Axial": 2}[orientation]
         view.interactor().AddObserver(vtk.vtkCommand.ConfigureEvent, self._resized)
         self._slider.valueChanged.connect(self._slid)
         self.mrmlSliceNode().AddObserver(vtk.vtkCommand.ModifiedEvent, self._show_offset)
@@ -230,7 +234,8 @@ class SliceWidget(QWidget):
 
     def _show_offset(self, *_: Any) -> None:
         offset, (low, high) = self._logic.GetSliceOffset(), self._range()
-        self._offset.setText(f"{self._axis}: {offset:.1f} mm")
+        place = self.mrmlSliceNode().GetSliceToRAS().GetElement(self._axis, 3)
+        self._offset.setText(f"{'RAS'[self._axis]}: {place:.1f} mm")
         blocked = self._slider.blockSignals(True)
         self._slider.setValue(round((offset - low) / (high - low) * 1000))
         self._slider.blockSignals(blocked)

@@ -74,17 +74,18 @@ class EngineProcess:
             self._send({"command": "cancel"})
 
     def end(self):
-        """End the process, if there is one; what it was doing is given up and nothing more is told."""
+        """End the process, if there is one; what it was doing is given up and nothing more is told.
+
+        It is killed, so that nobody waits; its children and its temporary files end with it (reg2rg.scratch).
+        """
         self._watch.stop()
         self._running = False
         process, self._process = self._process, None
         if process is None:
             return
         process.blockSignals(True)
-        process.closeWriteChannel()  # the engine ends by itself when its input does, and takes its children along
-        if not process.waitForFinished(2000):
-            process.kill()
-            process.waitForFinished(2000)
+        process.kill()
+        process.waitForFinished(2000)
         process.deleteLater()
 
     def _start(self):

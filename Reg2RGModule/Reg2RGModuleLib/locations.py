@@ -12,9 +12,9 @@ PYTHON_SETTING = "Reg2RG/EnginePython"
 
 
 def engineFolder():
-    """The folder that holds the package reg2rg: beside the module where it was installed, or in a source checkout."""
+    """The folder that holds the package reg2rg: beside the installed module, in a source checkout, or site-packages."""
     here = Path(__file__).resolve().parent.parent
-    for folder in (here / "Reg2RGExtension", here.parent / "Reg2RGExtension"):
+    for folder in (here / "Reg2RGExtension", here.parent / "Reg2RGExtension", here.parent.parent):
         if (folder / "reg2rg" / "__init__.py").is_file():
             return folder
     raise RuntimeError(

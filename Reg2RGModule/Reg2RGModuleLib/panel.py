@@ -149,6 +149,7 @@ class Panel:
         run.sectionGrew.connect(self._onGrowing)
         run.sectionWritten.connect(self._onSection)
         run.succeeded.connect(self._onSuccess)
+        run.regionSucceeded.connect(self._onRegionSuccess)
         run.stopped.connect(lambda: self._onEnd(_("Cancelled; nothing was changed.")))
         run.failed.connect(self._onFailure)
 
@@ -175,15 +176,23 @@ class Panel:
             card.showSection(section, "draft", section["text"])
 
     def _onSuccess(self, node):
-        region, self._regenerating = self._regenerating, None
         self._say("")
-        if node is self._report and region is not None:
-            self._adopt(node)
-            self._selection.forget()
-            self.select(region)
-        elif reportNode.volumeOf(node) is self._volume():
+        if reportNode.volumeOf(node) is self._volume():
             self.ui.inputsButton.collapsed = True
             self._open(node)
+        self._refresh()
+
+    def _onRegionSuccess(self, node, section):
+        self._regenerating = None
+        self._say("")
+        if node is self._report:
+            self._selection.forget()
+            self._review.replace(section)
+            self.select(section["region"])
+        else:  # another volume has been chosen meanwhile
+            review = reportNode.read(node)
+            review.replace(section)
+            reportNode.write(node, review)
         self._refresh()
 
     def _onFailure(self, message, log):
@@ -215,11 +224,10 @@ class Panel:
         self._review.changed.connect(self._onReviewChanged)
         segmentation = reportNode.segmentationOf(node)
         volume = reportNode.volumeOf(node)
-        if self._selection is None:
-            if segmentation is not None:
-                regionsDisplay.prepare(segmentation)
-            self._selection = RegionSelection(volume, segmentation)
-            self._clicks.listen(segmentation)
+        if segmentation is not None:
+            regionsDisplay.prepare(segmentation)
+        self._selection = RegionSelection(volume, segmentation)
+        self._clicks.listen(segmentation)
         if volume is not None:
             views.showVolume(volume)
         self.sections.show(self._review.regions)

@@ -8,8 +8,6 @@ from Reg2RGModuleLib.reportNode import ATTRIBUTE
 
 TRIANGLES = 60_000
 """About how many the surfaces of all regions may have, so that rotation stays fluid."""
-TRIANGLES_PER_AREA = 10.6
-"""Triangles of ten undecimated surfaces over (voxels of the volume)^(2/3), measured on 256 x 256 x 200 voxels."""
 _BEHIND = {"lung": 0.25, "pleura": 0.08, "breast": 0.15, "abdomen": 0.35, "mediastinum": 0.35, "bone": 0.5}
 """3D opacity of regions that lie before or around others, while none is selected."""
 _DIM_3D, _DIM_FILL, _DIM_OUTLINE = 0.06, 0.0, 0.2
@@ -67,12 +65,9 @@ def light(node, lit):
 
 
 def _decimation(node):
-    """Share of the triangles to leave out."""
-    voxels = max(
-        (regionsGeometry.gridSize(node, segmentId) for segmentId in regionsGeometry.segmentIds(node)), default=0
-    )
-    expected = TRIANGLES_PER_AREA * voxels ** (2 / 3)
-    return min(max(1 - TRIANGLES / expected, 0.0), 0.95) if expected else 0.0
+    """Share of the triangles to leave out; a surface has about two for each voxel face that it passes."""
+    faces = sum(regionsGeometry.surfaceFaces(node, segmentId) for segmentId in regionsGeometry.segmentIds(node))
+    return min(max(1 - TRIANGLES / (2 * faces), 0.0), 0.95) if faces else 0.0
 
 
 def _look(segmentId, lit):

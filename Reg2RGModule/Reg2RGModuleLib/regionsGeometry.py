@@ -51,10 +51,12 @@ def sizeOf(segmentation, segmentId):
     return 0.0 if inside is None else float(np.count_nonzero(inside)) * float(np.prod(image.GetSpacing()))
 
 
-def gridSize(segmentation, segmentId):
-    """Number of voxels of the grid that the segment is kept on."""
-    image = _labelmap(segmentation.GetSegmentation().GetSegment(segmentId))
-    return image.GetNumberOfPoints() if image is not None else 0
+def surfaceFaces(segmentation, segmentId):
+    """How many voxel faces separate the segment from what is not in it."""
+    _, inside = _voxels(segmentation, segmentId)
+    if inside is None:
+        return 0
+    return sum(int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in range(3))
 
 
 def segmentIds(segmentation):

@@ -4,6 +4,7 @@ Voxels cross in a file that is written here and deleted after the run, patient t
 regions are matched by their place in space, never by array index.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ class ReportRun:
         sectionGrew(str, str): region and its text so far.
         sectionWritten(dict): a section is finished.
         succeeded(node): the report is in the scene.
+        regionSucceeded(node, dict): the section was written again; who hears it puts it into the report of that node.
         stopped(): it was cancelled; the scene is as before.
         failed(str, str): why, with a suggestion, and the end of the engine's log ("" if that says nothing more).
     """
@@ -46,6 +48,7 @@ class ReportRun:
         self.sectionGrew = Signal()
         self.sectionWritten = Signal()
         self.succeeded = Signal()
+        self.regionSucceeded = Signal()
         self.stopped = Signal()
         self.failed = Signal()
         self._engine = engine
@@ -125,16 +128,18 @@ class ReportRun:
             "failure": self._onFailure,
         }[event["event"]]
         try:
+            if self._volume.GetScene() is None:
+                raise RuntimeError("The volume was removed from the scene, so its run was ended.")
             handler(event)
         except Exception as error:
-            self._engine.cancel()
+            self._engine.end()
             self._fail(str(error), self._engine.log)
 
     def _onProgress(self, event):
         begin, end, words = STAGES[event["stage"]]
         detail = event["message"]
         shown = words if detail in ("", words) else f"{words}: {detail}"
-        self.progressed.emit(begin + (end - begin) * event["fraction"], shown)
+        self.progressed.emit(round(begin + (end - begin) * event["fraction"], 4), shown)
 
     def _onRegions(self, event):
         if self._region is None:
@@ -146,25 +151,19 @@ class ReportRun:
         self.sectionWritten.emit(event["section"])
 
     def _onDone(self, event):
-        text = (Path(event["folder"]) / "report.json").read_text(encoding="utf-8")
         if self._region is not None:
             node, section = self._report, self._sections[0]
-            review = reportNode.read(node)
-            review.replace(section)
-            reportNode.write(node, review)
-        else:
-            import json
-
-            node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(json.loads(text)))
+            self._end(lambda: self.regionSucceeded.emit(node, section))
+            return
+        text = (Path(event["folder"]) / "report.json").read_text(encoding="utf-8")
+        node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(json.loads(text)))
         self._segmentation = None  # the report's from now on
         self._end(lambda: self.succeeded.emit(node))
 
     def _onFailure(self, event):
-        if event["of"] == "run" or not self._engine.running:
-            self._fail(event["message"], "")
-        else:
-            self._engine.cancel()
-            self._fail(event["message"], self._engine.log)
+        if event["of"] == "command":  # the run was never begun
+            self._engine.end()
+        self._fail(event["message"], "")
 
     def _onDied(self, reason, log):
         if self.active:

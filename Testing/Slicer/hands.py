@@ -1,0 +1,112 @@
+"""What a user does and sees, for tests that run both in Slicer and in the host."""
+
+import time
+
+import qt
+import slicer
+
+SECONDS = 240
+
+
+def moduleWidget():
+    """The module's Python widget, shown; made if it was not."""
+    representation = slicer.modules.reg2rgmodule.widgetRepresentation()
+    if slicer.util.mainWindow() is not None and hasattr(slicer.util.mainWindow(), "moduleSelector"):
+        slicer.util.selectModule("Reg2RGModule")
+    return representation.self()
+
+
+def settle(seconds=0.1):
+    """Let what is pending happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        slicer.app.processEvents()
+        time.sleep(0.002)
+
+
+def waitFor(condition, seconds=SECONDS):
+    """Run the event loop until something is so; fails if it does not come to be."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not so after {seconds} s")
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def generate(panel):
+    """Press the button and wait for the report."""
+    panel.ui.generateButton.click()
+    waitFor(lambda: not panel.run.active)
+    settle()
+
+
+def sliceView(name):
+    return slicer.app.layoutManager().sliceWidget(name).sliceView()
+
+
+def threeDView():
+    return slicer.app.layoutManager().threeDWidget(0).threeDView()
+
+
+def click(view, x, y):
+    """Press and release the left button at a place of a view, pixels from its top left."""
+    widget = view.VTKWidget()
+    _mouse(widget, qt.QEvent.MouseMove, x, y, qt.Qt.NoButton, qt.Qt.NoButton)
+    _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
+    _mouse(widget, qt.QEvent.MouseButtonRelease, x, y, qt.Qt.LeftButton, qt.Qt.NoButton)
+    settle()
+
+
+def drag(view, start, end):
+    """Press at one place, move, and release at another."""
+    widget = view.VTKWidget()
+    _mouse(widget, qt.QEvent.MouseButtonPress, *start, qt.Qt.LeftButton, qt.Qt.LeftButton)
+    _mouse(widget, qt.QEvent.MouseMove, *end, qt.Qt.NoButton, qt.Qt.LeftButton)
+    _mouse(widget, qt.QEvent.MouseButtonRelease, *end, qt.Qt.LeftButton, qt.Qt.NoButton)
+    settle()
+
+
+def clickAtRas(view, ras):
+    """Click where a slice view shows a point; the point must lie in the slice and in sight."""
+    toXy = slicer.vtkMRMLSliceNode.SafeDownCast(view.mrmlSliceNode()).GetXYToRAS()
+    import vtk
+
+    inverse = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(toXy, inverse)
+    x, y = inverse.MultiplyPoint((*ras, 1.0))[:2]
+    height = view.renderWindow().GetSize()[1]
+    click(view, round(x), height - 1 - round(y))
+
+
+def _mouse(widget, kind, x, y, button, buttons):
+    place = qt.QPointF(x, y)
+    everywhere = qt.QPointF(widget.mapToGlobal(qt.QPoint(int(x), int(y))))
+    qt.QApplication.sendEvent(widget, qt.QMouseEvent(kind, place, everywhere, button, buttons, qt.Qt.NoModifier))
+
+
+def press(root, keys):
+    """Press a key combination with the focus in a widget of the panel.
+
+    The host has Qt's own test library, which goes the whole way of a key; Slicer's Python has not, so there the
+    shortcut of these keys is activated.
+    """
+    try:
+        from PySide6.QtTest import QTest
+    except ImportError:
+        wanted = qt.QKeySequence(keys).toString()
+        for shortcut in root.findChildren("QShortcut"):
+            if shortcut.key.toString() == wanted:
+                shortcut.activated.emit()
+                settle()
+                return
+        raise AssertionError(f"no shortcut {keys}") from None
+    focus = qt.QApplication.focusWidget()
+    assert focus is not None, "nothing has the focus"
+    QTest.keySequence(focus, qt.QKeySequence(keys))
+    settle()
+
+
+def arrayOfRegion(segmentation, region, volume):
+    """Mask of a region on the volume's grid, boolean (k, j, i)."""
+    return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, region, volume) > 0

@@ -1,0 +1,202 @@
+"""From the button to the report, and all the ways a run can end otherwise. Runs in Slicer and in the host."""
+
+import glob
+import os
+import signal
+import tempfile
+import unittest
+
+import slicer
+from hands import generate, moduleWidget, settle, waitFor
+
+from Reg2RGModuleLib import engineProcess, reportNode
+from Reg2RGModuleLib.reportRun import PREFIX, STAGES
+
+REGIONS_IN_READING_ORDER = [
+    "lung",
+    "trachea and bronchie",
+    "pleura",
+    "mediastinum",
+    "heart",
+    "esophagus",
+    "thyroid",
+    "breast",
+    "bone",
+    "abdomen",
+]
+
+
+class FlowTest(unittest.TestCase):
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+        self.widget = moduleWidget()
+        self.panel = self.widget.panel
+        self.ui = self.panel.ui
+        self.engine = self.widget.logic.engine
+
+    def tearDown(self):
+        slicer.mrmlScene.Clear(0)
+        self.assertEqual(self.foldersOfRuns(), [], "a run left its folder behind")
+
+    def foldersOfRuns(self):
+        return glob.glob(os.path.join(tempfile.gettempdir(), f"{PREFIX}{os.getpid()}-*"))
+
+    def startSample(self):
+        self.panel.loadSample()
+        self.ui.generateButton.click()
+        self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
+
+    def test_withoutAVolumeTheButtonIsOffAndTheSampleIsOffered(self):
+        self.assertFalse(self.ui.generateButton.enabled)
+        self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
+        self.assertFalse(self.ui.bannerLabel.isVisibleTo(self.ui.bannerLabel.parent()))
+
+    def test_theSampleCaseGivesTenSectionsInReadingOrder(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
+        self.assertEqual(self.ui.reviewedLabel.text, "0 of 10 reviewed")
+        self.assertIn("not reviewed", self.ui.bannerLabel.text)
+        self.assertIn("nodule", self.ui.impressionEdit.toPlainText())
+
+    def test_sectionsAppearWhileTheRunGoesOn(self):
+        stages, growing, written = [], [], []
+        self.panel.run.progressed.connect(lambda fraction, words: stages.append((fraction, words.split(":")[0])))
+        self.panel.run.sectionGrew.connect(lambda region, text: growing.append(self.panel.run.active))
+        self.panel.run.sectionWritten.connect(lambda section: written.append(self.panel.run.active))
+        self.startSample()
+        self.assertEqual(self.ui.generateButton.text, "Cancel")
+        waitFor(lambda: not self.panel.run.active)
+        self.assertEqual(len(written), 10)
+        self.assertTrue(all(written) and all(growing) and growing)
+        self.assertEqual([fraction for fraction, _ in stages], sorted(fraction for fraction, _ in stages))
+        self.assertEqual(list(dict.fromkeys(words for _, words in stages)), [words for _, _, words in STAGES.values()])
+        self.assertEqual(self.ui.generateButton.text, "Generate report")
+
+    def test_theEventLoopIsNeverHeldUpForLong(self):
+        import time
+
+        self.startSample()
+        longest = 0.0
+        while self.panel.run.active:
+            start = time.monotonic()
+            slicer.app.processEvents()
+            longest = max(longest, time.monotonic() - start)
+            time.sleep(0.001)
+        self.assertLess(longest, 3.0, "loading the regions and their surfaces is the longest step")
+
+    def test_automaticRegionsWorkAndSayThatTheyAreEstimated(self):
+        self.panel.loadSample()
+        self.ui.regionsSelector.setCurrentNode(None)
+        generate(self.panel)
+        self.assertIn("lung", self.panel.sections.regions)
+        node = reportNode.reportNodes()[0]
+        self.assertTrue(reportNode.read(node).section("lung")["approximate"])
+
+    def test_cancelWorksInEveryStage(self):
+        for stage, (begin, _, words) in STAGES.items():
+            if stage == "save":
+                continue  # it is over before a click could reach it
+            with self.subTest(stage=stage):
+                slicer.mrmlScene.Clear(0)
+                self.startSample()
+                waitFor(lambda begin=begin: self.ui.progressBar.value >= round(100 * begin) and self.ui.stageLabel.text)
+                nodesWithRun = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+                self.ui.generateButton.click()
+                waitFor(lambda: not self.panel.run.active, 30)
+                settle()
+                self.assertEqual(reportNode.reportNodes(), [])
+                self.assertLessEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), nodesWithRun)
+                self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 1, words)
+                self.assertIn("Cancelled", self.ui.messageLabel.text)
+                self.assertEqual(self.ui.generateButton.text, "Generate report")
+                self.assertEqual(self.panel.sections.regions, [])
+
+    def test_aKilledWorkerIsReportedAndTheNextRunWorks(self):
+        self.startSample()
+        waitFor(lambda: self.ui.progressBar.value >= 3)
+        os.kill(self.engine.processId(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        waitFor(lambda: not self.panel.run.active, 30)
+        self.assertIn("memory", self.ui.messageLabel.text)
+        self.assertIn("Try again", self.ui.messageLabel.text)
+        self.assertIn("stage", self.ui.logEdit.toPlainText())
+        generate(self.panel)
+        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(self.ui.messageLabel.text, "")
+
+    @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "a process cannot be stopped here")
+    def test_aHungWorkerIsEndedAndReported(self):
+        before = engineProcess.SECONDS_WITHOUT_HEARTBEAT
+        engineProcess.SECONDS_WITHOUT_HEARTBEAT = 2.5
+        try:
+            self.startSample()
+            waitFor(lambda: self.ui.progressBar.value >= 3)
+            os.kill(self.engine.processId(), signal.SIGSTOP)
+            waitFor(lambda: not self.panel.run.active, 30)
+        finally:
+            engineProcess.SECONDS_WITHOUT_HEARTBEAT = before
+        self.assertIn("no sign", self.ui.messageLabel.text)
+        generate(self.panel)
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
+    def test_anEngineThatCannotStartIsReported(self):
+        from Reg2RGModuleLib import locations
+
+        self.engine.end()
+        locations.setOwnPython("/no/such/python")
+        try:
+            self.panel.loadSample()
+            self.ui.generateButton.click()
+            waitFor(lambda: not self.panel.run.active, 30)
+            self.assertIn("/no/such/python", self.ui.messageLabel.text)
+        finally:
+            locations.setOwnPython("")
+
+    def test_aVolumeThatIsNoCtIsRefusedInWords(self):
+        import numpy as np
+
+        volume = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
+        self.ui.inputVolumeSelector.setCurrentNode(volume)
+        generate(self.panel)
+        self.assertIn("CT", self.ui.messageLabel.text)
+        self.assertEqual(reportNode.reportNodes(), [])
+        self.assertFalse(self.panel.run.active)
+
+    def test_anEmptyVolumeIsRefusedInWords(self):
+        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+        self.ui.inputVolumeSelector.setCurrentNode(volume)
+        self.ui.generateButton.click()
+        self.assertIn("empty", self.ui.messageLabel.text)
+        self.assertFalse(self.panel.run.active)
+
+    def test_closingTheSceneEndsTheRunAndItsProcess(self):
+        self.startSample()
+        waitFor(lambda: self.ui.progressBar.value >= 3)
+        process = self.engine.processId()
+        slicer.mrmlScene.Clear(0)
+        settle()
+        self.assertFalse(self.panel.run.active)
+        self.assertRaises(OSError, os.kill, process, 0)
+        self.assertEqual(self.panel.sections.regions, [])
+
+    def test_aVolumeDeletedDuringTheRunEndsItWithAMessage(self):
+        self.startSample()
+        waitFor(lambda: self.ui.progressBar.value >= 3)
+        slicer.mrmlScene.RemoveNode(self.panel.run.volume)
+        waitFor(lambda: not self.panel.run.active, 60)
+        self.assertEqual(reportNode.reportNodes(), [])
+        self.panel.loadSample()
+        generate(self.panel)
+        self.assertEqual(len(reportNode.reportNodes()), 1)
+
+    def test_foldersOfACrashedSlicerAreRemovedAtTheNextStart(self):
+        from Reg2RGModuleLib.reportRun import removeLeftovers
+
+        gone = tempfile.mkdtemp(prefix=f"{PREFIX}999999999-")
+        alive = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getppid()}-")
+        try:
+            removeLeftovers()
+            self.assertFalse(os.path.exists(gone))
+            self.assertTrue(os.path.exists(alive))
+        finally:
+            os.rmdir(alive)

@@ -1,0 +1,141 @@
+"""Section and segment belong together: selecting one shows the other. Runs in Slicer and in the host."""
+
+import unittest
+
+import slicer
+from hands import arrayOfRegion, click, clickAtRas, drag, generate, moduleWidget, settle, sliceView, threeDView
+
+from Reg2RGModuleLib import regionsGeometry, reportNode
+
+
+class LinksTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        slicer.mrmlScene.Clear(0)
+        cls.panel = moduleWidget().panel
+        cls.panel.loadSample()
+        generate(cls.panel)
+        cls.node = reportNode.reportNodes()[0]
+        cls.volume = reportNode.volumeOf(cls.node)
+        cls.segmentation = reportNode.segmentationOf(cls.node)
+
+    @classmethod
+    def tearDownClass(cls):
+        slicer.mrmlScene.Clear(0)
+
+    def display(self):
+        return self.segmentation.GetDisplayNode()
+
+    def voxelOf(self, ras):
+        import vtk
+
+        matrix = vtk.vtkMatrix4x4()
+        self.volume.GetRASToIJKMatrix(matrix)
+        return tuple(round(c) for c in matrix.MultiplyPoint((*ras, 1.0))[:3])
+
+    def test_selectingASectionLightsItsSegmentAndDimsTheOthers(self):
+        for region in self.panel.sections.regions:
+            with self.subTest(region=region):
+                self.panel.select(region)
+                self.assertEqual(self.panel.sections.current, region)
+                for other in self.panel.sections.regions:
+                    lit = other == region
+                    self.assertEqual(self.display().GetSegmentOpacity3D(other) == 1.0, lit)
+                    self.assertEqual(self.display().GetSegmentOpacity2DFill(other) > 0.2, lit)
+
+    def test_selectingASectionBringsAllSlicesAndTheCameraOntoAVoxelOfTheRegion(self):
+        for region in self.panel.sections.regions:
+            with self.subTest(region=region):
+                self.panel.select(region)
+                settle()
+                planes = [sliceView(name).mrmlSliceNode().GetSliceToRAS() for name in ("Yellow", "Green", "Red")]
+                ras = [plane.GetElement(axis, 3) for axis, plane in enumerate(planes)]
+                i, j, k = self.voxelOf(ras)
+                self.assertTrue(arrayOfRegion(self.segmentation, region, self.volume)[k, j, i], ras)
+                focus = threeDView().cameraNode().GetFocalPoint()
+                for seen, wanted in zip(focus, ras):
+                    self.assertAlmostEqual(seen, wanted, delta=0.1)
+
+    def test_selectingASectionSetsTheWindowItIsReadIn(self):
+        expected = {"lung": (1500, -600), "heart": (400, 40), "bone": (1800, 400)}
+        for region, (width, level) in expected.items():
+            self.panel.select(region)
+            shown = self.volume.GetDisplayNode()
+            self.assertEqual((shown.GetWindow(), shown.GetLevel()), (width, level))
+
+    def test_theSlicesAreDrawnAnewWithTheRegionInItsColour(self):
+        from reg2rg.regions import get_region
+
+        self.panel.select("heart")
+        settle(0.3)
+        image = sliceView("Red").grab().toImage()
+        red, green, blue = get_region("heart").color
+        middle = image.pixelColor(image.width() // 2, image.height() // 2)
+        shown = [
+            image.pixelColor(x, y)
+            for x in range(0, image.width(), 4)
+            for y in range(0, image.height(), 4)
+        ]
+        reddish = [c for c in shown if c.red() - c.green() > 0.25 * (red - green) and c.red() > c.blue()]
+        self.assertGreater(len(reddish), 0.02 * len(shown), middle.name())
+
+    def test_aClickInASliceSelectsTheSmallestRegionThere(self):
+        self.panel.select("mediastinum")
+        heart = regionsGeometry.pointInside(self.segmentation, "heart")
+        self.assertIn("mediastinum", regionsGeometry.regionsAt(self.segmentation, heart), "the heart lies in it")
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *heart, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+        settle()
+        for name in ("Red", "Green", "Yellow"):
+            with self.subTest(view=name):
+                self.panel.select("lung")
+                slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *heart, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+                settle()
+                clickAtRas(sliceView(name), heart)
+                self.assertEqual(self.panel.sections.current, "heart")
+
+    def test_aClickBesideAllRegionsAndADragSelectNothingElse(self):
+        self.panel.select("bone")
+        view = sliceView("Red")
+        click(view, 3, 3)
+        self.assertEqual(self.panel.sections.current, "bone")
+        width, height = view.renderWindow().GetSize()
+        drag(view, (width // 2, height // 2), (width // 2 + 40, height // 2 + 25))
+        self.assertEqual(self.panel.sections.current, "bone")
+
+    def test_aClickInTheThreeDViewSelectsWhatIsSeenThere(self):
+        for region in ("heart", "abdomen"):
+            with self.subTest(region=region):
+                self.panel.select(region)  # the others are too faint to be meant
+                settle(0.3)
+                other = "breast"
+                width, height = threeDView().renderWindow().GetSize()
+                self.panel.sections.setCurrent(other)
+                click(threeDView(), width // 2, height // 2)
+                self.assertEqual(self.panel.sections.current, region)
+
+    def test_aClickBesideEverythingInTheThreeDViewSelectsNothing(self):
+        self.panel.select("heart")
+        click(threeDView(), 2, 2)
+        self.assertEqual(self.panel.sections.current, "heart")
+
+    def test_aClickOnACardSelectsItsSection(self):
+        import qt
+
+        card = self.panel.sections.card("thyroid")
+        place = qt.QPointF(20, 10)
+        event = qt.QMouseEvent(
+            qt.QEvent.MouseButtonPress, place, qt.QPointF(0, 0), qt.Qt.LeftButton, qt.Qt.LeftButton, qt.Qt.NoModifier
+        )
+        qt.QApplication.sendEvent(card, event)
+        self.assertEqual(self.panel.sections.current, "thyroid")
+
+    def test_surfacesAreFewEnoughForFluidRotation(self):
+        import vtk
+
+        triangles = 0
+        for region in self.panel.sections.regions:
+            surface = vtk.vtkPolyData()
+            self.segmentation.GetClosedSurfaceRepresentation(region, surface)
+            self.assertGreater(surface.GetNumberOfPolys(), 100, region)
+            triangles += surface.GetNumberOfPolys()
+        self.assertLess(triangles, 90_000)
