@@ -1,15 +1,14 @@
 """Reg2RG: a draft report of a chest CT, every section tied to a region of the image."""
 
 import slicer
-from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import *  # noqa: F403
-from slicer.util import VTKObservationMixin
-
 from Reg2RGModuleLib import locations, reportRun
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.panel import Panel
 from Reg2RGModuleLib.parameters import Reg2RGParameters
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import *  # noqa: F403
+from slicer.util import VTKObservationMixin
 
 
 class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405

@@ -13,12 +13,14 @@ from reg2rg.regions import get_region
 from reg2rg.report import split_sentences
 
 _NORMAL = re.compile(
-    r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|smooth|regular|symmetric(?:al)?|midline|no (?:evidence|sign)"
-    r"|not (?:enlarged|thickened|dilated|widened|narrowed|displaced))\b",
+    r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|smooth|regular|symmetric(?:al)?"
+    r"|midline|no (?:evidence|sign)|not (?:enlarged|thickened|dilated|widened|narrowed|displaced))\b",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(r"^\s*(?:there (?:is|are|was|were) )?(?:no|not any|without|neither)\b", re.IGNORECASE)
-_DENIED_LATER = re.compile(r"\b(?:is|are|was|were) (?:not|no longer) (?:seen|observed|detected|present|identified)\b", re.I)
+_DENIED_LATER = re.compile(
+    r"\b(?:is|are|was|were) (?:not|no longer) (?:seen|observed|detected|present|identified)\b", re.IGNORECASE
+)
 _BUT = re.compile(r"\b(?:but|however|except|although|apart from|otherwise)\b", re.IGNORECASE)
 
 

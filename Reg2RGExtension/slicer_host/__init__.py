@@ -1,4 +1,4 @@
-"""Runs a scripted 3D Slicer module without Slicer: slicer-core and trame-slicer for scene and views, PySide6 for widgets.
+"""Runs a scripted 3D Slicer module without Slicer: slicer-core and trame-slicer for the scene, PySide6 for widgets.
 
 A module sees ``slicer``, ``qt``, ``ctk`` and ``vtk`` as it does in Slicer, with PythonQt's semantics rather than
 PySide6's, so that what fails in Slicer fails here too. It is a stand-in for development, tests and demonstrations;

@@ -206,4 +206,3 @@ def _show(volume: Any) -> None:
     slicer.app.applicationLogic().PropagateVolumeSelection(1)
     if slicer.app.layoutManager() is not None:
         slicer.app.layoutManager().resetSliceViews()
-

@@ -87,6 +87,7 @@ def load(volume: Path) -> Any:
     """Load a CT as the engine reads it: a file, a DICOM folder or a zip of one."""
     import SimpleITK as sitk
     import slicer
+
     from reg2rg.volumes import read_volume
 
     with tempfile.TemporaryDirectory() as folder:

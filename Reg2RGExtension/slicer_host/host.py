@@ -21,7 +21,6 @@ sys.modules["qt"] = qt_module.make()  # PySide6 is strict from here on
 
 import slicer  # noqa: E402
 from PySide6 import QtCore  # noqa: E402
-
 from PySide6.QtGui import QIcon  # noqa: E402
 from PySide6.QtWidgets import QApplication, QVBoxLayout  # noqa: E402
 
@@ -135,9 +134,11 @@ class ScriptedModule:
         return widget
 
     def logic(self) -> Any:
-        logic = slicer.vtkSlicerScriptedLoadableModuleLogic() if hasattr(
-            slicer, "vtkSlicerScriptedLoadableModuleLogic"
-        ) else slicer.vtkSlicerModuleLogic()
+        logic = (
+            slicer.vtkSlicerScriptedLoadableModuleLogic()
+            if hasattr(slicer, "vtkSlicerScriptedLoadableModuleLogic")
+            else slicer.vtkSlicerModuleLogic()
+        )
         logic.SetMRMLScene(slicer.mrmlScene)
         return logic
 
@@ -213,5 +214,3 @@ def _supply_submodules() -> None:
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
     slicer.util.moduleNames = lambda: list(slicer.app.moduleManager().modulesNames())
-
-

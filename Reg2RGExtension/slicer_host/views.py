@@ -287,5 +287,3 @@ def _picture(window: Any) -> QImage:
     array = vtk.util.numpy_support.vtk_to_numpy(pixels).reshape(height, width, 3)
     upright = np.ascontiguousarray(array[::-1])
     return QImage(upright.data, width, height, 3 * width, QImage.Format_RGB888).copy()
-
-

@@ -1,4 +1,4 @@
-"""The desktop window: the module's panel on the left, the views on the right, a node selector and a file dialog above."""
+"""The desktop window: the module's panel on the left, the views on the right, a node selector and a file dialog."""
 
 from __future__ import annotations
 

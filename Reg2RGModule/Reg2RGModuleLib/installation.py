@@ -1,4 +1,4 @@
-"""What the engine needs beyond what Slicer brings, and how it is installed: only after asking, Slicer's own untouched."""
+"""What the engine needs beyond what Slicer brings, and how it is installed: after asking, Slicer's own untouched."""
 
 import importlib.metadata
 import subprocess
@@ -38,7 +38,8 @@ def ensureInstalled():
     if not missing:
         return
     if slicer.app.testingEnabled():
-        raise InstallationError(_("Not installed: {0}. Nothing is installed in testing mode.").format(", ".join(missing)))
+        words = _("Not installed: {0}. Nothing is installed in testing mode.")
+        raise InstallationError(words.format(", ".join(missing)))
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), _("Reg2RG: first run")):
         raise InstallationError(
             _("Nothing was installed, so no report can be written. Missing: {0}.").format(", ".join(missing))
@@ -50,14 +51,15 @@ def ensureInstalled():
         _pipInstall(others)
     still = missingPackages()
     if still:
-        raise InstallationError(_("Still missing after the installation: {0}. Restart Slicer and try again.").format(", ".join(still)))
+        words = _("Still missing after the installation: {0}. Restart Slicer and try again.")
+        raise InstallationError(words.format(", ".join(still)))
 
 
 def explanation(missing):
     """What would be installed, in words."""
     return _(
         "To write reports, these Python packages will be installed into Slicer:\n\n{0}\n\n"
-        "PyTorch comes through the PyTorch extension, the others from the Python package index; together about 1 to 3 GB. "
+        "PyTorch comes through the PyTorch extension, the others from the Python package index: about 1 to 3 GB in all. "
         "Slicer's own packages stay as they are. The report itself is made on this computer; no image leaves it."
     ).format("\n".join(missing))
 
@@ -78,7 +80,10 @@ def _installTorch():
         import PyTorchUtils
     except ImportError:
         raise InstallationError(
-            _("PyTorch is missing and so is the PyTorch extension. Install 'PyTorch' in Slicer's Extensions Manager, restart, and try again.")
+            _(
+                "PyTorch is missing and so is the PyTorch extension. Install 'PyTorch' in Slicer's Extensions Manager, "
+                "restart Slicer, and try again."
+            )
         ) from None
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch()
@@ -96,17 +101,20 @@ def _pipInstall(packages):
             _packagingOrUtil(packages, str(constraints))
         except (RuntimeError, subprocess.CalledProcessError) as error:
             raise InstallationError(
-                _("Installation failed ({0}); Slicer's own packages are as they were. Check the network or the proxy, or choose a Python of your own under Advanced.").format(error)
+                _(
+                    "Installation failed ({0}); Slicer's own packages are as they were. Check the network or the proxy, "
+                    "or choose a Python of your own under Advanced."
+                ).format(error)
             ) from error
 
 
 def _packagingOrUtil(packages, constraints):
     try:
-        import slicer.packaging  # Slicer 5.12 and later
+        from slicer import packaging  # Slicer 5.12 and later
     except ImportError:
         slicer.util.pip_install(["--constraint", constraints, *packages])
         return
-    slicer.packaging.pip_install(packages, constraints=constraints, requester="Reg2RG")
+    packaging.pip_install(packages, constraints=constraints, requester="Reg2RG")
 
 
 def _ownVersions():

@@ -1,4 +1,4 @@
-"""The module's panel: inputs and one button, then the report to review, every section tied to its region in the views."""
+"""The module's panel: inputs, one button, then the report to review, every section tied to its region in the views."""
 
 import qt
 import slicer
@@ -27,7 +27,7 @@ SHORTCUTS = (
 
 
 class Panel:
-    """Brings the widgets of Reg2RGModule.ui to life. ``parameters`` is set by the module whenever the scene's change."""
+    """Brings the widgets of Reg2RGModule.ui to life; the module sets ``parameters`` whenever the scene's change."""
 
     def __init__(self, root, ui, engine):
         self.ui = ui
@@ -139,7 +139,8 @@ class Panel:
         if not self._review.hasDecisions:
             return True
         return slicer.util.confirmOkCancelDisplay(
-            _("This volume has a report that you have begun to review. Replace it by a new draft?"), _("Generate report")
+            _("This volume has a report that you have begun to review. Replace it by a new draft?"),
+            _("Generate report"),
         )
 
     def _connectRun(self):
@@ -211,6 +212,10 @@ class Panel:
     def _open(self, node):
         """Show a report node; None shows that there is none."""
         self._close()
+        regionsDisplay.showOnly(
+            reportNode.segmentationOf(node) if node is not None else None,
+            [reportNode.segmentationOf(each) for each in reportNode.reportNodes()],
+        )
         if node is not None:
             try:
                 self._adopt(node)

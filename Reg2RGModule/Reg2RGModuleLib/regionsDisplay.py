@@ -64,6 +64,13 @@ def light(node, lit):
             display.SetSegmentOpacity2DOutline(segmentId, outline)
 
 
+def showOnly(shown, segmentations):
+    """Of several segmentations show one, or none; reports of other volumes must not lie over this one."""
+    for segmentation in segmentations:
+        if segmentation is not None:
+            segmentation.SetDisplayVisibility(segmentation is shown)
+
+
 def _decimation(node):
     """Share of the triangles to leave out; a surface has about two for each voxel face that it passes."""
     faces = sum(regionsGeometry.surfaceFaces(node, segmentId) for segmentId in regionsGeometry.segmentIds(node))

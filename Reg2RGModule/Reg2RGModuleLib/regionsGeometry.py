@@ -22,10 +22,10 @@ def pointInside(segmentation, segmentId):
     spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     low, high = np.array([span[0] for span in spans]), np.array([span[-1] + 1 for span in spans])
     steps = np.maximum(1, (high - low) // MOST_SAMPLES)
-    thinned = inside[tuple(slice(a, b, step) for a, b, step in zip(low, high, steps))]
+    thinned = inside[tuple(slice(a, b, step) for a, b, step in zip(low, high, steps, strict=True))]
     if not thinned.any():  # finer than the steps
         steps = np.ones(3, int)
-        thinned = inside[tuple(slice(a, b) for a, b in zip(low, high))]
+        thinned = inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     parts, count = ndimage.label(thinned)
     largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1
     voxels = np.argwhere(parts == largest)

@@ -79,7 +79,7 @@ class ReportRun:
         """Write one section of a report again, from its segment as it is now."""
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
-            raise RuntimeError("The segmentation of this report, or the region's segment in it, is not in the scene any more.")
+            raise RuntimeError("The report's segmentation, or the region's segment, is not in the scene any more.")
         self._report, self._region = report, region
         self._begin(reportNode.volumeOf(report), parameters, {"only": [region]}, segmentation)
 
@@ -223,7 +223,7 @@ def _writeRegions(segmentation, volume, folder):
     node.GetSegmentation().DeepCopy(segmentation.GetSegmentation())
     if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
         raise RuntimeError(
-            "Volume and segmentation lie under different transforms. Harden the transforms first, or put both under one."
+            "Volume and segmentation lie under different transforms. Harden them first, or put both under one."
         )
     storage = slicer.vtkMRMLSegmentationStorageNode()
     path = str(folder / "given.seg.nrrd")

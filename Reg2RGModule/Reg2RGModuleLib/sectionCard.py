@@ -84,7 +84,7 @@ class SectionCard(qt.QFrame):
 
     def setSelected(self, selected):
         """Selected is told by a thick bar and a frame, not by colour alone."""
-        bar = "#%02x%02x%02x" % self.region.color
+        bar = "#{:02x}{:02x}{:02x}".format(*self.region.color)
         ground = self._ground if selected else "transparent"
         frame = self._frames[int(selected)]
         left = 8 if selected else 4

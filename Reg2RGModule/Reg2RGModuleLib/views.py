@@ -36,9 +36,9 @@ def centre(ras):
     vtkMRMLSliceNode = slicer.vtkMRMLSliceNode
     vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, vtkMRMLSliceNode.OffsetJumpSlice)
     for camera in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
-        moved = [new - old for new, old in zip(ras, camera.GetFocalPoint())]
+        moved = [new - old for new, old in zip(ras, camera.GetFocalPoint(), strict=True)]
         wasModifying = camera.StartModify()
-        camera.SetPosition([place + step for place, step in zip(camera.GetPosition(), moved)])
+        camera.SetPosition([place + step for place, step in zip(camera.GetPosition(), moved, strict=True)])
         camera.SetFocalPoint(ras)
         camera.EndModify(wasModifying)
         camera.ResetClippingRange()
@@ -117,7 +117,7 @@ class ClickListener:
         hit = picker.GetPickPosition()
         display = self._segmentation.GetDisplayNode()
         for step in range(DEPTH_STEPS):
-            ras = [place + (step + 0.5) * STEP_MM * way for place, way in zip(hit, ahead)]
+            ras = [place + (step + 0.5) * STEP_MM * way for place, way in zip(hit, ahead, strict=True)]
             found = regionsGeometry.regionsAt(self._segmentation, ras)
             seen = [each for each in found if display.GetSegmentOpacity3D(each) >= SEEN_OPACITY]
             if seen:
@@ -133,6 +133,6 @@ def _lineOfSight(renderer, position):
         renderer.DisplayToWorld()
         x, y, z, w = renderer.GetWorldPoint()
         ends.append((x / w, y / w, z / w))
-    way = [far - near for near, far in zip(*ends)]
+    way = [far - near for near, far in zip(*ends, strict=True)]
     length = sum(step * step for step in way) ** 0.5
     return [step / length for step in way]

@@ -8,7 +8,6 @@ import unittest
 
 import slicer
 from hands import generate, moduleWidget, settle, waitFor
-
 from Reg2RGModuleLib import engineProcess, reportNode
 from Reg2RGModuleLib.reportRun import PREFIX, STAGES
 

@@ -4,7 +4,6 @@ import unittest
 
 import slicer
 from hands import arrayOfRegion, click, clickAtRas, drag, generate, moduleWidget, settle, sliceView, threeDView
-
 from Reg2RGModuleLib import regionsGeometry, reportNode
 
 
@@ -53,7 +52,7 @@ class LinksTest(unittest.TestCase):
                 i, j, k = self.voxelOf(ras)
                 self.assertTrue(arrayOfRegion(self.segmentation, region, self.volume)[k, j, i], ras)
                 focus = threeDView().cameraNode().GetFocalPoint()
-                for seen, wanted in zip(focus, ras):
+                for seen, wanted in zip(focus, ras, strict=True):
                     self.assertAlmostEqual(seen, wanted, delta=0.1)
 
     def test_selectingASectionSetsTheWindowItIsReadIn(self):
@@ -71,11 +70,7 @@ class LinksTest(unittest.TestCase):
         image = sliceView("Red").grab().toImage()
         red, green, blue = get_region("heart").color
         middle = image.pixelColor(image.width() // 2, image.height() // 2)
-        shown = [
-            image.pixelColor(x, y)
-            for x in range(0, image.width(), 4)
-            for y in range(0, image.height(), 4)
-        ]
+        shown = [image.pixelColor(x, y) for x in range(0, image.width(), 4) for y in range(0, image.height(), 4)]
         reddish = [c for c in shown if c.red() - c.green() > 0.25 * (red - green) and c.red() > c.blue()]
         self.assertGreater(len(reddish), 0.02 * len(shown), middle.name())
 

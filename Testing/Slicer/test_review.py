@@ -5,7 +5,6 @@ import unittest
 import qt
 import slicer
 from hands import generate, moduleWidget, press, settle, waitFor
-
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.review import ACCEPTED, DRAFT, EDITED, REJECTED, Review
 from Reg2RGModuleLib.sectionCard import bodyHtml, factsOf, warningsOf
@@ -206,7 +205,8 @@ class ReviewTest(unittest.TestCase):
     def test_whatTheReviewerMustKnowIsInWords(self):
         section = dict(self.stored().section("lung"), recognised="pleura", grounded=False, complete=False)
         self.assertEqual(
-            warningsOf(section), ["The model took this region for: Pleura.", "The text was cut off at the length limit."]
+            warningsOf(section),
+            ["The model took this region for: Pleura.", "The text was cut off at the length limit."],
         )
         section["recognised"] = None
         self.assertIn("named no region", warningsOf(section)[0])

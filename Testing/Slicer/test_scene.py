@@ -1,0 +1,250 @@
+"""The report lives in the scene: saved, loaded, several side by side, in any geometry. Runs in Slicer and the host."""
+
+import os
+import tempfile
+import unittest
+
+import numpy as np
+import slicer
+import vtk
+from hands import arrayOfRegion, generate, moduleWidget, settle, waitFor
+from Reg2RGModuleLib import regionsGeometry, reportNode
+from Reg2RGModuleLib.review import ACCEPTED, EDITED
+
+
+class SceneTest(unittest.TestCase):
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+        self.panel = moduleWidget().panel
+        self.ui = self.panel.ui
+
+    def tearDown(self):
+        slicer.mrmlScene.Clear(0)
+
+    def test_savedAsMrbAndLoadedTheReviewIsBackWithItsLinks(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        self.panel.select("heart")
+        self.ui.acceptButton.click()
+        self.panel.select("pleura")
+        self.ui.editButton.click()
+        self.panel.sections.card("pleura").findChild("QPlainTextEdit", "sectionEditor").setPlainText("Große Ergüsse.")
+        self.ui.editButton.click()
+        self.ui.impressionEdit.setPlainText("Nothing urgent.")
+        waitFor(lambda: "urgent" in reportNode.reportNodes()[0].GetText(), 5)
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "scene.mrb")
+            self.assertTrue(slicer.mrmlScene.WriteToMRB(file))
+            slicer.mrmlScene.Clear(0)
+            self.assertEqual(self.panel.sections.regions, [])
+            unpacked = os.path.join(folder, "unpacked")
+            os.mkdir(unpacked)
+            self.assertTrue(slicer.app.applicationLogic().OpenSlicerDataBundle(file, unpacked))
+            settle()
+        node = reportNode.reportNodes()[0]
+        review = reportNode.read(node)
+        self.assertEqual(review.state("heart"), ACCEPTED)
+        self.assertEqual((review.state("pleura"), review.text("pleura")), (EDITED, "Große Ergüsse."))
+        self.assertEqual(review.impression, "Nothing urgent.")
+        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(self.ui.impressionEdit.toPlainText(), "Nothing urgent.")
+        segmentation = reportNode.segmentationOf(node)
+        self.panel.select("heart")
+        self.assertEqual(segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"), 1.0)
+        self.assertLess(segmentation.GetDisplayNode().GetSegmentOpacity3D("lung"), 0.2)
+        self.assertEqual(reportNode.volumeOf(node).GetDisplayNode().GetWindow(), 400)
+        self.ui.regenerateButton.click()
+        self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
+        waitFor(lambda: not self.panel.run.active)
+        self.assertEqual(self.ui.messageLabel.text, "")
+
+    def test_theSegmentationHasNamesColoursTerminologyAndSurfaces(self):
+        from reg2rg.regions import get_region
+
+        self.panel.loadSample()
+        generate(self.panel)
+        segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0])
+        self.assertEqual(len(regionsGeometry.segmentIds(segmentation)), 10)
+        for region in regionsGeometry.segmentIds(segmentation):
+            segment = segmentation.GetSegmentation().GetSegment(region)
+            expected = get_region(region)
+            self.assertEqual(segment.GetName(), expected.display_name)
+            for shown, wanted in zip(segment.GetColor(), expected.color, strict=True):
+                self.assertAlmostEqual(shown, wanted / 255, places=3)
+            terminology = vtk.reference("")
+            self.assertTrue(segment.GetTag("TerminologyEntry", terminology))
+            self.assertIn(expected.snomed[0], str(terminology))
+            surface = vtk.vtkPolyData()
+            self.assertTrue(segmentation.GetClosedSurfaceRepresentation(region, surface))
+
+    def test_reportsOfTwoVolumesDoNotMix(self):
+        self.panel.loadSample()
+        first = self.panel.parameters.inputVolume
+        generate(self.panel)
+        self.panel.select("heart")
+        self.ui.rejectButton.click()
+        self.panel.loadSample()
+        second = self.panel.parameters.inputVolume
+        self.assertIsNot(first, second)
+        self.assertEqual(self.panel.sections.regions, [], "the second volume has no report yet")
+        generate(self.panel)
+        self.assertEqual(len(reportNode.reportNodes()), 2)
+        self.panel.select("lung")
+        self.ui.acceptButton.click()
+        one, two = reportNode.reportOf(first), reportNode.reportOf(second)
+        self.assertIsNot(reportNode.segmentationOf(one), reportNode.segmentationOf(two))
+        self.assertEqual(reportNode.read(one).state("heart"), "rejected")
+        self.assertEqual(reportNode.read(one).state("lung"), "draft")
+        self.assertEqual(reportNode.read(two).state("heart"), "draft")
+        self.assertEqual(reportNode.read(two).state("lung"), "accepted")
+        self.ui.inputVolumeSelector.setCurrentNode(first)
+        settle()
+        self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed, 1 rejected")
+        self.panel.select("bone")
+        self.assertEqual(reportNode.segmentationOf(one).GetDisplayNode().GetSegmentOpacity3D("bone"), 1.0)
+        self.assertFalse(reportNode.segmentationOf(two).GetDisplayNode().GetVisibility(), "the other one is not shown")
+        self.assertTrue(reportNode.segmentationOf(one).GetDisplayNode().GetVisibility())
+
+    def test_aVolumeChosenDuringARunOfAnotherShowsNothingOfIt(self):
+        self.panel.loadSample()
+        first = self.panel.parameters.inputVolume
+        other = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="other")
+        self.ui.generateButton.click()
+        waitFor(lambda: self.ui.progressBar.value > 45)
+        self.panel.parameters.inputVolume = other
+        waitFor(lambda: not self.panel.run.active)
+        settle()
+        self.assertEqual(self.panel.sections.regions, [])
+        self.panel.parameters.inputVolume = first
+        settle()
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
+    def test_deletingTheReportedVolumeLeavesThePanelUsable(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        slicer.mrmlScene.RemoveNode(self.panel.parameters.inputVolume)
+        settle()
+        self.assertEqual(self.panel.sections.regions, [])
+        self.panel.loadSample()
+        generate(self.panel)
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
+    def test_deletingTheSegmentationLeavesTheReportReadable(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        slicer.mrmlScene.RemoveNode(reportNode.segmentationOf(reportNode.reportNodes()[0]))
+        settle()
+        self.panel.select("heart")
+        self.ui.acceptButton.click()
+        self.ui.regenerateButton.click()
+        self.assertIn("not in the scene any more", self.ui.messageLabel.text)
+        self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), ACCEPTED)
+
+    def test_aSecondRunReplacesTheReportAndItsSegmentation(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        generate(self.panel)
+        self.assertEqual(len(reportNode.reportNodes()), 1)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 2, "one was given")
+
+    def test_inAnyGeometryEachRegionLiesOverItsAnatomy(self):
+        for name, (flips, turn) in GEOMETRIES.items():
+            with self.subTest(geometry=name):
+                slicer.mrmlScene.Clear(0)
+                self.panel.loadSample()
+                volume, given = self.panel.parameters.inputVolume, self.panel.parameters.regions
+                expected = {region: arrayOfRegion(given, region, volume) for region in ("heart", "abdomen", "breast")}
+                array = slicer.util.arrayFromVolume(volume)
+                other = slicer.util.addVolumeFromArray(np.flip(array, flips).copy(), name=name)
+                other.SetIJKToRASMatrix(turned(flippedMatrix(volume, array.shape, flips), turn))
+                for region, mask in expected.items():
+                    expected[region] = np.flip(mask, flips)
+                if turn:
+                    given = segmentationOf(other, expected)
+                self.ui.inputVolumeSelector.setCurrentNode(other)
+                self.ui.regionsSelector.setCurrentNode(given)
+                generate(self.panel)
+                node = reportNode.reportOf(other)
+                self.assertIsNotNone(node, self.ui.messageLabel.text)
+                for region, mask in expected.items():
+                    found = arrayOfRegion(reportNode.segmentationOf(node), region, other)
+                    dice = 2 * (found & mask).sum() / (found.sum() + mask.sum())
+                    self.assertGreater(dice, 0.98, region)
+                self.panel.select("heart")
+                matrix = vtk.vtkMatrix4x4()
+                other.GetRASToIJKMatrix(matrix)
+                point = regionsGeometry.pointInside(reportNode.segmentationOf(node), "heart")
+                i, j, k = (round(c) for c in matrix.MultiplyPoint((*point, 1.0))[:3])
+                self.assertTrue(expected["heart"][k, j, i])
+
+    def test_regionsOfAMovedVolumeMoveWithIt(self):
+        self.panel.loadSample()
+        self.ui.regionsSelector.setCurrentNode(None)
+        volume = self.panel.parameters.inputVolume
+        move = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        matrix = vtk.vtkMatrix4x4()
+        matrix.SetElement(0, 3, 250.0)
+        move.SetMatrixTransformToParent(matrix)
+        volume.SetAndObserveTransformNodeID(move.GetID())
+        generate(self.panel)
+        segmentation = reportNode.segmentationOf(reportNode.reportOf(volume))
+        bounds, there = [0.0] * 6, regionsGeometry.pointInside(segmentation, "heart")
+        volume.GetRASBounds(bounds)
+        self.assertTrue(bounds[0] < there[0] < bounds[1], (bounds, there))
+        self.assertEqual(regionsGeometry.regionsAt(segmentation, there)[-1], "heart")
+
+    def test_theModuleCanBeReloaded(self):
+        self.panel.loadSample()
+        generate(self.panel)
+        before = moduleWidget()
+        slicer.util.reloadScriptedModule("Reg2RGModule")
+        after = moduleWidget()
+        self.assertIsNot(before, after)
+        self.assertEqual(len(after.panel.sections.regions), 10)
+        self.assertFalse(before.logic.engine.running)
+        after.panel.select("heart")
+        self.assertEqual(after.panel.sections.current, "heart")
+        self.assertIsNone(before.panel.sections.current, "the old panel hears nothing any more")
+
+
+GEOMETRIES = {
+    "flipped in z": ((0,), 0.0),
+    "left-handed, flipped in x": ((2,), 0.0),
+    "turned in plane by half, flipped in x and y": ((1, 2), 0.0),
+    "oblique by 17 degrees": ((), 17.0),
+    "left-handed and oblique": ((2,), -11.0),
+}
+"""Name -> axes (k, j, i) along which the array is stored the other way round, and degrees of its turn in space."""
+
+
+def flippedMatrix(volume, shape, flips):
+    """IJK to RAS of the flipped array, such that every voxel stays where it was."""
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    for axis in flips:
+        column = 2 - axis
+        last = shape[axis] - 1
+        for row in range(3):
+            step = matrix.GetElement(row, column)
+            matrix.SetElement(row, 3, matrix.GetElement(row, 3) + last * step)
+            matrix.SetElement(row, column, -step)
+    return matrix
+
+
+def turned(matrix, degrees):
+    turn = vtk.vtkTransform()
+    turn.RotateX(degrees)
+    turn.RotateZ(degrees / 2)
+    turn.Concatenate(matrix)
+    return turn.GetMatrix()
+
+
+def segmentationOf(volume, masks):
+    """A segmentation on a volume's grid."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "given")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for region, mask in masks.items():
+        node.GetSegmentation().AddEmptySegment(region, region)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, region, volume)
+    return node
