@@ -9,7 +9,9 @@
     regionsDisplay  the segmentation: how regions look, lighting one up
     regionsGeometry where a region lies: a point inside, the regions at a point
     views           the application's slice and 3D views: centre them, hear clicks in them
+    processes       other processes, by their number
     reportRun       one run of the engine, from the scene and back into it
+    recovery        files that let a review survive a crash
     parameters      what the user chose, kept in the scene
     sectionCard     a section on the screen
     sectionList     all sections, one of them selected

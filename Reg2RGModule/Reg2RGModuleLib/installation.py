@@ -59,7 +59,7 @@ def explanation(missing):
     """What would be installed, in words."""
     return _(
         "To write reports, these Python packages will be installed into Slicer:\n\n{0}\n\n"
-        "PyTorch comes through the PyTorch extension, the others from the Python package index: about 1 to 3 GB in all. "
+        "PyTorch comes through the PyTorch extension, the others from the package index: about 1 to 3 GB in all. "
         "Slicer's own packages stay as they are. The report itself is made on this computer; no image leaves it."
     ).format("\n".join(missing))
 
@@ -102,8 +102,8 @@ def _pipInstall(packages):
         except (RuntimeError, subprocess.CalledProcessError) as error:
             raise InstallationError(
                 _(
-                    "Installation failed ({0}); Slicer's own packages are as they were. Check the network or the proxy, "
-                    "or choose a Python of your own under Advanced."
+                    "Installation failed ({0}); Slicer's own packages are as they were. Check the network or the "
+                    "proxy, or choose a Python of your own under Advanced."
                 ).format(error)
             ) from error
 

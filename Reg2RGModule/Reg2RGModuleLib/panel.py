@@ -5,9 +5,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import installation, locations, regionsDisplay, reportNode, views
+from Reg2RGModuleLib.recovery import Recovery
 from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.reportRun import ReportRun
-from Reg2RGModuleLib.review import REJECTED
+from Reg2RGModuleLib.review import REJECTED, Review
 from Reg2RGModuleLib.sectionList import SectionList
 
 BANNER_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
@@ -40,6 +41,8 @@ class Panel:
         self._review = None
         self._selection = None
         self._regenerating = None
+        self._recovery = Recovery()
+        self._recoverable = None
         self._shortcuts = []
         self._autosave = qt.QTimer()
         self._autosave.setSingleShot(True)
@@ -75,6 +78,7 @@ class Panel:
         self._autosave.stop()
         self.run.abandon()
         self._close()
+        self._recovery.forget()
 
     def cleanup(self):
         """The panel is about to go."""
@@ -178,6 +182,7 @@ class Panel:
 
     def _onSuccess(self, node):
         self._say("")
+        self._recovery.outdate(node)
         if reportNode.volumeOf(node) is self._volume():
             self.ui.inputsButton.collapsed = True
             self._open(node)
@@ -188,6 +193,7 @@ class Panel:
         self._say("")
         if node is self._report:
             self._selection.forget()
+            self._recovery.outdate(node)
             self._review.replace(section)
             self.select(section["region"])
         else:  # another volume has been chosen meanwhile
@@ -221,6 +227,7 @@ class Panel:
                 self._adopt(node)
             except ValueError as error:
                 self._say(str(error), warning=True)
+        self._recoverable = self._recovery.find(self._volume()) if node is None else None
         self._refresh()
 
     def _adopt(self, node):
@@ -239,6 +246,7 @@ class Panel:
         for region in self._review.regions:
             self._showSection(region)
         self._showImpression()
+        self._recovery.keep(node, self._review)
 
     def _close(self):
         self.finishEditing()
@@ -248,9 +256,10 @@ class Panel:
         self.sections.clear()
 
     def _onReviewChanged(self, region):
-        """Every change goes into the scene at once."""
+        """Every change goes into the scene at once, and into a file that survives a crash."""
         if self._report is not None:
             reportNode.write(self._report, self._review)
+            self._recovery.keep(self._report, self._review)
         if region:
             self._showSection(region)
             self._showImpression()
@@ -361,6 +370,7 @@ class Panel:
         ui.undoButton.connect("clicked()", self.undo)
         ui.copyButton.connect("clicked()", self.copyReport)
         ui.sampleButton.connect("clicked()", self.loadSample)
+        ui.recoverButton.connect("clicked()", self.recover)
         ui.impressionEdit.connect("textChanged()", self._autosave.start)
         ui.inputVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolumeChosen)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
@@ -384,6 +394,21 @@ class Panel:
         for device in DEVICES:
             self.ui.deviceComboBox.addItem(_("automatic") if device == "auto" else device, device)
         self.ui.pythonPathEdit.setCurrentPath(locations.ownPython())
+
+    def recover(self):
+        """Bring the review back that a crashed Slicer left of the chosen volume."""
+        key, volume = self._recoverable, self._volume()
+        if key is None or volume is None or self.run.active:
+            return
+        text, regions = self._recovery.read(key)
+        try:
+            review = Review.fromJson(text)
+            node = reportNode.createReport(volume, regionsDisplay.loadRegions(regions, volume), review)
+        except (ValueError, RuntimeError) as error:
+            self._say(str(error), warning=True)
+            return
+        self._recovery.discard(key)
+        self._open(node)
 
     def loadSample(self):
         """Load the sample case, a synthetic chest with its regions, and choose it."""
@@ -438,6 +463,7 @@ class Panel:
             ui.stageLabel.setText("")
         ui.inputsForm.enabled = not active
         ui.sampleButton.setVisible(self._volume() is None and not active)
+        ui.recoverButton.setVisible(self._recoverable is not None and not active)
         shown = bool(self.sections.regions)
         for widget in (ui.bannerLabel, ui.sectionsArea, ui.reportHeader):
             widget.setVisible(shown)

@@ -32,6 +32,15 @@ def loadRegions(file, volume):
     return node
 
 
+def saveRegions(node, file):
+    """Write a segmentation into a file (.seg.nrrd)."""
+    storage = slicer.vtkMRMLSegmentationStorageNode()  # not of the scene, which keeps its own file names
+    storage.SetFileName(str(file))
+    storage.SetUseCompression(0)
+    if not storage.WriteData(node):
+        raise RuntimeError("The segmentation could not be written; has it any segment, and is there room on the disk?")
+
+
 def prepare(node):
     """Closed surfaces, decimated, and the calm look."""
     node.CreateDefaultDisplayNodes()

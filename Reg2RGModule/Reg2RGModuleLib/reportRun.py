@@ -12,7 +12,7 @@ from pathlib import Path
 
 import slicer
 
-from Reg2RGModuleLib import regionsDisplay, reportNode
+from Reg2RGModuleLib import processes, regionsDisplay, reportNode
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 
@@ -190,20 +190,8 @@ def removeLeftovers():
     """Delete folders of runs whose Slicer is gone, which only a crash leaves behind."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).split("-")[0]
-        if owner.isdigit() and int(owner) != os.getpid() and not _isAlive(int(owner)):
+        if owner.isdigit() and int(owner) != os.getpid() and not processes.isAlive(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _isAlive(processId):
-    if os.name == "nt":
-        return True  # asking would need more than the standard library; Windows empties the folder itself
-    try:
-        os.kill(processId, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _writeVolume(volume, folder):
@@ -225,10 +213,6 @@ def _writeRegions(segmentation, volume, folder):
         raise RuntimeError(
             "Volume and segmentation lie under different transforms. Harden them first, or put both under one."
         )
-    storage = slicer.vtkMRMLSegmentationStorageNode()
-    path = str(folder / "given.seg.nrrd")
-    storage.SetFileName(path)
-    storage.SetUseCompression(0)
-    if not storage.WriteData(node):
-        raise RuntimeError("The segmentation could not be written for the engine; has it any segment?")
-    return path
+    path = folder / "given.seg.nrrd"
+    regionsDisplay.saveRegions(node, path)
+    return str(path)

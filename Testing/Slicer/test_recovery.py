@@ -1,0 +1,108 @@
+"""A review survives a crash of the application: run for real, in processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+PRELUDE = """
+import os, sys
+from pathlib import Path
+sys.path[:0] = [{engine!r}, {tests!r}]
+from slicer_host import desktop, host
+host.start(testing=True, settings_folder=Path({settings!r}))
+window = desktop.show(Path({module!r}))
+import slicer
+from hands import generate, moduleWidget
+panel = moduleWidget().panel
+"""
+
+
+@pytest.fixture
+def application(tmp_path, repository):
+    """Runs a script in an application of its own; all of them share their settings."""
+
+    def run(script: str) -> subprocess.CompletedProcess:
+        prelude = PRELUDE.format(
+            engine=str(repository / "Reg2RGExtension"),
+            tests=str(repository / "Testing" / "Slicer"),
+            settings=str(tmp_path),
+            module=str(repository / "Reg2RGModule"),
+        )
+        whole = prelude + textwrap.dedent(script)
+        return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=200)
+
+    return run
+
+
+REVIEW_AND = """
+panel.loadSample()
+generate(panel)
+panel.select("heart")
+panel.ui.acceptButton.click()
+panel.select("lung")
+panel.ui.rejectButton.click()
+"""
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("Reg2RG recovery/*"))
+
+
+def test_after_a_crash_the_review_is_offered_for_its_volume_and_comes_back(application, tmp_path):
+    crashed = application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
+    assert crashed.returncode == -signal.SIGKILL, crashed.stderr
+    assert len(kept(tmp_path)) == 3
+    next_one = application(
+        """
+        import numpy as np
+        other = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9), np.int16), name="other")
+        panel.parameters.inputVolume = other
+        desktop.settle()
+        print("offered for another:", not panel.ui.recoverButton.isHidden())
+        panel.loadSample()
+        print("offered:", not panel.ui.recoverButton.isHidden())
+        panel.ui.recoverButton.click()
+        desktop.settle()
+        print(panel.ui.reviewedLabel.text, len(panel.sections.regions))
+        panel.select("heart")
+        from Reg2RGModuleLib import reportNode
+        segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0])
+        print("lit:", segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"))
+        print("offered again:", not panel.ui.recoverButton.isHidden())
+        host.end()
+        """
+    )
+    assert next_one.returncode == 0, next_one.stderr
+    assert next_one.stdout.splitlines() == [
+        "offered for another: False",
+        "offered: True",
+        "2 of 10 reviewed, 1 rejected 10",
+        "lit: 1.0",
+        "offered again: False",
+    ]
+    assert kept(tmp_path) == [], "the second one ended in good order"
+
+
+def test_closing_the_scene_or_the_application_leaves_nothing_behind(application, tmp_path):
+    closed = application(REVIEW_AND + "slicer.mrmlScene.Clear(0)")
+    assert closed.returncode == 0, closed.stderr
+    assert kept(tmp_path) == []
+    ended = application(REVIEW_AND + "host.end()")
+    assert ended.returncode == 0, ended.stderr
+    assert kept(tmp_path) == []
+
+
+def test_what_another_running_application_keeps_is_not_offered(application, tmp_path):
+    application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
+    for file in (tmp_path / "Reg2RG recovery").iterdir():
+        owner, rest = file.name.split("-", 1)
+        file.rename(file.with_name(f"{os.getpid()}-{rest}"))
+    other = application("panel.loadSample()\nprint(panel.ui.recoverButton.isHidden())")
+    assert other.stdout.splitlines()[-1] == "True", other.stderr
