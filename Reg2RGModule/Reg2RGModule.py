@@ -26,6 +26,26 @@ class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
             "what it says about a patient means nothing."
         )
         parent.acknowledgementText = _("The method is Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the sample case in Slicer's module Sample Data, where that is there."""
+    try:
+        import SampleData
+    except ImportError:
+        return
+    locations.makeEngineImportable()
+    from reg2rg.resources import sample_case
+
+    ct = sample_case()[0]
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="Reg2RG",
+        sampleName="Reg2RGSampleChest",
+        uris=ct.as_uri(),
+        fileNames="Reg2RGSampleChest.nrrd",
+        nodeNames="Sample chest (synthetic)",
+    )
 
 
 class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F405

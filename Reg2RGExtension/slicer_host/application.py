@@ -27,6 +27,7 @@ class Application:
         self._modules = ModuleManager()
         self._io = CoreIOManager(core)
         self._layout: Any = None
+        self._startup: list[Callable[[], None]] = []
         self._environment = QProcessEnvironment.systemEnvironment()
 
     def __getattr__(self, name: str) -> Any:
@@ -39,6 +40,19 @@ class Application:
     @property
     def slicerHome(self) -> str:
         return sys.prefix
+
+    def connect(self, signal: str, slot: Callable[[], None]) -> bool:
+        """``startupCompleted()``, which the host's start is: the slot is called when the event loop is next reached."""
+        if signal != "startupCompleted()":
+            raise ValueError(f"The host's application has no signal {signal!r}")
+        self._startup.append(slot)
+        return True
+
+    def startup_completed(self) -> None:
+        """Tell those who waited for the start."""
+        waiting, self._startup = self._startup, []
+        for slot in waiting:
+            slot()
 
     def layoutManager(self) -> Any:
         """None without a main window, as in Slicer."""

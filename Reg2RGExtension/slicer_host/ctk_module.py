@@ -66,6 +66,14 @@ class ctkCollapsibleButton(QAbstractButton):
 
     collapsed = Property(bool, lambda self: self._collapsed, _collapse, notify=contentsCollapsed)
 
+    def showEvent(self, event: Any) -> None:
+        if self._collapsed:  # .ui files collapse before the contents are there
+            late = [child for child in self.children() if child.isWidgetType() and not child.isHidden()]
+            self._shown += late
+            for child in late:
+                child.setVisible(False)
+        QAbstractButton.showEvent(self, event)
+
     def minimumSizeHint(self) -> QSize:
         return self._hint("totalMinimumSize")
 

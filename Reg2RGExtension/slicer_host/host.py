@@ -88,7 +88,7 @@ def load_module(path: Path) -> ScriptedModule:
     setattr(slicer.modules, f"{name}Instance", instance)
     setattr(slicer.moduleNames, name, name)
     slicer.app.moduleManager().enter(module)
-    QApplication.processEvents()  # what a module postponed until the application is up
+    slicer.app.startup_completed()
     return module
 
 

@@ -320,6 +320,7 @@ class Panel:
             self.finishEditing()
             return
         card.beginEditing(self._review.text(region))
+        self.sections.reveal()
         self._refresh()
 
     def finishEditing(self):

@@ -40,7 +40,7 @@ class SectionCard(qt.QFrame):
         self._editor = qt.QPlainTextEdit()
         self._editor.setTabChangesFocus(True)
         self._editor.setObjectName("sectionEditor")
-        self._editor.setMinimumHeight(90)
+        self._editor.setFixedHeight(96)
         self._editor.setVisible(False)
         self._arrange()
         self.setSelected(False)
@@ -52,7 +52,6 @@ class SectionCard(qt.QFrame):
         heading.addStretch(1)
         heading.addWidget(self._state)
         layout = qt.QVBoxLayout()
-        layout.setContentsMargins(10, 6, 8, 6)
         layout.setSpacing(3)
         layout.addLayout(heading)
         for widget in (self._warning, self._body, self._editor, self._facts):
@@ -87,11 +86,13 @@ class SectionCard(qt.QFrame):
         bar = "#{:02x}{:02x}{:02x}".format(*self.region.color)
         ground = self._ground if selected else "transparent"
         frame = self._frames[int(selected)]
-        left = 8 if selected else 4
+        thin, thick = (2, 8) if selected else (1, 4)
         self.setStyleSheet(
-            f"#sectionCard {{ background: {ground}; border: {2 if selected else 1}px solid {frame};"
-            f" border-left: {left}px solid {bar}; border-radius: 3px; }}"
+            f"#sectionCard {{ background: {ground}; border: {thin}px solid {frame};"
+            f" border-left: {thick}px solid {bar}; border-radius: 3px; }}"
         )
+        # The text stays where it is, so that its lines do not break anew.
+        self.layout().setContentsMargins(14 - thick, 7 - thin, 9 - thin, 7 - thin)
 
     def beginEditing(self, text):
         self._editor.setPlainText(text)
@@ -169,4 +170,5 @@ def _wrapped():
     label = qt.QLabel()
     label.setWordWrap(True)
     label.setTextFormat(qt.Qt.RichText)
+    label.setTextInteractionFlags(qt.Qt.NoTextInteraction)  # clicks are for the card
     return label

@@ -23,6 +23,10 @@ class SectionList:
         self._holder.setLayout(self._layout)
         self._layout.addStretch(1)
         area.setWidget(self._holder)
+        self._revealing = qt.QTimer()  # once the layout has come to rest
+        self._revealing.setSingleShot(True)
+        self._revealing.setInterval(0)
+        self._revealing.connect("timeout()", self._reveal)
         self._cards = {}
         self._current = None
 
@@ -72,6 +76,15 @@ class SectionList:
         if self._current is not None:
             card = self._cards[self._current]
             card.setSelected(True)
+            self.reveal()
+
+    def reveal(self):
+        """Scroll to the selected card, also after it has grown."""
+        self._revealing.start()
+
+    def _reveal(self):
+        card = self._cards.get(self._current)
+        if card is not None:
             self._area.ensureWidgetVisible(card, 0, 8)
 
     def neighbour(self, step):

@@ -1,0 +1,165 @@
+"""The window a user sees, with and without a main window, and the pictures of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import qt
+import slicer
+from hands import generate, moduleWidget, settle, waitFor
+
+
+@pytest.fixture
+def panel():
+    slicer.mrmlScene.Clear(0)
+    yield moduleWidget().panel
+    slicer.mrmlScene.Clear(0)
+
+
+def clipped(window) -> list[str]:
+    """Texts of visible labels and buttons that do not fit where they stand."""
+    found = []
+    for widget in (*window.findChildren("QLabel"), *window.findChildren("QPushButton")):
+        if not widget.isVisible() or not widget.text:
+            continue
+        wraps = widget.inherits("QLabel") and widget.wordWrap
+        needed = qt.QSize(widget.width, widget.heightForWidth(widget.width)) if wraps else widget.sizeHint
+        if needed.width() > widget.width or needed.height() > widget.height:
+            found.append(f"{widget.name}: {widget.text[:60]!r} needs {needed}, has {widget.size}")
+        in_window = widget.mapTo(window, qt.QPoint(0, 0))
+        if in_window.x() < 0 or in_window.x() + widget.width > window.width:
+            found.append(f"{widget.name}: {widget.text[:60]!r} leaves the window")
+    return found
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size):
+    window.resize(*size)
+    settle(0.3)
+    assert clipped(window) == []
+    panel.loadSample()
+    panel.ui.advancedButton.collapsed = False
+    settle(0.3)
+    assert clipped(window) == []
+    panel.ui.advancedButton.collapsed = True
+    panel.ui.generateButton.click()
+    settle(1.0)
+    assert clipped(window) == []
+    waitFor(lambda: not panel.run.active)
+    for region in panel.sections.regions:
+        panel.select(region)
+        settle(0.05)
+        assert clipped(window) == [], region
+
+
+def test_the_selected_card_is_scrolled_into_sight(panel, window):
+    window.resize(1280, 800)
+    panel.loadSample()
+    generate(panel)
+    area = panel.ui.sectionsArea
+    for region in panel.sections.regions:
+        panel.select(region)
+        settle()
+        card = panel.sections.card(region)
+        top = card.mapTo(area, qt.QPoint(0, 0)).y()
+        assert top >= 0 and top + card.height <= area.height, region
+
+
+def test_section_cards_have_the_colours_of_their_segments(panel):
+    panel.loadSample()
+    generate(panel)
+    from Reg2RGModuleLib import reportNode
+
+    segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0]).GetSegmentation()
+    for region in panel.sections.regions:
+        image = panel.sections.card(region).findChildren("QLabel")[0].pixmap.toImage()
+        shown = image.pixelColor(image.width() // 2, image.height() // 2)
+        wanted = [round(255 * channel) for channel in segmentation.GetSegment(region).GetColor()]
+        assert [shown.red(), shown.green(), shown.blue()] == wanted
+
+
+def reg2rg(*arguments: str) -> subprocess.CompletedProcess:
+    code = "from reg2rg.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300)
+
+
+def test_the_screenshot_command_runs_the_demo_and_saves_a_picture(tmp_path):
+    file = tmp_path / "pictures" / "shot.png"
+    done = reg2rg("desktop", "--screenshot", str(file), "--size", "1400x900")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(file)
+    picture = qt.QImage(str(file))
+    assert (picture.width(), picture.height()) == (1400, 900)
+    panel_side = {picture.pixel(x, y) for x in range(0, 440, 7) for y in range(0, 900, 7)}
+    views_side = {picture.pixel(x, y) for x in range(460, 1400, 7) for y in range(0, 900, 7)}
+    assert len(panel_side) > 50 and len(views_side) > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-file.nii"], "no such file"),
+        (["--screenshot", "/proc/no/shot.png"], "/proc"),
+        (["--screenshot", "x.png", "--size", "big"], "WIDTHxHEIGHT"),
+    ],
+)
+def test_bad_arguments_of_the_desktop_give_one_line(arguments, said):
+    done = reg2rg("desktop", *arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_volume_that_is_no_ct_gives_one_line(tmp_path):
+    import numpy as np
+    import SimpleITK as sitk
+
+    file = tmp_path / "noise.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(20, 20, 20)).astype("f4")), str(file))
+    done = reg2rg("desktop", str(file), "--screenshot", str(tmp_path / "x.png"))
+    assert done.returncode != 0
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+WITHOUT_A_MAIN_WINDOW = """
+import sys
+sys.path[:0] = [{engine!r}, {tests!r}]
+from pathlib import Path
+from slicer_host import host
+host.start(main_window=False, testing=True)
+module = host.load_module(Path({module!r}))
+import slicer
+assert slicer.app.layoutManager() is None
+assert slicer.modules.reg2rgmodule is module and module.name == "Reg2RGModule"
+assert module.categories and module.acknowledgementText and module.contributors and module.title
+assert not module.icon.isNull()
+for _ in range(2):
+    module.logic()
+    module.widgetRepresentation()
+scene = slicer.vtkMRMLScene()
+module.setMRMLScene(scene)
+print("another scene is fine")
+slicer.mrmlScene.Clear(0)
+host.end()
+"""
+
+
+def test_the_module_passes_what_slicers_generic_tests_ask_without_a_main_window(repository):
+    script = WITHOUT_A_MAIN_WINDOW.format(
+        engine=str(repository / "Reg2RGExtension"),
+        tests=str(repository / "Testing" / "Slicer"),
+        module=str(repository / "Reg2RGModule"),
+    )
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "another scene is fine" in done.stdout
+    assert done.stderr.strip() == "", done.stderr
+
+
+def test_the_modules_own_self_test_passes(panel):
+    from Reg2RGModule import Reg2RGModuleTest
+
+    Reg2RGModuleTest().runTest()
