@@ -178,6 +178,7 @@ class SliceWidget(QWidget):
         vtk.vtkObject.GlobalWarningDisplayOn()
         view.set_view_properties(_properties(orientation, name[0], colour))
         view.get_view_node().SetMappedInLayout(1)
+        view.render_window().SetMultiSamples(0)  # in software they cost more than the slice itself
         self._logic = application.app_logic.GetSliceLogic(view.get_view_node())
         self._view = SliceViewWidget(view, schedule)
         self._slider = QSlider(Qt.Horizontal)

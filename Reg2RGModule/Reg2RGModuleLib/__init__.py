@@ -8,6 +8,7 @@
     reportNode      the report in the scene, tied to volume and segmentation
     regionsDisplay  the segmentation: how regions look, lighting one up
     regionsGeometry where a region lies: a point inside, the regions at a point
+    surfaces        surfaces of the regions for the 3D view
     views           the application's slice and 3D views: centre them, hear clicks in them
     processes       other processes, by their number
     reportRun       one run of the engine, from the scene and back into it

@@ -10,6 +10,7 @@ from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.reportRun import ReportRun
 from Reg2RGModuleLib.review import REJECTED, Review
 from Reg2RGModuleLib.sectionList import SectionList
+from Reg2RGModuleLib.surfaces import SurfaceQueue
 
 BANNER_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
 CALM_BANNER_STYLE = "background: #2f4f3a; color: white; padding: 5px;"
@@ -35,6 +36,8 @@ class Panel:
         self.parameters = None
         self.run = ReportRun(engine)
         self.sections = SectionList(ui.sectionsArea)
+        self.surfaces = SurfaceQueue()
+        self.surfaces.finished.connect(self._onSurfaces)
         self._clicks = views.ClickListener()
         self._clicks.clicked.connect(self.select)
         self._report = None
@@ -165,10 +168,16 @@ class Panel:
     def _onRegions(self, segmentation):
         if self._volume() is not self.run.volume:
             return
-        views.lookAtAll()
+        self.surfaces.make(segmentation)
         self.sections.show(_regionIds(segmentation))
         for region in self.sections.regions:
             self.sections.card(region).showGrowing(_("waiting"))
+
+    def _onSurfaces(self):
+        """Frame them, and turn back to the selected region if one was selected meanwhile."""
+        views.lookAtAll()
+        if self._selection is not None and self.sections.current is not None:
+            self._selection.select(self.sections.current)
 
     def _onGrowing(self, region, text):
         card = self.sections.card(region)
@@ -238,7 +247,9 @@ class Panel:
         volume = reportNode.volumeOf(node)
         if segmentation is not None:
             regionsDisplay.prepare(segmentation)
+            self.surfaces.make(segmentation)
         self._selection = RegionSelection(volume, segmentation)
+        self._selection.findPoints(self._review.regions)
         self._clicks.listen(segmentation)
         if volume is not None:
             views.showVolume(volume)
@@ -252,6 +263,7 @@ class Panel:
         self.finishEditing()
         self._storeImpression()
         self._clicks.stop()
+        self.surfaces.stop()
         self._report = self._review = self._selection = None
         self.sections.clear()
 

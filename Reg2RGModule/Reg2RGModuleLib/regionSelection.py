@@ -34,5 +34,10 @@ class RegionSelection:
             self._points[region] = found
         return self._points[region]
 
+    def findPoints(self, regions):
+        """Look for the points of these regions now, so that selecting them takes no time for it."""
+        for region in regions if self._segmentation is not None else ():
+            self.point(region)
+
     def forget(self):
         self._points = {}

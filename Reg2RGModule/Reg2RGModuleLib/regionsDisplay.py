@@ -6,8 +6,6 @@ from slicer.util import NodeModify
 from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.reportNode import ATTRIBUTE
 
-TRIANGLES = 60_000
-"""About how many the surfaces of all regions may have, so that rotation stays fluid."""
 _BEHIND = {"lung": 0.25, "pleura": 0.08, "breast": 0.15, "abdomen": 0.35, "mediastinum": 0.35, "bone": 0.5}
 """3D opacity of regions that lie before or around others, while none is selected."""
 _DIM_3D, _DIM_FILL, _DIM_OUTLINE = 0.06, 0.0, 0.2
@@ -42,19 +40,12 @@ def saveRegions(node, file):
 
 
 def prepare(node):
-    """Closed surfaces, decimated, and the calm look."""
+    """Surfaces in 3D, masks in slices, and the calm look."""
     node.CreateDefaultDisplayNodes()
-    segmentation = node.GetSegmentation()
-    closed = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-    if not segmentation.ContainsRepresentation(closed):
-        segmentation.SetConversionParameter("Decimation factor", f"{_decimation(node):.2f}")
-        segmentation.SetConversionParameter("Smoothing factor", "0.5")
-        node.CreateClosedSurfaceRepresentation()
+    converter = slicer.vtkSegmentationConverter
     display = node.GetDisplayNode()
-    display.SetPreferredDisplayRepresentationName3D(closed)
-    display.SetPreferredDisplayRepresentationName2D(
-        slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    )
+    display.SetPreferredDisplayRepresentationName3D(converter.GetSegmentationClosedSurfaceRepresentationName())
+    display.SetPreferredDisplayRepresentationName2D(converter.GetSegmentationBinaryLabelmapRepresentationName())
     light(node, None)
 
 
@@ -78,12 +69,6 @@ def showOnly(shown, segmentations):
     for segmentation in segmentations:
         if segmentation is not None:
             segmentation.SetDisplayVisibility(segmentation is shown)
-
-
-def _decimation(node):
-    """Share of the triangles to leave out; a surface has about two for each voxel face that it passes."""
-    faces = sum(regionsGeometry.surfaceFaces(node, segmentId) for segmentId in regionsGeometry.segmentIds(node))
-    return min(max(1 - TRIANGLES / (2 * faces), 0.0), 0.95) if faces else 0.0
 
 
 def _look(segmentId, lit):

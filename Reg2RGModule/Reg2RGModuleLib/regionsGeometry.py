@@ -16,23 +16,19 @@ def pointInside(segmentation, segmentId):
     """
     from scipy import ndimage
 
-    image, inside = _voxels(segmentation, segmentId)
+    image, inside, first = croppedVoxels(segmentation, segmentId)
     if inside is None:
         return None
-    spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    low, high = np.array([span[0] for span in spans]), np.array([span[-1] + 1 for span in spans])
-    steps = np.maximum(1, (high - low) // MOST_SAMPLES)
-    thinned = inside[tuple(slice(a, b, step) for a, b, step in zip(low, high, steps, strict=True))]
+    steps = np.maximum(1, np.array(inside.shape) // MOST_SAMPLES)
+    thinned = inside[tuple(slice(None, None, step) for step in steps)]
     if not thinned.any():  # finer than the steps
-        steps = np.ones(3, int)
-        thinned = inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        steps, thinned = np.ones(3, int), inside
     parts, count = ndimage.label(thinned)
     largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1
     voxels = np.argwhere(parts == largest)
     nearest = voxels[np.argmin((((voxels - voxels.mean(axis=0)) * steps) ** 2).sum(axis=1))]
-    k, j, i = low + nearest * steps
-    extent = image.GetExtent()
-    return _toWorld(segmentation, image, (i + extent[0], j + extent[2], k + extent[4]))
+    k, j, i = nearest * steps
+    return _toWorld(segmentation, image, (first[0] + i, first[1] + j, first[2] + k))
 
 
 def smallestRegion(segmentation, segmentIds):
@@ -51,12 +47,29 @@ def sizeOf(segmentation, segmentId):
     return 0.0 if inside is None else float(np.count_nonzero(inside)) * float(np.prod(image.GetSpacing()))
 
 
-def surfaceFaces(segmentation, segmentId):
-    """How many voxel faces separate the segment from what is not in it."""
-    _, inside = _voxels(segmentation, segmentId)
+def surfaceArea(segmentation, segmentId):
+    """About the area of the segment's surface, mm2: of the voxel faces that lie between inside and outside."""
+    image, inside, _ = croppedVoxels(segmentation, segmentId)
     if inside is None:
-        return 0
-    return sum(int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in range(3))
+        return 0.0
+    x, y, z = image.GetSpacing()
+    faces = [int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in range(3)]
+    return faces[0] * x * y + faces[1] * x * z + faces[2] * y * z
+
+
+def croppedVoxels(segmentation, segmentId):
+    """The segment's label map, a boolean array (k, j, i) of the box around the segment, and that box's first (i, j, k).
+
+    The array is None if the segment is empty.
+    """
+    image, inside = _voxels(segmentation, segmentId)
+    if inside is None:
+        return image, None, None
+    spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    extent = image.GetExtent()
+    box = tuple(slice(span[0], span[-1] + 1) for span in spans)
+    first = tuple(int(span[0]) + extent[2 * axis] for axis, span in zip((0, 1, 2), spans[::-1], strict=True))
+    return image, inside[box], first
 
 
 def segmentIds(segmentation):

@@ -35,9 +35,9 @@ def waitFor(condition, seconds=SECONDS):
 
 
 def generate(panel):
-    """Press the button and wait for the report."""
+    """Press the button and wait for the report and its surfaces."""
     panel.ui.generateButton.click()
-    waitFor(lambda: not panel.run.active)
+    waitFor(lambda: not panel.run.active and not panel.surfaces.busy)
     settle()
 
 
