@@ -1,4 +1,4 @@
-# make demo   a report of the sample case, in out/demo
+# make demo   a report of the sample case and a picture of its review, in out/demo
 # make test   lint and all tests
 # Both make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
 
@@ -10,12 +10,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# What VTK and Qt draw with where there is no display: Debian's software OpenGL and a font.
+DISPLAY_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libx11-6 libxkbcommon0 libfontconfig1 libdbus-1-3 \
+                    libglib2.0-0 libgssapi-krb5-2 fonts-dejavu-core
+
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: demo test lint format bench clean
 
-demo: $(VENV)/.runtime
+demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
+	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
@@ -30,6 +35,7 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/preprocessing.py
+	$(BIN)/python Testing/Benchmarks/selection.py
 
 clean:
 	rm -rf $(VENV) out
@@ -44,6 +50,18 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.runtime
-	$(PIP) -e .[test,totalsegmentator,train]
+$(VENV)/.display: | $(VENV)/bin/python
+	@if command -v dpkg >/dev/null && ! dpkg -s $(DISPLAY_PACKAGES) >/dev/null 2>&1; then \
+	  root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(DISPLAY_PACKAGES) \
+	  || { echo "These packages are needed: $(DISPLAY_PACKAGES)"; exit 1; }; \
+	fi
+	@touch $@
+
+$(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
+	$(PIP) -e .[desktop]
+	touch $@
+
+$(VENV)/.test: $(VENV)/.desktop
+	$(PIP) -e .[desktop,test,totalsegmentator,train]
 	touch $@

@@ -1,7 +1,7 @@
 """Closed surfaces of the regions for the 3D view, made one after the other while the user goes on working.
 
 Slicer's own conversion works on the full grid: 9 s in one piece for ten regions on 256 x 256 x 200 voxels, with more
-than a million triangles to decimate. Seen as a whole chest, 3 mm are enough: the masks are averaged onto about that grid.
+than a million triangles to decimate. A whole chest needs no finer grid than 3 mm, so the masks are averaged onto one.
 """
 
 import numpy as np

@@ -159,3 +159,39 @@ def test_regions_alone_can_be_written_into_a_file(phantom_files, tmp_path: Path)
 def test_regions_go_into_a_seg_nrrd_and_nothing_else(phantom_files, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="seg.nrrd"):
         pipeline.segment(SegmentRequest(phantom_files[0], tmp_path / "mine.nii.gz"), lambda event: None)
+
+
+def test_only_the_regions_asked_for_are_written_about(request_of, tmp_path: Path) -> None:
+    told = []
+    pipeline.run(request_of(only=("heart", "lung")), told.append)
+    report = Report.from_json((tmp_path / "out" / "report.json").read_text())
+    assert [section.region for section in report.sections] == ["lung", "heart"]
+    assert report.without_section["bone"] == "it was not asked for"
+    assert len([event for event in told if isinstance(event, SectionWritten)]) == 2
+    (found,) = [event for event in told if isinstance(event, RegionsFound)]
+    assert "bone" in found.regions, "all regions are segmented all the same"
+
+
+def test_a_region_written_alone_says_what_it_says_among_all(tmp_path: Path, repository: Path) -> None:
+    volume, regions = repository / "Resources/Sample/ct.nrrd", repository / "Resources/Sample/regions.seg.nrrd"
+    texts = {}
+    for name, only in (("all", ()), ("one", ("heart",))):
+        folder = tmp_path / name
+        request = ReportRequest(volume=volume, regions_file=regions, output=folder, only=only, device="cpu")
+        pipeline.run(request, lambda event: None)
+        report = Report.from_json((folder / "report.json").read_text())
+        texts[name] = {section.region: section.text for section in report.sections}
+    assert texts["one"] == {"heart": texts["all"]["heart"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"only": ["spleen"]}, "No region is called 'spleen'"),
+        ({"only": "heart"}, "expected list"),
+        ({"only": [3]}, "expected list"),
+    ],
+)
+def test_a_wrong_choice_of_regions_is_refused(fields, said) -> None:
+    with pytest.raises(InputError, match=said):
+        ReportRequest.from_dict({"volume": "ct.nrrd", "output": "out", **fields})
