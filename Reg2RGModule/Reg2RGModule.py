@@ -1,5 +1,6 @@
 """Reg2RG: a draft report of a chest CT, every section tied to a region of the image."""
 
+import qt
 import slicer
 from Reg2RGModuleLib import locations, reportRun
 from Reg2RGModuleLib.engineProcess import EngineProcess
@@ -72,6 +73,7 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         reportRun.removeLeftovers()
         self.initializeParameterNode()
 
@@ -92,14 +94,23 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
     def onSceneEndClose(self, caller, event):
         self.initializeParameterNode()
 
+    def onNodeAdded(self, caller, event):
+        """The first volume that comes is the one meant; chosen when the node selectors, too, have heard of it."""
+        if self._parameters is not None and self._parameters.inputVolume is None:
+            qt.QTimer.singleShot(0, self._chooseVolume)
+
     def initializeParameterNode(self):
         """Follow the scene's parameter node, and choose the first volume where none is chosen."""
         self._follow(self.logic.getParameterNode())
-        if self._parameters.inputVolume is None:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if first is not None:
-                self._parameters.inputVolume = first
+        self._chooseVolume()
         self.panel.setParameters(self._parameters)
+
+    def _chooseVolume(self):
+        if self._parameters is not None and self._parameters.inputVolume is None:
+            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+                if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors():
+                    self._parameters.inputVolume = node
+                    return
 
     def _follow(self, parameters):
         if self._parameters is not None:

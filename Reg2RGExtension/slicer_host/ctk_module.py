@@ -27,11 +27,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from slicer_host.pythonqt import refuse_keywords
 from slicer_host.qt_module import CUSTOM_WIDGETS
 
 UNLIMITED = 16777215  # Qt's QWIDGETSIZE_MAX
 
 
+@refuse_keywords
 class ctkCollapsibleButton(QAbstractButton):
     """A heading that shows and hides the widgets laid out below it."""
 
@@ -106,6 +108,7 @@ class ctkCollapsibleButton(QAbstractButton):
         return position.y() <= self._heading()
 
 
+@refuse_keywords
 class ctkPathLineEdit(QWidget):
     """A path with a button that browses for it."""
 
@@ -151,6 +154,7 @@ class ctkPathLineEdit(QWidget):
     filters = Property(int, lambda self: self._filters, _set_filters)
 
 
+@refuse_keywords
 class ctkSliderWidget(QWidget):
     """A slider with a spin box, of floating point numbers."""
 
@@ -186,13 +190,12 @@ class ctkSliderWidget(QWidget):
     value = Property(float, lambda self: self._box.value, lambda self, value: self.setValue(value), notify=valueChanged)
     minimum = Property(float, lambda self: self._box.minimum, lambda self, value: self._box.setMinimum(value))
     maximum = Property(float, lambda self: self._box.maximum, lambda self, value: self._box.setMaximum(value))
-    singleStep = Property(
-        float, lambda self: self._box.singleStep, lambda self, value: self._box.setSingleStep(value)
-    )
+    singleStep = Property(float, lambda self: self._box.singleStep, lambda self, value: self._box.setSingleStep(value))
     decimals = Property(int, lambda self: self._box.decimals, lambda self, value: self.setDecimals(value))
     suffix = Property(str, lambda self: self._box.suffix, lambda self, value: self._box.setSuffix(value))
 
 
+@refuse_keywords
 class ctkMessageBox(QMessageBox):
     """What slicer.util's message displays show; here without "don't show this again"."""
 
@@ -200,9 +203,7 @@ class ctkMessageBox(QMessageBox):
         super().__init__(parent)
         self._key = ""
 
-    dontShowAgainSettingsKey = Property(
-        str, lambda self: self._key, lambda self, key: setattr(self, "_key", key)
-    )
+    dontShowAgainSettingsKey = Property(str, lambda self: self._key, lambda self, key: setattr(self, "_key", key))
 
 
 WIDGETS = (ctkCollapsibleButton, ctkPathLineEdit, ctkSliderWidget, ctkMessageBox)

@@ -21,6 +21,7 @@ sys.modules["qt"] = qt_module.make()  # PySide6 is strict from here on
 
 import slicer  # noqa: E402
 from PySide6 import QtCore  # noqa: E402
+from PySide6.QtCore import Property  # noqa: E402
 from PySide6.QtGui import QIcon  # noqa: E402
 from PySide6.QtWidgets import QApplication, QVBoxLayout  # noqa: E402
 
@@ -56,6 +57,8 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
         terminologies=BuiltInModule("Terminologies", core.terminologies_logic),
         subjecthierarchy=BuiltInModule("SubjectHierarchy", core.subject_hierarchy_logic),
     )
+    slicer.qSlicerScriptedLoadableModule = ScriptedModule
+    slicer.qSlicerScriptedLoadableModuleWidget = ModuleWidget
     slicer.moduleNames = types.SimpleNamespace()
     _supply_submodules()
     if main_window:
@@ -179,6 +182,8 @@ class ModuleWidget(mrml_widgets.qMRMLWidget):
         setattr(slicer.modules, f"{name}Widget", self._python)
         self._python.setup()
         self.setMRMLScene(slicer.mrmlScene)
+
+    isEntered = Property(bool, lambda self: self._entered)
 
     def enter(self) -> None:
         self._entered = True

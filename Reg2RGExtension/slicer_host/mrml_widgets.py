@@ -7,7 +7,10 @@ from typing import Any
 from PySide6.QtCore import Property, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
+from slicer_host.pythonqt import refuse_keywords
 
+
+@refuse_keywords
 class qMRMLWidget(QWidget):
     """A container that tells its children which scene they are in."""
 
@@ -19,7 +22,7 @@ class qMRMLWidget(QWidget):
 
     @Slot(object)
     def setMRMLScene(self, scene: Any) -> None:
-        """Set the scene. Slicer's .ui files connect mrmlSceneChanged to the children; PySide6 cannot, so it is done here."""
+        """Set the scene, the children's too: PySide6 cannot connect mrmlSceneChanged to them, as .ui files ask."""
         self._scene = scene
         self.mrmlSceneChanged.emit(scene)
         for child in self.findChildren(qMRMLNodeComboBox):
@@ -39,6 +42,7 @@ def _stored(name: str, kind: Any) -> Property:
     return Property(kind, lambda self: self._values[name], write)
 
 
+@refuse_keywords
 class qMRMLNodeComboBox(QWidget):
     """Selects a node of the scene."""
 
@@ -88,7 +92,8 @@ class qMRMLNodeComboBox(QWidget):
         self._forget()
         self._scene = scene
         if scene is not None:
-            for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndBatchProcessEvent):
+            added, removed = scene.NodeAddedEvent, scene.NodeRemovedEvent
+            for event in (added, removed, scene.EndCloseEvent, scene.EndBatchProcessEvent):
                 self._observed.append((scene, scene.AddObserver(event, self._scene_changed)))
         self._refresh()
 
@@ -201,4 +206,3 @@ class qMRMLNodeComboBox(QWidget):
         lambda self, value: self.setCurrentNodeID(value),
         notify=currentNodeIDChanged,
     )
-

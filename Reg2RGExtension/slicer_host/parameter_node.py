@@ -122,7 +122,7 @@ def parameterNodeWrapper(wrapped: type) -> type:
         self._tags = {}
 
     wrapped.__init__ = __init__
-    wrapped.AddObserver = lambda self, event, callback: self.parameterNode.AddObserver(event, callback)
+    wrapped.AddObserver = lambda self, *arguments: self.parameterNode.AddObserver(*arguments)
     wrapped.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
     wrapped.StartModify = lambda self: self.parameterNode.StartModify()
     wrapped.EndModify = lambda self, was: self.parameterNode.EndModify(was)

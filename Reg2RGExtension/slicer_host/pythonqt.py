@@ -6,6 +6,7 @@
 - a plain Qt object takes no new attributes, a Python subclass none that is a slot, signal or enum of its class;
 - neither constructors nor methods of ours take keyword arguments;
 - ``object.connect("clicked(bool)", f)``, ``object.name``, ``object.className()``, children by their objectName;
+- QByteArray has ``data()`` and ``size()``, neither ``len`` nor ``bytes`` nor indices;
 - exceptions in slots are printed and the caller goes on (PySide6 does that itself).
 
 Rules and measurements: PythonQt as Slicer embeds it, measured statement by statement (../shared/reference/slicer_api).
@@ -26,6 +27,8 @@ MODULES = (QtCore, QtGui, QtWidgets, QtNetwork, QtUiTools)
 
 _VIRTUAL = {"sizeHint", "minimumSizeHint"}
 """Properties whose getter is virtual: read through QObject.property, a Python override would call itself."""
+_HIDDEN = {"singleShot"}
+"""Properties that PythonQt does not show, because a static method has their name."""
 _get = QtCore.QObject.property
 _set = QtCore.QObject.setProperty
 _children_of = QtCore.QObject.findChildren
@@ -40,7 +43,7 @@ def adopt() -> None:
         return
     _adopted = True
     for kind in _classes():
-        _refuse_keywords(kind)
+        refuse_keywords(kind)
         if issubclass(kind, QtCore.QObject):
             _make_properties(kind)
             kind.__setattr__ = _strict_setattr
@@ -49,10 +52,18 @@ def adopt() -> None:
                 _bind_connect(kind)
     QtCore.QObject.name = property(lambda self: _get(self, "objectName"), QtCore.QObject.setObjectName)
     QtCore.QObject.className = lambda self: self.metaObject().className()
+    QtCore.QObject.delete = lambda self: shiboken6.delete(self)
     QtCore.QObject.findChild = _find_child
     QtCore.QObject.findChildren = _find_children
     for kind in (QtWidgets.QDialog, QtWidgets.QMenu, QtWidgets.QApplication):
         kind.exec_ = kind.exec
+    QtCore.QByteArray.__bool__ = lambda self: not self.isEmpty()
+    for name in ("__len__", "__getitem__", "__iter__", "__bytes__"):
+        setattr(QtCore.QByteArray, name, _no_sequence)
+
+
+def _no_sequence(self: QtCore.QByteArray, *_: Any) -> None:
+    raise TypeError("A QByteArray is no sequence in PythonQt; use data() and size()")
 
 
 def is_plain(kind: type) -> bool:
@@ -73,6 +84,8 @@ def _make_properties(kind: type) -> None:
     for index in range(meta.propertyCount()):
         name = meta.property(index).name()
         own = kind.__dict__.get(name)
+        if name in _HIDDEN:
+            continue
         if index >= meta.propertyOffset() or (own is not None and not isinstance(own, property)):
             setattr(kind, name, _attribute(name, own, meta.property(index).isWritable()))
 
@@ -130,7 +143,8 @@ def _child_by_name(self: QtCore.QObject, name: str) -> Any:
     raise AttributeError(f"{type(self).__name__} has no attribute named '{name}'")
 
 
-def _refuse_keywords(kind: type) -> None:
+def refuse_keywords(kind: type) -> type:
+    """Class decorator: the constructor takes positional arguments only, as those of C++ classes."""
     construct = kind.__init__
 
     def __init__(self: Any, *arguments: Any, **keywords: Any) -> None:
@@ -139,6 +153,7 @@ def _refuse_keywords(kind: type) -> None:
         construct(self, *arguments)
 
     kind.__init__ = __init__
+    return kind
 
 
 def _find_children(self: QtCore.QObject, kind: type | str = QtCore.QObject, name: str = "") -> list[QtCore.QObject]:
@@ -152,44 +167,43 @@ def _find_child(self: QtCore.QObject, kind: type | str = QtCore.QObject, name: s
     return next(iter(_find_children(self, kind, name)), None)
 
 
-_SIGNAL = re.compile(r"\s*(\w+)\((.*)\)\s*")
-
-
-def _signal(sender: QtCore.QObject, signature: str) -> tuple[Any, int]:
-    """The signal of a signature like "clicked(bool)", and how many arguments it is to pass on."""
-    match = _SIGNAL.fullmatch(signature)
-    meta = sender.metaObject()
-    if match is None:
-        raise ValueError(f"{signature!r} is no signal; expected a signature like 'clicked(bool)'")
+def _signal(sender: QtCore.QObject, signature: str) -> str:
+    """The signal of a signature like "clicked(bool)", as Qt's own connect names it."""
     of_python = re.sub(r"\bvtk\w+\s*\*", "PyObject", signature)  # how the host's widgets carry nodes
-    normal = bytes(QtCore.QMetaObject.normalizedSignature(of_python).data()).decode()
-    known = [bytes(meta.method(i).methodSignature().data()).decode() for i in range(meta.methodCount())]
-    shorter = [name for name in known if name.startswith(normal[:-1])]  # Qt lets "clicked()" stand for "clicked(bool)"
-    if normal not in known and not shorter:
-        raise ValueError(f"{type(sender).__name__} has no signal {signature!r}")
-    count = len([kind for kind in match[2].split(",") if kind.strip()])
-    return getattr(sender, match[1]), count
+    normal = QtCore.QMetaObject.normalizedSignature(of_python).data().decode()
+    meta = sender.metaObject()
+    for method in (meta.method(index) for index in range(meta.methodCount())):
+        if method.methodType() == QtCore.QMetaMethod.Signal and method.methodSignature().data().decode() == normal:
+            return f"2{normal}"
+    raise ValueError(f"{type(sender).__name__} has no signal {signature!r}; expected a signature like 'clicked(bool)'")
 
 
-_connections: dict[tuple[int, str, Any], Callable[..., None]] = {}
+_connections: dict[int, list[tuple[str, Callable[..., Any], Callable[..., None]]]] = {}
+"""Address of the sender -> signature, slot and what is connected in the slot's place."""
 
 
 def _connect(self: QtCore.QObject, signature: str, slot: Callable[..., Any]) -> bool:
-    signal, count = _signal(self, signature)
+    signal = _signal(self, signature)
 
     def call(*values: Any) -> None:
-        slot(*values[: min(count, _takes(slot))])
+        slot(*values[: _takes(slot)])
 
-    _connections[id(self), signature, slot] = call
-    signal.connect(call)
-    return True
+    address = shiboken6.getCppPointer(self)[0]
+    if address not in _connections:
+        _connections[address] = []
+        self.destroyed.connect(lambda: _connections.pop(address, None))
+    _connections[address].append((signature, slot, call))
+    return bool(QtCore.QObject.connect(self, signal, call))
 
 
 def _disconnect(self: QtCore.QObject, signature: str, slot: Callable[..., Any]) -> bool:
-    call = _connections.pop((id(self), signature, slot), None)
-    if call is None:
-        return False
-    return bool(_signal(self, signature)[0].disconnect(call))
+    signal = _signal(self, signature)
+    made = _connections.get(shiboken6.getCppPointer(self)[0], [])
+    for index, (known, to, call) in enumerate(made):
+        if known == signature and to == slot:
+            del made[index]
+            return bool(QtCore.QObject.disconnect(self, signal, call))
+    return False
 
 
 def _takes(slot: Callable[..., Any]) -> int:

@@ -19,7 +19,7 @@ CUSTOM_WIDGETS: dict[str, type] = {}
 class QUiLoader(QtUiTools.QUiLoader):
     """Makes the custom widgets of .ui files. An unknown one fails, where Qt would put a plain QWidget.
 
-    Connections that carry VTK objects are left out: PySide6 cannot make them, and qMRMLWidget hands the scene on itself.
+    Connections that carry VTK objects are left out: PySide6 cannot make them; qMRMLWidget hands the scene on itself.
     """
 
     def load(self, device: Any, parent: Any = None) -> Any:
@@ -38,7 +38,8 @@ class QUiLoader(QtUiTools.QUiLoader):
             widget.setObjectName(name)
             return widget
         if kind not in self.availableWidgets():
-            raise RuntimeError(f"The host has no widget {kind}; it has {', '.join(sorted(CUSTOM_WIDGETS))} beside Qt's.")
+            known = ", ".join(sorted(CUSTOM_WIDGETS))
+            raise RuntimeError(f"The host has no widget {kind}; it has {known} beside Qt's.")
         return QtUiTools.QUiLoader.createWidget(self, kind, parent, name)
 
 

@@ -50,6 +50,16 @@ class FlowTest(unittest.TestCase):
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
         self.assertFalse(self.ui.bannerLabel.isVisibleTo(self.ui.bannerLabel.parent()))
 
+    def test_theFirstVolumeThatIsLoadedIsChosen(self):
+        import numpy as np
+
+        volume = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="first")
+        slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="second")
+        settle()
+        self.assertIs(self.panel.parameters.inputVolume, volume)
+        self.assertEqual(self.ui.inputVolumeSelector.currentNode(), volume)
+        self.assertTrue(self.ui.generateButton.enabled)
+
     def test_theSampleCaseGivesTenSectionsInReadingOrder(self):
         self.panel.loadSample()
         generate(self.panel)

@@ -1,0 +1,579 @@
+"""The host's qt and ctk behave as PythonQt in Slicer 5.8 was measured to (../shared/reference/slicer_api)."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import inspect
+import json
+import re
+import weakref
+from pathlib import Path
+
+import ctk
+import pytest
+import qt
+import slicer
+
+from slicer_host import application, ctk_module, host, layout, mrml_widgets, qt_module, views
+
+WIDGETS = (*ctk_module.WIDGETS, mrml_widgets.qMRMLWidget, mrml_widgets.qMRMLNodeComboBox)
+NAMES = [kind.__name__ for kind in WIDGETS]
+
+# Properties
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (lambda: qt.QPushButton("Go"), "text", "Go"),
+        (lambda: qt.QCheckBox(), "checked", False),
+        (lambda: qt.QSpinBox(), "maximum", 99),
+        (lambda: qt.QComboBox(), "count", 0),
+        (lambda: qt.QListWidget(), "currentRow", -1),
+        (lambda: qt.QTimer(), "interval", 0),
+        (lambda: qt.QPlainTextEdit("a"), "plainText", "a"),
+        (lambda: ctk.ctkCollapsibleButton(), "collapsed", False),
+        (lambda: ctk.ctkSliderWidget(), "value", 0.0),
+        (lambda: ctk.ctkPathLineEdit(), "currentPath", ""),
+        (lambda: slicer.qMRMLNodeComboBox(), "noneEnabled", False),
+        (lambda: slicer.qMRMLNodeComboBox(), "currentNodeID", ""),
+    ],
+)
+def test_a_property_is_a_value_and_calling_it_is_a_type_error(make, name, value):
+    owner = make()
+    assert getattr(owner, name) == value
+    with pytest.raises(TypeError, match="not callable"):
+        getattr(owner, name)()
+
+
+@pytest.mark.parametrize("name", ["size", "sizeHint", "minimumSizeHint", "pos", "width", "font", "windowTitle"])
+def test_geometry_and_looks_are_values_too(name):
+    assert not callable(getattr(qt.QPushButton("Go"), name))
+
+
+def test_what_is_no_property_stays_a_call():
+    row = qt.QHBoxLayout()
+    button = qt.QPushButton("Go")
+    row.addWidget(button)
+    assert row.count() == 1
+    assert button.isEnabled() is True
+    assert button.parent() is None
+    assert button.layout() is None
+    assert qt.QTableWidget().currentRow() == -1
+
+
+def test_assigning_a_property_sets_it_and_emits_its_signal():
+    box, seen = qt.QSpinBox(), []
+    box.valueChanged.connect(lambda value: seen.append(value))
+    box.value = 5
+    box.setValue(7)
+    assert seen == [5, 7]
+    assert box.value == 7
+
+
+def test_a_read_only_property_is_not_assigned():
+    with pytest.raises(AttributeError):
+        qt.QPushButton("Go").width = 3
+
+
+def test_a_property_refuses_a_value_of_another_kind():
+    with pytest.raises(AttributeError):
+        qt.QWidget().size = "large"
+
+
+def test_a_static_method_is_called_even_where_qt_has_a_property_of_its_name():
+    fired = []
+    qt.QTimer.singleShot(0, lambda: fired.append(True))
+    assert callable(qt.QTimer().singleShot)
+    for _ in range(20):
+        qt.QApplication.processEvents()
+    assert fired == [True]
+
+
+def test_a_subclass_overrides_the_size_hint():
+    class Wide(qt.QLabel):
+        def sizeHint(self):
+            return qt.QSize(321, 20)
+
+    assert Wide("x").sizeHint().width() == 321
+
+
+# New attributes
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: qt.QPushButton("Go"),
+        lambda: qt.QWidget(),
+        lambda: qt.QTimer(),
+        lambda: qt.QVBoxLayout(),
+        lambda: ctk.ctkSliderWidget(),
+        lambda: ctk.ctkCollapsibleButton(),
+        lambda: slicer.qMRMLWidget(),
+        lambda: slicer.qMRMLNodeComboBox(),
+    ],
+)
+def test_a_plain_object_takes_no_new_attributes(make):
+    with pytest.raises(AttributeError, match="foo"):
+        make().foo = 1
+
+
+@pytest.mark.parametrize("name", ["clicked", "setText", "layout", "parent", "actions", "update", "thread", "x"])
+def test_a_subclass_takes_new_attributes_but_no_name_of_its_qt_class(name):
+    class Button(qt.QPushButton):
+        def __init__(self):
+            super().__init__("Go")
+            self.foo = 1
+
+    button = Button()
+    assert button.foo == 1
+    with pytest.raises(AttributeError):
+        setattr(button, name, [])
+
+
+def test_a_subclass_sets_its_properties_by_assignment():
+    class Button(qt.QPushButton):
+        pass
+
+    button = Button("Go")
+    button.text = "Stop"
+    button.name = "stop"
+    assert (button.text, button.objectName) == ("Stop", "stop")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="checked"):
+        qt.QWidget().checked  # noqa: B018
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: qt.QPushButton(text="Go"),
+        lambda: qt.QLabel("Go", parent=None),
+        lambda: qt.QTimer(interval=5),
+        lambda: qt.QSize(width=1),
+        lambda: ctk.ctkSliderWidget(parent=None),
+        lambda: ctk.ctkCollapsibleButton(parent=None),
+        lambda: slicer.qMRMLWidget(parent=None),
+        lambda: slicer.qMRMLNodeComboBox(parent=None),
+    ],
+)
+def test_constructors_refuse_keyword_arguments_with_a_value_error(make):
+    with pytest.raises(ValueError, match="keyword"):
+        make()
+
+
+def test_a_byte_array_is_no_sequence():
+    data = qt.QByteArray(b"abc")
+    assert (data.data(), data.size(), bool(data), bool(qt.QByteArray())) == (b"abc", 3, True, False)
+    for use in (len, bytes, list, lambda array: array[0]):
+        with pytest.raises(TypeError):
+            use(data)
+
+
+def test_methods_refuse_keyword_arguments():
+    with pytest.raises((TypeError, ValueError), match="keyword"):
+        qt.QPushButton().setText(text="Go")
+
+
+def test_a_subclass_in_python_may_take_keyword_arguments_itself():
+    class Titled(qt.QLabel):
+        def __init__(self, title, colour="red"):
+            super().__init__(title)
+            self.colour = colour
+
+    assert Titled("a", colour="blue").colour == "blue"
+
+
+def test_ctk_constructors_take_no_text():
+    with pytest.raises((TypeError, ValueError)):
+        ctk.ctkCollapsibleButton("Parameters")
+
+
+@pytest.mark.parametrize(
+    ("kind", "setter"),
+    [
+        ("ctkSliderWidget", "setMinimum"),
+        ("ctkSliderWidget", "setMaximum"),
+        ("ctkSliderWidget", "setRange"),
+        ("ctkSliderWidget", "setSuffix"),
+        ("ctkSliderWidget", "setSingleStep"),
+        ("ctkCollapsibleButton", "setCollapsed"),
+        ("ctkPathLineEdit", "setFilters"),
+        ("ctkMessageBox", "setDontShowAgainSettingsKey"),
+    ],
+)
+def test_setters_of_ctk_widgets_that_are_no_slots_do_not_exist(kind, setter):
+    with pytest.raises(AttributeError, match=setter):
+        getattr(getattr(ctk, kind)(), setter)
+
+
+def test_ctk_properties_are_assigned_and_their_slots_are_called():
+    slider, seen = ctk.ctkSliderWidget(), []
+    slider.minimum, slider.maximum, slider.suffix = -100, 200, " HU"
+    slider.setDecimals(3)
+    slider.valueChanged.connect(lambda value: seen.append(value))
+    slider.value = 12.5
+    slider.setValue(13.5)
+    assert (slider.minimum, slider.maximum, slider.suffix, slider.decimals) == (-100, 200, " HU", 3)
+    assert seen == [12.5, 13.5]
+
+
+def test_collapsing_hides_the_contents_and_tells():
+    section, seen = ctk.ctkCollapsibleButton(), []
+    label = qt.QLabel("inside")
+    qt.QVBoxLayout(section).addWidget(label)
+    section.connect("contentsCollapsed(bool)", lambda collapsed: seen.append(collapsed))
+    section.collapsed = True
+    assert label.isHidden()
+    section.collapsed = False
+    assert not label.isHidden()
+    assert seen == [True, False]
+
+
+# Signals
+
+
+def test_connecting_by_signature_passes_what_the_signature_names():
+    button, seen = qt.QPushButton(), []
+    assert button.connect("clicked(bool)", lambda checked: seen.append(checked)) is True
+    assert button.connect("clicked()", lambda: seen.append("none")) is True
+    button.click()
+    assert seen == [False, "none"]
+
+
+def test_connecting_by_signature_reaches_every_kind_of_callable():
+    button, seen = qt.QPushButton(), []
+    button.checkable = True
+    button.connect("toggled(bool)", seen.append)
+    button.connect("clicked(bool)", seen.append)
+    button.connect("clicked(bool)", lambda *values: seen.append(values))
+    button.connect("clicked()", lambda *values: seen.append(values))
+    button.click()
+    assert seen == [True, True, (True,), ()]
+
+
+def test_slots_get_no_more_arguments_than_they_take():
+    class Slots:
+        def __init__(self):
+            self.seen = []
+
+        def none(self):
+            self.seen.append("none")
+
+        def one(self, checked):
+            self.seen.append(checked)
+
+        def optional(self, checked=None):
+            self.seen.append(checked)
+
+    slots, button = Slots(), qt.QPushButton()
+    for slot in (slots.none, slots.one, slots.optional):
+        button.clicked.connect(slot)
+        button.connect("clicked(bool)", slot)
+    button.click()
+    assert slots.seen == ["none", "none", False, False, False, False]
+
+
+def test_disconnecting_takes_the_form_of_connecting():
+    button, seen = qt.QPushButton(), []
+
+    def slot():
+        seen.append("called")
+
+    button.connect("clicked()", slot)
+    assert button.disconnect("clicked()", slot) is True
+    button.clicked.connect(slot)
+    assert button.disconnect("clicked()", slot) is False
+    button.clicked.disconnect(slot)
+    button.click()
+    assert seen == []
+
+
+def test_disconnecting_a_bound_method_finds_it_again():
+    class Counter:
+        count = 0
+
+        def add(self):
+            self.count += 1
+
+    counter, timer = Counter(), qt.QTimer()
+    timer.connect("timeout()", counter.add)
+    timer.timeout.emit()
+    timer.disconnect("timeout()", counter.add)
+    timer.timeout.emit()
+    assert counter.count == 1
+
+
+def test_disconnecting_one_object_leaves_the_others():
+    first, second, seen = qt.QPushButton(), qt.QPushButton(), []
+
+    def slot():
+        seen.append("called")
+
+    first.connect("clicked()", slot)
+    second.connect("clicked()", slot)
+    first.disconnect("clicked()", slot)
+    second.click()
+    assert seen == ["called"]
+
+
+def test_a_slot_that_is_connected_twice_is_called_twice_until_it_is_disconnected():
+    button, seen = qt.QPushButton(), []
+
+    def slot():
+        seen.append("called")
+
+    button.connect("clicked()", slot)
+    button.connect("clicked()", slot)
+    button.click()
+    assert seen == ["called", "called"]
+    button.disconnect("clicked()", slot)
+    button.disconnect("clicked()", slot)
+    button.click()
+    assert seen == ["called", "called"]
+
+
+@pytest.mark.parametrize("signature", ["nothing()", "clicked", "clicked(int)", "setText(QString)", "click()", ""])
+def test_an_unknown_signal_is_a_value_error(signature):
+    with pytest.raises(ValueError, match="signal"):
+        qt.QPushButton().connect(signature, lambda: None)
+
+
+def test_signals_of_ctk_and_qmrml_widgets_connect_by_the_signature_they_have_in_slicer():
+    slider, selector, seen = ctk.ctkSliderWidget(), slicer.qMRMLNodeComboBox(), []
+    slider.connect("valueChanged(double)", lambda value: seen.append(value))
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: seen.append(node))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "A")
+    selector.setMRMLScene(slicer.mrmlScene)
+    slider.value = 2
+    selector.setCurrentNode(node)
+    selector.setMRMLScene(None)
+    slicer.mrmlScene.Clear(0)
+    assert 2.0 in seen
+    assert node in seen
+
+
+def test_an_exception_in_a_slot_is_printed_and_the_caller_goes_on(capfd):
+    button, seen = qt.QPushButton(), []
+
+    def fail():
+        raise RuntimeError("the slot failed")
+
+    button.clicked.connect(fail)
+    button.connect("clicked()", fail)
+    button.clicked.connect(lambda: seen.append("called"))
+    button.click()
+    assert seen == ["called"]
+    assert capfd.readouterr().err.count("the slot failed") >= 2
+
+
+# Objects
+
+
+def test_every_object_has_a_name_and_a_class_name():
+    button = qt.QPushButton()
+    button.name = "go"
+    assert button.objectName == "go"
+    button.setObjectName("stop")
+    assert button.name == "stop"
+    assert button.className() == "QPushButton"
+    assert ctk.ctkSliderWidget().className() == "ctkSliderWidget"
+    assert button.inherits("QWidget")
+
+
+def test_an_object_deletes_itself_and_its_children_at_once():
+    parent, seen = qt.QWidget(), []
+    child = qt.QLabel("a", parent)
+    child.destroyed.connect(lambda: seen.append("child"))
+    parent.delete()
+    assert seen == ["child"]
+
+
+def test_connections_end_with_their_sender():
+    class Listener:
+        def hear(self):
+            pass
+
+    button, listener = qt.QPushButton(), Listener()
+    button.connect("clicked()", listener.hear)
+    held = weakref.ref(listener)
+    del listener
+    gc.collect()
+    assert held() is not None
+    button.delete()
+    gc.collect()
+    assert held() is None
+
+
+def test_children_are_found_by_class_name_and_by_object_name():
+    parent = qt.QWidget()
+    label, slider = qt.QLabel("a", parent), ctk.ctkSliderWidget(parent)
+    label.setObjectName("caption")
+    assert parent.findChild("QLabel", "caption") is label
+    assert parent.findChild("QWidget", "caption") is label
+    assert parent.findChild("ctkSliderWidget") is slider
+    assert parent.findChild(qt.QLabel, "other") is None
+    assert parent.findChild("QTreeWidget") is None
+    assert label in parent.findChildren("QLabel")
+    assert list(parent.findChildren(qt.QLabel, "caption")) == [label]
+
+
+def test_a_child_is_an_attribute_of_its_parent():
+    parent = qt.QWidget()
+    label = qt.QLabel("a", parent)
+    label.setObjectName("caption")
+    assert parent.caption is label
+    with pytest.raises(AttributeError, match="other"):
+        parent.other  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["QThread", "QRegExp", "QDesktopWidget", "QRunnable", "QtCore", "QtWidgets", "sys"])
+def test_qt_has_only_what_slicer_5_8_to_5_13_have(name):
+    assert not hasattr(qt, name)
+
+
+@pytest.mark.parametrize("kind", [qt.QDialog, qt.QMenu, qt.QMessageBox, qt.QApplication])
+def test_exec_has_its_python_2_name(kind):
+    assert callable(kind.exec_)
+
+
+# .ui files
+
+UI = """<ui version="4.0"><class>Panel</class><widget class="{root}" name="Panel">
+<layout class="QVBoxLayout"><item>
+<widget class="{kind}" name="inner"><property name="toolTip"><string>tip</string></property></widget>
+</item></layout></widget>
+<customwidgets><customwidget><class>{kind}</class><extends>QWidget</extends></customwidget></customwidgets></ui>"""
+
+
+def load_ui(text):
+    buffer = qt.QBuffer()
+    buffer.setData(qt.QByteArray(text.encode()))
+    buffer.open(qt.QIODevice.ReadOnly)
+    return qt.QUiLoader().load(buffer)
+
+
+@pytest.mark.parametrize("kind", [*NAMES, "QWidget", "QTableWidget"])
+def test_the_loader_makes_the_widgets_that_the_host_has(kind):
+    panel = load_ui(UI.format(root="qMRMLWidget", kind=kind))
+    assert panel.className() == "qMRMLWidget"
+    assert panel.inner.className() == kind
+    assert panel.findChild(kind, "inner").toolTip == "tip"
+
+
+@pytest.mark.parametrize("kind", ["ctkDoubleRangeSlider", "qMRMLVolumeWidget", "QNothing"])
+def test_the_loader_refuses_unknown_widgets(kind):
+    with pytest.raises(RuntimeError, match=kind):
+        load_ui(UI.format(root="QWidget", kind=kind))
+
+
+# Tables of the names that Slicer has
+
+VIRTUALS = {"event", "hitButton", "sizeHint", "minimumSizeHint"}
+STAND_INS = {
+    application.Application: "qSlicerApplication",
+    application.ModuleManager: "qSlicerModuleManager",
+    application.CoreIOManager: "qSlicerCoreIOManager",
+    layout.LayoutManager: "qSlicerLayoutManager",
+    host.BuiltInModule: "qSlicerAbstractModule",
+    host.ScriptedModule: "qSlicerScriptedLoadableModule",
+    host.ModuleWidget: "qSlicerScriptedLoadableModuleWidget",
+    views.SliceViewWidget: "qMRMLSliceView",
+    views.ThreeDViewWidget: "qMRMLThreeDView",
+    views.SliceWidget: "qMRMLSliceWidget",
+    views.ThreeDWidget: "qMRMLThreeDWidget",
+}
+BETWEEN_OURSELVES = {"Application.startup_completed", "ModuleManager.enter"}
+"""How the host's own parts talk; a module that calls them is found by the lints."""
+
+
+class Tables:
+    """The names that objects of a class have in Slicer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.records = {
+            **json.loads((folder / "qt_api.json").read_text()),
+            **json.loads((folder / "ctk_api.json").read_text()),
+            **json.loads((folder / "slicer_widgets.json").read_text())["classes"],
+        }
+
+    def own(self, kind: str, *sections: str) -> set[str]:
+        """What the class adds itself."""
+        return {name for section in sections for name in self.records[kind].get(section, ())}
+
+    def all(self, kind: str) -> set[str]:
+        """What the class and its base classes have."""
+        record = self.records.get(kind)
+        if record is None:  # not QObject, so Python sees nothing of it
+            return set()
+        names = self.own(kind, "p", "sig", "slot", "inv", "deco", "static", "props", "methods", "statics", "signals")
+        names |= self.own(kind, "enumvals") | {value for values in record.get("enum", {}).values() for value in values}
+        bases = {*record.get("chain", ()), *record.get("bases", ())}
+        return names.union({"name", "className"}, *(self.all(base) for base in bases))
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "slicer_api"
+    if not folder.is_dir():
+        pytest.skip("../shared, which has the tables of Slicer's names, is not here")
+    return Tables(folder)
+
+
+def members(kind: type) -> set[str]:
+    nodes = [node for node in ast.walk(ast.parse(inspect.getsource(kind))) if isinstance(node, ast.Attribute)]
+    assigned = [node for node in nodes if isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"]
+    return {*vars(kind), *(node.attr for node in assigned)}
+
+
+def public_names(kind: type) -> set[str]:
+    """What the host defines for a class and those of its base classes that are not tested by themselves."""
+    names = set()
+    for base in {kind} | (set(kind.__mro__) - set(WIDGETS)):
+        if base.__module__.startswith("slicer_host"):
+            names |= members(base)
+    virtual = {name for name in names if name in VIRTUALS or re.fullmatch(r"[a-z]\w*Event", name)}
+    return {name for name in names - virtual if not name.startswith("_") and name != "staticMetaObject"}
+
+
+@pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
+def test_widgets_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind):
+    assert public_names(kind) - tables.all(kind.__name__) == set()
+
+
+@pytest.mark.parametrize(("kind", "of_slicer"), STAND_INS.items(), ids=lambda item: getattr(item, "__name__", item))
+def test_stand_ins_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind, of_slicer):
+    assert of_slicer in tables.records
+    beyond = {f"{kind.__name__}.{name}" for name in public_names(kind) - tables.all(of_slicer)}
+    assert beyond - BETWEEN_OURSELVES == set()
+
+
+@pytest.mark.parametrize("kind", STAND_INS, ids=lambda kind: kind.__name__)
+def test_stand_ins_say_which_class_of_slicer_they_stand_for(kind):
+    named = re.findall(r"\b(?:q(?:MRML|Slicer)|ctk)\w+", kind.__doc__)
+    assert not named or STAND_INS[kind] in named
+
+
+@pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
+def test_properties_slots_and_signals_are_of_the_kind_that_they_are_in_slicer(tables, kind):
+    meta = kind().metaObject()
+    methods = [meta.method(index) for index in range(meta.methodOffset(), meta.methodCount())]
+    signals = {method.name().data().decode() for method in methods if method.methodType() == qt.QMetaMethod.Signal}
+    slots = {method.name().data().decode() for method in methods} - signals
+    properties = {meta.property(index).name() for index in range(meta.propertyOffset(), meta.propertyCount())}
+    assert properties <= tables.own(kind.__name__, "p", "props")
+    assert signals <= tables.own(kind.__name__, "sig", "signals")
+    slots = {name for name in slots if not name.startswith("_")}  # PySide6 lists every method that it connects
+    assert slots <= tables.own(kind.__name__, "slot", "inv", "methods")
+
+
+def test_every_widget_that_a_ui_file_may_name_is_tested_here():
+    assert set(qt_module.CUSTOM_WIDGETS) == set(NAMES)
