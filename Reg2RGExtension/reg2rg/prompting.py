@@ -53,6 +53,18 @@ def training_ids(
     return [*_encode(tokenizer, parts), tokenizer.eos_token_id], prompt_length
 
 
+def opening_ids(tokenizer: Any, slot: int, *, instruction: bool = True) -> list[int]:
+    """Ids that stand between a prompt and the name of the region, where the text of ``slot`` alone follows it."""
+    return section_ids(tokenizer, slot, "", instruction=instruction)
+
+
+def section_ids(tokenizer: Any, slot: int, written: str, *, instruction: bool = True) -> list[int]:
+    """Ids that follow a prompt where ``written`` (the region's name and text) alone is told of ``slot``."""
+    last = _last_part(instruction)
+    begun = tokenizer.encode(last, add_special_tokens=False)
+    return tokenizer.encode(f"{last} The region {slot} is{written}", add_special_tokens=False)[len(begun) :]
+
+
 def report_text(sections: Sequence[tuple[str, str]]) -> str:
     """The target text for sections (region name, text) in slot order."""
     return "".join(f"The region {slot} is {name}: {text} " for slot, (name, text) in enumerate(sections))
@@ -84,7 +96,11 @@ def _prompt_parts(special: SpecialTokens, slots: int, instruction: bool) -> list
     parts: list[Any] = ["The global information is provided as the context: ", special.image]
     for slot in range(slots):
         parts += [f". The region {slot} is ", special.region(slot)]
-    return [*parts, ". " + INSTRUCTION if instruction else "."]
+    return [*parts, _last_part(instruction)]
+
+
+def _last_part(instruction: bool) -> str:
+    return ". " + INSTRUCTION if instruction else "."
 
 
 def _encode(tokenizer: Any, parts: Sequence[Any]) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.generation import write_sections
+from reg2rg.generation import Writer
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import load_model, verify_model
 from reg2rg.models.reg2rg import Reg2RG
@@ -62,7 +62,7 @@ def test_it_writes_about_the_sample_case(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing)
-    sections = write_sections(model, inputs)
+    sections = Writer(model).write(inputs)
     assert len(sections) == 10 and all(section.complete and section.text for section in sections)
     assert all(section.recognised == section.region for section in sections)
 
@@ -71,6 +71,6 @@ def test_it_writes_the_same_every_time(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing, ["heart", "lung"])
-    first = write_sections(model, inputs)
+    first = Writer(model).write(inputs)
     torch.manual_seed(123)
-    assert [section.text for section in write_sections(model, inputs)] == [section.text for section in first]
+    assert [section.text for section in Writer(model).write(inputs)] == [section.text for section in first]

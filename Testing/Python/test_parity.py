@@ -11,7 +11,9 @@ import parity
 import pytest
 import torch
 
-from reg2rg.generation import decode
+from reg2rg.generation.decoding import Text, decode
+from reg2rg.generation.packed import PackedSequence, Tokens
+from reg2rg.generation.sampling import Chooser
 from reg2rg.models.checkpoints import load_state
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
@@ -29,7 +31,6 @@ def model(shared: Path) -> Reg2RG:
     tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
     state = {name: parity.weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
     model = load_state(parity.small_config(), state).eval()
-    model.tokenizer = type("Tokenizer", (), {"eos_token_id": 2})
     return model
 
 
@@ -45,6 +46,17 @@ def features(model: Reg2RG) -> PromptFeatures:
         image = encoder.encode_volumes(parity.volume(0)[None])[0]
         textures, masks = (torch.stack([f(r) for r in (1, 2)]) for f in (parity.volume, parity.mask))
         return PromptFeatures(image, encoder.encode_regions(textures, masks))
+
+
+def drawn_ids(model: Reg2RG, prompt: list[int], features: PromptFeatures, count: int) -> list[int]:
+    """What our decoding draws after a prompt."""
+    embeddings, before = model.embed(torch.tensor([prompt]), [features])[0], len(prompt) - 1
+    sequence = PackedSequence(model.causal_lm)
+    sequence.add(Tokens(embeddings[:before], range(before), [1] * before))
+    text = Text(bits=1, start=prompt[before:], position=before, room=count)
+    for _ in decode(sequence, lambda ids: model.embedding_layer.weight[torch.tensor(ids)], [text], 2, Chooser(None)):
+        pass
+    return text.drawn
 
 
 def close(actual: torch.Tensor, expected: np.ndarray) -> None:
@@ -78,15 +90,15 @@ def test_greedy_ids_are_the_published_ones_up_to_float32_rounding(model, expecte
         words = model.embedding_layer.weight[torch.tensor(ids)][None]
         embeddings = torch.cat([model.embed(torch.tensor([prompt]), [features]), words], dim=1)
         logits = model.lang_model(inputs_embeds=embeddings).logits[0, len(prompt) - 1 : -1]
-        first = next(decode(model, [prompt], [features], max_new_tokens=1))[0]
+        first = drawn_ids(model, prompt, features, count=1)
     behind = logits.max(dim=-1).values - logits[torch.arange(24), torch.tensor(ids)]
     assert behind.max() <= 4 * torch.finfo(torch.float32).eps
-    assert first == [ids[0]]
+    assert first == ids[:1]
 
 
 def test_decoding_with_the_cache_draws_what_whole_sequences_draw(model, prompt, features):
     with torch.inference_mode():
-        drawn = [ids[0] for ids, _ in decode(model, [prompt], [features], max_new_tokens=24)]
+        drawn = drawn_ids(model, prompt, features, count=24)
         words = model.embedding_layer.weight[torch.tensor(drawn)][None]
         embeddings = torch.cat([model.embed(torch.tensor([prompt]), [features]), words], dim=1)
         logits = model.lang_model(inputs_embeds=embeddings).logits[0, len(prompt) - 1 : -1]

@@ -49,6 +49,11 @@ class Reg2RG(nn.Module):
     def device(self) -> torch.device:
         return self.embedding_layer.fc.weight.device
 
+    @property
+    def causal_lm(self) -> nn.Module:
+        """The transformers model inside ``lang_model``, with its LoRA layers if it has any."""
+        return self.lang_model if self.config.language.lora is None else self.lang_model.get_base_model()
+
     def tie_word_embeddings(self) -> None:
         """Make the region encoder's word embeddings the language model's own parameter again."""
         self.embedding_layer.weight = self.lang_model.get_input_embeddings().weight

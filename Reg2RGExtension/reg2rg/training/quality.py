@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reg2rg.generation import write_sections
+from reg2rg.generation import Writer
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.phantom import FINDINGS, PhantomCase, make_phantom
 from reg2rg.phantom.wording import read_findings
@@ -75,10 +75,11 @@ def measure_quality(model: Reg2RG, seeds: Iterable[int], max_new_tokens: int = 9
     """Write reports for the phantoms of these seeds and compare their findings with what was planted."""
     quality = Quality(Counts(), {label: Counts() for label in FINDINGS})
     texts: set[str] = set()
+    writer = Writer(model)
     for seed in seeds:
         phantom = make_phantom(seed)
         inputs = prepare(phantom.volume, phantom.masks, model.config.preprocessing)
-        for section in write_sections(model, inputs, max_new_tokens=max_new_tokens):
+        for section in writer.write(inputs, max_new_tokens=max_new_tokens):
             texts.add(section.text)
             quality.total.sections += 1
             quality.total.recognised += section.recognised == section.region
