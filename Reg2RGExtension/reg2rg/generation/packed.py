@@ -52,7 +52,7 @@ class PackedSequence:
         with packed_attention_in(self._causal_lm):
             logits = self._causal_lm(
                 inputs_embeds=tokens.embeddings[None],
-                attention_mask=_mask(texts, new, tokens.embeddings.dtype).to(device),
+                attention_mask=attention_mask(texts, new, tokens.embeddings.dtype)[None].to(device),
                 position_ids=torch.tensor([tokens.positions], device=device),
                 past_key_values=self._cache,
                 use_cache=True,
@@ -72,9 +72,12 @@ class PackedSequence:
         self._texts = self._texts[:length]
 
 
-def _mask(texts: Tensor, new: Tensor, dtype: torch.dtype) -> Tensor:
-    """(1, 1, new, all): 0 where one of the ``new`` last tokens sees another, the lowest number elsewhere."""
+def attention_mask(texts: Tensor, new: Tensor, dtype: torch.dtype) -> Tensor:
+    """Additive mask (1, new, all) of tokens with these bit sets, of which ``new`` are the last ones.
+
+    0 where a token sees another: one before it, or itself, that belongs to all of its texts.
+    """
     seen = (texts & new[:, None]) == new[:, None]
     order = torch.arange(len(texts))
     seen &= order <= order[len(texts) - len(new) :, None]
-    return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)[None, None]
+    return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)[None]

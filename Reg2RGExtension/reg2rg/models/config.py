@@ -119,6 +119,8 @@ class ModelConfig:
     Attributes:
         name: preset or model name, shown in provenance.
         regions_per_prompt: regions asked for in one prompt; 10 is published, 1 writes each region by itself.
+        parallel: trained to write each region of a prompt in a text of its own that sees the prompt alone, all at once;
+            published is one text for all. Not in the paper.
         instruction: the published instruction ends the prompt; False leaves it out. Not in the paper.
     """
 
@@ -131,6 +133,7 @@ class ModelConfig:
     perceiver: PerceiverConfig = field(default_factory=PerceiverConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     regions_per_prompt: int = 10
+    parallel: bool = False
     instruction: bool = True
 
     def to_dict(self) -> dict[str, Any]:

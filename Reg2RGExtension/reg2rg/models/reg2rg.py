@@ -52,7 +52,8 @@ class Reg2RG(nn.Module):
     @property
     def causal_lm(self) -> nn.Module:
         """The transformers model inside ``lang_model``, with its LoRA layers if it has any."""
-        return self.lang_model if self.config.language.lora is None else self.lang_model.get_base_model()
+        wrapped = hasattr(self.lang_model, "get_base_model")
+        return self.lang_model.get_base_model() if wrapped else self.lang_model
 
     def tie_word_embeddings(self) -> None:
         """Make the region encoder's word embeddings the language model's own parameter again."""
@@ -85,7 +86,12 @@ class Reg2RG(nn.Module):
         features: Sequence[PromptFeatures],
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Any:
         """The language model's output (logits, and loss if labels are given) for ids (B, N), right-padded."""
-        embeddings = self.embed(ids, features)
-        return self.lang_model(inputs_embeds=embeddings, attention_mask=attention_mask, labels=labels)
+        return self.lang_model(
+            inputs_embeds=self.embed(ids, features),
+            attention_mask=attention_mask,
+            position_ids=positions,
+            labels=labels,
+        )

@@ -71,15 +71,23 @@ class Quality:
         return "\n".join(lines) + "\n"
 
 
-def measure_quality(model: Reg2RG, seeds: Iterable[int], max_new_tokens: int = 96) -> Quality:
-    """Write reports for the phantoms of these seeds and compare their findings with what was planted."""
+def measure_quality(
+    model: Reg2RG, seeds: Iterable[int], *, parallel: bool = False, max_new_tokens: int = 96
+) -> Quality:
+    """Write reports for the phantoms of these seeds and compare their findings with what was planted.
+
+    Args:
+        parallel: as for Writer.write.
+        max_new_tokens: limit per region.
+    """
     quality = Quality(Counts(), {label: Counts() for label in FINDINGS})
     texts: set[str] = set()
     writer = Writer(model)
+    limit = max_new_tokens * (1 if parallel else model.config.regions_per_prompt)
     for seed in seeds:
         phantom = make_phantom(seed)
         inputs = prepare(phantom.volume, phantom.masks, model.config.preprocessing)
-        for section in writer.write(inputs, max_new_tokens=max_new_tokens):
+        for section in writer.write(inputs, parallel=parallel, max_new_tokens=limit):
             texts.add(section.text)
             quality.total.sections += 1
             quality.total.recognised += section.recognised == section.region

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import FINDINGS
-from reg2rg.prompting import training_ids
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.auxiliary import AuxiliaryHeads, RegionTargets
 from reg2rg.training.cases import RegionSample, TrainingCase
+from reg2rg.training.texts import Sections, collate_texts, packed_text
 
 Log = Callable[[str], None]
 
@@ -68,11 +68,10 @@ def train_text(model: Reg2RG, heads: AuxiliaryHeads, cases: Sequence[TrainingCas
         embedded = encoder.fc(latents)
         geometry = encoder.encode_masks(stacked([sample.mask for sample in samples]).float() / 255)
         regions = torch.cat([embedded[~is_image], geometry], dim=1)
-        owner = [i for i, case in enumerate(batch) for _ in case.regions]
-        images = embedded[is_image]
-        features = [PromptFeatures(images[i], region[None]) for i, region in zip(owner, regions, strict=True)]
-        ids, attention_mask, labels = collate_text(model, samples)
-        text = model(ids, features, attention_mask, labels).loss
+        prompts = _prompts(model, batch, embedded[is_image], regions)
+        texts = collate_texts([packed_text(model, sections) for sections, _ in prompts])
+        features = [features for _, features in prompts]
+        text = model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss
         return {"text": text, "region": 0.25 * heads.region_loss(latents[~is_image], targets_of(samples))}
 
     _optimise(trained, loss, cases, recipe, recipe.text_steps, recipe.text_rate, log, "text")
@@ -107,26 +106,18 @@ def jittered(volumes: Tensor) -> Tensor:
     return torch.where(volumes > -1, changed, volumes)
 
 
-def collate_text(model: Reg2RG, samples: Sequence[RegionSample]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids, attention mask and labels (B, N) of one-region prompts and reports, right-padded; prompts are masked."""
-    encoded = [
-        training_ids(
-            model.tokenizer,
-            model.special,
-            [(REGION_NAMES[sample.region], sample.text)],
-            instruction=model.config.instruction,
-        )
-        for sample in samples
-    ]
-    longest = max(len(ids) for ids, _ in encoded)
-    ids = torch.zeros(len(encoded), longest, dtype=torch.long)
-    attention_mask = torch.zeros_like(ids)
-    labels = torch.full_like(ids, -100)
-    for row, (sequence, prompt_length) in enumerate(encoded):
-        ids[row, : len(sequence)] = torch.tensor(sequence)
-        attention_mask[row, : len(sequence)] = 1
-        labels[row, prompt_length : len(sequence)] = ids[row, prompt_length : len(sequence)]
-    return ids, attention_mask, labels
+def _prompts(
+    model: Reg2RG, cases: Sequence[TrainingCase], images: Tensor, regions: Tensor
+) -> list[tuple[Sections, PromptFeatures]]:
+    """Sections and features of each prompt, from those of the cases' images and of all their regions in turn."""
+    prompts, size, first = [], model.config.regions_per_prompt, 0
+    for case, image in zip(cases, images, strict=True):
+        for start in range(0, len(case.regions), size):
+            group = case.regions[start : start + size]
+            sections = [(REGION_NAMES[sample.region], sample.text) for sample in group]
+            prompts.append((sections, PromptFeatures(image, regions[first : first + len(group)])))
+            first += len(group)
+    return prompts
 
 
 @torch.no_grad()
