@@ -3,8 +3,9 @@
     python Testing/Benchmarks/decoding_quality.py [--quick]
 
 Two models learn the prompt of ten regions for the same number of steps. Both begin as the embedded model, which asks
-for one region a prompt, and only their language models learn: one is taught the published way, all sections in one text,
-the other to write each section from the prompt alone. Each then writes reports of the same held-out phantoms both ways.
+for one region a prompt, and only their language models learn: one is taught the published way, all sections in one
+text, the other to write each section from the prompt alone. Each then writes reports of the same held-out phantoms both
+ways.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
     config = dataclasses.replace(embedded.config, regions_per_prompt=10)
     training = training_cases(embedded, TRAINING_SEEDS[:cases])
     print(f"{cases} training phantoms, {steps} steps of {BATCH}, {test} held-out phantoms")
-    print("| taught to write | writes | region recognised | precision | recall | F1 | side | level | normal as normal |")
+    print("| taught to write | writes | recognised | precision | recall | F1 | side | level | normal as normal |")
     print("|---|---|---|---|---|---|---|---|---|")
     for taught in (False, True):
         model = taught_model(embedded, dataclasses.replace(config, parallel=taught), training, steps)
@@ -108,7 +109,8 @@ def taught_model(embedded: Reg2RG, config: ModelConfig, cases: Sequence[Case], s
         rate.step()
         if step % 20 == 0 or step == steps:
             seconds = (time.monotonic() - started) / step
-            print(f"taught {way(config.parallel)}: step {step}, loss {loss:.3f}, {seconds:.2f} s a step", file=sys.stderr)
+            done = f"taught {way(config.parallel)}: step {step}, loss {loss:.3f}"
+            print(f"{done}, {seconds:.2f} s a step", file=sys.stderr)
     return model.eval()
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AttentionInterface
+
+from reg2rg.torchvision_ops import declare_torchvision_ops
+
+declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
+
+from transformers import AttentionInterface  # noqa: E402
 
 _NAME = "reg2rg_packed"
 

@@ -52,7 +52,8 @@ class Writer:
         """Write one section for each region of ``inputs``, in their order.
 
         Args:
-            only: write about these regions alone, each in a text of its own; the prompt holds them all the same.
+            only: write about these regions alone. The prompt is the same as without; where it holds more than one region,
+                each is written in a text of its own.
             parallel: write each region in a text of its own that continues the prompt, all at once; otherwise the
                 regions of a prompt follow one another in one text, as published.
             sampling: draw by chance; the most probable tokens if None.
@@ -62,16 +63,12 @@ class Writer:
         """
         prompts = self._prompts(inputs, only, cancelled)
         self._run_prompts(prompts)
-        drafts = [
-            draft for prompt in prompts for draft in self._drafts(prompt, only, parallel or bool(only), max_new_tokens)
-        ]
+        drafts = [draft for prompt in prompts for draft in self._drafts(prompt, only, parallel, max_new_tokens)]
         self._write(drafts, Chooser(sampling), on_text, cancelled)
         written = {section.region: section for draft in drafts for section in draft.sections()}
         return [written[name] for name in inputs.textures if name in written]
 
-    def _prompts(
-        self, inputs: ModelInputs, only: Sequence[str], cancelled: Callable[[], bool]
-    ) -> list[_Prompt]:
+    def _prompts(self, inputs: ModelInputs, only: Sequence[str], cancelled: Callable[[], bool]) -> list[_Prompt]:
         """The prompts that hold the wanted regions, embedded."""
         model, config = self.model, self.model.config
         names, size = list(inputs.textures), config.regions_per_prompt
@@ -112,9 +109,10 @@ class Writer:
             self._sequence.add(rest)
         self._prompted = tokens
 
-    def _drafts(self, prompt: _Prompt, only: Sequence[str], each: bool, max_new_tokens: int) -> Iterator[Draft]:
-        """The texts that are to continue a prompt: one for ``each`` region, or one for all of them."""
+    def _drafts(self, prompt: _Prompt, only: Sequence[str], parallel: bool, max_new_tokens: int) -> Iterator[Draft]:
+        """The texts that are to continue a prompt: one for each region, or one for all of them."""
         model, place = self.model, len(prompt.ids) - 1
+        each = parallel or (bool(only) and len(prompt.regions) > 1)
         context = model.config.language.max_position_embeddings
         slots = dict(enumerate(prompt.regions))
         for regions in [{slot: name} for slot, name in slots.items()] if each else [slots]:
