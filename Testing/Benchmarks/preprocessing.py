@@ -90,42 +90,19 @@ def _run_one(way: str, folder: Path, size: tuple[int, int, int]) -> None:
     volume = sitk.ReadImage(str(folder / "volume.mha"))
     masks = RegionMasks(sitk.ReadImage(str(folder / "bits.mha")), "benchmark")
     started = time.perf_counter()
+    inputs = None
     if way == "ours":
         inputs = prepare(volume, masks, PreprocessingConfig())
-        outputs = [inputs.image, *inputs.textures.values(), *inputs.masks.values()]
     elif way == "published":
-        outputs = _published(volume, masks)
-    else:
-        outputs = []
+        import published  # here: its imports count as memory, too
+
+        inputs = published.preprocess(volume, masks)
     seconds = time.perf_counter() - started
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # Linux counts in kB
-    if outputs:
+    if inputs:
+        outputs = [inputs.image, *inputs.textures.values(), *inputs.masks.values()]
         np.save(folder / f"{way}.npy", torch.stack(outputs).numpy())
     print(json.dumps({"seconds": seconds, "gigabytes": gigabytes}))
-
-
-def _published(volume: sitk.Image, masks: RegionMasks) -> list[torch.Tensor]:
-    from monai.transforms import CropForeground, CropForegroundd, Resize, Resized
-
-    size = (256, 256, 64)
-    # One channel, float32: the masks come as one file a region.
-    image = torch.from_numpy(sitk.GetArrayFromImage(volume).T.astype(np.float32))[None]
-    arrays = {name: torch.from_numpy(masks.array(name).T.astype(np.float32))[None] for name in REGION_NAMES}
-
-    def unit(hu: torch.Tensor) -> torch.Tensor:
-        return ((hu.clamp(-1000, 200) + 400) / 600).repeat(3, 1, 1, 1)
-
-    crop, resize = CropForeground(select_fn=lambda v: v > -1000, margin=0), Resize(size, mode="area")
-    textures = []
-    for mask in arrays.values():
-        region = image * mask
-        region[mask == 0] = -1024
-        textures.append(unit(resize(crop(region))))
-    data = {"image": image, "masks": torch.cat(list(arrays.values()))}
-    data = CropForegroundd(keys=["image", "masks"], source_key="image", select_fn=lambda v: v > -1000, margin=0)(data)
-    data = Resized(keys=["image", "masks"], spatial_size=size, mode="area")(data)
-    whole = unit(torch.as_tensor(data["image"]))
-    return [torch.as_tensor(t[0]) for t in (whole, *textures)] + list(torch.as_tensor(data["masks"]))
 
 
 def _largest_difference(folder: Path) -> float:
