@@ -55,8 +55,10 @@ def assemble(
             setattr(model.lang_model.get_submodule(parent), attribute, layer)
         else:
             _place(model, name, read(name), device, dtype if name.startswith("lang_model.") else torch.float32)
+    head = model.lang_model.get_output_embeddings()
     if config.language.tie_word_embeddings:
-        model.lang_model.get_output_embeddings().weight = model.lang_model.get_input_embeddings().weight
+        head.weight = model.lang_model.get_input_embeddings().weight
+    head.register_forward_pre_hook(_contiguous)
     model.tie_word_embeddings()
     rebuild_rotary_tables(model.lang_model, config.language, device)
     return model
@@ -68,6 +70,11 @@ def _place(model: nn.Module, name: str, tensor: Tensor, device: str, dtype: torc
     owner = model.get_submodule(path)
     trained = getattr(owner, attribute).requires_grad
     setattr(owner, attribute, nn.Parameter(tensor.detach().to(device, dtype, copy=True), requires_grad=trained))
+
+
+def _contiguous(head: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+    """The last position of a batch is no contiguous tensor: torch would copy a 16-bit head once a sequence for it."""
+    return (arguments[0].contiguous(),)
 
 
 def _second_names(model: Reg2RG) -> set[str]:

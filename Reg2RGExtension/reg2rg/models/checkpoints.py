@@ -29,7 +29,7 @@ CARD_FILE = "MODEL_CARD.md"
 
 
 def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype | None = torch.float32, card: str) -> None:
-    """Write a model folder; weights are stored as ``dtype`` or, if None, as they are. ``card``: text of MODEL_CARD.md."""
+    """Write a model folder; weights are stored as ``dtype``, or as they are if None. ``card``: MODEL_CARD.md's text."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items() if name != TIED}
     save_file(_without_shared_storage(tensors, model), folder / WEIGHTS_FILE)

@@ -15,7 +15,7 @@ from reg2rg.errors import InputError
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 QUANTIZED = ("8bit", "4bit")
 
-_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.0, "4bit": 0.5 + 1 / 64}  # a scale of one byte for 64 weights
+_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.0, "4bit": 0.5 + 1 / 64}  # 64 weights share a byte of scale
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OUTLIERS = 6.0
 """Activations beyond it are multiplied in 16 bits (LLM.int8, Dettmers et al. 2022)."""
