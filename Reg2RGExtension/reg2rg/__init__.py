@@ -2,12 +2,12 @@
 
 The rooms of the engine, in the order data flows through them (a room imports only rooms above it):
 
-    errors, scratch, resources, torchvision_ops     what all rooms need
+    errors, scratch, resources, devices, torchvision_ops     what all rooms need
     regions, volumes, segmentation, preprocessing   from a CT to the model's tensors
     models, prompting, generation                   from tensors to text
     report, impression, exports                     what was written, and the forms it leaves in
     events, request, failures, pipeline             the whole way
-    worker, cli (terminal, information, devices, quiet)   its front ends
+    worker, cli (terminal, information, quiet)      its front ends
 
 training and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk or vtk.
 """

@@ -46,6 +46,7 @@ Weights = Annotated[Path | None, typer.Option(help="Folder with TotalSegmentator
 Fast = Annotated[bool, typer.Option("--fast", help="Segment faster and coarser (totalsegmentator).")]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
 Model = Annotated[str | None, typer.Option(help="Name of an installed model, or a model folder.")]
+Precision = Annotated[str, typer.Option(help="Of the language model: auto, fp32, bf16, fp16, 8bit or 4bit.")]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Limit of what the model writes per prompt.")]
 Seed = Annotated[int, typer.Option(help="Of random numbers.")]
 
@@ -72,6 +73,7 @@ def report(
     weights: Weights = None,
     fast: Fast = False,
     device: Device = "auto",
+    precision: Precision = "auto",
     max_new_tokens: MaxNewTokens = 500,
     series: Series = None,
     seed: Seed = 0,
@@ -91,6 +93,7 @@ def report(
             fast=fast,
             device=device,
             model=model,
+            precision=precision,
             max_new_tokens=max_new_tokens,
             seed=seed,
         )
@@ -185,6 +188,7 @@ def models() -> None:
         print(f"{model.folder.name}  {model.megabytes:.1f} MB  sha256 {model.sha256 or 'unknown'}")
         print(f"  {model.folder}")
         print(f"  {model.about}")
+        print(f"  A report needs about {model.memory}.")
         print(f"  {model.problem or 'All its files agree with their checksums.'}")
     if not found:
         raise Reg2RGError(f"No models are installed in {resources_folder()}.")

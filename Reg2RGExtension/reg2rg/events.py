@@ -33,6 +33,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something the user should know that stops nothing, one line: the run does otherwise than one would wish."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class RegionsFound:
     """The regions have been segmented.
 
@@ -110,10 +117,13 @@ class Heartbeat:
     running: bool
 
 
-Event = Progress | RegionsFound | SectionText | SectionWritten | ReportDone | Failure | Stopped | Ready | Heartbeat
+Event = (
+    Progress | Notice | RegionsFound | SectionText | SectionWritten | ReportDone | Failure | Stopped | Ready | Heartbeat
+)
 
 _NAMES: dict[str, type] = {
     "progress": Progress,
+    "notice": Notice,
     "regions_found": RegionsFound,
     "section_text": SectionText,
     "section_written": SectionWritten,

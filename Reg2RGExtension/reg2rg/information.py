@@ -11,7 +11,7 @@ from pathlib import Path
 from reg2rg import __version__
 from reg2rg.errors import InputError
 
-_PACKAGES = ("torch", "transformers", "peft", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
+_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class ModelInformation:
 
     Attributes:
         about: first paragraph of its model card.
+        memory: what a report of ten regions needs in each precision, in words.
         megabytes: size of all its files.
         sha256: hash of its weights; None if ``problem`` keeps it from being known.
         problem: why it cannot be used; None if all its files agree with their checksums.
@@ -27,6 +28,7 @@ class ModelInformation:
 
     folder: Path
     about: str
+    memory: str
     megabytes: float
     sha256: str | None
     problem: str | None
@@ -36,16 +38,27 @@ def describe_model(folder: Path) -> ModelInformation:
     """Look at a model folder and check its files against their checksums."""
     from reg2rg.models.checkpoints import CARD_FILE, model_hash, verify_model
 
-    sha256 = problem = None
+    memory, sha256, problem = "an unknown amount of memory", None, None
     try:
         sha256 = model_hash(folder)
         verify_model(folder)
+        memory = _memory_in_words(folder)
     except InputError as error:
         problem = str(error)
     card = folder / CARD_FILE
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     about = _first_paragraph(card.read_text()) if card.is_file() else ""
-    return ModelInformation(folder, about, megabytes, sha256, problem)
+    return ModelInformation(folder, about, memory, megabytes, sha256, problem)
+
+
+def _memory_in_words(folder: Path) -> str:
+    from reg2rg.models.checkpoints import read_config
+    from reg2rg.models.memory import ModelSize, gigabytes, memory_needed
+
+    config = read_config(folder)
+    size = ModelSize.of(config)
+    precisions = ("fp32", "bf16", "8bit", "4bit")
+    return ", ".join(f"{gigabytes(memory_needed(config, size, name).total)} in {name}" for name in precisions)
 
 
 def describe_installation() -> dict[str, str]:

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from reg2rg.devices import choose_device
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import Event, Progress, RegionsFound, ReportDone, SectionText, SectionWritten, Stage
+from reg2rg.events import Event, Notice, Progress, RegionsFound, ReportDone, SectionText, SectionWritten, Stage
 from reg2rg.exports.folder import SEGMENTATION_FILE, write_report_folder
 from reg2rg.exports.segmentation import write_segmentation
 from reg2rg.information import versions
@@ -30,6 +30,7 @@ from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
     from reg2rg.generation import WrittenSection
+    from reg2rg.models.placement import Placement
     from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.preprocessing import ModelInputs
 
@@ -50,17 +51,19 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
     model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
         volume = _read(request, journey)
+        placement = _place(request, model_folder, journey)
         device = choose_device(request.device)
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
         inputs = _prepare(model_folder, volume, masks, request.only, journey)
-        model, sha256 = _load(model_folder, device, journey)
+        model, sha256 = _load(model_folder, placement, journey)
         written = _write(request, model, inputs, volume, masks, journey)
         with journey.stage(Stage.SAVE, "Writing the report folder"):
             provenance = Provenance(
                 model=model.config.name,
                 model_sha256=sha256,
                 decoding="greedy",
-                device=device,
+                device=placement.device,
+                precision=placement.precision,
                 seed=request.seed,
                 max_new_tokens=request.max_new_tokens,
                 segmenter=masks.segmenter,
@@ -150,21 +153,42 @@ def _prepare(
         return prepare(volume, masks, read_config(model_folder).preprocessing, only or None)
 
 
-def _load(model_folder: Path, device: str, journey: _Journey) -> tuple[Reg2RG, str]:
+def _place(request: ReportRequest, model_folder: Path, journey: _Journey) -> Placement:
+    """Where the model will run, and how; what cannot be is refused before the regions take their minutes."""
+    from reg2rg.models.checkpoints import model_hash
+
+    sha256 = model_hash(model_folder)
+    placement = _placed(model_folder, sha256, request.device, request.precision, request.max_new_tokens)
+    if placement.notice:
+        journey.tell(Notice(placement.notice))
+    return placement
+
+
+@functools.lru_cache(maxsize=1)
+def _placed(model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int) -> Placement:
+    """Kept as long as the model is: its own memory would speak against it the next time. Made for all ten regions."""
+    from reg2rg.models.checkpoints import read_config
+    from reg2rg.models.placement import choices, place
+
+    _loaded.cache_clear()
+    return place(read_config(model_folder), choices(device, precision), max_new_tokens=max_new_tokens)
+
+
+def _load(model_folder: Path, placement: Placement, journey: _Journey) -> tuple[Reg2RG, str]:
     """The model and the hash of its weights."""
     with journey.stage(Stage.LOAD, "Loading the model"):
         from reg2rg.models.checkpoints import model_hash
 
         sha256 = model_hash(model_folder)
-        return _loaded(model_folder, device, sha256), sha256
+        return _loaded(model_folder, placement.device, placement.precision, sha256), sha256
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(model_folder: Path, device: str, sha256: str) -> Reg2RG:
+def _loaded(model_folder: Path, device: str, precision: str, sha256: str) -> Reg2RG:
     """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
     from reg2rg.models.checkpoints import load_model
 
-    return load_model(model_folder, device)
+    return load_model(model_folder, device, precision)
 
 
 def _write(

@@ -104,8 +104,8 @@ def _last_part(instruction: bool) -> str:
 
 
 def _encode(tokenizer: Any, parts: Sequence[Any]) -> list[int]:
-    """BOS and the parts. Text between special tokens is encoded by itself, as the published tokenizer does."""
-    ids = [tokenizer.bos_token_id]
+    """BOS, if there is one, and the parts. Text between special tokens is encoded by itself, as the published does."""
+    ids = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     for part in parts:
         ids += tokenizer.encode(part, add_special_tokens=False) if isinstance(part, str) else part
     return ids

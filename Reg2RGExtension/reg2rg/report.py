@@ -26,7 +26,8 @@ from reg2rg.regions import get_region, in_reading_order
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added the precision to the provenance. Reports of version 1 are read, too: scenes and folders hold them."""
 
 
 class State(str, Enum):
@@ -99,6 +100,7 @@ class Provenance:
     Attributes:
         model, model_sha256: name and hash of the weights.
         decoding: how tokens were drawn.
+        precision: of the language model's weights.
         versions: package -> version.
         segmenter, segmenter_reason: what made the regions, and why it did.
         created: UTC, ISO 8601.
@@ -110,6 +112,7 @@ class Provenance:
     model_sha256: str
     decoding: str
     device: str
+    precision: str
     seed: int
     max_new_tokens: int
     segmenter: str
@@ -149,6 +152,7 @@ class Report:
             raise InputError(f"The report is not readable as JSON ({error}).") from error
         if not isinstance(values, dict) or "schema_version" not in values:
             raise InputError("This is no report: it has no schema_version.")
+        _upgrade(values)
         if values["schema_version"] != SCHEMA_VERSION:
             version = _shown(values["schema_version"])
             raise InputError(f"The report has schema version {version}; this program reads {SCHEMA_VERSION}.")
@@ -242,6 +246,13 @@ def _measure(volume: sitk.Image, mask: np.ndarray) -> tuple[float, float]:
     measured = hu[hu > LOWEST_HU]
     millilitres = mask.sum() * float(np.prod(volume.GetSpacing())) / 1000
     return round(millilitres, 1), round(float(measured.mean()), 1) if measured.size else float(LOWEST_HU)
+
+
+def _upgrade(values: dict[str, Any]) -> None:
+    """Turn what version 1 stored into what we read; its language models were all in float32."""
+    if values["schema_version"] == 1 and isinstance(values.get("provenance"), dict):
+        values["provenance"].setdefault("precision", "fp32")
+        values["schema_version"] = SCHEMA_VERSION
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

@@ -44,12 +44,14 @@ class ReportRequest(SegmentRequest):
 
     Attributes:
         model: name of an installed model or a model folder; the embedded model if None.
+        precision: of the language model, one of reg2rg.models.precision.PRECISIONS, or "auto".
         max_new_tokens: limit of what the model writes per prompt.
         seed: of torch's random numbers; greedy writing draws none, so it is for the record.
         only: regions to write about; all that are found if empty.
     """
 
     model: str | None = None
+    precision: str = "auto"
     max_new_tokens: int = 500
     seed: int = 0
     only: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ _KINDS = {
     "fast": bool,
     "device": str,
     "model": str,
+    "precision": str,
     "max_new_tokens": int,
     "seed": int,
     "only": list,

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from reg2rg.events import Event, Progress, RegionsFound, Stage
+from reg2rg.events import Event, Notice, Progress, RegionsFound, Stage
 from reg2rg.regions import get_region
 
 
@@ -29,6 +29,8 @@ class _Lines:
     def show(self, event: Event) -> None:
         if isinstance(event, RegionsFound):
             print(_regions_line(event), file=sys.stderr)
+        elif isinstance(event, Notice):
+            print(event.message, file=sys.stderr)
         elif isinstance(event, Progress) and event.message != self._last:
             self._last = event.message
             print(event.message, file=sys.stderr)
@@ -49,6 +51,8 @@ def _bars() -> Iterator[Callable[[Event], None]]:
         def show(event: Event) -> None:
             if isinstance(event, RegionsFound):
                 bars.console.print(_regions_line(event), markup=False, highlight=False)
+            if isinstance(event, Notice):
+                bars.console.print(event.message, markup=False, highlight=False)
             if not isinstance(event, Progress):
                 return
             if event.stage not in tasks:

@@ -8,28 +8,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from reg2rg.errors import InputError
+from reg2rg.models.assembly import TIED, Shape, assemble
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.language_model import rebuild_rotary_tables
 from reg2rg.models.reg2rg import Reg2RG
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CHECKSUMS_FILE = "SHA256SUMS"
 CARD_FILE = "MODEL_CARD.md"
-TIED = "embedding_layer.weight"
 
 
-def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype = torch.float32, card: str) -> None:
-    """Write a model folder; weights are stored as ``dtype``, ``card`` is the text of MODEL_CARD.md."""
+def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype | None = torch.float32, card: str) -> None:
+    """Write a model folder; weights are stored as ``dtype``, or as they are if None. ``card``: MODEL_CARD.md's text."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items() if name != TIED}
     save_file(_without_shared_storage(tensors, model), folder / WEIGHTS_FILE)
@@ -41,38 +41,25 @@ def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype = torch.float3
     (folder / CHECKSUMS_FILE).write_text("".join(lines))
 
 
-def load_model(folder: Path, device: str = "cpu") -> Reg2RG:
-    """The model of a verified folder, in evaluation mode, float32; InputError says what is missing or damaged."""
+def load_model(folder: Path, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
+    """The model of a verified folder, in evaluation mode; InputError says what is missing or damaged.
+
+    Weights go from the file into their place one by one: memory never holds more than the model and one tensor.
+    """
     verify_model(folder)
     config = read_config(folder)
     try:
-        state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
+        shapes, read = _open_weights(folder / WEIGHTS_FILE)
+        model = assemble(config, shapes, read, device, precision)
     except SafetensorError as error:
         raise InputError(f"{folder / WEIGHTS_FILE} is not a readable safetensors file ({error}).") from error
-    model = load_state(config, state)
     model.tokenizer = _load_tokenizer(folder)
-    return model.to(device).eval()
+    return model.eval()
 
 
 def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
-    """A model of this config holding these tensors, named as published; InputError lists those that do not fit.
-
-    Built on the meta device, so memory holds the weights once. Rotary buffers of old checkpoints are left out: they are
-    computed, not learned.
-    """
-    with torch.device("meta"):
-        model = Reg2RG(config)
-    state = {name: tensor for name, tensor in state.items() if not name.endswith("rotary_emb.inv_freq")}
-    if config.language.tie_word_embeddings:
-        head = next(name for name in model.state_dict() if name.endswith("lm_head.weight"))
-        state.setdefault(head, state.get(head.replace("lm_head", "model.embed_tokens")))
-    _check_fit(
-        {n: t for n, t in model.state_dict().items() if n != TIED}, {n: t for n, t in state.items() if n != TIED}
-    )
-    model.load_state_dict(state, strict=False, assign=True)
-    model.tie_word_embeddings()
-    rebuild_rotary_tables(model.lang_model, config.language)
-    return model
+    """A model of this config holding these tensors as float32; InputError lists those that do not fit."""
+    return assemble(config, {name: tuple(tensor.shape) for name, tensor in state.items()}, state.__getitem__)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -120,6 +107,20 @@ def _checksums(folder: Path) -> dict[str, str]:
     return checksums
 
 
+def _open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
+    """Shapes of the tensors in a safetensors file, and what reads one of them.
+
+    The file is opened anew for each: what has been read through one mapping would count as our memory until its end.
+    """
+
+    def read(name: str) -> Tensor:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(name)
+
+    with safe_open(path, "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, read
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         if hasattr(hashlib, "file_digest"):  # Python 3.11
@@ -135,19 +136,6 @@ def _without_shared_storage(tensors: dict[str, Tensor], model: Reg2RG) -> dict[s
     if not model.config.language.tie_word_embeddings:
         return tensors
     return {name: tensor for name, tensor in tensors.items() if not name.endswith("lm_head.weight")}
-
-
-def _check_fit(expected: dict[str, Tensor], given: dict[str, Tensor]) -> None:
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - given.keys())]
-    problems += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys())]
-    problems += [
-        f"{name} has shape {tuple(given[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & given.keys())
-        if given[name].shape != expected[name].shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InputError(f"The weights do not fit the model's config: {'; '.join(problems[:5])}{more}.")
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -93,9 +93,14 @@ class LoraSettings:
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """Shape of the LLaMA-family language model, in transformers' terms, and its LoRA.
+    """The LLaMA-family language model, in transformers' terms, and its LoRA.
 
     Attributes:
+        model_type: transformers' name of the architecture, one of reg2rg.models.language_model.LLAMA_FAMILY.
+        head_dim: width of an attention head; None is hidden_size / num_attention_heads.
+        bos_token_id, eos_token_id, pad_token_id: the tokenizer's; None where it has none.
+        other: fields of transformers' config of that architecture that differ from its defaults, such as
+            rope_parameters, attention_bias or sliding_window.
         lora: None trains the language model whole.
     """
 
@@ -109,6 +114,12 @@ class LanguageConfig:
     rms_norm_eps: float = 1e-5
     rope_theta: float = 10000.0
     tie_word_embeddings: bool = False
+    model_type: str = "llama"
+    head_dim: int | None = None
+    bos_token_id: int | None = 1
+    eos_token_id: int | None = 2
+    pad_token_id: int | None = 0
+    other: dict[str, Any] = field(default_factory=dict)
     lora: LoraSettings | None = field(default_factory=LoraSettings)
 
 

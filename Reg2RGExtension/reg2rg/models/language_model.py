@@ -1,54 +1,40 @@
-"""The language model: a LLaMA-family causal LM from transformers, with LoRA from peft."""
+"""The language model: any LLaMA-family causal LM that transformers builds, with LoRA from peft."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
+from reg2rg.errors import InputError
 from reg2rg.models.config import LanguageConfig, LoraSettings
 from reg2rg.torchvision_ops import declare_torchvision_ops
 
 declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
 
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding  # noqa: E402
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig  # noqa: E402
 
-BOS_ID = 1
-EOS_ID = 2
-PAD_ID = 0
+LLAMA_FAMILY = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite")
+"""Architectures that are built, each tested: RMSNorm, rotary positions, gated MLP, grouped heads."""
+
+_OURS = {field.name for field in dataclasses.fields(LanguageConfig)} - {"other", "lora", "rope_theta"}
+"""Fields that transformers' config has under the same name."""
+
+_OF_TRAINING = {"initializer_range", "attention_dropout", "use_cache", "pretraining_tp"}
+"""Fields of transformers' config that say nothing about what the model computes."""
 
 
 def build_language_model(config: LanguageConfig) -> nn.Module:
-    """A LLaMA of this shape with fresh weights, wrapped in LoRA if the config has it."""
-    model = LlamaForCausalLM(_llama_config(config))
-    return model if config.lora is None else _with_lora(model, config.lora)
+    """A language model of this shape with fresh weights, wrapped in LoRA if the config has it."""
+    return with_lora(AutoModelForCausalLM.from_config(transformers_config(config)), config.lora)
 
 
-def rebuild_rotary_tables(model: nn.Module, config: LanguageConfig) -> None:
-    """Recompute the rotary tables, which no checkpoint stores, after building on the meta device."""
-    for module in model.modules():
-        if hasattr(module, "rotary_emb"):
-            module.rotary_emb = LlamaRotaryEmbedding(_llama_config(config))
-
-
-def _llama_config(config: LanguageConfig) -> LlamaConfig:
-    return LlamaConfig(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.num_hidden_layers,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_key_value_heads,
-        max_position_embeddings=config.max_position_embeddings,
-        rms_norm_eps=config.rms_norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        tie_word_embeddings=config.tie_word_embeddings,
-        bos_token_id=BOS_ID,
-        eos_token_id=EOS_ID,
-        pad_token_id=PAD_ID,
-    )
-
-
-def _with_lora(model: LlamaForCausalLM, lora: LoraSettings) -> nn.Module:
+def with_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
+    """The model wrapped in fresh LoRA, which changes nothing before it is trained; as it is for None."""
+    if lora is None:
+        return model
     from peft import LoraConfig, get_peft_model
 
     return get_peft_model(
@@ -61,3 +47,59 @@ def _with_lora(model: LlamaForCausalLM, lora: LoraSettings) -> nn.Module:
             target_modules=list(lora.targets),
         ),
     )
+
+
+def rebuild_rotary_tables(model: nn.Module, config: LanguageConfig, device: str) -> None:
+    """Recompute the rotary tables, which no checkpoint stores, after building on the meta device."""
+    for module in model.modules():
+        if hasattr(module, "rotary_emb"):
+            module.rotary_emb = type(module.rotary_emb)(transformers_config(config)).to(device)
+
+
+def transformers_config(config: LanguageConfig) -> PreTrainedConfig:
+    """Transformers' own config; InputError for an architecture or a field that is not of the LLaMA family."""
+    allowed = _architecture_fields(config.model_type)
+    if not isinstance(config.other, Mapping) or not config.other.keys() <= allowed:
+        raise InputError(
+            f"other of the model's language model is {config.other!r}; expected fields of {config.model_type}: "
+            f"{', '.join(sorted(allowed))}."
+        )
+    values = {name: getattr(config, name) for name in _OURS}
+    if config.head_dim is None:
+        del values["head_dim"]  # some architectures have no such field
+    rope = {"rope_type": "default", "rope_theta": config.rope_theta, **config.other.get("rope_parameters", {})}
+    return AutoConfig.for_model(**{**values, **config.other, "rope_parameters": rope})
+
+
+def language_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings | None) -> LanguageConfig:
+    """Our description of a language model of transformers; the tokenizer has the last word on special tokens.
+
+    A padding token that ends texts as well is left out: transformers would never train its embedding.
+    """
+    allowed = _architecture_fields(source.model_type)
+    values = source.to_dict()
+    rope = dict(values["rope_parameters"])
+    eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    config = LanguageConfig(
+        **{
+            **{name: values.get(name) for name in _OURS},
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": eos,
+            "pad_token_id": pad if pad != eos else None,
+        },
+        rope_theta=rope.pop("rope_theta"),
+        lora=lora,
+    )
+    usual = transformers_config(config).to_dict()
+    other = {name: values[name] for name in sorted(allowed - {"rope_parameters"}) if values[name] != usual[name]}
+    if rope != {"rope_type": "default"}:
+        other["rope_parameters"] = rope
+    return dataclasses.replace(config, other=other)
+
+
+def _architecture_fields(model_type: str) -> set[str]:
+    """Names that ``LanguageConfig.other`` may hold: no more than the architecture itself declares."""
+    if model_type not in LLAMA_FAMILY:
+        raise InputError(f"The language model is of type {model_type!r}; expected one of {', '.join(LLAMA_FAMILY)}.")
+    general = PreTrainedConfig().to_dict().keys()
+    return set(AutoConfig.for_model(model_type).to_dict()) - general - _OURS - _OF_TRAINING

@@ -37,12 +37,13 @@ class Reg2RG(nn.Module):
         special: ids of the special tokens.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, language_model: nn.Module | None = None) -> None:
+        """Fresh weights, those of the language model excepted if one is given (of this config, LoRA around it)."""
         super().__init__()
         self.config = config
         self.tokenizer: Any = None
         self.special = SpecialTokens(config.language.vocab_size, config.perceiver.latents)
-        self.lang_model = build_language_model(config.language)
+        self.lang_model = build_language_model(config.language) if language_model is None else language_model
         self.embedding_layer = RegionEncoder(config, self.lang_model.get_input_embeddings().weight)
 
     @property
