@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def repository() -> Path:
     """Top level of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests, and the processes they start, see only the installed models."""
+    os.environ["REG2RG_MODELS"] = str(tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="session")

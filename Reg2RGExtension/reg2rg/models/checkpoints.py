@@ -5,7 +5,6 @@ Weights keep the published tensor names. The word embeddings, twice in the publi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -17,13 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from reg2rg.errors import InputError
+from reg2rg.models.checksums import CHECKSUMS_FILE, read_checksums, sha256, write_checksums
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.fit import list_misfits, refuse_misfits
 from reg2rg.models.language_model import rebuild_rotary_tables
 from reg2rg.models.reg2rg import Reg2RG
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-CHECKSUMS_FILE = "SHA256SUMS"
 CARD_FILE = "MODEL_CARD.md"
 TIED = "embedding_layer.weight"
 
@@ -36,9 +36,7 @@ def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype = torch.float3
     (folder / CONFIG_FILE).write_text(json.dumps(model.config.to_dict(), indent=2) + "\n")
     model.tokenizer.save_pretrained(folder)
     (folder / CARD_FILE).write_text(card)
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE)
-    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
-    (folder / CHECKSUMS_FILE).write_text("".join(lines))
+    write_checksums(folder)
 
 
 def load_model(folder: Path, device: str = "cpu") -> Reg2RG:
@@ -66,9 +64,8 @@ def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
     if config.language.tie_word_embeddings:
         head = next(name for name in model.state_dict() if name.endswith("lm_head.weight"))
         state.setdefault(head, state.get(head.replace("lm_head", "model.embed_tokens")))
-    _check_fit(
-        {n: t for n, t in model.state_dict().items() if n != TIED}, {n: t for n, t in state.items() if n != TIED}
-    )
+    expected, given = ({n: t.shape for n, t in s.items() if n != TIED} for s in (model.state_dict(), state))
+    refuse_misfits(list_misfits(expected, given))
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_word_embeddings()
     rebuild_rotary_tables(model.lang_model, config.language)
@@ -95,7 +92,7 @@ def verify_model(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path} is missing from the model folder; copy or fetch the model again.")
-        if _sha256(path) != expected:
+        if sha256(path) != expected:
             raise InputError(
                 f"{path} is damaged: its SHA-256 differs from {CHECKSUMS_FILE}; copy or fetch the model again."
             )
@@ -107,27 +104,10 @@ def model_hash(folder: Path) -> str:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    path = folder / CHECKSUMS_FILE
-    try:
-        pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-        checksums = {name: digest for digest, name in pairs}
-    except FileNotFoundError:
-        raise InputError(f"{folder} holds no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not a list of checksums and file names.") from error
+    checksums = read_checksums(folder)
     if WEIGHTS_FILE not in checksums:
-        raise InputError(f"{path} does not list {WEIGHTS_FILE}.")
+        raise InputError(f"{folder / CHECKSUMS_FILE} does not list {WEIGHTS_FILE}.")
     return checksums
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        if hasattr(hashlib, "file_digest"):  # Python 3.11
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
 
 
 def _without_shared_storage(tensors: dict[str, Tensor], model: Reg2RG) -> dict[str, Tensor]:
@@ -135,19 +115,6 @@ def _without_shared_storage(tensors: dict[str, Tensor], model: Reg2RG) -> dict[s
     if not model.config.language.tie_word_embeddings:
         return tensors
     return {name: tensor for name, tensor in tensors.items() if not name.endswith("lm_head.weight")}
-
-
-def _check_fit(expected: dict[str, Tensor], given: dict[str, Tensor]) -> None:
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - given.keys())]
-    problems += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys())]
-    problems += [
-        f"{name} has shape {tuple(given[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & given.keys())
-        if given[name].shape != expected[name].shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InputError(f"The weights do not fit the model's config: {'; '.join(problems[:5])}{more}.")
 
 
 def _load_tokenizer(folder: Path) -> Any:
