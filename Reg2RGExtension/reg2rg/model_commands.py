@@ -99,3 +99,48 @@ def _say_differences(plan: ImportPlan) -> None:
 
     if differences := list_differences(plan.config):
         print(f"Not as in the published model: {', '.join(differences)}.", file=sys.stderr)
+
+
+@models.command()
+def add(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Without it: what can be added.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FOLDER", help="Folder with the files; nothing is fetched.")
+    ] = None,
+    tokenizer: Tokenizer = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Fetch a model of the catalogue, or take it from a folder."""
+    from reg2rg.models import user_models
+    from reg2rg.models.catalogue.adding import add_model
+    from reg2rg.models.catalogue.entries import describe, find_entry, list_entries
+    from reg2rg.terminal import shown_task
+
+    if name is None:
+        print("\n".join(describe(entry) for entry in list_entries()))
+        return
+    entry = find_entry(name)
+    print(describe(entry), file=sys.stderr)
+    if not yes:
+        where = f"Fetch {entry.bytes / 1e6:,.0f} MB" if source is None else f"Take it from {source}"
+        _confirm(f"{where}, into {user_models()}, under these terms?")
+    told: list[str] = []
+    try:
+        with shown_task() as notify:
+            folder = add_model(entry, source=source, tokenizer=tokenizer, notify=notify, tell=told.append)
+    except KeyboardInterrupt:
+        print("What was fetched so far is kept; the same command goes on from there.", file=sys.stderr)
+        raise
+    print(*told, sep="\n", file=sys.stderr)
+    print(folder)
+
+
+def _confirm(question: str) -> None:
+    from reg2rg.errors import InputError
+
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # nobody is there to answer
+        agreed = False
+    if not agreed:
+        raise InputError("Not confirmed, so nothing was done; --yes confirms.")

@@ -6,13 +6,11 @@ import json
 import os
 import pickle
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 import torch
@@ -22,7 +20,6 @@ from safetensors.torch import load_file, save_file
 from test_cli import refused, reg2rg
 from torch import Tensor
 
-from reg2rg.cli import main
 from reg2rg.errors import InputError
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import TIED, load_model, model_hash, verify_model
@@ -52,21 +49,6 @@ def checkpoint(state: dict[str, Tensor], tmp_path: Path) -> Path:
 def saved(content: object, path: Path, **options) -> Path:
     torch.save(content, path, **options)
     return path
-
-
-@pytest.fixture
-def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
-    """`reg2rg models ...` in this process, which has torch loaded already."""
-
-    def run(*arguments: object) -> CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["reg2rg", "models", *map(str, arguments)])
-        interrupt = signal.getsignal(signal.SIGINT)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        signal.signal(signal.SIGINT, interrupt)
-        return CompletedProcess(sys.argv, ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 def planned(*files: Path, **options) -> ImportPlan:
@@ -370,7 +352,6 @@ def test_a_full_disk_leaves_nothing_behind(checkpoint, tokenizer, tmp_path):
 
 MEASURED = """
 import sys
-from reg2rg.cli import main
 try:
     main()
 finally:
