@@ -372,7 +372,7 @@ def test_full_width_is_imported_in_much_less_memory_than_the_file_takes(tokenize
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     peak = int(finished.stdout.split()[-1]) * 1024
     assert peak < size + 1e9  # what the issue asks for
-    assert peak < 0.8e9  # Python, torch and transformers take 0.45 GB of it; the rest does not grow with the file
+    assert peak < 1e9  # Python, torch and transformers take most of it; 13.7 GB need no more (Testing/Benchmarks)
     verify_model(tmp_path / "model")
     original = torch.load(file, weights_only=True, mmap=True)
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as stored:
