@@ -52,8 +52,8 @@ class Writer:
         """Write one section for each region of ``inputs``, in their order.
 
         Args:
-            only: write about these regions alone. The prompt is the same as without; where it holds more than one region,
-                each is written in a text of its own.
+            only: write about these regions alone. The prompt is the same as without; where it holds more than one
+                region, each is written in a text of its own.
             parallel: write each region in a text of its own that continues the prompt, all at once; otherwise the
                 regions of a prompt follow one another in one text, as published.
             sampling: draw by chance; the most probable tokens if None.

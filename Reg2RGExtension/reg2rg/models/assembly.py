@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.fit import Shape, list_misfits, refuse_misfits
 from reg2rg.models.language_model import rebuild_rotary_tables
 from reg2rg.models.precision import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantized
 from reg2rg.models.reg2rg import Reg2RG
 
 TIED = "embedding_layer.weight"
 """The word embeddings' second name in the published state dict."""
-
-Shape = tuple[int, ...]
 
 
 def assemble(
@@ -44,7 +42,7 @@ def assemble(
     wanted = dict(model.named_parameters())  # names each shared parameter once: by the language model's input
     given = {name: shape for name, shape in shapes.items() if not name.endswith("rotary_emb.inv_freq")}
     tied = _second_names(model) if config.language.tie_word_embeddings else set()
-    _check_fit({n: tuple(p.shape) for n, p in wanted.items()}, given, optional={TIED} | tied)
+    refuse_misfits(_misfits({n: tuple(p.shape) for n, p in wanted.items()}, given, optional={TIED} | tied))
     dtype = compute_dtype(precision, device)
     layers = quantizable_layers(model.lang_model) if precision in QUANTIZED else {}
     for name in wanted:
@@ -83,14 +81,8 @@ def _second_names(model: Reg2RG) -> set[str]:
     return {f"lang_model.{name}.weight" for name, module in model.lang_model.named_modules() if module is head}
 
 
-def _check_fit(expected: Mapping[str, Shape], given: Mapping[str, Shape], optional: set[str]) -> None:
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - given.keys() - optional)]
-    problems += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys() - optional)]
-    problems += [
-        f"{name} has shape {given[name]}, expected {expected[name]}"
-        for name in sorted(expected.keys() & given.keys())
-        if given[name] != expected[name]
-    ]
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InputError(f"The weights do not fit the model's config: {'; '.join(problems[:5])}{more}.")
+def _misfits(expected: Mapping[str, Shape], given: Mapping[str, Shape], optional: set[str]) -> list[str]:
+    """Misfits, where tensors of the ``optional`` names may be there or not."""
+    kept = {name: shape for name, shape in given.items() if name in expected or name not in optional}
+    needed = {name: shape for name, shape in expected.items() if name in given or name not in optional}
+    return list_misfits(needed, kept)
