@@ -47,10 +47,17 @@ Map = Annotated[
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with TotalSegmentator's weights.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Segment faster and coarser (totalsegmentator).")]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="REGION", help="Only this region, for a first look; can be repeated.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
 Model = Annotated[str | None, typer.Option(help="Name of an installed model, or a model folder.")]
 Precision = Annotated[str, typer.Option(help="Of the language model: auto, fp32, bf16, fp16, 8bit or 4bit.")]
-MaxNewTokens = Annotated[int, typer.Option(min=1, help="Limit of what the model writes per prompt.")]
+Decoding = Annotated[
+    str, typer.Option(help="sequence (one text for all regions), parallel (one a region), or auto: as trained.")
+]
+Sample = Annotated[bool, typer.Option("--sample", help="Draw words by chance (top-k) instead of the most probable.")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Limit of what the model writes per text.")]
 Seed = Annotated[int, typer.Option(help="Of random numbers.")]
 
 
@@ -75,8 +82,11 @@ def report(
     map: Map = None,
     weights: Weights = None,
     fast: Fast = False,
+    only: Only = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    decoding: Decoding = "auto",
+    sample: Sample = False,
     max_new_tokens: MaxNewTokens = 500,
     series: Series = None,
     seed: Seed = 0,
@@ -94,9 +104,12 @@ def report(
             mapping=_mapping(map),
             weights=weights,
             fast=fast,
+            only=tuple(only or ()),
             device=device,
             model=model,
             precision=precision,
+            decoding=decoding,
+            sample=sample,
             max_new_tokens=max_new_tokens,
             seed=seed,
         )
@@ -112,6 +125,7 @@ def segment(
     map: Map = None,
     weights: Weights = None,
     fast: Fast = False,
+    only: Only = None,
     device: Device = "auto",
     series: Series = None,
 ) -> None:
@@ -129,6 +143,7 @@ def segment(
         mapping=_mapping(map),
         weights=weights,
         fast=fast,
+        only=tuple(only or ()),
         device=device,
     )
     with shown_progress() as show:

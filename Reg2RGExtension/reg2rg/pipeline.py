@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import gc
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,9 +31,9 @@ from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
-    from reg2rg.generation import WrittenSection
+    from reg2rg.generation import Writer, WrittenSection
+    from reg2rg.models.config import ModelConfig
     from reg2rg.models.placement import Placement
-    from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.preprocessing import ModelInputs
 
 SECONDS_BETWEEN_TEXTS = 0.1
@@ -51,17 +53,17 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
     model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
         volume = _read(request, journey)
-        placement = _place(request, model_folder, journey)
+        config, placement = _place(request, model_folder, journey)
         device = choose_device(request.device)
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
-        inputs = _prepare(model_folder, volume, masks, request.only, journey)
-        model, sha256 = _load(model_folder, placement, journey)
-        written = _write(request, model, inputs, volume, masks, journey)
+        inputs = _prepare(config, volume, masks, request.only, journey)
+        writer, sha256 = _load(model_folder, placement, journey)
+        written = _write(request, writer, inputs, volume, masks, journey)
         with journey.stage(Stage.SAVE, "Writing the report folder"):
             provenance = Provenance(
-                model=model.config.name,
+                model=config.name,
                 model_sha256=sha256,
-                decoding="greedy",
+                decoding=_decoding(request, config),
                 device=placement.device,
                 precision=placement.precision,
                 seed=request.seed,
@@ -73,7 +75,9 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
                 seconds=journey.seconds,
                 geometry=Geometry.of(volume),
             )
-            report = build_report(written, volume, masks, provenance, inputs.skipped)
+            not_asked = {name: "it was not asked for" for name in inputs.textures if name not in request.only}
+            skipped = {**inputs.skipped, **(not_asked if request.only else {})}
+            report = build_report(written, volume, masks, provenance, skipped)
             write_report_folder(report, volume, masks, folder)
     return ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
 
@@ -134,6 +138,7 @@ def _find_regions(
             device=device,
             fast=request.fast,
             weights=request.weights,
+            only=request.only,
         )
         masks = segmenter.segment(volume, progress)
         write_segmentation(masks, file)
@@ -144,38 +149,57 @@ def _find_regions(
 
 
 def _prepare(
-    model_folder: Path, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: _Journey
+    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: _Journey
 ) -> ModelInputs:
+    """Tensors of the regions that the prompts hold: those asked for, or all where a prompt holds them all."""
     with journey.stage(Stage.PREPARE, "Preparing the regions for the model"):
-        from reg2rg.models.checkpoints import read_config
         from reg2rg.preprocessing import prepare
 
-        return prepare(volume, masks, read_config(model_folder).preprocessing, only or None)
+        return prepare(volume, masks, config.preprocessing, (config.regions_per_prompt == 1 and only) or None)
 
 
-def _place(request: ReportRequest, model_folder: Path, journey: _Journey) -> Placement:
-    """Where the model will run, and how; what cannot be is refused before the regions take their minutes."""
-    from reg2rg.models.checkpoints import model_hash
+def _place(request: ReportRequest, model_folder: Path, journey: _Journey) -> tuple[ModelConfig, Placement]:
+    """The model's config, and where and how it will run; what cannot be is refused before the regions take minutes."""
+    from reg2rg.models.checkpoints import model_hash, read_config
 
-    sha256 = model_hash(model_folder)
-    placement = _placed(model_folder, sha256, request.device, request.precision, request.max_new_tokens)
+    config, sha256 = read_config(model_folder), model_hash(model_folder)
+    parallel = _is_parallel(request, config)
+    placement = _placed(model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel)
     if placement.notice:
         journey.tell(Notice(placement.notice))
-    return placement
+    return config, placement
+
+
+def _is_parallel(request: ReportRequest, config: ModelConfig) -> bool:
+    return config.parallel if request.decoding == "auto" else request.decoding == "parallel"
+
+
+def _decoding(request: ReportRequest, config: ModelConfig) -> str:
+    """How the report was written, for its provenance."""
+    if config.regions_per_prompt == 1:
+        way = "a prompt for each region, written side by side"
+    elif _is_parallel(request, config) or request.only:
+        way = "regions in parallel from one prompt"
+    else:
+        way = "one sequence for all regions of a prompt"
+    return f"{way}; {'drawn by chance (top-k)' if request.sample else 'greedy'}"
 
 
 @functools.lru_cache(maxsize=1)
-def _placed(model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int) -> Placement:
+def _placed(
+    model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int, parallel: bool
+) -> Placement:
     """Kept as long as the model is: its own memory would speak against it the next time. Made for all ten regions."""
     from reg2rg.models.checkpoints import read_config
     from reg2rg.models.placement import choices, place
 
     _loaded.cache_clear()
-    return place(read_config(model_folder), choices(device, precision), max_new_tokens=max_new_tokens)
+    config = read_config(model_folder)
+    return place(config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
 
 
-def _load(model_folder: Path, placement: Placement, journey: _Journey) -> tuple[Reg2RG, str]:
-    """The model and the hash of its weights."""
+def _load(model_folder: Path, placement: Placement, journey: _Journey) -> tuple[Writer, str]:
+    """The model, ready to write, and the hash of its weights."""
     with journey.stage(Stage.LOAD, "Loading the model"):
         from reg2rg.models.checkpoints import model_hash
 
@@ -184,33 +208,45 @@ def _load(model_folder: Path, placement: Placement, journey: _Journey) -> tuple[
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(model_folder: Path, device: str, precision: str, sha256: str) -> Reg2RG:
+def _loaded(model_folder: Path, device: str, precision: str, sha256: str) -> Writer:
     """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
+    from reg2rg.generation import Writer
     from reg2rg.models.checkpoints import load_model
+    from reg2rg.models.folding import fold
 
-    return load_model(model_folder, device, precision)
+    return Writer(fold(load_model(model_folder, device, precision)))
+
+
+def free_memory() -> None:
+    """Forget the model that is kept for the next run, and give its memory back."""
+    _loaded.cache_clear()
+    _placed.cache_clear()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _write(
     request: ReportRequest,
-    model: Reg2RG,
+    writer: Writer,
     inputs: ModelInputs,
     volume: sitk.Image,
     masks: RegionMasks,
     journey: _Journey,
 ) -> list[WrittenSection]:
-    import torch
-
-    from reg2rg.generation import write_sections
+    from reg2rg.generation import Sampling
 
     with journey.stage(Stage.WRITE, "Writing the sections") as progress:
-        torch.manual_seed(request.seed)
+        only = [name for name in request.only if name in inputs.textures]
         secretary = _Secretary(
-            len(inputs.textures), lambda written: build_section(written, volume, masks), journey.tell, progress
+            len(only or inputs.textures), lambda written: build_section(written, volume, masks), journey.tell, progress
         )
-        written = write_sections(
-            model,
+        written = writer.write(
             inputs,
+            only=only,
+            parallel=_is_parallel(request, writer.model.config),
+            sampling=Sampling(request.seed) if request.sample else None,
             max_new_tokens=request.max_new_tokens,
             on_text=secretary.on_text,
             cancelled=journey.cancelled,

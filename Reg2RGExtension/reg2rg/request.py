@@ -10,6 +10,8 @@ from typing import Any
 from reg2rg.errors import InputError
 from reg2rg.regions import get_region
 
+DECODINGS = ("auto", "sequence", "parallel")
+
 
 @dataclass(frozen=True)
 class SegmentRequest:
@@ -25,6 +27,7 @@ class SegmentRequest:
         weights: folder with TotalSegmentator's weights; its own place if None.
         fast: segment faster and coarser, where the segmenter can.
         device: "auto", "cpu", "mps", "cuda" or "cuda:1".
+        only: regions to find and to write about; all if empty. Only TotalSegmentator is faster for it.
     """
 
     volume: Path
@@ -36,6 +39,11 @@ class SegmentRequest:
     weights: Path | None = None
     fast: bool = False
     device: str = "auto"
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.only:
+            get_region(name)  # refuses others
 
 
 @dataclass(frozen=True)
@@ -45,20 +53,24 @@ class ReportRequest(SegmentRequest):
     Attributes:
         model: name of an installed model or a model folder; the embedded model if None.
         precision: of the language model, one of reg2rg.models.precision.PRECISIONS, or "auto".
-        max_new_tokens: limit of what the model writes per prompt.
-        seed: of torch's random numbers; greedy writing draws none, so it is for the record.
-        only: regions to write about; all that are found if empty.
+        decoding: "sequence", all regions of a prompt in one text, as published; "parallel", each in a text of its own,
+            all at once; "auto", as the model was trained.
+        sample: draw words by chance as the published system may, instead of the most probable ones.
+        max_new_tokens: limit of what the model writes per text.
+        seed: of what is drawn by chance; for the record otherwise.
     """
 
     model: str | None = None
     precision: str = "auto"
+    decoding: str = "auto"
+    sample: bool = False
     max_new_tokens: int = 500
     seed: int = 0
-    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.only:
-            get_region(name)  # refuses others
+        super().__post_init__()
+        if self.decoding not in DECODINGS:
+            raise InputError(f"No decoding is called {self.decoding!r}; expected {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
 
@@ -86,6 +98,8 @@ _KINDS = {
     "device": str,
     "model": str,
     "precision": str,
+    "decoding": str,
+    "sample": bool,
     "max_new_tokens": int,
     "seed": int,
     "only": list,

@@ -8,7 +8,8 @@ Commands come as one JSON object a line on standard input:
 
 Events go out as one JSON object a line on standard output (reg2rg.events), and nothing else does. A run ends with
 exactly one of report_done, stopped and failure (of "run"). The log on standard error holds no paths and no report text.
-When standard input ends, the front end is gone: the run is cancelled and the worker ends.
+When standard input ends, the front end is gone: the run is cancelled and the worker ends. The model stays loaded for
+the next run, with what writing a region again can use, until the worker has been idle for some minutes.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from reg2rg.scratch import end_children_with_us
 HEARTBEAT_SECONDS = 1.0
 FAREWELL_SECONDS = 5.0
 """How long a cancelled run may take to end before the process ends without it."""
+
+IDLE_SECONDS = 600.0
+"""After so long without a run the model's memory is given back; the next run loads it again."""
 
 log = logging.getLogger("reg2rg.worker")
 
@@ -64,6 +68,7 @@ class Worker:
         self._busy = threading.Event()
         self._run: threading.Thread | None = None
         self._stage: Stage | None = None  # the last one logged
+        self._idle_since: float | None = None  # when a run ended whose model is still loaded
 
     def listen(self, commands: IO[str]) -> None:
         """Obey commands until "quit" or their end; what is no command is answered with a failure."""
@@ -91,6 +96,7 @@ class Worker:
             raise InputError("A run is going on; cancel it or wait for its end before the next.")
         self._cancel.clear()
         self._busy.set()
+        self._idle_since = None
         self._run = threading.Thread(target=self._do, args=(request,), name="run", daemon=True)
         self._run.start()
 
@@ -113,6 +119,7 @@ class Worker:
                 # Where in the code, but not the message: it may hold a path or a name.
                 log.error("unexpected error at\n%s", "".join(traceback.format_tb(error.__traceback__)).rstrip())
         log.info("run %s after %.1f s", outcome, time.monotonic() - started)
+        self._idle_since = time.monotonic()
         self._busy.clear()  # before the event: whoever reads it may ask for the next run at once
         self._send(result)
 
@@ -126,6 +133,16 @@ class Worker:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
             self._send(Heartbeat(self._busy.is_set()))
+            if self._idle_since is not None and time.monotonic() - self._idle_since > IDLE_SECONDS:
+                self._idle_since = None
+                self._rest()
+
+    def _rest(self) -> None:
+        # A run that begins just now loads its model again, or holds it already; both do no harm.
+        from reg2rg.pipeline import free_memory
+
+        free_memory()
+        log.info("the model's memory was given back after %.0f s without a run", IDLE_SECONDS)
 
     def _send(self, event: Event) -> None:
         line = json.dumps(to_dict(event)) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from reg2rg.segmentation.totalsegmentator import TotalSegmentatorSegmenter, weig
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    write_weights(folder, "total", fast=True, spacing=3.0)
+    write_weights(folder, "total", mode="fast", spacing=3.0)
     return folder
 
 
@@ -67,6 +68,22 @@ def test_the_same_anatomy_is_found_however_the_volume_is_stored(segmented, volum
 def test_regions_without_weights_are_missing_with_the_reason(segmented):
     masks, _ = segmented
     assert "breasts" in masks.missing["breast"] and "weights" in masks.missing["breast"]
+
+
+def test_only_the_wanted_regions_are_looked_for_and_in_their_box_alone(volume, weights, tmp_path, monkeypatch):
+    from totalsegmentator import nnunet
+
+    shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
+    write_weights(tmp_path, "total", mode="fastest", spacing=6.0)
+    asked, real = [], api.nnUNet_predict_image
+    monkeypatch.setattr(
+        api, "nnUNet_predict_image", lambda *a, **k: asked.append((a[2], k.get("crop"))) or real(*a, **k)
+    )
+    masks = TotalSegmentatorSegmenter(fast=True, weights=tmp_path, only=["heart", "lung"]).segment(volume)
+    assert set(masks.present) <= {"heart", "lung"}
+    assert masks.missing["bone"] == "it was not asked for"
+    assert [model for model, _ in asked] == [298, 297]
+    assert asked[1][1] is not None, "the second model looks at the box that the first has found"
 
 
 def test_progress_names_the_task(segmented):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,10 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tiny_model import SENTENCES
+from tiny_model import SENTENCES, tiny_model
 
 from reg2rg import events
 from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, ReportDone, SectionWritten, Stage, Stopped
+from reg2rg.models.checkpoints import save_model
+from reg2rg.models.reg2rg import Reg2RG
 
 PATIENCE = 60.0
 ENDS = (ReportDone, Failure, Stopped)
@@ -99,6 +102,12 @@ def slow(fields: dict, rambling_model_folder: Path) -> Callable[[Stage], dict]:
         Stage.WRITE: {"model": rambling_model_folder},
     }
     return lambda stage: {**fields, **takes_time.get(stage, {})}
+
+
+def resident_megabytes(process: subprocess.Popen) -> float:
+    """Memory that a process holds."""
+    fields = Path(f"/proc/{process.pid}/status").read_text()
+    return int(fields.split("VmRSS:")[1].split()[0]) / 1000
 
 
 def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -283,6 +292,16 @@ main()
 """
 
 
+def save_heavy_model(folder: Path) -> Path:
+    """A model whose language model takes 270 MB."""
+    tiny = tiny_model(taught=False)
+    shape = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=4)
+    heavy = Reg2RG(dataclasses.replace(tiny.config, language=dataclasses.replace(tiny.config.language, **shape)))
+    heavy.tokenizer = tiny.tokenizer
+    save_model(heavy, folder, card="# heavy")
+    return folder
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["killed", "front end gone"])
 def test_processes_it_has_started_end_with_it(start, fields, tmp_path, how) -> None:
@@ -293,3 +312,18 @@ def test_processes_it_has_started_end_with_it(start, fields, tmp_path, how) -> N
     assert child.exists()
     worker.process.kill() if how == "killed" else worker.process.stdin.close()
     assert soon(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_the_model_is_kept_for_the_next_run_and_given_back_when_idle(start, fields, tmp_path):
+    heavy = save_heavy_model(tmp_path / "heavy")
+    worker = start("from reg2rg import worker; worker.IDLE_SECONDS = 3.0; worker.main()")
+    seconds = []
+    for output in (tmp_path / "first", tmp_path / "second"):
+        worker.send("run", **{**fields, "model": heavy, "output": output, "max_new_tokens": 2})
+        assert isinstance(worker.until(ENDS)[-1], ReportDone)
+        seconds.append(json.loads((output / "report.json").read_text())["provenance"]["seconds"]["load"])
+    assert seconds[1] < seconds[0] / 2
+    held = resident_megabytes(worker.process)
+    assert soon(lambda: "memory was given back" in worker.log.read_text(), 20)
+    assert soon(lambda: resident_megabytes(worker.process) < held - 150)

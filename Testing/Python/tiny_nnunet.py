@@ -47,14 +47,14 @@ _INTENSITY = {"max": 3000.0, "mean": 0.0, "median": 0.0, "min": -1024.0, "percen
               "percentile_99_5": 1000.0, "std": 400.0}  # fmt: skip
 
 
-def write_weights(folder: Path, task: str, *, fast: bool, spacing: float) -> None:
+def write_weights(folder: Path, task: str, *, mode: str, spacing: float) -> None:
     """Write the weight folders of a task; each holds a network that answers with random classes."""
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
     from totalsegmentator.map_tasks_config import TASK_CONFIGS, TASK_ID_WEIGHTS_CONFIGS
     from totalsegmentator.map_to_binary import class_map
 
     config = TASK_CONFIGS[task]
-    config = config["sub_modes"]["fast" if fast else "default"] if "sub_modes" in config else config
+    config = config["sub_modes"][mode] if "sub_modes" in config else config
     labels = ["background", *class_map[task].values()]
     network = PlainConvUNet(
         1, 3, [8, 16, 32], torch.nn.Conv3d, 3, [1, 2, 2], 1, len(labels), 1, True, torch.nn.InstanceNorm3d,

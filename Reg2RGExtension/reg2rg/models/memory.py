@@ -22,7 +22,7 @@ class MemoryNeed:
 
     Attributes:
         weights: the model's.
-        cache: keys and values of all prompts side by side, to their last token.
+        cache: keys and values of all prompts and texts, to their last token.
         activations: the largest that are alive at once, while a volume is encoded or the prompts are read.
     """
 
@@ -64,22 +64,24 @@ def memory_needed(
     *,
     regions: int = 10,
     max_new_tokens: int = 500,
-    sequences: int | None = None,
+    parallel: bool = False,
 ) -> MemoryNeed:
     """What a report of so many regions needs at most.
 
     Args:
-        sequences: prompts side by side; as many as the regions fill if None.
+        max_new_tokens: of each text.
+        parallel: each region has a text of its own, else each prompt has one.
     """
     per_prompt = min(regions, config.regions_per_prompt)
-    sequences = sequences or math.ceil(regions / per_prompt)
+    prompts = math.ceil(regions / per_prompt)
+    texts = regions if parallel else prompts
     prompt = prompt_tokens(config, per_prompt)
-    last = min(prompt + max_new_tokens, config.language.max_position_embeddings)
+    drawn = min(max_new_tokens, config.language.max_position_embeddings - prompt)
     computed = 4 if precision == "fp32" else 2
     return MemoryNeed(
         size.weights(precision),
-        sequences * last * cache_bytes_per_token(config, precision),
-        max(_vision_activations(config), sequences * prompt * _prefill_bytes_per_token(config, computed)),
+        (prompts * prompt + texts * drawn) * cache_bytes_per_token(config, precision),
+        max(_vision_activations(config), prompts * prompt * _prefill_bytes_per_token(config, computed)),
     )
 
 

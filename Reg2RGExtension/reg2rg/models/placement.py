@@ -63,7 +63,7 @@ def place(
 
     Args:
         free: bytes that are free on a device.
-        prompts: number of regions, new tokens and sequences, as of ``memory_needed``.
+        prompts: number of regions and of new tokens, and whether texts are parallel, as of ``memory_needed``.
     """
     needed = partial(memory_needed, config, ModelSize.of(config), **prompts)
     for device, precision in candidates:
