@@ -75,10 +75,13 @@ def test_only_the_wanted_regions_are_looked_for_and_in_their_box_alone(volume, w
 
     shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
     write_weights(tmp_path, "total", mode="fastest", spacing=6.0)
-    asked, real = [], api.nnUNet_predict_image
-    monkeypatch.setattr(
-        api, "nnUNet_predict_image", lambda *a, **k: asked.append((a[2], k.get("crop"))) or real(*a, **k)
-    )
+    asked, real = [], nnunet.nnUNet_predict_image
+
+    def noted(*arguments, **options):
+        asked.append((arguments[2], options.get("crop")))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(nnunet, "nnUNet_predict_image", noted)
     masks = TotalSegmentatorSegmenter(fast=True, weights=tmp_path, only=["heart", "lung"]).segment(volume)
     assert set(masks.present) <= {"heart", "lung"}
     assert masks.missing["bone"] == "it was not asked for"
