@@ -36,6 +36,7 @@ format: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/preprocessing.py
 	$(BIN)/python Testing/Benchmarks/selection.py
+	$(BIN)/python Testing/Benchmarks/checkpoint_import.py
 
 clean:
 	rm -rf $(VENV) out

@@ -7,7 +7,7 @@ The rooms of the engine, in the order data flows through them (a room imports on
     models, prompting, generation                   from tensors to text
     report, impression, exports                     what was written, and the forms it leaves in
     events, request, failures, pipeline             the whole way
-    worker, cli (terminal, information, quiet)      its front ends
+    worker, cli (model_commands, terminal, information, quiet)   its front ends
 
 training and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk or vtk.
 """

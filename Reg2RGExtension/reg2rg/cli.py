@@ -12,6 +12,7 @@ import typer
 
 from reg2rg import DRAFT_LABEL, __version__
 from reg2rg.errors import Cancelled
+from reg2rg.model_commands import models
 from reg2rg.quiet import quiet_libraries
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(models)
 
 # Typer's own name for its usage errors differs between versions; all derive from the base of this public one.
 _UsageError = typer.BadParameter.__base__
@@ -173,27 +176,6 @@ def desktop(
     except (ImportError, RuntimeError) as error:
         raise Reg2RGError(str(error)) from error
     print(screenshot)
-
-
-@app.command()
-def models() -> None:
-    """List the installed models and check their files."""
-    from reg2rg.errors import Reg2RGError
-    from reg2rg.information import describe_model
-    from reg2rg.models import list_models
-    from reg2rg.resources import resources_folder
-
-    found = [describe_model(folder) for folder in list_models()]
-    for model in found:
-        print(f"{model.folder.name}  {model.megabytes:.1f} MB  sha256 {model.sha256 or 'unknown'}")
-        print(f"  {model.folder}")
-        print(f"  {model.about}")
-        print(f"  A report needs about {model.memory}.")
-        print(f"  {model.problem or 'All its files agree with their checksums.'}")
-    if not found:
-        raise Reg2RGError(f"No models are installed in {resources_folder()}.")
-    if any(model.problem for model in found):
-        raise typer.Exit(1)
 
 
 @app.command()

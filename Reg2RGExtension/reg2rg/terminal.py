@@ -20,6 +20,13 @@ def shown_progress() -> Iterator[Callable[[Event], None]]:
         yield _Lines().show
 
 
+@contextlib.contextmanager
+def shown_task() -> Iterator[Callable[[float, str], None]]:
+    """What to call with the fraction done (0 to 1) and what is being done, for work that is no run."""
+    with shown_progress() as show:
+        yield lambda fraction, message: show(Progress(Stage.SAVE, fraction, message))  # its stage is not shown
+
+
 class _Lines:
     """One line for each new message."""
 

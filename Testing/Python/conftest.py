@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -13,6 +18,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def repository() -> Path:
     """Top level of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests, and the processes they start, see only the installed models."""
+    os.environ["REG2RG_MODELS"] = str(tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +64,20 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     sitk.WriteImage(case.volume, str(folder / "ct.nrrd"))
     write_segmentation(case.masks, folder / "regions.seg.nrrd")
     return folder / "ct.nrrd", folder / "regions.seg.nrrd"
+
+
+@pytest.fixture
+def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
+    """`reg2rg models ...` in this process, which has torch loaded already."""
+
+    from reg2rg.cli import main
+
+    def run(*arguments: object) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["reg2rg", "models", *map(str, arguments)])
+        interrupt = signal.getsignal(signal.SIGINT)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        signal.signal(signal.SIGINT, interrupt)
+        return CompletedProcess(sys.argv, ended.value.code, *capsys.readouterr())
+
+    return run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +21,13 @@ def small_config() -> ModelConfig:
         language=LanguageConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
                                 num_key_value_heads=4),
     )  # fmt: skip
+
+
+def state(shared: Path) -> dict[str, Tensor]:
+    """All tensors of small.json, under the published names."""
+    shapes = json.loads((shared / "reference/parity/small.json").read_text())["state_dict_shapes"]
+    tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
+    return {name: weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
 
 
 def weight(key: str, shape: list[int]) -> Tensor:

@@ -22,14 +22,14 @@ COMMAND = [sys.executable, "-m", "reg2rg.cli"]
 SHAPE = (12, 40, 40)
 
 
-def reg2rg(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    """The finished command."""
+def reg2rg(*arguments: object, env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess[str]:
+    """The finished command; ``env`` comes on top of ours."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
         **options,
     )
 

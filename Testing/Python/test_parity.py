@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from reg2rg.generation import decode
-from reg2rg.models.checkpoints import load_state
+from reg2rg.models.checkpoints import load_model, load_state
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.importing.checkpoint import import_checkpoint, plan_import
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 
 
@@ -23,14 +24,20 @@ def expected(shared: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-@pytest.fixture(scope="module")
-def model(shared: Path) -> Reg2RG:
-    shapes = json.loads((shared / "reference/parity/small.json").read_text())["state_dict_shapes"]
-    tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
-    state = {name: parity.weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
-    model = load_state(parity.small_config(), state).eval()
-    model.tokenizer = type("Tokenizer", (), {"eos_token_id": 2})
-    return model
+@pytest.fixture(scope="module", params=["tensors", "imported checkpoint"])
+def model(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reg2RG:
+    """The fixture's weights as they are, and after `reg2rg models import` of a .bin that holds them."""
+    state = parity.state(shared)
+    if request.param == "tensors":
+        model = load_state(parity.small_config(), state).eval()
+        model.tokenizer = type("Tokenizer", (), {"eos_token_id": 2})
+        return model
+    folder = tmp_path_factory.mktemp("parity")
+    torch.save(state, folder / "pytorch_model.bin")
+    plan = plan_import([folder / "pytorch_model.bin"], name="parity")
+    tokenizer = shared / "reference/llama_tokenizer"
+    import_checkpoint(plan, folder / "model", tokenizer=tokenizer, notify=lambda fraction, message: None)
+    return load_model(folder / "model")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ Weights keep the published tensor names. The word embeddings, twice in the publi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -18,13 +17,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reg2rg.errors import InputError
-from reg2rg.models.assembly import TIED, Shape, assemble
+from reg2rg.models.assembly import TIED, assemble
+from reg2rg.models.checksums import CHECKSUMS_FILE, read_checksums, sha256, write_checksums
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.fit import Shape
 from reg2rg.models.reg2rg import Reg2RG
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-CHECKSUMS_FILE = "SHA256SUMS"
 CARD_FILE = "MODEL_CARD.md"
 
 
@@ -36,9 +36,7 @@ def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype | None = torch
     (folder / CONFIG_FILE).write_text(json.dumps(model.config.to_dict(), indent=2) + "\n")
     model.tokenizer.save_pretrained(folder)
     (folder / CARD_FILE).write_text(card)
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE)
-    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
-    (folder / CHECKSUMS_FILE).write_text("".join(lines))
+    write_checksums(folder)
 
 
 def load_model(folder: Path, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
@@ -82,7 +80,7 @@ def verify_model(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path} is missing from the model folder; copy or fetch the model again.")
-        if _sha256(path) != expected:
+        if sha256(path) != expected:
             raise InputError(
                 f"{path} is damaged: its SHA-256 differs from {CHECKSUMS_FILE}; copy or fetch the model again."
             )
@@ -94,16 +92,9 @@ def model_hash(folder: Path) -> str:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    path = folder / CHECKSUMS_FILE
-    try:
-        pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-        checksums = {name: digest for digest, name in pairs}
-    except FileNotFoundError:
-        raise InputError(f"{folder} holds no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not a list of checksums and file names.") from error
+    checksums = read_checksums(folder)
     if WEIGHTS_FILE not in checksums:
-        raise InputError(f"{path} does not list {WEIGHTS_FILE}.")
+        raise InputError(f"{folder / CHECKSUMS_FILE} does not list {WEIGHTS_FILE}.")
     return checksums
 
 
@@ -119,16 +110,6 @@ def _open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]
 
     with safe_open(path, "pt") as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, read
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        if hasattr(hashlib, "file_digest"):  # Python 3.11
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
 
 
 def _without_shared_storage(tensors: dict[str, Tensor], model: Reg2RG) -> dict[str, Tensor]:

@@ -1,0 +1,64 @@
+"""Checkpoint files as the authors store them, with random weights: small ones, and one at full width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reg2rg.models.checkpoints import TIED
+from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig, PerceiverConfig
+from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.training.tokenizers import train_tokenizer
+
+
+def small_config() -> ModelConfig:
+    """The published architecture, narrow and shallow; every size that shapes tell differs from the published one."""
+    published = ModelConfig(name="small")
+    narrow = dict(dim=6, depth=2, heads=1, mlp_dim=10)
+    return replace(
+        published,
+        vision=replace(published.vision, **narrow),
+        mask=replace(published.mask, **narrow | dict(depth=1)),
+        perceiver=PerceiverConfig(latents=3, depth=2, heads=2, ff_mult=2),
+        language=LanguageConfig(
+            vocab_size=300,
+            hidden_size=32,
+            intermediate_size=24,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            lora=LoraSettings(rank=2),
+        ),
+    )
+
+
+def state_of(config: ModelConfig, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
+    """What the authors' state dict would hold: the word embeddings twice, and rotary buffers."""
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        shapes = {name: t.shape for name, t in Reg2RG(config).state_dict().items()}
+    noise = torch.randn(1 << 22, dtype=dtype)
+    state = {name: _cut(noise, offset, shape) for offset, (name, shape) in enumerate(shapes.items())}
+    state[TIED] = state["lang_model.base_model.model.model.embed_tokens.weight"]
+    language = config.language
+    half = language.hidden_size // language.num_attention_heads // 2
+    for layer in range(language.num_hidden_layers):
+        state[f"lang_model.base_model.model.model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.ones(half)
+    return state
+
+
+def _cut(noise: Tensor, offset: int, shape: torch.Size) -> Tensor:
+    """A tensor of that shape out of noise that begins somewhere else for each offset; far quicker than drawing it."""
+    flat = torch.empty(shape.numel(), dtype=noise.dtype)
+    for block in flat.split(len(noise) - offset):
+        block.copy_(noise[offset : offset + len(block)])
+    return flat.reshape(shape)
+
+
+def save_tokenizer(folder: Path) -> Path:
+    """A tokenizer small enough for the small config."""
+    train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, 200).save_pretrained(folder)
+    return folder

@@ -1,0 +1,382 @@
+"""The authors' checkpoint files become a model folder: every weight bit by bit, in little memory, nothing executed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from authors_files import save_tokenizer, small_config, state_of
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from test_cli import refused, reg2rg
+from torch import Tensor
+
+from reg2rg.errors import InputError
+from reg2rg.models import find_model
+from reg2rg.models.checkpoints import TIED, load_model, model_hash, verify_model
+from reg2rg.models.config import ModelConfig
+from reg2rg.models.importing.checkpoint import ImportPlan, import_checkpoint, plan_import
+
+LANGUAGE = "lang_model.base_model.model."
+EMBEDDINGS = f"{LANGUAGE}model.embed_tokens.weight"
+VISION, PERCEIVER = "embedding_layer.vision_encoder.", "embedding_layer.perceiver."
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    return state_of(small_config())
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture
+def checkpoint(state: dict[str, Tensor], tmp_path: Path) -> Path:
+    return saved(state, tmp_path / "pytorch_model.bin")
+
+
+def saved(content: object, path: Path, **options) -> Path:
+    torch.save(content, path, **options)
+    return path
+
+
+def planned(*files: Path, **options) -> ImportPlan:
+    return plan_import(files, name="small", **options)
+
+
+def imported(folder: Path, tokenizer: Path | None, *files: Path, **options) -> Path:
+    import_checkpoint(planned(*files, **options), folder, tokenizer=tokenizer, notify=lambda fraction, message: None)
+    return folder
+
+
+def kept(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What of an authors' state dict a model folder stores."""
+    return {name: t for name, t in state.items() if name != TIED and not name.endswith("inv_freq")}
+
+
+def assert_same(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert actual.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert actual[name].dtype == tensor.dtype and torch.equal(actual[name], tensor), name
+
+
+def test_every_weight_arrives_bit_by_bit_and_every_size_is_read_from_the_shapes(state, checkpoint, tokenizer, tmp_path):
+    folder = imported(tmp_path / "model", tokenizer, checkpoint)
+    assert_same(load_file(folder / "model.safetensors"), kept(state))
+    assert json.loads((folder / "config.json").read_text()) == json.loads(json.dumps(small_config().to_dict()))
+    model = load_model(folder)
+    assert model.config == small_config() and model.tokenizer.bos_token_id == 1
+    assert torch.equal(model.embedding_layer.fc.weight, state["embedding_layer.fc.weight"].float())
+
+
+def test_the_card_tells_the_source_its_hash_the_terms_and_what_differs_from_the_published_model(
+    checkpoint, tokenizer, tmp_path
+):
+    folder = imported(tmp_path / "model", tokenizer, checkpoint)
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert subprocess.check_output(["sha256sum", checkpoint], text=True).split()[0] in card
+    for words in ("pytorch_model.bin", "LLAMA 2 Community License", "CT-RATE", "Not for clinical use", "bfloat16"):
+        assert words in card
+    assert "language.num_hidden_layers 3 (published 32)" in card
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_types_are_kept_as_stored_also_mixed(dtype, state, tokenizer, tmp_path):
+    mixed = {name: t if name.startswith("lang_model.") else t.to(dtype) for name, t in state.items()}
+    mixed[TIED] = mixed[EMBEDDINGS]
+    folder = imported(tmp_path / "model", tokenizer, saved(mixed, tmp_path / "mixed.bin"))
+    assert_same(load_file(folder / "model.safetensors"), kept(mixed))
+
+
+def old_peft(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.replace(".base_layer", "").replace(".default", ""): tensor for name, tensor in state.items()}
+
+
+def in_module(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"module.{name}": tensor for name, tensor in state.items()}
+
+
+def without(*names: str) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]:
+    return lambda state: {name: tensor for name, tensor in state.items() if name not in names}
+
+
+def untied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {**state, TIED: state[TIED].clone()}
+
+
+def transposed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same numbers, stored column by column."""
+    return {name: t.t().contiguous().t() if t.ndim == 2 else t for name, t in state.items()}
+
+
+VARIANTS = {
+    "peft before 0.7": old_peft,
+    "wrapped in a module": in_module,
+    "word embeddings once, as the language model's": without(TIED),
+    "word embeddings once, as the region encoder's": without(EMBEDDINGS),
+    "word embeddings twice, apart": untied,
+    "columns first": transposed,
+    "float32 copy of the word embeddings": lambda state: {**state, TIED: state[TIED].float()},
+}
+
+
+@pytest.fixture(scope="module")
+def expected_hash(state, tokenizer, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("expected")
+    return model_hash(imported(folder / "model", tokenizer, saved(state, folder / "pytorch_model.bin")))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_same_weights_make_the_same_file_under_whatever_names(variant, state, tokenizer, tmp_path, expected_hash):
+    file = saved(VARIANTS[variant](state), tmp_path / "variant.bin")
+    assert model_hash(imported(tmp_path / "model", tokenizer, file)) == expected_hash
+
+
+@pytest.mark.parametrize("kind", ["bin", "safetensors"])
+def test_sharded_checkpoints_are_read_by_their_index(kind, state, tokenizer, tmp_path, expected_hash):
+    names = sorted(kept(state))
+    shards = {"a": names[::2], "b": names[1::2]}
+    for shard, part in shards.items():
+        tensors = {name: state[name] for name in part}
+        save_file(tensors, tmp_path / f"{shard}.{kind}") if kind != "bin" else saved(tensors, tmp_path / f"{shard}.bin")
+    index = tmp_path / f"model.{kind}.index.json"
+    index.write_text(json.dumps({"weight_map": {n: f"{shard}.{kind}" for shard, part in shards.items() for n in part}}))
+    head = dict(config=config_file(tmp_path))  # without rotary buffers nothing tells the width of a head
+    assert model_hash(imported(tmp_path / "model", tokenizer, index, **head)) == expected_hash
+    (tmp_path / f"b.{kind}").unlink()
+    with pytest.raises(InputError, match=f"lacks files .*: b.{kind}"):
+        planned(index)
+
+
+def config_file(folder: Path) -> Path:
+    path = folder / "given.json"
+    path.write_text(json.dumps(small_config().to_dict()))
+    return path
+
+
+def radfm_files(state: dict[str, Tensor], folder: Path) -> list[Path]:
+    """RadFM's two files with other values than the state's."""
+    vision = {n.removeprefix(VISION): t.float() + 1 for n, t in state.items() if n.startswith(VISION)}
+    perceiver = {n.removeprefix(PERCEIVER): t.float() + 1 for n, t in state.items() if n.startswith(PERCEIVER)}
+    fc = {"weight": torch.zeros(5120, 6), "bias": torch.zeros(5120)}
+    return [
+        saved(vision, folder / "RadFM_vit3d.pth"),
+        saved({"perceiver": perceiver, "fc": fc}, folder / "RadFM_perceiver_fc.pth"),
+    ]
+
+
+def test_what_the_main_checkpoint_lacks_comes_from_radfms_files(state, tokenizer, tmp_path):
+    lacking = {name: t for name, t in state.items() if not name.startswith((VISION, PERCEIVER))}
+    files = [*radfm_files(state, tmp_path), saved(lacking, tmp_path / "pytorch_model.bin")]
+    tensors = load_file(imported(tmp_path / "model", tokenizer, *files) / "model.safetensors")
+    radfm = {name: t.float() + 1 for name, t in state.items() if name.startswith((VISION, PERCEIVER))}
+    assert_same(tensors, {**kept(lacking), **radfm})
+
+
+def test_where_both_hold_a_tensor_the_main_checkpoint_wins_and_the_card_says_so(
+    state, checkpoint, tokenizer, tmp_path, expected_hash
+):
+    folder = imported(tmp_path / "model", tokenizer, *radfm_files(state, tmp_path), checkpoint)
+    assert model_hash(folder) == expected_hash
+    assert "those of the main checkpoint" in (folder / "MODEL_CARD.md").read_text()
+
+
+def test_a_tensor_in_two_main_files_is_refused(checkpoint, state, tmp_path):
+    again = saved({"embedding_layer.fc.bias": state["embedding_layer.fc.bias"]}, tmp_path / "again.bin")
+    with pytest.raises(InputError, match="fc.bias is there twice"):
+        planned(checkpoint, again)
+
+
+def test_word_embeddings_that_differ_are_refused(state, tmp_path):
+    different = state[TIED].clone()
+    different[-1, -1] += 1
+    with pytest.raises(InputError, match="embedding_layer.weight differs"):
+        planned(saved({**state, TIED: different}, tmp_path / "a.bin"))
+
+
+def test_missing_extra_and_misshapen_tensors_are_all_listed_and_nothing_is_written(models, state, tokenizer, tmp_path):
+    bad = {name: t for name, t in state.items() if "model.layers.1." not in name}
+    bad |= {"embedding_layer.surprise": torch.zeros(2), "embedding_layer.mask_fc.bias": torch.zeros(3)}
+    file = saved(bad, tmp_path / "bad.bin")
+    finished = models("import", file, "--check")
+    assert finished.returncode == 1 and "Traceback" not in finished.stderr
+    lines = finished.stdout.splitlines()
+    lost = kept(state).keys() - bad.keys()
+    assert len(lost) == 13 and lost <= {line.removesuffix(" is missing") for line in lines}
+    assert "embedding_layer.surprise is not part of the model" in lines
+    assert "embedding_layer.mask_fc.bias has shape (3,), expected (32,)" in lines
+    error = refused(models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
+    assert "do not fit" in error and "more (--check lists them all)" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_without_its_last_layer_is_said_to_differ_from_the_published_one(
+    models, state, tokenizer, tmp_path
+):
+    file = saved({name: t for name, t in state.items() if "model.layers.2." not in name}, tmp_path / "short.bin")
+    finished = models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer)
+    assert finished.returncode == 0 and "language.num_hidden_layers 2 (published 32)" in finished.stderr
+
+
+def test_a_config_that_is_given_is_held_to(checkpoint, tmp_path):
+    narrow = replace(small_config(), language=replace(small_config().language, num_hidden_layers=2))
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(narrow.to_dict()))
+    misfits = planned(checkpoint, config=path).misfits
+    assert misfits and all(".layers.2." in misfit and misfit.endswith("not part of the model") for misfit in misfits)
+
+
+class Malicious:
+    """Unpickled without restraint, it makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_in_one_line_and_runs_none(state, tokenizer, tmp_path):
+    marker = tmp_path / "marker"
+    file = saved({**state, "extra": Malicious(marker)}, tmp_path / "evil.bin")
+    error = refused(reg2rg("models", "import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
+    assert "is refused" in error and "mkdir" in error
+    assert not marker.exists() and not (tmp_path / "out").exists()
+    pickle.loads(pickle.dumps(Malicious(marker)))  # it would have
+    assert marker.is_dir()
+
+
+def truncated(folder: Path) -> Path:
+    path = saved({"embedding_layer.fc.bias": torch.zeros(100_000)}, folder / "a.bin")
+    path.write_bytes(path.read_bytes()[:200_000])
+    return path
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+TENSOR = {"embedding_layer.fc.bias": torch.zeros(4)}
+BAD_FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda folder: folder / "nosuch.bin", "does not exist"),
+    "a folder": (lambda folder: folder, "is a folder"),
+    "truncated": (truncated, "damaged or incomplete"),
+    "old format": (
+        lambda folder: saved(TENSOR, folder / "a.bin", _use_new_zipfile_serialization=False),
+        "PyTorch 1.6 or later",
+    ),
+    "Git LFS pointer": (
+        lambda folder: written(folder / "a.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        "Git LFS pointer",
+    ),
+    "empty": (lambda folder: written(folder / "a.bin", b""), "PyTorch 1.6 or later"),
+    "broken safetensors": (lambda folder: written(folder / "a.safetensors", b"x" * 100), "not a readable safetensors"),
+    "a list": (lambda folder: saved([torch.zeros(4)], folder / "a.bin"), "holds a list"),
+    "numbers beside tensors": (lambda folder: saved({**TENSOR, "epoch": 3}, folder / "a.bin"), "holds epoch, a int"),
+    "quantised": (
+        lambda folder: saved({"lang_model.a": torch.zeros(4, dtype=torch.int8)}, folder / "a.bin"),
+        "lang_model.a is int8",
+    ),
+    "without data": (lambda folder: saved({"lang_model.a": torch.zeros(4, device="meta")}, folder / "a.bin"), "meta"),
+    "not an index": (lambda folder: written(folder / "a.index.json", "[]"), "no weight_map"),
+    "another zip": (lambda folder: written(folder / "a.bin", b"PK\5\6" + bytes(18)), "damaged or incomplete"),
+    "nothing of the model": (lambda folder: saved({"weight": torch.zeros(4)}, folder / "a.bin"), "is missing"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_what_is_no_checkpoint_is_refused_in_one_line(kind: str, tokenizer, tmp_path: Path):
+    make, words = BAD_FILES[kind]
+    with pytest.raises(InputError, match=words) as error:
+        imported(tmp_path / "out", tokenizer, make(tmp_path))
+    assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_without_llamas_tokenizer_the_import_says_where_it_is_and_that_it_is_gated(checkpoint, tmp_path):
+    for folder, words in ((None, "No tokenizer was given"), (tmp_path, "holds no tokenizer")):
+        with pytest.raises(InputError, match=f"{words}.* gated.*meta-llama/Llama-2-7b-chat-hf"):
+            imported(tmp_path / "out", folder, checkpoint)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="cannot be read"):
+        imported(tmp_path / "out", tmp_path, checkpoint)
+
+
+def test_another_tokenizer_than_llamas_is_refused_for_llamas_vocabulary(tokenizer, tmp_path):
+    config = replace(small_config(), language=replace(small_config().language, vocab_size=32000))
+    file = saved(state_of(config), tmp_path / "a.bin")
+    with pytest.raises(InputError, match="is not LLaMA-2's"):
+        imported(tmp_path / "out", tokenizer, file)
+
+
+def test_a_model_is_never_overwritten(checkpoint, tokenizer, tmp_path):
+    folder = imported(tmp_path / "model", tokenizer, checkpoint)
+    with pytest.raises(InputError, match="holds a model already"):
+        imported(folder, tokenizer, checkpoint)
+    verify_model(folder)
+
+
+def test_without_a_folder_it_goes_among_the_users_models_and_is_found_by_name(
+    models, checkpoint, tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("REG2RG_MODELS", str(tmp_path / "mine"))
+    words = ("import", checkpoint, "--tokenizer", tokenizer, "--name", "mine-1")
+    finished = models(*words)
+    assert finished.stdout == f"{tmp_path / 'mine' / 'mine-1'}\n", finished.stderr
+    assert "Writing the weights" in finished.stderr and find_model("mine-1") == tmp_path / "mine" / "mine-1"
+    listed = models().stdout
+    assert "phantom  " in listed and "mine-1  " in listed and listed.count("agree with their checksums") == 2
+    assert "already" in refused(models(*words), 2)
+    assert "no name for a model" in refused(models(*words[:-1], "../up"), 2)
+
+
+def test_a_full_disk_leaves_nothing_behind(checkpoint, tokenizer, tmp_path):
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    words = ("models", "import", checkpoint, "-o", tmp_path / "out", "--tokenizer", tokenizer)
+    error = refused(reg2rg(*words, preexec_fn=limit), 1)
+    assert "larger than is allowed" in error and not (tmp_path / "out").exists()
+
+
+MEASURED = """
+import sys
+try:
+    main()
+finally:
+    print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
+def test_full_width_is_imported_in_much_less_memory_than_the_file_takes(tokenizer, tmp_path: Path):
+    """Two layers of the published model; one word more than LLaMA has, so that the test's own tokenizer will do."""
+    published = ModelConfig(name="reg2rg-llama2-7b")
+    config = replace(published, language=replace(published.language, num_hidden_layers=2, vocab_size=32001))
+    file = saved(state_of(config), tmp_path / "pytorch_model.bin")
+    size = file.stat().st_size
+    assert size > 1.5e9
+    arguments = ("models", "import", file, "-o", tmp_path / "model", "--tokenizer", tokenizer)
+    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    peak = int(finished.stdout.split()[-1]) * 1024
+    assert peak < size + 1e9  # what the issue asks for
+    assert peak < 1e9  # Python, torch and transformers take most of it; 13.7 GB need no more (Testing/Benchmarks)
+    verify_model(tmp_path / "model")
+    original = torch.load(file, weights_only=True, mmap=True)
+    with safe_open(tmp_path / "model" / "model.safetensors", "pt") as stored:
+        assert set(stored.keys()) == kept(original).keys()
+        assert all(torch.equal(stored.get_tensor(name), original[name]) for name in stored.keys())
+    for name in ("pytorch_model.bin", "model/model.safetensors"):  # pytest would keep them for days
+        (tmp_path / name).unlink()
