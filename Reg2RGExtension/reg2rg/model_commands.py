@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     name="models",
-    help="List the models and check their files; import others.",
+    help="List the models and check their files; import others or make new ones.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -100,6 +100,29 @@ def _say_differences(plan: ImportPlan) -> None:
 
     if differences := list_differences(plan.config):
         print(f"Not as in the published model: {', '.join(differences)}.", file=sys.stderr)
+
+
+@models.command()
+def new(
+    language: Annotated[
+        Path,
+        typer.Option("--language", metavar="GGUF|FOLDER", help="GGUF file, or folder as of transformers."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")],
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Whose vision side to copy the shape of; the published if none."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 0,
+) -> None:
+    """Make an untrained model around a language model: fresh vision and LoRA."""
+    from reg2rg.models import find_model
+    from reg2rg.models.checkpoints import read_config
+    from reg2rg.models.config import ModelConfig
+    from reg2rg.models.fresh import new_model
+
+    new_model(language, output, ModelConfig() if like is None else read_config(find_model(like)), seed)
+    print(output)
 
 
 @models.command()

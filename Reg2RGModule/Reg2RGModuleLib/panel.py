@@ -44,6 +44,7 @@ class Panel:
         self._review = None
         self._selection = None
         self._regenerating = None
+        self._notice = ""
         self._recovery = Recovery()
         self._recoverable = None
         self._shortcuts = []
@@ -125,6 +126,7 @@ class Panel:
         self._begin(lambda: self.run.startRegion(report, region, self.parameters))
 
     def _begin(self, start):
+        self._notice = ""
         self._say("")
         self._showLog("")
         try:
@@ -153,6 +155,7 @@ class Panel:
     def _connectRun(self):
         run = self.run
         run.progressed.connect(self._onProgress)
+        run.noticed.connect(self._onNotice)
         run.regionsFound.connect(self._onRegions)
         run.sectionGrew.connect(self._onGrowing)
         run.sectionWritten.connect(self._onSection)
@@ -164,6 +167,11 @@ class Panel:
     def _onProgress(self, fraction, words):
         self.ui.progressBar.setValue(round(100 * fraction))
         self.ui.stageLabel.setText(words)
+
+    def _onNotice(self, message):
+        """Told while the run goes on, and with its result."""
+        self._notice = message
+        self._say(message, warning=True)
 
     def _onRegions(self, segmentation):
         if self._volume() is not self.run.volume:
@@ -190,7 +198,7 @@ class Panel:
             card.showSection(section, "draft", section["text"])
 
     def _onSuccess(self, node):
-        self._say("")
+        self._say(self._notice, warning=bool(self._notice))
         self._recovery.outdate(node)
         if reportNode.volumeOf(node) is self._volume():
             self.ui.inputsButton.collapsed = True
@@ -199,7 +207,7 @@ class Panel:
 
     def _onRegionSuccess(self, node, section):
         self._regenerating = None
-        self._say("")
+        self._say(self._notice, warning=bool(self._notice))
         if node is self._report:
             self._selection.forget()
             self._recovery.outdate(node)

@@ -33,6 +33,7 @@ class ReportRun:
 
     Signals:
         progressed(float, str): share of the whole that is done, and the stage in words.
+        noticed(str): the run does otherwise than one would wish, such as with coarser weights; it goes on.
         regionsFound(node): the segmentation has been loaded into the scene.
         sectionGrew(str, str): region and its text so far.
         sectionWritten(dict): a section is finished.
@@ -44,6 +45,7 @@ class ReportRun:
 
     def __init__(self, engine):
         self.progressed = Signal()
+        self.noticed = Signal()
         self.regionsFound = Signal()
         self.sectionGrew = Signal()
         self.sectionWritten = Signal()
@@ -120,6 +122,7 @@ class ReportRun:
             return
         handler = {
             "progress": self._onProgress,
+            "notice": lambda told: self.noticed.emit(told["message"]),
             "regions_found": self._onRegions,
             "section_text": lambda told: self.sectionGrew.emit(told["region"], told["text"]),
             "section_written": self._onSection,

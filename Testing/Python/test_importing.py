@@ -351,7 +351,7 @@ def test_a_full_disk_leaves_nothing_behind(checkpoint, tokenizer, tmp_path):
 
 
 MEASURED = """
-import sys
+from reg2rg.cli import main
 try:
     main()
 finally:

@@ -41,18 +41,21 @@ def assemble(
         model = Reg2RG(config)
     wanted = dict(model.named_parameters())  # names each shared parameter once: by the language model's input
     given = {name: shape for name, shape in shapes.items() if not name.endswith("rotary_emb.inv_freq")}
-    tied = _second_names(model) if config.language.tie_word_embeddings else set()
-    refuse_misfits(_misfits({n: tuple(p.shape) for n, p in wanted.items()}, given, optional={TIED} | tied))
+    twice = {TIED} | (_second_names(model) if config.language.tie_word_embeddings else set())
+    given = {name: shape for name, shape in given.items() if name not in twice}
+    refuse_misfits(list_misfits({name: parameter.shape for name, parameter in wanted.items()}, given))
     dtype = compute_dtype(precision, device)
-    layers = quantizable_layers(model.lang_model) if precision in QUANTIZED else {}
+    layers = {}
+    if precision in QUANTIZED:
+        layers = {f"lang_model.{name}.weight": layer for name, layer in quantizable_layers(model.lang_model).items()}
     for name in wanted:
-        path, _, kind = name.removeprefix("lang_model.").rpartition(".")
-        if kind == "weight" and name.startswith("lang_model.") and path in layers:
-            parent, _, attribute = path.rpartition(".")
-            layer = quantized(layers[path], read(name), precision, dtype, device)
-            setattr(model.lang_model.get_submodule(parent), attribute, layer)
+        if name in layers:
+            layer = quantized(layers[name], read(name), precision, dtype, device)
+            _set(model, name.removesuffix(".weight"), layer)
         else:
-            _place(model, name, read(name), device, dtype if name.startswith("lang_model.") else torch.float32)
+            own = dtype if name.startswith("lang_model.") else torch.float32
+            tensor = read(name).detach().to(device, own, copy=True)  # ours, not the file's
+            _set(model, name, nn.Parameter(tensor, requires_grad=wanted[name].requires_grad))
     head = model.lang_model.get_output_embeddings()
     if config.language.tie_word_embeddings:
         head.weight = model.lang_model.get_input_embeddings().weight
@@ -62,12 +65,9 @@ def assemble(
     return model
 
 
-def _place(model: nn.Module, name: str, tensor: Tensor, device: str, dtype: torch.dtype) -> None:
-    """Put a tensor where the meta model has a parameter of that name; the model owns the memory, not the file."""
+def _set(model: nn.Module, name: str, part: nn.Module | nn.Parameter) -> None:
     path, _, attribute = name.rpartition(".")
-    owner = model.get_submodule(path)
-    trained = getattr(owner, attribute).requires_grad
-    setattr(owner, attribute, nn.Parameter(tensor.detach().to(device, dtype, copy=True), requires_grad=trained))
+    setattr(model.get_submodule(path), attribute, part)
 
 
 def _contiguous(head: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
@@ -79,10 +79,3 @@ def _second_names(model: Reg2RG) -> set[str]:
     """Names of the output head, where it is the word embeddings."""
     head = model.lang_model.get_output_embeddings()
     return {f"lang_model.{name}.weight" for name, module in model.lang_model.named_modules() if module is head}
-
-
-def _misfits(expected: Mapping[str, Shape], given: Mapping[str, Shape], optional: set[str]) -> list[str]:
-    """Misfits, where tensors of the ``optional`` names may be there or not."""
-    kept = {name: shape for name, shape in given.items() if name in expected or name not in optional}
-    needed = {name: shape for name, shape in expected.items() if name in given or name not in optional}
-    return list_misfits(needed, kept)

@@ -17,7 +17,7 @@ from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.scratch import staged
 
 
-def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) -> Path:
+def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) -> None:
     """Write a model folder whose language model comes from a GGUF file or a folder of transformers.
 
     Args:
@@ -25,9 +25,6 @@ def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) ->
         folder: the model folder to be; its name becomes the model's.
         like: config that all but the language model is taken from.
         seed: of the fresh weights.
-
-    Returns:
-        The file or folder that the language model was read from.
 
     Raises:
         InputError: there is no language model of the LLaMA family there, or ``folder`` is not empty.
@@ -43,7 +40,6 @@ def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) ->
     fresh.tokenizer = tokenizer
     with staged(folder) as staging:
         save_model(fresh, staging, dtype=None, card=_card(config, source))
-    return source
 
 
 def _find_language_model(path: Path) -> Path:

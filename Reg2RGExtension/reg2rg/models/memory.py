@@ -37,10 +37,17 @@ class MemoryNeed:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Numbers of parameters: of the vision side, and of the language model's linear layers and its others."""
+    """Numbers of parameters.
+
+    Attributes:
+        vision: of the vision side.
+        linear, largest: of the language model's layers that can be quantized, all of them and the largest.
+        other: of the language model's other parts.
+    """
 
     vision: int
     linear: int
+    largest: int
     other: int
 
     @classmethod
@@ -48,8 +55,8 @@ class ModelSize:
         with torch.device("meta"):
             model = Reg2RG(config)
         language = _count(model.lang_model)
-        linear = sum(layer.weight.numel() for layer in quantizable_layers(model.lang_model).values())
-        return cls(_count(model) - language, linear, language - linear)
+        layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
+        return cls(_count(model) - language, sum(layers), max(layers), language - sum(layers))
 
     def weights(self, precision: str) -> int:
         """Bytes of the weights: float32 for vision, 16 bits for what a quantized language model keeps whole."""
@@ -78,11 +85,10 @@ def memory_needed(
     prompt = prompt_tokens(config, per_prompt)
     drawn = min(max_new_tokens, config.language.max_position_embeddings - prompt)
     computed = 4 if precision == "fp32" else 2
-    return MemoryNeed(
-        size.weights(precision),
-        (prompts * prompt + texts * drawn) * cache_bytes_per_token(config, precision),
-        max(_vision_activations(config), prompts * prompt * _prefill_bytes_per_token(config, computed)),
-    )
+    unpacked = 4 * size.largest if precision in QUANTIZED else 0  # a quantized layer is unpacked to multiply
+    prefill = prompts * prompt * _prefill_bytes_per_token(config, computed) + unpacked
+    cache = (prompts * prompt + texts * drawn) * cache_bytes_per_token(config, precision)
+    return MemoryNeed(size.weights(precision), cache, max(_vision_activations(config), prefill))
 
 
 def gigabytes(number: int) -> str:
