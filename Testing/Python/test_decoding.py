@@ -11,6 +11,7 @@ from tiny_model import tiny_config, tiny_model
 
 from reg2rg.generation import Sampling, Writer
 from reg2rg.generation.decoding import Text, decode
+from reg2rg.generation.features import FeatureEncoder
 from reg2rg.generation.packed import PackedSequence, Tokens
 from reg2rg.generation.sampling import Chooser
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
@@ -187,3 +188,13 @@ def test_a_pass_that_fails_leaves_the_writer_usable():
         writer.write(inputs, parallel=True)
     hook.remove()
     assert [section.text for section in writer.write(inputs, parallel=True)] == expected
+
+
+def test_next_to_a_16_bit_language_model_vision_multiplies_in_16_bits_and_sees_about_the_same():
+    model, inputs = untaught(1), inputs_for(untaught(1), NAMES)
+    exact, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, lambda: False)
+    model.lang_model.to(torch.bfloat16)
+    model.tie_word_embeddings()
+    rounded, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, lambda: False)
+    assert rounded.dtype == torch.bfloat16 and exact.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.05 * exact.abs().max()

@@ -1,6 +1,7 @@
 """Precision of the language model's weights: float32, 16 bits, or linear layers of 8 or 4 bits (bitsandbytes).
 
 The vision side stays float32 in each of them, as published (reference A.3): it is a fiftieth of the published model.
+(It multiplies in 16 bits where the language model does: reg2rg.generation.features.)
 """
 
 from __future__ import annotations
