@@ -57,7 +57,7 @@ def main() -> None:
     print(f"largest difference of any output voxel: {difference:g}")
 
 
-def _make_case(size: tuple[int, int, int], folder: Path) -> None:
+def make_case(size: tuple[int, int, int], folder: Path) -> None:
     """A noisy body in air and ten overlapping ellipsoids."""
     rng = np.random.default_rng(0)
     x, y, z = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
@@ -86,7 +86,7 @@ def _measured(way: str, folder: Path, quick: bool) -> dict[str, float]:
 
 def _run_one(way: str, folder: Path, size: tuple[int, int, int]) -> None:
     if way == "making":
-        _make_case(size, folder)
+        make_case(size, folder)
     volume = sitk.ReadImage(str(folder / "volume.mha"))
     masks = RegionMasks(sitk.ReadImage(str(folder / "bits.mha")), "benchmark")
     started = time.perf_counter()

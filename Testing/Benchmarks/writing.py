@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -38,6 +39,7 @@ SMOLLM2 = LanguageConfig(
     max_position_embeddings=8192,
     tie_word_embeddings=True,
 )
+SHAPES = {"smollm2": SMOLLM2, "llama2": LanguageConfig(num_hidden_layers=2)}
 CROP = (16, 16, 16)
 TINY_VISION = VisionConfig(CROP, (8, 8, 8), 1, 24, 1, 2, 8, 32, positions="sine")
 
@@ -48,9 +50,7 @@ def main() -> None:
     section = 10 if parser.parse_args().quick else SECTION
     model = language_model()
     inputs = random_inputs()
-    ids = prompt_ids(model.tokenizer, model.special, len(REGION_NAMES))
-    opening = len(opening_ids(model.tokenizer, 9))
-    whole = len(REGION_NAMES) * (section + opening)
+    ids, whole = prompt_and_length(model, len(REGION_NAMES), section)
     print(f"prompt {len(ids)} tokens, report {len(REGION_NAMES)} x {section} tokens, {torch.get_num_threads()} threads")
 
     seconds: dict[str, float] = {}
@@ -88,16 +88,30 @@ def main() -> None:
         print(f"| {name} | {value:.2f} | {base / value:.1f}x | {own / value:.1f}x |")
 
 
-def language_model() -> Reg2RG:
+def language_model(shape: str = "smollm2", *, whole_vision: bool = False) -> Reg2RG:
+    """A model with random weights; its texts have no end.
+
+    Args:
+        shape: one of SHAPES.
+        whole_vision: the published vision side; otherwise one too small to matter.
+    """
     torch.manual_seed(0)
     openings = [f"The region {i} is {name}: " for i, name in enumerate(REGION_NAMES)]
     tokenizer = train_tokenizer([INSTRUCTION, *openings], 400)
-    sizes = PreprocessingConfig(CROP, CROP, CROP)
-    config = ModelConfig("smollm2 shape", sizes, vision=TINY_VISION, mask=TINY_VISION, language=SMOLLM2)
+    config = ModelConfig(name=shape, language=SHAPES[shape])
+    if not whole_vision:
+        sizes = PreprocessingConfig(CROP, CROP, CROP)
+        config = dataclasses.replace(config, preprocessing=sizes, vision=TINY_VISION, mask=TINY_VISION)
     model = Reg2RG(config).eval()
     model.tokenizer = tokenizer
     tokenizer.eos_token_id = None
     return model
+
+
+def prompt_and_length(model: Reg2RG, regions: int, section: int) -> tuple[list[int], int]:
+    """Ids of the prompt for so many regions, and how many tokens their report has in one sequence."""
+    opening = len(opening_ids(model.tokenizer, regions - 1))
+    return prompt_ids(model.tokenizer, model.special, regions), regions * (section + opening)
 
 
 def random_inputs() -> ModelInputs:

@@ -25,6 +25,8 @@ CPU_BATCH_BYTES = 256 * 2**20
 """Memory of a batch on the CPU, where a larger one is not faster."""
 
 Asked = Callable[[], bool]
+Encoded = tuple[Tensor, dict[str, Tensor]]
+"""Tokens of the whole volume, and of each region by its name."""
 
 
 class FeatureEncoder:
@@ -35,7 +37,7 @@ class FeatureEncoder:
         self._config = config
         self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
 
-    def encode(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> tuple[Tensor, dict[str, Tensor]]:
+    def encode(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> Encoded:
         """Tokens of the whole volume (latents, width), and of each region (latents + 1, width).
 
         Raises Cancelled between batches when ``cancelled()`` says yes.
