@@ -21,7 +21,7 @@ def split_sections(text: str, region: str | None) -> Iterator[tuple[int, int, st
 
 
 def split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Start and end of the sentences of a part, white space left out; a full stop in a number or a bracket ends none."""
+    """Start and end of the sentences of a part, without white space; a full stop in a number or bracket ends none."""
     for match in _SENTENCE.finditer(text, start, end):
         sentence = match[0]
         if sentence.strip():
