@@ -46,7 +46,8 @@ def _pieces(text: str, table: Table) -> Iterator[str]:
         start = 0
         for match in table.cues["break"].finditer(part):
             yield part[start : match.start()]
-            start = match.start()
+            yield match[0]
+            start = match.end()
         yield part[start:]
 
 
