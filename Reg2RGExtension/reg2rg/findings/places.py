@@ -113,9 +113,9 @@ def _end_of_places(text: str, table: Table) -> int:
 
 
 def _place(index: int, before: Sequence[Place], behind: Sequence[Place]) -> Place:
-    own = before[index] | behind[index]
     leading = before[0]
+    own = before[index] | behind[index] if index else behind[0]
     if own:
-        return own | leading if own.also or not own.sides else own
-    later = [place for place in behind[index + 1 :] if place]
-    return leading or (later[0] if later else Place())
+        return own | leading if own.also or leading.also or not own.sides else own
+    later = next((place for place in behind[index + 1 :] if place), Place())
+    return leading | later if not leading.levels and (not leading or later.sides <= leading.sides) else leading

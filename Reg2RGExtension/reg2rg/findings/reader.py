@@ -66,7 +66,7 @@ def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[F
     sized = [i for i, group in enumerate(groups) if any(terms.labels[mention.term.label].sized for mention in group)]
     lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], terms) if sized else []
     for index, (group, place) in enumerate(zip(groups, places, strict=True)):
-        own = lengths[sized.index(index)] if index in sized else ()
+        own = lengths[sized.index(index)] or places[index].lengths if index in sized else ()
         for mention in group:
             status = _status(clause, mention, own, terms)
             if status is not None:
