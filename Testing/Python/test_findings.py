@@ -118,7 +118,9 @@ def test_findings_tell_the_place_of_their_sentence_in_the_text():
     assert sentences == ["A 5.5 mm nodule is seen (right upper lobe).", "No effusion"]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999]
+)
 def test_scraps_are_read_without_complaint(text: str):
     assert all(finding.label == "Lung nodule" for finding in read_findings(text, "lung"))
 

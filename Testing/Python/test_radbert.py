@@ -134,7 +134,10 @@ class _Harmful:
 DAMAGE = {
     "no weights": (lambda f: (f / "RadBertClassifier.pth").unlink(), "holds none of"),
     "no config": (lambda f: (f / "config.json").unlink(), "no readable config"),
-    "no tokenizer": (lambda f: [(f / name).unlink() for name in ("vocab.json", "merges.txt")], "holds no vocab.json and no merges"),
+    "no tokenizer": (
+        lambda f: [(f / name).unlink() for name in ("vocab.json", "merges.txt")],
+        "holds no vocab.json and no merges",
+    ),
     "a cut off file": (lambda f: (f / "RadBertClassifier.pth").write_bytes(b"abc"), "not a readable file of weights"),
     "code in the file": (lambda f: torch.save(_Harmful(), f / "RadBertClassifier.pth"), "not a readable file"),
     "no state dict": (lambda f: torch.save([1], f / "RadBertClassifier.pth"), "holds no state dict"),
