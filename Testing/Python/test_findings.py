@@ -153,7 +153,10 @@ def test_labels_are_positive_where_asserted_or_left_open():
     assert labels.sum() == 2
 
 
-def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(shared: Path):
+def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(
+    shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
     import reader_supports
 
     published = shared / "reference" / "published"
