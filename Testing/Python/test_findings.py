@@ -184,6 +184,34 @@ def test_a_size_belongs_to_the_finding_it_stands_at():
     }
 
 
+BOTH, UPPER, LOWER = {"left", "right"}, {"upper"}, {"lower"}
+
+
+@pytest.mark.parametrize(
+    ("text", "emphysema", "bronchiectasis"),
+    [
+        ("Emphysema and bronchiectasis are seen in the left lower lobe.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("In the left lower lobe emphysema and bronchiectasis are seen.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("Emphysema in the left lung and bronchiectasis on the right.", ({"left"}, set()), ({"right"}, set())),
+        ("In the left lung emphysema, in the right lung bronchiectasis.", ({"left"}, set()), ({"right"}, set())),
+        ("Left upper emphysema and right lower bronchiectasis are seen.", ({"left"}, UPPER), ({"right"}, LOWER)),
+        (
+            "In the left lung, emphysema in the upper lobe and bronchiectasis in the lower lobe.",
+            ({"left"}, UPPER),
+            ({"left"}, LOWER),
+        ),
+        (
+            "In both lungs, there is emphysema in the upper lobes and bronchiectasis, mostly in the right lower lobe.",
+            (BOTH, UPPER),
+            (BOTH, LOWER),
+        ),
+    ],
+)
+def test_a_place_belongs_to_the_findings_it_is_said_of(text: str, emphysema: tuple, bronchiectasis: tuple):
+    places = {finding.label: (finding.sides, finding.levels) for finding in read_findings(text, "lung")}
+    assert places == {"Emphysema": emphysema, "Bronchiectasis": bronchiectasis}
+
+
 def test_a_prefix_begins_the_section_of_its_region():
     report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
     assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
