@@ -1,0 +1,267 @@
+"""The rule-based reader on sentences written for it (Testing/Data/findings.tsv), most of them unseen while it grew."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reg2rg.errors import InputError
+from reg2rg.findings import LABELS, Finding, RuleReader, Status, read_findings
+
+WHOLE = "whole"
+Row = tuple[str | None, str, frozenset[tuple]]
+SCORES = {
+    "present": lambda found: {finding[0] for finding in found if finding[1] is Status.PRESENT},
+    "status": lambda found: {finding[:2] for finding in found},
+    "sides": lambda found: {finding[:3] for finding in found},
+    "levels": lambda found: {(*finding[:2], finding[3]) for finding in found},
+    "size": lambda found: {(*finding[:2], finding[4]) for finding in found},
+    "exact": lambda found: set(found),
+}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset() if text == "-" else frozenset(text.split("+"))
+
+
+def _expected(text: str) -> tuple:
+    label, status, sides, levels, size = text.split(":")
+    assert label in LABELS
+    return label, Status(status), _names(sides), _names(levels), None if size == "-" else float(size)
+
+
+@pytest.fixture(scope="module")
+def groups(repository: Path) -> dict[str, list[Row]]:
+    lines = (repository / "Testing" / "Data" / "findings.tsv").read_text(encoding="utf-8").splitlines()
+    groups: dict[str, list[Row]] = {}
+    for line in lines:
+        if not line.startswith("#"):
+            group, region, sentence, findings = line.split("\t")
+            expected = frozenset() if findings == "-" else frozenset(_expected(part) for part in findings.split("; "))
+            groups.setdefault(group, []).append((None if region == WHOLE else region, sentence, expected))
+    return groups
+
+
+@pytest.fixture(scope="module")
+def rows(groups: dict[str, list[Row]]) -> list[Row]:
+    return [row for rows in groups.values() for row in rows]
+
+
+def _told(finding: Finding) -> tuple:
+    return finding.label, finding.status, finding.sides, finding.levels, finding.size_mm
+
+
+def _f1(rows: list[Row], score: str) -> float:
+    """Micro F1 over the rows; a finding counts as right if the read one has the same of what ``score`` looks at."""
+    right = read = expected = 0
+    for region, sentence, findings in rows:
+        ours = SCORES[score]([_told(finding) for finding in read_findings(sentence, region)])
+        theirs = SCORES[score](findings)
+        right, read, expected = right + len(ours & theirs), read + len(ours), expected + len(theirs)
+    return 2 * right / (read + expected)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize(("group", "least"), {"developed": 0.97, "held out": 0.97, "plain": 0.94, "": 0.97}.items())
+def test_the_reader_reads_its_test_set(groups: dict[str, list[Row]], group: str, least: float, score: str):
+    chosen = groups[group] if group else [row for rows in groups.values() for row in rows]
+    f1 = _f1(chosen, score)
+    print(f"{group or 'all'}, {len(chosen)} sentences, {score}: F1 {f1:.4f}")
+    assert f1 >= least
+
+
+def test_the_test_set_holds_what_it_must(rows: list[Row]):
+    assert len(rows) >= 300 and len({(region, sentence) for region, sentence, _ in rows}) == len(rows)
+    findings = [finding for _, _, expected in rows for finding in expected]
+    for status in (Status.PRESENT, Status.ABSENT):
+        assert {finding[0] for finding in findings if finding[1] is status} == set(LABELS)
+    assert {side for finding in findings for side in finding[2]} == {"left", "right"}
+    assert {"upper", "middle", "lower", "lingula"} <= {level for finding in findings for level in finding[3]}
+    assert sum(finding[4] is not None for finding in findings) >= 40
+    assert sum(not expected for *_, expected in rows) >= 20, "sentences about nothing that is read"
+
+
+def test_no_sentence_of_the_test_set_is_one_of_the_released_reports(rows: list[Row], shared: Path):
+    texts = [path.read_text(encoding="utf-8") for path in (shared / "reference" / "published").glob("*_reports.csv")]
+    long = [sentence for _, sentence, _ in rows if len(sentence.split()) > 4]
+    copied = [sentence for sentence in long if any(sentence in text for text in texts)]
+    assert copied == []
+
+
+def _said(text: str, region: str | None = None) -> set[tuple[str, str]]:
+    return {(finding.label, finding.status.value) for finding in read_findings(text, region)}
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "said"),
+    [
+        ("Effusion is seen.", "pleura", {("Pleural effusion", "present")}),
+        ("Effusion is seen.", "heart", {("Pericardial effusion", "present")}),
+        ("Effusion is seen.", "abdomen", set()),
+        ("Atherosclerotic calcification is seen.", "heart", {("Coronary artery wall calcification", "present")}),
+        ("Atherosclerotic calcification is seen.", "mediastinum", {("Arterial wall calcification", "present")}),
+        ("A 12 mm nodule is seen.", "lung", {("Lung nodule", "present")}),
+        ("A 12 mm nodule is seen.", "thyroid", set()),
+        ("A hernia is seen.", "esophagus", {("Hiatal hernia", "present")}),
+        ("A hernia is seen.", "abdomen", set()),
+    ],
+)
+def test_the_region_decides_what_a_word_means(text: str, region: str, said: set):
+    assert _said(text, region) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No mass, nodule, consolidation or effusion.",
+        "Nodule, consolidation and effusion were not detected.",
+        "Effusion-thickening was not observed; no nodule or consolidation.",
+        "Nodule was not observed, and there is no consolidation or effusion.",
+        "There is no finding in favor of nodule, consolidation or effusion.",
+        "Without nodule, consolidation or effusion.",
+        "Neither nodule nor consolidation nor effusion is seen.",
+    ],
+)
+def test_a_denial_reaches_all_it_speaks_of(text: str):
+    denied = {(label, "absent") for label in ("Lung nodule", "Consolidation", "Pleural effusion")}
+    assert {finding for finding in _said(text, "lung") if finding[0] != "Lung opacity"} == denied
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A nodule was not observed, but consolidation is.",
+        "No nodule is seen and there is consolidation.",
+        "Consolidation is seen, a nodule was not detected.",
+        "There is consolidation, and a nodule was not seen.",
+        "There is consolidation without a nodule.",
+        "No nodule is seen except for consolidation.",
+    ],
+)
+def test_a_denial_reaches_no_further(text: str):
+    assert _said(text, "lung") == {("Lung nodule", "absent"), ("Consolidation", "present")}
+
+
+@pytest.mark.parametrize("text", ["No new nodule is seen.", "No other nodule was detected.", "No additional nodule."])
+def test_that_there_is_nothing_more_says_neither_yes_nor_no(text: str):
+    assert _said(text, "lung") == set()
+
+
+@pytest.mark.parametrize("text", ["No change in the nodules.", "The nodule was not seen in the previous examination."])
+def test_what_is_compared_is_there(text: str):
+    assert _said(text, "lung") == {("Lung nodule", "present")}
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("of 5.5 mm", 5.5),
+        ("of 5,5 mm", 5.5),
+        ("of 1.2 cm", 12),
+        ("measuring 9x6 mm", 9),
+        ("measuring 20 mm x 15 mm", 20),
+        ("measuring 3-4 mm", 4),
+        ("reaching 11 mm", 11),
+        ("of millimetric size", None),
+        ("smaller than 5 mm", None),
+        ("not exceeding 1 cm", None),
+        ("in segment 6", None),
+    ],
+)
+def test_sizes_are_in_mm_and_limits_are_none(words: str, size: float | None):
+    assert [finding.size_mm for finding in read_findings(f"A nodule {words} is seen.", "lung")] == [size]
+
+
+def test_a_size_belongs_to_the_finding_it_stands_at():
+    findings = read_findings("A 5 mm nodule, emphysema and a consolidation of 3 cm are seen.", "lung")
+    assert {finding.label: finding.size_mm for finding in findings} == {
+        "Lung nodule": 5,
+        "Emphysema": None,
+        "Consolidation": 30,
+    }
+
+
+BOTH, UPPER, LOWER = {"left", "right"}, {"upper"}, {"lower"}
+
+
+@pytest.mark.parametrize(
+    ("text", "emphysema", "bronchiectasis"),
+    [
+        ("Emphysema and bronchiectasis are seen in the left lower lobe.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("In the left lower lobe emphysema and bronchiectasis are seen.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("Emphysema in the left lung and bronchiectasis on the right.", ({"left"}, set()), ({"right"}, set())),
+        ("In the left lung emphysema, in the right lung bronchiectasis.", ({"left"}, set()), ({"right"}, set())),
+        ("Left upper emphysema and right lower bronchiectasis are seen.", ({"left"}, UPPER), ({"right"}, LOWER)),
+        (
+            "In the left lung, emphysema in the upper lobe and bronchiectasis in the lower lobe.",
+            ({"left"}, UPPER),
+            ({"left"}, LOWER),
+        ),
+        (
+            "In both lungs, there is emphysema in the upper lobes and bronchiectasis, mostly in the right lower lobe.",
+            (BOTH, UPPER),
+            (BOTH, LOWER),
+        ),
+    ],
+)
+def test_a_place_belongs_to_the_findings_it_is_said_of(text: str, emphysema: tuple, bronchiectasis: tuple):
+    places = {finding.label: (finding.sides, finding.levels) for finding in read_findings(text, "lung")}
+    assert places == {"Emphysema": emphysema, "Bronchiectasis": bronchiectasis}
+
+
+def test_a_prefix_begins_the_section_of_its_region():
+    report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
+    assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
+    assert _said(report, "thyroid") == _said(report)
+    assert _said("The region 0 is pleura: Normal. The region 1 is liver: A nodule is seen in the liver.") == set()
+
+
+def test_findings_tell_the_place_of_their_sentence_in_the_text():
+    text = "The region 3 is lung: Both lungs are aerated.  A 5.5 mm nodule is seen (right upper lobe).\nNo effusion"
+    sentences = [text[finding.start : finding.end] for finding in read_findings(text)]
+    assert sentences == ["A 5.5 mm nodule is seen (right upper lobe).", "No effusion"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999]
+)
+def test_scraps_are_read_without_complaint(text: str):
+    assert all(finding.label == "Lung nodule" for finding in read_findings(text, "lung"))
+
+
+def test_a_text_without_full_stops_takes_no_longer_than_others():
+    start = time.perf_counter()
+    assert read_findings("no nodule and which is " * 2_000, "lung")
+    assert time.perf_counter() - start < 10
+
+
+def test_a_region_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="No region is called 'spleen'"):
+        read_findings("No effusion.", "spleen")
+
+
+def test_labels_are_positive_where_asserted_or_left_open():
+    texts = ["", "Emphysema is seen. No nodule is seen.", "Nodule? Emphysema was not seen."]
+    labels = RuleReader().labels(texts, "lung")
+    assert labels.shape == (3, 18) and labels.dtype == bool
+    emphysema, nodule = LABELS.index("Emphysema"), LABELS.index("Lung nodule")
+    np.testing.assert_array_equal(labels[:, [emphysema, nodule]], [[0, 0], [1, 0], [0, 1]])
+    assert labels.sum() == 2
+
+
+def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(
+    shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
+    import reader_supports
+
+    published = shared / "reference" / "published"
+    start = time.perf_counter()
+    texts, cases = reader_supports.read_cases(published)
+    assert texts == 2 * 11_462 and time.perf_counter() - start < 15
+    for row in reader_supports.published_rows(published):
+        _, positive, _ = reader_supports.count(cases["reference"], row["Label"])
+        assert positive == pytest.approx(int(row["Support"]), rel=0.10), row["Label"]
