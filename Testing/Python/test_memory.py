@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_refused_with_numbers_and_a_way_out():
     with pytest.raises(InputError) as error:
         place(LLAMA2, [("cpu", "bf16")], free=lambda device: 9 * GB)
     assert str(error.value) == (
-        "llama2-7b needs about 14.7 GB in bf16 and 9.0 GB are free on cpu. --precision 8bit would need 8.4 GB."
+        "llama2-7b needs about 14.7 GB in bf16 and 9.0 GB are free on cpu. --precision 8bit would need 8.3 GB."
     )
     with pytest.raises(InputError, match=r"5\.\d GB in 4bit and 2.0 GB are free on cuda.*smaller model"):
         place(LLAMA2, [("cuda", "bf16"), ("cuda", "4bit")], free=lambda device: 2 * GB)
@@ -162,12 +162,12 @@ def test_free_memory_of_the_cpu_is_some_of_what_there_is():
 MEASURE = """
 import sys, threading, time, psutil, torch
 from pathlib import Path
-import peft
 from reg2rg.generation import write_sections
 from reg2rg.models.checkpoints import load_model, read_config
 from reg2rg.models.memory import ModelSize, memory_needed
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.regions import REGION_NAMES
+import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
 config = read_config(folder)
