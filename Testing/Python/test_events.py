@@ -14,6 +14,7 @@ from reg2rg.request import ReportRequest
 
 EVENTS = [
     events.Progress(events.Stage.SEGMENT, 0.5, "half"),
+    events.Notice("It runs in 8bit."),
     events.RegionsFound("thresholds", "why", ("lung",), ("lung",), {"breast": "none"}, "/a/regions.seg.nrrd"),
     events.SectionText("lung", None, "The"),
     events.SectionWritten({"region": "lung", "text": "Clear."}),

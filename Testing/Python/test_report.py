@@ -34,7 +34,7 @@ def masks(volume) -> RegionMasks:
 
 
 def provenance(volume: sitk.Image) -> Provenance:
-    return Provenance("tiny", "ab" * 32, "greedy", "cpu", 0, 500, "test", "It was asked for.", {"torch": "2"},
+    return Provenance("tiny", "ab" * 32, "greedy", "cpu", "fp32", 0, 500, "test", "It was asked for.", {"torch": "2"},
                       "2026-01-01T00:00:00+00:00", {"read": 0.5}, Geometry.of(volume))  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _changed(report: Report, change) -> str:
 
 
 UNREADABLE = {
-    "newer": (lambda v: v.update(schema_version=2), "schema version 2; this program reads 1"),
+    "newer": (lambda v: v.update(schema_version=3), "schema version 3; this program reads 2"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\].*has no text"),

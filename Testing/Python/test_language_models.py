@@ -1,0 +1,231 @@
+"""Language models of the LLaMA family, among them a real one: described, taken over, taught by LoRA, and heard."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import tiny_config
+
+from reg2rg.errors import InputError
+from reg2rg.generation import write_sections
+from reg2rg.models import find_model
+from reg2rg.models.checkpoints import load_model, read_config, save_model
+from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
+from reg2rg.models.fresh import new_model
+from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, transformers_config
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.phantom import make_phantom
+from reg2rg.preprocessing import prepare
+from reg2rg.prompting import prompt_ids, training_ids
+from reg2rg.training.cases import prepare_case
+from reg2rg.training.recipe import Recipe, collate_text, new_heads, stacked, textures_of, train_text
+from reg2rg.training.tokenizers import train_tokenizer
+
+VOCABULARY = 130
+SHAPE = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=512,
+)
+KINDS = {
+    "llama": {},
+    "llama with a narrow head": {"head_dim": 4},
+    "llama with biases": {"attention_bias": True, "mlp_bias": True},
+    "llama 3": {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        }
+    },
+    "tied llama": {"tie_word_embeddings": True},
+    "mistral": {"sliding_window": 16},
+    "qwen2": {},
+    "qwen3": {"head_dim": 16},
+    "smollm3": {},
+    "granite": {"embedding_multiplier": 3.0, "attention_multiplier": 0.25, "residual_multiplier": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, VOCABULARY)
+
+
+def saved_language_model(kind: str, tokenizer, folder: Path) -> torch.nn.Module:
+    """A small language model with random weights, biases too, in a folder as transformers saves it."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    fields = {**SHAPE, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None, **KINDS[kind]}
+    family = next(word for word in kind.split() if word in LLAMA_FAMILY)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **fields)).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_of_transformers_computes_the_same_inside_a_model_folder(kind: str, tokenizer, tmp_path: Path):
+    theirs = saved_language_model(kind, tokenizer, tmp_path / "theirs")
+    new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1))
+    ours = load_model(tmp_path / "ours")
+    ids = torch.randint(3, VOCABULARY, (2, 100))
+    with torch.inference_mode():
+        assert torch.equal(ours.lang_model(ids).logits, theirs(ids).logits)
+    assert not any(tensor.is_meta for tensor in (*ours.parameters(), *ours.buffers()))
+    assert ModelConfig.from_dict(json.loads(json.dumps(ours.config.to_dict()))) == ours.config
+
+
+def test_every_architecture_that_is_offered_was_tried_above():
+    assert {next(word for word in kind.split() if word in LLAMA_FAMILY) for kind in KINDS} == set(LLAMA_FAMILY)
+
+
+def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: Path):
+    saved_language_model("llama", tokenizer, tmp_path / "theirs")
+    new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1), seed=1)
+    new_model(tmp_path / "theirs", tmp_path / "others", tiny_config(VOCABULARY, 1), seed=2)
+    first, second = (dict(load_model(tmp_path / name).named_parameters()) for name in ("ours", "others"))
+    assert first["embedding_layer.fc.weight"].ne(second["embedding_layer.fc.weight"]).all()
+    trained = {name for name, parameter in first.items() if parameter.requires_grad}
+    assert trained == {name for name in first if not name.startswith("lang_model.") or "lora_" in name}
+    assert all(torch.equal(first[name], second[name]) for name in first.keys() - trained)
+
+
+def test_a_config_without_the_newer_fields_is_a_llama_as_ever():
+    config = read_config(find_model("phantom")).language
+    assert (config.model_type, config.bos_token_id, config.eos_token_id, config.pad_token_id) == ("llama", 1, 2, 0)
+    assert transformers_config(LanguageConfig()).rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model_type": "gpt2"}, "'gpt2'; expected one of llama"),
+        ({"model_type": "../evil"}, "expected one of llama"),
+        ({"other": {"auto_map": {"AutoConfig": "evil.py"}}}, "auto_map.*expected fields of llama"),
+        ({"other": {"attn_implementation": "some/kernel"}}, "expected fields of llama"),
+        ({"other": "nothing"}, "expected fields of llama"),
+    ],
+)
+def test_a_config_that_asks_for_anything_else_is_refused(fields, words):
+    with pytest.raises(InputError, match=words):
+        build_language_model(LanguageConfig(**{**SHAPE, "lora": None, **fields}))
+
+
+def test_what_is_no_language_model_is_refused(tokenizer, tmp_path: Path):
+    like, output = tiny_config(VOCABULARY, 1), tmp_path / "new"
+    with pytest.raises(InputError, match="is no language model"):
+        new_model(tmp_path / "absent", output, like)
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(InputError, match="not readable as a language model"):
+        new_model(tmp_path / "bad.gguf", output, like)
+    saved_language_model("llama", tokenizer, tmp_path / "good")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        new_model(tmp_path / "good", tmp_path / "full", like)
+    tokenizer.save_pretrained(tmp_path / "good")
+    config = tmp_path / "good" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"vocab_size": 20}))
+    with pytest.raises(InputError, match="tokens, the model only 20"):
+        new_model(tmp_path / "good", output, like)
+    assert not output.exists()
+
+
+def test_a_tokenizer_without_a_first_token_gives_prompts_without_one(tokenizer):
+    special = Reg2RG(tiny_config(VOCABULARY, 1)).special
+    with_bos = prompt_ids(tokenizer, special, 1)
+    plain = train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, VOCABULARY)
+    plain.bos_token = None
+    assert prompt_ids(plain, special, 1) == with_bos[1:]
+
+
+def test_models_new_makes_a_folder_that_is_listed_as_whole(models, tokenizer, tmp_path: Path):
+    saved_language_model("llama", tokenizer, tmp_path / "theirs")
+    finished = models("new", "--language", tmp_path / "theirs", "-o", tmp_path / "mine", "--like", "phantom")
+    assert finished.stdout == f"{tmp_path / 'mine'}\n", finished.stderr
+    assert read_config(tmp_path / "mine").vision == read_config(find_model("phantom")).vision
+    assert "learned nothing about CT" in (tmp_path / "mine" / "MODEL_CARD.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def smollm2(smollm2_model_folder: Path) -> Reg2RG:
+    return load_model(smollm2_model_folder)
+
+
+def test_smollm2_knows_what_it_knew(smollm2: Reg2RG):
+    ids = torch.tensor([smollm2.tokenizer.encode("The capital of France is")])
+    with torch.inference_mode():
+        best = smollm2.lang_model(ids).logits[0, -1].argmax()
+    assert smollm2.tokenizer.decode(best) == " Paris"
+
+
+def test_smollm2_has_its_own_special_tokens_and_our_prompts_hold_together(smollm2: Reg2RG):
+    tokenizer, special = smollm2.tokenizer, smollm2.special
+    language = smollm2.config.language
+    assert (tokenizer.decode(language.bos_token_id), tokenizer.decode(language.eos_token_id)) == (
+        "<|im_start|>",
+        "<|im_end|>",
+    )
+    assert language.pad_token_id is None, "its padding token ends texts as well"
+    sections = [("lung", "Both lungs are clear."), ("heart", "Normal in size.")]
+    for instruction in (True, False):
+        prompt = prompt_ids(tokenizer, special, 2, instruction=instruction)
+        ids, length = training_ids(tokenizer, special, sections, instruction=instruction)
+        assert ids[:length] == prompt and ids[-1] == language.eos_token_id
+        written = tokenizer.decode(ids[length:], skip_special_tokens=True)
+        assert written.strip() == "The region 0 is lung: Both lungs are clear. The region 1 is heart: Normal in size."
+        assert prompt[0] == language.bos_token_id and max(ids[length:]) < language.vocab_size <= special.image[0]
+
+
+def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2_model_folder: Path, tmp_path: Path):
+    model = load_model(smollm2_model_folder)
+    case = prepare_case(1, model.config)
+    case = dataclasses.replace(case, regions=case.regions[:2])
+    before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    first = loss_of(model, case)
+    recipe = Recipe(text_steps=4, batch_cases=1, text_rate=2e-3, warmup_steps=1)
+    train_text(model, new_heads(model), [case], recipe, lambda line: None)
+    assert loss_of(model, case) < 0.8 * first
+    graded = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert graded and all("lora_" in name or name.startswith("embedding_layer.") for name in graded)
+    assert all(torch.equal(before[name], model.get_parameter(name)) for name in before)
+    save_model(model, tmp_path / "taught", dtype=torch.float16, card="# taught\n")
+    again = load_model(tmp_path / "taught")
+    phantom = make_phantom(1)
+    inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
+    sections = write_sections(again, inputs, max_new_tokens=12)
+    assert {section.region for section in sections} == {"lung", "heart"}
+    assert all(section.recognised for section in sections), "four steps teach it the form of the answer"
+
+
+@torch.no_grad()
+def loss_of(model: Reg2RG, case) -> float:
+    encoder = model.embedding_layer
+    model.eval()
+    image = encoder.encode_volumes(stacked([case.image]).float() / 127.5 - 1)[0]
+    masks = stacked([sample.mask for sample in case.regions]).float() / 255
+    regions = encoder.encode_regions(textures_of(case.regions), masks)
+    ids, attention_mask, labels = collate_text(model, case.regions)
+    return model(ids, [PromptFeatures(image, region[None]) for region in regions], attention_mask, labels).loss.item()
+
+
+def test_lora_targets_other_than_queries_and_values_are_possible():
+    lora = LoraSettings(rank=2, targets=("q_proj", "o_proj"))
+    names = [name for name, _ in build_language_model(LanguageConfig(**SHAPE, lora=lora)).named_parameters()]
+    assert {name.split(".")[-4] for name in names if "lora_A" in name} == {"q_proj", "o_proj"}

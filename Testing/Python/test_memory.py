@@ -1,0 +1,209 @@
+"""Memory is estimated before anything is loaded, and decides where a model runs: first choice, fallback, refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import tiny_config, tiny_model
+
+from reg2rg import devices, pipeline
+from reg2rg.devices import free_memory
+from reg2rg.errors import InputError
+from reg2rg.events import Notice
+from reg2rg.models import find_model
+from reg2rg.models.checkpoints import load_model, read_config, save_model
+from reg2rg.models.config import LanguageConfig, ModelConfig
+from reg2rg.models.memory import ModelSize, cache_bytes_per_token, memory_needed, prompt_tokens
+from reg2rg.models.placement import choices, place
+from reg2rg.models.precision import can_quantize
+from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.request import ReportRequest
+
+LLAMA2 = ModelConfig()
+GB = 10**9
+
+
+@pytest.fixture(scope="module")
+def llama2() -> ModelSize:
+    return ModelSize.of(LLAMA2)
+
+
+@pytest.mark.parametrize(
+    ("precision", "language", "total"),
+    [("fp32", 26.97, 28.8), ("bf16", 13.49, 14.7), ("8bit", 7.01, 8.3), ("4bit", 3.87, 5.2)],
+)
+def test_llama2_7b_needs_what_is_known_of_it(llama2: ModelSize, precision: str, language: float, total: float):
+    assert llama2.linear + llama2.other == 6_738_415_616 + 4_194_304  # LLaMA-2-7B and its LoRA
+    assert (llama2.weights(precision) - 4 * llama2.vision) / GB == pytest.approx(language, abs=0.01)
+    assert memory_needed(LLAMA2, llama2, precision).total / GB == pytest.approx(total, rel=0.02)
+
+
+def test_the_cache_takes_half_a_megabyte_a_token_and_less_with_grouped_heads():
+    assert cache_bytes_per_token(LLAMA2, "bf16") == 2**19
+    assert cache_bytes_per_token(LLAMA2, "fp32") == 2**20
+    mistral = LanguageConfig(num_key_value_heads=8)
+    assert cache_bytes_per_token(dataclasses.replace(LLAMA2, language=mistral), "8bit") == 2**17
+
+
+def test_prompts_are_estimated_as_long_as_they_are():
+    assert 544 <= prompt_tokens(LLAMA2, 10) <= 600  # 544 with the published tokenizer
+
+
+def test_more_tokens_and_more_sequences_need_more_cache(llama2: ModelSize):
+    cache = [
+        memory_needed(LLAMA2, llama2, "bf16", max_new_tokens=tokens, sequences=sequences).cache
+        for tokens, sequences in ((100, 1), (500, 1), (500, 10), (9999, 10))
+    ]
+    assert cache[1] - cache[0] == 400 * 2**19
+    assert cache[2] == 10 * cache[1]
+    assert cache[3] == 10 * 4096 * 2**19, "no sequence outgrows the context"
+
+
+def test_the_phantom_model_fits_anywhere():
+    config = read_config(find_model("phantom"))
+    need = memory_needed(config, ModelSize.of(config), "fp32")
+    assert need.weights == pytest.approx(24e6, rel=0.01) and need.total < 0.1 * GB
+
+
+ALL = [("cuda", "bf16"), ("cuda", "8bit"), ("cuda", "4bit"), ("cpu", "fp32"), ("cpu", "bf16")]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "cpu", "chosen"),
+    [
+        (24, 8, ("cuda", "bf16")),
+        (12, 64, ("cuda", "8bit")),
+        (6, 64, ("cuda", "4bit")),
+        (4, 64, ("cpu", "fp32")),
+        (4, 20, ("cpu", "bf16")),
+    ],
+)
+def test_the_first_choice_that_fits_is_taken_and_any_other_than_the_best_is_told(gpu: int, cpu: int, chosen):
+    placement = place(LLAMA2, ALL, free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
+    assert (placement.device, placement.precision) == chosen
+    if chosen == ALL[0]:
+        assert placement.notice is None
+    else:
+        assert placement.notice.startswith(f"llama2-7b needs about 14.7 GB in bf16 and {gpu}.0 GB are free on cuda")
+        assert placement.notice.endswith(f"it runs on {chosen[0]} in {chosen[1]}.")
+
+
+def test_what_does_not_fit_is_refused_with_numbers_and_a_way_out():
+    with pytest.raises(InputError) as error:
+        place(LLAMA2, [("cpu", "bf16")], free=lambda device: 9 * GB)
+    assert str(error.value) == (
+        "llama2-7b needs about 14.7 GB in bf16 and 9.0 GB are free on cpu. --precision 8bit would need 8.3 GB."
+    )
+    with pytest.raises(InputError, match=r"5\.\d GB in 4bit and 2.0 GB are free on cuda.*smaller model"):
+        place(LLAMA2, [("cuda", "bf16"), ("cuda", "4bit")], free=lambda device: 2 * GB)
+
+
+def test_on_the_cpu_exact_weights_come_first_and_a_named_precision_stands_alone():
+    quantized = ["8bit", "4bit"] if can_quantize() else []
+    assert choices("cpu") == [("cpu", name) for name in ["fp32", "bf16", *quantized]]
+    assert choices("cpu", "fp16") == [("cpu", "fp16")]
+    with pytest.raises(InputError, match="No precision is called"):
+        choices("cpu", "int3")
+
+
+@pytest.fixture
+def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
+    volume, regions = phantom_files
+    pipeline._placed.cache_clear()
+    yield lambda **fields: ReportRequest(
+        volume, tmp_path / "out", regions_file=regions, model=str(tiny_model_folder), max_new_tokens=4, **fields
+    )
+    pipeline._placed.cache_clear()
+
+
+def test_a_run_tells_of_a_fallback_and_refuses_what_does_not_fit_before_the_regions(request_of, monkeypatch):
+    config = read_config(Path(request_of().model))
+    size = ModelSize.of(config)
+    needs = [memory_needed(config, size, name, max_new_tokens=4).total for name in ("fp32", "bf16")]
+    monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, sum(needs) / 2))
+    events = []
+    pipeline.run(request_of(device="cpu"), events.append)
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.message.endswith("it runs on cpu in bf16.")
+    events.clear()
+    with pytest.raises(InputError, match="--precision bf16 would need"):
+        pipeline.run(request_of(device="cpu", precision="fp32"), events.append)
+    assert {event.stage.value for event in events} == {"read"}
+
+
+def limited(read_text, free: float):
+    """What reads the control group's files as those of a container with so many bytes left."""
+    told = {"memory.max": f"{int(free / 0.95)}\n", "memory.current": "1000\n", "memory.stat": "inactive_file 1000\n"}
+
+    def read(path: Path, *arguments, **options) -> str:
+        return told[path.name] if path.name in told else read_text(path, *arguments, **options)
+
+    return read
+
+
+def test_memory_is_asked_for_only_once_while_the_model_is_kept(request_of):
+    pipeline.run(request_of(), lambda event: None)
+    hits = pipeline._placed.cache_info().hits
+    pipeline.run(request_of(only=("lung",)), lambda event: None)
+    assert pipeline._placed.cache_info().hits == hits + 1
+
+
+def test_free_memory_of_the_cpu_is_some_of_what_there_is():
+    import psutil
+
+    assert 0 < free_memory("cpu") <= psutil.virtual_memory().total
+
+
+MEASURE = """
+import sys, threading, time, psutil, torch
+from pathlib import Path
+from reg2rg.generation import write_sections
+from reg2rg.models.checkpoints import load_model, read_config
+from reg2rg.models.memory import ModelSize, memory_needed
+from reg2rg.preprocessing import ModelInputs
+from reg2rg.regions import REGION_NAMES
+import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
+torch.set_num_threads(1)
+folder, precision = Path(sys.argv[1]), sys.argv[2]
+config = read_config(folder)
+need = memory_needed(config, ModelSize.of(config), precision, max_new_tokens=8)
+volumes = {name: torch.rand(config.preprocessing.image_size) for name in REGION_NAMES}
+resident = psutil.Process().memory_info
+before, peak = resident().rss, 0
+def watch():
+    global peak
+    while True:
+        peak = max(peak, resident().rss)
+        time.sleep(0.002)
+threading.Thread(target=watch, daemon=True).start()
+model = load_model(folder, precision=precision)
+write_sections(model, ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
+print(need.total / (peak - before))
+"""
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path, precision: str):
+    """200 million weights, so that what tokenizer and libraries take is little beside them."""
+    torch.manual_seed(0)
+    tokenizer = tiny_model(taught=False).tokenizer
+    config = tiny_config(len(tokenizer), 1)
+    language = dataclasses.replace(config.language, hidden_size=1024, intermediate_size=2816, num_hidden_layers=16)
+    model = Reg2RG(dataclasses.replace(config, language=language))
+    model.tokenizer = tokenizer
+    save_model(model, tmp_path, dtype=torch.float16, card="# big\n")
+    del model
+    command = [sys.executable, "-c", MEASURE, str(tmp_path), precision]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    (tmp_path / "model.safetensors").unlink()
+    assert 0.75 < float(finished.stdout) < 1.25
+
+
+def test_weights_take_what_was_estimated(tiny_model_folder: Path):
+    model = load_model(tiny_model_folder)
+    assert ModelSize.of(model.config).weights("fp32") == sum(parameter.nbytes for parameter in model.parameters())

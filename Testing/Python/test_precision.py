@@ -1,0 +1,171 @@
+"""Language models in 16, 8 and 4 bits: what is stored how, how close the numbers stay, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import tiny_config, tiny_model
+
+from reg2rg import pipeline
+from reg2rg.errors import InputError
+from reg2rg.generation import write_sections
+from reg2rg.models.checkpoints import load_model, save_model
+from reg2rg.models.config import LoraSettings
+from reg2rg.models.memory import ModelSize
+from reg2rg.models.precision import PRECISIONS, QUANTIZED, can_quantize, check_precision
+from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.preprocessing import ModelInputs
+from reg2rg.report import Report
+from reg2rg.request import ReportRequest
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TOLERATED = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.003, "8bit": 0.03, "4bit": 0.3}
+"""Error of the logits, as a share of their own size, for random weights."""
+
+
+def available(precision: str) -> str:
+    if precision in QUANTIZED and not can_quantize():
+        pytest.skip("bitsandbytes is not installed")
+    return precision
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with LoRA and biases whose layers are wide enough for blocks of 64 weights."""
+    torch.manual_seed(0)
+    tokenizer = tiny_model(taught=False).tokenizer
+    config = tiny_config(len(tokenizer), 1)
+    language = dataclasses.replace(
+        config.language,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_key_value_heads=2,
+        other={"attention_bias": True},
+        lora=LoraSettings(),
+    )
+    model = Reg2RG(dataclasses.replace(config, language=language))
+    for name, parameter in model.named_parameters():
+        if name.endswith(("bias", "lora_B.default.weight")):
+            torch.nn.init.normal_(parameter, std=0.02)
+    model.tokenizer = tokenizer
+    folder = tmp_path_factory.mktemp("models") / "wide"
+    save_model(model, folder, card="# wide\n")
+    return folder
+
+
+def inputs_of(model: Reg2RG) -> ModelInputs:
+    size = model.config.preprocessing.image_size
+    torch.manual_seed(0)
+    names = ("lung", "heart", "bone")
+    return ModelInputs(
+        torch.rand(size), {name: torch.rand(size) for name in names}, {name: torch.rand(size) for name in names}, {}
+    )
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, precision: str):
+    exact, model = load_model(folder), load_model(folder, precision=available(precision))
+    ids = torch.randint(3, 100, (2, 40), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted, given = (each.lang_model(ids).logits.float() for each in (exact, model))
+    assert (given - wanted).norm() <= TOLERATED[precision] * wanted.norm()
+    sections = write_sections(model, inputs_of(model), max_new_tokens=6)
+    assert [section.region for section in sections] == ["lung", "heart", "bone"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_weights_are_stored_as_the_precision_says_and_the_vision_side_in_float32(folder: Path, precision: str):
+    model = load_model(folder, precision=available(precision))
+    for name, parameter in model.named_parameters():
+        if not name.startswith("lang_model."):
+            assert name == "embedding_layer.weight" or parameter.dtype == torch.float32, name
+        elif precision in DTYPES:
+            assert parameter.dtype == DTYPES[precision], name
+        else:
+            layer_of_many = name.endswith("weight") and ("proj" in name and "lora_" not in name)
+            assert (parameter.dtype in (torch.int8, torch.uint8)) == layer_of_many, name
+    assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
+    stored = sum(parameter.nbytes for parameter in model.parameters())
+    assert stored == pytest.approx(ModelSize.of(model.config).weights(precision), rel=0.02)
+
+
+def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
+    model = load_model(folder, precision=available("8bit"))
+    trained = [name for name, parameter in model.lang_model.named_parameters() if parameter.requires_grad]
+    assert trained and all("lora_" in name for name in trained)
+
+
+PEAK = """
+import resource, sys, torch
+from pathlib import Path
+from reg2rg.models.checkpoints import read_config, load_model
+from reg2rg.models.memory import ModelSize
+import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
+torch.set_num_threads(1)
+folder, precision = Path(sys.argv[1]), sys.argv[2]
+weights = ModelSize.of(read_config(folder)).weights(precision)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+load_model(folder, precision=precision)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / weights)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss has other units elsewhere")
+def test_loading_takes_little_more_memory_than_the_model_in_the_end(tmp_path: Path):
+    """100 million weights; a copy of the file, or of the model in float32, would at least double the peak."""
+    tokenizer = tiny_model(taught=False).tokenizer
+    config = tiny_config(len(tokenizer), 1)
+    language = dataclasses.replace(config.language, hidden_size=1024, intermediate_size=2816, num_hidden_layers=8)
+    model = Reg2RG(dataclasses.replace(config, language=language))
+    model.tokenizer = tokenizer
+    save_model(model, tmp_path, dtype=torch.float16, card="# big\n")
+    command = [sys.executable, "-c", PEAK, str(tmp_path), "bf16"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    (tmp_path / "model.safetensors").unlink()
+    assert float(finished.stdout) < 1.35
+
+
+def test_the_output_head_gets_contiguous_input_which_spares_a_copy_of_it_for_each_sequence(folder: Path):
+    model, seen = load_model(folder, precision="bf16"), []
+    head = model.lang_model.get_output_embeddings()
+    head.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
+    with torch.inference_mode():
+        model.lang_model(torch.zeros(3, 5, dtype=torch.long), logits_to_keep=1)
+    assert seen[0].shape == (3, 1, 128) and seen[0].is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "words"),
+    [
+        ("int8", "cpu", "'int8'; expected auto, fp32, bf16, fp16, 8bit, 4bit"),
+        ("8bit", "mps", "not on mps"),
+    ],
+)
+def test_a_precision_that_cannot_be_is_refused(precision: str, device: str, words: str):
+    with pytest.raises(InputError, match=words):
+        check_precision(precision, device)
+
+
+def test_without_bitsandbytes_quantized_weights_are_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(InputError, match=r"pip install 'reg2rg\[quantize\]'"):
+        check_precision("4bit", "cpu")
+
+
+def test_the_precision_is_recorded_in_the_report(phantom_files, tiny_model_folder: Path, tmp_path: Path):
+    volume, regions = phantom_files
+    request = ReportRequest(volume, tmp_path, regions_file=regions, model=str(tiny_model_folder), precision="bf16")
+    pipeline.run(dataclasses.replace(request, only=("lung",), max_new_tokens=4), lambda event: None)
+    text = (tmp_path / "report.json").read_text()
+    assert Report.from_json(text).provenance.precision == "bf16"
+    values = json.loads(text)
+    values["schema_version"] = 1
+    del values["provenance"]["precision"]
+    assert Report.from_json(json.dumps(values)).provenance.precision == "fp32", "what version 1 always ran in"
