@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from tiny_model import RECOGNISED, SENTENCES
+from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg import pipeline
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.events import Progress, RegionsFound, SectionText, SectionWritten, Stage
+from reg2rg.models.checkpoints import save_model
 from reg2rg.report import Report
 from reg2rg.request import ReportRequest, SegmentRequest
 
@@ -188,6 +189,7 @@ def test_a_region_written_alone_says_what_it_says_among_all(tmp_path: Path, repo
     ("fields", "said"),
     [
         ({"only": ["spleen"]}, "No region is called 'spleen'"),
+        ({"decoding": "beam"}, "No decoding is called 'beam'; expected auto, sequence, parallel"),
         ({"only": "heart"}, "expected list"),
         ({"only": [3]}, "expected list"),
     ],
@@ -195,3 +197,45 @@ def test_a_region_written_alone_says_what_it_says_among_all(tmp_path: Path, repo
 def test_a_wrong_choice_of_regions_is_refused(fields, said) -> None:
     with pytest.raises(InputError, match=said):
         ReportRequest.from_dict({"volume": "ct.nrrd", "output": "out", **fields})
+
+
+@pytest.fixture(scope="module")
+def three_slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, taught prompts of three regions."""
+    folder = tmp_path_factory.mktemp("slots") / "three"
+    save_model(tiny_model(slots=3), folder, card="# three")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "decoding"),
+    [
+        ({}, "one sequence for all regions of a prompt; greedy"),
+        ({"decoding": "parallel"}, "regions in parallel from one prompt; greedy"),
+        ({"sample": True}, "one sequence for all regions of a prompt; drawn by chance (top-k)"),
+    ],
+)
+def test_the_report_says_how_it_was_written(request_of, three_slots, tmp_path: Path, fields, decoding) -> None:
+    pipeline.run(request_of(model=str(three_slots), **fields), lambda event: None)
+    report = Report.from_json((tmp_path / "out" / "report.json").read_text())
+    assert report.provenance.decoding == decoding
+    assert {section.text for section in report.sections} == {SENTENCES}
+
+
+def test_one_region_is_written_again_from_the_prompt_of_all(request_of, three_slots, tmp_path: Path) -> None:
+    seconds = []
+    for only in ((), ("heart",), ("heart",)):
+        pipeline.run(request_of(model=str(three_slots), only=only), lambda event: None)
+        report = Report.from_json((tmp_path / "out" / "report.json").read_text())
+        seconds.append(report.provenance.seconds["write"])
+    assert [(section.region, section.text) for section in report.sections] == [("heart", SENTENCES)]
+    assert report.without_section["lung"] == "it was not asked for"
+    assert "from one prompt" in report.provenance.decoding
+    assert seconds[2] < seconds[0], "features and prompt were kept"
+
+
+def test_the_model_is_forgotten_when_memory_is_wanted(request_of, tmp_path: Path) -> None:
+    pipeline.run(request_of(), lambda event: None)
+    kept = pipeline._loaded.cache_info().currsize
+    pipeline.free_memory()
+    assert (kept, pipeline._loaded.cache_info().currsize) == (1, 0)
