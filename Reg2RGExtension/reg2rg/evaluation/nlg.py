@@ -1,0 +1,70 @@
+"""How well texts agree with their references word by word: BLEU, METEOR, ROUGE, CIDEr, as in the published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reg2rg.evaluation.bleu import bleu, bleu_statistics, corpus_bleu
+from reg2rg.evaluation.cider import cider
+from reg2rg.evaluation.meteor import meteor, meteor_name
+from reg2rg.evaluation.predictions import Pair
+from reg2rg.evaluation.rouge import overall_rouge, rouge
+from reg2rg.evaluation.tables import Cell, Spread
+
+_STEP = 50
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """Scores of texts one by one.
+
+    Attributes:
+        bleu_statistics: (texts, 6), see ``bleu.bleu_statistics``.
+        meteor: (texts,).
+        rouge: (texts, 3): 1, 2, L.
+    """
+
+    pairs: tuple[Pair, ...]
+    bleu_statistics: np.ndarray
+    meteor: np.ndarray
+    rouge: np.ndarray
+
+    def of(self, chosen: Sequence[int]) -> TextScores:
+        """Of some of the texts, by index."""
+        pairs = tuple(self.pairs[index] for index in chosen)
+        return TextScores(pairs, self.bleu_statistics[chosen], self.meteor[chosen], self.rouge[chosen])
+
+    def by_text(self) -> dict[str, np.ndarray]:
+        """Name of the measure -> its value for each text. CIDEr knows the words of just these references."""
+        names = (*(f"BLEU-{order}" for order in range(1, 5)), meteor_name(), "ROUGE-1", "ROUGE-2", "ROUGE-L", "CIDEr")
+        vocabulary = cider([pair.reference for pair in self.pairs], [pair.prediction for pair in self.pairs])
+        columns = np.column_stack([bleu(self.bleu_statistics), self.meteor, self.rouge, vocabulary])
+        return dict(zip(names, columns.T, strict=True))
+
+
+def score_texts(pairs: Sequence[Pair], show: Callable[[float], None] = lambda fraction: None) -> TextScores:
+    """Score each text; ``show`` is told the fraction done."""
+    statistics, meteors, rouges = [], [], []
+    for index, pair in enumerate(pairs):
+        if index % _STEP == 0:
+            show(index / len(pairs))
+        statistics.append(bleu_statistics(pair.reference, pair.prediction))
+        meteors.append(meteor(pair.reference, pair.prediction))
+        rouges.append(rouge(pair.reference, pair.prediction))
+    return TextScores(tuple(pairs), np.array(statistics), np.array(meteors), np.array(rouges))
+
+
+def summarise(scores: TextScores) -> dict[str, Cell]:
+    """The published columns of a set of texts: mean and population deviation per text, then the corpus as a whole."""
+    columns: dict[str, Cell] = {
+        name: Spread(float(values.mean()), float(values.std())) for name, values in scores.by_text().items()
+    }
+    for order, value in enumerate(corpus_bleu(scores.bleu_statistics), start=1):
+        columns[f"Overall_BLEU-{order}"] = float(value)
+    columns[f"Overall_{meteor_name()}"] = float(scores.meteor.mean())
+    for kind, value in zip("12L", overall_rouge(scores.rouge), strict=True):
+        columns[f"Overall_ROUGE-{kind}"] = float(value)
+    return columns
