@@ -1,0 +1,42 @@
+"""Labels of texts: what every reader of reports gives, so that evaluation can say which reader made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from reg2rg.findings.finding import LABELS, Status
+from reg2rg.findings.reader import read_findings
+from reg2rg.findings.table import table
+
+
+class LabelReader(Protocol):
+    """Tells which of LABELS a text finds.
+
+    Attributes:
+        name: the reader and its version; stands in every result that its labels make.
+    """
+
+    name: str
+
+    def labels(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
+        """(N, 18) bool in the order of LABELS; ``region`` is the one whose sections the texts are, None for reports."""
+        ...
+
+
+class RuleReader:
+    """The rule-based reader. A label is positive if a sentence asserts it; what is denied or left open is not."""
+
+    def __init__(self) -> None:
+        self.name = f"rules-{table().digest[:8]}"
+
+    def labels(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
+        """See LabelReader."""
+        result = np.zeros((len(texts), len(LABELS)), dtype=bool)
+        for row, text in enumerate(texts):
+            for finding in read_findings(text, region):
+                if finding.status is Status.PRESENT:
+                    result[row, LABELS.index(finding.label)] = True
+        return result

@@ -1,0 +1,122 @@
+"""Which side, level and size of a clause belongs to which of its terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reg2rg.findings.table import Table
+
+_LENGTH = re.compile(
+    r"(?<![\w.,])(\d+(?:[.,]\d+)?)((?:\s*(?:mm|cm)?\s*[x×*-]\s*\d+(?:[.,]\d+)?)*)\s*(mm|cm|millimet|centimet)"
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_JOINT = re.compile(r",|\band\b|;")
+_NOT_ADJECTIVE = re.compile(
+    r"\b(?:with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
+)
+_BOUND_REACH = 25
+
+
+@dataclass(frozen=True)
+class Length:
+    """Lengths that stand together ("20x14 mm"): the largest and the smallest of them in mm."""
+
+    largest: float
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a stretch of text says of where and how large."""
+
+    sides: frozenset[str] = frozenset()
+    levels: frozenset[tuple[str, str]] = frozenset()
+    lengths: tuple[Length, ...] = ()
+    also: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.sides or self.levels)
+
+    def __or__(self, other: Place) -> Place:
+        return Place(
+            self.sides | other.sides, self.levels | other.levels, self.lengths + other.lengths, self.also or other.also
+        )
+
+
+def places_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table) -> list[Place]:
+    """The place of each term; spans are in order and do not overlap.
+
+    What stands behind a term is its own, up to the next one, unless a comma or "and" and nothing but adjectives part
+    it from that. A term without a place has the one before it, or shares the one behind the terms that follow it.
+    """
+    if len(spans) == 1:
+        return [read_place(clause, table)]
+    leading = read_place(clause[: spans[0][0]], table)
+    before, behind = [leading], []
+    for (start, end), (next_start, _) in zip(spans, spans[1:], strict=False):
+        cut = _division(clause[end:next_start], table)
+        behind.append(read_place(clause[start : end + cut], table))
+        before.append(read_place(clause[end + cut : next_start], table))
+    behind.append(read_place(clause[spans[-1][0] :], table))
+    return [_place(index, before, behind) for index in range(len(spans))]
+
+
+def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table) -> list[tuple[Length, ...]]:
+    """The lengths of each term: its own, and for the first also those before it."""
+    if len(spans) == 1:
+        return [read_place(clause, table).lengths]
+    starts = [0]
+    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        starts.append(end + _division(clause[end:start], table))
+    return [read_place(clause[a:b], table).lengths for a, b in zip(starts, [*starts[1:], len(clause)], strict=True)]
+
+
+def read_place(text: str, table: Table) -> Place:
+    """All sides, levels and lengths of a text; lengths that are limits are left out."""
+    sides = {side for side, pattern in table.sides if pattern.search(text)}
+    if "both" in sides:
+        sides = {"left", "right"}
+    levels = {(name, level) for name, rows in table.levels.items() for level, pattern in rows if pattern.search(text)}
+    return Place(frozenset(sides), frozenset(levels), _lengths(text, table), bool(table.cues["also"].search(text)))
+
+
+def _lengths(text: str, table: Table) -> tuple[Length, ...]:
+    found = []
+    for match in _LENGTH.finditer(text):
+        limit = table.cues["bound"].search(text, max(0, match.start() - _BOUND_REACH), match.start())
+        if limit and not _NUMBER.search(text, limit.end(), match.start()):
+            continue
+        scale = 10 if match[3].startswith("c") else 1
+        numbers = [float(n.replace(",", ".")) * scale for n in _NUMBER.findall(match[1] + match[2].replace("-", " "))]
+        found.append(Length(max(numbers), min(numbers)))
+    return tuple(found)
+
+
+def _division(gap: str, table: Table) -> int:
+    """How many characters of the text between two terms belong to the first."""
+    joints = list(_JOINT.finditer(gap))
+    if not joints:
+        return len(gap)
+    cut = joints[-1].start()
+    return len(gap) if _NOT_ADJECTIVE.search(_behind_place(gap[cut:], table)) else cut
+
+
+def _behind_place(text: str, table: Table) -> str:
+    """What follows the last place or length of a text."""
+    ends = [match.end() for _, pattern in table.sides for match in pattern.finditer(text)]
+    ends += [match.end() for rows in table.levels.values() for _, p in rows for match in p.finditer(text)]
+    ends += [match.end() for match in _LENGTH.finditer(text)]
+    return text[max(ends, default=len(text)) :]
+
+
+def _place(index: int, before: Sequence[Place], behind: Sequence[Place]) -> Place:
+    own = before[index] | behind[index]
+    leading = before[0]
+    if own:
+        return own | leading if own.also or not own.sides else own
+    earlier = [place for place in (leading, *behind[:index]) if place]
+    later = [place for place in behind[index + 1 :] if place]
+    shared = leading or (later[0] if later else earlier[-1] if earlier else Place())
+    return shared

@@ -1,0 +1,147 @@
+"""The rule-based reader: which findings a text asserts, denies or leaves open, sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from reg2rg.findings.clauses import Clause, split_clauses
+from reg2rg.findings.finding import Finding, Status
+from reg2rg.findings.places import Length, Place, lengths_of_terms, places_of_terms
+from reg2rg.findings.sentences import split_sections, split_sentences
+from reg2rg.findings.table import Table, Term, table
+from reg2rg.regions import get_region
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A term in a clause."""
+
+    term: Term
+    start: int
+    end: int
+
+
+def read_findings(text: str, region: str | None = None) -> tuple[Finding, ...]:
+    """The findings of a text in its order.
+
+    Args:
+        text: report text; the published prefix "The region i is NAME:" begins that region's section.
+        region: the region whose section the text is; None for a whole report, whose sentences must say themselves what
+            organ they speak of. InputError if no region is called so.
+
+    Of one label a sentence gives several findings if it tells several apart, by status, place or size.
+    """
+    if region is not None:
+        get_region(region)
+    findings = []
+    for start, end, section in split_sections(text, region):
+        for first, last in split_sentences(text, start, end):
+            findings += [
+                replace(finding, start=first, end=last) for finding in _read_sentence(text[first:last], section)
+            ]
+    return tuple(findings)
+
+
+@lru_cache(maxsize=1 << 16)
+def _read_sentence(sentence: str, region: str | None) -> tuple[Finding, ...]:
+    """Findings whose ``start`` and ``end`` are not set yet; reports repeat their sentences."""
+    terms = table()
+    if not terms.any_term.search(sentence.lower()):
+        return ()
+    found = [finding for clause in split_clauses(sentence, terms) for finding in _read_clause(clause, region, terms)]
+    return tuple(_distinct(found))
+
+
+def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Finding]:
+    mentions = list(_mentions(clause.text, region, terms))
+    if not mentions:
+        return
+    groups = _groups(clause.text, mentions)
+    spans = [(group[0].start, max(mention.end for mention in group)) for group in groups]
+    places = places_of_terms(clause.text, spans, terms)
+    if clause.context and not any(places):
+        places = places_of_terms(clause.context, [(0, 0)], terms) * len(groups)
+    sized = [i for i, group in enumerate(groups) if any(terms.labels[mention.term.label].sized for mention in group)]
+    lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], terms) if sized else []
+    for index, (group, place) in enumerate(zip(groups, places, strict=True)):
+        own = lengths[sized.index(index)] if index in sized else ()
+        for mention in group:
+            status = _status(clause, mention, own, terms)
+            if status is not None:
+                yield _finding(mention.term.label, status, place, own, terms)
+
+
+def _mentions(text: str, region: str | None, terms: Table) -> Iterator[_Mention]:
+    """Terms in the order of the text; of a label's terms that overlap, the table's first."""
+    found: list[_Mention] = []
+    for term in terms.terms:
+        for match in term.pattern.finditer(text):
+            taken = any(m.term.label == term.label and m.start < match.end() and match.start() < m.end for m in found)
+            if not taken and term.fits(text, region):
+                found.append(_Mention(term, match.start(), match.end()))
+    return iter(sorted(found, key=lambda mention: mention.start))
+
+
+def _groups(text: str, mentions: Sequence[_Mention]) -> list[list[_Mention]]:
+    """Mentions that overlap or touch have one place."""
+    groups: list[list[_Mention]] = []
+    for mention in mentions:
+        end = max((m.end for m in groups[-1]), default=0) if groups else 0
+        if groups and not text[end : mention.start].strip(" -/"):
+            groups[-1].append(mention)
+        else:
+            groups.append([mention])
+    return groups
+
+
+def _status(clause: Clause, mention: _Mention, lengths: Sequence[Length], terms: Table) -> Status | None:
+    """What the clause says of the mention; None if it says nothing."""
+    text, term = clause.text, mention.term
+    before, behind = text[: mention.end], text[mention.start :]
+    if term.status == "absent":
+        return Status.ABSENT
+    if terms.cues["moot"].search(before):
+        return None
+    if terms.deny["before"].search(before) or terms.deny["after"].search(behind):
+        return Status.ABSENT
+    if clause.doubtful or terms.doubt["before"].search(before) or terms.doubt["after"].search(behind):
+        return Status.UNCERTAIN
+    return Status.PRESENT if term.status == "said" else _status_by_size(text, lengths, term, terms)
+
+
+def _status_by_size(text: str, lengths: Sequence[Length], term: Term, terms: Table) -> Status:
+    limit = terms.labels[term.label].enlarged_mm or 0.0
+    if lengths:
+        return Status.PRESENT if max(length.smallest for length in lengths) >= limit else Status.ABSENT
+    return Status.ABSENT if terms.cues["small"].search(text) else Status.UNCERTAIN
+
+
+def _finding(label: str, status: Status, place: Place, lengths: Sequence[Length], terms: Table) -> Finding:
+    told = terms.labels[label]
+    levels = frozenset(level for name, level in place.levels if name == told.levels)
+    size = max((length.largest for length in lengths), default=None) if told.sized else None
+    return Finding(label, status, place.sides if told.sided else frozenset(), levels, size, 0, 0)
+
+
+def _distinct(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Without those that say no more than another one of their sentence."""
+    for index, finding in enumerate(findings):
+        others = findings[:index] + findings[index + 1 :]
+        if finding in findings[:index] or any(_says_more(other, finding) for other in others if other != finding):
+            continue
+        yield finding
+
+
+def _says_more(other: Finding, finding: Finding) -> bool:
+    if other.label != finding.label:
+        return False
+    if finding.status is Status.UNCERTAIN and other.status is Status.PRESENT:
+        return True
+    return (
+        other.status is finding.status
+        and finding.sides <= other.sides
+        and finding.levels <= other.levels
+        and finding.size_mm in (None, other.size_mm)
+    )
