@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reg2rg.evaluation.bleu import bleu, bleu_statistics, corpus_bleu
 from reg2rg.evaluation.cider import cider
-from reg2rg.evaluation.meteor import meteor, meteor_name
+from reg2rg.evaluation.meteor import meteor, meteor_name, meteor_notes
 from reg2rg.evaluation.predictions import Pair
 from reg2rg.evaluation.rouge import overall_rouge, rouge
-from reg2rg.evaluation.tables import Cell, Spread
+from reg2rg.evaluation.tables import Cell, Spread, Table
 
 _STEP = 50
 
@@ -68,3 +68,16 @@ def summarise(scores: TextScores) -> dict[str, Cell]:
     for kind, value in zip("12L", overall_rouge(scores.rouge), strict=True):
         columns[f"Overall_ROUGE-{kind}"] = float(value)
     return columns
+
+
+def nlg_table(scores: TextScores, groups: Mapping[str, np.ndarray]) -> Table:
+    """One row for each group of texts, in the columns of the published tables."""
+    summaries = {name: summarise(scores.of(chosen)) for name, chosen in groups.items()}
+    columns = next(iter(summaries.values()))
+    rows = [(name, len(groups[name]), *cells.values()) for name, cells in summaries.items()]
+    caption = (
+        "Mean over texts ± population standard deviation, then (Overall) the corpus as a whole, with the definitions of "
+        "the published tables. CIDEr weighs words by how rare they are in the references of the same row, so that rows "
+        "cannot be compared by it."
+    )
+    return Table("nlg", "Agreement of words", " ".join([caption, *meteor_notes()]), ("texts", "n", *columns), tuple(rows))
