@@ -20,7 +20,7 @@ def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, 
     """The numbers that systems are compared by: means over texts, and averages over the labels of cases."""
     cases = len(frame.cases)
     means = {
-        name: mean_statistic(values, frame.owners, cases) for name, values in scores.by_text().items()
+        name: mean_statistic(values, frame.owners, cases) for name, values in scores.by_text.items()
     }
     sums = case_sums(frame, readings)
     return {

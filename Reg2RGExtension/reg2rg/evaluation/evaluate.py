@@ -14,7 +14,7 @@ from reg2rg.evaluation.frame import Frame
 from reg2rg.evaluation.lengths import histogram_table, lengths_table
 from reg2rg.evaluation.location import location_table
 from reg2rg.evaluation.meteor import meteor_notes
-from reg2rg.evaluation.nlg import nlg_table, score_texts
+from reg2rg.evaluation.nlg import nlg_tables, score_texts
 from reg2rg.evaluation.predictions import Dropped, Level, Predictions, cut
 from reg2rg.evaluation.printed import FILE_ENDING, read_printed
 from reg2rg.evaluation.readings import read_pairs
@@ -78,7 +78,7 @@ def evaluate(
     readings = read_pairs(first.pairs, reader, lambda done: show(0.05 + share + 0.1 * done, "Findings"))
     show(0.17 + share, "Tables")
     tables = [
-        nlg_table(scores, frame.groups),
+        *nlg_tables(scores, frame.groups),
         averages_table(frame, readings),
         labels_table(frame, readings),
         *([regions_table(frame, readings)] if first.level is Level.REGION else []),

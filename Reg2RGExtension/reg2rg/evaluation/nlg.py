@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,9 +35,12 @@ class TextScores:
 
     def of(self, chosen: Sequence[int]) -> TextScores:
         """Of some of the texts, by index."""
+        if len(chosen) == len(self.pairs):
+            return self
         pairs = tuple(self.pairs[index] for index in chosen)
         return TextScores(pairs, self.bleu_statistics[chosen], self.meteor[chosen], self.rouge[chosen])
 
+    @cached_property
     def by_text(self) -> dict[str, np.ndarray]:
         """Name of the measure -> its value for each text. CIDEr knows the words of just these references."""
         names = (*(f"BLEU-{order}" for order in range(1, 5)), meteor_name(), "ROUGE-1", "ROUGE-2", "ROUGE-L", "CIDEr")
@@ -60,7 +64,7 @@ def score_texts(pairs: Sequence[Pair], show: Callable[[float], None] = lambda fr
 def summarise(scores: TextScores) -> dict[str, Cell]:
     """The published columns of a set of texts: mean and population deviation per text, then the corpus as a whole."""
     columns: dict[str, Cell] = {
-        name: Spread(float(values.mean()), float(values.std())) for name, values in scores.by_text().items()
+        name: Spread(float(values.mean()), float(values.std())) for name, values in scores.by_text.items()
     }
     for order, value in enumerate(corpus_bleu(scores.bleu_statistics), start=1):
         columns[f"Overall_BLEU-{order}"] = float(value)
@@ -70,14 +74,28 @@ def summarise(scores: TextScores) -> dict[str, Cell]:
     return columns
 
 
-def nlg_table(scores: TextScores, groups: Mapping[str, np.ndarray]) -> Table:
-    """One row for each group of texts, in the columns of the published tables."""
+def nlg_tables(scores: TextScores, groups: Mapping[str, np.ndarray]) -> list[Table]:
+    """The published columns with one row for each group of texts: means over texts, and the corpus as a whole."""
     summaries = {name: summarise(scores.of(chosen)) for name, chosen in groups.items()}
-    columns = next(iter(summaries.values()))
-    rows = [(name, len(groups[name]), *cells.values()) for name, cells in summaries.items()]
-    caption = (
-        "Mean over texts ± population standard deviation, then (Overall) the corpus as a whole, with the definitions of "
-        "the published tables. CIDEr weighs words by how rare they are in the references of the same row, so that rows "
-        "cannot be compared by it."
+    by_text = (
+        "Mean over texts ± population standard deviation, with the definitions of the published tables. CIDEr weighs words "
+        "by how rare they are in the references of its row, so it cannot be compared between rows."
     )
-    return Table("nlg", "Agreement of words", " ".join([caption, *meteor_notes()]), ("texts", "n", *columns), tuple(rows))
+    corpus = "All texts of a row taken as one: BLEU from summed counts, METEOR the mean, ROUGE the median of resamples."
+    return [
+        _table("nlg", "Agreement of words", " ".join([by_text, *meteor_notes()]), summaries, groups, Spread),
+        _table("nlg_corpus", "Agreement of words, of the corpus", corpus, summaries, groups, float),
+    ]
+
+
+def _table(
+    key: str,
+    title: str,
+    caption: str,
+    summaries: Mapping[str, Mapping[str, Cell]],
+    groups: Mapping[str, np.ndarray],
+    kind: type,
+) -> Table:
+    names = [name for name, cell in next(iter(summaries.values())).items() if isinstance(cell, kind)]
+    rows = [(group, len(groups[group]), *(cells[name] for name in names)) for group, cells in summaries.items()]
+    return Table(key, title, caption, ("texts", "n", *names), tuple(rows))
