@@ -10,7 +10,7 @@ from reg2rg.findings.table import Table
 
 _HARD_BREAK = re.compile(r"[;:](?!\d)")
 _QUESTION = re.compile(r"\(([^()]*\?[^()]*)(?:\)|$)")
-_JOINT = re.compile(r",?\s+and\b|,")
+_JOINT = re.compile(r"(?:,?\s+and\b|,)(?!\s+(?:its?|they|their|the (?:largest|size))\b)")
 _RELATIVE = re.compile(r"\b(?:which|that|whose|where|who)\b")
 
 
@@ -34,7 +34,8 @@ def split_clauses(sentence: str, table: Table) -> Iterator[Clause]:
     text = table.cues["ignore"].sub(" ", sentence.lower())
     questions = [match[1] for match in _QUESTION.finditer(text)]
     asked = text.rstrip().endswith("?")
-    parts = [part for piece in _pieces(_QUESTION.sub(" ", text), table) for part in _split_at_verbs(piece, table)]
+    pieces = _pieces(_QUESTION.sub(" ", text), table)
+    parts = [part for piece in pieces for part in _split_at_verbs(piece, table) if part.strip(" .,!?")]
     for index, part in enumerate(parts):
         yield Clause(part, doubtful=asked and index == len(parts) - 1)
     for question in questions:
@@ -42,12 +43,25 @@ def split_clauses(sentence: str, table: Table) -> Iterator[Clause]:
 
 
 def _pieces(text: str, table: Table) -> Iterator[str]:
-    for part in _HARD_BREAK.split(text):
+    for part in _statements(text, table):
         start = 0
         for match in table.cues["break"].finditer(part):
             yield part[start : match.start()]
-            start = match.start()
+            yield match[0]
+            start = match.end()
         yield part[start:]
+
+
+def _statements(text: str, table: Table) -> Iterator[str]:
+    """Parts between semicolons or colons; one that only names places belongs to what it introduces."""
+    introduction = ""
+    for part in _HARD_BREAK.split(text):
+        if table.cues["verb"].search(part) or table.any_term.search(part):
+            yield introduction + part
+            introduction = ""
+        else:
+            introduction = f"{part}," if part.strip() else ""
+    yield introduction
 
 
 def _split_at_verbs(piece: str, table: Table) -> Iterator[str]:
@@ -81,9 +95,8 @@ def _cut(piece: str, verb: re.Match, following: re.Match, terms: list[int]) -> i
     before_first = [joint for joint in joints if not between or joint.start() < between[0]]
     if before_first and not verb[0].startswith("there"):
         return before_first[-1].start()
-    if len(between) > 1:
-        joints = [joint for joint in joints if between[0] < joint.start() < between[-1]]
-    elif between:
-        joints = [joint for joint in joints if joint.start() > between[0]]
-    strong = [joint for joint in joints if joint[0].startswith(",") and joint[0] != ","]
-    return (strong or joints)[-1].start() if joints else None
+    behind_last = [joint for joint in joints if between and joint.start() > between[-1]]
+    between_terms = [joint for joint in joints if between and joint.start() > between[0]]
+    strong = [joint for joint in between_terms if joint[0].startswith(",") and joint[0] != ","]
+    candidates = strong or behind_last or between_terms
+    return candidates[-1].start() if candidates else None

@@ -27,7 +27,12 @@ class LabelReader(Protocol):
 
 
 class RuleReader:
-    """The rule-based reader. A label is positive if a sentence asserts it; what is denied or left open is not."""
+    """The rule-based reader: a label is positive if a sentence asserts it or leaves it open; denied ones are not.
+
+    So counted, the released reference texts have as many positive cases per label as the published classifier found;
+    where only assertions count, lymph nodes that are named without being called enlarged make the difference
+    (docs/findings-reader.md). Of all other labels at most five cases in 1,564 depend on it.
+    """
 
     def __init__(self) -> None:
         self.name = f"rules-{table().digest[:8]}"
@@ -37,6 +42,6 @@ class RuleReader:
         result = np.zeros((len(texts), len(LABELS)), dtype=bool)
         for row, text in enumerate(texts):
             for finding in read_findings(text, region):
-                if finding.status is Status.PRESENT:
+                if finding.status is not Status.ABSENT:
                     result[row, LABELS.index(finding.label)] = True
         return result

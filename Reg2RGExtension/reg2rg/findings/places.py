@@ -13,8 +13,10 @@ _LENGTH = re.compile(
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _JOINT = re.compile(r",|\band\b|;")
+_AND = re.compile(r"\band\b")
+_INTRODUCED = re.compile(r"(?:,|\band\b)[\s,]*(?:and\s+)?(?:in|at|on)\b[^,]*$")
 _NOT_ADJECTIVE = re.compile(
-    r"\b(?:with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
+    r",|\b(?:and|with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
 )
 _BOUND_REACH = 25
 
@@ -96,27 +98,24 @@ def _lengths(text: str, table: Table) -> tuple[Length, ...]:
 
 def _division(gap: str, table: Table) -> int:
     """How many characters of the text between two terms belong to the first."""
-    joints = list(_JOINT.finditer(gap))
-    if not joints:
-        return len(gap)
-    cut = joints[-1].start()
-    return len(gap) if _NOT_ADJECTIVE.search(_behind_place(gap[cut:], table)) else cut
+    end = _end_of_places(gap, table)
+    places, tail = gap[:end], gap[end:]
+    introduced = _INTRODUCED.search(places)
+    if introduced and not _AND.search(tail):
+        return introduced.start()
+    joints = list(_JOINT.finditer(places))
+    return joints[-1].start() if joints and not _NOT_ADJECTIVE.search(tail) else len(gap)
 
 
-def _behind_place(text: str, table: Table) -> str:
-    """What follows the last place or length of a text."""
-    ends = [match.end() for _, pattern in table.sides for match in pattern.finditer(text)]
-    ends += [match.end() for rows in table.levels.values() for _, p in rows for match in p.finditer(text)]
-    ends += [match.end() for match in _LENGTH.finditer(text)]
-    return text[max(ends, default=len(text)) :]
+def _end_of_places(text: str, table: Table) -> int:
+    patterns = [*(p for _, p in table.sides), *(p for rows in table.levels.values() for _, p in rows), _LENGTH]
+    return max((match.end() for pattern in patterns for match in pattern.finditer(text)), default=0)
 
 
 def _place(index: int, before: Sequence[Place], behind: Sequence[Place]) -> Place:
-    own = before[index] | behind[index]
     leading = before[0]
+    own = before[index] | behind[index] if index else behind[0]
     if own:
-        return own | leading if own.also or not own.sides else own
-    earlier = [place for place in (leading, *behind[:index]) if place]
-    later = [place for place in behind[index + 1 :] if place]
-    shared = leading or (later[0] if later else earlier[-1] if earlier else Place())
-    return shared
+        return own | leading if own.also or leading.also or not own.sides else own
+    later = next((place for place in behind[index + 1 :] if place), Place())
+    return leading | later if not leading.levels and (not leading or later.sides <= leading.sides) else leading

@@ -66,7 +66,7 @@ def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[F
     sized = [i for i, group in enumerate(groups) if any(terms.labels[mention.term.label].sized for mention in group)]
     lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], terms) if sized else []
     for index, (group, place) in enumerate(zip(groups, places, strict=True)):
-        own = lengths[sized.index(index)] if index in sized else ()
+        own = lengths[sized.index(index)] or places[index].lengths if index in sized else ()
         for mention in group:
             status = _status(clause, mention, own, terms)
             if status is not None:
@@ -108,20 +108,16 @@ def _status(clause: Clause, mention: _Mention, lengths: Sequence[Length], terms:
         return Status.ABSENT
     if clause.doubtful or terms.doubt["before"].search(before) or terms.doubt["after"].search(behind):
         return Status.UNCERTAIN
-    return Status.PRESENT if term.status == "said" else _status_by_size(text, lengths, term, terms)
-
-
-def _status_by_size(text: str, lengths: Sequence[Length], term: Term, terms: Table) -> Status:
     limit = terms.labels[term.label].enlarged_mm or 0.0
-    if lengths:
-        return Status.PRESENT if max(length.smallest for length in lengths) >= limit else Status.ABSENT
-    return Status.ABSENT if terms.cues["small"].search(text) else Status.UNCERTAIN
+    enlarged = any(length.smallest >= limit for length in lengths)
+    return Status.PRESENT if term.status == "said" or enlarged else Status.UNCERTAIN
 
 
 def _finding(label: str, status: Status, place: Place, lengths: Sequence[Length], terms: Table) -> Finding:
     told = terms.labels[label]
     levels = frozenset(level for name, level in place.levels if name == told.levels)
-    size = max((length.largest for length in lengths), default=None) if told.sized else None
+    sized = told.sized and status is not Status.ABSENT
+    size = max((length.largest for length in lengths), default=None) if sized else None
     return Finding(label, status, place.sides if told.sided else frozenset(), levels, size, 0, 0)
 
 

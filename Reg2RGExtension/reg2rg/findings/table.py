@@ -23,7 +23,7 @@ _CHOICES = {
     ("doubt", 0): {"before", "after"},
     ("side", 0): {"left", "right", "both"},
 }
-_CUES = ("moot", "small", "bound", "ignore", "break", "verb", "also")
+_CUES = ("moot", "bound", "ignore", "break", "verb", "also")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Table:
         any_term: finds what any term finds.
         deny, doubt: cues "before" and "after" the term.
         sides, levels: (side or name, pattern); levels by set.
-        cues: moot, small, bound, ignore, break, verb, also.
+        cues: moot, bound, ignore, break, verb, also.
         digest: of the file's content.
     """
 
@@ -119,9 +119,9 @@ def compile_pattern(pattern: str) -> re.Pattern:
 
 
 def _expanded(pattern: str) -> str:
-    pattern = pattern.replace(" ... ", r"(?:\W+\w+){0,10}?\W+")
+    pattern = pattern.replace(" ... ", r"(?:\W+\w+){0,12}?\W+")
     pattern = re.sub(r" \.\.(\d?) ", lambda m: rf"(?:[^\w,]+\w+){{0,{m[1] or 5}}}?[^\w,]+", pattern)
-    return r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + ")"
+    return r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + r")"
 
 
 def _joined(patterns: Sequence[str]) -> re.Pattern:
@@ -146,7 +146,7 @@ def _term(row: Sequence[str]) -> Term:
     label, status, pattern, near, regions, unless = row
     names = {*REGION_NAMES, WHOLE_REPORT} if regions == _ANY else set() if regions == "-" else set(regions.split(","))
     compiled = [None if text == "-" else compile_pattern(text) for text in (near, unless)]
-    return Term(label, status, compile_pattern(pattern), compiled[0], frozenset(names), compiled[1])
+    return Term(label, status, compile_pattern(f"(?:{pattern})\\w*"), compiled[0], frozenset(names), compiled[1])
 
 
 def _check(kind: str, columns: Sequence[str]) -> None:
