@@ -2,10 +2,17 @@
 
 In the order data flows:
 
-    csvs, parsing, sources, predictions     from files to pairs of texts
-    wordnet, meteor, bleu, rouge, cider, nlg    agreement of words, as published
-    clinical, recognition, printed          findings and regions, as published
-    collapse, location, contradictions, lengths what the published numbers hide
-    bootstrap, comparison                   how sure a number is, and whether two systems differ
-    evaluate, tables, plots, page           all of it, and the forms it leaves in
+    csvs, parsing, sources, predictions            from files to pairs of texts
+    wordnet, meteor, bleu, rouge, cider, nlg       agreement of words, as published
+    readings, clinical, recognition, printed       findings and regions, as published
+    collapse, location, contradictions, lengths    what the published numbers hide
+    frame, bootstrap, comparison                   how sure a number is, and whether two systems differ
+    evaluate, summary, tables                      all of it; modules named ..._tables only lay numbers out
+    plots, page, outputs, run                      the forms it leaves in
+
+docs/evaluation.md says what each number means.
 """
+
+from reg2rg.evaluation.run import run
+
+__all__ = ["run"]

@@ -1,4 +1,4 @@
-"""CIDEr (Vedantam et al., CVPR 2015) in the variant CIDEr-D with one reference per text, as the published tables have it.
+"""CIDEr (Vedantam et al., CVPR 2015), variant CIDEr-D with one reference per text, as the published tables have it.
 
 Tokens are separated by white space, case is kept, n-grams of orders 1 to 4, sigma 6, times 10; document frequencies
 come from the references that are scored together (reference C.2).
@@ -46,7 +46,9 @@ def _cosine(
     expected: Counter[tuple[str, ...]], written: Counter[tuple[str, ...]], weight: Mapping[tuple[str, ...], float]
 ) -> float:
     """Cosine of the weighted counts, those of the prediction clipped to the reference's."""
-    norms = [math.sqrt(sum((count * weight[gram]) ** 2 for gram, count in text.items())) for text in (expected, written)]
+    norms = [
+        math.sqrt(sum((count * weight[gram]) ** 2 for gram, count in text.items())) for text in (expected, written)
+    ]
     product = sum(
         min(count, expected[gram]) * expected[gram] * weight[gram] ** 2
         for gram, count in written.items()

@@ -58,9 +58,10 @@ def samples(sums: np.ndarray) -> np.ndarray:
 
 
 def crg(sums: np.ndarray) -> np.ndarray:
-    """CRG score (arXiv 2505.17167): 1 if all is right, 1/3 if nothing is found and nothing invented; NaN if none is there.
+    """CRG score (arXiv 2505.17167): 1 if all is right, 1/3 if nothing is found and nothing invented.
 
     With T labels of which A are positive, w = (T - A) / 2A weighs a hit and a miss, 1 a false alarm.
+    NaN where A is 0.
     """
     tp, fp, fn = (sums[..., kind * _L : (kind + 1) * _L].sum(axis=-1) for kind in range(3))
     positive = tp + fn

@@ -33,15 +33,17 @@ def case_sums(frame: Frame, readings: Readings) -> np.ndarray:
 def averages_table(frame: Frame, readings: Readings) -> Table:
     """Micro, macro, weighted and sample averages over the labels of whole cases."""
     sums = case_sums(frame, readings)
-    rows = [(name, *(frame.interval(_rate(average, kind, sums)) for kind in range(3))) for name, average in AVERAGES.items()]
+    rows = [
+        (name, *(frame.interval(_rate(average, kind, sums)) for kind in range(3))) for name, average in AVERAGES.items()
+    ]
     each = samples(sums)
     cases = np.arange(len(frame.cases))
     means = (frame.interval(mean_statistic(each[:, kind], cases, len(cases))) for kind in range(3))
     rows.append(("samples", *means))
     caption = (
-        f"18 labels of {len(frame.cases)} cases, read from both texts by {readings.reader}; a label of any section counts "
-        "for its case. 95% intervals from resampled cases. The paper's Table II shows the micro average. What is not "
-        "defined is 0."
+        f"18 labels of {len(frame.cases):,} cases, read from both texts by {readings.reader}; a label of any section "
+        "counts for its case. 95% intervals from resampled cases. The paper's Table II shows the micro average. What "
+        "is not defined is 0."
     )
     return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows))
 
@@ -76,8 +78,8 @@ def regions_table(frame: Frame, readings: Readings) -> Table:
     ]
     rows.append(_region_row(frame, "whole cases", case_sums(frame, readings)))
     caption = (
-        f"Labels of the sections of each region, read by {readings.reader}; support is how many the references have. CRG "
-        "is 1 if all is right and 1/3 if nothing is found and nothing invented."
+        f"Labels of the sections of each region, read by {readings.reader}; support is how many the references have. "
+        "CRG is 1 if all is right and 1/3 if nothing is found and nothing invented."
     )
     columns = ("sections of", "n", "support", "micro P", "micro R", "micro F1", "macro F1", "CRG")
     return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows))
@@ -89,7 +91,16 @@ def _region_row(frame: Frame, name: str, sums: np.ndarray) -> tuple[Cell, ...]:
     support = int(total[:count].sum() + total[2 * count : 3 * count].sum())
     precision, recall, _ = (float(value) for value in micro(total))
     f1 = frame.interval(_rate(micro, 2, sums))
-    return name, int(total[-1]), support, precision, recall, f1, float(macro(total)[2]), frame.interval(Statistic(sums, crg))
+    return (
+        name,
+        int(total[-1]),
+        support,
+        precision,
+        recall,
+        f1,
+        float(macro(total)[2]),
+        frame.interval(Statistic(sums, crg)),
+    )
 
 
 def _chosen(readings: Readings, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,10 +31,10 @@ def diversity_table(frame: Frame) -> Table:
         rows.append((name, references.texts, *cells))
     columns = [f"{title}, {side}" for title in _DIVERSITY.values() for side in ("references", "predictions")]
     caption = (
-        "Distinct texts over texts; share of the text that occurs most often; distinct 2-grams over 2-grams; mean BLEU-4 "
-        "of each text against all others of its side. All depend on the number of texts, so that only the two sides of a "
-        "row can be compared. A collapsed model has few distinct texts, one that occurs very often, few distinct 2-grams "
-        "and a high self-BLEU."
+        "Distinct texts over texts; share of the text that occurs most often; distinct 2-grams over 2-grams; mean "
+        "BLEU-4 of each text against all others of its side. All depend on the number of texts, so that only the two "
+        "sides of a row can be compared. A collapsed model has few distinct texts, one that occurs very often, few "
+        "distinct 2-grams and a high self-BLEU."
     )
     return Table("diversity", "Collapse: diversity", caption, ("texts", "n", *columns), tuple(rows))
 
@@ -58,10 +58,10 @@ def normal_table(frame: Frame, readings: Readings) -> Table:
         "wording bias",
     )
     caption = (
-        f"Free of the 18: none of the 18 findings is read in the text (by {readings.reader}). Findings called free: of the "
-        "references with a finding, the share whose prediction has none. Worded normal: every sentence says only that "
-        "something is normal or absent, which also sees findings beyond the 18. Bias is predictions minus references: "
-        "above 0 normal is written too readily."
+        f"Free of the 18: none of the 18 findings is read in the text (by {readings.reader}). Findings called free: of "
+        "the references with a finding, the share whose prediction has none. Worded normal: every sentence says only "
+        "that something is normal or absent, which also sees findings beyond the 18. Bias is predictions minus "
+        "references: above 0 normal is written too readily."
     )
     return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows))
 
@@ -93,7 +93,13 @@ def survival_table(frame: Frame, readings: Readings) -> Table:
         statistic = Statistic(counts.astype(float), ratio)
         unseen = [LABELS[index] for index in np.flatnonzero(labels) if recalls[index] == 0]
         limits = f"{name}: {_limits(low, high)}"
-        row = (limits, int(labels.sum()), int(counts[:, 1].sum()), frame.interval(statistic), ", ".join(unseen) or "none")
+        row = (
+            limits,
+            int(labels.sum()),
+            int(counts[:, 1].sum()),
+            frame.interval(statistic),
+            ", ".join(unseen) or "none",
+        )
         rows.append(row)
     caption = (
         "Labels by the share of cases whose reference has them; recall over all their findings together. A model that "

@@ -1,4 +1,4 @@
-"""Contradictions: the same finding asserted and denied at the same place, within a text or between sections of a case."""
+"""Contradictions: a finding asserted and denied at the same place, within a text or between sections of a case."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from reg2rg.findings import Finding, Status
 
 
 def contradicted(findings: Sequence[Finding], others: Sequence[Finding] | None = None) -> frozenset[str]:
-    """Labels that ``findings`` assert and ``others`` deny, or the other way round; of a text with itself without others.
+    """Labels that ``findings`` assert and ``others`` deny or the other way round; without ``others``, of one text.
 
-    Two places are the same if neither side nor level tells them apart: "no effusion" denies a right effusion, "no effusion
-    on the left" does not.
+    Two places are the same if neither side nor level tells them apart: "no effusion" denies a right effusion, "no
+    effusion on the left" does not.
     """
     pairs = [(findings, findings)] if others is None else [(findings, others), (others, findings)]
     return frozenset(
@@ -52,11 +52,12 @@ def contradictions_table(frame: Frame, readings: Readings) -> Table:
         for name, chosen in frame.groups.items()
     ]
     if frame.level is Level.REGION:
-        rows.append(("between sections of a case", len(frame.cases), *(_between(frame, findings) for findings in sides)))
+        between = (_between(frame, findings) for findings in sides)
+        rows.append(("between sections of a case", len(frame.cases), *between))
     caption = (
-        "Share of texts, or of cases, in which a finding is asserted and denied at the same place, read by rules. What the "
-        "references show is the floor: it holds their own contradictions and words that the rules do not weigh (no "
-        '"suspicious" nodule).'
+        "Share of texts, or of cases, in which a finding is asserted and denied at the same place, read by rules. "
+        "What the references show is the floor: it holds their own contradictions and words that the rules do not "
+        'weigh ("no suspicious nodule").'
     )
     columns = ("contradiction", "n", "references", "predictions")
     return Table("contradictions", "Contradictions", caption, columns, tuple(rows))

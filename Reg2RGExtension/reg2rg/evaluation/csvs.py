@@ -1,4 +1,4 @@
-"""CSV files as people have them: of several encodings, with columns in any order, with cells that pandas left as NaN."""
+"""CSV files as people have them: in several encodings, columns in any order, empty cells written as NaN."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _recognition_tables(first: Predictions, paths: Sequence[Path]) -> list[Table
 
 def _about(first: Predictions, frame: Frame, reader: LabelReader, other: Path | None, seed: int) -> dict[str, str]:
     return {
-        "predictions": ", ".join(first.names),
+        "predictions": first.names[0] + (f" and {len(first.names) - 1} more files" if len(first.names) > 1 else ""),
         **({"second system": other.name} if other else {}),
         "level": first.level.value,
         "cases": f"{len(frame.cases):,}",

@@ -36,12 +36,12 @@ class Answers:
 
 
 def ask(reference: Sequence[Sequence[Finding]], prediction: Sequence[Sequence[Finding]]) -> Answers:
-    """Ask for each finding that the reference of a case asserts; both are given by case."""
+    """Ask for each finding that the reference of a case asserts or leaves open; both are given by case."""
     right = np.zeros((len(reference), len(LABELS), STEPS))
     asked = np.zeros_like(right)
     for case, (expected, written) in enumerate(zip(reference, prediction, strict=True)):
-        said = _asserted(written)
-        for finding in _asserted(expected):
+        said = _told(written)
+        for finding in _told(expected):
             label = LABELS.index(finding.label)
             for step, answer in _answers(finding, [other for other in said if other.label == finding.label]).items():
                 asked[case, label, step] += 1
@@ -49,9 +49,9 @@ def ask(reference: Sequence[Sequence[Finding]], prediction: Sequence[Sequence[Fi
     return Answers(right, asked)
 
 
-def _asserted(findings: Sequence[Finding]) -> list[Finding]:
-    """What is said to be there, each label and place once."""
-    present = [finding for finding in findings if finding.status is Status.PRESENT]
+def _told(findings: Sequence[Finding]) -> list[Finding]:
+    """What is asserted or left open, as the labels count it, each label and place once."""
+    present = [finding for finding in findings if finding.status is not Status.ABSENT]
     return list({(finding.label, finding.sides, finding.levels): finding for finding in present}.values())
 
 
@@ -79,12 +79,22 @@ def location_table(frame: Frame, readings: Readings) -> Table:
     rows = [_row(label, answers, [index], frame) for index, label in enumerate(LABELS)]
     rows.append(_row("all labels", answers, list(range(len(LABELS))), frame))
     caption = (
-        "Each finding that a reference asserts, read by rules. Present: the prediction asserts the label anywhere in the "
-        "case. Right side: asked of those present whose reference names a side; a prediction must name exactly that one. "
-        "Opposite side: of the same, it names only the other side. Right lobe or level: asked of those whose side is right "
-        "or not told, if the reference names levels; they must be exactly the same."
+        "Each finding that a reference asserts or leaves open, read by rules. Present: the prediction tells of the "
+        "label anywhere in the case. Right side: asked of those present whose reference names a side (or both); a "
+        "prediction must name exactly that. Opposite side: of the same, it names only the other side. Right level: "
+        "asked of those whose side is right or not told, if the reference names lobes or levels; they must be exactly "
+        "the same."
     )
-    columns = ("label", "findings", "present", "side asked", "right side", "opposite side", "level asked", "right level")
+    columns = (
+        "label",
+        "findings",
+        "present",
+        "side asked",
+        "right side",
+        "opposite side",
+        "level asked",
+        "right level",
+    )
     return Table("location", "Location-aware questions", caption, columns, tuple(rows))
 
 

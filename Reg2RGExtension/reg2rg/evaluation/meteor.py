@@ -1,4 +1,4 @@
-"""METEOR as NLTK computes it (alpha 0.9, beta 3, gamma 0.5; Porter stems, WordNet synonyms), as published (reference C.2).
+"""METEOR as NLTK computes it (alpha 0.9, beta 3, gamma 0.5; Porter stems, WordNet synonyms; reference C.2).
 
 NLTK asks for stems and synonyms of the same words over and over; here they are remembered.
 """

@@ -78,8 +78,8 @@ def nlg_tables(scores: TextScores, groups: Mapping[str, np.ndarray]) -> list[Tab
     """The published columns with one row for each group of texts: means over texts, and the corpus as a whole."""
     summaries = {name: summarise(scores.of(chosen)) for name, chosen in groups.items()}
     by_text = (
-        "Mean over texts ± population standard deviation, with the definitions of the published tables. CIDEr weighs words "
-        "by how rare they are in the references of its row, so it cannot be compared between rows."
+        "Mean over texts ± population standard deviation, with the definitions of the published tables. CIDEr weighs "
+        "words by how rare they are in the references of its row, so it cannot be compared between rows."
     )
     corpus = "All texts of a row taken as one: BLEU from summed counts, METEOR the mean, ROUGE the median of resamples."
     return [

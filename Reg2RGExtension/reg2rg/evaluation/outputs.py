@@ -61,5 +61,10 @@ def _markdown(evaluation: Evaluation) -> str:
     about = [f"- {name}: {value}" for name, value in evaluation.about.items()]
     left_out = [f"{what}: {reason} ({count:,})" for (what, reason), count in count_reasons(evaluation.dropped).items()]
     notes = [f"- {note}" for note in evaluation.notes] + [f"- Left out, {reason}." for reason in left_out]
-    parts = ["# Evaluation of chest CT reports", "\n".join(about), "\n".join(notes), *map(to_markdown, evaluation.tables)]
+    parts = [
+        "# Evaluation of chest CT reports",
+        "\n".join(about),
+        "\n".join(notes),
+        *map(to_markdown, evaluation.tables),
+    ]
     return "\n\n".join(part for part in parts if part)

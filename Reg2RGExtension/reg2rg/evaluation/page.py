@@ -27,7 +27,7 @@ def to_page(evaluation: Evaluation, plots: Sequence[Plot]) -> str:
     )
     placed = defaultdict(list)
     for plot in plots:
-        placed[_PLACES[plot.key]].append({"caption": plot.caption, "data": b64encode(plot.png).decode()})
+        placed[_PLACES[plot.key]].append((plot, b64encode(plot.png).decode()))
     tables = [
         {
             "key": table.key,

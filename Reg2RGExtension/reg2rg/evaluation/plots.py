@@ -1,4 +1,4 @@
-"""Pictures of the tables: lengths, F1 by label, swapped regions, collapse. Each comes with a caption of what it shows."""
+"""Pictures of the tables: lengths, F1 by label, swapped regions, collapse; each with a caption of what it shows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reg2rg.evaluation.tables import Interval, Table
+from reg2rg.evaluation.tables import Table
 
-REFERENCE, PREDICTION, WARNING = "#8a8f98", "#2f6db5", "#c0562f"
+REFERENCE, PREDICTION = "#8a8f98", "#2f6db5"
+_ERROR_BAR = {"ecolor": "#222", "lw": 1}
+_SIDES = ("references", "predictions")
+_PANELS = ("distinct texts", "most frequent text", "self-BLEU", "free of the 18")
 _STYLE = {"dpi": 150, "layout": "constrained"}
 
 
@@ -24,11 +27,13 @@ class Plot:
     Attributes:
         key: name of its file without ending.
         caption: what is seen.
+        width: pixels to show it in; the file has more.
         png: the file's content.
     """
 
     key: str
     caption: str
+    width: int
     png: bytes
 
 
@@ -49,6 +54,7 @@ def _lengths(histogram: Table, lengths: Table) -> Plot:
         axes.bar(begins + offset * width, histogram.column(name), 0.45 * width, align="edge", color=color, label=name)
     _plain(axes)
     axes.set(xlabel="words", ylabel="texts", xlim=(0, float(begins[-1]) + width))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=False)
     last = dict(zip(lengths.columns, lengths.rows[-1], strict=True))
     caption = (
@@ -59,7 +65,8 @@ def _lengths(histogram: Table, lengths: Table) -> Plot:
 
 
 def _labels(table: Table) -> Plot:
-    rows = sorted(zip(*(table.column(name) for name in ("in references", "label", "F1")), strict=True))
+    columns = (table.column(name) for name in ("in references", "label", "F1"))
+    rows = sorted(zip(*columns, strict=True), key=lambda row: row[:2])
     figure = Figure(figsize=(7.5, 5.2), **_STYLE)
     axes = figure.add_subplot()
     f1 = [interval.value for _, _, interval in rows]
@@ -68,11 +75,11 @@ def _labels(table: Table) -> Plot:
     axes.set_yticks(range(len(rows)), [f"{label} ({support:,})" for support, label, _ in rows])
     _plain(axes)
     axes.set(xlabel="F1 with 95% interval", xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
-    missed = sum(value == 0 and support > 0 for value, (support, *_) in zip(f1, rows, strict=True))
     _, best, highest = max(rows, key=lambda row: row[2].value)
+    never = ", ".join(label for support, label, interval in reversed(rows) if support and interval.value == 0)
     caption = (
         "F1 by label, the most frequent in the references at the top; in brackets in how many cases. "
-        f"Best: {best} ({highest.value:.2f}); of those that occur, {missed} are never found."
+        f"Best: {best} ({highest.value:.2f}). Never found: {never or 'none'}."
     )
     return _plot("labels", caption, figure)
 
@@ -97,19 +104,20 @@ def _swaps(table: Table) -> Plot:
 
 def _collapse(diversity: Table, normal: Table, survival: Table) -> Plot:
     names = [str(name) for name in diversity.column("texts")]
-    figure = Figure(figsize=(10, 1.9 + 0.28 * len(names) + 1.4), **_STYLE)
-    grid = figure.add_gridspec(2, 4, height_ratios=[0.28 * len(names) + 0.9, 1.5])
-    panels = [(diversity, "distinct texts"), (diversity, "most frequent text"), (diversity, "self-BLEU"), (normal, "free of the 18")]
+    above = 0.28 * len(names) + 0.7
+    figure = Figure(figsize=(9.5, above + 2.2), **_STYLE)
+    grid = figure.add_gridspec(2, len(_PANELS), height_ratios=[above, 1.4])
     first = None
-    for column, (table, measure) in enumerate(panels):
+    for column, measure in enumerate(_PANELS):
+        table = normal if measure == "free of the 18" else diversity
         axes = figure.add_subplot(grid[0, column], sharey=first)
-        _dumbbells(axes, *(np.array(table.column(f"{measure}, {side}"), float) for side in ("references", "predictions")))
+        _dumbbells(axes, *(np.array(table.column(f"{measure}, {side}"), float) for side in _SIDES))
         axes.set_title(measure, fontsize=10)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(labelleft=column == 0)
         first = first or axes
     first.invert_yaxis()
-    first.legend(frameon=False, fontsize=8, loc="best")
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     _bands(figure.add_subplot(grid[1, :]), survival)
     return _plot("collapse", _collapse_caption(diversity, normal, survival), figure)
 
@@ -124,10 +132,10 @@ def _dumbbells(axes: Any, references: np.ndarray, predictions: np.ndarray) -> No
 
 
 def _bands(axes: Any, survival: Table) -> None:
-    recalls = [cell if isinstance(cell, Interval) else Interval(np.nan, np.nan, np.nan) for cell in survival.column("recall")]
+    recalls = survival.column("recall")
     values = np.nan_to_num([cell.value for cell in recalls])
     bounds = np.nan_to_num([[c.value - c.low for c in recalls], [c.high - c.value for c in recalls]])
-    axes.barh(range(len(values)), values, color=PREDICTION, xerr=np.maximum(bounds, 0), error_kw={"ecolor": "#222", "lw": 1})
+    axes.barh(range(len(values)), values, color=PREDICTION, xerr=np.maximum(bounds, 0), error_kw=_ERROR_BAR)
     axes.set_yticks(range(len(values)), [f"labels {name}" for name in survival.column("labels")])
     _plain(axes)
     axes.invert_yaxis()
@@ -135,16 +143,16 @@ def _bands(axes: Any, survival: Table) -> None:
 
 
 def _collapse_caption(diversity: Table, normal: Table, survival: Table) -> str:
-    distinct, frequent, free = (
-        [table.column(f"{measure}, {side}")[-1] for side in ("references", "predictions")]
-        for table, measure in ((diversity, "distinct texts"), (diversity, "most frequent text"), (normal, "free of the 18"))
-    )
-    recalls = [cell.value for cell in survival.column("recall") if isinstance(cell, Interval) and cell.value == cell.value]
-    lost = f" Recall goes from {recalls[-1]:.2f} for the most frequent labels to {recalls[0]:.2f} for the rarest." if recalls else ""
+    def share(table: Table, measure: str) -> str:
+        references, predictions = (table.column(f"{measure}, {side}")[-1] for side in _SIDES)
+        return f"{predictions:.0%} (references {references:.0%})"
+
+    recalls = [cell.value for cell in survival.column("recall") if np.isfinite(cell.value)]
+    lost = f" Recall is {recalls[0]:.2f} for the rarest labels, {recalls[-1]:.2f} for the most frequent." if recalls else ""
     return (
-        f"Template collapse. Of all texts {distinct[1]:.0%} of the predictions are distinct ({distinct[0]:.0%} of the "
-        f"references), one text makes up {frequent[1]:.0%} ({frequent[0]:.0%}), and {free[1]:.0%} name none of the 18 "
-        f"findings ({free[0]:.0%}).{lost}"
+        f"Template collapse. Of all predictions {share(diversity, 'distinct texts')} are distinct, one text makes up "
+        f"{share(diversity, 'most frequent text')}, and {share(normal, 'free of the 18')} name none of the 18 findings."
+        f"{lost}"
     )
 
 
@@ -157,4 +165,4 @@ def _plot(key: str, caption: str, figure: Figure) -> Plot:
     FigureCanvasAgg(figure)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
-    return Plot(key, caption, content.getvalue())
+    return Plot(key, caption, round(figure.get_size_inches()[0] * 96), content.getvalue())

@@ -115,7 +115,9 @@ def cut(source: Source, level: Level | None = None) -> Predictions:
             else:
                 pairs.append(Pair(case.name, region, reference, prediction))
     if not pairs:
-        raise InputError(f"{', '.join(source.names)}: nothing can be scored at the level {level.value}: {_why(dropped)}.")
+        raise InputError(
+            f"{', '.join(source.names)}: nothing can be scored at the level {level.value}: {_why(dropped)}."
+        )
     notes = [*source.notes, *_empty(pairs), *_rebuilt(source, level)]
     slots = {case.name: case.slots for case in source.cases if case.slots is not None}
     return Predictions(source.names, level, tuple(pairs), slots, tuple(dropped), tuple(notes))

@@ -1,7 +1,7 @@
 """Region recognition out of the report that the published evaluation prints (region_classification_report.txt).
 
-The texts it was made from were not released with the region files. It prints precision, recall and F1 of each region and
-the cases of its false positives and false negatives; the counts follow from these, and nearly all of the swaps.
+The texts it was made from were not released with the region files. It prints precision, recall and F1 of each region
+and the cases of its false positives and false negatives; the counts follow from these, and nearly all of the swaps.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def read_printed(file: Path) -> PrintedRecognition:
     tp = np.round(rates * fp / (1 - rates)).astype(int)
     swaps = np.zeros((len(REGION_NAMES), len(REGION_NAMES) + 1), int)
     swaps[np.diag_indices(len(REGION_NAMES))] = tp
-    untold = sum(_add_swaps(swaps, missed, wrong["positive"].get(case, [])) for case, missed in wrong["negative"].items())
+    untold = sum(
+        _add_swaps(swaps, missed, wrong["positive"].get(case, [])) for case, missed in wrong["negative"].items()
+    )
     return PrintedRecognition(Recognition(tp, fp, fn, swaps), untold)
 
 

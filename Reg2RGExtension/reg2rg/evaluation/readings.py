@@ -60,9 +60,7 @@ def any_by_case(labels: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarra
     return merged
 
 
-def by_case(
-    findings: Sequence[tuple[Finding, ...]], owners: np.ndarray, cases: int
-) -> list[tuple[Finding, ...]]:
+def by_case(findings: Sequence[tuple[Finding, ...]], owners: np.ndarray, cases: int) -> list[tuple[Finding, ...]]:
     """Findings of all texts of each case."""
     merged: list[tuple[Finding, ...]] = [()] * cases
     for owner, found in zip(owners, findings, strict=True):

@@ -1,8 +1,8 @@
 """Region recognition (paper, Table III): whether each slot was given the right region's name, and whose name it got.
 
-As published (reference C.2): accuracy per case over the reference's slots; a slot without a name, or with a name of none
-of the ten regions, is missed. Plain fractions, 0 where undefined: the published code adds 1e-5 to denominators, yet the
-published numbers agree to the last digit without it.
+As published (reference C.2): accuracy per case over the reference's slots; a slot without a name, or with a name of
+none of the ten regions, is missed. Plain fractions, 0 where undefined: the published code adds 1e-5 to denominators,
+yet the published numbers agree to the last digit without it.
 """
 
 from __future__ import annotations

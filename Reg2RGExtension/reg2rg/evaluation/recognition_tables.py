@@ -31,7 +31,7 @@ def recognition_table(recognition: Recognition, source: str) -> Table:
 
 
 def swaps_table(recognition: Recognition, source: str) -> Table:
-    """Rows: what the slot was; columns: what it was taken for."""
+    """Rows: what the slot was; columns: what it was taken for, with how many if none or another."""
     present = [i for i in range(len(REGION_NAMES)) if recognition.swaps[i].any()]
     rows = [(REGION_NAMES[i], *map(int, recognition.swaps[i])) for i in present]
     off = recognition.swaps.copy()
@@ -60,7 +60,7 @@ def accuracy_caption(slots: Mapping[str, Slots]) -> str:
 def printed_caption(file: str, untold: int) -> str:
     """Where the numbers come from if not from texts."""
     return (
-        f"From the lists of false positives and negatives in {file}, since the texts tell no slots. Where a case misses "
-        f"and names both lung and pleura, they are taken to be swapped with each other; {untold} missed slots whose wrong "
-        "name the lists do not tell stand under none."
+        f"From the lists of false positives and negatives in {file}, since the texts tell no slots. Where a case "
+        f"misses and names both lung and pleura, they are taken to be swapped with each other; {untold} missed slots "
+        "whose wrong name the lists do not tell stand under none."
     )

@@ -51,7 +51,9 @@ def _expand(path: Path) -> list[Path]:
     found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and _region_of(file))
     found = found or sorted(path.glob(f"*/{REPORT_FILE}"))
     if not found:
-        raise InputError(f"{path} holds neither region files (..._lung_reports.csv) nor report folders ({REPORT_FILE}).")
+        raise InputError(
+            f"{path} holds neither region files (..._lung_reports.csv) nor report folders ({REPORT_FILE})."
+        )
     return found
 
 
@@ -204,7 +206,9 @@ def _read_references(file: Path) -> tuple[Mapping[str, Text], list[Dropped], lis
     notes = [*_encoding_notes([sheet])]
     if others:
         named = ", ".join(f"{region} ({count})" for region, count in others.most_common(5))
-        notes.append(f"{sum(others.values())} reference rows are of none of the ten regions and were not read: {named}.")
+        notes.append(
+            f"{sum(others.values())} reference rows are of none of the ten regions and were not read: {named}."
+        )
     references = {name: _sections_or_whole(sections) for name, sections in texts.items()}
     return references, dropped, notes
 

@@ -24,11 +24,15 @@ def summary_table(frame: Frame, scores: TextScores, readings: Readings, tables: 
     rows += [(f"{name} (share of texts)", *_sides(normal, name)) for name in ("free of the 18", "worded normal")]
     rows += [(f"recall, labels {row[0]}", row[3], None) for row in tables["survival"].rows]
     last = dict(zip(tables["location"].columns, tables["location"].rows[-1], strict=True))
-    rows += [(f"of the reference's findings: {step}", last[step], None) for step in ("present", "right side", "right level")]
+    rows += [
+        (f"of the reference's findings: {step}", last[step], None) for step in ("present", "right side", "right level")
+    ]
     rows += [(f"contradiction {row[0]}", row[3], row[2]) for row in tables["contradictions"].rows[-2:]]
     rows.append(("words per text, mean", *(float(tables["lengths"].rows[-1][column]) for column in (3, 2))))
     rows.append(("KL of lengths, nats", float(tables["lengths"].column("KL")[-1]), None))
-    caption = "Of all texts together, with 95% intervals; the tables below say what each number means and show its parts."
+    caption = (
+        "Of all texts together, with 95% intervals; the tables below say what each number means and show its parts."
+    )
     return Table("summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows))
 
 
