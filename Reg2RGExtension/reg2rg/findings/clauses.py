@@ -11,6 +11,7 @@ from reg2rg.findings.table import Table
 _HARD_BREAK = re.compile(r"[;:](?!\d)")
 _QUESTION = re.compile(r"\(([^()]*\?[^()]*)(?:\)|$)")
 _JOINT = re.compile(r"(?:,?\s+and\b|,)(?!\s+(?:its?|they|their|the (?:largest|size))\b)")
+_AND_NO = re.compile(r"(?:,?\s+and|,)\s+(?=(?:no|neither)\b)")
 _RELATIVE = re.compile(r"\b(?:which|that|whose|where|who)\b")
 
 
@@ -67,12 +68,14 @@ def _statements(text: str, table: Table) -> Iterator[str]:
 def _split_at_verbs(piece: str, table: Table) -> Iterator[str]:
     verbs = list(_main_verbs(piece, table))
     terms = [match.start() for match in table.any_term.finditer(piece)] if len(verbs) > 1 else []
-    start = 0
+    cuts = [match.start() for match in _AND_NO.finditer(piece, verbs[0].end())] if verbs else []
     for verb, following in zip(verbs, verbs[1:], strict=False):
-        cut = _cut(piece, verb, following, terms)
-        if cut is not None:
-            yield piece[start:cut]
-            start = cut
+        if not any(verb.end() <= cut < following.start() for cut in cuts):
+            cuts += _cut(piece, verb, following, terms)
+    start = 0
+    for cut in sorted(cuts):
+        yield piece[start:cut]
+        start = cut
     yield piece[start:]
 
 
@@ -86,17 +89,15 @@ def _main_verbs(piece: str, table: Table) -> Iterator[re.Match]:
             yield verb
 
 
-def _cut(piece: str, verb: re.Match, following: re.Match, terms: list[int]) -> int | None:
-    """Where between two verbs the clause of the second begins; None if no comma or "and" is there."""
+def _cut(piece: str, verb: re.Match, following: re.Match, terms: list[int]) -> list[int]:
+    """Where between two verbs the clause of the second begins; nowhere if no comma or "and" is there."""
     joints = list(_JOINT.finditer(piece, verb.end(), following.start()))
     between = [term for term in terms if verb.end() <= term < following.start()]
-    if not joints:
-        return None
     before_first = [joint for joint in joints if not between or joint.start() < between[0]]
     if before_first and not verb[0].startswith("there"):
-        return before_first[-1].start()
+        return [before_first[-1].start()]
     behind_last = [joint for joint in joints if between and joint.start() > between[-1]]
     between_terms = [joint for joint in joints if between and joint.start() > between[0]]
     strong = [joint for joint in between_terms if joint[0].startswith(",") and joint[0] != ","]
     candidates = strong or behind_last or between_terms
-    return candidates[-1].start() if candidates else None
+    return [joint.start() for joint in candidates[-1:]]

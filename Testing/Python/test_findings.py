@@ -1,0 +1,139 @@
+"""The rule-based reader on sentences written for it, half of them held out while it was made."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reg2rg.errors import InputError
+from reg2rg.findings import LABELS, Finding, RuleReader, Status, read_findings
+
+WHOLE = "whole"
+Row = tuple[str | None, str, frozenset[tuple]]
+SCORES = {
+    "present": lambda found: {finding[0] for finding in found if finding[1] is Status.PRESENT},
+    "status": lambda found: {finding[:2] for finding in found},
+    "sides": lambda found: {finding[:3] for finding in found},
+    "levels": lambda found: {(*finding[:2], finding[3]) for finding in found},
+    "size": lambda found: {(*finding[:2], finding[4]) for finding in found},
+    "exact": lambda found: set(found),
+}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset() if text == "-" else frozenset(text.split("+"))
+
+
+def _expected(text: str) -> tuple:
+    label, status, sides, levels, size = text.split(":")
+    assert label in LABELS
+    return label, Status(status), _names(sides), _names(levels), None if size == "-" else float(size)
+
+
+@pytest.fixture(scope="module")
+def rows(repository: Path) -> list[Row]:
+    lines = (repository / "Testing" / "Data" / "findings.tsv").read_text(encoding="utf-8").splitlines()
+    rows = []
+    for region, sentence, findings in csv.reader((line for line in lines if line[0] != "#"), delimiter="\t"):
+        expected = frozenset() if findings == "-" else frozenset(_expected(part) for part in findings.split("; "))
+        rows.append((None if region == WHOLE else region, sentence, expected))
+    return rows
+
+
+def _told(finding: Finding) -> tuple:
+    return finding.label, finding.status, finding.sides, finding.levels, finding.size_mm
+
+
+def _f1(rows: list[Row], score: str) -> float:
+    """Micro F1 over the rows; a finding counts as right if the read one has the same of what ``score`` looks at."""
+    right = read = expected = 0
+    for region, sentence, findings in rows:
+        ours = SCORES[score]([_told(finding) for finding in read_findings(sentence, region)])
+        theirs = SCORES[score](findings)
+        right, read, expected = right + len(ours & theirs), read + len(ours), expected + len(theirs)
+    return 2 * right / (read + expected)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("half", ["developed on", "held out", "all"])
+def test_the_reader_reads_its_test_set(rows: list[Row], half: str, score: str):
+    chosen = {"developed on": rows[::2], "held out": rows[1::2], "all": rows}[half]
+    f1 = _f1(chosen, score)
+    print(f"{half}, {len(chosen)} sentences, {score}: F1 {f1:.4f}")
+    assert f1 >= 0.97
+
+
+def test_the_test_set_holds_what_it_must(rows: list[Row]):
+    assert len(rows) >= 300 and len({(region, sentence) for region, sentence, _ in rows}) == len(rows)
+    findings = [finding for _, _, expected in rows for finding in expected]
+    for status in (Status.PRESENT, Status.ABSENT):
+        assert {finding[0] for finding in findings if finding[1] is status} == set(LABELS)
+    assert {side for finding in findings for side in finding[2]} == {"left", "right"}
+    assert {"upper", "middle", "lower", "lingula"} <= {level for finding in findings for level in finding[3]}
+    assert sum(finding[4] is not None for finding in findings) >= 40
+    assert sum(not expected for *_, expected in rows) >= 20, "sentences about nothing that is read"
+
+
+def test_no_sentence_of_the_test_set_is_one_of_the_released_reports(rows: list[Row], shared: Path):
+    texts = [path.read_text(encoding="utf-8") for path in (shared / "reference" / "published").glob("*_reports.csv")]
+    long = [sentence for _, sentence, _ in rows if len(sentence.split()) > 4]
+    copied = [sentence for sentence in long if any(sentence in text for text in texts)]
+    assert copied == []
+
+
+def _said(text: str, region: str | None = None) -> set[tuple[str, str]]:
+    return {(finding.label, finding.status.value) for finding in read_findings(text, region)}
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "said"),
+    [
+        ("Effusion is seen.", "pleura", {("Pleural effusion", "present")}),
+        ("Effusion is seen.", "heart", {("Pericardial effusion", "present")}),
+        ("Effusion is seen.", "abdomen", set()),
+        ("Atherosclerotic calcification is seen.", "heart", {("Coronary artery wall calcification", "present")}),
+        ("Atherosclerotic calcification is seen.", "mediastinum", {("Arterial wall calcification", "present")}),
+        ("A 12 mm nodule is seen.", "lung", {("Lung nodule", "present")}),
+        ("A 12 mm nodule is seen.", "thyroid", set()),
+        ("A hernia is seen.", "esophagus", {("Hiatal hernia", "present")}),
+        ("A hernia is seen.", "abdomen", set()),
+    ],
+)
+def test_the_region_decides_what_a_word_means(text: str, region: str, said: set):
+    assert _said(text, region) == said
+
+
+def test_a_prefix_begins_the_section_of_its_region():
+    report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
+    assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
+    assert _said(report, "thyroid") == _said(report)
+
+
+def test_findings_tell_the_place_of_their_sentence_in_the_text():
+    text = "The region 3 is lung: Both lungs are aerated.  A 5.5 mm nodule is seen (right upper lobe).\nNo effusion"
+    sentences = [text[finding.start : finding.end] for finding in read_findings(text)]
+    assert sentences == ["A 5.5 mm nodule is seen (right upper lobe).", "No effusion"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999]
+)
+def test_scraps_are_read_without_complaint(text: str):
+    assert all(finding.label == "Lung nodule" for finding in read_findings(text, "lung"))
+
+
+def test_a_region_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="No region is called 'spleen'"):
+        read_findings("No effusion.", "spleen")
+
+
+def test_labels_are_positive_where_asserted_or_left_open():
+    texts = ["", "Emphysema is seen. No nodule is seen.", "Nodule? Emphysema was not seen."]
+    labels = RuleReader().labels(texts, "lung")
+    assert labels.shape == (3, 18) and labels.dtype == bool
+    emphysema, nodule = LABELS.index("Emphysema"), LABELS.index("Lung nodule")
+    np.testing.assert_array_equal(labels[:, [emphysema, nodule]], [[0, 0], [1, 0], [0, 1]])
+    assert labels.sum() == 2

@@ -1,0 +1,154 @@
+"""The RadBERT reader on small random weights: the published arithmetic, and clear refusals of what does not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import ByteLevelBPETokenizer
+
+from reg2rg.errors import InputError
+from reg2rg.findings import LABELS
+from reg2rg.findings.radbert import RadBertReader
+from reg2rg.torchvision_ops import declare_torchvision_ops
+
+declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
+
+from transformers import AutoConfig, AutoTokenizer, RobertaModel  # noqa: E402
+
+TEXTS = [
+    "The heart is enlarged.",
+    "No nodule was detected in both lungs. " * 40,
+    "Atelectasis.",
+    *(f"There is a {size} mm nodule in the right lung." for size in range(2, 40)),
+]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the published one: RoBERTa's config and tokenizer, weights that say yes to about half."""
+    folder = tmp_path_factory.mktemp("radbert")
+    tokenizer = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator(TEXTS, vocab_size=400, special_tokens=special, show_progress=False)
+    tokenizer.save_model(str(folder))
+    config = dict(model_type="roberta", vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    config |= dict(intermediate_size=64, max_position_embeddings=514, type_vocab_size=1, initializer_range=0.5)
+    config |= dict(bos_token_id=0, pad_token_id=1, eos_token_id=2)
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    model, classifier = RobertaModel(AutoConfig.from_pretrained(folder)), torch.nn.Linear(32, len(LABELS))
+    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    state |= {f"classifier.{name}": tensor for name, tensor in classifier.state_dict().items()}
+    state["model.embeddings.position_ids"] = torch.arange(514)[None]
+    torch.save(state, folder / "RadBertClassifier.pth")
+    return folder
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "radbert"))
+
+
+@pytest.fixture(scope="module")
+def reader(saved: Path) -> RadBertReader:
+    return RadBertReader(saved)
+
+
+def _published_labels(folder: Path, texts: list[str]) -> np.ndarray:
+    """As reference C.2 says: one text at a time, padded to 512 tokens."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
+    model = RobertaModel(AutoConfig.from_pretrained(folder)).eval()
+    model.load_state_dict(
+        {name[6:]: t for name, t in state.items() if name.startswith("model.") and "position_ids" not in name}
+    )
+    rows = []
+    for text in texts:
+        tokens = tokenizer(text, max_length=512, padding="max_length", truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            pooled = model(tokens["input_ids"], attention_mask=tokens["attention_mask"]).pooler_output
+        logits = pooled @ state["classifier.weight"].T + state["classifier.bias"]
+        rows.append(torch.sigmoid(logits)[0] >= 0.5)
+    return torch.stack(rows).numpy()
+
+
+def test_labels_are_those_of_the_published_arithmetic_in_the_order_of_the_texts(saved: Path, reader: RadBertReader):
+    labels = reader.labels(TEXTS)
+    assert labels.shape == (len(TEXTS), 18) and labels.dtype == bool
+    assert 0.1 < labels.mean() < 0.9 and len({row.tobytes() for row in labels}) > 1, "the weights tell texts apart"
+    np.testing.assert_array_equal(labels, _published_labels(saved, TEXTS))
+
+
+def test_a_text_longer_than_the_model_can_read_is_cut_off(saved: Path, reader: RadBertReader):
+    long = "nodule in the left lung " * 600
+    np.testing.assert_array_equal(reader.labels([long]), _published_labels(saved, [long]))
+
+
+def test_missing_and_empty_texts_are_read_as_a_blank(reader: RadBertReader):
+    labels = reader.labels([" ", "", None, float("nan")])
+    assert (labels == labels[0]).all()
+    assert reader.labels([]).shape == (0, 18)
+
+
+def test_the_name_tells_the_weights(folder: Path, reader: RadBertReader):
+    assert RadBertReader(folder).name == reader.name and reader.name.startswith("radbert-")
+    state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
+    state["classifier.bias"] += 1
+    torch.save(state, folder / "RadBertClassifier.pth")
+    assert RadBertReader(folder).name != reader.name
+
+
+def test_safetensors_are_read_as_well(folder: Path, reader: RadBertReader):
+    state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
+    save_file(state, folder / "RadBertClassifier.safetensors")
+    (folder / "RadBertClassifier.pth").unlink()
+    np.testing.assert_array_equal(RadBertReader(folder).labels(TEXTS), reader.labels(TEXTS))
+
+
+def _change(folder: Path, **tensors: torch.Tensor | None) -> None:
+    path = folder / "RadBertClassifier.pth"
+    state = torch.load(path, weights_only=True) | {name.replace("__", "."): t for name, t in tensors.items()}
+    torch.save({name: tensor for name, tensor in state.items() if tensor is not None}, path)
+
+
+def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
+    _change(folder, classifier__bias=None, surprise=torch.zeros(1), classifier__weight=torch.zeros(14, 32))
+    with pytest.raises(InputError) as error:
+        RadBertReader(folder)
+    assert "classifier.bias is missing" in str(error.value)
+    assert "surprise is not part of it" in str(error.value)
+    assert "classifier.weight has shape (14, 32), expected (18, 32)" in str(error.value)
+
+
+class _Harmful:
+    def __reduce__(self):
+        return print, ("code from a file ran",)
+
+
+DAMAGE = {
+    "no weights": (lambda f: (f / "RadBertClassifier.pth").unlink(), "holds none of"),
+    "no config": (lambda f: (f / "config.json").unlink(), "no readable config"),
+    "no tokenizer": (
+        lambda f: [(f / name).unlink() for name in ("vocab.json", "merges.txt")],
+        "holds no vocab.json and no merges",
+    ),
+    "a cut off file": (lambda f: (f / "RadBertClassifier.pth").write_bytes(b"abc"), "not a readable file of weights"),
+    "code in the file": (lambda f: torch.save(_Harmful(), f / "RadBertClassifier.pth"), "not a readable file"),
+    "no state dict": (lambda f: torch.save([1], f / "RadBertClassifier.pth"), "holds no state dict"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_folder_is_refused_in_one_line(folder: Path, capsys: pytest.CaptureFixture, case: str):
+    damage, words = DAMAGE[case]
+    damage(folder)
+    with pytest.raises(InputError, match=words) as error:
+        RadBertReader(folder)
+    assert "\n" not in str(error.value)
+    assert "code from a file ran" not in capsys.readouterr().out
