@@ -23,7 +23,7 @@ from reg2rg.evaluation.recognition_tables import accuracy_caption, printed_capti
 from reg2rg.evaluation.sources import read_source
 from reg2rg.evaluation.summary import summary_table
 from reg2rg.evaluation.tables import Table
-from reg2rg.findings import LabelReader, RuleReader
+from reg2rg.findings import LabelReader
 
 Show = Callable[[float, str], None]
 """Told the fraction done (0 to 1) and what is being done."""
@@ -55,7 +55,7 @@ def evaluate(
     *,
     references: Path | None = None,
     level: Level | None = None,
-    reader: LabelReader | None = None,
+    reader: LabelReader,
     other: Path | None = None,
     seed: int = 0,
     show: Show = lambda fraction, message: None,
@@ -64,12 +64,11 @@ def evaluate(
 
     Args:
         level: reports or regions; what fits the files if None.
-        reader: of labels; by rules if None.
+        reader: of labels.
         other: predictions of a second system for the same references, to compare with.
         seed: of the resampling.
     """
     show(0.0, "Reading")
-    reader = reader or RuleReader()
     first = cut(read_source(predictions, references), level)
     second = cut(read_source([other], references), first.level) if other else None
     frame = Frame(first.pairs, first.level, seed)
