@@ -64,6 +64,6 @@ def bleu_of(matches: np.ndarray, possible: np.ndarray, written: np.ndarray, expe
     """BLEU-1 to BLEU-4 from matching and possible n-grams (texts, 4) and lengths (texts,)."""
     logarithms = np.log((matches + 1) / (possible + 1))
     means = np.exp(np.cumsum(logarithms, axis=1) / np.arange(1, ORDERS + 1))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         brevity = np.where(written > 0, np.exp(np.minimum(0, 1 - expected / written)), 0.0)
     return means * brevity[:, None]

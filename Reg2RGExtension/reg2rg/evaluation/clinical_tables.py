@@ -41,11 +41,10 @@ def averages_table(frame: Frame, readings: Readings) -> Table:
     means = (frame.interval(mean_statistic(each[:, kind], cases, len(cases))) for kind in range(3))
     rows.append(("samples", *means))
     caption = (
-        f"18 labels of {len(frame.cases):,} cases, read from both texts by {readings.reader}; a label of any section "
-        "counts for its case. 95% intervals from resampled cases. The paper's Table II shows the micro average. What "
-        "is not defined is 0."
+        f"18 labels of {len(frame.cases):,} cases; a label of any section counts for its case. 95% intervals from "
+        "resampled cases. The paper's Table II shows the micro average. What is not defined is 0."
     )
-    return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows))
+    return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows), readings.reader)
 
 
 def labels_table(frame: Frame, readings: Readings) -> Table:
@@ -64,9 +63,9 @@ def labels_table(frame: Frame, readings: Readings) -> Table:
         )
         for index, label in enumerate(LABELS)
     ]
-    caption = f"Cases whose reference or prediction has the label, as {readings.reader} reads them."
+    caption = "Cases whose reference or prediction has the label; precision, recall and F1 by case."
     columns = ("label", "in references", "in predictions", *_KINDS)
-    return Table("labels", "Clinical efficacy by label", caption, columns, tuple(rows))
+    return Table("labels", "Clinical efficacy by label", caption, columns, tuple(rows), readings.reader)
 
 
 def regions_table(frame: Frame, readings: Readings) -> Table:
@@ -78,11 +77,11 @@ def regions_table(frame: Frame, readings: Readings) -> Table:
     ]
     rows.append(_region_row(frame, "whole cases", case_sums(frame, readings)))
     caption = (
-        f"Labels of the sections of each region, read by {readings.reader}; support is how many the references have. "
-        "CRG is 1 if all is right and 1/3 if nothing is found and nothing invented."
+        "Labels of the sections of each region; support is how many the references have. CRG is 1 if all is right and "
+        "1/3 if nothing is found and nothing invented."
     )
     columns = ("sections of", "n", "support", "micro P", "micro R", "micro F1", "macro F1", "CRG")
-    return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows))
+    return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows), readings.reader)
 
 
 def _region_row(frame: Frame, name: str, sums: np.ndarray) -> tuple[Cell, ...]:

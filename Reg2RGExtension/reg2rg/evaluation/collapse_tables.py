@@ -58,12 +58,12 @@ def normal_table(frame: Frame, readings: Readings) -> Table:
         "wording bias",
     )
     caption = (
-        f"Free of the 18: none of the 18 findings is read in the text (by {readings.reader}). Findings called free: of "
+        "Free of the 18: none of the 18 findings is read in the text. Findings called free: of "
         "the references with a finding, the share whose prediction has none. Worded normal: every sentence says only "
         "that something is normal or absent, which also sees findings beyond the 18. Bias is predictions minus "
         "references: above 0 normal is written too readily."
     )
-    return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows))
+    return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows), readings.reader)
 
 
 def _normal_cells(
@@ -106,7 +106,7 @@ def survival_table(frame: Frame, readings: Readings) -> Table:
         "writes what is frequent loses the rare ones first."
     )
     columns = ("labels", "how many", "findings", "recall", "never found")
-    return Table("survival", "Collapse: survival of rare findings", caption, columns, tuple(rows))
+    return Table("survival", "Collapse: survival of rare findings", caption, columns, tuple(rows), readings.reader)
 
 
 def _limits(low: float, high: float) -> str:

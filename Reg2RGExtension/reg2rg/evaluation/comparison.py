@@ -65,9 +65,9 @@ def _table(frame: Frame, first: dict[str, Statistic], second: dict[str, Statisti
         for (name, (difference, p)), adjusted in zip(results.items(), corrected, strict=True)
     )
     caption = (
-        f"{len(frame.pairs):,} texts of {len(frame.cases):,} cases that both have, labels read by {reader}. "
-        "Difference: second minus first, with a 95% interval from resamples of the cases, the same for both. p: two-sided, from "
-        "swapping the two systems' results of random cases 5,000 times; Holm: corrected for the number of rows."
+        f"{len(frame.pairs):,} texts of {len(frame.cases):,} cases that both have. Difference: second minus first, "
+        "with a 95% interval from resamples of the cases, the same for both. p: two-sided, from swapping the two "
+        "systems' results of random cases 5,000 times; Holm: corrected for the number of rows."
     )
     columns = ("measure", "first", "second", "difference", "p", "p (Holm)")
-    return Table("comparison", "Comparison with a second system", caption, columns, rows)
+    return Table("comparison", "Comparison with a second system", caption, columns, rows, reader)

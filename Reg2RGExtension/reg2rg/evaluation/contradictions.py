@@ -55,12 +55,12 @@ def contradictions_table(frame: Frame, readings: Readings) -> Table:
         between = (_between(frame, findings) for findings in sides)
         rows.append(("between sections of a case", len(frame.cases), *between))
     caption = (
-        "Share of texts, or of cases, in which a finding is asserted and denied at the same place, read by rules. "
+        "Share of texts, or of cases, in which a finding is asserted and denied at the same place. "
         "What the references show is the floor: it holds their own contradictions and words that the rules do not "
         'weigh ("no suspicious nodule").'
     )
     columns = ("contradiction", "n", "references", "predictions")
-    return Table("contradictions", "Contradictions", caption, columns, tuple(rows))
+    return Table("contradictions", "Contradictions", caption, columns, tuple(rows), readings.place_reader)
 
 
 def _between(frame: Frame, findings: Sequence[tuple[Finding, ...]]) -> Interval:

@@ -79,7 +79,7 @@ def location_table(frame: Frame, readings: Readings) -> Table:
     rows = [_row(label, answers, [index], frame) for index, label in enumerate(LABELS)]
     rows.append(_row("all labels", answers, list(range(len(LABELS))), frame))
     caption = (
-        "Each finding that a reference asserts or leaves open, read by rules. Present: the prediction tells of the "
+        "Each finding that a reference asserts or leaves open. Present: the prediction tells of the "
         "label anywhere in the case. Right side: asked of those present whose reference names a side (or both); a "
         "prediction must name exactly that. Opposite side: of the same, it names only the other side. Right level: "
         "asked of those whose side is right or not told, if the reference names lobes or levels; they must be exactly "
@@ -95,7 +95,7 @@ def location_table(frame: Frame, readings: Readings) -> Table:
         "level asked",
         "right level",
     )
-    return Table("location", "Location-aware questions", caption, columns, tuple(rows))
+    return Table("location", "Location-aware questions", caption, columns, tuple(rows), readings.place_reader)
 
 
 def _row(name: str, answers: Answers, labels: list[int], frame: Frame) -> tuple[Cell, ...]:

@@ -1,6 +1,7 @@
 """METEOR as NLTK computes it (alpha 0.9, beta 3, gamma 0.5; Porter stems, WordNet synonyms; reference C.2).
 
-NLTK asks for stems and synonyms of the same words over and over; here they are remembered.
+NLTK looks synonyms up of what is left after stemming, that is of stems: "large" and "big" do not match, because "larg"
+is no word. It asks for stems and synonyms of the same words over and over; here they are remembered.
 """
 
 from __future__ import annotations

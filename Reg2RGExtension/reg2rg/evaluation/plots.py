@@ -79,7 +79,7 @@ def _labels(table: Table) -> Plot:
     never = ", ".join(label for support, label, interval in reversed(rows) if support and interval.value == 0)
     caption = (
         "F1 by label, the most frequent in the references at the top; in brackets in how many cases. "
-        f"Best: {best} ({highest.value:.2f}). Never found: {never or 'none'}."
+        f"Best: {best} ({highest.value:.2f}). Never found: {never or 'none'}. Findings read by {table.reader}."
     )
     return _plot("labels", caption, figure)
 
@@ -147,12 +147,11 @@ def _collapse_caption(diversity: Table, normal: Table, survival: Table) -> str:
         references, predictions = (table.column(f"{measure}, {side}")[-1] for side in _SIDES)
         return f"{predictions:.0%} (references {references:.0%})"
 
-    recalls = [cell.value for cell in survival.column("recall") if np.isfinite(cell.value)]
-    lost = f" Recall is {recalls[0]:.2f} for the rarest labels, {recalls[-1]:.2f} for the most frequent." if recalls else ""
+    recalls = [f"{cell.value:.2f}" for cell in survival.column("recall") if np.isfinite(cell.value)]
     return (
-        f"Template collapse. Of all predictions {share(diversity, 'distinct texts')} are distinct, one text makes up "
-        f"{share(diversity, 'most frequent text')}, and {share(normal, 'free of the 18')} name none of the 18 findings."
-        f"{lost}"
+        f"Template collapse. Of all predictions {share(diversity, 'distinct texts')} are distinct, one makes up "
+        f"{share(diversity, 'most frequent text')}, and {share(normal, 'free of the 18')} name none of the 18. "
+        f"Recall from the rarest labels to the most frequent: {', '.join(recalls) or 'no findings'}."
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from reg2rg.evaluation.predictions import Pair
-from reg2rg.findings import LABELS, Finding, LabelReader, read_findings
+from reg2rg.findings import LABELS, Finding, LabelReader, RuleReader, read_findings
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class Readings:
     """What was read in pairs, in their order.
 
     Attributes:
-        reader: name of what made the labels.
+        reader, place_reader: names of what made the labels and of what read the findings with their places.
         reference_labels, prediction_labels: (pairs, 18) bool in the order of LABELS.
-        reference_findings, prediction_findings: read by rules, whichever reader made the labels.
+        reference_findings, prediction_findings: read by the rules, whichever reader made the labels.
     """
 
     reader: str
+    place_reader: str
     reference_labels: np.ndarray
     prediction_labels: np.ndarray
     reference_findings: tuple[tuple[Finding, ...], ...]
@@ -44,7 +45,7 @@ def read_pairs(
             findings[side].update(zip(chosen, (read_findings(text, region) for text in texts), strict=True))
             show((number + (side + 1) / 2) / len(regions))
     ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
-    return Readings(reader.name, labels[0], labels[1], ordered[0], ordered[1])
+    return Readings(reader.name, RuleReader().name, labels[0], labels[1], ordered[0], ordered[1])
 
 
 def _once(texts: Sequence[str], read: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:

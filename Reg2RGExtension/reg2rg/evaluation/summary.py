@@ -33,7 +33,7 @@ def summary_table(frame: Frame, scores: TextScores, readings: Readings, tables: 
     caption = (
         "Of all texts together, with 95% intervals; the tables below say what each number means and show its parts."
     )
-    return Table("summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows))
+    return Table("summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows), readings.reader)
 
 
 def _sides(table: Table, name: str) -> tuple[Cell, Cell]:

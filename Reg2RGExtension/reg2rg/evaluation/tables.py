@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 
@@ -37,14 +38,21 @@ class Table:
 
     Attributes:
         key: its name in metrics.json and among the CSV files.
-        caption: how to read it: what the numbers are and are not.
+        explanation: how to read it: what the numbers are and are not.
+        reader: name of what read the findings behind the numbers; None if there are none.
     """
 
     key: str
     title: str
-    caption: str
+    explanation: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    reader: str | None = None
+
+    @property
+    def caption(self) -> str:
+        """The explanation, and who read the findings."""
+        return f"{self.explanation} Findings read by {self.reader}." if self.reader else self.explanation
 
     def column(self, name: str) -> list[Cell]:
         """The cells of one column."""
@@ -70,23 +78,25 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """All digits; a spread or an interval takes several columns."""
+    """All digits; a spread or an interval takes several columns, the reader the last one."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    header = [name for index, name in enumerate(table.columns) for name in _names(table, index)]
-    writer.writerow(header)
+    names = [_names(table, index) for index in range(len(table.columns))]
+    reader = [table.reader] if table.reader else []
+    writer.writerow([*chain.from_iterable(names), *(["read by"] if reader else [])])
     for row in table.rows:
-        writer.writerow([value for index, cell in enumerate(row) for value in _values(cell, len(_names(table, index)))])
+        cells = (_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
+        writer.writerow([*chain.from_iterable(cells), *reader])
     return stream.getvalue()
 
 
 def to_plain(table: Table) -> dict[str, Any]:
-    """For JSON: title, caption and one object per row."""
+    """For JSON: title, caption, reader and one object per row."""
     rows = [{name: _plain(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
-    return {"title": table.title, "caption": table.caption, "rows": rows}
+    return {"title": table.title, "caption": table.caption, "reader": table.reader, "rows": rows}
 
 
-def _line(cells: Iterator[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
