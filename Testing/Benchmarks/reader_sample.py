@@ -24,8 +24,10 @@ def main() -> None:
     parser.add_argument("published", type=Path, help="folder of radgenome_<region>_reports.csv")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--words", type=int, default=1, help="draw only from sentences of at least so many words")
     arguments = parser.parse_args()
-    sentences = sorted(set(all_sentences(arguments.published)))
+    different = set(all_sentences(arguments.published))
+    sentences = sorted(pair for pair in different if len(pair[1].split()) >= arguments.words)
     drawn = random.Random(arguments.seed).sample(sentences, arguments.count)
     print(f"{arguments.count} of {len(sentences)} different sentences, seed {arguments.seed}")
     for number, (region, sentence) in enumerate(drawn, 1):
