@@ -2,7 +2,8 @@
 
 In the order data flows:
 
-    csvs, parsing, sources, predictions            from files to pairs of texts
+    csvs, parsing, references, report_folders, sources, predictions
+                                                   from files to pairs of texts
     wordnet, meteor, bleu, rouge, cider, nlg       agreement of words, as published
     readings, clinical, recognition, printed       findings and regions, as published
     collapse, location, contradictions, lengths    what the published numbers hide

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def pick_column(sheet: Sheet, wanted: str, matches: Sequence[str]) -> str:
     found = f"{len(matches)} ({', '.join(matches[:4])})" if matches else "none"
     columns = ", ".join(sheet.columns[:8])[:200] + (", ..." if len(sheet.columns) > 8 else "")
     raise InputError(f"{sheet.file} should have one column {wanted} but has {found}. Its columns are: {columns}.")
+
+
+def encoding_notes(sheets: Iterable[Sheet]) -> tuple[str, ...]:
+    """What to tell of files that are not UTF-8."""
+    others = [sheet for sheet in sheets if not sheet.encoding.startswith("utf-8")]
+    return tuple(f"{sheet.file.name} is not UTF-8; it was read as {sheet.encoding}." for sheet in others)
+
+
+def letters_of(name: str) -> str:
+    """A column's name without case, spaces and signs, which files spell differently."""
+    return re.sub(r"[^a-z]+", "", name.lower())
 
 
 def _decode(content: bytes, file: Path) -> tuple[str, str]:

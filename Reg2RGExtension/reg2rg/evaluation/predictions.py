@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -97,6 +98,11 @@ class Predictions:
     def cases(self) -> tuple[str, ...]:
         """Names of the cases that have a pair, in order."""
         return tuple(dict.fromkeys(pair.case for pair in self.pairs))
+
+
+def case_name(accession: str) -> str:
+    """A case without the ending of its volume's file."""
+    return re.sub(r"(\.nii)?(\.gz)?$", "", accession.strip())
 
 
 def cut(source: Source, level: Level | None = None) -> Predictions:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from reg2rg.evaluation.predictions import Slots
-from reg2rg.evaluation.recognition import LOOK_ALIKE, NO_NAME, Recognition, accuracy
+from reg2rg.evaluation.recognition import LOOK_ALIKE, NO_NAME, Recognition, accuracy, known_slots
 from reg2rg.evaluation.tables import Spread, Table
 from reg2rg.regions import REGION_NAMES
 
@@ -54,7 +54,11 @@ def accuracy_caption(slots: Mapping[str, Slots]) -> str:
     values = values[np.isfinite(values)]
     if not values.size:
         return "No case has slots of the ten regions."
-    return f"Mean accuracy of {values.size:,} cases {values.mean():.4f}, standard deviation {values.std():.4f}."
+    unknown = sum(len(case.expected) - len(known_slots(case)) for case in slots.values())
+    left_out = f" {unknown:,} slots of none of the ten regions are not counted." if unknown else ""
+    return (
+        f"Mean accuracy of {values.size:,} cases {values.mean():.4f}, standard deviation {values.std():.4f}.{left_out}"
+    )
 
 
 def printed_caption(file: str, untold: int) -> str:

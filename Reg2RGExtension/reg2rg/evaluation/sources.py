@@ -1,25 +1,24 @@
-"""Where predictions and references come from: published CSV files, folders of reports of ours, RadGenome's CSV."""
+"""Where predictions come from: the published CSV files of whole reports or of regions, or folders of our reports."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.csvs import Sheet, pick_column, read_sheet
-from reg2rg.evaluation.parsing import has_slots, recognised_regions, region_called
-from reg2rg.evaluation.predictions import Case, Dropped, Level, Slots, Source, Text
+from reg2rg.evaluation.csvs import Sheet, encoding_notes, letters_of, pick_column, read_sheet
+from reg2rg.evaluation.parsing import has_slots, recognised_regions
+from reg2rg.evaluation.predictions import Case, Dropped, Level, Slots, Source, Text, case_name
+from reg2rg.evaluation.references import read_references
+from reg2rg.evaluation.report_folders import REPORT_FILE, read_reports
 from reg2rg.findings.finding import LABELS
 from reg2rg.regions import REGION_NAMES
-from reg2rg.report import Report, Section, State
 
-REPORT_FILE = "report.json"
 REPEATED = "a later row of the same case; the first counts"
-REPLACED = "an earlier row of the same region; the last counts, as published"
 
 
 def read_source(paths: Sequence[Path], references: Path | None = None) -> Source:
@@ -33,7 +32,7 @@ def read_source(paths: Sequence[Path], references: Path | None = None) -> Source
     if all(file.name == REPORT_FILE for file in files):
         if references is None:
             raise InputError("Report folders hold no references; name a file of them with --references.")
-        source = _read_reports(files)
+        source = read_reports(files)
     elif any(file.name == REPORT_FILE for file in files):
         raise InputError("Report folders and CSV files cannot be scored together; name one kind.")
     elif len(files) == 1 and _region_of(files[0]) is None:
@@ -51,9 +50,7 @@ def _expand(path: Path) -> list[Path]:
     found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and _region_of(file))
     found = found or sorted(path.glob(f"*/{REPORT_FILE}"))
     if not found:
-        raise InputError(
-            f"{path} holds neither region files (..._lung_reports.csv) nor report folders ({REPORT_FILE})."
-        )
+        raise InputError(f"{path} holds neither region files (lung_reports.csv) nor report folders ({REPORT_FILE}).")
     return found
 
 
@@ -67,7 +64,7 @@ def _read_whole(file: Path, with_references: bool) -> Source:
     sheet = read_sheet(file)
     rows, dropped = _rows(sheet, with_references)
     cases = [Case(name, reference, prediction, _slots(reference, prediction)) for name, reference, prediction in rows]
-    return Source((file.name,), tuple(cases), tuple(dropped), _encoding_notes([sheet]), Level.REPORT)
+    return Source((file.name,), tuple(cases), tuple(dropped), encoding_notes([sheet]), Level.REPORT)
 
 
 def _read_regions(files: Sequence[Path], with_references: bool) -> Source:
@@ -89,7 +86,7 @@ def _read_regions(files: Sequence[Path], with_references: bool) -> Source:
     order = _common_order(orders)
     cases = tuple(Case(name, references[name] if with_references else None, predictions[name]) for name in order)
     names = tuple(file.name for file in files)
-    return Source(names, cases, tuple(dropped), _encoding_notes(sheets), Level.REGION)
+    return Source(names, cases, tuple(dropped), encoding_notes(sheets), Level.REGION)
 
 
 def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
@@ -109,7 +106,9 @@ def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
 
 def _rows(sheet: Sheet, with_references: bool) -> tuple[list[tuple[str, str | None, str]], list[Dropped]]:
     """(case, reference, prediction) of each row, and rows that repeat a case."""
-    accession = pick_column(sheet, "AccNum", [name for name in sheet.columns if _key(name) in ("accnum", "volumename")])
+    accession = pick_column(
+        sheet, "AccNum", [name for name in sheet.columns if letters_of(name) in ("accnum", "volumename")]
+    )
     predicted = pick_column(sheet, "Pred...", _text_columns(sheet, "pred"))
     expected = pick_column(sheet, "GT...", _text_columns(sheet, "gt")) if with_references else None
     rows, dropped = {}, []
@@ -126,17 +125,8 @@ def _rows(sheet: Sheet, with_references: bool) -> tuple[list[tuple[str, str | No
 
 def _text_columns(sheet: Sheet, begins: str) -> list[str]:
     """Columns of that side, those that hold a label (GT_Emphysema) left out."""
-    labels = {_key(f"{begins} {label}") for label in LABELS}
-    return [name for name in sheet.columns if _key(name).startswith(begins) and _key(name) not in labels]
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z]+", "", name.lower())
-
-
-def case_name(accession: str) -> str:
-    """A case without the ending of its volume's file."""
-    return re.sub(r"(\.nii)?(\.gz)?$", "", accession.strip())
+    labels = {letters_of(f"{begins} {label}") for label in LABELS}
+    return [name for name in sheet.columns if letters_of(name).startswith(begins) and letters_of(name) not in labels]
 
 
 def _slots(reference: Text | None, prediction: Text | None) -> Slots | None:
@@ -145,74 +135,9 @@ def _slots(reference: Text | None, prediction: Text | None) -> Slots | None:
     return Slots(recognised_regions(reference), recognised_regions(prediction))
 
 
-def _encoding_notes(sheets: Iterable[Sheet]) -> tuple[str, ...]:
-    others = [sheet for sheet in sheets if not sheet.encoding.startswith("utf-8")]
-    return tuple(f"{sheet.file.name} is not UTF-8; it was read as {sheet.encoding}." for sheet in others)
-
-
-def _read_reports(files: Sequence[Path]) -> Source:
-    cases, dropped = {}, []
-    for file in files:
-        name = case_name(file.parent.resolve().name)
-        if name in cases:
-            raise InputError(f"There are two report folders called {name}; their names should tell cases apart.")
-        sections = _read_report(file).sections
-        rejected = [section.region for section in sections if section.state is State.REJECTED]
-        dropped += [Dropped(name, region, "the section was rejected in review") for region in rejected]
-        texts = {section.region: section.text for section in sections if section.region not in rejected}
-        cases[name] = Case(name, None, texts, _slots_of(sections))
-    return Source((f"{len(files)} report folders",), tuple(cases.values()), tuple(dropped), (), Level.REPORT)
-
-
-def _read_report(file: Path) -> Report:
-    try:
-        return Report.from_json(file.read_text(encoding="utf-8"))
-    except (InputError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: {error}") from error
-
-
-def _slots_of(sections: Iterable[Section]) -> Slots:
-    numbered = {REGION_NAMES.index(section.region): section for section in sections}
-    written = {slot: region_called(section.recognised) for slot, section in numbered.items() if section.recognised}
-    return Slots({slot: section.region for slot, section in numbered.items()}, written)
-
-
 def _with_references(source: Source, file: Path) -> Source:
-    references, dropped, notes = _read_references(file)
+    references, dropped, notes = read_references(file)
     cases = [replace(case, reference=references.get(case.name)) for case in source.cases]
     known = {case.name for case in cases}
     cases += [Case(name, text, None) for name, text in references.items() if name not in known]
     return replace(source, cases=tuple(cases), dropped=(*source.dropped, *dropped), notes=(*source.notes, *notes))
-
-
-def _read_references(file: Path) -> tuple[Mapping[str, Text], list[Dropped], list[str]]:
-    """Case -> sections, or the whole report where there are none, of a file in RadGenome's layout."""
-    sheet = read_sheet(file)
-    volume, anatomy, sentence = (
-        pick_column(sheet, name, [column for column in sheet.columns if _key(column) == name.lower()])
-        for name in ("Volumename", "Anatomy", "Sentence")
-    )
-    texts: dict[str, dict[str, str]] = {}
-    dropped, others = [], Counter()
-    for row in sheet.rows:
-        name, region = case_name(row[volume]), row[anatomy]
-        if region and region not in REGION_NAMES:
-            others[region] += 1
-            continue
-        sections = texts.setdefault(name, {})
-        if region in sections:
-            dropped.append(Dropped(name, region or None, REPLACED))
-        sections[region] = row[sentence]
-    notes = [*_encoding_notes([sheet])]
-    if others:
-        named = ", ".join(f"{region} ({count})" for region, count in others.most_common(5))
-        notes.append(
-            f"{sum(others.values())} reference rows are of none of the ten regions and were not read: {named}."
-        )
-    references = {name: _sections_or_whole(sections) for name, sections in texts.items()}
-    return references, dropped, notes
-
-
-def _sections_or_whole(sections: Mapping[str, str]) -> Text:
-    named = {region: text for region, text in sections.items() if region and text}
-    return named or sections.get("", "")
