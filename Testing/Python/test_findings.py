@@ -1,8 +1,8 @@
-"""The rule-based reader on sentences written for it, half of them held out while it was made."""
+"""The rule-based reader on sentences written for it (Testing/Data/findings.tsv), most of them unseen while it grew."""
 
 from __future__ import annotations
 
-import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +34,20 @@ def _expected(text: str) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def rows(repository: Path) -> list[Row]:
+def groups(repository: Path) -> dict[str, list[Row]]:
     lines = (repository / "Testing" / "Data" / "findings.tsv").read_text(encoding="utf-8").splitlines()
-    rows = []
-    for region, sentence, findings in csv.reader((line for line in lines if line[0] != "#"), delimiter="\t"):
-        expected = frozenset() if findings == "-" else frozenset(_expected(part) for part in findings.split("; "))
-        rows.append((None if region == WHOLE else region, sentence, expected))
-    return rows
+    groups: dict[str, list[Row]] = {}
+    for line in lines:
+        if not line.startswith("#"):
+            group, region, sentence, findings = line.split("\t")
+            expected = frozenset() if findings == "-" else frozenset(_expected(part) for part in findings.split("; "))
+            groups.setdefault(group, []).append((None if region == WHOLE else region, sentence, expected))
+    return groups
+
+
+@pytest.fixture(scope="module")
+def rows(groups: dict[str, list[Row]]) -> list[Row]:
+    return [row for rows in groups.values() for row in rows]
 
 
 def _told(finding: Finding) -> tuple:
@@ -58,12 +65,12 @@ def _f1(rows: list[Row], score: str) -> float:
 
 
 @pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("half", ["developed on", "held out", "all"])
-def test_the_reader_reads_its_test_set(rows: list[Row], half: str, score: str):
-    chosen = {"developed on": rows[::2], "held out": rows[1::2], "all": rows}[half]
+@pytest.mark.parametrize(("group", "least"), {"developed": 0.97, "held out": 0.97, "plain": 0.94, "": 0.97}.items())
+def test_the_reader_reads_its_test_set(groups: dict[str, list[Row]], group: str, least: float, score: str):
+    chosen = groups[group] if group else [row for rows in groups.values() for row in rows]
     f1 = _f1(chosen, score)
-    print(f"{half}, {len(chosen)} sentences, {score}: F1 {f1:.4f}")
-    assert f1 >= 0.97
+    print(f"{group or 'all'}, {len(chosen)} sentences, {score}: F1 {f1:.4f}")
+    assert f1 >= least
 
 
 def test_the_test_set_holds_what_it_must(rows: list[Row]):
@@ -110,6 +117,7 @@ def test_a_prefix_begins_the_section_of_its_region():
     report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
     assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
     assert _said(report, "thyroid") == _said(report)
+    assert _said("The region 0 is pleura: Normal. The region 1 is liver: A nodule is seen in the liver.") == set()
 
 
 def test_findings_tell_the_place_of_their_sentence_in_the_text():
@@ -125,6 +133,12 @@ def test_scraps_are_read_without_complaint(text: str):
     assert all(finding.label == "Lung nodule" for finding in read_findings(text, "lung"))
 
 
+def test_a_text_without_full_stops_takes_no_longer_than_others():
+    start = time.perf_counter()
+    assert read_findings("no nodule and which is " * 2_000, "lung")
+    assert time.perf_counter() - start < 10
+
+
 def test_a_region_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="No region is called 'spleen'"):
         read_findings("No effusion.", "spleen")
@@ -137,3 +151,15 @@ def test_labels_are_positive_where_asserted_or_left_open():
     emphysema, nodule = LABELS.index("Emphysema"), LABELS.index("Lung nodule")
     np.testing.assert_array_equal(labels[:, [emphysema, nodule]], [[0, 0], [1, 0], [0, 1]])
     assert labels.sum() == 2
+
+
+def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(shared: Path):
+    import reader_supports
+
+    published = shared / "reference" / "published"
+    start = time.perf_counter()
+    texts, cases = reader_supports.read_cases(published)
+    assert texts == 2 * 11_462 and time.perf_counter() - start < 15
+    for row in reader_supports.published_rows(published):
+        _, positive, _ = reader_supports.count(cases["reference"], row["Label"])
+        assert positive == pytest.approx(int(row["Support"]), rel=0.10), row["Label"]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from reg2rg.findings.table import Table
 
-_HARD_BREAK = re.compile(r"[;:](?!\d)")
 _QUESTION = re.compile(r"\(([^()]*\?[^()]*)(?:\)|$)")
-_JOINT = re.compile(r"(?:,?\s+and\b|,)(?!\s+(?:its?|they|their|the (?:largest|size))\b)")
+_JOINT = re.compile(r",?\s+and\b|,")
+# What goes on about the same thing: "a nodule is seen and its size is 5 mm", "and measures 5 mm".
+_GOES_ON = re.compile(r"\s+(?:its?|they|their|the (?:largest|size)|(?:now )?(?:is|are|was|were|has|have|measures?))\b")
 _AND_NO = re.compile(r"(?:,?\s+and|,)\s+(?=(?:no|neither)\b)")
 _RELATIVE = re.compile(r"\b(?:which|that|whose|where|who)\b")
 
@@ -54,9 +55,9 @@ def _pieces(text: str, table: Table) -> Iterator[str]:
 
 
 def _statements(text: str, table: Table) -> Iterator[str]:
-    """Parts between semicolons or colons; one that only names places belongs to what it introduces."""
+    """Parts between semicolons; one that only names places belongs to what it introduces."""
     introduction = ""
-    for part in _HARD_BREAK.split(text):
+    for part in text.split(";"):
         if table.cues["verb"].search(part) or table.any_term.search(part):
             yield introduction + part
             introduction = ""
@@ -92,6 +93,8 @@ def _main_verbs(piece: str, table: Table) -> Iterator[re.Match]:
 def _cut(piece: str, verb: re.Match, following: re.Match, terms: list[int]) -> list[int]:
     """Where between two verbs the clause of the second begins; nowhere if no comma or "and" is there."""
     joints = list(_JOINT.finditer(piece, verb.end(), following.start()))
+    if joints and _GOES_ON.match(piece, joints[-1].end()):
+        return []
     between = [term for term in terms if verb.end() <= term < following.start()]
     before_first = [joint for joint in joints if not between or joint.start() < between[0]]
     if before_first and not verb[0].startswith("there"):

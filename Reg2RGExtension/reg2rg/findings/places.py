@@ -14,11 +14,14 @@ _LENGTH = re.compile(
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _JOINT = re.compile(r",|\band\b|;")
 _AND = re.compile(r"\band\b")
+# A place that comes before its term: "..., in the left lung, a nodule".
 _INTRODUCED = re.compile(r"(?:,|\band\b)[\s,]*(?:and\s+)?(?:in|at|on)\b[^,]*$")
+# What stands between a place and the next term where the place is not said of that term.
 _NOT_ADJECTIVE = re.compile(
     r",|\b(?:and|with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
 )
 _BOUND_REACH = 25
+"""Characters before a length in which a limit ("less than") makes it no size."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,15 @@ def places_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table)
         behind.append(read_place(clause[start : end + cut], table))
         before.append(read_place(clause[end + cut : next_start], table))
     behind.append(read_place(clause[spans[-1][0] :], table))
-    return [_place(index, before, behind) for index in range(len(spans))]
+    places: list[Place] = []
+    for index, (start, _) in enumerate(spans):
+        own = before[index] | behind[index] if index else behind[0]
+        if index and not own and table.cues["same"].search(clause, spans[index - 1][1], start):
+            places.append(places[-1])
+        else:
+            later = next((place for place in behind[index + 1 :] if place), Place())
+            places.append(_place(own, leading, later))
+    return places
 
 
 def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table) -> list[tuple[Length, ...]]:
@@ -112,10 +123,8 @@ def _end_of_places(text: str, table: Table) -> int:
     return max((match.end() for pattern in patterns for match in pattern.finditer(text)), default=0)
 
 
-def _place(index: int, before: Sequence[Place], behind: Sequence[Place]) -> Place:
-    leading = before[0]
-    own = before[index] | behind[index] if index else behind[0]
+def _place(own: Place, leading: Place, later: Place) -> Place:
+    """The place of a term from its own, the one before all terms, and the next one behind later terms."""
     if own:
         return own | leading if own.also or leading.also or not own.sides else own
-    later = next((place for place in behind[index + 1 :] if place), Place())
     return leading | later if not leading.levels and (not leading or later.sides <= leading.sides) else leading

@@ -23,7 +23,7 @@ _CHOICES = {
     ("doubt", 0): {"before", "after"},
     ("side", 0): {"left", "right", "both"},
 }
-_CUES = ("moot", "bound", "ignore", "break", "verb", "also")
+_CUES = ("moot", "bound", "ignore", "break", "verb", "same", "also")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Table:
         any_term: finds what any term finds.
         deny, doubt: cues "before" and "after" the term.
         sides, levels: (side or name, pattern); levels by set.
-        cues: moot, bound, ignore, break, verb, also.
+        cues: moot, bound, ignore, break, verb, same, also.
         digest: of the file's content.
     """
 

@@ -1,0 +1,74 @@
+"""The table of terms: a row more is a wording more, a row that cannot be meant is refused with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reg2rg.errors import InputError
+from reg2rg.findings import LABELS, RuleReader, read_findings, reader, table
+from reg2rg.findings.table import TABLE_FILE, read_table
+
+
+def _forget() -> None:
+    table.table.cache_clear()
+    reader._read_sentence.cache_clear()
+
+
+@pytest.fixture
+def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+    """Makes the reader use the table with a row more."""
+
+    def with_row(row: str) -> Path:
+        path = tmp_path / "terms.tsv"
+        path.write_text(f"{TABLE_FILE.read_text(encoding='utf-8')}{row}\n", encoding="utf-8")
+        monkeypatch.setattr(table, "TABLE_FILE", path)
+        _forget()
+        return path
+
+    yield with_row
+    _forget()
+
+
+def test_every_label_has_a_row_and_terms():
+    terms = read_table(TABLE_FILE)
+    assert tuple(terms.labels) == LABELS
+    assert {term.label for term in terms.terms} == set(LABELS)
+
+
+def test_a_row_more_is_a_wording_more_and_another_name_of_the_reader(extend: Callable[[str], Path]):
+    text, name = "Hydrops of the pleura is seen.", RuleReader().name
+    assert read_findings(text, "pleura") == ()
+    extend("term\tPleural effusion\tsaid\thydrops\tpleura\tpleura\t-")
+    assert [finding.label for finding in read_findings(text, "pleura")] == ["Pleural effusion"]
+    assert RuleReader().name != name
+
+
+def test_a_cue_more_is_a_denial_more(extend: Callable[[str], Path]):
+    text = "Emphysema: nihil."
+    assert read_findings(text, "lung")[0].status.value == "present"
+    extend("deny\tafter\tnihil")
+    assert read_findings(text, "lung")[0].status.value == "absent"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("terms\tEmphysema", "no kind of row is called 'terms'"),
+        ("term\tEmphysema\tsaid\temphysem", "a 'term' row has 6 columns behind its kind, not 3"),
+        ("term\tEmphysaema\tsaid\temphysem\t-\tany\t-", "no label is called 'Emphysaema'"),
+        ("term\tEmphysema\tsure\temphysem\t-\tany\t-", "'sure' is none of absent, open, said"),
+        ("term\tEmphysema\tsaid\temphysem\t-\tlungs\t-", "no region is called lungs"),
+        ("term\tEmphysema\tsaid\temphysem(\t-\tany\t-", "unterminated subpattern"),
+        ("deny\tbehind\tnil", "'behind' is none of after, before"),
+        ("side\tup\tup", "'up' is none of both, left, right"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_is_refused_with_its_line(extend: Callable[[str], Path], row: str, words: str):
+    path = extend(row)
+    line = len(path.read_text(encoding="utf-8").splitlines())
+    with pytest.raises(InputError, match=f"line {line}: ") as error:
+        read_findings("Emphysema.")
+    assert words in str(error.value) and "\n" not in str(error.value)
