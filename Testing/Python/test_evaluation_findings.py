@@ -169,6 +169,12 @@ def test_regions_are_recognised_slot_by_slot(tmp_path: Path):
     assert row(evaluation, "swaps", "trachea and bronchie")["none of the ten"] == 1
 
 
+def test_slots_of_unknown_regions_are_told_of(tmp_path: Path):
+    rows = [("case", slots("heart", "spleen"), slots("heart", "spleen"))]
+    caption = evaluated(write_rows(tmp_path / "a.csv", rows)).table("recognition").caption
+    assert "1 of 1 slots" in caption and "1 slots of none of the ten regions are not counted" in caption
+
+
 def test_a_model_that_calls_every_region_lung_recognises_lung_only(tmp_path: Path):
     rows = [("case", slots("heart", "lung"), slots("lung", "lung"))]
     evaluation = evaluated(write_rows(tmp_path / "a.csv", rows))

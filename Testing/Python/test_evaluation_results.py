@@ -14,8 +14,10 @@ from test_cli import refused, reg2rg
 from reg2rg.errors import InputError
 from reg2rg.evaluation import run
 from reg2rg.evaluation.bootstrap import Bootstrap, holm, mean_statistic
+from reg2rg.evaluation.evaluate import evaluate
 from reg2rg.evaluation.outputs import write_evaluation
 from reg2rg.evaluation.tables import Interval, Spread, Table, to_csv, to_markdown
+from reg2rg.findings import LABELS
 
 NODULE = "There is a nodule in the upper lobe of the right lung."
 EFFUSION = "Pleural effusion is seen on the left."
@@ -102,6 +104,23 @@ def test_the_reader_is_part_of_every_result_that_it_made(tmp_path: Path):
     assert evaluation.about["labels read by"].startswith("rules-")
 
 
+class Pessimist:
+    """A reader that finds everything in every text."""
+
+    name = "pessimist-1"
+
+    def labels(self, texts, region=None) -> np.ndarray:
+        return np.ones((len(texts), len(LABELS)), bool)
+
+
+def test_labels_come_from_the_reader_that_was_chosen_and_places_from_rules(tmp_path: Path):
+    evaluation = evaluate([write_pairs(tmp_path / "a.csv", [NODULE, NORMAL], [NODULE, NORMAL])], reader=Pessimist())
+    assert row(evaluation, "labels", "Cardiomegaly")["in references"] == 2
+    assert evaluation.table("labels").reader == "pessimist-1"
+    assert row(evaluation, "location", "all labels")["findings"] == 1
+    assert evaluation.table("location").reader.startswith("rules-")
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("references", "predictions"),
@@ -155,6 +174,7 @@ def test_what_is_at_fault_is_refused_and_nothing_written(tmp_path: Path):
     for options, words in (
         ({"level": "sentence"}, "expected report or region"),
         ({"reader": "oracle"}, "There is no reader 'oracle'"),
+        ({"reader": str(tmp_path)}, "holds no"),
         ({"other": columns}, "should have one column AccNum"),
         ({"references": columns}, "should have one column Volumename"),
     ):

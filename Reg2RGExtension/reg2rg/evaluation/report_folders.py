@@ -11,8 +11,6 @@ from reg2rg.evaluation.predictions import Case, Dropped, Level, Slots, Source, c
 from reg2rg.regions import REGION_NAMES
 from reg2rg.report import Report, Section, State
 
-REPORT_FILE = "report.json"
-
 
 def read_reports(files: Sequence[Path]) -> Source:
     """The sections of report files, those left out that were rejected in review; they hold no references."""

@@ -14,7 +14,8 @@ from reg2rg.evaluation.csvs import Sheet, encoding_notes, letters_of, pick_colum
 from reg2rg.evaluation.parsing import has_slots, recognised_regions
 from reg2rg.evaluation.predictions import Case, Dropped, Level, Slots, Source, Text, case_name
 from reg2rg.evaluation.references import read_references
-from reg2rg.evaluation.report_folders import REPORT_FILE, read_reports
+from reg2rg.evaluation.report_folders import read_reports
+from reg2rg.exports.folder import REPORT_FILE
 from reg2rg.findings.finding import LABELS
 from reg2rg.regions import REGION_NAMES
 
