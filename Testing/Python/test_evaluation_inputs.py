@@ -95,7 +95,7 @@ def test_empty_predictions_are_kept_and_named_and_empty_references_dropped(tmp_p
     rows = [("a", "Clear.", ""), ("b", "Clear.", "NaN"), ("c", "", "Clear."), ("d", "nan", "Clear."), ("e", "A.", "B.")]
     predictions = read(write_rows(tmp_path / "a.csv", rows))
     assert [pair.prediction for pair in predictions.pairs] == ["", "", "B."]
-    assert predictions.notes == ("2 predictions are empty and score 0: a, b.",)
+    assert predictions.notes == ("Empty predictions, which score 0: 2 (a, b).",)
     assert predictions.dropped == tuple(Dropped(case, None, "the reference is empty") for case in "cd")
 
 

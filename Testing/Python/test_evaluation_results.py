@@ -66,14 +66,14 @@ def test_holm_corrects_for_the_number_of_tests():
 
 
 def test_a_table_is_the_same_in_every_form():
-    rows = (("a", 1234, 0.12345, Spread(1, 2), Interval(0.5, 0.4, 0.6)), ("b|c", 0, None, None, None))
+    rows = (("a", 1234, 0.0002, Spread(1, 2), Interval(0.5, 0.4, 0.6)), ("b|c", 0, None, None, None))
     table = Table("key", "Title", "Note.", ("name", "n", "x", "s", "i"), rows, "rules-1")
     markdown, text = to_markdown(table), to_csv(table)
-    assert "| a | 1,234 | 0.123 | 1.000 ± 2.000 | 0.500 (0.400 to 0.600) |" in markdown
+    assert "| a | 1,234 | < 0.001 | 1.000 ± 2.000 | 0.500 (0.400 to 0.600) |" in markdown
     assert "| b\\|c | 0 | – | – | – |" in markdown and "Note. Findings read by rules-1." in markdown
     assert text.splitlines() == [
         "name,n,x,s,s std,i,i low,i high,read by",
-        "a,1234,0.12345,1,2,0.5,0.4,0.6,rules-1",
+        "a,1234,0.0002,1,2,0.5,0.4,0.6,rules-1",
         "b|c,0,,,,,,,rules-1",
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reg2rg.evaluation.clinical_tables import averages_table, labels_table, regions_table
@@ -94,9 +94,10 @@ def evaluate(
     if second:
         compared, missing = compare(first, second, reader, seed, lambda done: show(0.6 + 0.35 * done, "Comparison"))
         tables.append(compared)
-        dropped += (*second.dropped, *missing)
+        dropped += (*(replace(item, reason=f"second system: {item.reason}") for item in second.dropped), *missing)
     summary = summary_table(frame, scores, readings, {table.key: table for table in tables})
-    notes = (*first.notes, *(second.notes if second else ()), *meteor_notes())
+    others = (f"Second system: {note}" for note in (second.notes if second else ()))
+    notes = (*first.notes, *others, *meteor_notes())
     return Evaluation(_about(first, frame, reader, other, seed), notes, dropped, (summary, *tables))
 
 

@@ -77,9 +77,10 @@ def _labels(table: Table) -> Plot:
     axes.set(xlabel="F1 with 95% interval", xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
     _, best, highest = max(rows, key=lambda row: row[2].value)
     never = ", ".join(label for support, label, interval in reversed(rows) if support and interval.value == 0)
+    seen = f"Best: {best} ({highest.value:.2f}). Never found: {never or 'none'}." if highest.value else "None is found."
     caption = (
         "F1 by label, the most frequent in the references at the top; in brackets in how many cases. "
-        f"Best: {best} ({highest.value:.2f}). Never found: {never or 'none'}. Findings read by {table.reader}."
+        f"{seen} Findings read by {table.reader}."
     )
     return _plot("labels", caption, figure)
 

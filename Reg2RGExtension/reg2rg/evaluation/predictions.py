@@ -184,7 +184,7 @@ def _empty(pairs: Sequence[Pair]) -> list[str]:
     if not empty:
         return []
     named = ", ".join(empty[:10]) + (f" and {len(empty) - 10} more" if len(empty) > 10 else "")
-    return [f"{len(empty)} predictions are empty and score 0: {named}."]
+    return [f"Empty predictions, which score 0: {len(empty)} ({named})."]
 
 
 def _rebuilt(source: Source, level: Level) -> list[str]:

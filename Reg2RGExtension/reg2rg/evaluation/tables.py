@@ -66,7 +66,7 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, Interval):
         return "–" if math.isnan(cell.value) else f"{cell.value:.3f} ({cell.low:.3f} to {cell.high:.3f})"
     if isinstance(cell, float):
-        return "–" if math.isnan(cell) else f"{cell:.3f}"
+        return "–" if math.isnan(cell) else "< 0.001" if 0 < cell < 0.0005 else f"{cell:.3f}"
     return "–" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
