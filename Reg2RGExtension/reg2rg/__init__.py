@@ -5,7 +5,7 @@ The rooms of the engine, in the order data flows through them (a room imports on
     errors, scratch, resources, torchvision_ops     what all rooms need
     regions, volumes, segmentation, preprocessing   from a CT to the model's tensors
     models, prompting, generation                   from tensors to text
-    report, impression, exports                     what was written, and the forms it leaves in
+    report, findings, impression, exports           what was written, and the forms it leaves in
     events, request, failures, pipeline             the whole way
     worker, cli (terminal, information, devices, quiet)   its front ends
 

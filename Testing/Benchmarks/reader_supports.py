@@ -35,7 +35,7 @@ def main() -> None:
     for row in published_rows(published):
         label, support = row["Label"], int(row["Support"])
         precision, recall = float(row["Precision"]), float(row["Recall"])
-        predicted = round(support * recall / precision) if precision else 0
+        predicted = round(support * recall / precision) if precision else "unknown"
         counts = {source: count(cases[source], label) for source in COLUMNS}
         (asserted, left_open, denied), (guessed, doubted, _) = counts["reference"], counts["predicted"]
         print(f"| {label} | {support} | {asserted} | {left_open} | {denied} | {predicted} | {guessed} | {doubted} |")

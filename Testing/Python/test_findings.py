@@ -113,6 +113,105 @@ def test_the_region_decides_what_a_word_means(text: str, region: str, said: set)
     assert _said(text, region) == said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No mass, nodule, consolidation or effusion.",
+        "Nodule, consolidation and effusion were not detected.",
+        "Effusion-thickening was not observed; no nodule or consolidation.",
+        "Nodule was not observed, and there is no consolidation or effusion.",
+        "There is no finding in favor of nodule, consolidation or effusion.",
+        "Without nodule, consolidation or effusion.",
+        "Neither nodule nor consolidation nor effusion is seen.",
+    ],
+)
+def test_a_denial_reaches_all_it_speaks_of(text: str):
+    denied = {(label, "absent") for label in ("Lung nodule", "Consolidation", "Pleural effusion")}
+    assert {finding for finding in _said(text, "lung") if finding[0] != "Lung opacity"} == denied
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A nodule was not observed, but consolidation is.",
+        "No nodule is seen and there is consolidation.",
+        "Consolidation is seen, a nodule was not detected.",
+        "There is consolidation, and a nodule was not seen.",
+        "There is consolidation without a nodule.",
+        "No nodule is seen except for consolidation.",
+    ],
+)
+def test_a_denial_reaches_no_further(text: str):
+    assert _said(text, "lung") == {("Lung nodule", "absent"), ("Consolidation", "present")}
+
+
+@pytest.mark.parametrize("text", ["No new nodule is seen.", "No other nodule was detected.", "No additional nodule."])
+def test_that_there_is_nothing_more_says_neither_yes_nor_no(text: str):
+    assert _said(text, "lung") == set()
+
+
+@pytest.mark.parametrize("text", ["No change in the nodules.", "The nodule was not seen in the previous examination."])
+def test_what_is_compared_is_there(text: str):
+    assert _said(text, "lung") == {("Lung nodule", "present")}
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("of 5.5 mm", 5.5),
+        ("of 5,5 mm", 5.5),
+        ("of 1.2 cm", 12),
+        ("measuring 9x6 mm", 9),
+        ("measuring 20 mm x 15 mm", 20),
+        ("measuring 3-4 mm", 4),
+        ("reaching 11 mm", 11),
+        ("of millimetric size", None),
+        ("smaller than 5 mm", None),
+        ("not exceeding 1 cm", None),
+        ("in segment 6", None),
+    ],
+)
+def test_sizes_are_in_mm_and_limits_are_none(words: str, size: float | None):
+    assert [finding.size_mm for finding in read_findings(f"A nodule {words} is seen.", "lung")] == [size]
+
+
+def test_a_size_belongs_to_the_finding_it_stands_at():
+    findings = read_findings("A 5 mm nodule, emphysema and a consolidation of 3 cm are seen.", "lung")
+    assert {finding.label: finding.size_mm for finding in findings} == {
+        "Lung nodule": 5,
+        "Emphysema": None,
+        "Consolidation": 30,
+    }
+
+
+BOTH, UPPER, LOWER = {"left", "right"}, {"upper"}, {"lower"}
+
+
+@pytest.mark.parametrize(
+    ("text", "emphysema", "bronchiectasis"),
+    [
+        ("Emphysema and bronchiectasis are seen in the left lower lobe.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("In the left lower lobe emphysema and bronchiectasis are seen.", ({"left"}, LOWER), ({"left"}, LOWER)),
+        ("Emphysema in the left lung and bronchiectasis on the right.", ({"left"}, set()), ({"right"}, set())),
+        ("In the left lung emphysema, in the right lung bronchiectasis.", ({"left"}, set()), ({"right"}, set())),
+        ("Left upper emphysema and right lower bronchiectasis are seen.", ({"left"}, UPPER), ({"right"}, LOWER)),
+        (
+            "In the left lung, emphysema in the upper lobe and bronchiectasis in the lower lobe.",
+            ({"left"}, UPPER),
+            ({"left"}, LOWER),
+        ),
+        (
+            "In both lungs, there is emphysema in the upper lobes and bronchiectasis, mostly in the right lower lobe.",
+            (BOTH, UPPER),
+            (BOTH, LOWER),
+        ),
+    ],
+)
+def test_a_place_belongs_to_the_findings_it_is_said_of(text: str, emphysema: tuple, bronchiectasis: tuple):
+    places = {finding.label: (finding.sides, finding.levels) for finding in read_findings(text, "lung")}
+    assert places == {"Emphysema": emphysema, "Bronchiectasis": bronchiectasis}
+
+
 def test_a_prefix_begins_the_section_of_its_region():
     report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
     assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
@@ -153,7 +252,10 @@ def test_labels_are_positive_where_asserted_or_left_open():
     assert labels.sum() == 2
 
 
-def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(shared: Path):
+def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(
+    shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
     import reader_supports
 
     published = shared / "reference" / "published"

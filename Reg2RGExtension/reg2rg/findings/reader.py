@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from reg2rg.findings.clauses import Clause, split_clauses
 from reg2rg.findings.finding import Finding, Status
-from reg2rg.findings.places import Length, Place, lengths_of_terms, places_of_terms
+from reg2rg.findings.places import Length, Place, lengths_of_terms, places_of_terms, read_place
 from reg2rg.findings.sentences import split_sections, split_sentences
 from reg2rg.findings.table import Table, Term, table
 from reg2rg.regions import get_region
@@ -55,25 +55,26 @@ def _read_sentence(sentence: str, region: str | None) -> tuple[Finding, ...]:
 
 
 def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Finding]:
-    mentions = list(_mentions(clause.text, region, terms))
+    mentions = _mentions(clause.text, region, terms)
     if not mentions:
         return
     groups = _groups(clause.text, mentions)
     spans = [(group[0].start, max(mention.end for mention in group)) for group in groups]
     places = places_of_terms(clause.text, spans, terms)
-    if clause.context and not any(places):
-        places = places_of_terms(clause.context, [(0, 0)], terms) * len(groups)
+    context = read_place(clause.context, terms)
+    if not any(places):
+        places = [context] * len(groups)
     sized = [i for i, group in enumerate(groups) if any(terms.labels[mention.term.label].sized for mention in group)]
     lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], terms) if sized else []
     for index, (group, place) in enumerate(zip(groups, places, strict=True)):
-        own = lengths[sized.index(index)] or places[index].lengths if index in sized else ()
+        own = lengths[sized.index(index)] or context.lengths if index in sized else ()
         for mention in group:
             status = _status(clause, mention, own, terms)
             if status is not None:
                 yield _finding(mention.term.label, status, place, own, terms)
 
 
-def _mentions(text: str, region: str | None, terms: Table) -> Iterator[_Mention]:
+def _mentions(text: str, region: str | None, terms: Table) -> list[_Mention]:
     """Terms in the order of the text; of a label's terms that overlap, the table's first."""
     found: list[_Mention] = []
     for term in terms.terms:
@@ -81,7 +82,7 @@ def _mentions(text: str, region: str | None, terms: Table) -> Iterator[_Mention]
             taken = any(m.term.label == term.label and m.start < match.end() and match.start() < m.end for m in found)
             if not taken and term.fits(text, region):
                 found.append(_Mention(term, match.start(), match.end()))
-    return iter(sorted(found, key=lambda mention: mention.start))
+    return sorted(found, key=lambda mention: mention.start)
 
 
 def _groups(text: str, mentions: Sequence[_Mention]) -> list[list[_Mention]]:
