@@ -76,7 +76,8 @@ def test_help_names_every_command() -> None:
     for arguments in ([], ["--help"], ["-h"]):
         finished = reg2rg(*arguments)
         assert finished.returncode == 0 and finished.stderr == ""
-        assert all(command in finished.stdout for command in ("report", "segment", "demo", "evaluate", "models", "info"))
+        commands = "report", "segment", "demo", "evaluate", "models", "info"
+        assert all(command in finished.stdout for command in commands)
 
 
 def test_report_fills_a_folder_beside_what_is_in_it_and_prints_its_name_alone(report, tmp_path: Path) -> None:
