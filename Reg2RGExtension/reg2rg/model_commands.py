@@ -70,14 +70,14 @@ def import_(
     """Turn the authors' checkpoint files into a model folder."""
     from reg2rg.models import place_for
     from reg2rg.models.importing.checkpoint import import_checkpoint, plan_import
-    from reg2rg.terminal import shown_task
+    from reg2rg.terminal import shown_fraction
 
     plan = plan_import(checkpoint, name=name, config=config)
     if check:
         _print_plan(plan)
         raise typer.Exit(1 if plan.misfits else 0)
     folder = output or place_for(name)
-    with shown_task() as notify:
+    with shown_fraction() as notify:
         import_checkpoint(plan, folder, tokenizer=tokenizer, notify=notify)
     _say_differences(plan)
     print(folder)
@@ -138,7 +138,7 @@ def add(
     from reg2rg.models import user_models
     from reg2rg.models.catalogue.adding import add_model
     from reg2rg.models.catalogue.entries import describe, find_entry, list_entries
-    from reg2rg.terminal import shown_task
+    from reg2rg.terminal import shown_fraction
 
     if name is None:
         print("\n".join(describe(entry) for entry in list_entries()))
@@ -150,7 +150,7 @@ def add(
         _confirm(f"{where}, into {user_models()}, under these terms?")
     told: list[str] = []
     try:
-        with shown_task() as notify:
+        with shown_fraction() as notify:
             folder = add_model(entry, source=source, tokenizer=tokenizer, notify=notify, tell=told.append)
     except KeyboardInterrupt:
         print("What was fetched so far is kept; the same command goes on from there.", file=sys.stderr)

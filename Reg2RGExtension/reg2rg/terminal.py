@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from reg2rg.events import Event, Notice, Progress, RegionsFound, Stage
 from reg2rg.regions import get_region
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 
 @contextlib.contextmanager
@@ -21,10 +25,15 @@ def shown_progress() -> Iterator[Callable[[Event], None]]:
 
 
 @contextlib.contextmanager
-def shown_task() -> Iterator[Callable[[float, str], None]]:
-    """What to call with the fraction done (0 to 1) and what is being done, for work that is no run."""
-    with shown_progress() as show:
-        yield lambda fraction, message: show(Progress(Stage.SAVE, fraction, message))  # its stage is not shown
+def shown_fraction() -> Iterator[Callable[[float, str], None]]:
+    """What to call with the fraction done of a task and with what is being done."""
+    if sys.stderr.isatty():
+        with _progress_bars() as bars:
+            task = bars.add_task("", total=1.0)
+            yield lambda fraction, message: bars.update(task, completed=fraction, description=message)
+    else:
+        lines = _Lines()
+        yield lambda fraction, message: lines.say(message)
 
 
 class _Lines:
@@ -36,15 +45,16 @@ class _Lines:
     def show(self, event: Event) -> None:
         if isinstance(event, RegionsFound):
             print(_regions_line(event), file=sys.stderr)
-        elif isinstance(event, Notice):
-            print(event.message, file=sys.stderr)
-        elif isinstance(event, Progress) and event.message != self._last:
-            self._last = event.message
-            print(event.message, file=sys.stderr)
+        elif isinstance(event, (Notice, Progress)):
+            self.say(event.message)
+
+    def say(self, message: str) -> None:
+        if message != self._last:
+            self._last = message
+            print(message, file=sys.stderr)
 
 
-@contextlib.contextmanager
-def _bars() -> Iterator[Callable[[Event], None]]:
+def _progress_bars() -> Bars:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
@@ -52,7 +62,12 @@ def _bars() -> Iterator[Callable[[Event], None]]:
     # The stream as it is now: libraries' output is redirected for a while.
     console = Console(file=sys.stderr)
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-    with Bars(*columns, console=console) as bars:
+    return Bars(*columns, console=console)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[Event], None]]:
+    with _progress_bars() as bars:
         tasks: dict[Stage, int] = {}
 
         def show(event: Event) -> None:

@@ -67,7 +67,7 @@ def test_help_and_version_answer_within_half_a_second() -> None:
 
 
 def test_the_command_line_alone_imports_nothing_heavy() -> None:
-    heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL"}
+    heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL", "nltk", "matplotlib"}
     program = f"import sys, reg2rg.cli; print(*({heavy!r} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
 
@@ -76,7 +76,8 @@ def test_help_names_every_command() -> None:
     for arguments in ([], ["--help"], ["-h"]):
         finished = reg2rg(*arguments)
         assert finished.returncode == 0 and finished.stderr == ""
-        assert all(command in finished.stdout for command in ("report", "segment", "demo", "models", "info"))
+        commands = "report", "segment", "demo", "evaluate", "models", "info"
+        assert all(command in finished.stdout for command in commands)
 
 
 def test_report_fills_a_folder_beside_what_is_in_it_and_prints_its_name_alone(report, tmp_path: Path) -> None:

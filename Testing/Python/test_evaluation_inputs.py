@@ -1,0 +1,182 @@
+"""Predictions of every kind are read or refused in words; what cannot be scored is counted and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from evaluation_files import write_pairs, write_rows
+
+from reg2rg.errors import InputError
+from reg2rg.evaluation.parsing import plain_text, recognised_regions, sections_by_region
+from reg2rg.evaluation.predictions import Dropped, Level, Pair, Predictions, cut
+from reg2rg.evaluation.sources import read_source
+from reg2rg.report import Geometry, Provenance, Report, Section, State
+
+SLOTS = (
+    "The region 0 is heart: Heart is large. The region 1 is trachea and bronchie: Open.\nThe region 2 is lung: Clear. "
+)
+
+
+def read(*files: Path, level: Level | None = None, references: Path | None = None) -> Predictions:
+    return cut(read_source(files, references), level)
+
+
+def refusal(*files: Path, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        read(*files, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_prefixes_and_the_other_report_are_unwrapped():
+    ctrg = "The region 0 is lung: Clear.  The other report is: {pleura: No fluid.}{other: Scoliosis.}"
+    assert plain_text(SLOTS) == "Heart is large. Open. Clear."
+    assert plain_text(ctrg) == "Clear. No fluid. Scoliosis."
+    assert sections_by_region(ctrg) == {"lung": "Clear."}
+
+
+def test_sections_are_filed_by_name_and_those_of_one_name_are_joined():
+    text = SLOTS + "The region 3 is lung: A nodule. The region 4 is spleen: Large. The region 5 is bone: "
+    assert sections_by_region(text) == {
+        "heart": "Heart is large.",
+        "lung": "Clear. A nodule.",
+        "trachea and bronchie": "Open.",
+    }
+    assert recognised_regions(text) == {
+        0: "heart",
+        1: "trachea and bronchie",
+        2: "lung",
+        3: "lung",
+        4: "spleen",
+        5: "bone",
+    }
+
+
+def test_both_published_spellings_are_read_and_labels_are_no_texts(tmp_path: Path):
+    combined = write_rows(tmp_path / "a.csv", [("c_1.nii.gz", "GT.", "Pred.")])
+    header = ("AccNum", "Question", "GT text", "Pred text", "GT_Emphysema", "Pred_Emphysema", "GT_Lung nodule")
+    labelled = write_rows(tmp_path / "b.csv", [("c_1.nii.gz", "GT.", "GT.", "Pred.", "1.0", "0.0", "0.0")], header)
+    assert read(combined).pairs == read(labelled).pairs == (Pair("c_1", None, "GT.", "Pred."),)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings_are_recognised_and_told(tmp_path: Path, encoding: str):
+    file = write_rows(tmp_path / "a.csv", [("c", "Größe 3 mm", "Größe 5 mm")], encoding=encoding)
+    predictions = read(file)
+    assert predictions.pairs[0].prediction == "Größe 5 mm"
+    assert bool(predictions.notes) == (not encoding.startswith("utf-8"))
+
+
+def test_a_region_file_is_known_by_its_name(tmp_path: Path):
+    lung = write_pairs(tmp_path / "radgenome_lung_reports.csv", ["Clear."], ["A nodule."])
+    trachea = write_pairs(tmp_path / "trachea_and_bronchie_reports.csv", ["Open."], ["Narrow."])
+    assert read(lung).pairs == (Pair("case_0", "lung", "Clear.", "A nodule."),)
+    assert [pair.region for pair in read(tmp_path).pairs] == ["lung", "trachea and bronchie"]
+    whole = read(lung, trachea, level=Level.REPORT)
+    assert whole.pairs == (Pair("case_0", None, "Clear. Open.", "A nodule. Narrow."),) and whole.notes
+
+
+def test_region_files_keep_the_order_of_the_list_they_were_cut_from(tmp_path: Path):
+    write_rows(tmp_path / "bone_reports.csv", [("z", "A.", "A."), ("a", "A.", "A.")])
+    write_rows(tmp_path / "lung_reports.csv", [("m", "A.", "A."), ("z", "A.", "A.")])
+    assert read(tmp_path).cases == ("m", "z", "a")
+
+
+def test_whole_reports_are_cut_into_regions_that_both_have(tmp_path: Path):
+    prediction = "The region 0 is heart: Normal. The region 1 is pleura: Normal."
+    predictions = read(write_pairs(tmp_path / "a.csv", [SLOTS], [prediction]), level=Level.REGION)
+    assert predictions.pairs == (Pair("case_0", "heart", "Heart is large.", "Normal."),)
+    reasons = {(item.region, item.reason) for item in predictions.dropped}
+    assert reasons == {("lung", "no prediction"), ("trachea and bronchie", "no prediction"), ("pleura", "no reference")}
+
+
+def test_empty_predictions_are_kept_and_named_and_empty_references_dropped(tmp_path: Path):
+    rows = [("a", "Clear.", ""), ("b", "Clear.", "NaN"), ("c", "", "Clear."), ("d", "nan", "Clear."), ("e", "A.", "B.")]
+    predictions = read(write_rows(tmp_path / "a.csv", rows))
+    assert [pair.prediction for pair in predictions.pairs] == ["", "", "B."]
+    assert predictions.notes == ("Empty predictions, which score 0: 2 (a, b).",)
+    assert predictions.dropped == tuple(Dropped(case, None, "the reference is empty") for case in "cd")
+
+
+def test_of_duplicates_the_first_counts_and_the_others_are_named(tmp_path: Path):
+    rows = [("a", "Clear.", "First."), ("a.nii.gz", "Clear.", "Second."), ("", "Clear.", "Nobody's.")]
+    predictions = read(write_rows(tmp_path / "a.csv", rows))
+    assert [pair.prediction for pair in predictions.pairs] == ["First."]
+    assert [item.case for item in predictions.dropped] == ["a", "row 4 of a.csv"]
+
+
+def test_references_of_radgenome_take_the_place_of_gt(tmp_path: Path):
+    rows = [
+        ("a.nii.gz", "lung", "Old."),
+        ("a.nii.gz", "lung", "A nodule."),
+        ("a.nii.gz", "heart", "Large."),
+        ("a.nii.gz", "", "Heart and lung."),
+        ("a.nii.gz", "left kidney", "A stone."),
+        ("b.nii.gz", "lung", "Clear."),
+    ]
+    references = write_rows(tmp_path / "references.csv", rows, ("Volumename", "Anatomy", "Sentence"))
+    given = [("a", "The region 0 is lung: Clear."), ("c", "The region 0 is lung: Clear.")]
+    file = write_rows(tmp_path / "a.csv", given, ("AccNum", "Pred_combined_report"))
+    predictions = read(file, references=references, level=Level.REGION)
+    assert predictions.pairs == (Pair("a", "lung", "A nodule.", "Clear."),)
+    assert [(item.case, item.region) for item in predictions.dropped] == [
+        ("a", "lung"), ("a", "heart"), ("c", None), ("b", None),
+    ]  # fmt: skip
+    assert any("left kidney (1)" in note for note in predictions.notes)
+    assert read(file, references=references).pairs == (Pair("a", None, "Large. A nodule.", "Clear."),)
+
+
+def write_report(folder: Path, sections: dict[str, tuple[str, str, State]]) -> None:
+    geometry = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0,) * 9)
+    provenance = Provenance("m", "00", "greedy", "cpu", 0, 1, "s", "r", {}, "2026-01-01T00:00:00+00:00", {}, geometry)
+    written = tuple(
+        Section(region, recognised, region == recognised, text, (), True, False, 1.0, 0.0, state)
+        for region, (recognised, text, state) in sections.items()
+    )
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(Report(written, {}, provenance).to_json(), encoding="utf-8")
+
+
+def test_report_folders_are_read_with_references(tmp_path: Path):
+    lung, heart = ("pleura", "A nodule.", State.DRAFT), ("heart", "Large.", State.REJECTED)
+    write_report(tmp_path / "reports" / "a", {"lung": lung, "heart": heart})
+    rows = [("a.nii.gz", "lung", "Clear."), ("a.nii.gz", "heart", "Normal.")]
+    references = write_rows(tmp_path / "references.csv", rows, ("Volumename", "Anatomy", "Sentence"))
+    for path in (tmp_path / "reports", tmp_path / "reports" / "a"):
+        predictions = read(path, references=references, level=Level.REGION)
+        assert predictions.pairs == (Pair("a", "lung", "Clear.", "A nodule."),)
+        assert predictions.slots["a"].written == {5: "pleura", 4: "heart"}
+        assert "rejected" in predictions.dropped[0].reason
+    assert "--references" in refusal(tmp_path / "reports")
+
+
+def test_what_cannot_be_scored_is_refused_in_words(tmp_path: Path):
+    def bad(name: str, content: bytes) -> str:
+        (tmp_path / name).write_bytes(content)
+        return refusal(tmp_path / name)
+
+    assert "no such file" in refusal(tmp_path / "absent.csv")
+    assert "is empty" in bad("empty.csv", b"") and "is empty" in bad("blank.csv", b"\n \n")
+    assert "has none. Its columns are: id, text" in bad("columns.csv", b"id,text\n1,a\n")
+    assert "GT... but has 2" in bad("twice.csv", b"AccNum,GT_a,GT_b,Pred\n1,a,b,c\n")
+    assert "no text file" in bad("picture.csv", bytes(range(256)) * 9)
+    assert "there are no rows" in bad("header.csv", b"AccNum,GT,Pred\n")
+    assert "the reference is empty (2 times)" in bad("nothing.csv", b"AccNum,GT,Pred\n1,,a\n2,nan,b\n")
+    plain = write_pairs(tmp_path / "plain.csv", ["Clear."], ["Clear."])
+    assert "no section of any region" in refusal(plain, level=Level.REGION)
+    lung = write_pairs(tmp_path / "lung_reports.csv", ["Clear."], ["Clear."])
+    assert "should be named <region>_reports.csv" in refusal(lung, plain)
+    assert "several files of the region lung" in refusal(
+        lung, write_pairs(tmp_path / "b_lung_reports.csv", ["A."], ["A."])
+    )
+    (tmp_path / "folder").mkdir()
+    assert "neither region files" in refusal(tmp_path / "folder")
+    (tmp_path / "folder" / "report.json").write_text("{}")
+    assert "no schema_version" in refusal(tmp_path / "folder", references=plain)
+    assert "cannot be scored together" in refusal(tmp_path / "folder", lung)
+
+
+def test_a_cell_of_a_pandas_file_may_hold_line_breaks_and_be_long(tmp_path: Path):
+    long = "Clear. " * 40_000
+    assert read(write_pairs(tmp_path / "a.csv", ["Line\nbreak."], [long])).pairs[0].prediction == long.strip()
