@@ -187,7 +187,7 @@ def build_report(
 
 def build_section(written: Written, volume: sitk.Image, masks: RegionMasks) -> Section:
     """The section of one region."""
-    volume_ml, mean_hu = _measure(volume, masks.array(written.region))
+    volume_ml, mean_hu = _measure(volume, masks, written.region)
     return Section(
         region=get_region(written.region).name,
         recognised=written.recognised,
@@ -241,8 +241,11 @@ def _sentence(start: int, end: int, tokens: Sequence[Any]) -> Sentence:
     return Sentence(start, end, round(sum(inside) / len(inside), 4), round(min(inside), 4))
 
 
-def _measure(volume: sitk.Image, mask: np.ndarray) -> tuple[float, float]:
-    hu = sitk.GetArrayViewFromImage(volume)[mask]
+def _measure(volume: sitk.Image, masks: RegionMasks, region: str) -> tuple[float, float]:
+    """Millilitres and mean HU of a region."""
+    box = masks.boxes[region]
+    mask = masks.array(region, box)
+    hu = sitk.GetArrayViewFromImage(volume)[box][mask]
     measured = hu[hu > LOWEST_HU]
     millilitres = mask.sum() * float(np.prod(volume.GetSpacing())) / 1000
     return round(millilitres, 1), round(float(measured.mean()), 1) if measured.size else float(LOWEST_HU)

@@ -136,11 +136,6 @@ def test_a_word_longer_than_a_line_is_broken_not_clipped(report, phantom, tmp_pa
 
 def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_path: Path):
     write_report_folder(report, phantom.volume, phantom.masks, tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {
-        "report.json",
-        "report.txt",
-        "regions.seg.nrrd",
-        "preview.png",
-    }
+    assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.txt", "preview.png"}
     assert Report.from_json((tmp_path / "report.json").read_text()) == report
     assert (tmp_path / "report.txt").read_text() == to_text(report)

@@ -97,3 +97,19 @@ def test_the_choice_says_why(tmp_path: Path):
     assert choose_segmenter("totalsegmentator")[0].name == "totalsegmentator"
     with pytest.raises(InputError, match="auto, totalsegmentator, thresholds"):
         choose_segmenter("magic")
+
+
+def test_labels_of_any_integer_type_are_told_apart_and_no_label_stands_for_another(volume, tmp_path: Path):
+    for kind, labels in ((sitk.sitkUInt8, (1, 255)), (sitk.sitkInt16, (7, 3000)), (sitk.sitkUInt32, (2, 70_000))):
+        array = np.zeros(volume.GetSize()[::-1], np.int64)
+        array[0:2], array[4:6] = labels
+        array[7:9] = labels[0] + 1
+        if kind == sitk.sitkInt16:
+            array[10:12] = -labels[0]
+        image = sitk.Cast(sitk.GetImageFromArray(array), kind)
+        image.CopyInformation(volume)
+        sitk.WriteImage(image, str(tmp_path / "labels.nrrd"))
+        mapping = {str(labels[0]): "heart", str(labels[1]): "lung"}
+        masks = LabelMapSegmenter(tmp_path / "labels.nrrd", mapping).segment(volume)
+        assert masks.boxes["heart"][0] == slice(0, 2) and masks.boxes["lung"][0] == slice(4, 6), kind
+        assert masks.array("heart").sum() == masks.array("lung").sum() == 2 * array[0].size, kind

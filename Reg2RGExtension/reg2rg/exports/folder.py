@@ -7,7 +7,6 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from reg2rg.exports.preview import write_preview
-from reg2rg.exports.segmentation import write_segmentation
 from reg2rg.exports.text import to_text
 from reg2rg.report import Report
 from reg2rg.segmentation.masks import RegionMasks
@@ -17,8 +16,10 @@ REPORT_FILE = "report.json"
 
 
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
-    """Write all forms of a report into an existing folder (one that ``scratch.staged`` then moves into place)."""
-    write_segmentation(masks, folder / SEGMENTATION_FILE)
+    """Write the forms of a report into an existing folder (one that ``scratch.staged`` then moves into place).
+
+    Its regions are written where they are found: as SEGMENTATION_FILE, by ``write_segmentation``.
+    """
     write_preview(report, volume, masks, folder / "preview.png")
     (folder / "report.txt").write_text(to_text(report), encoding="utf-8")
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")

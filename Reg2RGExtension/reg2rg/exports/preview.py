@@ -13,7 +13,7 @@ from scipy import ndimage
 from reg2rg.exports.text import measured, warnings_of
 from reg2rg.regions import Region, Window, get_region, in_reading_order
 from reg2rg.report import Report, Section
-from reg2rg.segmentation.masks import RegionMasks, region_bit
+from reg2rg.segmentation.masks import RegionMasks, region_bit, region_bits
 
 WIDTH, LEAST_HEIGHT, MARGIN = 1720, 900, 24
 IMAGE_WIDTH = 760
@@ -64,7 +64,7 @@ def _shortened(text: str, size: int, room: float) -> str:
 
 def _slices(volume: sitk.Image, masks: RegionMasks) -> Image.Image:
     """Axial above, coronal and sagittal below, in radiological convention: the patient's right is on the left."""
-    volume, bits_image = _around_the_regions(sitk.DICOMOrient(volume, "LPS"), sitk.DICOMOrient(masks.bits, "LPS"))
+    volume, bits_image = (sitk.DICOMOrient(image, "LPS") for image in _around_the_regions(volume, masks))
     hu, bits = sitk.GetArrayViewFromImage(volume), sitk.GetArrayViewFromImage(bits_image)
     z, y, x = _centre(bits, masks)
     sx, sy, sz = volume.GetSpacing()
@@ -84,21 +84,23 @@ def _slices(volume: sitk.Image, masks: RegionMasks) -> Image.Image:
     return sheet
 
 
-def _around_the_regions(volume: sitk.Image, bits: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-    """Both images cut to where regions are, and some millimetres around: a scan shows much table and air."""
-    array = sitk.GetArrayViewFromImage(bits) != 0
+def _around_the_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Image, sitk.Image]:
+    """Volume and bits cut to where regions are, and some millimetres around: a scan shows much table and air."""
     box = []
-    for axis, (size, spacing) in enumerate(zip(bits.GetSize(), bits.GetSpacing(), strict=True)):
-        occupied = np.flatnonzero(array.any(axis=tuple({0, 1, 2} - {2 - axis})))
+    for axis, (size, spacing) in enumerate(zip(volume.GetSize(), volume.GetSpacing(), strict=True)):
+        spans = [region[2 - axis] for region in masks.boxes.values()]
         margin = round(SURROUNDINGS_MM / spacing)
-        box.append(slice(max(0, int(occupied[0]) - margin), min(size, int(occupied[-1]) + margin + 1)))
-    return volume[tuple(box)], bits[tuple(box)]
+        first, end = min(span.start for span in spans) - margin, max(span.stop for span in spans) + margin
+        box.append(slice(max(0, first), min(size, end)))
+    return volume[tuple(box)], masks.bits[tuple(box)]
 
 
 def _centre(bits: np.ndarray, masks: RegionMasks) -> tuple[int, int, int]:
+    """Centre of mass of the region that the slices go through."""
     name = next((name for name in CENTRE_REGIONS if name in masks.present), masks.present[0])
-    centre = ndimage.center_of_mass((bits >> region_bit(name)) & 1)
-    return tuple(int(round(c)) for c in centre)
+    mask = (bits & region_bits(name)) != 0
+    counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    return tuple(round(float(np.average(np.arange(len(count)), weights=count))) for count in counts)
 
 
 def _plane(

@@ -11,7 +11,10 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.regions import REGIONS, get_region
-from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.masks import RegionMasks, region_bits
+
+LARGEST_LABEL = 1 << 20
+"""Greater values, and those below 1, are no labels."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,15 @@ class LabelMapSegmenter:
                 f"{self._path} has no label that stands for a region (labels: {names}); give a mapping from label "
                 "value or segment name to region."
             )
-        arrays: dict[str, np.ndarray] = {}
-        on_grid = [sitk.Resample(layer, volume, sitk.Transform(), sitk.sitkNearestNeighbor, 0) for layer in layers]
-        for segment in used:
-            region = mapping[segment.name]
-            mask = sitk.GetArrayViewFromImage(on_grid[segment.layer]) == segment.value
-            arrays[region] = arrays[region] | mask if region in arrays else mask
+        bits = np.zeros(volume.GetSize()[::-1], np.uint16)
+        for number, layer in enumerate(layers):
+            bits_of_label = {s.value: region_bits(mapping[s.name]) for s in used if s.layer == number}
+            if bits_of_label:
+                labels = sitk.GetArrayViewFromImage(_on_grid(layer, volume))
+                bits |= _translated(labels, bits_of_label)
         approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
-        masks = RegionMasks.from_arrays(arrays, volume, segmenter=self.name, approximate=approximate)
+        given = frozenset(mapping[segment.name] for segment in used)
+        masks = RegionMasks.from_bits(bits, given, volume, segmenter=self.name, approximate=approximate)
         if not masks.present:
             raise InputError(f"The regions in {self._path} do not overlap the volume; are they of the same scan?")
         progress(1.0, "Regions read")
@@ -88,8 +92,8 @@ def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
         number += 1
     if not segments:
         values = np.unique(sitk.GetArrayViewFromImage(layers[0]))
-        segments = [_Segment(str(value), int(value), 0) for value in values if value]
-    return layers, segments
+        segments = [_Segment(str(value), int(value), 0) for value in values]
+    return layers, [segment for segment in segments if 0 < segment.value <= LARGEST_LABEL]
 
 
 _INTEGERS = {sitk.sitkUInt8, sitk.sitkInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkUInt32, sitk.sitkInt32}
@@ -99,6 +103,21 @@ def _layers(image: sitk.Image) -> list[sitk.Image]:
     # A segmentation with overlapping segments keeps its layers as components of each voxel.
     count = image.GetNumberOfComponentsPerPixel()
     return [image] if count == 1 else [sitk.VectorIndexSelectionCast(image, index) for index in range(count)]
+
+
+def _on_grid(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:
+    """The layer on the volume's grid; as it is where it lies there already."""
+    if layer.IsSameImageGeometryAs(volume):
+        return layer
+    return sitk.Resample(layer, volume, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+
+
+def _translated(labels: np.ndarray, bits_of_label: Mapping[int, np.uint16]) -> np.ndarray:
+    """The bits that stand for each label; 0 for labels that are none of those given."""
+    table = np.zeros(max(bits_of_label) + 2, np.uint16)  # a last place for all greater labels
+    for label, bits in bits_of_label.items():
+        table[label] |= bits
+    return table[np.clip(labels, 0, min(len(table) - 1, np.iinfo(labels.dtype).max))]
 
 
 def _known_names(segments: list[_Segment]) -> dict[str, str]:
