@@ -167,6 +167,8 @@ def _place(request: ReportRequest, model_folder: Path, journey: _Journey) -> tup
     placement = _placed(model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel)
     if placement.notice:
         journey.tell(Notice(placement.notice))
+    if parallel and not config.parallel and config.regions_per_prompt > 1:
+        journey.tell(Notice(f"{config.name} was not trained to write its regions in parallel; expect little of it."))
     return config, placement
 
 
@@ -178,7 +180,7 @@ def _decoding(request: ReportRequest, config: ModelConfig) -> str:
     """How the report was written, for its provenance."""
     if config.regions_per_prompt == 1:
         way = "a prompt for each region, written side by side"
-    elif _is_parallel(request, config) or request.only:
+    elif _is_parallel(request, config):
         way = "regions in parallel from one prompt"
     else:
         way = "one sequence for all regions of a prompt"

@@ -76,10 +76,10 @@ def main() -> None:
         measure(f"one sequence{name}", writer.write, inputs, max_new_tokens=whole)
         writer._prompted = None
         measure(f"in parallel{name}", writer.write, inputs, parallel=True, max_new_tokens=section)
-        one = REGION_NAMES[5:6]
-        measure(f"one region again{name}", writer.write, inputs, only=one, max_new_tokens=section)
+        one = {"only": REGION_NAMES[5:6], "parallel": True, "max_new_tokens": section}
+        measure(f"one region again{name}", writer.write, inputs, **one)
         writer._drawn.clear()
-        measure(f"one region again, all words new{name}", writer.write, inputs, only=one, max_new_tokens=section)
+        measure(f"one region again, all words new{name}", writer.write, inputs, **one)
 
     print("| way | seconds | against published | against one sequence |\n|---|---|---|---|")
     base = seconds["published: generate, LoRA beside"]

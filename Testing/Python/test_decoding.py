@@ -158,11 +158,26 @@ def test_a_region_is_written_again_without_encoding_or_prompt_and_in_few_tokens(
     volumes, tokens = counted.since(lambda: first.extend(writer.write(inputs, parallel=True)))
     assert volumes == 4
     again = []
-    repeated = counted.since(lambda: again.extend(writer.write(inputs, only=["lung"])))
+    repeated = counted.since(lambda: again.extend(writer.write(inputs, only=["lung"], parallel=True)))
     assert [section.text for section in again] == [first[1].text]
     assert repeated[0] == 0
     section = len(model.tokenizer.encode(first[1].text)) + 20
     assert repeated[1] < section < tokens / 2
+
+
+def test_in_one_text_a_region_is_written_again_by_way_of_those_before_it_but_not_those_after():
+    model = tiny_model(slots=3)
+    writer, counted, inputs = Writer(model), Counted(model), inputs_for(model, NAMES)
+    first, again = [], []
+    _, tokens = counted.since(lambda: first.extend(writer.write(inputs)))
+    told: list[str] = []
+    repeated = counted.since(
+        lambda: again.extend(writer.write(inputs, only=["lung"], on_text=lambda s: told.append(s.region)))
+    )
+    assert [(s.region, s.text) for s in again] == [("lung", first[1].text)] and set(told) == {"lung"}
+    assert repeated[0] == 0
+    two_sections = len(writer._drawn[sum(writer._drawn)]) * 2 / 3
+    assert repeated[1] < two_sections + 40 < tokens
 
 
 def test_a_corrected_segment_is_encoded_alone_and_the_prompt_is_run_from_there():
@@ -172,9 +187,9 @@ def test_a_corrected_segment_is_encoded_alone_and_the_prompt_is_run_from_there()
     texture = inputs.textures["pleura"].flip(0)
     corrected = dataclasses.replace(inputs, textures={**inputs.textures, "pleura": texture})
     written = []
-    volumes, _ = counted.since(lambda: written.extend(writer.write(corrected, only=["pleura"])))
+    volumes, _ = counted.since(lambda: written.extend(writer.write(corrected, only=["pleura"], parallel=True)))
     assert volumes == 1
-    fresh = Writer(tiny_model(slots=3)).write(corrected, only=["pleura"])
+    fresh = Writer(tiny_model(slots=3)).write(corrected, only=["pleura"], parallel=True)
     assert [(s.region, s.text) for s in written] == [(s.region, s.text) for s in fresh]
 
 

@@ -12,7 +12,7 @@ from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg import pipeline
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import Progress, RegionsFound, SectionText, SectionWritten, Stage
+from reg2rg.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage
 from reg2rg.models.checkpoints import save_model
 from reg2rg.report import Report
 from reg2rg.request import ReportRequest, SegmentRequest
@@ -222,6 +222,14 @@ def test_the_report_says_how_it_was_written(request_of, three_slots, tmp_path: P
     assert {section.text for section in report.sections} == {SENTENCES}
 
 
+def test_a_model_not_trained_for_it_writes_in_parallel_with_a_notice(request_of, three_slots) -> None:
+    for decoding, count in (("auto", 0), ("parallel", 1)):
+        told = []
+        pipeline.run(request_of(model=str(three_slots), decoding=decoding), told.append)
+        notices = [event.message for event in told if isinstance(event, Notice)]
+        assert len(notices) == count and all("not trained to write its regions in parallel" in n for n in notices)
+
+
 def test_one_region_is_written_again_from_the_prompt_of_all(request_of, three_slots, tmp_path: Path) -> None:
     seconds = []
     for only in ((), ("heart",), ("heart",)):
@@ -230,7 +238,6 @@ def test_one_region_is_written_again_from_the_prompt_of_all(request_of, three_sl
         seconds.append(report.provenance.seconds["write"])
     assert [(section.region, section.text) for section in report.sections] == [("heart", SENTENCES)]
     assert report.without_section["lung"] == "it was not asked for"
-    assert "from one prompt" in report.provenance.decoding
     assert seconds[2] < seconds[0], "features and prompt were kept"
 
 

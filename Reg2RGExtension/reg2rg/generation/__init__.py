@@ -8,7 +8,8 @@
     writer      the whole: what the pipeline calls
 
 Two ways to write, both greedy or by chance: all regions of a prompt in one text, as published, or each region in a text
-of its own that begins with "The region i is" and continues the prompt alone. The second writes all at once.
+of its own that begins with "The region i is" and continues the prompt alone. The second writes all at once, but only a
+model that was trained so can do it (docs/speed.md).
 """
 
 from reg2rg.generation.drafts import TextToken, WrittenSection

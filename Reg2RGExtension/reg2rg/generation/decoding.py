@@ -16,7 +16,7 @@ from torch import Tensor
 from reg2rg.generation.packed import PackedSequence, Tokens
 from reg2rg.generation.sampling import Chooser
 
-PROPOSED = 15
+PROPOSED = 31
 """Most tokens of an earlier text that one pass tries."""
 
 

@@ -43,14 +43,14 @@ class Draft:
 
     Attributes:
         text: it.
-        opening: ids that the text was begun with and that nobody drew.
+        regions: slot -> region.
     """
 
     def __init__(self, tokenizer: Any, text: Text, opening: list[int], regions: Mapping[int, str]) -> None:
         self.text = text
-        self.opening = opening
+        self.regions = regions
+        self._opening = opening  # ids that the text was begun with and that nobody drew
         self._tokenizer = tokenizer
-        self._regions = regions
         self._words = ""
         self._ends: list[int] = []  # length of the words after each drawn token
 
@@ -59,7 +59,7 @@ class Draft:
         self._read_on()
         written = {slot.slot: slot for slot in parse_report(self._words)}
         sections = []
-        for index, region in self._regions.items():
+        for index, region in self.regions.items():
             slot = written.get(index)
             if slot is None:
                 sections.append(WrittenSection(region, None, "", (), self.text.whole))
@@ -70,7 +70,7 @@ class Draft:
 
     def _read_on(self) -> None:
         for count in range(len(self._ends) + 1, len(self.text.drawn) + 1):
-            self._words = self._tokenizer.decode([*self.opening, *self.text.drawn[:count]], skip_special_tokens=True)
+            self._words = self._tokenizer.decode([*self._opening, *self.text.drawn[:count]], skip_special_tokens=True)
             self._ends.append(len(self._words))
 
     def _tokens(self, start: int, end: int) -> Iterator[TextToken]:

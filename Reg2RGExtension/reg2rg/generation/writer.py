@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -52,10 +52,11 @@ class Writer:
         """Write one section for each region of ``inputs``, in their order.
 
         Args:
-            only: write about these regions alone. The prompt is the same as without; where it holds more than one
-                region, each is written in a text of its own.
+            only: write about these regions alone. The prompt is the same as without; in one text for all regions,
+                those before the wanted ones are written on the way, mostly as proposed by the last text.
             parallel: write each region in a text of its own that continues the prompt, all at once; otherwise the
-                regions of a prompt follow one another in one text, as published.
+                regions of a prompt follow one another in one text, as published. A model writes well only in the way
+                it was trained for.
             sampling: draw by chance; the most probable tokens if None.
             max_new_tokens: limit per text; the model's context is another.
             on_text: told of a section whenever its text has grown, and once more when it is complete.
@@ -63,10 +64,12 @@ class Writer:
         """
         prompts = self._prompts(inputs, only, cancelled)
         self._run_prompts(prompts)
-        drafts = [draft for prompt in prompts for draft in self._drafts(prompt, only, parallel, max_new_tokens)]
-        self._write(drafts, Chooser(sampling), on_text, cancelled)
-        written = {section.region: section for draft in drafts for section in draft.sections()}
-        return [written[name] for name in inputs.textures if name in written]
+        wanted = set(only or inputs.textures)
+        drafts = [draft for prompt in prompts for draft in self._drafts(prompt, wanted, parallel, max_new_tokens)]
+        if only:
+            for draft in drafts:
+                draft.text.earlier = self._drawn.get(draft.text.bits, [])
+        return self._write(drafts, wanted, Chooser(sampling), on_text, cancelled)
 
     def _prompts(self, inputs: ModelInputs, only: Sequence[str], cancelled: Callable[[], bool]) -> list[_Prompt]:
         """The prompts that hold the wanted regions, embedded."""
@@ -109,23 +112,20 @@ class Writer:
             self._sequence.add(rest)
         self._prompted = tokens
 
-    def _drafts(self, prompt: _Prompt, only: Sequence[str], parallel: bool, max_new_tokens: int) -> Iterator[Draft]:
+    def _drafts(self, prompt: _Prompt, wanted: Set[str], parallel: bool, max_new_tokens: int) -> Iterator[Draft]:
         """The texts that are to continue a prompt: one for each region, or one for all of them."""
         model, place = self.model, len(prompt.ids) - 1
-        each = parallel or (bool(only) and len(prompt.regions) > 1)
         context = model.config.language.max_position_embeddings
         slots = dict(enumerate(prompt.regions))
-        for regions in [{slot: name} for slot, name in slots.items()] if each else [slots]:
-            if only and not set(regions.values()) & set(only):
+        for regions in [{slot: name} for slot, name in slots.items()] if parallel else [slots]:
+            if wanted.isdisjoint(regions.values()):
                 continue
-            bits = sum(map(_bit, regions.values()))
-            opening = opening_ids(model.tokenizer, *regions, instruction=model.config.instruction) if each else []
+            opening = opening_ids(model.tokenizer, *regions, instruction=model.config.instruction) if parallel else []
             text = Text(
-                bits=bits,
+                bits=sum(map(_bit, regions.values())),
                 start=[prompt.ids[-1], *opening],
                 position=place,
                 room=min(max_new_tokens, context - len(prompt.ids) - len(opening)),
-                earlier=self._drawn.get(bits, []) if only else [],
             )
             text.ended = text.room <= 0
             yield Draft(model.tokenizer, text, opening, regions)
@@ -133,26 +133,35 @@ class Writer:
     def _write(
         self,
         drafts: Sequence[Draft],
+        wanted: Set[str],
         chooser: Chooser,
         on_text: Callable[[WrittenSection], None],
         cancelled: Callable[[], bool],
-    ) -> None:
-        """Let the drafts grow to their ends, telling of what has changed."""
+    ) -> list[WrittenSection]:
+        """Let the drafts grow until the wanted sections are complete, telling of what has changed."""
         draft_of = {draft.text.bits: draft for draft in drafts}
-        told: dict[str, WrittenSection] = {}
+        written: dict[str, WrittenSection] = {}
+
+        def read(draft: Draft) -> bool:
+            """Take what has changed; whether all is there that is wanted of this draft."""
+            sections = [section for section in draft.sections() if section.region in wanted]
+            for section in sections:
+                if written.get(section.region) != section:
+                    written[section.region] = section
+                    on_text(section)
+            return all(section.complete for section in sections)
+
         eos = self.model.tokenizer.eos_token_id
         for grown in decode(self._sequence, self._embed, [draft.text for draft in drafts], eos, chooser):
             if cancelled():
                 raise Cancelled("Cancelled while the report was written.")
             for text in grown:
-                sections = draft_of[text.bits].sections()
-                text.ended |= all(section.complete for section in sections)
-                for section in sections:
-                    if told.get(section.region) != section:
-                        told[section.region] = section
-                        on_text(section)
+                text.ended |= read(draft_of[text.bits])
         for draft in drafts:
-            self._drawn[draft.text.bits] = [*draft.text.drawn, *[eos] * draft.text.whole]
+            read(draft)
+            if draft.text.whole or draft.text.bits not in self._drawn:
+                self._drawn[draft.text.bits] = [*draft.text.drawn, *[eos] * draft.text.whole]
+        return [written[name] for draft in drafts for name in draft.regions.values() if name in wanted]
 
     def _embed(self, ids: Sequence[int]) -> Tensor:
         return self.model.embedding_layer.weight[torch.tensor(ids, device=self.model.device)]
