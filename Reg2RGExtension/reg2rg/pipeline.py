@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import gc
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +172,7 @@ def _placed(model_folder: Path, sha256: str, device: str, precision: str, max_ne
     from reg2rg.models.placement import choices, place
 
     _loaded.cache_clear()
+    gc.collect()  # the layers of LoRA hold each other
     return place(read_config(model_folder), choices(device, precision), max_new_tokens=max_new_tokens)
 
 
