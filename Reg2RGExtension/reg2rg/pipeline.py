@@ -196,6 +196,7 @@ def _placed(
     from reg2rg.models.placement import choices, place
 
     _loaded.cache_clear()
+    gc.collect()  # the layers of LoRA hold each other
     config = read_config(model_folder)
     return place(config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
 

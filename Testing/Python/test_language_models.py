@@ -199,9 +199,9 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     case = dataclasses.replace(case, regions=case.regions[:2])
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
     first = loss_of(model, case)
-    recipe = Recipe(text_steps=4, batch_cases=1, text_rate=2e-3, warmup_steps=1)
+    recipe = Recipe(text_steps=8, batch_cases=1, text_rate=3e-3, warmup_steps=2)
     train_text(model, new_heads(model), [case], recipe, lambda line: None)
-    assert loss_of(model, case) < 0.8 * first
+    assert loss_of(model, case) < 0.5 * first
     graded = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert graded and all("lora_" in name or name.startswith("embedding_layer.") for name in graded)
     assert all(torch.equal(before[name], model.get_parameter(name)) for name in before)
@@ -211,7 +211,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = write_sections(again, inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
-    assert all(section.recognised for section in sections), "four steps teach it the form of the answer"
+    assert all(section.recognised for section in sections), "eight steps teach it the form of the answer"
 
 
 @torch.no_grad()

@@ -103,7 +103,7 @@ def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
 
 
 PEAK = """
-import resource, sys, torch
+import sys, torch
 from pathlib import Path
 from reg2rg.models.checkpoints import read_config, load_model
 from reg2rg.models.memory import ModelSize
@@ -111,13 +111,15 @@ import peft, transformers.models.llama.modeling_llama  # libraries are not what 
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
 weights = ModelSize.of(read_config(folder)).weights(precision)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def memory(kind):  # not getrusage, whose peak begins with that of the parent process
+    return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind))
+before = memory("VmRSS")
 load_model(folder, precision=precision)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / weights)
+print((memory("VmHWM") - before) / weights)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss has other units elsewhere")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_loading_takes_little_more_memory_than_the_model_in_the_end(tmp_path: Path):
     """100 million weights; a copy of the file, or of the model in float32, would at least double the peak."""
     tokenizer = tiny_model(taught=False).tokenizer
@@ -129,7 +131,7 @@ def test_loading_takes_little_more_memory_than_the_model_in_the_end(tmp_path: Pa
     command = [sys.executable, "-c", PEAK, str(tmp_path), "bf16"]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     (tmp_path / "model.safetensors").unlink()
-    assert float(finished.stdout) < 1.35
+    assert 0.9 < float(finished.stdout) < 1.35
 
 
 def test_the_output_head_gets_contiguous_input_which_spares_a_copy_of_it_for_each_sequence(folder: Path):

@@ -85,7 +85,7 @@ def memory_needed(
     prompt = prompt_tokens(config, per_prompt)
     drawn = min(max_new_tokens, config.language.max_position_embeddings - prompt)
     computed = 4 if precision == "fp32" else 2
-    unpacked = 4 * size.largest if precision in QUANTIZED else 0  # a quantized layer is unpacked to multiply
+    unpacked = 8 * size.largest if precision in QUANTIZED else 0  # to multiply by it, in float32 and a copy at worst
     prefill = prompts * prompt * _prefill_bytes_per_token(config, computed) + unpacked
     cache = (prompts * prompt + texts * drawn) * cache_bytes_per_token(config, precision)
     return MemoryNeed(size.weights(precision), cache, max(_vision_activations(config), prefill))

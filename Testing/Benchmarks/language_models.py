@@ -1,0 +1,140 @@
+"""A model in each precision: memory against its estimate, and the language model's seconds and its agreement with fp32.
+
+    python Testing/Benchmarks/language_models.py FOLDER|LAYERS [TOKENS [REGIONS]]
+
+LAYERS makes a model with so many layers of LLaMA-2-7B and random weights. Each precision has a process of its own, with
+one thread; seconds are CPU time, so that a busy machine changes them little.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
+COLUMNS = ("precision", "load s", "load peak MB", "estimated MB", "peak MB", "450 tokens s", "a token ms",
+           "a token of ten sequences ms", "same best token")  # fmt: skip
+
+
+def main() -> None:
+    folder, tokens, regions = (*sys.argv[1:], *("30", "10")[len(sys.argv) - 2 :])
+    print(" | ".join(COLUMNS), flush=True)
+    with tempfile.TemporaryDirectory() as logits:
+        if folder.isdecimal():
+            folder = random_model(int(folder), Path(logits, "model"))
+        for precision in PRECISIONS:
+            subprocess.run([sys.executable, __file__, "one", folder, precision, tokens, regions, logits], check=True)
+
+
+def random_model(layers: int, folder: Path) -> str:
+    import torch
+
+    from reg2rg.models.checkpoints import save_model
+    from reg2rg.models.config import LanguageConfig, ModelConfig
+    from reg2rg.models.reg2rg import Reg2RG
+    from reg2rg.training.tokenizers import train_tokenizer
+
+    torch.set_default_dtype(torch.bfloat16)
+    model = Reg2RG(ModelConfig(name="random", language=LanguageConfig(num_hidden_layers=layers)))
+    model.tokenizer = train_tokenizer(["The region 0 is lung: Clear."] * 4, 200)
+    save_model(model, folder, dtype=torch.bfloat16, card="# random\n")
+    return str(folder)
+
+
+def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Path) -> None:
+    import psutil
+    import torch
+
+    from reg2rg.quiet import quiet_libraries
+
+    quiet_libraries()
+    from reg2rg.generation import write_sections
+    from reg2rg.models.checkpoints import load_model, read_config
+    from reg2rg.models.memory import ModelSize, memory_needed
+    from reg2rg.preprocessing import ModelInputs
+    from reg2rg.regions import REGION_NAMES
+
+    torch.set_num_threads(1)
+    config = read_config(folder)
+    need = memory_needed(config, ModelSize.of(config), precision, regions=regions, max_new_tokens=tokens)
+    sizes, names = config.preprocessing, REGION_NAMES[:regions]
+    textures = {name: torch.rand(sizes.texture_size) for name in names}
+    masks = {name: torch.rand(sizes.mask_size) for name in names}
+    inputs = ModelInputs(torch.rand(sizes.image_size), textures, masks, {})
+    with Peak(psutil.Process().memory_info) as peak:
+        started = time.thread_time()
+        model = load_model(folder, precision=precision)
+        load_seconds, load_peak = time.thread_time() - started, peak.grown
+        write_sections(model, inputs, max_new_tokens=tokens)
+        whole_peak = peak.grown
+    seconds, given = _language_model(model.lang_model)
+    torch.save(given, logits / precision)
+    exact = torch.load(logits / "fp32", weights_only=True)
+    agreement = (given.argmax(-1) == exact.argmax(-1)).float().mean().item()
+    prefill, one, ten = seconds
+    print(
+        f"{precision} | {load_seconds:.1f} | {load_peak / 1e6:.0f} | {need.total / 1e6:.0f} | {whole_peak / 1e6:.0f} | "
+        f"{prefill:.2f} | {1e3 * one:.0f} | {1e3 * ten:.0f} | {agreement:.2f}",
+        flush=True,
+    )
+
+
+class Peak:
+    """The most that resident memory has grown by since the block began."""
+
+    def __init__(self, memory: Callable) -> None:
+        self._memory = memory
+        self._before = self._highest = memory().rss
+        self._over = threading.Event()
+
+    @property
+    def grown(self) -> int:
+        return self._highest - self._before
+
+    def __enter__(self) -> Peak:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.002):
+            self._highest = max(self._highest, self._memory().rss)
+
+
+def _language_model(model) -> tuple[tuple[float, float, float], object]:
+    """Best seconds of reading 450 random tokens, of a token, of a token of ten sequences; and the logits."""
+    import torch
+
+    ids = torch.randint(100, model.config.vocab_size, (1, 450), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        prefill = _best(lambda: model(ids, logits_to_keep=1), 3)
+        steps = []
+        for batch in (1, 10):
+            cache = model(ids[:, :50].expand(batch, -1), use_cache=True, logits_to_keep=1).past_key_values
+            last = ids[:, :1].expand(batch, -1)
+            steps.append(_best(lambda last=last, cache=cache: model(last, past_key_values=cache, use_cache=True), 10))
+        return (prefill, *steps), model(ids).logits[0].float()
+
+
+def _best(work: Callable[[], object], repetitions: int) -> float:
+    times = []
+    for _ in range(repetitions):
+        started = time.thread_time()
+        work()
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "one":
+        _, _, folder, precision, tokens, regions, logits = sys.argv
+        measure(Path(folder), precision, int(tokens), int(regions), Path(logits))
+    else:
+        main()
