@@ -36,7 +36,7 @@ class MainWindow(QMainWindow):
         self._module = module
         splitter = QSplitter(Qt.Horizontal)
         splitter.addWidget(self._panel(module))
-        splitter.addWidget(slicer.app.layoutManager().viewport)
+        splitter.addWidget(slicer.app.layoutManager().viewport())
         splitter.setStretchFactor(0, 0)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([PANEL_WIDTH, 1000])
