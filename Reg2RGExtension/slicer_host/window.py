@@ -73,7 +73,7 @@ class MainWindow(QMainWindow):
     def _load(self) -> None:
         path = QFileDialog.getOpenFileName(
             self, "Load", "", "Volumes, segmentations and scenes (*.nrrd *.nii *.nii.gz *.mha *.mhd *.mrb *.mrml)"
-        )[0]
+        )
         if not path:
             return
         try:
