@@ -57,6 +57,8 @@ class MainWindow(QMainWindow):
         self._shown.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         self._shown.setMRMLScene(slicer.mrmlScene)
         self._shown.currentNodeChanged.connect(show_volume)
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        selection.AddObserver("ModifiedEvent", lambda node, event: self._follow(node.GetActiveVolumeID()))
         bar.addWidget(load)
         bar.addWidget(QLabel("Shown:"))
         bar.addWidget(self._shown, 1)
@@ -69,6 +71,11 @@ class MainWindow(QMainWindow):
         layout.addWidget(area, 1)
         panel.setMinimumWidth(PANEL_WIDTH)
         return panel
+
+    def _follow(self, volume: str | None) -> None:
+        """Name the volume that the views show, whoever chose it."""
+        if volume and slicer.mrmlScene.GetNodeByID(volume) is not None:
+            self._shown.setCurrentNodeID(volume)
 
     def _load(self) -> None:
         path = QFileDialog.getOpenFileName(

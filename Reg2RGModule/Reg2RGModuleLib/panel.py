@@ -535,8 +535,11 @@ def withoutSection(report):
     """Which regions the report says nothing about, and why, in words; "" if it has them all."""
     from reg2rg.regions import get_region
 
-    told = [f"{get_region(region).display_name} ({reason})" for region, reason in report["without_section"].items()]
-    return _("Not described: {0}.").format(", ".join(told)) if told else ""
+    named = {}
+    for region, reason in report["without_section"].items():
+        named.setdefault(reason, []).append(get_region(region).display_name)
+    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in named.items())
+    return _("Not described: {0}.").format(told) if told else ""
 
 
 def _choose(comboBox, value):

@@ -241,14 +241,17 @@ class ReviewTest(unittest.TestCase):
         self.assertFalse(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
         document = json.loads(self.fresh)
         report = document["report"]
-        report["sections"] = [section for section in report["sections"] if section["region"] != "breast"]
-        report["without_section"] = {"breast": "no such segment"}
-        del document["sections"]["breast"]
+        gone = {"heart": "too small", "thyroid": "no such segment", "breast": "no such segment"}
+        report["sections"] = [section for section in report["sections"] if section["region"] not in gone]
+        report["without_section"] = gone
+        for region in gone:
+            del document["sections"][region]
         self.node.SetText(json.dumps(document))
         self.panel.setParameters(None)
         moduleWidget().initializeParameterNode()
         self.assertTrue(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
-        self.assertEqual(self.ui.missingLabel.text, "Not described: Breast (no such segment).")
+        words = "Not described: Heart (too small); Thyroid, Breast (no such segment)."
+        self.assertEqual(self.ui.missingLabel.text, words)
 
     def test_enteringTheModuleAgainKeepsTheSelectionAndTheWayBack(self):
         self.ui.acceptButton.click()
