@@ -12,7 +12,7 @@ SECONDS = 240
 def moduleWidget():
     """The module's Python widget, shown; made if it was not.
 
-    In Slicer's testing mode settings are off and nothing is installed; REG2RG_ENGINE_PYTHON names a Python for the engine.
+    Slicer's testing mode has no settings and installs nothing: REG2RG_ENGINE_PYTHON names a Python for the engine.
     """
     representation = slicer.modules.reg2rgmodule.widgetRepresentation()
     if slicer.util.mainWindow() is not None and hasattr(slicer.util.mainWindow(), "moduleSelector"):

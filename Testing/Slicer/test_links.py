@@ -183,7 +183,9 @@ class LinksTest(unittest.TestCase):
         from reg2rg.resources import sample_case
 
         node = regionsDisplay.loadRegions(sample_case()[1], self.volume)
-        queue, counts, ended = surfaces.SurfaceQueue(), set(), []
+        queue, counts, ended, converted = surfaces.SurfaceQueue(), set(), [], []
+        event = slicer.vtkSegmentation.RepresentationModified  # tells of a conversion of Slicer's own
+        node.GetSegmentation().AddObserver(event, lambda caller, event: converted.append(True))
         queue.finished.connect(lambda: ended.append(True))
         queue.make(node)
         while queue.busy:
@@ -191,7 +193,7 @@ class LinksTest(unittest.TestCase):
             counts.add(len(self.surfacesOf(node)))
         triangles = sum(surface.GetNumberOfPolys() for surface in self.surfacesOf(node))
         slicer.mrmlScene.RemoveNode(node)
-        self.assertEqual((counts, ended), ({0, 10}, [True]))
+        self.assertEqual((counts, ended, converted), ({0, 10}, [True], []))
         self.assertLess(triangles, 90_000)
 
     def surfacesOf(self, node):
