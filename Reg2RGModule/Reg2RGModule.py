@@ -1,5 +1,7 @@
 """Reg2RG: a draft report of a chest CT, every section tied to a region of the image."""
 
+import hashlib
+
 import qt
 import slicer
 from Reg2RGModuleLib import locations, reportRun
@@ -31,7 +33,7 @@ class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
 
 
 def registerSampleData():
-    """Offer the sample case in Slicer's module Sample Data, where that is there."""
+    """Offer the sample case, a CT and its regions, in Slicer's module Sample Data, where that is there."""
     try:
         import SampleData
     except ImportError:
@@ -39,13 +41,17 @@ def registerSampleData():
     locations.makeEngineImportable()
     from reg2rg.resources import sample_case
 
-    ct = sample_case()[0]
+    files = sample_case()
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="Reg2RG",
         sampleName="Reg2RGSampleChest",
-        uris=ct.as_uri(),
-        fileNames="Reg2RGSampleChest.nrrd",
-        nodeNames="Sample chest (synthetic)",
+        uris=[file.as_uri() for file in files],
+        fileNames=["Reg2RGSampleChest.nrrd", "Reg2RGSampleChest.seg.nrrd"],
+        nodeNames=list(locations.SAMPLE_NAMES),
+        loadFileType=["VolumeFile", "SegmentationFile"],
+        checksums=[f"SHA256:{digest}" for digest in digests],  # so that a cached copy of an older one is not taken
+        thumbnailFileName=str(locations.MODULE / "Resources" / "Icons" / "Reg2RGSampleChest.png"),
     )
 
 
@@ -76,6 +82,7 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         reportRun.removeLeftovers()
         self.initializeParameterNode()
+        self.panel.setListening(self.parent.isEntered)
 
     def cleanup(self):
         self._follow(None)
@@ -85,7 +92,14 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
             self.logic.engine.end()
 
     def enter(self):
-        self.initializeParameterNode()
+        """The scene may have changed, but if it has not, what is selected and what can be undone must stay."""
+        if self._parameters is None:
+            self.initializeParameterNode()
+        self.panel.setListening(True)
+
+    def exit(self):
+        """The user goes to another module, where clicks in the views mean other things."""
+        self.panel.setListening(False)
 
     def onSceneStartClose(self, caller, event):
         self._follow(None)

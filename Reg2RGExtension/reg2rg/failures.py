@@ -26,7 +26,7 @@ def as_failure(error: BaseException) -> Failure:
     """What to tell the user of an error, whichever library raised it."""
     if isinstance(error, Reg2RGError):
         return Failure(_one_line(str(error)), error.exit_code)
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
@@ -36,8 +36,13 @@ def as_failure(error: BaseException) -> Failure:
     return Failure(_one_line(f"Unexpected {type(error).__name__}{_place(error)}: {error}"), 1)
 
 
-def _is_torch_out_of_memory(error: BaseException) -> bool:
-    words = str(error)
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out in torch, in a system call, or while a library was loaded."""
+    words = str(error).lower()
+    if isinstance(error, ImportError):
+        return "failed to map segment" in words or "cannot allocate memory" in words
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
 
 

@@ -13,7 +13,7 @@ it is not Slicer and is not installed into Slicer. Its rooms, each importing onl
     application     ``slicer.app`` and what hangs from it
     scripted        slicer.ScriptedLoadableModule
     parameter_node  slicer.parameterNodeWrapper
-    utilities       what slicer.util needs of an application
+    sample_data     SampleData
     host            puts it all together; loads a module from its folder
     window          the desktop window
     desktop         ``reg2rg desktop``

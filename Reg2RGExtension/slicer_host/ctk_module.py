@@ -132,9 +132,7 @@ class ctkPathLineEdit(QWidget):
     def browse(self) -> None:
         """Ask for a path."""
         chosen = (
-            QFileDialog.getExistingDirectory(self)
-            if self._filters & self.Dirs
-            else QFileDialog.getOpenFileName(self)[0]
+            QFileDialog.getExistingDirectory(self) if self._filters & self.Dirs else QFileDialog.getOpenFileName(self)
         )
         if chosen:
             self.setCurrentPath(chosen)

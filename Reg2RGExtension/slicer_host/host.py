@@ -209,8 +209,9 @@ def _message(kind: Any, context: Any, text: str) -> None:
 
 
 def _supply_submodules() -> None:
-    from slicer_host import i18n, parameter_node, scripted
+    from slicer_host import i18n, parameter_node, sample_data, scripted
 
+    sys.modules["SampleData"] = sample_data.make()
     for name, module in (
         ("i18n", i18n),
         ("parameterNodeWrapper", parameter_node),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from slicer_host.views import SliceWidget, ThreeDWidget
@@ -13,17 +14,20 @@ _SLICES = {"Red": ("Axial", "#F34A33"), "Yellow": ("Sagittal", "#EFD64D"), "Gree
 _PLACES = {"Red": (0, 0), "Green": (1, 0), "Yellow": (1, 1)}
 
 
-class LayoutManager:
+class LayoutManager(QObject):
     """The names of qSlicerLayoutManager that modules use; there is one layout."""
+
+    layoutChanged = Signal(int)
 
     threeDViewCount = 1
     layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
     def __init__(self, application: Any) -> None:
+        super().__init__()
         self._slices = {name: SliceWidget(name, *look, application) for name, look in _SLICES.items()}
         self._three_d = ThreeDWidget(application)
-        self.viewport = QWidget()
-        grid = QGridLayout(self.viewport)
+        self._viewport = QWidget()
+        grid = QGridLayout(self._viewport)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(2)
         for name, place in _PLACES.items():
@@ -32,6 +36,10 @@ class LayoutManager:
         for side in (0, 1):
             grid.setRowStretch(side, 1)
             grid.setColumnStretch(side, 1)
+
+    def viewport(self) -> QWidget:
+        """The widget that holds the views."""
+        return self._viewport
 
     def sliceViewNames(self) -> tuple[str, ...]:
         return tuple(self._slices)

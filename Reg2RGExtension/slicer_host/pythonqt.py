@@ -6,6 +6,8 @@
 - a plain Qt object takes no new attributes, a Python subclass none that is a slot, signal or enum of its class;
 - neither constructors nor methods of ours take keyword arguments;
 - ``object.connect("clicked(bool)", f)``, ``object.name``, ``object.className()``, children by their objectName;
+- file and input dialogs return what was chosen alone, not with a filter or a flag;
+- layouts, timers and settings take no keyword arguments, as PySide6's do;
 - QByteArray has ``data()`` and ``size()``, neither ``len`` nor ``bytes`` nor indices;
 - exceptions in slots are printed and the caller goes on (PySide6 does that itself).
 
@@ -35,6 +37,19 @@ _children_of = QtCore.QObject.findChildren
 _plain_setattr = shiboken6.Shiboken.Object.__setattr__
 _adopted = False
 
+_ONLY_CHOSEN = {
+    QtWidgets.QFileDialog: ("getOpenFileName", "getOpenFileNames", "getSaveFileName"),
+    QtWidgets.QInputDialog: ("getText", "getInt", "getDouble", "getItem", "getMultiLineText"),
+}
+"""Static methods of which PythonQt returns the first of PySide6's values."""
+_WITHOUT_KEYWORDS = {
+    QtWidgets.QBoxLayout: ("addWidget", "addLayout", "insertWidget", "insertLayout", "addStretch"),
+    QtWidgets.QGridLayout: ("addWidget", "addLayout"),
+    QtCore.QSettings: ("value",),
+    QtCore.QTimer: ("start",),
+}
+"""Methods that PySide6 lets be called with keywords, and that people do."""
+
 
 def adopt() -> None:
     """Change PySide6's classes, once per process."""
@@ -60,10 +75,29 @@ def adopt() -> None:
     QtCore.QByteArray.__bool__ = lambda self: not self.isEmpty()
     for name in ("__len__", "__getitem__", "__iter__", "__bytes__"):
         setattr(QtCore.QByteArray, name, _no_sequence)
+    for kind, names in _ONLY_CHOSEN.items():
+        for name in names:
+            setattr(kind, name, staticmethod(_first_of(getattr(kind, name))))
+    for kind, names in _WITHOUT_KEYWORDS.items():
+        for name in names:
+            setattr(kind, name, _without_keywords(name, getattr(kind, name)))
 
 
 def _no_sequence(self: QtCore.QByteArray, *_: Any) -> None:
     raise TypeError("A QByteArray is no sequence in PythonQt; use data() and size()")
+
+
+def _first_of(ask: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments: ask(*arguments)[0]
+
+
+def _without_keywords(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if keywords:
+            raise ValueError(f"{name}() takes no keyword arguments in PythonQt, got {', '.join(keywords)}")
+        return method(self, *arguments)
+
+    return call
 
 
 def is_plain(kind: type) -> bool:
@@ -182,7 +216,15 @@ _connections: dict[int, list[tuple[str, Callable[..., Any], Callable[..., None]]
 """Address of the sender -> signature, slot and what is connected in the slot's place."""
 
 
-def _connect(self: QtCore.QObject, signature: str, slot: Callable[..., Any]) -> bool:
+def _connect(self: QtCore.QObject, signature: Any, slot: Any, name: Any = None, *rest: Any) -> bool:
+    """``connect("clicked()", f)`` or ``connect("clicked()", receiver, "accept()")``.
+
+    PySide6's singleShot comes here too, as of a static method: with sender, signal and slot.
+    """
+    if not isinstance(signature, str):
+        return bool(QtCore.QObject.connect(signature, slot, name, *rest))
+    if name is not None:
+        slot = getattr(slot, name.partition("(")[0])
     signal = _signal(self, signature)
 
     def call(*values: Any) -> None:

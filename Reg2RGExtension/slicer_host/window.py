@@ -36,7 +36,7 @@ class MainWindow(QMainWindow):
         self._module = module
         splitter = QSplitter(Qt.Horizontal)
         splitter.addWidget(self._panel(module))
-        splitter.addWidget(slicer.app.layoutManager().viewport)
+        splitter.addWidget(slicer.app.layoutManager().viewport())
         splitter.setStretchFactor(0, 0)
         splitter.setStretchFactor(1, 1)
         splitter.setSizes([PANEL_WIDTH, 1000])
@@ -57,6 +57,8 @@ class MainWindow(QMainWindow):
         self._shown.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         self._shown.setMRMLScene(slicer.mrmlScene)
         self._shown.currentNodeChanged.connect(show_volume)
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        selection.AddObserver("ModifiedEvent", lambda node, event: self._follow(node.GetActiveVolumeID()))
         bar.addWidget(load)
         bar.addWidget(QLabel("Shown:"))
         bar.addWidget(self._shown, 1)
@@ -70,10 +72,15 @@ class MainWindow(QMainWindow):
         panel.setMinimumWidth(PANEL_WIDTH)
         return panel
 
+    def _follow(self, volume: str | None) -> None:
+        """Name the volume that the views show, whoever chose it."""
+        if volume and slicer.mrmlScene.GetNodeByID(volume) is not None:
+            self._shown.setCurrentNodeID(volume)
+
     def _load(self) -> None:
         path = QFileDialog.getOpenFileName(
             self, "Load", "", "Volumes, segmentations and scenes (*.nrrd *.nii *.nii.gz *.mha *.mhd *.mrb *.mrml)"
-        )[0]
+        )
         if not path:
             return
         try:

@@ -4,7 +4,6 @@
 """
 
 import json
-import time
 from collections import deque
 
 import qt
@@ -16,6 +15,8 @@ SECONDS_WITHOUT_HEARTBEAT = 30.0
 """The engine beats once a second; after this long without a sign it is taken for hung and killed."""
 SECONDS_TO_STOP = 10.0
 """How long a cancelled run may take before its process is killed."""
+SECONDS_BETWEEN_CHECKS = 0.5
+"""Time is counted in checks, not by the clock: while the application itself stands still, nobody could hear a sign."""
 LOG_LINES = 40
 
 
@@ -33,12 +34,12 @@ class EngineProcess:
         self._process = None
         self._partial = b""
         self._log = deque(maxlen=LOG_LINES)
-        self._lastSign = 0.0
-        self._stopBy = None
+        self._silence = 0.0
+        self._stopping = None
         self._running = False
         self._ending = ""
         self._watch = qt.QTimer()
-        self._watch.setInterval(500)
+        self._watch.setInterval(round(1000 * SECONDS_BETWEEN_CHECKS))
         self._watch.connect("timeout()", self._check)
 
     @property
@@ -59,18 +60,18 @@ class EngineProcess:
         if self._running:
             raise RuntimeError("A run is going on.")
         self._running = True
-        self._stopBy = None
+        self._stopping = None
         self._ending = ""
-        if self._process is None:
-            self._start()
-        self._lastSign = time.monotonic()
+        self._silence = 0.0
         self._watch.start()
+        if self._process is None:
+            self._start()  # may fail at once, and tell so
         self._send({"command": "run", **request})
 
     def cancel(self):
         """Ask the run to stop; if it does not, its process is killed."""
-        if self._running and self._stopBy is None:
-            self._stopBy = time.monotonic() + SECONDS_TO_STOP
+        if self._running and self._stopping is None:
+            self._stopping = 0.0
             self._send({"command": "cancel"})
 
     def end(self):
@@ -110,7 +111,7 @@ class EngineProcess:
     def _readOutput(self):
         if self._process is None:
             return
-        self._lastSign = time.monotonic()
+        self._silence = 0.0
         *lines, self._partial = (self._partial + self._process.readAllStandardOutput().data()).split(b"\n")
         for line in lines:
             self._tell(line)
@@ -150,10 +151,12 @@ class EngineProcess:
         self._lose(reason)
 
     def _check(self):
-        now = time.monotonic()
-        if self._stopBy is not None and now > self._stopBy:
+        self._silence += SECONDS_BETWEEN_CHECKS
+        if self._stopping is not None:
+            self._stopping += SECONDS_BETWEEN_CHECKS
+        if self._stopping is not None and self._stopping > SECONDS_TO_STOP:
             self._kill("The run did not stop when it was cancelled, so the engine was ended.")
-        elif now - self._lastSign > SECONDS_WITHOUT_HEARTBEAT:
+        elif self._silence > SECONDS_WITHOUT_HEARTBEAT:
             self._kill(f"The engine gave no sign for {SECONDS_WITHOUT_HEARTBEAT:.0f} s, so it was ended.")
 
     def _kill(self, reason):

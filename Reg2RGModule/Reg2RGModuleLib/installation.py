@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import locations
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "Resources" / "requirements.txt"
+REQUIREMENTS = locations.MODULE / "Resources" / "requirements.txt"
 SLICERS_OWN = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "packaging", "pillow", "setuptools")
 """Packages that belong to Slicer: constrained to the versions it has, so that no installation changes them."""
 
@@ -99,7 +99,7 @@ def _pipInstall(packages):
         constraints.write_text("\n".join(_ownVersions()) + "\n", encoding="utf-8")
         try:
             _packagingOrUtil(packages, str(constraints))
-        except (RuntimeError, subprocess.CalledProcessError) as error:
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
             raise InstallationError(
                 _(
                     "Installation failed ({0}); Slicer's own packages are as they were. Check the network or the "

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import slicer
 
+MODULE = Path(__file__).resolve().parent.parent
+SAMPLE_NAMES = ("Sample chest (synthetic)", "Sample chest, true regions")
+"""What the sample case's CT and its segmentation are called in the scene."""
 PYTHON_SETTING = "Reg2RG/EnginePython"
 """Application setting: a Python executable of the user's own for the engine; empty for Slicer's."""
 
 
 def engineFolder():
     """The folder that holds the package reg2rg: beside the installed module, in a source checkout, or site-packages."""
-    here = Path(__file__).resolve().parent.parent
-    for folder in (here / "Reg2RGExtension", here.parent / "Reg2RGExtension", here.parent.parent):
+    for folder in (MODULE / "Reg2RGExtension", MODULE.parent / "Reg2RGExtension", MODULE.parent.parent):
         if (folder / "reg2rg" / "__init__.py").is_file():
             return folder
     raise RuntimeError(
-        f"The engine (reg2rg) was found neither in {here} nor beside it. Install the extension again, "
+        f"The engine (reg2rg) was found neither in {MODULE} nor beside it. Install the extension again, "
         "or add the folder Reg2RGModule of a complete source checkout to Slicer's additional module paths."
     )
 

@@ -47,6 +47,7 @@ class Panel:
         self._notice = ""
         self._recovery = Recovery()
         self._recoverable = None
+        self._lastVolume = None
         self._shortcuts = []
         self._autosave = qt.QTimer()
         self._autosave.setSingleShot(True)
@@ -66,6 +67,7 @@ class Panel:
         if parameters is not None:
             _choose(self.ui.modelComboBox, parameters.model)
             _choose(self.ui.deviceComboBox, parameters.device)
+        self._lastVolume = self._volume()
         self.showVolumesReport()
 
     def showVolumesReport(self):
@@ -76,6 +78,10 @@ class Panel:
         if node is not None and node is self._report:
             return
         self._open(node)
+
+    def setListening(self, listening):
+        """Whether clicks in the views are meant for this panel: only while the user is in its module."""
+        self._clicks.listening = listening
 
     def sceneClosing(self):
         """The scene is about to go: so does a run, and with it the report."""
@@ -179,7 +185,8 @@ class Panel:
         self.surfaces.make(segmentation)
         self.sections.show(_regionIds(segmentation))
         for region in self.sections.regions:
-            self.sections.card(region).showGrowing(_("waiting"))
+            self.sections.card(region).showWaiting()
+        self._refresh()
 
     def _onSurfaces(self):
         """Frame them, and turn back to the selected region if one was selected meanwhile."""
@@ -234,11 +241,9 @@ class Panel:
 
     def _open(self, node):
         """Show a report node; None shows that there is none."""
-        self._close()
-        regionsDisplay.showOnly(
-            reportNode.segmentationOf(node) if node is not None else None,
-            [reportNode.segmentationOf(each) for each in reportNode.reportNodes()],
-        )
+        segmentation = reportNode.segmentationOf(node) if node is not None else None
+        self._close(keep=segmentation)
+        regionsDisplay.showOnly(segmentation, [reportNode.segmentationOf(each) for each in reportNode.reportNodes()])
         if node is not None:
             try:
                 self._adopt(node)
@@ -265,13 +270,15 @@ class Panel:
         for region in self._review.regions:
             self._showSection(region)
         self._showImpression()
-        self._recovery.keep(node, self._review)
+        self._keep()
 
-    def _close(self):
+    def _close(self, keep=None):
+        """Show no report; the surfaces of the segmentation to be kept go on being made."""
         self.finishEditing()
         self._storeImpression()
         self._clicks.stop()
-        self.surfaces.stop()
+        if keep is None or self.surfaces.segmentation is not keep:
+            self.surfaces.stop()
         self._report = self._review = self._selection = None
         self.sections.clear()
 
@@ -279,11 +286,18 @@ class Panel:
         """Every change goes into the scene at once, and into a file that survives a crash."""
         if self._report is not None:
             reportNode.write(self._report, self._review)
-            self._recovery.keep(self._report, self._review)
+            self._keep()
         if region:
             self._showSection(region)
             self._showImpression()
         self._refresh()
+
+    def _keep(self):
+        """Keep the review against a crash; that this fails must not hold up the review itself."""
+        try:
+            self._recovery.keep(self._report, self._review)
+        except (OSError, RuntimeError) as error:
+            self._say(_("The review is in the scene, but not kept against a crash: {0}").format(error), warning=True)
 
     def _showSection(self, region):
         review = self._review
@@ -436,8 +450,9 @@ class Panel:
         from reg2rg.resources import sample_case
 
         ct, regions = (str(file) for file in sample_case())
-        volume = slicer.util.loadVolume(ct, {"name": "Sample chest (synthetic)"})
-        segmentation = slicer.util.loadSegmentation(regions, {"name": "Sample chest, true regions"})
+        volumeName, segmentationName = locations.SAMPLE_NAMES
+        volume = slicer.util.loadVolume(ct, {"name": volumeName})
+        segmentation = slicer.util.loadSegmentation(regions, {"name": segmentationName})
         segmentation.SetDisplayVisibility(False)
         self.ui.inputVolumeSelector.setCurrentNode(volume)
         self.ui.regionsSelector.setCurrentNode(segmentation)
@@ -446,6 +461,9 @@ class Panel:
         """The parameter node follows by itself; the report follows here."""
         if self.parameters is not None:
             self.parameters.inputVolume = node
+            if self._lastVolume is not None and self._lastVolume is not node:
+                self.ui.regionsSelector.setCurrentNode(None)  # those of another volume must not be taken for this one's
+            self._lastVolume = node
             self.showVolumesReport()
         self._refresh()
 
@@ -488,6 +506,9 @@ class Panel:
         shown = bool(self.sections.regions)
         for widget in (ui.bannerLabel, ui.sectionsArea, ui.reportHeader):
             widget.setVisible(shown)
+        missing = withoutSection(review.report) if review is not None else ""
+        ui.missingLabel.setText(missing)
+        ui.missingLabel.setVisible(bool(missing))
         for widget in (ui.actionsRow, ui.impressionButton, ui.copyButton):
             widget.setVisible(review is not None)
         region = self.sections.current
@@ -516,6 +537,17 @@ class Panel:
         words = _("All sections reviewed. Research software, not for clinical use.") if reviewed else DRAFT_LABEL
         self.ui.bannerLabel.setText(words)
         self.ui.bannerLabel.setStyleSheet(CALM_BANNER_STYLE if reviewed else BANNER_STYLE)
+
+
+def withoutSection(report):
+    """Which regions the report says nothing about, and why, in words; "" if it has them all."""
+    from reg2rg.regions import get_region
+
+    named = {}
+    for region, reason in report["without_section"].items():
+        named.setdefault(reason, []).append(get_region(region).display_name)
+    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in named.items())
+    return _("Not described: {0}.").format(told) if told else ""
 
 
 def _choose(comboBox, value):

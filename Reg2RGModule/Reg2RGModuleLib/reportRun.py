@@ -11,12 +11,16 @@ import tempfile
 from pathlib import Path
 
 import slicer
+import vtk
 
 from Reg2RGModuleLib import processes, regionsDisplay, reportNode
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 
 PREFIX = "reg2rg-slicer-"
+VOLUME_FILE = "volume.nrrd"
+UNEXPECTED = 1
+"""Exit code of failures that are no fault of the input; what the engine's log says may help then."""
 STAGES = {
     "read": (0.00, 0.03, "Reading the volume"),
     "segment": (0.03, 0.45, "Finding the regions"),
@@ -166,7 +170,8 @@ class ReportRun:
     def _onFailure(self, event):
         if event["of"] == "command":  # the run was never begun
             self._engine.end()
-        self._fail(event["message"], "")
+        message = event["message"].replace(str(self._folder / VOLUME_FILE), f'"{self._volume.GetName()}"')
+        self._fail(message, self._engine.log if event["exit_code"] == UNEXPECTED else "")
 
     def _onDied(self, reason, log):
         if self.active:
@@ -198,12 +203,17 @@ def removeLeftovers():
 
 
 def _writeVolume(volume, folder):
-    """The volume as a file: voxels and geometry, no patient tags, not even its name."""
-    storage = slicer.vtkMRMLNRRDStorageNode()  # not of the scene
-    path = str(folder / "volume.nrrd")
+    """The volume as a file: voxels and geometry; no name and no attributes, which may hold identifiers from DICOM."""
+    copy = slicer.vtkMRMLScalarVolumeNode()  # neither it nor the storage is of the scene
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    copy.SetIJKToRASMatrix(matrix)
+    copy.SetAndObserveImageData(volume.GetImageData())
+    storage = slicer.vtkMRMLNRRDStorageNode()
+    path = str(folder / VOLUME_FILE)
     storage.SetFileName(path)
     storage.SetUseCompression(0)
-    if not storage.WriteData(volume):
+    if not storage.WriteData(copy):
         raise RuntimeError("The volume could not be written for the engine; is the disk full?")
     return path
 

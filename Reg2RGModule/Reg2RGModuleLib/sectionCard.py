@@ -18,13 +18,12 @@ STATE_WORDS = {
 
 
 class SectionCard(qt.QFrame):
-    """One section. It shows what it is given and tells of clicks and finished edits; it decides nothing."""
+    """One section. It shows what it is given and tells of clicks; it decides nothing."""
 
     def __init__(self, region):
         qt.QFrame.__init__(self)
         self.region = region
         self.clicked = Signal()
-        self.editingEnded = Signal()
         self.setObjectName("sectionCard")
         palette = self.palette  # read before a style sheet changes it
         self._ground = palette.color(qt.QPalette.Base).name()
@@ -62,9 +61,16 @@ class SectionCard(qt.QFrame):
     def editing(self):
         return self._editor.isVisibleTo(self)
 
+    def showWaiting(self):
+        """Nothing yet, while other sections are being written."""
+        self._showUnfinished(_("… waiting"), "")
+
     def showGrowing(self, text):
         """The text so far, while the section is being written."""
-        self._state.setText(_("… writing"))
+        self._showUnfinished(_("… writing"), text)
+
+    def _showUnfinished(self, state, text):
+        self._state.setText(state)
         self._body.setText(html.escape(text))
         self._warning.setVisible(False)
         self._facts.setVisible(False)
@@ -78,7 +84,7 @@ class SectionCard(qt.QFrame):
         warnings = warningsOf(section)
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
-        self._facts.setText(f"<small>{html.escape(factsOf(section))}</small>")
+        self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
 
     def setSelected(self, selected):
@@ -156,12 +162,12 @@ def warningsOf(section):
     return told
 
 
-def factsOf(section):
-    """What was measured in the region, one line."""
+def factsOf(section, text):
+    """What was measured in the region, and what the marks in the text mean if it has any, one line."""
     facts = [_("{0:,.0f} mL").format(section["volume_ml"]), _("mean {0:.0f} HU").format(section["mean_hu"])]
     if section["approximate"]:
         facts.append(_("region estimated, not segmented"))
-    if any(reviewing.lowProbability(sentence) for sentence in section["sentences"]):
+    if text == section["text"] and any(reviewing.lowProbability(each) for each in section["sentences"]):
         facts.append(_("(?) the model was unsure of these words"))
     return " · ".join(facts)
 

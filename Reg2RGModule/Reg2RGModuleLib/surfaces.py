@@ -2,6 +2,7 @@
 
 Slicer's own conversion works on the full grid: 9 s in one piece for ten regions on 256 x 256 x 200 voxels, with more
 than a million triangles to decimate. A whole chest needs no finer grid than 3 mm, so the masks are averaged onto one.
+The surfaces are given to the segmentation together: as soon as one segment has one, Slicer converts all that have none.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import qt
 import slicer
 import vtk
 import vtk.util.numpy_support
+from slicer.util import NodeModify
 
 from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.signal import Signal
@@ -16,20 +18,23 @@ from Reg2RGModuleLib.signal import Signal
 GRID_MM = 3.0
 TRIANGLES = 60_000
 """About how many the surfaces of all regions may have together, so that rotation stays fluid."""
+MANY_TRIANGLES, CLUSTER_STEPS = 30_000, 1.5
+"""A surface of more triangles is first joined on a coarser grid, in steps of GRID_MM: decimating it takes seconds."""
 SMOOTHING_ITERATIONS, PASS_BAND = 20, 0.05
 
 
 class SurfaceQueue:
-    """Makes the surfaces of a segmentation, a region each time the event loop is idle.
+    """Makes the surfaces of a segmentation, a region each time the event loop is idle, and then shows them.
 
     Signals:
-        finished(): the last of them has been made.
+        finished(): all surfaces are there.
     """
 
     def __init__(self):
         self.finished = Signal()
         self._segmentation = None
         self._waiting = []
+        self._made = {}
         self._faces = 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
@@ -37,39 +42,54 @@ class SurfaceQueue:
 
     @property
     def busy(self):
-        return bool(self._waiting)
+        return self._segmentation is not None
+
+    @property
+    def segmentation(self):
+        """The one whose surfaces are being made."""
+        return self._segmentation
 
     def make(self, segmentation):
-        """Begin with the surfaces that a segmentation lacks; what was asked before is given up."""
+        """Begin with the surfaces that a segmentation lacks; what was asked of another is given up."""
+        if segmentation is self._segmentation:
+            return
         self.stop()
         name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
         segments = segmentation.GetSegmentation()
         ids = regionsGeometry.segmentIds(segmentation)
-        self._segmentation = segmentation
-        self._waiting = [each for each in ids if segments.GetSegment(each).GetRepresentation(name) is None]
+        lacking = [each for each in ids if segments.GetSegment(each).GetRepresentation(name) is None]
+        if not lacking:
+            return
+        self._segmentation, self._waiting = segmentation, lacking
         self._faces = sum(regionsGeometry.surfaceArea(segmentation, each) for each in ids) / GRID_MM**2
         self._timer.start()
 
     def stop(self):
         self._timer.stop()
-        self._waiting = []
+        self._waiting, self._made = [], {}
         self._segmentation = None
 
     def _makeNext(self):
-        if not self._waiting or self._segmentation.GetScene() is None:
+        if self._segmentation.GetScene() is None:
             self.stop()
-            return
-        segmentId = self._waiting.pop(0)
-        segment = self._segmentation.GetSegmentation().GetSegment(segmentId)
-        if segment is None:
-            return
-        keep = TRIANGLES / (2 * self._faces) if self._faces else 1.0
-        surface = closedSurface(self._segmentation, segmentId, min(max(1 - keep, 0.0), 0.95))
-        if surface is not None:
-            name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-            segment.AddRepresentation(name, surface)
-        if not self._waiting:
+        elif self._waiting:
+            segmentId = self._waiting.pop(0)
+            if self._segmentation.GetSegmentation().GetSegment(segmentId) is not None:
+                keep = TRIANGLES / (2 * self._faces) if self._faces else 1.0
+                surface = closedSurface(self._segmentation, segmentId, min(max(1 - keep, 0.0), 0.95))
+                self._made[segmentId] = surface if surface is not None else vtk.vtkPolyData()
+        else:
+            self._show()
+            self.stop()
             self.finished.emit()
+
+    def _show(self):
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        with NodeModify(self._segmentation):
+            for segmentId, surface in self._made.items():
+                segment = self._segmentation.GetSegmentation().GetSegment(segmentId)
+                if segment is not None:
+                    segment.AddRepresentation(name, surface)
 
 
 def closedSurface(segmentation, segmentId, decimation):
@@ -95,11 +115,9 @@ def closedSurface(segmentation, segmentId, decimation):
     smooth.BoundarySmoothingOff()
     smooth.NonManifoldSmoothingOn()
     smooth.NormalizeCoordinatesOn()
-    decimate = vtk.vtkQuadricDecimation()  # smoothed first: a staircase would be kept
-    decimate.SetInputConnection(smooth.GetOutputPort())
-    decimate.SetTargetReduction(decimation)
+    smooth.Update()
     place = vtk.vtkTransformPolyDataFilter()
-    place.SetInputConnection(decimate.GetOutputPort())
+    place.SetInputData(_decimated(smooth.GetOutput(), decimation))  # smoothed first: a staircase would be kept
     toRas = _gridToRas(image, offset, steps)
     place.SetTransform(toRas)
     normals = vtk.vtkPolyDataNormals()
@@ -110,6 +128,24 @@ def closedSurface(segmentation, segmentId, decimation):
     normals.Update()
     surface = normals.GetOutput()
     return surface if surface.GetNumberOfPolys() else None
+
+
+def _decimated(surface, share):
+    """The surface without about that share of its triangles; its points are in steps of the grid."""
+    wanted = max(1, round((1 - share) * surface.GetNumberOfPolys()))
+    if surface.GetNumberOfPolys() > MANY_TRIANGLES:
+        cluster = vtk.vtkQuadricClustering()
+        cluster.SetInputData(surface)
+        cluster.AutoAdjustNumberOfDivisionsOff()
+        cluster.SetDivisionOrigin(0, 0, 0)
+        cluster.SetDivisionSpacing(CLUSTER_STEPS, CLUSTER_STEPS, CLUSTER_STEPS)
+        cluster.Update()
+        surface = cluster.GetOutput()
+    decimate = vtk.vtkQuadricDecimation()
+    decimate.SetInputData(surface)
+    decimate.SetTargetReduction(max(0.0, 1 - wanted / max(1, surface.GetNumberOfPolys())))
+    decimate.Update()
+    return decimate.GetOutput()
 
 
 def _averaged(inside, steps):

@@ -35,6 +35,9 @@ def centre(ras):
     """Slices through a point, cameras turned onto it from where they are."""
     vtkMRMLSliceNode = slicer.vtkMRMLSliceNode
     vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, vtkMRMLSliceNode.OffsetJumpSlice)
+    for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        if not _isInSight(sliceNode, ras):
+            sliceNode.JumpSliceByCentering(*ras)
     for camera in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
         moved = [new - old for new, old in zip(ras, camera.GetFocalPoint(), strict=True)]
         wasModifying = camera.StartModify()
@@ -42,6 +45,14 @@ def centre(ras):
         camera.SetFocalPoint(ras)
         camera.EndModify(wasModifying)
         camera.ResetClippingRange()
+
+
+def _isInSight(sliceNode, ras):
+    """Whether a point of a slice lies within what the view shows of it; zoomed in, it may not."""
+    toSlice = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(sliceNode.GetSliceToRAS(), toSlice)
+    place = toSlice.MultiplyPoint((*ras, 1.0))
+    return all(abs(c) <= size / 2 for c, size in zip(place[:2], sliceNode.GetFieldOfView()[:2], strict=True))
 
 
 def lookAtAll():
@@ -53,40 +64,56 @@ def lookAtAll():
 class ClickListener:
     """Tells which region was clicked in a slice or 3D view.
 
+    A click counts only while ``listening`` is true and the mouse places no points.
+
     Signals:
         clicked(str): ID of the smallest region of the segmentation at the place that was clicked.
     """
 
     def __init__(self):
         self.clicked = Signal()
+        self.listening = True
+        self._layout = None
         self._segmentation = None
         self._observed = []
         self._pressed = {}
 
     def listen(self, segmentation):
-        """Listen to clicks on a segmentation; None to listen no more."""
+        """Listen to clicks on a segmentation, in all views, also those of a layout that is chosen later."""
         self.stop()
-        layout = slicer.app.layoutManager()
-        if segmentation is None or layout is None:
+        self._layout = slicer.app.layoutManager()
+        if segmentation is None or self._layout is None:
             return
         self._segmentation = segmentation
-        for name in layout.sliceViewNames():
-            self._observe(layout.sliceWidget(name).sliceView(), self._inSlice)
-        for index in range(layout.threeDViewCount):
-            self._observe(layout.threeDWidget(index).threeDView(), self._inThreeD)
+        self._observeViews()
+        self._layout.connect("layoutChanged(int)", self._observeViews)
 
     def stop(self):
+        """Listen no more."""
+        if self._segmentation is not None:
+            self._layout.disconnect("layoutChanged(int)", self._observeViews)
+        self._forgetViews()
+        self._segmentation = None
+
+    def _observeViews(self):
+        self._forgetViews()
+        for name in self._layout.sliceViewNames():
+            self._observe(self._layout.sliceWidget(name).sliceView(), self._inSlice)
+        for index in range(self._layout.threeDViewCount):
+            self._observe(self._layout.threeDWidget(index).threeDView(), self._inThreeD)
+
+    def _forgetViews(self):
         for interactor, tag in self._observed:
             interactor.RemoveObserver(tag)
         self._observed = []
         self._pressed = {}
-        self._segmentation = None
 
     def _observe(self, view, find):
         interactor = view.interactorStyle().GetInteractor()
 
         def press(caller, event):
-            self._pressed[interactor] = interactor.GetEventPosition()
+            if self.listening and not _placesPoints():
+                self._pressed[interactor] = interactor.GetEventPosition()
 
         def release(caller, event):
             start = self._pressed.pop(interactor, None)
@@ -123,6 +150,12 @@ class ClickListener:
             if seen:
                 return seen
         return []
+
+
+def _placesPoints():
+    """Whether a click sets a point of a markup now."""
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    return interaction is not None and interaction.GetCurrentInteractionMode() == interaction.Place
 
 
 def _lineOfSight(renderer, position):

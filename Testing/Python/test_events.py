@@ -73,6 +73,8 @@ def test_null_fields_of_a_request_take_their_defaults() -> None:
         (MemoryError(), "Not enough memory", 1),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"), "Not enough memory", 1),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "Not enough memory", 1),
+        (ImportError("a.so: failed to map segment from shared object"), "Not enough memory", 1),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Not enough memory", 1),
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
         (PermissionError(errno.EACCES, "x", "/a"), "/a: access is denied", 1),

@@ -1,5 +1,6 @@
 """What a user does and sees, for tests that run both in Slicer and in the host."""
 
+import os
 import time
 
 import qt
@@ -9,10 +10,17 @@ SECONDS = 240
 
 
 def moduleWidget():
-    """The module's Python widget, shown; made if it was not."""
+    """The module's Python widget, shown; made if it was not.
+
+    Slicer's testing mode has no settings and installs nothing: REG2RG_ENGINE_PYTHON names a Python for the engine.
+    """
     representation = slicer.modules.reg2rgmodule.widgetRepresentation()
     if slicer.util.mainWindow() is not None and hasattr(slicer.util.mainWindow(), "moduleSelector"):
         slicer.util.selectModule("Reg2RGModule")
+    if os.environ.get("REG2RG_ENGINE_PYTHON"):
+        from Reg2RGModuleLib import locations
+
+        locations.setOwnPython(os.environ["REG2RG_ENGINE_PYTHON"])
     return representation.self()
 
 

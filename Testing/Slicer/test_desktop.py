@@ -68,6 +68,16 @@ def test_the_selected_card_is_scrolled_into_sight(panel, window):
         assert top >= 0 and top + card.height <= area.height, region
 
 
+def test_the_selector_of_the_window_names_the_volume_that_is_shown(panel, window):
+    import numpy as np
+    from Reg2RGModuleLib import views
+
+    first, second = (slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name=name) for name in "AB")
+    for volume in (first, second, first):
+        views.showVolume(volume)
+        assert window._shown.currentNode() is volume
+
+
 def test_section_cards_have_the_colours_of_their_segments(panel):
     panel.loadSample()
     generate(panel)

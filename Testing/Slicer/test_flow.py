@@ -85,6 +85,51 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(list(dict.fromkeys(words for _, words in stages)), [words for _, _, words in STAGES.values()])
         self.assertEqual(self.ui.generateButton.text, "Generate report")
 
+    def test_sectionsAndTheirBannerAreInSightWhileTheyAreWritten(self):
+        seen = []
+        self.panel.run.sectionWritten.connect(lambda section: seen.append(self.whatIsInSight(section["region"])))
+        self.startSample()
+        waitFor(lambda: not self.panel.run.active)
+        self.assertEqual(seen, [(True, "not reviewed")] * 10)
+
+    def whatIsInSight(self, region):
+        root = moduleWidget().parent
+        card, banner = self.panel.sections.card(region), self.ui.bannerLabel
+        words = "not reviewed" if banner.isVisibleTo(root) and "not reviewed" in banner.text else ""
+        return card.isVisibleTo(root), words
+
+    def test_enteringTheModuleAgainDuringARunChangesNothing(self):
+        self.startSample()
+        waitFor(lambda: self.panel.sections.regions)
+        self.widget.exit()
+        self.widget.enter()
+        self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
+        waitFor(lambda: not self.panel.run.active)
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
+    def test_regionsOfOneVolumeAreNotTakenForAnother(self):
+        import numpy as np
+
+        self.panel.loadSample()
+        self.assertIsNotNone(self.panel.parameters.regions)
+        other = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="other")
+        self.ui.inputVolumeSelector.setCurrentNode(other)
+        self.assertIsNone(self.panel.parameters.regions)
+        self.assertIsNone(self.ui.regionsSelector.currentNode())
+
+    def test_noIdentifierOfTheVolumeReachesTheEngine(self):
+        self.panel.loadSample()
+        volume = self.panel.parameters.inputVolume
+        volume.SetName("Doe^John")
+        volume.SetAttribute("DICOM.instanceUIDs", "1.2.840.99")
+        self.ui.generateButton.click()
+        with open(os.path.join(self.foldersOfRuns()[0], "volume.nrrd"), "rb") as file:
+            header = file.read().partition(b"\n\n")[0]
+        self.panel.sceneClosing()
+        self.assertIn(b"NRRD", header)
+        self.assertNotIn(b"1.2.840.99", header)
+        self.assertNotIn(b"Doe", header)
+
     def test_theEventLoopIsNeverHeldUpForLong(self):
         import time
 
@@ -151,6 +196,48 @@ class FlowTest(unittest.TestCase):
         generate(self.panel)
         self.assertEqual(len(self.panel.sections.regions), 10)
 
+    def test_aStandstillOfTheApplicationIsNotTakenForOneOfTheEngine(self):
+        import time
+
+        before = engineProcess.SECONDS_WITHOUT_HEARTBEAT
+        engineProcess.SECONDS_WITHOUT_HEARTBEAT = 2.5
+        try:
+            self.startSample()
+            waitFor(lambda: self.ui.progressBar.value >= 3)
+            time.sleep(4.0)
+            waitFor(lambda: not self.panel.run.active)
+        finally:
+            engineProcess.SECONDS_WITHOUT_HEARTBEAT = before
+        self.assertEqual(self.ui.messageLabel.text, "")
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
+    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "memory cannot be limited here")
+    def test_anEngineThatRunsOutOfMemoryIsReportedWithItsLogAndTheNextRunWorks(self):
+        import sys
+
+        from Reg2RGModuleLib import locations
+
+        python = locations.ownPython() or sys.executable
+        self.engine.end()
+        with tempfile.TemporaryDirectory() as folder:
+            limited = os.path.join(folder, "python")
+            with open(limited, "w") as script:
+                script.write(f'#!/bin/sh\nulimit -v 1400000\nexec "{python}" "$@"\n')
+            os.chmod(limited, 0o755)
+            before = locations.ownPython()
+            locations.setOwnPython(limited)
+            try:
+                self.startSample()
+                waitFor(lambda: not self.panel.run.active)
+            finally:
+                locations.setOwnPython(before)
+                self.engine.end()
+        self.assertIn("memory", self.ui.messageLabel.text)
+        self.assertIn("close other programs", self.ui.messageLabel.text)
+        self.assertIn("stage: ", self.ui.logEdit.toPlainText())
+        generate(self.panel)
+        self.assertEqual(len(self.panel.sections.regions), 10)
+
     def test_anEngineThatCannotStartIsReported(self):
         from Reg2RGModuleLib import locations
 
@@ -161,6 +248,7 @@ class FlowTest(unittest.TestCase):
             self.ui.generateButton.click()
             waitFor(lambda: not self.panel.run.active, 30)
             self.assertIn("/no/such/python", self.ui.messageLabel.text)
+            self.assertFalse(self.engine._watch.isActive(), "nobody is left to be watched")
         finally:
             locations.setOwnPython("")
 
@@ -170,7 +258,8 @@ class FlowTest(unittest.TestCase):
         volume = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
         self.ui.inputVolumeSelector.setCurrentNode(volume)
         generate(self.panel)
-        self.assertIn("CT", self.ui.messageLabel.text)
+        self.assertIn('"noise" has no value below', self.ui.messageLabel.text)
+        self.assertNotIn(tempfile.gettempdir(), self.ui.messageLabel.text)
         self.assertEqual(reportNode.reportNodes(), [])
         self.assertFalse(self.panel.run.active)
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import types
 import zipfile
 from pathlib import Path
 
@@ -162,6 +163,14 @@ def test_a_python_of_the_users_own_is_not_installed_into_but_runs_the_engine(pan
         locations.setOwnPython("")
 
 
+NOT_IN_SLICER = {
+    *("torch", "torchvision", "torchgen", "functorch", "transformers", "peft", "accelerate", "monai", "matplotlib"),
+    *("typer", "safetensors", "tokenizers", "sentencepiece", "google", "nltk", "nibabel", "pandas", "sklearn"),
+    *("skimage", "totalsegmentator", "nnunetv2", "huggingface_hub"),
+}
+"""Import names of what the engine or its training uses and Slicer does not bring."""
+
+
 def without(packages: set[str], folder: Path) -> Path:
     """A folder that has all installed packages but some, as links."""
     folder.mkdir()
@@ -174,7 +183,7 @@ def without(packages: set[str], folder: Path) -> Path:
 
 
 def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missing(tmp_path, repository):
-    site = without({"torch", "transformers", "peft", "torchvision", "torchgen", "functorch"}, tmp_path / "site")
+    site = without(NOT_IN_SLICER, tmp_path / "site")
     script = textwrap.dedent(
         f"""
         import json, sys
@@ -196,7 +205,7 @@ def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missi
     run = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     missing, message, explanation, loaded = json.loads(run.stdout.splitlines()[-1])
-    assert missing == ["torch", "transformers>=5.0,<6", "peft>=0.17"]
+    assert missing[:3] == ["torch", "transformers>=5.0,<6", "peft>=0.17"]
     assert "Not installed: torch, transformers" in message
     assert "PyTorch comes through the PyTorch extension" in explanation
     assert loaded == []
@@ -205,6 +214,50 @@ def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missi
 def test_without_the_pytorch_extension_the_user_is_told_to_get_it():
     with pytest.raises(installation.InstallationError, match="Extensions Manager"):
         installation._installTorch()
+
+
+class _PyTorchUtils(types.ModuleType):
+    """Stands in for the PyTorch extension, which only Slicer has."""
+
+    def __init__(self, outcome):
+        super().__init__("PyTorchUtils")
+        self.outcome = outcome
+
+    def PyTorchUtilsLogic(self):
+        return self
+
+    def installTorch(self):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"), [(None, "PyTorch was not installed"), (ValueError("no network"), "no network")]
+)
+def test_an_installation_of_pytorch_that_fails_or_is_refused_is_said(monkeypatch, outcome, said):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(outcome))
+    with pytest.raises(installation.InstallationError, match=said):
+        installation._installTorch()
+
+
+def test_pytorch_comes_through_its_extension(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(types.ModuleType("torch")))
+    installation._installTorch()
+
+
+def test_slicers_packaging_is_used_where_it_is_present(monkeypatch):
+    asked = []
+    packaging = types.ModuleType("slicer.packaging")
+    packaging.pip_install = lambda requirements, constraints=None, requester=None: asked.append(
+        (requirements, Path(constraints).read_text().splitlines(), requester)
+    )
+    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
+    monkeypatch.setattr(slicer, "packaging", packaging, raising=False)
+    installation._pipInstall(["peft>=0.17"])
+    requirements, pins, requester = asked[0]
+    assert (requirements, requester) == (["peft>=0.17"], "Reg2RG")
+    assert f"numpy=={importlib.metadata.version('numpy')}" in pins
 
 
 def test_the_engines_requirements_are_those_of_the_package(repository):

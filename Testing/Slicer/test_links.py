@@ -56,11 +56,13 @@ class LinksTest(unittest.TestCase):
                     self.assertAlmostEqual(seen, wanted, delta=0.1)
 
     def test_selectingASectionSetsTheWindowItIsReadIn(self):
-        expected = {"lung": (1500, -600), "heart": (400, 40), "bone": (1800, 400)}
-        for region, (width, level) in expected.items():
-            self.panel.select(region)
-            shown = self.volume.GetDisplayNode()
-            self.assertEqual((shown.GetWindow(), shown.GetLevel()), (width, level))
+        lung, soft, bone = (1500, -600), (400, 40), (1800, 400)
+        for region in self.panel.sections.regions:
+            with self.subTest(region=region):
+                self.panel.select(region)
+                shown = self.volume.GetDisplayNode()
+                wanted = {"lung": lung, "trachea and bronchie": lung, "bone": bone}.get(region, soft)
+                self.assertEqual((shown.GetWindow(), shown.GetLevel()), wanted)
 
     def test_theSlicesAreDrawnAnewWithTheRegionInItsColour(self):
         from reg2rg.regions import get_region
@@ -87,6 +89,57 @@ class LinksTest(unittest.TestCase):
                 settle()
                 clickAtRas(sliceView(name), heart)
                 self.assertEqual(self.panel.sections.current, "heart")
+
+    def test_aPointOutOfSightIsBroughtIntoTheViewThatIsZoomedIn(self):
+        node = sliceView("Red").mrmlSliceNode()
+        before = node.GetFieldOfView()
+        node.SetFieldOfView(40, 40, before[2])
+        try:
+            for region in ("breast", "abdomen"):
+                self.panel.select(region)
+                settle()
+                origin = [node.GetSliceToRAS().GetElement(axis, 3) for axis in (0, 1)]
+                point = regionsGeometry.pointInside(self.segmentation, region)
+                self.assertLess(max(abs(a - b) for a, b in zip(origin, point[:2], strict=True)), 20.5, region)
+        finally:
+            node.SetFieldOfView(*before)
+
+    def clickOnTheHeart(self):
+        heart = regionsGeometry.pointInside(self.segmentation, "heart")
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *heart, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+        settle()
+        clickAtRas(sliceView("Red"), heart)
+
+    def test_inAnotherModuleClicksInTheViewsSelectNothing(self):
+        self.panel.select("lung")
+        moduleWidget().exit()
+        try:
+            self.clickOnTheHeart()
+            self.assertEqual(self.panel.sections.current, "lung")
+        finally:
+            moduleWidget().enter()
+        self.clickOnTheHeart()
+        self.assertEqual(self.panel.sections.current, "heart")
+
+    def test_aClickThatPlacesAPointSelectsNothing(self):
+        self.panel.select("lung")
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        interaction.SetCurrentInteractionMode(interaction.Place)
+        try:
+            self.clickOnTheHeart()
+        finally:
+            interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+        self.assertEqual(self.panel.sections.current, "lung")
+
+    def test_clicksAreHeardOnceAlsoAfterTheLayoutHasChanged(self):
+        heard = []
+        self.panel._clicks.clicked.connect(heard.append)
+        self.panel.select("lung")
+        layout = slicer.app.layoutManager()
+        layout.layoutChanged.emit(layout.layout)
+        self.clickOnTheHeart()
+        self.panel._clicks.clicked.disconnect(heard.append)
+        self.assertEqual(heard, ["heart"])
 
     def test_aClickBesideAllRegionsAndADragSelectNothingElse(self):
         self.panel.select("bone")
@@ -123,6 +176,38 @@ class LinksTest(unittest.TestCase):
         )
         qt.QApplication.sendEvent(card, event)
         self.assertEqual(self.panel.sections.current, "thyroid")
+
+    def test_surfacesAreShownTogetherAndSlicerConvertsNone(self):
+        from Reg2RGModuleLib import regionsDisplay, surfaces
+
+        from reg2rg.resources import sample_case
+
+        node = regionsDisplay.loadRegions(sample_case()[1], self.volume)
+        queue, counts, ended, converted = surfaces.SurfaceQueue(), set(), [], []
+        event = slicer.vtkSegmentation.RepresentationModified  # tells of a conversion of Slicer's own
+        node.GetSegmentation().AddObserver(event, lambda caller, event: converted.append(True))
+        queue.finished.connect(lambda: ended.append(True))
+        queue.make(node)
+        while queue.busy:
+            settle(0.01)
+            counts.add(len(self.surfacesOf(node)))
+        triangles = sum(surface.GetNumberOfPolys() for surface in self.surfacesOf(node))
+        slicer.mrmlScene.RemoveNode(node)
+        self.assertEqual((counts, ended, converted), ({0, 10}, [True], []))
+        self.assertLess(triangles, 90_000)
+
+    def surfacesOf(self, node):
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        segments = [node.GetSegmentation().GetSegment(each) for each in regionsGeometry.segmentIds(node)]
+        found = [segment.GetRepresentation(name) for segment in segments]
+        return [surface for surface in found if surface is not None]
+
+    def test_theThreeDViewHasAllRegionsInSightWhenTheyAreThere(self):
+        camera, bounds = threeDView().cameraNode(), [0.0] * 6
+        self.panel._onSurfaces()
+        self.segmentation.GetBounds(bounds)
+        distance = abs(camera.GetPosition()[1] - camera.GetFocalPoint()[1])
+        self.assertGreater(distance, 1.5 * max(bounds[1] - bounds[0], bounds[5] - bounds[4]))
 
     def test_surfacesAreFewEnoughForFluidRotation(self):
         import vtk

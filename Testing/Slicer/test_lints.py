@@ -209,7 +209,7 @@ def cmake_unittests(text: str) -> list[str]:
         elif command == "slicer_add_python_unittest":
             script = arguments[arguments.index("SCRIPT") + 1]
             name = re.fullmatch(r"\$\{(\w+)\}", script)
-            scripts += loop[name[1]] if name else [script]
+            scripts += loop.get(name[1], [script]) if name else [script]
     return scripts
 
 
@@ -275,6 +275,10 @@ def test_slicer_finds_one_module_in_the_folder():
     assert [file.name for file in MODULE.glob("*.py")] == ["Reg2RGModule.py"]
 
 
+def test_ctest_runs_the_modules_own_test():
+    assert cmake_unittests(read(MODULE / "CMakeLists.txt")) == ["${MODULE_NAME}.py"]
+
+
 def test_ctest_runs_the_unittest_scripts_and_no_others():
     scripts = {file.name for file in TESTING.glob("test_*.py") if consists_of_test_cases(read(file))}
     assert listing_problems(cmake_unittests(read(TESTING / "CMakeLists.txt")), scripts, "CMakeLists.txt") == []
@@ -300,6 +304,66 @@ def test_unittest_scripts_are_told_from_those_of_pytest():
     assert consists_of_test_cases("class A(unittest.TestCase): pass\nclass B(A): pass")
     assert not consists_of_test_cases("def test_it(): pass")
     assert not consists_of_test_cases("class A(unittest.TestCase): pass\ndef test_it(): pass")
+
+
+# --- the entry for the ExtensionsIndex -------------------------------------------------------------------------------
+
+INDEX = REPOSITORY / "Resources" / "ExtensionsIndex"
+INDEX_FIELDS = {
+    "$schema": str,
+    "category": str,
+    "scm_url": str,
+    "scm_revision": str,
+    "scm_type": str,
+    "build_dependencies": list,
+    "build_subdirectory": str,
+    "enabled": bool,
+    "tier": int,
+}
+SCHEMA = (
+    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json#"
+)
+CATEGORIES = {"Segmentation", "Quantification", "Filtering", "Informatics", "Utilities", "Registration", "Examples"}
+
+
+def index_problems(text: str, name: str, project: str) -> list[str]:
+    """What the checks of Slicer's ExtensionsIndex would refuse of an entry."""
+    entry = json.loads(text)
+    problems = [f"{field} is missing" for field in ("$schema", "category", "scm_url") if field not in entry]
+    problems += [f"{field} is no field" for field in entry if field not in INDEX_FIELDS]
+    known = [field for field in entry if field in INDEX_FIELDS]
+    problems += [f"{field} is of another type" for field in known if type(entry[field]) is not INDEX_FIELDS[field]]
+    problems += ["another schema"] * (entry.get("$schema") != SCHEMA)
+    problems += ["unknown category"] * (entry.get("category") not in CATEGORIES)
+    problems += ["tier is not from 1 to 5"] * (entry.get("tier", 1) not in range(1, 6))
+    if not re.fullmatch(r"(https|git)://.+/Slicer\w+(\.git)?", entry.get("scm_url", "")):
+        problems.append("scm_url is no https or git address of a repository whose name begins with Slicer")
+    problems += ["the name begins with Slicer"] * name.startswith("Slicer")
+    problems += [f"project() is {project}, not {name}"] * (project != name)
+    return problems
+
+
+def test_the_entry_for_the_extensions_index_passes_its_checks():
+    project = dict(cmake_commands(read(REPOSITORY / "CMakeLists.txt")))["project"][0]
+    assert index_problems(read(INDEX / "Reg2RG.json"), "Reg2RG", project) == []
+    assert b"\r" not in (INDEX / "Reg2RG.json").read_bytes()
+    assert (REPOSITORY / "LICENSE").is_file()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("scm_url", "http://x.org/SlicerReg2RG.git", "scm_url is no"),
+        ("scm_url", "https://x.org/Reg2RG.git", "scm_url is no"),
+        ("category", "Radiology", "unknown category"),
+        ("tier", 7, "tier is not"),
+        ("depends", "PyTorch", "depends is no field"),
+        ("build_dependencies", "PyTorch", "build_dependencies is of another type"),
+    ],
+)
+def test_a_bad_entry_for_the_extensions_index_is_caught(field, value, problem):
+    entry = {**json.loads(read(INDEX / "Reg2RG.json")), field: value}
+    assert any(each.startswith(problem) for each in index_problems(json.dumps(entry), "Reg2RG", "Reg2RG"))
 
 
 # --- 3. names of Slicer, Qt, CTK and VTK -----------------------------------------------------------------------------
@@ -745,6 +809,9 @@ def idiom_problems(source: str) -> list[str]:
             problems.append(at(node, f"{node.id} is PySide's"))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             problems += _import_problems(node)
+        elif isinstance(node, ast.withitem) and isinstance(node.context_expr, ast.Call):
+            if of_qt(node.context_expr.func):
+                problems.append(at(node.context_expr, "PythonQt's objects are no context managers"))
         elif isinstance(node, (ast.For, ast.While)):
             for each in ast.walk(node):
                 if isinstance(each, ast.Attribute) and each.attr == "processEvents":
@@ -996,6 +1063,7 @@ def test_widgets_have_what_the_code_uses_of_them(tables, file):
         "from qt import QThread",
         "button.connect('clicked()', functools.partial(f, 1))",
         "button.clicked.connect(partial(f, 1))",
+        "with qt.QSignalBlocker(w):\n    pass",
         "import threading",
         "from threading import Thread",
         "from concurrent.futures import ThreadPoolExecutor",

@@ -182,6 +182,33 @@ def test_methods_refuse_keyword_arguments():
         qt.QPushButton().setText(text="Go")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: qt.QVBoxLayout().addWidget(qt.QLabel("a"), stretch=1),
+        lambda: qt.QHBoxLayout().addLayout(qt.QVBoxLayout(), stretch=1),
+        lambda: qt.QGridLayout().addWidget(qt.QLabel("a"), 0, 0, alignment=qt.Qt.AlignLeft),
+        lambda: slicer.app.userSettings().value("a", False, type=bool),
+        lambda: qt.QTimer().start(msec=1),
+    ],
+)
+def test_methods_that_pyside_calls_with_keywords_refuse_them(call):
+    with pytest.raises(ValueError, match="keyword"):
+        call()
+
+
+def test_file_and_input_dialogs_return_the_choice_alone():
+    def cancel():
+        qt.QApplication.activeModalWidget().reject()
+
+    for ask, expected in (
+        (lambda: qt.QFileDialog.getOpenFileName(None, "Open", "", "", "", qt.QFileDialog.DontUseNativeDialog), ""),
+        (lambda: qt.QInputDialog.getText(None, "Name", "Name:"), ""),
+    ):
+        qt.QTimer.singleShot(200, cancel)
+        assert ask() == expected
+
+
 def test_a_subclass_in_python_may_take_keyword_arguments_itself():
     class Titled(qt.QLabel):
         def __init__(self, title, colour="red"):
@@ -257,6 +284,22 @@ def test_connecting_by_signature_reaches_every_kind_of_callable():
     button.connect("clicked()", lambda *values: seen.append(values))
     button.click()
     assert seen == [True, True, (True,), ()]
+
+
+def test_a_receiver_and_the_name_of_its_slot_are_connected():
+    button, timer = qt.QPushButton(), qt.QTimer()
+    button.connect("clicked()", timer, "start()")
+    button.click()
+    assert timer.isActive()
+
+
+@pytest.mark.parametrize("delay", [0, 30])
+def test_a_single_shot_fires_once_after_any_delay(delay):
+    fired, loop = [], qt.QEventLoop()
+    qt.QTimer.singleShot(delay, lambda: fired.append(True))
+    qt.QTimer.singleShot(delay + 60, loop.quit)
+    loop.exec_()
+    assert fired == [True]
 
 
 def test_slots_get_no_more_arguments_than_they_take():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,31 @@ def test_what_another_running_application_keeps_is_not_offered(application, tmp_
         file.rename(file.with_name(f"{os.getpid()}-{rest}"))
     other = application("panel.loadSample()\nprint(panel.ui.recoverButton.isHidden())")
     assert other.stdout.splitlines()[-1] == "True", other.stderr
+
+
+WHILE_RUNNING = """
+from hands import waitFor
+panel.loadSample()
+panel.ui.generateButton.click()
+waitFor(lambda: panel.ui.progressBar.value >= 3)
+print(moduleWidget().logic.engine.processId(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("ending", ["host.end()", f"os.kill(os.getpid(), {int(signal.SIGKILL)})"])
+def test_the_worker_ends_with_the_application_however_that_ends(application, ending):
+    done = application(WHILE_RUNNING + ending)
+    worker = int(done.stdout.split()[-1])
+    for _ in range(100):
+        if not _is_running(worker):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the worker {worker} outlived the application")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]

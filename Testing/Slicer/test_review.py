@@ -227,7 +227,54 @@ class ReviewTest(unittest.TestCase):
 
     def test_measuredFactsStandUnderTheText(self):
         section = self.stored().section("lung")
-        self.assertIn("2,909 mL · mean -807 HU", factsOf(section))
+        self.assertIn("2,909 mL · mean -807 HU", factsOf(section, section["text"]))
+
+    def test_marksAreExplainedOnlyWhereTheyStand(self):
+        section = dict(self.stored().section("lung"))
+        section["sentences"] = [{"start": 0, "end": 5, "mean_probability": 0.5, "minimum_probability": 0.1}]
+        self.assertIn("(?)", factsOf(section, section["text"]))
+        self.assertNotIn("(?)", factsOf(section, "My words."))
+
+    def test_regionsWithoutASectionAreNamedWithTheReason(self):
+        import json
+
+        self.assertFalse(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
+        document = json.loads(self.fresh)
+        report = document["report"]
+        gone = {"heart": "too small", "thyroid": "no such segment", "breast": "no such segment"}
+        report["sections"] = [section for section in report["sections"] if section["region"] not in gone]
+        report["without_section"] = gone
+        for region in gone:
+            del document["sections"][region]
+        self.node.SetText(json.dumps(document))
+        self.panel.setParameters(None)
+        moduleWidget().initializeParameterNode()
+        self.assertTrue(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
+        words = "Not described: Heart (too small); Thyroid, Breast (no such segment)."
+        self.assertEqual(self.ui.missingLabel.text, words)
+
+    def test_enteringTheModuleAgainKeepsTheSelectionAndTheWayBack(self):
+        self.ui.acceptButton.click()
+        moduleWidget().exit()
+        moduleWidget().enter()
+        self.assertEqual(self.panel.sections.current, "lung")
+        self.ui.undoButton.click()
+        self.assertEqual(self.stored().state("lung"), DRAFT)
+
+    def test_aReviewThatCannotBeKeptAgainstACrashGoesOn(self):
+        import tempfile
+        from pathlib import Path
+
+        folder = self.panel._recovery._folder
+        with tempfile.NamedTemporaryFile() as file:
+            self.panel._recovery._folder = Path(file.name) / "no folder"
+            try:
+                self.ui.acceptButton.click()
+            finally:
+                self.panel._recovery._folder = folder
+        self.assertEqual(self.stored().state("lung"), ACCEPTED)
+        self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed")
+        self.assertIn("not kept against a crash", self.ui.messageLabel.text)
 
     def test_aBrokenReviewInTheSceneIsSaidAndNothingElseBreaks(self):
         self.node.SetText('{"form": "Reg2RG review", "version": 7}')

@@ -13,6 +13,8 @@ import slicer
 from slicer_host import host
 
 CODE = """
+import os
+from pathlib import Path
 from typing import Annotated
 
 import qt
@@ -36,6 +38,20 @@ class NAME(ScriptedLoadableModule):
         self.parent.contributors = ["A. Tester (Reg2RG)"]
         self.parent.helpText = _("Sets voxels below a threshold to zero.")
         self.parent.acknowledgementText = _("Nobody.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="NAME",
+        sampleName="NAME1",
+        thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources/Icons", "NAME.png"),
+        uris=Path(__file__).with_suffix(".nrrd").as_uri(),
+        fileNames="NAME1.nrrd",
+        nodeNames="NAME1",
+    )
 
 
 @parameterNodeWrapper
@@ -236,6 +252,16 @@ def test_the_module_brings_its_metadata(module):
     assert module.helpText.startswith("Sets voxels")
     assert module.acknowledgementText == "Nobody."
     assert not module.icon.isNull()
+
+
+def test_its_sample_data_is_offered_and_loads(module, volume):
+    import SampleData
+
+    slicer.util.saveNode(volume, module.path.replace(".py", ".nrrd"))
+    assert len(SampleData.SampleDataLogic.sampleDataSourcesByCategory(module.name)) == 1
+    loaded = SampleData.downloadSample(f"{module.name}1")
+    assert loaded.GetName() == f"{module.name}1"
+    assert slicer.util.arrayFromVolume(loaded).max() == 63
 
 
 def test_slicer_knows_the_module_by_its_name(module):
