@@ -252,9 +252,9 @@ def test_cmake_lists_every_resource_of_the_module(lists):
     assert listing_problems(lists["MODULE_PYTHON_RESOURCES"], there, "RESOURCES") == []
 
 
-def test_cmake_lists_every_script_of_the_engine(lists):
-    there = files_under(EXTENSION / "reg2rg", "*.py", EXTENSION)
-    assert listing_problems(lists["ENGINE_SCRIPTS"], there, "ENGINE_SCRIPTS") == []
+def test_cmake_lists_every_file_of_the_engine(lists):
+    there = files_under(EXTENSION / "reg2rg", "*.*", EXTENSION)
+    assert listing_problems(lists["ENGINE_FILES"], there, "ENGINE_FILES") == []
 
 
 def test_cmake_lists_every_resource_of_the_engine(lists):
