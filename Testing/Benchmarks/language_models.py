@@ -53,7 +53,7 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     from reg2rg.quiet import quiet_libraries
 
     quiet_libraries()
-    from reg2rg.generation import write_sections
+    from reg2rg.generation import Writer
     from reg2rg.models.checkpoints import load_model, read_config
     from reg2rg.models.memory import ModelSize, memory_needed
     from reg2rg.preprocessing import ModelInputs
@@ -70,7 +70,7 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
         started = time.thread_time()
         model = load_model(folder, precision=precision)
         load_seconds, load_peak = time.thread_time() - started, peak.grown
-        write_sections(model, inputs, max_new_tokens=tokens)
+        Writer(model).write(inputs, max_new_tokens=tokens)
         whole_peak = peak.grown
     seconds, given = _language_model(model.lang_model)
     torch.save(given, logits / precision)

@@ -11,7 +11,7 @@ import torch
 from tiny_model import tiny_config
 
 from reg2rg.errors import InputError
-from reg2rg.generation import write_sections
+from reg2rg.generation import Writer
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import load_model, read_config, save_model
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
@@ -21,8 +21,10 @@ from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.prompting import prompt_ids, training_ids
+from reg2rg.regions import REGION_NAMES
 from reg2rg.training.cases import prepare_case
-from reg2rg.training.recipe import Recipe, collate_text, new_heads, stacked, textures_of, train_text
+from reg2rg.training.recipe import Recipe, new_heads, stacked, textures_of, train_text
+from reg2rg.training.texts import collate_texts, packed_text
 from reg2rg.training.tokenizers import train_tokenizer
 
 VOCABULARY = 130
@@ -209,7 +211,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     again = load_model(tmp_path / "taught")
     phantom = make_phantom(1)
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
-    sections = write_sections(again, inputs, max_new_tokens=12)
+    sections = Writer(again).write(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
     assert all(section.recognised for section in sections), "eight steps teach it the form of the answer"
 
@@ -221,8 +223,10 @@ def loss_of(model: Reg2RG, case) -> float:
     image = encoder.encode_volumes(stacked([case.image]).float() / 127.5 - 1)[0]
     masks = stacked([sample.mask for sample in case.regions]).float() / 255
     regions = encoder.encode_regions(textures_of(case.regions), masks)
-    ids, attention_mask, labels = collate_text(model, case.regions)
-    return model(ids, [PromptFeatures(image, region[None]) for region in regions], attention_mask, labels).loss.item()
+    sections = [[(REGION_NAMES[sample.region], sample.text)] for sample in case.regions]
+    texts = collate_texts([packed_text(model, one) for one in sections])
+    features = [PromptFeatures(image, region[None]) for region in regions]
+    return model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss.item()
 
 
 def test_lora_targets_other_than_queries_and_values_are_possible():

@@ -54,14 +54,13 @@ def test_prompts_are_estimated_as_long_as_they_are():
     assert 544 <= prompt_tokens(LLAMA2, 10) <= 600  # 544 with the published tokenizer
 
 
-def test_more_tokens_and_more_sequences_need_more_cache(llama2: ModelSize):
+def test_more_tokens_and_more_texts_need_more_cache_but_the_prompt_is_there_once(llama2: ModelSize):
+    prompt = prompt_tokens(LLAMA2, 10)
     cache = [
-        memory_needed(LLAMA2, llama2, "bf16", max_new_tokens=tokens, sequences=sequences).cache
-        for tokens, sequences in ((100, 1), (500, 1), (500, 10), (9999, 10))
+        memory_needed(LLAMA2, llama2, "bf16", max_new_tokens=tokens, parallel=parallel).cache / 2**19
+        for tokens, parallel in ((100, False), (500, False), (500, True), (9999, True))
     ]
-    assert cache[1] - cache[0] == 400 * 2**19
-    assert cache[2] == 10 * cache[1]
-    assert cache[3] == 10 * 4096 * 2**19, "no sequence outgrows the context"
+    assert cache == [prompt + 100, prompt + 500, prompt + 5000, prompt + 10 * (4096 - prompt)]
 
 
 def test_the_phantom_model_fits_anywhere():
@@ -162,8 +161,9 @@ def test_free_memory_of_the_cpu_is_some_of_what_there_is():
 MEASURE = """
 import sys, threading, time, psutil, torch
 from pathlib import Path
-from reg2rg.generation import write_sections
+from reg2rg.generation import Writer
 from reg2rg.models.checkpoints import load_model, read_config
+from reg2rg.models.folding import fold
 from reg2rg.models.memory import ModelSize, memory_needed
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.regions import REGION_NAMES
@@ -182,7 +182,7 @@ def watch():
         time.sleep(0.002)
 threading.Thread(target=watch, daemon=True).start()
 model = load_model(folder, precision=precision)
-write_sections(model, ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
+Writer(fold(model)).write(ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
 print(need.total / (peak - before))
 """
 

@@ -14,9 +14,10 @@ from tiny_model import tiny_config, tiny_model
 
 from reg2rg import pipeline
 from reg2rg.errors import InputError
-from reg2rg.generation import write_sections
+from reg2rg.generation import Writer
 from reg2rg.models.checkpoints import load_model, save_model
 from reg2rg.models.config import LoraSettings
+from reg2rg.models.folding import fold
 from reg2rg.models.memory import ModelSize
 from reg2rg.models.precision import PRECISIONS, QUANTIZED, can_quantize, check_precision
 from reg2rg.models.reg2rg import Reg2RG
@@ -76,7 +77,7 @@ def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, pr
     with torch.inference_mode():
         wanted, given = (each.lang_model(ids).logits.float() for each in (exact, model))
     assert (given - wanted).norm() <= TOLERATED[precision] * wanted.norm()
-    sections = write_sections(model, inputs_of(model), max_new_tokens=6)
+    sections = Writer(fold(model)).write(inputs_of(model), max_new_tokens=6)
     assert [section.region for section in sections] == ["lung", "heart", "bone"]
 
 
@@ -106,6 +107,7 @@ PEAK = """
 import sys, torch
 from pathlib import Path
 from reg2rg.models.checkpoints import read_config, load_model
+from reg2rg.models.folding import fold
 from reg2rg.models.memory import ModelSize
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)

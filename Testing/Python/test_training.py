@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from tiny_model import tiny_model
 
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import FINDINGS, make_phantom, sample
 from reg2rg.phantom.kinds import Finding
 from reg2rg.regions import REGION_NAMES
@@ -17,7 +19,8 @@ from reg2rg.training.cases import LEVELS, SIDES, prepare_case
 from reg2rg.training.phantom_model import TEST_SEEDS
 from reg2rg.training.presets import phantom_config
 from reg2rg.training.quality import Counts, Quality, measure_quality
-from reg2rg.training.recipe import Recipe, collate_text, new_heads, train_text, train_vision
+from reg2rg.training.recipe import Recipe, new_heads, train_text, train_vision
+from reg2rg.training.texts import IGNORED, collate_texts, packed_text
 from reg2rg.training.tokenizers import train_tokenizer
 
 
@@ -47,15 +50,50 @@ def test_labels_of_tokens_lie_where_the_finding_is(config, monkeypatch, side, ha
     assert (SIDES[pleura.side], LEVELS[pleura.level]) == (side, None)
 
 
-def test_only_the_report_is_learned_not_the_prompt(config):
-    model = tiny_model()
-    samples = prepare_case(1, config).regions[:2]
-    ids, attention_mask, labels = collate_text(model, samples)
-    learned = labels >= 0
-    assert torch.equal(labels[learned], ids[learned]) and not learned[:, 0].any()
-    assert (ids[learned] < model.special.vocab_size).all()
-    assert torch.equal(learned & attention_mask.bool(), learned)
-    assert (labels == model.tokenizer.eos_token_id).sum(dim=1).tolist() == [1, 1]
+SECTIONS = [("lung", "The lungs are clear."), ("heart", "No nodule is seen.")]
+
+
+def learned_texts(model: Reg2RG, sections) -> list[str]:
+    """What is learned in each text: the words after its last token that is not."""
+    packed = packed_text(model, sections)
+    texts, words = [], []
+    for label in [*packed.labels, IGNORED]:
+        if label != IGNORED:
+            words.append(label)
+        elif words:
+            texts.append(model.tokenizer.decode(words))
+            words = []
+    return texts
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_only_the_report_is_learned_not_the_prompt(parallel):
+    model = tiny_model(slots=2, taught=False)
+    model.config = dataclasses.replace(model.config, parallel=parallel)
+    end = model.tokenizer.eos_token
+    if parallel:
+        assert [t.split() for t in learned_texts(model, SECTIONS)] == [
+            f"lung: {SECTIONS[0][1]} {end}".split(), f"heart: {SECTIONS[1][1]} {end}".split()
+        ]  # fmt: skip
+    else:
+        (text,) = learned_texts(model, SECTIONS)
+        whole = f"The region 0 is lung: {SECTIONS[0][1]} The region 1 is heart: {SECTIONS[1][1]} {end}"
+        assert text.split() == whole.split()
+
+
+def test_texts_are_taught_as_they_are_written():
+    """The logits that teach a section are those that writing it gives: alone behind its prompt, whatever is beside."""
+    model = tiny_model(slots=2, taught=False)
+    model.config = dataclasses.replace(model.config, parallel=True)
+    features = PromptFeatures(torch.randn(2, 32), torch.randn(2, 3, 32))
+    texts = collate_texts([packed_text(model, SECTIONS), packed_text(model, SECTIONS[:1])])
+    with torch.inference_mode():
+        taught = model(texts.ids, [features, features], texts.attention_mask, None, texts.positions).logits
+        packed = packed_text(model, SECTIONS)
+        for slot in range(2):
+            own = [i for i, bits in enumerate(packed.texts) if bits & (1 << slot)]
+            alone = model(torch.tensor([packed.ids])[:, own], [features]).logits[0]
+            torch.testing.assert_close(taught[0, own], alone, rtol=1e-4, atol=1e-4)
 
 
 def test_both_stages_learn():
