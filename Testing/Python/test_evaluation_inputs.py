@@ -129,7 +129,9 @@ def test_references_of_radgenome_take_the_place_of_gt(tmp_path: Path):
 
 def write_report(folder: Path, sections: dict[str, tuple[str, str, State]]) -> None:
     geometry = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0,) * 9)
-    provenance = Provenance("m", "00", "greedy", "cpu", 0, 1, "s", "r", {}, "2026-01-01T00:00:00+00:00", {}, geometry)
+    provenance = Provenance(
+        "m", "00", "greedy", "cpu", "fp32", 0, 1, "s", "r", {}, "2026-01-01T00:00:00+00:00", {}, geometry
+    )
     written = tuple(
         Section(region, recognised, region == recognised, text, (), True, False, 1.0, 0.0, state)
         for region, (recognised, text, state) in sections.items()
