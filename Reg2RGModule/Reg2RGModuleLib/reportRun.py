@@ -149,9 +149,16 @@ class ReportRun:
         self.progressed.emit(round(begin + (end - begin) * event["fraction"], 4), shown)
 
     def _onRegions(self, event):
+        """Show the regions, unless the application was so busy that the run has ended and its file moved meanwhile."""
         if self._region is None:
-            self._segmentation = regionsDisplay.loadRegions(event["file"], self._volume)
-            self.regionsFound.emit(self._segmentation)
+            try:
+                self._loadRegions(event["file"])
+            except RuntimeError:
+                return  # the event that ends the run is on its way
+
+    def _loadRegions(self, file):
+        self._segmentation = regionsDisplay.loadRegions(file, self._volume)
+        self.regionsFound.emit(self._segmentation)
 
     def _onSection(self, event):
         self._sections.append(event["section"])
@@ -162,7 +169,10 @@ class ReportRun:
             node, section = self._report, self._sections[0]
             self._end(lambda: self.regionSucceeded.emit(node, section))
             return
-        text = (Path(event["folder"]) / "report.json").read_text(encoding="utf-8")
+        folder = Path(event["folder"])
+        if self._segmentation is None:
+            self._loadRegions(folder / "regions.seg.nrrd")
+        text = (folder / "report.json").read_text(encoding="utf-8")
         node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(json.loads(text)))
         self._segmentation = None  # the report's from now on
         self._end(lambda: self.succeeded.emit(node))

@@ -11,6 +11,7 @@ from parity import small_config
 from tiny_model import tiny_model
 
 from reg2rg.models.folding import fold
+from reg2rg.models.packed_linear import PackedLinear
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.models.vision_transformer import VisionTransformer
 
@@ -56,5 +57,29 @@ def test_stems_of_one_channel_are_left_alone(stem):
     model = tiny_model(taught=False)
     vision = dataclasses.replace(model.config.vision, stem=stem)
     model.embedding_layer.vision_encoder = VisionTransformer(vision)
-    before = list(model.embedding_layer.vision_encoder.to_patch_embedding)
-    assert list(fold(model).embedding_layer.vision_encoder.to_patch_embedding) == before
+    volumes = torch.rand(2, 16, 16, 16)
+    with torch.inference_mode():
+        before = model.embedding_layer.vision_encoder.to_patch_embedding(volumes)
+        after = fold(model).embedding_layer.vision_encoder.to_patch_embedding
+        assert type(after[1]) is torch.nn.LayerNorm and after[1].elementwise_affine, "its norm keeps its weights"
+        torch.testing.assert_close(after(volumes), before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [(1,), (3, 7), (1, 130)])
+def test_packed_layers_compute_what_the_layers_do(dtype, tolerance, bias, rows):
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(48, 80, bias=bias).to(dtype)
+    x = torch.randn(*rows, 48).to(dtype)
+    with torch.inference_mode():
+        torch.testing.assert_close(PackedLinear(linear)(x), linear(x), rtol=tolerance, atol=tolerance)
+
+
+def test_folded_models_have_packed_layers_but_for_shared_words(model):
+    folded = fold(copy.deepcopy(model))
+    names = {name for name, layer in folded.named_modules() if isinstance(layer, torch.nn.Linear)}
+    assert names == set() and not model.config.language.tie_word_embeddings
+    tied = dataclasses.replace(model.config.language, tie_word_embeddings=True, lora=None)
+    folded = fold(Reg2RG(dataclasses.replace(model.config, language=tied)))
+    assert {n for n, m in folded.named_modules() if isinstance(m, torch.nn.Linear)} == {"lang_model.lm_head"}

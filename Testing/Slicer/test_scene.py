@@ -114,6 +114,7 @@ class SceneTest(unittest.TestCase):
         self.panel.parameters.inputVolume = other
         waitFor(lambda: not self.panel.run.active)
         settle()
+        self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(self.panel.sections.regions, [])
         self.panel.parameters.inputVolume = first
         settle()

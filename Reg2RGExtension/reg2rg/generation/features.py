@@ -44,7 +44,9 @@ class FeatureEncoder:
         """
         encoder, kind = self._encoder, self._encoder.weight.dtype
         # Next to a 16-bit language model vision multiplies in 16 bits, too, as the published one did when it learned.
-        with torch.autocast(encoder.fc.weight.device.type, kind, enabled=kind in (torch.float16, torch.bfloat16)):
+        with torch.autocast(
+            encoder.image_token_weight.device.type, kind, enabled=kind in (torch.float16, torch.bfloat16)
+        ):
             return self._encode(inputs, regions, cancelled)
 
     def _encode(
@@ -62,7 +64,7 @@ class FeatureEncoder:
     ) -> list[Tensor]:
         keys = [_digest(volume, encode.__name__) for volume in volumes]
         new = {key: volume for key, volume in zip(keys, volumes, strict=True) if key not in self._kept}
-        device = self._encoder.fc.weight.device
+        device = self._encoder.image_token_weight.device
         for batch in _batches(new, config, device):
             if cancelled():
                 raise Cancelled("Cancelled while the regions were encoded.")

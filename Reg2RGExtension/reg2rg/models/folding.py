@@ -1,8 +1,8 @@
-"""Folding: weights that inference can add up beforehand. Exact algebra; the model can no longer be trained or saved.
+"""Folding: what inference can work out beforehand. Exact algebra; the model can no longer be trained, saved or moved.
 
 LoRA's products are added to the layers they adapt. The patch embedding of equal channels (the published one has three
 copies of its input) becomes one of a single channel: normalising copies gives copies, so the sum over channels can be
-taken in the weights.
+taken in the weights. On the CPU, weights are laid out as their products want them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reg2rg.models.packed_linear import pack_linears
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.models.vision_transformer import Patchify, VisionTransformer
 
@@ -18,7 +19,12 @@ def fold(model: Reg2RG) -> Reg2RG:
     """The same model, changed in place, that computes the same with less. Quantized layers keep their LoRA beside."""
     if model.config.language.lora is not None and not _quantized(model.lang_model):
         model.lang_model = model.lang_model.merge_and_unload()
-    _fold_channels(model.embedding_layer.vision_encoder)
+    encoder = model.embedding_layer
+    _fold_channels(encoder.vision_encoder)
+    words = model.lang_model.get_input_embeddings().weight
+    pack_linears(model.lang_model, besides=(words,))
+    if words.dtype == torch.float32:  # next to a 16-bit language model, vision's weights change their type as they go
+        pack_linears(encoder)
     return model
 
 

@@ -48,7 +48,7 @@ class Reg2RG(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.embedding_layer.fc.weight.device
+        return self.embedding_layer.image_token_weight.device
 
     @property
     def causal_lm(self) -> nn.Module:
