@@ -65,10 +65,10 @@ def main() -> None:
         features = encoded(model, inputs)
     measure("published: generate, LoRA beside", generate, model, ids, features, whole)
     folded = fold(copy.deepcopy(model))
-    measure("generate, LoRA folded", generate, folded, ids, features, whole)
-    half = copy.deepcopy(folded)
-    half.lang_model.to(torch.bfloat16)
-    half.tie_word_embeddings()
+    measure("generate, folded", generate, folded, ids, features, whole)
+    model.lang_model.to(torch.bfloat16)
+    model.tie_word_embeddings()
+    half = fold(model)
     for name, made in (("", folded), (", bfloat16", half)):
         writer = Writer(made)
         writer.write(inputs, only=REGION_NAMES[:1], max_new_tokens=1)  # encodes; vision is not what is measured here

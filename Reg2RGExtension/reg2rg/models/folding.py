@@ -17,12 +17,12 @@ from reg2rg.models.vision_transformer import Patchify, VisionTransformer
 
 def fold(model: Reg2RG) -> Reg2RG:
     """The same model, changed in place, that computes the same with less. Quantized layers keep their LoRA beside."""
-    if model.config.language.lora is not None and not _quantized(model.lang_model):
-        model.lang_model = model.lang_model.merge_and_unload()
-    encoder = model.embedding_layer
+    encoder, words = model.embedding_layer, model.lang_model.get_input_embeddings().weight
     _fold_channels(encoder.vision_encoder)
-    words = model.lang_model.get_input_embeddings().weight
-    pack_linears(model.lang_model, besides=(words,))
+    if not _quantized(model.lang_model):
+        if model.config.language.lora is not None:
+            model.lang_model = model.lang_model.merge_and_unload()
+        pack_linears(model.lang_model, besides=(words,))
     if words.dtype == torch.float32:  # next to a 16-bit language model, vision's weights change their type as they go
         pack_linears(encoder)
     return model

@@ -29,11 +29,14 @@ def pack_linears(module: nn.Module, *, besides: tuple[nn.Parameter, ...] = ()) -
     """Replace the Linear layers inside a module, where oneDNN is there; those of the weights ``besides`` stay."""
     if not torch.backends.mkldnn.is_available():
         return
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear and _can_be_packed(child) and all(child.weight is not w for w in besides):
-                setattr(parent, name, PackedLinear(child))
+    names = [name for name, layer in module.named_modules() if _can_be_packed(layer, besides)]
+    for name in names:  # no list of layers: each is to give its memory back before the next is packed
+        parent, _, attribute = name.rpartition(".")
+        owner = module.get_submodule(parent)
+        setattr(owner, attribute, PackedLinear(getattr(owner, attribute)))
 
 
-def _can_be_packed(linear: nn.Linear) -> bool:
-    return linear.weight.device.type == "cpu" and linear.weight.dtype in _TYPES
+def _can_be_packed(layer: nn.Module, besides: tuple[nn.Parameter, ...]) -> bool:
+    if type(layer) is not nn.Linear or any(layer.weight is weight for weight in besides):
+        return False
+    return layer.weight.device.type == "cpu" and layer.weight.dtype in _TYPES
