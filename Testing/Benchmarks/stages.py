@@ -96,9 +96,7 @@ class Clock:
         return result
 
 
-def _published(
-    clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str, *, half: bool, quick: bool
-) -> None:
+def _published(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str, half: bool, quick: bool) -> None:
     import published
     import torch
     import writing
