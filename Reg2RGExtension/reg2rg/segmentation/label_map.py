@@ -58,8 +58,8 @@ class LabelMapSegmenter:
         for number, layer in enumerate(layers):
             bits_of_label = {s.value: region_bits(mapping[s.name]) for s in used if s.layer == number}
             if bits_of_label:
-                labels = sitk.GetArrayViewFromImage(_on_grid(layer, volume))
-                bits |= _translated(labels, bits_of_label)
+                on_grid = _on_grid(layer, volume)  # has a name, because the view does not keep it alive
+                bits |= _translated(sitk.GetArrayViewFromImage(on_grid), bits_of_label)
         approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
         given = frozenset(mapping[segment.name] for segment in used)
         masks = RegionMasks.from_bits(bits, given, volume, segmenter=self.name, approximate=approximate)
