@@ -113,3 +113,16 @@ def test_labels_of_any_integer_type_are_told_apart_and_no_label_stands_for_anoth
         masks = LabelMapSegmenter(tmp_path / "labels.nrrd", mapping).segment(volume)
         assert masks.boxes["heart"][0] == slice(0, 2) and masks.boxes["lung"][0] == slice(4, 6), kind
         assert masks.array("heart").sum() == masks.array("lung").sum() == 2 * array[0].size, kind
+
+
+def test_a_label_map_on_a_coarser_grid_gives_the_same_place(tmp_path: Path):
+    """Large enough that memory freed too early would be gone."""
+    volume = sitk.Image(160, 160, 160, sitk.sitkInt16)
+    coarse = sitk.Image(80, 80, 80, sitk.sitkUInt8)
+    coarse.SetSpacing((2.0, 2.0, 2.0))
+    coarse.SetOrigin((0.5, 0.5, 0.5))
+    coarse[20:40, 10:30, 30:50] = 3
+    sitk.WriteImage(coarse, str(tmp_path / "coarse.nrrd"))
+    masks = LabelMapSegmenter(tmp_path / "coarse.nrrd", {"3": "heart"}).segment(volume)
+    assert masks.boxes == {"heart": (slice(60, 100), slice(20, 60), slice(40, 80))}
+    assert masks.array("heart").sum() == 40**3
