@@ -1,6 +1,6 @@
 # make demo   a report of the sample case and a picture of its review, in out/demo
 # make test   lint and all tests
-# make bench  what the documentation says of speed and memory, in about an hour; QUICK=1 smaller, in under ten minutes
+# make bench  what the documentation says of speed and memory, in about half an hour; QUICK=1 smaller, in under ten minutes
 # All make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
 
 # The first that runs and is new enough; a name on the path alone may be a launcher without a Python behind it.
