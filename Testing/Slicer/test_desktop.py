@@ -49,6 +49,7 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
     settle(1.0)
     assert clipped(window) == []
     waitFor(lambda: not panel.run.active)
+    settle(0.3)
     for region in panel.sections.regions:
         panel.select(region)
         settle(0.05)

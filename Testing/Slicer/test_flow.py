@@ -87,7 +87,12 @@ class FlowTest(unittest.TestCase):
 
     def test_sectionsAndTheirBannerAreInSightWhileTheyAreWritten(self):
         seen = []
-        self.panel.run.sectionWritten.connect(lambda section: seen.append(self.whatIsInSight(section["region"])))
+
+        def listener(section):
+            seen.append(self.whatIsInSight(section["region"]))
+
+        self.panel.run.sectionWritten.connect(listener)
+        self.addCleanup(self.panel.run.sectionWritten.disconnect, listener)  # the panel outlives the test
         self.startSample()
         waitFor(lambda: not self.panel.run.active)
         self.assertEqual(seen, [(True, "not reviewed")] * 10)
