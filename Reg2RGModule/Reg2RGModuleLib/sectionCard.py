@@ -18,11 +18,7 @@ STATE_WORDS = {
 
 
 class SectionCard(qt.QFrame):
-    """One section. It shows what it is given and tells of clicks; it decides nothing.
-
-    Attributes:
-        editing: whether its editor is open.
-    """
+    """One section. It shows what it is given and tells of clicks; it decides nothing."""
 
     def __init__(self, region):
         qt.QFrame.__init__(self)
@@ -45,7 +41,6 @@ class SectionCard(qt.QFrame):
         self._editor.setObjectName("sectionEditor")
         self._editor.setFixedHeight(96)
         self._editor.setVisible(False)
-        self.editing = False
         self._arrange()
         self.setSelected(False)
 
@@ -61,6 +56,10 @@ class SectionCard(qt.QFrame):
         for widget in (self._warning, self._body, self._editor, self._facts):
             layout.addWidget(widget)
         self.setLayout(layout)
+
+    @property
+    def editing(self):
+        return self._editor.isVisibleTo(self)
 
     def showWaiting(self):
         """Nothing yet, while other sections are being written."""
@@ -102,7 +101,6 @@ class SectionCard(qt.QFrame):
         self.layout().setContentsMargins(14 - thick, 7 - thin, 9 - thin, 7 - thin)
 
     def beginEditing(self, text):
-        self.editing = True
         self._editor.setPlainText(text)
         self._body.setVisible(False)
         self._editor.setVisible(True)
@@ -111,7 +109,6 @@ class SectionCard(qt.QFrame):
 
     def endEditing(self):
         """Close the editor; returns its text."""
-        self.editing = False
         text = self._editor.toPlainText()
         self._editor.setVisible(False)
         self._body.setVisible(True)
