@@ -19,7 +19,7 @@ from torch import Tensor
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.segmentation.masks import RegionMasks, region_bit
+from reg2rg.segmentation.masks import Box, RegionMasks, region_bit, region_bits
 
 OUTSIDE_HU = -1024
 """What the published system writes where a region's mask is not."""
@@ -29,8 +29,6 @@ INSIDE_SHARE = 0.4
 
 BODY_BIT = 15
 """Bit that stands for the whole body among the regions' bits."""
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class _Scan:
         return self._hu[box]
 
     def mask(self, name: str) -> Slab:
-        bit = np.uint16(1 << region_bit(name))
+        bit = region_bits(name)
         return lambda box: (self._bits[box] & bit) != 0
 
     def boxes(self, threshold: float) -> dict[int, Box]:

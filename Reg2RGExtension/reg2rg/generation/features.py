@@ -42,16 +42,12 @@ class FeatureEncoder:
 
         Raises Cancelled between batches when ``cancelled()`` says yes.
         """
-        encoder, kind = self._encoder, self._encoder.weight.dtype
+        kind, device = self._encoder.weight.dtype, self._encoder.image_token_weight.device
         # Next to a 16-bit language model vision multiplies in 16 bits, too, as the published one did when it learned.
-        with torch.autocast(
-            encoder.image_token_weight.device.type, kind, enabled=kind in (torch.float16, torch.bfloat16)
-        ):
+        with torch.autocast(device.type, kind, enabled=kind in (torch.float16, torch.bfloat16)):
             return self._encode(inputs, regions, cancelled)
 
-    def _encode(
-        self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _encode(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> Encoded:
         encoder = self._encoder
         volumes = [inputs.image, *(inputs.textures[name] for name in regions)]
         image, *textures = self._tokens(volumes, encoder.encode_volumes, self._config.vision, cancelled)
