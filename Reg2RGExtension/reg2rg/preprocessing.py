@@ -9,12 +9,13 @@ doing it in another order changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 
 import numpy as np
 import SimpleITK as sitk
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reg2rg.errors import InputError
@@ -40,12 +41,38 @@ class ModelInputs:
         textures: region -> texture_size, in [-1, 1], in published order.
         masks: region -> mask_size, area averages in [0, 1].
         skipped: region -> why it was left out.
+        crops: region -> where in the volume its texture lies.
     """
 
     image: Tensor
     textures: Mapping[str, Tensor]
     masks: Mapping[str, Tensor]
     skipped: Mapping[str, str]
+    crops: Mapping[str, Crop] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where a region's texture lies in the volume.
+
+    Attributes:
+        box: the texture's part of the volume's array (z, y, x).
+        voxel_mm: size of the texture's voxels along the model's axes.
+        axes: array axis of each model axis.
+        flips: of each model axis, whether the array runs the other way.
+    """
+
+    box: Box
+    voxel_mm: tuple[float, float, float]
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+
+    def to_volume(self, values: Tensor) -> np.ndarray:
+        """Values on a grid of any size over the texture, in model axes, as an array (z, y, x) over ``box``: linear."""
+        turned = values.float().flip([axis for axis, flip in enumerate(self.flips) if flip])
+        turned = turned.permute(*(self.axes.index(axis) for axis in range(3)))
+        shape = [span.stop - span.start for span in self.box]
+        return F.interpolate(turned[None, None], shape, mode="trilinear")[0, 0].numpy()
 
 
 def prepare(
@@ -74,6 +101,7 @@ def prepare(
         textures={name: _texture(scan, name, boxes[region_bit(name)], config) for name in names},
         masks={name: scan.average(body, config.mask_size, scan.mask(name)) for name in names},
         skipped=skipped,
+        crops={name: scan.crop(boxes[region_bit(name)], config.texture_size_of(name)) for name in names},
     )
 
 
@@ -99,12 +127,19 @@ class _Scan:
         direction = np.reshape(volume.GetDirection(), (3, 3))  # columns: index axes x, y, z in LPS
         order = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
         self._axes = [2 - index for index in order]  # array axis of each model axis
+        self._spacing = volume.GetSpacing()[::-1]  # z, y, x
         towards = [-direction[0, order[0]], -direction[1, order[1]], direction[2, order[2]]]  # R, A, S
         self._flips = tuple(slice(None, None, 1 if sign > 0 else -1) for sign in towards)
 
     def in_model_axes(self, array: np.ndarray) -> np.ndarray:
         """An array (z, y, x) seen in the nearest RAS order."""
         return array.transpose(self._axes)[self._flips]
+
+    def crop(self, box: Box, size: Size) -> Crop:
+        """The crop of a box that is resized to ``size``."""
+        extents = [(box[axis].stop - box[axis].start) * self._spacing[axis] for axis in self._axes]
+        voxel_mm = tuple(extent / n for extent, n in zip(extents, size, strict=True))
+        return Crop(box, voxel_mm, tuple(self._axes), tuple(flip.step < 0 for flip in self._flips))
 
     def hu(self, box: Box) -> np.ndarray:
         return self._hu[box]
@@ -172,17 +207,17 @@ def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
-    mask = scan.mask(name)
+    mask, size = scan.mask(name), config.texture_size_of(name)
     if not config.inside_only:
-        masked = scan.average(box, config.texture_size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
+        masked = scan.average(box, size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
         return _to_unit(masked, config)
 
     def above_minimum(b: Box) -> np.ndarray:
         clamped = np.clip(scan.hu(b), config.hu_min, config.hu_max).astype(scan.hu(b).dtype, copy=False)
         return (clamped - clamped.dtype.type(config.hu_min)) * mask(b)
 
-    share = scan.average(box, config.texture_size, mask)
-    inside = scan.average(box, config.texture_size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
+    share = scan.average(box, size, mask)
+    inside = scan.average(box, size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
     return torch.where(share > INSIDE_SHARE, _to_unit(inside, config), torch.tensor(-1.0))
 
 

@@ -12,7 +12,7 @@ from reg2rg.models.special_tokens import SpecialTokens
 from reg2rg.prompting import parse_report, prompt_ids, report_text, training_ids
 from reg2rg.regions import REGION_NAMES
 
-SPECIAL = SpecialTokens(vocab_size=32000, latents=32)
+SPECIAL = SpecialTokens(vocab_size=32000, latents=32, region_length=33)
 
 
 @pytest.fixture(scope="module")

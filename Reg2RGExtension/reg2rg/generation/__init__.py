@@ -1,5 +1,6 @@
 """Generation: from prepared tensors to one section of text per region (reference A.6).
 
+    seen        what the finding head saw
     features    volumes and masks become tokens, once
     packed      prompts and texts as one sequence with one key-value cache (cache, attention)
     sampling    how a token is chosen
@@ -14,6 +15,7 @@ model that was trained so can do it (docs/speed.md).
 
 from reg2rg.generation.drafts import TextToken, WrittenSection
 from reg2rg.generation.sampling import Sampling
+from reg2rg.generation.seen import SeenFinding
 from reg2rg.generation.writer import Writer
 
-__all__ = ["Sampling", "TextToken", "Writer", "WrittenSection"]
+__all__ = ["Sampling", "SeenFinding", "TextToken", "Writer", "WrittenSection"]

@@ -9,12 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from reg2rg.errors import Cancelled
+from reg2rg.generation.seen import SeenRegion, corrected, seen_regions
 from reg2rg.models.config import ModelConfig, VisionConfig
+from reg2rg.models.cues import Cues
 from reg2rg.models.region_encoder import RegionEncoder
 from reg2rg.preprocessing import ModelInputs
 
@@ -27,6 +32,8 @@ CPU_BATCH_BYTES = 256 * 2**20
 Asked = Callable[[], bool]
 Encoded = tuple[Tensor, dict[str, Tensor]]
 """Tokens of the whole volume, and of each region by its name."""
+Said = Mapping[str, Mapping[str, bool]]
+"""Region -> label -> whether it is there: what a user corrected."""
 
 
 class FeatureEncoder:
@@ -35,48 +42,107 @@ class FeatureEncoder:
     def __init__(self, encoder: RegionEncoder, config: ModelConfig) -> None:
         self._encoder = encoder
         self._config = config
-        self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
 
-    def encode(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> Encoded:
-        """Tokens of the whole volume (latents, width), and of each region (latents + 1, width).
+    def encode(
+        self,
+        inputs: ModelInputs,
+        regions: Sequence[str],
+        cancelled: Asked,
+        said: Said = MappingProxyType({}),
+        *,
+        cues: bool = True,
+    ) -> Encoded:
+        """Tokens of the whole volume (latents, width), and of each region (latents + 1 + cues, width).
+
+        Args:
+            said: findings that the cues must tell of, whatever the finding head saw.
+            cues: tell the language model what the finding head saw; only what was said if False.
 
         Raises Cancelled between batches when ``cancelled()`` says yes.
         """
+        with self._computing():
+            (image,) = self._once([inputs.image], self._encoder.encode_volumes, self._config.vision, cancelled)
+            masks = [inputs.masks[name] for name in regions]
+            geometries = self._once(masks, self._encoder.encode_masks, self._config.mask, cancelled)
+            textures = self._regions(inputs, regions, cancelled)
+            tokens = {}
+            for name, geometry, (latents, seen) in zip(regions, geometries, textures, strict=True):
+                told = [] if seen is None else [self._told(seen.cues, said.get(name, {}), cues)]
+                tokens[name] = torch.cat([latents, geometry, *told])
+            return image, tokens
+
+    def look(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> dict[str, SeenRegion]:
+        """What the finding head sees in each region; empty without one."""
+        if self._encoder.finding_head is None:
+            return {}
+        with self._computing():
+            looked = self._regions(inputs, regions, cancelled)
+        return {name: seen for name, (_, seen) in zip(regions, looked, strict=True)}
+
+    def _computing(self) -> AbstractContextManager:
         kind, device = self._encoder.weight.dtype, self._encoder.image_token_weight.device
         # Next to a 16-bit language model vision multiplies in 16 bits, too, as the published one did when it learned.
-        with torch.autocast(device.type, kind, enabled=kind in (torch.float16, torch.bfloat16)):
-            return self._encode(inputs, regions, cancelled)
+        return torch.autocast(device.type, kind, enabled=kind in (torch.float16, torch.bfloat16))
 
-    def _encode(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> Encoded:
+    def _told(self, cues: Cues, said: Mapping[str, bool], all_cues: bool) -> Tensor:
+        """Cue tokens (cues, width) of one region; none are (0, width)."""
+        encoder, config = self._encoder.cues, self._config.findings
+        if encoder is None:
+            return self._encoder.image_token_weight[:0]
+        if not all_cues and not said:
+            return encoder.silent(1)[0]
+        return encoder(corrected(config, cues, said))[0]
+
+    def _regions(
+        self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked
+    ) -> list[tuple[Tensor, SeenRegion | None]]:
+        """Latents of regions in the language model's width, and what the finding head sees in them."""
+        textures = [inputs.textures[name] for name in regions]
+        if self._encoder.finding_head is None:
+            encoded = self._once(textures, self._encoder.encode_volumes, self._config.vision, cancelled)
+            return [(latents, None) for latents in encoded]
+        voxels = [torch.tensor(inputs.crops[name].voxel_mm) for name in regions]
+        return self._once(textures, self._look, self._config.vision, cancelled, voxels)
+
+    def _look(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, SeenRegion]]:
         encoder = self._encoder
-        volumes = [inputs.image, *(inputs.textures[name] for name in regions)]
-        image, *textures = self._tokens(volumes, encoder.encode_volumes, self._config.vision, cancelled)
-        masks = [inputs.masks[name] for name in regions]
-        geometries = self._tokens(masks, encoder.encode_masks, self._config.mask, cancelled)
-        return image, {n: torch.cat(pair) for n, *pair in zip(regions, textures, geometries, strict=True)}
+        output = encoder.look(textures, voxel_mm)
+        latents = encoder.fc(encoder.latents(textures, output.tokens))
+        grid = encoder.vision_encoder.grid(textures)
+        return list(zip(latents, seen_regions(encoder.finding_head, output, grid), strict=True))
 
-    def _tokens(
-        self, volumes: Sequence[Tensor], encode: Callable[[Tensor], Tensor], config: VisionConfig, cancelled: Asked
-    ) -> list[Tensor]:
-        keys = [_digest(volume, encode.__name__) for volume in volumes]
-        new = {key: volume for key, volume in zip(keys, volumes, strict=True) if key not in self._kept}
+    def _once(
+        self,
+        volumes: Sequence[Tensor],
+        encode: Callable[..., Sequence[Any]],
+        config: VisionConfig,
+        cancelled: Asked,
+        sizes: Sequence[Tensor] = (),
+    ) -> list[Any]:
+        """What ``encode`` makes of each volume (and its voxel sizes), computed for those alone that are new."""
+        given = list(zip(volumes, sizes, strict=True)) if sizes else [(volume,) for volume in volumes]
+        keys = [_digest(arguments, encode.__name__) for arguments in given]
+        new = {key: arguments for key, arguments in zip(keys, given, strict=True) if key not in self._kept}
         device = self._encoder.image_token_weight.device
-        for batch in _batches(new, config, device):
+        for batch in _batches({key: arguments[0] for key, arguments in new.items()}, config, device):
             if cancelled():
                 raise Cancelled("Cancelled while the regions were encoded.")
-            encoded = encode(torch.stack([new[key] for key in batch]).to(device))
+            columns = zip(*(new[key] for key in batch), strict=True)
+            encoded = encode(*(torch.stack(column).to(device) for column in columns))
             self._kept.update(zip(batch, encoded, strict=True))
         for key in keys:
             self._kept.move_to_end(key)
-        tokens = [self._kept[key] for key in keys]
+        results = [self._kept[key] for key in keys]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return tokens
+        return results
 
 
-def _digest(volume: Tensor, encoded_as: str) -> bytes:
-    digest = hashlib.blake2b(f"{encoded_as} {tuple(volume.shape)}".encode(), digest_size=16)
-    digest.update(volume.contiguous().numpy())
+def _digest(tensors: Sequence[Tensor], encoded_as: str) -> bytes:
+    digest = hashlib.blake2b(f"{encoded_as} {[tuple(t.shape) for t in tensors]}".encode(), digest_size=16)
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy())
     return digest.digest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -11,9 +12,11 @@ from torch import Tensor
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.generation.decoding import Text, decode
 from reg2rg.generation.drafts import Draft, WrittenSection
-from reg2rg.generation.features import FeatureEncoder
+from reg2rg.generation.features import FeatureEncoder, Said
 from reg2rg.generation.packed import PackedSequence, Tokens
 from reg2rg.generation.sampling import Chooser, Sampling
+from reg2rg.generation.seen import SeenFinding, SeenRegion
+from reg2rg.models.familiarity import Familiarity
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import opening_ids, prompt_ids
@@ -46,6 +49,8 @@ class Writer:
         parallel: bool = False,
         sampling: Sampling | None = None,
         max_new_tokens: int = 500,
+        said: Said = MappingProxyType({}),
+        cues: bool = True,
         on_text: Callable[[WrittenSection], None] = lambda section: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[WrittenSection]:
@@ -59,10 +64,13 @@ class Writer:
                 it was trained for.
             sampling: draw by chance; the most probable tokens if None.
             max_new_tokens: limit per text; the model's context is another.
+            said: region -> label -> whether it is there: findings that a user corrected, told as cues.
+            cues: tell the language model what the finding head saw, where the model has one.
             on_text: told of a section whenever its text has grown, and once more when it is complete.
             cancelled: asked between passes; Cancelled is raised when it says yes.
         """
-        prompts = self._prompts(inputs, only, cancelled)
+        said = self._checked(said)
+        prompts = self._prompts(inputs, only, said, cues, cancelled)
         self._run_prompts(prompts)
         wanted = set(only or inputs.textures)
         drafts = [draft for prompt in prompts for draft in self._drafts(prompt, wanted, parallel, max_new_tokens)]
@@ -71,13 +79,44 @@ class Writer:
                 draft.text.earlier = self._drawn.get(draft.text.bits, [])
         return self._write(drafts, wanted, Chooser(sampling), on_text, cancelled)
 
-    def _prompts(self, inputs: ModelInputs, only: Sequence[str], cancelled: Callable[[], bool]) -> list[_Prompt]:
+    @torch.inference_mode()
+    def findings(
+        self, inputs: ModelInputs, cancelled: Callable[[], bool] = lambda: False
+    ) -> dict[str, tuple[SeenFinding, ...]]:
+        """What the finding head sees in each region, the most probable finding first; empty without a finding head."""
+        return {name: region.findings for name, region in self._look(inputs, cancelled).items()}
+
+    @torch.inference_mode()
+    def familiarity(self, inputs: ModelInputs, cancelled: Callable[[], bool] = lambda: False) -> Familiarity | None:
+        """Whether the volume is like the training cases; None without a finding head."""
+        means = {name: region.mean for name, region in self._look(inputs, cancelled).items()}
+        return self.model.embedding_layer.familiarity(means) if means else None
+
+    def _look(self, inputs: ModelInputs, cancelled: Callable[[], bool]) -> dict[str, SeenRegion]:
+        return self._features.look(inputs, list(inputs.textures), cancelled)
+
+    def _checked(self, said: Said) -> Said:
+        """``said``, if the model can be told of it; else InputError."""
+        config = self.model.config
+        labels = config.findings.labels if config.findings and config.findings.cues else ()
+        unknown = sorted({label for of_region in said.values() for label in of_region} - set(labels))
+        if unknown:
+            raise InputError(
+                f"The model {config.name} cannot be told of {', '.join(unknown)}; "
+                f"expected {'one of ' + ', '.join(labels) if labels else 'nothing, since it takes no cues'}."
+            )
+        return said
+
+    def _prompts(
+        self, inputs: ModelInputs, only: Sequence[str], said: Said, cues: bool, cancelled: Callable[[], bool]
+    ) -> list[_Prompt]:
         """The prompts that hold the wanted regions, embedded."""
         model, config = self.model, self.model.config
         names, size = list(inputs.textures), config.regions_per_prompt
         groups = [names[i : i + size] for i in range(0, len(names), size)]
         groups = [group for group in groups if not only or set(group) & set(only)]
-        image, regions = self._features.encode(inputs, [name for group in groups for name in group], cancelled)
+        wanted = [name for group in groups for name in group]
+        image, regions = self._features.encode(inputs, wanted, cancelled, said, cues=cues)
         prompts = []
         for group in groups:
             ids = prompt_ids(model.tokenizer, model.special, len(group), instruction=config.instruction)

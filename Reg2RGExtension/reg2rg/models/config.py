@@ -28,6 +28,8 @@ class PreprocessingConfig:
         hu_min, hu_max: HU clamped to this range, which then maps onto -1 to 1.
         inside_only: average each resized texture voxel over the region's voxels alone, so that no background mixes
             into its edges. Not in the paper.
+        texture_sizes: region -> texture size, where it is not ``texture_size``: a large region whose findings are small
+            needs more voxels than a small one. Not in the paper.
     """
 
     image_size: Size = (256, 256, 64)
@@ -37,6 +39,11 @@ class PreprocessingConfig:
     hu_min: float = -1000.0
     hu_max: float = 200.0
     inside_only: bool = False
+    texture_sizes: dict[str, Size] = field(default_factory=dict)
+
+    def texture_size_of(self, region: str) -> Size:
+        """Voxels that the texture of a region is resized to."""
+        return self.texture_sizes.get(region, self.texture_size)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,10 @@ class VisionConfig:
         channels: equal copies of the one-channel input that the patch embedding expects.
         dim, depth, heads, dim_head, mlp_dim: width, blocks, attention heads, their width, width of the MLP.
         positions: "learned" (published) or "sine" (fixed, over the crop; the table has no weights then).
-        stem: "patch" (published: flatten and project) or "conv" (strided 3x3x3 convolutions down to the patch grid).
+        stem: "patch" (published: flatten and project), "conv" (strided 3x3x3 convolutions down to the patch grid) or
+            "pyramid" (the same with residual blocks at each scale, whose features the finding map is made from).
+        windows: of the "pyramid" stem, ranges of the volume's values, each clamped and stretched to a channel of its
+            own beside the volume: soft tissue takes up a hundredth of what lies between air and bone.
     """
 
     table_size: Size = (512, 512, 512)
@@ -63,6 +73,7 @@ class VisionConfig:
     dropout: float = 0.1
     positions: str = "learned"
     stem: str = "patch"
+    windows: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,35 @@ class PerceiverConfig:
     dim_head: int = 64
     ff_mult: int = 4
     positions: bool = False
+
+
+@dataclass(frozen=True)
+class FindingConfig:
+    """The finding head and the cues it gives the language model. Not in the paper.
+
+    Attributes:
+        labels: findings the head tells apart, one query each.
+        sided, levelled, sized: those of them that have a side, a level (SIDES and LEVELS of
+            reg2rg.models.finding_head) or a size.
+        dense: also a logit per finding and cell of the finest grid that the stem offers: the finding map.
+        width: of the head's queries.
+        cues: findings of a region told to the language model, one token each, behind the region's tokens; 0 tells it
+            nothing.
+        size_edges: mm; sizes between two of them have one cue.
+        temperature: divides the head's logits; fitted on validation cases.
+        familiarity: main directions kept of the training cases' tokens, region by region, to tell unlike volumes by.
+    """
+
+    labels: tuple[str, ...]
+    sided: tuple[str, ...] = ()
+    levelled: tuple[str, ...] = ()
+    sized: tuple[str, ...] = ()
+    dense: bool = True
+    width: int = 192
+    cues: int = 4
+    size_edges: tuple[float, ...] = (4, 5, 6, 7, 8, 9.5, 11, 13, 15, 17.5, 20, 23, 27, 31, 36, 42, 49, 57, 66, 77)
+    temperature: float = 1.0
+    familiarity: int = 16
 
 
 @dataclass(frozen=True)
@@ -133,6 +173,7 @@ class ModelConfig:
         parallel: trained to write each region of a prompt in a text of its own that sees the prompt alone, all at once;
             published is one text for all. Not in the paper.
         instruction: the published instruction ends the prompt; False leaves it out. Not in the paper.
+        findings: the finding head; None is published.
     """
 
     name: str = "llama2-7b"
@@ -146,6 +187,12 @@ class ModelConfig:
     regions_per_prompt: int = 10
     parallel: bool = False
     instruction: bool = True
+    findings: FindingConfig | None = None
+
+    @property
+    def region_tokens(self) -> int:
+        """Tokens of the prompt that stand for one region: texture latents, the geometry token, cues."""
+        return self.perceiver.latents + 1 + (self.findings.cues if self.findings else 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for config.json."""
@@ -164,6 +211,7 @@ _NESTED = {
     "perceiver": PerceiverConfig,
     "language": LanguageConfig,
     "lora": LoraSettings,
+    "findings": FindingConfig,
 }
 
 
@@ -178,7 +226,9 @@ def _build(cls: type, values: Any, where: str) -> Any:
     for name, value in values.items():
         if name in _NESTED and value is not None:
             value = _build(_NESTED[name], value, f"{where}.{name}")
+        elif name == "texture_sizes":
+            value = {region: tuple(size) for region, size in value.items()}
         elif isinstance(value, list):
-            value = tuple(value)
+            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
         arguments[name] = value
     return cls(**arguments)

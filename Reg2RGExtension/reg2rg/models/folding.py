@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from reg2rg.models.packed_linear import pack_linears
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.models.vision_transformer import Patchify, VisionTransformer
+from reg2rg.models.stems import Patchify
+from reg2rg.models.vision_transformer import VisionTransformer
 
 
 def fold(model: Reg2RG) -> Reg2RG:

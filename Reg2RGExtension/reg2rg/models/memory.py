@@ -107,7 +107,7 @@ def prompt_tokens(config: ModelConfig, regions: int) -> int:
     """Tokens of a prompt, with as many for its words as the published tokenizer gives them."""
     preface, instruction, between = TOKENS_OF_WORDS
     latents = config.perceiver.latents
-    return preface + latents + instruction * config.instruction + regions * (latents + 1 + between)
+    return preface + latents + instruction * config.instruction + regions * (config.region_tokens + between)
 
 
 def _prefill_bytes_per_token(config: ModelConfig, computed: int) -> int:
@@ -119,11 +119,8 @@ def _prefill_bytes_per_token(config: ModelConfig, computed: int) -> int:
 def _vision_activations(config: ModelConfig) -> int:
     """Bytes alive at once while one volume is encoded: its patches before and after their norm, float32."""
     sizes = config.preprocessing
-    return max(
-        _patches(config.vision, sizes.image_size),
-        _patches(config.vision, sizes.texture_size),
-        _patches(config.mask, sizes.mask_size),
-    )
+    volumes = (sizes.image_size, sizes.texture_size, *sizes.texture_sizes.values())
+    return max(*(_patches(config.vision, size) for size in volumes), _patches(config.mask, sizes.mask_size))
 
 
 def _patches(vision: VisionConfig, size: tuple[int, int, int]) -> int:

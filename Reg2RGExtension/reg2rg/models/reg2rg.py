@@ -21,7 +21,7 @@ class PromptFeatures:
 
     Attributes:
         image: (latents, width) tokens of the whole volume.
-        regions: (slots, latents + 1, width) tokens of each slot's region, in slot order.
+        regions: (slots, latents + 1 + cues, width) tokens of each slot's region, in slot order.
     """
 
     image: Tensor
@@ -42,7 +42,7 @@ class Reg2RG(nn.Module):
         super().__init__()
         self.config = config
         self.tokenizer: Any = None
-        self.special = SpecialTokens(config.language.vocab_size, config.perceiver.latents)
+        self.special = SpecialTokens(config.language.vocab_size, config.perceiver.latents, config.region_tokens)
         self.lang_model = build_language_model(config.language) if language_model is None else language_model
         self.embedding_layer = RegionEncoder(config, self.lang_model.get_input_embeddings().weight)
 

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.cues import CueEncoder
+from reg2rg.models.familiarity import FamiliarityCheck
+from reg2rg.models.finding_head import FindingHead, FindingOutput
 from reg2rg.models.perceiver import PerceiverResampler
 from reg2rg.models.vision_transformer import VisionTransformer
 
@@ -31,6 +34,13 @@ class RegionEncoder(nn.Module):
         self.fc = nn.Linear(config.vision.dim, width)
         self.mask_encoder = VisionTransformer(config.mask)
         self.mask_fc = nn.Linear(config.mask.dim, width)
+        self.finding_head: FindingHead | None = None
+        self.cues: CueEncoder | None = None
+        if config.findings:
+            self.finding_head = FindingHead(config.findings, config.vision.dim, self.vision_encoder.finer_widths)
+            self.familiarity = FamiliarityCheck(config.vision.dim, config.findings.familiarity)
+            if config.findings.cues:
+                self.cues = CueEncoder(config.findings, width)
 
     def latents(self, volumes: Tensor, vision_tokens: Tensor | None = None) -> Tensor:
         """Volumes (B, H, W, D) in [-1, 1] to latents (B, latents, dim), from their vision tokens if those are given."""
@@ -38,6 +48,12 @@ class RegionEncoder(nn.Module):
         if self.add_positions:
             tokens = tokens + self.vision_encoder.positions(volumes)
         return self.perceiver(tokens)
+
+    def look(self, textures: Tensor, voxel_mm: Tensor) -> FindingOutput:
+        """What the finding head sees in textures (B, H, W, D) whose voxels have these sizes (B, 3), mm."""
+        tokens, finer = self.vision_encoder.pyramid(textures)
+        size = tuple(textures.shape[1:])
+        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, size)
 
     def encode_volumes(self, volumes: Tensor) -> Tensor:
         """Volumes (B, H, W, D) in [-1, 1] to tokens (B, latents, width)."""

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 class SpecialTokens:
     """Numbering of the special tokens after a vocabulary of ``vocab_size`` words.
 
-    Order: <image>, </image>, <region>, </region>, the image's ``latents`` tokens, then ``latents`` + 1 per slot.
+    Order: <image>, </image>, <region>, </region>, the image's ``latents`` tokens, then ``region_length`` per slot:
+    texture latents, the geometry token and, where the model has any, cues.
     """
 
     vocab_size: int
     latents: int
-
-    @property
-    def region_length(self) -> int:
-        """Tokens of one region: texture latents and the geometry token."""
-        return self.latents + 1
+    region_length: int
 
     @property
     def image(self) -> list[int]:

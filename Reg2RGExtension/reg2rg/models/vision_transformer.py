@@ -5,12 +5,12 @@ Module names are those of the published checkpoint, so its tensors load by name.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reg2rg.models.config import Size, VisionConfig
 from reg2rg.models.positions import LearnedPositions, SinePositions
+from reg2rg.models.stems import PyramidStem, build_stem
 
 
 class VisionTransformer(nn.Module):
@@ -19,7 +19,7 @@ class VisionTransformer(nn.Module):
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
-        self.to_patch_embedding = nn.Sequential(*_STEMS[config.stem](config))
+        self.to_patch_embedding = build_stem(config)
         if config.positions == "sine":
             self.pos_embedding: nn.Module = SinePositions(config.dim)
         else:
@@ -37,71 +37,24 @@ class VisionTransformer(nn.Module):
         return self.pos_embedding(self.grid(volumes)).to(volumes)
 
     def forward(self, volumes: Tensor) -> Tensor:
-        tokens = self.to_patch_embedding(volumes) + self.positions(volumes)
-        return self.transformer(self.dropout(tokens))
+        return self._transformed(self.to_patch_embedding(volumes), volumes)
 
+    @property
+    def finer_widths(self) -> tuple[int, ...]:
+        """Channels of what a pyramid stem sees on finer grids than the tokens', the finest first."""
+        stem = self.to_patch_embedding[0]
+        return stem.widths[:-1] if isinstance(stem, PyramidStem) else ()
 
-class Patchify(nn.Module):
-    """(B, H, W, D) to flat patches (B, N, p1 * p2 * p3 * channels), channel fastest, all channels equal."""
+    def pyramid(self, volumes: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Tokens, and what a pyramid stem saw on finer grids, the finest first: (B, channels, H', W', D') each."""
+        if not self.finer_widths:
+            return self(volumes), []
+        stem, norm = self.to_patch_embedding
+        *finer, coarsest = stem.pyramid(volumes)
+        return self._transformed(norm(coarsest.flatten(2).transpose(1, 2)), volumes), finer
 
-    def __init__(self, patch_size: Size, channels: int) -> None:
-        super().__init__()
-        self.patch_size = patch_size
-        self.channels = channels
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        (p1, p2, p3), (b, h, w, d) = self.patch_size, volumes.shape
-        patches = volumes.reshape(b, h // p1, p1, w // p2, p2, d // p3, p3).permute(0, 1, 3, 5, 2, 4, 6)
-        patches = patches.reshape(b, -1, p1 * p2 * p3, 1)
-        return patches.expand(-1, -1, -1, self.channels).flatten(2)
-
-
-class ConvolutionalStem(nn.Module):
-    """Strided 3x3x3 convolutions down to the patch grid, beside each patch's own statistics. Not in the paper.
-
-    The statistics (mean, spread, extremes) keep what is small and dense, such as a calcification, from being averaged
-    away.
-    """
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        steps = [_halvings(size) for size in config.patch_size]
-        layers: list[nn.Module] = []
-        width = 1
-        for step in range(max(steps)):
-            next_width = config.dim // 2 ** (max(steps) - 1 - step)
-            stride = tuple(2 if step < n else 1 for n in steps)
-            layers += [nn.Conv3d(width, next_width, 3, stride, padding=1), nn.GroupNorm(1, next_width), nn.GELU()]
-            width = next_width
-        self.convolutions = nn.Sequential(*layers)
-        self.patches = Patchify(config.patch_size, 1)
-        self.statistics = nn.Linear(4, config.dim)
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        features = self.convolutions(volumes[:, None]).flatten(2).transpose(1, 2)  # (B, N, dim)
-        patches = self.patches(volumes)
-        statistics = torch.stack([patches.mean(-1), patches.std(-1), patches.amin(-1), patches.amax(-1)], dim=-1)
-        return features + self.statistics(statistics)
-
-
-def _halvings(size: int) -> int:
-    if size & (size - 1):
-        raise ValueError(f"the convolutional stem needs patch sizes that are powers of two, got {size}")
-    return size.bit_length() - 1
-
-
-def _patch_stem(config: VisionConfig) -> list[nn.Module]:
-    p1, p2, p3 = config.patch_size
-    flat = p1 * p2 * p3 * config.channels
-    patchify = Patchify(config.patch_size, config.channels)
-    return [patchify, nn.LayerNorm(flat), nn.Linear(flat, config.dim), nn.LayerNorm(config.dim)]
-
-
-def _convolutional_stem(config: VisionConfig) -> list[nn.Module]:
-    return [ConvolutionalStem(config), nn.LayerNorm(config.dim)]
-
-
-_STEMS = {"patch": _patch_stem, "conv": _convolutional_stem}
+    def _transformed(self, embedded: Tensor, volumes: Tensor) -> Tensor:
+        return self.transformer(self.dropout(embedded + self.positions(volumes)))
 
 
 class Transformer(nn.Module):

@@ -1,0 +1,77 @@
+"""Whether a volume is like those a model was trained on, by what its vision tokens look like.
+
+For each region the mean of its vision tokens is compared with those of the training cases: its Mahalanobis distance
+along their main directions, and what lies outside of these. Both are 1 on average for a training case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from reg2rg.regions import REGION_NAMES
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How far a volume is from the training cases.
+
+    Attributes:
+        distance: about 1 for a training case.
+        limit: what 99 of 100 validation cases stay below.
+    """
+
+    distance: float
+    limit: float
+
+    @property
+    def familiar(self) -> bool:
+        return self.distance <= self.limit
+
+
+class FamiliarityCheck(nn.Module):
+    """Statistics of the training cases; ``directions`` main directions a region."""
+
+    def __init__(self, dim: int, directions: int) -> None:
+        super().__init__()
+        regions = len(REGION_NAMES)
+        self.centres = _stored(torch.zeros(regions, dim))
+        self.directions = _stored(torch.zeros(regions, directions, dim))
+        self.spreads = _stored(torch.ones(regions, directions))
+        self.residuals = _stored(torch.ones(regions))
+        self.limit = _stored(torch.full((1,), 65504.0))  # the largest half: nothing is unfamiliar before it is fitted
+
+    def forward(self, means: Mapping[str, Tensor]) -> Familiarity:
+        """The volume whose regions' tokens have these means (dim)."""
+        distances = [self._distance(REGION_NAMES.index(name), mean.float()) for name, mean in means.items()]
+        return Familiarity(float(torch.stack(distances).mean()), float(self.limit))
+
+    @torch.no_grad()
+    def fit(self, training: list[Mapping[str, Tensor]], validation: list[Mapping[str, Tensor]]) -> None:
+        """Take the statistics of training cases, and the limit that 99 of 100 validation cases stay below."""
+        for index, name in enumerate(REGION_NAMES):
+            means = torch.stack([case[name] for case in training if name in case]).float()
+            centre = means.mean(dim=0)
+            _, spreads, directions = torch.linalg.svd(means - centre, full_matrices=False)
+            count = self.directions.shape[1]
+            self.centres[index], self.directions[index] = centre, directions[:count]
+            self.spreads[index] = spreads[:count] / len(means) ** 0.5
+            outside = (means - centre) - (means - centre) @ directions[:count].T @ directions[:count]
+            self.residuals[index] = outside.square().sum(dim=1).mean().sqrt()
+        distances = [self(case).distance for case in validation]
+        self.limit.fill_(float(torch.tensor(distances).quantile(0.99)))
+
+    def _distance(self, region: int, mean: Tensor) -> Tensor:
+        offset = mean - self.centres[region]
+        along = self.directions[region] @ offset
+        outside = (offset - along @ self.directions[region]).norm() / self.residuals[region].clamp(min=1e-4)
+        inside = (along / self.spreads[region].clamp(min=1e-4)).square().mean().sqrt()
+        return ((inside.square() + outside.square()) / 2).sqrt()
+
+
+def _stored(values: Tensor) -> nn.Parameter:
+    """Saved and loaded with the weights, never trained."""
+    return nn.Parameter(values, requires_grad=False)
