@@ -53,7 +53,10 @@ class FamiliarityCheck(nn.Module):
     def fit(self, training: list[Mapping[str, Tensor]], validation: list[Mapping[str, Tensor]]) -> None:
         """Take the statistics of training cases, and the limit that 99 of 100 validation cases stay below."""
         for index, name in enumerate(REGION_NAMES):
-            means = torch.stack([case[name] for case in training if name in case]).float()
+            known = [case[name].float() for case in training if name in case]
+            if len(known) <= self.directions.shape[1]:
+                continue  # too few to know what is usual: such a region counts as it was initialised, hardly at all
+            means = torch.stack(known)
             centre = means.mean(dim=0)
             _, spreads, directions = torch.linalg.svd(means - centre, full_matrices=False)
             count = self.directions.shape[1]

@@ -29,7 +29,7 @@ class FindingMap(nn.Module):
         self.logits = nn.Linear(widths[-1], findings + 1)
 
     def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
-        """Tokens (B, N, dim) of ``grid`` and finer features (B, C, h, w, d) to log-probabilities (B, F + 1, h', w', d').
+        """Log-probabilities (B, F + 1, h', w', d') from tokens (B, N, dim) and finer features (B, C, h, w, d) each.
 
         Class 0 is "no finding"; class n + 1 is finding n.
         """

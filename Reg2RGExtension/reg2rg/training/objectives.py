@@ -85,7 +85,7 @@ def head_losses(head: FindingHead, output: FindingOutput, samples: Sequence[Regi
 
 
 def map_loss(dense: Tensor, cells: Tensor) -> Tensor:
-    """Cross-entropy (B,) of a finding map's log-probabilities (B, F + 1, h, w, d) against the label of each cell (B, h, w, d)."""
+    """Cross-entropy (B,) of maps' log-probabilities (B, F + 1, h, w, d) against the label of each cell (B, h, w, d)."""
     counts = torch.zeros(len(cells), dense.shape[1])
     counts.scatter_add_(1, cells.flatten(1), torch.ones(cells.flatten(1).shape))
     weights = (FINDING_WEIGHT / counts.clamp(min=1).sqrt()).clamp(min=1)
