@@ -4,6 +4,6 @@ spots     what a spot is, and every finding's
 maps      the part of a map that is brought onto the volume's grid
 """
 
-from reg2rg.locating.spots import LocatedFinding, Spot
+from reg2rg.locating.spots import SEEN_FROM, LocatedFinding, Spot, locate, locate_findings
 
-__all__ = ["LocatedFinding", "Spot"]
+__all__ = ["SEEN_FROM", "LocatedFinding", "Spot", "locate", "locate_findings"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reg2rg.findings import Finding, Status, spot
-from reg2rg.locating import LocatedFinding
-from reg2rg.report.schema import SEEN_FROM, Location, SectionFinding
+from reg2rg.locating import SEEN_FROM, LocatedFinding
+from reg2rg.report.schema import Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
 
 LISTED_FROM = UNLIKELY_BELOW

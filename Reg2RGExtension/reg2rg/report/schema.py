@@ -12,11 +12,9 @@ import SimpleITK as sitk
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.findings import Status
+from reg2rg.locating import SEEN_FROM
 from reg2rg.regions import in_reading_order
 from reg2rg.report.stored import SCHEMA_VERSION, read, to_plain, upgraded
-
-SEEN_FROM = 0.5
-"""Probability from which the finding head sees a finding: more likely there than not."""
 
 
 class State(str, Enum):
