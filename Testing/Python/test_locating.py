@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from reg2rg.errors import Cancelled
 from reg2rg.generation import SeenFinding
-from reg2rg.locating import locate, locate_findings
+from reg2rg.locating.locate import locate, locate_findings
 from reg2rg.locating.maps import above, in_array_order
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.preprocessing import prepare, region_crop

@@ -56,6 +56,7 @@ class SectionFinding:
         size_mm: None where it is not known.
         location: where the head sees it, None if it does not.
         segment: ID of its segment in findings.seg.nrrd, None if it has none.
+        said: whether it is there by the word of the user, whom the text follows; None if they said nothing.
     """
 
     derived: ClassVar = ("source",)
@@ -69,6 +70,7 @@ class SectionFinding:
     size_mm: float | None
     location: Location | None
     segment: str | None
+    said: bool | None = None
 
     @property
     def seen(self) -> bool:
