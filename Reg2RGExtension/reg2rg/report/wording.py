@@ -78,7 +78,7 @@ def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
     if finding.probability > LIKELY_FROM and finding.text is None:
         yield f"The text does not speak of {label}; the finding detector calls it {words}."
     if finding.source == "both" and finding.side in ("left", "right"):
-        told = [f.sides for f in read_findings(section.text, section.region) if f.label == finding.label]
-        sides = frozenset().union(*told)
+        told = [f for f in read_findings(section.text, section.region) if f.label == finding.label]
+        sides = frozenset().union(*(f.sides for f in told if f.status is not Status.ABSENT))
         if sides and finding.side not in sides:
             yield f"The text says {label} on the {next(iter(sides))}; the finding detector sees it on the {finding.side}."
