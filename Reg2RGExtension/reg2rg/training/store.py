@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 import reg2rg.preprocessing
 import reg2rg.training.samples
 from reg2rg.errors import InputError
-from reg2rg.models.config import ModelConfig
+from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.regions import REGION_NAMES
 from reg2rg.scratch import staged
 from reg2rg.training.samples import RegionSample, TrainingCase, targets_of_text
@@ -78,7 +78,7 @@ class CaseStore:
             regions = []
             for region, text in told:
                 arrays = {name: file.get_tensor(f"{name}.{region}") for name in _ARRAYS if f"{name}.{region}" in names}
-                labels, sides, levels, sizes = self._targets(text, region)
+                labels, sides, levels, sizes = _targets(text, REGION_NAMES[region], self._config.findings)
                 regions.append(
                     RegionSample(
                         region=region,
@@ -116,9 +116,6 @@ class CaseStore:
     def _file(self, number: int) -> Path:
         return self.folder / f"{self._names[number]}.safetensors"
 
-    def _targets(self, text: str, region: int) -> tuple:
-        return _targets(text, REGION_NAMES[region], self._config)
-
 
 class CaseNumbers(Dataset):
     """Numbers of cases, each prepared before it is given: what a data loader's processes run."""
@@ -151,8 +148,8 @@ def _key(source: CaseSource, config: ModelConfig) -> str:
 
 
 @functools.lru_cache(maxsize=None)
-def _targets(text: str, region: str, config: ModelConfig) -> tuple:
-    return targets_of_text(text, region, config.findings)
+def _targets(text: str, region: str, findings: FindingConfig | None) -> tuple:
+    return targets_of_text(text, region, findings)
 
 
 def _read_ahead(file: Path) -> None:
