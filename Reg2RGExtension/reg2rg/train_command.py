@@ -26,6 +26,6 @@ def train(
     try:
         model = train(settings, output, device, lambda line: print(line, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
-        print("What was trained up to the last checkpoint is kept; the same command goes on from there.", file=sys.stderr)
+        print("The last checkpoint is kept; the same command goes on from there.", file=sys.stderr)
         raise
     print(model)

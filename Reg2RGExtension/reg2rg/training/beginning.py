@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from reg2rg.errors import InputError
 from reg2rg.findings import ALL_LABELS
-from reg2rg.findings.table import table
+from reg2rg.findings.table import tables
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import load_model, read_config
 from reg2rg.models.config import FindingConfig, ModelConfig
+from reg2rg.models.importing.names import assign_names
+from reg2rg.models.importing.sources import list_stored, read_blocks
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import get_region
 from reg2rg.training.config import ModelSource
@@ -37,7 +40,7 @@ def full_config(source: ModelSource, name: str) -> ModelConfig:
 
 def all_findings() -> FindingConfig:
     """A finding head for all labels there are; which of them have a side, a level or a size the reader's table says."""
-    told = {label: table().labels[label] for label in ALL_LABELS}
+    told = {label: tables().all.labels[label] for label in ALL_LABELS}
     return FindingConfig(
         labels=ALL_LABELS,
         sided=tuple(label for label, facts in told.items() if facts.sided),
@@ -71,6 +74,23 @@ def fresh_model(config: ModelConfig, source: ModelSource, tokenizer: Any, seed: 
 def started_model(source: ModelSource, device: str) -> Reg2RG:
     """The model of the folder that the source names."""
     return load_model(find_model(source.start), device, source.precision)
+
+
+def take_weights(model: Reg2RG, files: Sequence[Path]) -> None:
+    """Put the tensors of the authors' files (RadFM's names, or the published ones) into a model.
+
+    InputError if a file cannot be read or a tensor of it does not fit.
+    """
+    parameters = dict(model.named_parameters())
+    tensors = assign_names([list_stored(file) for file in files]).tensors
+    for name, stored in tensors.items():
+        if name not in parameters or parameters[name].shape != stored.shape:
+            ours = tuple(parameters[name].shape) if name in parameters else "none of that name"
+            raise InputError(f"{stored.file} holds {stored.name} of shape {stored.shape}; the model has {ours}.")
+        parameter = parameters[name]
+        with torch.no_grad():
+            blocks = [block.to(parameter) for block in read_blocks([stored])]
+            parameter.copy_(torch.cat(blocks).reshape(parameter.shape))
 
 
 def _merged(base: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:

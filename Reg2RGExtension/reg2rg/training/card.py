@@ -21,13 +21,13 @@ def write_card(config: TrainingConfig, model: Reg2RG, histories: Mapping[str, Hi
 
 **Nobody has measured how often this model is right.** {DRAFT_LABEL}
 
-- Architecture: Reg2RG (config.json), {sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters; begun
-  {f"from {config.model.start}" if config.model.start else "with fresh weights"}.
+- Architecture: Reg2RG (config.json), {sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters.
+- Begun {f"from the model {config.model.start}" if config.model.start else "with fresh weights"}.
 - Training data: {_data(config)}
 - Training, by `reg2rg train` {__version__}, seed {config.seed}:
 {chr(10).join(stages)}
 - {_calibration(config, model)}
-- Intended use: research and development. Its quality is to be measured before anything is said of it (docs/evaluation.md).
+- Intended use: research and development. Measure its quality before anything is said of it (docs/evaluation.md).
 """
 
 

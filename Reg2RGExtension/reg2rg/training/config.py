@@ -1,4 +1,4 @@
-"""A training's config: the data, the model, its stages, as a YAML file says them (Resources/Training, docs/training.md).
+"""A training's config: data, model and stages, as a YAML file says them (Resources/Training, docs/training.md).
 
 Defaults of a stage are the published recipe (reference A.7).
 """
@@ -62,6 +62,8 @@ class ModelSource:
             ``findings``, labels that are not named are all there are.
         vocabulary: entries of the tokenizer that is made from the training texts, for an architecture.
         vocabulary_cases: cases whose texts it is made from.
+        pretrained: the authors' files whose tensors are put into it, for example RadFM_vit3d.pth and
+            RadFM_perceiver_fc.pth.
         precision: of a frozen language model: fp32, or bf16.
         findings, dense, cues: switches for ablations: no finding head; no finding map; that many cues.
     """
@@ -70,6 +72,7 @@ class ModelSource:
     architecture: dict[str, Any] | None = None
     vocabulary: Count = 1000
     vocabulary_cases: Count = 400
+    pretrained: tuple[Path, ...] = ()
     precision: Literal["fp32", "bf16"] = "fp32"
     findings: bool = True
     dense: bool = True
@@ -177,4 +180,6 @@ def _check_model(model: ModelSource) -> None:
     if (model.start is None) == (model.architecture is None):
         raise InputError("config.model needs either start (a model folder) or architecture (fresh weights).")
     if model.start is not None and not (model.findings and model.dense and model.cues is None):
-        raise InputError("config.model switches off parts (findings, dense, cues), which needs architecture, not start.")
+        raise InputError(
+            "config.model switches parts off (findings, dense, cues), which needs architecture, not start."
+        )

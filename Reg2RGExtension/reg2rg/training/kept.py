@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from reg2rg.models.config import ModelConfig
 from reg2rg.models.cues import Cues
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.regions import REGION_NAMES
 from reg2rg.scratch import staged
 from reg2rg.training.objectives import KeptVision, kept_vision
 from reg2rg.training.store import CaseStore
@@ -40,6 +43,14 @@ class KeptStore:
     @torch.no_grad()
     def _look(self, number: int) -> KeptVision:
         return kept_vision(self._model, self._store[number])
+
+
+def kept_bytes(config: ModelConfig) -> int:
+    """About what the kept vision of a case with all regions takes on disk."""
+    preprocessing = config.preprocessing
+    sizes = [preprocessing.image_size, *(preprocessing.texture_size_of(region) for region in REGION_NAMES)]
+    tokens = sum(math.prod(size) // math.prod(config.vision.patch_size) for size in sizes)
+    return 2 * tokens * config.vision.dim
 
 
 def _flat(kept: KeptVision) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,12 @@ from reg2rg.volumes import read_volume
 from reg2rg.volumes.files import read_volume_file
 
 _CSV_NAMES = {"train": "train", "valid": "validation"}
-_COLUMNS = ("Volumename", "Anatomy", "Sentence")
 
 Texts = Mapping[str, Mapping[str, str]]
 """Volume -> region -> text."""
+
+Bits = Mapping[str, Sequence[tuple[str, int]]]
+"""Region -> (label, bit of the finding mask) of its findings."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,12 @@ class RadGenomeSource:
 
     Attributes:
         texts: of the regions that have a mask.
+        bits: of each volume's findings, where they have masks (reg2rg.phantom.dataset says in which form).
     """
 
     data: FolderData
     texts: Texts
+    bits: Mapping[str, Bits]
     training: tuple[str, ...]
     validation: tuple[str, ...]
     notes: tuple[str, ...]
@@ -55,12 +59,13 @@ class RadGenomeSource:
         if not usable:
             raise InputError(f"{data.folder} holds no volume with a text and a mask: {'; '.join(notes + left_out)}")
         training, validation = split_by_patient(sorted(usable), data.validation_cases)
-        return cls(data, usable, training[: data.cases], validation, (*notes, *left_out))
+        return cls(data, usable, _read_bits(data), training[: data.cases], validation, (*notes, *left_out))
 
     def fingerprint(self) -> str:
         """Of the texts and of where the folder is."""
         digest = hashlib.sha256(_reports(self.data).read_bytes())
-        digest.update(repr((self.data.folder.resolve(), self.data.split, self.data.spacing)).encode())
+        told = (self.data.folder.resolve(), self.data.split, self.data.spacing, sorted(self.bits.items()))
+        digest.update(repr(told).encode())
         return digest.hexdigest()
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
@@ -70,7 +75,10 @@ class RadGenomeSource:
             mask = _voxels(_mask_file(self.data, name, region), volume)
             arrays[region] = mask != 0  # whatever number stands for inside
         masks = RegionMasks.from_arrays(arrays, volume, segmenter="radgenome")
-        return make_case(volume, masks, self.texts[name], config)
+        findings = None
+        if config.findings and name in self.bits:
+            findings = sitk.GetImageFromArray(_voxels(_finding_file(self.data, name), volume).astype(np.uint32))
+        return make_case(volume, masks, self.texts[name], config, findings, self.bits.get(name))
 
 
 def read_texts(reports: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -81,22 +89,15 @@ def read_texts(reports: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     """
     texts: dict[str, dict[str, list[str]]] = {}
     joined, unknown = 0, Counter()
-    try:
-        with reports.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream)
-            if missing := [column for column in _COLUMNS if column not in (table.fieldnames or ())]:
-                raise InputError(f"{reports} lacks the columns {', '.join(missing)}.")
-            for row in table:
-                region, text = (row["Anatomy"] or "").strip(), " ".join((row["Sentence"] or "").split())
-                if region and region not in REGION_NAMES:
-                    unknown[region] += 1
-                elif region and text:
-                    told = texts.setdefault(row["Volumename"].strip().removesuffix(".nii.gz"), {})
-                    joined += region in told
-                    if text not in told.setdefault(region, []):
-                        told[region].append(text)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{reports} cannot be read as CSV ({error}).") from error
+    for row in _rows(reports, ("Volumename", "Anatomy", "Sentence")):
+        region, text = row["Anatomy"].strip(), " ".join(row["Sentence"].split())
+        if region and region not in REGION_NAMES:
+            unknown[region] += 1
+        elif region and text:
+            told = texts.setdefault(_volume_of(row), {})
+            joined += region in told
+            if text not in told.setdefault(region, []):
+                told[region].append(text)
     notes = [f"{joined} rows joined with another of the same volume and region"] if joined else []
     notes += [f"{count} rows of {region!r}, which is no region: left out" for region, count in unknown.items()]
     return {volume: {r: " ".join(rows) for r, rows in told.items()} for volume, told in texts.items()}, notes
@@ -117,6 +118,37 @@ def split_by_patient(volumes: Iterable[str], validation_cases: int) -> tuple[tup
     if not training:
         raise InputError(f"All {len(validation)} volumes would be validation cases; expected some to train on.")
     return training, tuple(validation)
+
+
+def _read_bits(data: FolderData) -> dict[str, dict[str, list[tuple[str, int]]]]:
+    """Bits of the findings of each volume that has a finding mask."""
+    file = data.folder / "radgenome_files" / f"{_CSV_NAMES[data.split]}_findings.csv"
+    bits: dict[str, dict[str, list[tuple[str, int]]]] = {}
+    masks = data.folder / f"{data.split}_finding_mask"
+    for mask in sorted(masks.glob("*.nii.gz")):
+        bits[mask.name.removesuffix(".nii.gz")] = {}
+    for row in _rows(file, ("Volumename", "Bit", "Anatomy", "Label")) if bits else ():
+        if not row["Bit"].isdecimal() or int(row["Bit"]) > 31:
+            raise InputError(f"{file} has the bit {row['Bit']!r}; expected 0 to 31.")
+        if _volume_of(row) in bits:
+            bits[_volume_of(row)].setdefault(row["Anatomy"], []).append((row["Label"], int(row["Bit"])))
+    return bits
+
+
+def _rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Rows of a CSV; InputError if it cannot be read or lacks one of the columns."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            table = csv.DictReader(stream, restval="")
+            if missing := [column for column in columns if column not in (table.fieldnames or ())]:
+                raise InputError(f"{file} lacks the columns {', '.join(missing)}.")
+            yield from table
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file} cannot be read as CSV ({error}).") from error
+
+
+def _volume_of(row: Mapping[str, str]) -> str:
+    return row["Volumename"].strip().removesuffix(".nii.gz")
 
 
 def _usable(data: FolderData, texts: Texts) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -155,6 +187,10 @@ def _volume_file(data: FolderData, volume: str) -> Path:
 
 def _mask_file(data: FolderData, volume: str, region: str) -> Path:
     return data.folder / f"{data.split}_region_mask" / f"seg_{volume}" / f"{region}.nii.gz"
+
+
+def _finding_file(data: FolderData, volume: str) -> Path:
+    return data.folder / f"{data.split}_finding_mask" / f"{volume}.nii.gz"
 
 
 def _read(file: Path, spacing: tuple[float, float, float] | None) -> sitk.Image:

@@ -1,12 +1,12 @@
 """A training from its config to the model folder, in a run folder that a killed training goes on from.
 
-    RUN/config.json            what is trained; another config needs another folder
-        data.txt               cases, and what was left out
-        cache/, kept/          prepared cases (unless the config names a place for them), kept vision
-        tokenizer/             made from the training texts, where the model is made from nothing
-        1-vision/, 2-text/     of each stage: checkpoints, logs (TensorBoard), and when it has ended trained.safetensors
-                               and history.json
-        losses.png, model/     the result
+RUN/config.json            what is trained; another config needs another folder
+    data.txt               cases, and what was left out
+    cache/, kept/          prepared cases (unless the config names a place for them), kept vision
+    tokenizer/             made from the training texts, where the model is made from nothing
+    1-vision/, 2-text/     of each stage: checkpoints, logs (TensorBoard), and when it has ended trained.safetensors
+                           and history.json
+    losses.png, model/     the result
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.scratch import staged
-from reg2rg.training.beginning import fresh_model, full_config, started_model
+from reg2rg.training.beginning import fresh_model, full_config, started_model, take_weights
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.card import write_card
 from reg2rg.training.config import Stage, TrainingConfig
-from reg2rg.training.kept import KeptStore
+from reg2rg.training.kept import KeptStore, kept_bytes
 from reg2rg.training.learner import Learner
 from reg2rg.training.plot import History, plot_losses
 from reg2rg.training.sources import CaseSource, open_source
-from reg2rg.training.store import CaseNumbers, CaseStore
+from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import WEIGHTS, StageTrainer, Tell, load_trained, save_trained
 
@@ -63,6 +63,7 @@ def train(config: TrainingConfig, folder: Path, device: str, tell: Tell) -> Path
     source = open_source(config.data)
     full = full_config(config.model, config.name)
     store = CaseStore(source, full, config.cache or folder / "cache")
+    _check_room(store, full, folder)
     tell(f"{len(store.training)} training and {len(store.validation)} validation cases, prepared in {store.folder}")
     _write(folder / "data.txt", _describe(source, store))
     model = _model(config, full, store, folder, device)
@@ -104,8 +105,12 @@ def _train_stage(
 
 def _model(config: TrainingConfig, full: ModelConfig, store: CaseStore, folder: Path, device: str) -> Reg2RG:
     if config.model.start is not None:
-        return started_model(config.model, device)
-    return fresh_model(full, config.model, _tokenizer(config, store, folder / "tokenizer"), config.seed).to(device)
+        model = started_model(config.model, device)
+    else:
+        tokenizer = _tokenizer(config, store, folder / "tokenizer")
+        model = fresh_model(full, config.model, tokenizer, config.seed).to(device)
+    take_weights(model, config.model.pretrained)
+    return model
 
 
 def _tokenizer(config: TrainingConfig, store: CaseStore, folder: Path) -> Any:
@@ -131,6 +136,23 @@ def _claim(folder: Path, config: TrainingConfig) -> None:
         raise InputError(f"{folder} is not empty and holds no training; give this one a folder of its own.")
     else:
         _write(stored, json.dumps(described, indent=2) + "\n")
+
+
+def _check_room(store: CaseStore, config: ModelConfig, folder: Path) -> None:
+    """InputError if the disk cannot hold the prepared cases and what a frozen vision transformer makes of them."""
+    cases = len(store.training) + len(store.validation)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    missing = cases - sum(1 for _ in store.folder.glob("*.safetensors"))
+    for what, place, needed in (
+        ("prepared cases", store.folder, missing * case_bytes(config)),
+        ("kept vision", folder, cases * kept_bytes(config)),
+    ):
+        free = shutil.disk_usage(place).free
+        if needed > free:
+            raise InputError(
+                f"{cases} cases need about {needed / 1e9:,.0f} GB for {what}, and {place} has {free / 1e9:,.0f} GB; "
+                "take fewer cases (config.data.cases), smaller sizes, or a place on another disk (config.cache, -o)."
+            )
 
 
 def _describe(source: CaseSource, store: CaseStore) -> str:

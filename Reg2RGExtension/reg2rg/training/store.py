@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.regions import REGION_NAMES
 from reg2rg.scratch import staged
-from reg2rg.training.samples import RegionSample, TrainingCase, targets_of_text
+from reg2rg.training.samples import RegionSample, TrainingCase, map_grid, targets_of_text
 from reg2rg.training.sources import CaseSource, code_hash
 
 _ARRAYS = ("texture", "mask", "voxel_mm", "cells")
@@ -135,6 +136,15 @@ def collate_numbers(numbers: Sequence[int]) -> dict[str, Tensor]:
     return {"cases": torch.tensor(numbers)}
 
 
+def case_bytes(config: ModelConfig) -> int:
+    """About what a prepared case with all regions takes on disk."""
+    preprocessing = config.preprocessing
+    sizes = [preprocessing.image_size]
+    for region in REGION_NAMES:
+        sizes += [preprocessing.texture_size_of(region), preprocessing.mask_size, map_grid(config, region)]
+    return sum(math.prod(size) for size in sizes)
+
+
 def _key(source: CaseSource, config: ModelConfig) -> str:
     """Stands for all that decides what is in a prepared case."""
     described = {
@@ -147,7 +157,7 @@ def _key(source: CaseSource, config: ModelConfig) -> str:
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _targets(text: str, region: str, findings: FindingConfig | None) -> tuple:
     return targets_of_text(text, region, findings)
 

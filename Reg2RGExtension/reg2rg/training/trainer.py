@@ -1,4 +1,4 @@
-"""One stage on the Hugging Face Trainer: AdamW, warm-up, clipping, checkpoints, resuming, early stopping are its own."""
+"""One stage on the Hugging Face Trainer: AdamW, warm-up, clipping, checkpoints, resuming, early stopping are its."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from reg2rg.errors import Reg2RGError
@@ -48,6 +48,7 @@ class StageTrainer(Trainer):
                 *([EarlyStoppingCallback(stage.patience)] if stage.patience else []),
             ],
         )
+        self.remove_callback(PrinterCallback)  # ours says it in fewer words
 
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint on if there is one; what was logged."""
@@ -148,6 +149,7 @@ def _arguments(
     config: TrainingConfig, stage: Stage, folder: Path, device: torch.device, *, validated: bool
 ) -> TrainingArguments:
     length = {"max_steps": stage.steps} if stage.steps else {"num_train_epochs": stage.epochs}
+    improving = stage.patience is not None
     schedules = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
     return TrainingArguments(
         output_dir=str(folder),
@@ -174,9 +176,9 @@ def _arguments(
         eval_steps=stage.every,
         save_steps=stage.every,
         save_total_limit=2,
-        load_best_model_at_end=stage.patience is not None,
-        metric_for_best_model="eval_loss" if stage.patience is not None else None,
-        greater_is_better=False if stage.patience is not None else None,
+        load_best_model_at_end=improving,
+        metric_for_best_model="eval_loss" if improving else None,
+        greater_is_better=False if improving else None,
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
