@@ -29,9 +29,10 @@ def plot_losses(stages: Mapping[str, History], file: Path) -> None:
         axes.set_title(title)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         if names:
-            axes.legend(title="lines: training\ndots: validation", frameon=False, fontsize=8, title_fontsize=8)
-    panels[0][0].set_ylabel("loss")
+            axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    panels[0][0].set_ylabel("loss (lines: training, dots: validation)")
     figure.tight_layout()
     figure.savefig(file, dpi=120)
     pyplot.close(figure)

@@ -58,7 +58,7 @@ class RadGenomeSource:
         usable, left_out = _usable(data, texts)
         if not usable:
             raise InputError(f"{data.folder} holds no volume with a text and a mask: {'; '.join(notes + left_out)}")
-        training, validation = split_by_patient(sorted(usable), data.validation_cases)
+        training, validation = split_by_patient(usable, data.validation_cases)
         return cls(data, usable, _read_bits(data), training[: data.cases], validation, (*notes, *left_out))
 
     def fingerprint(self) -> str:
@@ -107,7 +107,7 @@ def split_by_patient(volumes: Iterable[str], validation_cases: int) -> tuple[tup
     """Volumes for training and at least so many for validation, which share no patient: ``train_12`` of
     ``train_12_a_1``. The same every time; InputError if nothing is left for training."""
     patients: dict[str, list[str]] = {}
-    for volume in volumes:
+    for volume in sorted(volumes):
         patients.setdefault("_".join(volume.split("_")[:2]), []).append(volume)
     order = sorted(patients)
     random.Random(0).shuffle(order)

@@ -117,13 +117,18 @@ def _tokenizer(config: TrainingConfig, store: CaseStore, folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     if not folder.exists():
-        cases = CaseNumbers(store, store.training[: config.model.vocabulary_cases])
-        numbers = [int(number) for number in DataLoader(cases, batch_size=None, num_workers=config.workers)]
-        regions = [sample for number in numbers for sample in store[number].regions]
-        texts = [f"The region 0 is {REGION_NAMES[sample.region]}: {sample.text}" for sample in regions]
         with staged(folder) as staging:
-            train_tokenizer(texts, config.model.vocabulary).save_pretrained(staging)
+            make_tokenizer(store, config).save_pretrained(staging)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def make_tokenizer(store: CaseStore, config: TrainingConfig) -> Any:
+    """A tokenizer from the texts of the first training cases."""
+    cases = CaseNumbers(store, store.training[: config.model.vocabulary_cases])
+    numbers = [int(number) for number in DataLoader(cases, batch_size=None, num_workers=config.workers)]
+    regions = [sample for number in numbers for sample in store[number].regions]
+    texts = [f"The region 0 is {REGION_NAMES[sample.region]}: {sample.text}" for sample in regions]
+    return train_tokenizer(texts, config.model.vocabulary)
 
 
 def _claim(folder: Path, config: TrainingConfig) -> None:
