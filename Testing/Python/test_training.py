@@ -12,7 +12,6 @@ from torch.testing import assert_close
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import LoraSettings, ModelConfig
-from reg2rg.models.familiarity import FamiliarityCheck
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import kept as kept_module
 from reg2rg.training.beginning import fresh_model, full_config, switched, take_weights
@@ -230,17 +229,6 @@ def test_calibration_changes_probabilities_not_logits_and_knows_training_cases(m
     calibrate(model, store)
     assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
     assert float(model.embedding_layer.familiarity.limit) < 65504
-
-
-def test_familiarity_is_fitted_on_few_cases_and_without_a_region():
-    check = FamiliarityCheck(dim=8, directions=4)
-    torch.manual_seed(0)
-    centre = torch.randn(8)
-    cases = [{"lung": centre + 0.1 * torch.randn(8)} for _ in range(3)]
-    check.fit(cases, cases)
-    assert check(cases[0]).familiar
-    assert not check({"lung": centre + 3}).familiar
-    assert not check({"heart": 5 * centre}).familiar, "no training case had a heart"
 
 
 def learned_texts(model: Reg2RG, sections) -> list[str]:

@@ -51,20 +51,17 @@ class FamiliarityCheck(nn.Module):
 
     @torch.no_grad()
     def fit(self, training: list[Mapping[str, Tensor]], validation: list[Mapping[str, Tensor]]) -> None:
-        """Take the statistics of training cases, and the limit that 99 of 100 validation cases stay below.
-
-        Of a region that no training case has, nothing is familiar; a few cases have few directions.
-        """
+        """Take the statistics of training cases, and the limit that 99 of 100 validation cases stay below."""
         for index, name in enumerate(REGION_NAMES):
-            seen = [case[name] for case in training if name in case]
-            if not seen:
-                continue
-            means = torch.stack(seen).float()
+            known = [case[name].float() for case in training if name in case]
+            if len(known) <= self.directions.shape[1]:
+                continue  # too few to know what is usual: such a region counts as it was initialised, hardly at all
+            means = torch.stack(known)
             centre = means.mean(dim=0)
             _, spreads, directions = torch.linalg.svd(means - centre, full_matrices=False)
-            count = min(self.directions.shape[1], len(directions))
-            self.centres[index], self.directions[index, :count] = centre, directions[:count]
-            self.spreads[index, :count] = spreads[:count] / len(means) ** 0.5
+            count = self.directions.shape[1]
+            self.centres[index], self.directions[index] = centre, directions[:count]
+            self.spreads[index] = spreads[:count] / len(means) ** 0.5
             outside = (means - centre) - (means - centre) @ directions[:count].T @ directions[:count]
             self.residuals[index] = outside.square().sum(dim=1).mean().sqrt()
         distances = [self(case).distance for case in validation]

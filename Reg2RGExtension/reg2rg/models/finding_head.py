@@ -32,7 +32,7 @@ class FindingOutput:
         sides, levels: (B, F, 4) logits over SIDES and LEVELS.
         log_size: (B, F) natural logarithm of the size in mm.
         attention: (B, F, N) weights over the vision tokens.
-        dense: (B, F + 1, h, w, d) logits of the finding map, or None.
+        dense: (B, F + 1, h, w, d) log-probabilities of the finding map, or None.
         tokens: (B, N, dim) vision tokens that know of the map.
     """
 
@@ -59,11 +59,13 @@ class FindingHead(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.queries = nn.Parameter(torch.randn(findings, width) * width**-0.5)
         self.keys, self.values = nn.Linear(dim, width), nn.Linear(dim, width)
-        evidence = 3 + (2 if config.dense else 0)
+        evidence = 2 if config.dense else 0
         self.reading = nn.Sequential(
-            nn.Linear(2 * width + evidence, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
+            nn.Linear(2 * width + 3 + evidence, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
         )
-        self.own = nn.Parameter(torch.zeros(findings, 2 + (2 if config.dense else 0)))
+        # Where the logit and the log size begin; from the first step on the logit follows the map's evidence.
+        self.usual = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
+        self.follow = nn.Parameter(torch.tensor([3.0, 1.0][:evidence]).repeat(findings, 1))
 
     def forward(
         self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, size: Size
@@ -76,28 +78,28 @@ class FindingHead(nn.Module):
             voxel_mm: (B, 3) size of the texture's voxels, which is what makes a size in mm.
             size: voxels of the texture.
         """
-        dense, evidence, prior = None, [(voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)], 0.0
+        dense, prior, evidence = None, 0.0, tokens.new_zeros(len(tokens), len(self.queries), 0)
         if self.map is not None:
             dense = self.map(tokens, grid, finer)
             best = pooled(dense, grid).clamp(min=LEAST_LOG_PROBABILITY)  # (B, N, F + 1)
             tokens = tokens + self.told(best / 4)
             prior = best[..., 1:].transpose(1, 2)
             volume = soft_volume(dense, voxel_mm, torch.Size(size))
-            evidence += [(prior.amax(-1) / 4 + 1)[..., None], ((volume + 1).log() / 4 - 1)[..., None]]
+            evidence = torch.stack([prior.amax(-1) / 4 + 1, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
         media = self.norm(tokens)
         scores = torch.einsum("fw,bnw->bfn", self.queries.to(media.dtype), self.keys(media)) * self.config.width**-0.5
         attention = (scores.float() + prior).softmax(-1)
         read = attention.to(media.dtype) @ self.values(media)  # (B, F, width)
         queries = self.queries.expand(len(tokens), -1, -1)
-        out = self.reading(torch.cat([read, queries, *evidence], dim=-1)).float()
-        logit, log_size, sides, levels = out.split([1, 1, len(SIDES), len(LEVELS)], dim=-1)
-        own = self.own.float()
-        straight = own[:, 0] + (torch.cat(evidence[1:], dim=-1).float() * own[:, 2:]).sum(-1)
+        scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)
+        out = self.reading(torch.cat([read, queries, scale, evidence], dim=-1)).float()
+        own, sides, levels = out.split([2, len(SIDES), len(LEVELS)], dim=-1)
+        logit, log_size = (own + self.usual).unbind(-1)
         return FindingOutput(
-            logits=logit[..., 0] + straight,
+            logits=logit + (evidence * self.follow).sum(-1),
             sides=sides,
             levels=levels,
-            log_size=log_size[..., 0] + own[:, 1] + 2.5,
+            log_size=log_size,
             attention=attention,
             dense=dense,
             tokens=tokens,
@@ -106,7 +108,7 @@ class FindingHead(nn.Module):
     def maps(self, output: FindingOutput, grid: Size) -> Tensor:
         """Where each finding is seen, (B, F, h, w, d) in [0, 1]: dense probabilities, else attention, 1 at its peak."""
         if output.dense is not None:
-            return output.dense.float().softmax(1)[:, 1:]
+            return output.dense[:, 1:].exp()
         attention = output.attention / output.attention.amax(-1, keepdim=True)
         return attention.reshape(*attention.shape[:2], *grid)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.config import Stage
 from reg2rg.training.kept import KeptStore
-from reg2rg.training.objectives import KeptVision, kept_vision, text_losses, vision_losses
+from reg2rg.training.objectives import KeptVision, kept_vision, text_losses, thinned, vision_losses
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.store import CaseStore
 
@@ -62,13 +63,20 @@ class Learner(nn.Module):
     def _losses(self, numbers: Sequence[int]) -> dict[str, Tensor]:
         cases = [self._store[number] for number in numbers]
         if self._stage.kind == "vision":
-            return vision_losses(self.model, cases)
+            return self._vision_losses(cases)
         if self._kept is not None:
             kept = [self._kept[number] for number in numbers]
             return text_losses(self.model, *self._shuffled(cases, kept))
         kept = [kept_vision(self.model, case) for case in cases]
         losses = text_losses(self.model, *self._shuffled(cases, kept))
-        return losses | (vision_losses(self.model, cases) if self.model.embedding_layer.finding_head else {})
+        return losses | (self._vision_losses(cases) if self.model.embedding_layer.finding_head else {})
+
+    def _vision_losses(self, cases: Sequence[TrainingCase]) -> dict[str, Tensor]:
+        """Over some of the regions while training, over all of them else."""
+        if self.training:
+            return vision_losses(self.model, *thinned(cases, random.Random(int(torch.randint(2**31, ())))))
+        samples = [sample for case in cases for sample in case.regions]
+        return vision_losses(self.model, samples, torch.ones(len(samples)))
 
     def _shuffled(
         self, cases: Sequence[TrainingCase], kept: Sequence[KeptVision]

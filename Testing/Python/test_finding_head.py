@@ -1,0 +1,187 @@
+"""The finding head, its map, the cues it gives and the check whether a volume is like the training data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_model import tiny_model
+
+from reg2rg.errors import InputError
+from reg2rg.generation import Writer
+from reg2rg.generation.features import FeatureEncoder
+from reg2rg.generation.seen import MAPPED_FROM, corrected, cues_of
+from reg2rg.models.checkpoints import load_model, save_model
+from reg2rg.models.config import FindingConfig, ModelConfig
+from reg2rg.models.cues import CueEncoder, Cues
+from reg2rg.models.familiarity import FamiliarityCheck
+from reg2rg.models.finding_head import LEVELS, SIDES
+from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.preprocessing import Crop, ModelInputs
+
+LABELS = ("Lung nodule", "Atelectasis", "Pleural effusion")
+FINDINGS = FindingConfig(LABELS, sided=LABELS, levelled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
+
+
+def model_with(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
+    """The tiny model of the tests with a finding head of random weights."""
+    tiny = tiny_model(taught=False)
+    vision = dataclasses.replace(tiny.config.vision, stem=stem, windows=((0.0, 0.5),) if stem == "pyramid" else ())
+    torch.manual_seed(1)
+    model = Reg2RG(dataclasses.replace(tiny.config, vision=vision, findings=findings))
+    model.tokenizer = tiny.tokenizer
+    return model.eval()
+
+
+def inputs_of(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: int = 0) -> ModelInputs:
+    generator = torch.Generator().manual_seed(seed)
+    textures = {name: torch.rand(size, generator=generator) * 2 - 1 for name in regions}
+    masks = {name: torch.ones(16, 16, 16) for name in regions}
+    crop = Crop((slice(0, 16),) * 3, (3.0, 3.0, 3.0), (2, 1, 0), (False, False, False))
+    return ModelInputs(torch.zeros(16, 16, 16), textures, masks, {}, dict.fromkeys(regions, crop))
+
+
+@pytest.mark.parametrize("stem", ["pyramid", "patch"])
+def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a_map(stem):
+    seen = Writer(model_with(FINDINGS, stem)).findings(inputs_of("lung", "pleura"))
+    assert set(seen) == {"lung", "pleura"}
+    for findings in seen.values():
+        assert {finding.label for finding in findings} == set(LABELS)
+        probabilities = [finding.probability for finding in findings]
+        assert probabilities == sorted(probabilities, reverse=True) and 0 < min(probabilities) < max(probabilities) < 1
+        for finding in findings:
+            assert (finding.map is not None) == (finding.probability >= MAPPED_FROM)
+            assert finding.side in SIDES and finding.level in (LEVELS if finding.label in LABELS[:2] else (None,))
+            assert (finding.size_mm is not None) == (finding.label == "Lung nodule")
+
+
+def test_the_map_has_the_finest_cells_that_the_stem_offers():
+    fine, coarse = (Writer(model_with(FINDINGS, stem)).findings(inputs_of("lung")) for stem in ("pyramid", "patch"))
+    assert {f.map.shape for f in fine["lung"] if f.map is not None} <= {(8, 8, 8)}
+    assert {f.map.shape for f in coarse["lung"] if f.map is not None} <= {(2, 2, 2)}
+
+
+def test_without_a_dense_map_attention_shows_where_the_head_looked():
+    seen = Writer(model_with(dataclasses.replace(FINDINGS, dense=False))).findings(inputs_of("lung"))
+    for finding in seen["lung"]:
+        assert finding.map is None or (finding.map.shape == (2, 2, 2) and finding.map.max() == 1)
+
+
+def test_a_model_without_a_finding_head_sees_nothing_and_knows_no_familiarity():
+    writer, inputs = Writer(model_with(None)), inputs_of("lung")
+    assert writer.findings(inputs) == {}
+    assert writer.familiarity(inputs) is None
+    with pytest.raises(InputError, match="takes no cues"):
+        writer.write(inputs, said={"lung": {"Lung nodule": False}})
+
+
+def test_a_smaller_voxel_makes_the_head_look_anew():
+    model = model_with(FINDINGS)
+    writer, inputs = Writer(model), inputs_of("lung")
+    finer = dataclasses.replace(
+        inputs, crops={name: dataclasses.replace(crop, voxel_mm=(1.0, 1.0, 1.0)) for name, crop in inputs.crops.items()}
+    )
+    first, second = (writer.findings(given)["lung"] for given in (inputs, finer))
+    assert [f.probability for f in first] != [f.probability for f in second]
+
+
+def test_regions_of_several_texture_sizes_are_seen_in_one_report():
+    model = model_with(FINDINGS)
+    both = inputs_of("lung", "pleura")
+    mixed = dataclasses.replace(both, textures={**both.textures, "pleura": torch.zeros(16, 16, 24)})
+    assert len(Writer(model).write(mixed, max_new_tokens=4)) == 2
+    assert set(Writer(model).findings(mixed)) == {"lung", "pleura"}
+
+
+def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
+    model = model_with(dataclasses.replace(FINDINGS, temperature=1.7))
+    save_model(model, tmp_path, card="x")
+    loaded = load_model(tmp_path)
+    assert loaded.config == model.config == ModelConfig.from_dict(model.config.to_dict())
+    before, after = (Writer(m).findings(inputs_of("lung"))["lung"] for m in (model, loaded))
+    assert [f.label for f in before] == [f.label for f in after]
+    assert [f.probability for f in before] == pytest.approx([f.probability for f in after])
+
+
+def test_a_higher_temperature_makes_the_head_less_sure():
+    def least_sure(temperature: float) -> float:
+        model = model_with(dataclasses.replace(FINDINGS, temperature=temperature))
+        return min(abs(f.probability - 0.5) for f in Writer(model).findings(inputs_of("lung"))["lung"])
+
+    assert least_sure(4.0) < least_sure(1.0) < least_sure(0.25)
+
+
+def cues_with(probability: list[float], weight: list[float] | None = None) -> Cues:
+    zeros = torch.zeros(1, len(probability), dtype=torch.long)
+    return Cues(
+        torch.tensor([probability]), zeros + 1, zeros + 2, zeros + 12.0, torch.tensor([weight or [0.0] * len(LABELS)])
+    )
+
+
+def test_cues_tell_the_most_probable_findings_first_and_a_users_word_before_all():
+    encoder = CueEncoder(FINDINGS, 8)
+    told = encoder(cues_with([0.9, 0.1, 0.7]))
+    assert told.shape == (1, 2, 8)
+    assert torch.equal(told, encoder(cues_with([0.9, 0.0, 0.7])))
+    assert not torch.equal(told, encoder(cues_with([0.9, 0.0, 0.7], [0.0, 1.0, 0.0])))
+
+
+def test_only_a_likely_finding_tells_where_it_is():
+    encoder = CueEncoder(FINDINGS, 8)
+    likely, unlikely = cues_with([0.8, 0.0, 0.0]), cues_with([0.3, 0.0, 0.0])
+    elsewhere = dataclasses.replace(likely, side=likely.side + 1)
+    assert not torch.equal(encoder(likely), encoder(elsewhere))
+    assert torch.equal(encoder(unlikely), encoder(dataclasses.replace(unlikely, side=unlikely.side + 1)))
+
+
+def test_more_cues_than_findings_are_refused():
+    with pytest.raises(ValueError, match="only 3 findings"):
+        CueEncoder(dataclasses.replace(FINDINGS, cues=4), 8)
+
+
+def test_a_correction_changes_what_the_language_model_is_told():
+    model = model_with(FINDINGS)
+    texture = torch.rand(1, 16, 16, 16)
+    output = model.embedding_layer.look(texture, torch.full((1, 3), 3.0))
+    seen = cues_of(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
+    said = corrected(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
+    assert said.probability[0].tolist()[:2] == [0.0, 1.0]
+    assert said.probability[0, 2] == seen.probability[0, 2]
+    assert not torch.equal(model.embedding_layer.cues(seen), model.embedding_layer.cues(said))
+
+
+def test_cues_stand_behind_a_regions_own_tokens():
+    model, inputs = model_with(FINDINGS), inputs_of("lung")
+
+    def tokens(said: dict[str, bool], *, cues: bool = True) -> torch.Tensor:
+        encoder = FeatureEncoder(model.embedding_layer, model.config)
+        with torch.no_grad():
+            return encoder.encode(inputs, ["lung"], lambda: False, {"lung": said}, cues=cues)[1]["lung"]
+
+    told, silent = tokens({}), tokens({}, cues=False)
+    own = model.config.perceiver.latents + 1
+    assert len(told) == len(silent) == own + FINDINGS.cues
+    assert torch.equal(told[:own], silent[:own]) and not torch.equal(told[own:], silent[own:])
+    assert not torch.equal(tokens({"Lung nodule": True}), tokens({"Lung nodule": False}))
+
+
+def test_a_label_that_the_model_does_not_know_cannot_be_said():
+    with pytest.raises(InputError, match="cannot be told of Goitre; expected one of Lung nodule"):
+        Writer(model_with(FINDINGS)).write(inputs_of("lung"), said={"lung": {"Goitre": True}})
+
+
+def test_a_volume_unlike_the_training_cases_is_unfamiliar():
+    torch.manual_seed(0)
+    mixing = torch.randn(4, 24)
+
+    def case(scale: float = 1.0, shift: float = 0.0) -> dict[str, torch.Tensor]:
+        return {n: torch.randn(4) @ mixing * scale + 0.1 * torch.randn(24) + shift for n in ("lung", "heart")}
+
+    check = FamiliarityCheck(24, 4)
+    check.fit([case() for _ in range(300)], [case() for _ in range(100)])
+    distances = [check(case()).distance for _ in range(200)]
+    assert 0.7 < sum(distances) / len(distances) < 1.3
+    assert sum(check(case()).familiar for _ in range(200)) > 180
+    assert not check(case(shift=1.0)).familiar
+    assert not check(case(scale=6.0)).familiar
