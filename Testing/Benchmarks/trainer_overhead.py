@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -32,22 +33,32 @@ from reg2rg.training.store import CaseStore
 from reg2rg.training.trainer import StageTrainer
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"
-CASES, STEPS, TURNS = 16, 16, 3
+CASES, STEPS, TURNS = 12, 10, 3
 FIRST = 2
 """Steps of each turn that do not count: threads and memory are being set up."""
 
 
+@dataclass
+class Steps:
+    """Seconds, and this process's seconds of all cores, of each step: from one's end to the next one's."""
+
+    ends: list[tuple[float, float]] = field(default_factory=list)
+
+    def end(self) -> None:
+        self.ends.append((time.perf_counter(), time.process_time()))
+
+    def each(self) -> list[tuple[float, float]]:
+        return [(b[0] - a[0], b[1] - a[1]) for a, b in zip(self.ends, self.ends[1:], strict=False)][FIRST:]
+
+
 class Clock(TrainerCallback):
-    """Seconds of each step: from one's end to the next one's, so all that happens between them is in it."""
+    """All that the trainer does between two steps is in it."""
 
     def __init__(self) -> None:
-        self.ends: list[float] = []
+        self.steps = Steps()
 
     def on_step_end(self, *_, **__) -> None:
-        self.ends.append(time.perf_counter())
-
-    def seconds(self) -> list[float]:
-        return [b - a for a, b in zip(self.ends, self.ends[1:], strict=False)]
+        self.steps.end()
 
 
 def main() -> None:
@@ -57,7 +68,7 @@ def main() -> None:
     config = read_config(CONFIG)
     torch.set_num_threads(config.threads)
     full = full_config(config.model, config.name)
-    print("| stage | a step of the plain loop (s) | of the trainer (s) | overhead |\n|---|---|---|---|")
+    print("| stage | a step of the plain loop | of the trainer | overhead |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = open_source(config.data)
@@ -67,38 +78,41 @@ def main() -> None:
         model = fresh_model(full, config.model, make_tokenizer(store, config), config.seed)
         for stage in config.stages:
             loop, trainer = compare(model, stage, config, store, folder, turns)
-            print(f"| {stage.kind} | {loop:.3f} | {trainer:.3f} | {100 * (trainer / loop - 1):+.1f}% |")
+            for unit, a, b in zip(("s", "core s"), loop, trainer, strict=True):
+                print(f"| {stage.kind} | {a:.3f} {unit} | {b:.3f} {unit} | {100 * (b / a - 1):+.1f}% |")
 
 
 def compare(
     model: Reg2RG, stage: Stage, config: TrainingConfig, store: CaseStore, folder: Path, turns: int
-) -> tuple[float, float]:
-    """Median seconds of a step, in the loop and in the trainer."""
+) -> tuple[list[float], list[float]]:
+    """Medians of a step (seconds, seconds of all cores), in the loop and in the trainer."""
     stage = dataclasses.replace(stage, steps=STEPS, log_every=4, every=10 * STEPS)
     kept = KeptStore(model, store, folder / "kept") if stage.kind == "text" else None
     learner = Learner(model, stage, store, kept)
     for number in store.training:
         _ = kept[number] if kept else store[number]
-    loop: list[float] = []
-    trainer: list[float] = []
+    loop, trainer = [], []
     for turn in range(turns):
-        loop += plain_loop(learner, stage, config, store)[FIRST:]
+        loop += plain_loop(learner, stage, config, store).each()
         clock = Clock()
         hugging_face = StageTrainer(learner, store, config, stage, folder / f"{stage.kind}-{turn}", lambda line: None)
         hugging_face.add_callback(clock)
         hugging_face.train()
         learner.__dict__.pop("forward", None)  # accelerate wraps it for its precision
-        trainer += clock.seconds()[FIRST:]
-    return statistics.median(loop), statistics.median(trainer)
+        trainer += clock.steps.each()
+    return [statistics.median(part) for part in zip(*loop, strict=True)], [
+        statistics.median(part) for part in zip(*trainer, strict=True)
+    ]
 
 
-def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: CaseStore) -> list[float]:
-    """Seconds of each step."""
+def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: CaseStore) -> Steps:
+    """The same steps without the trainer."""
     parameters = list(learner.trained().values())
     optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=stage.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, stage.warmup, STEPS)
     learner.train()
-    ends = [time.perf_counter()]
+    steps = Steps()
+    steps.end()
     for step in range(STEPS):
         numbers = torch.tensor([(step * stage.batch + i) % len(store.training) for i in range(stage.batch)])
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
@@ -108,8 +122,8 @@ def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: Ca
         optimiser.step()
         schedule.step()
         optimiser.zero_grad()
-        ends.append(time.perf_counter())
-    return [b - a for a, b in zip(ends, ends[1:], strict=False)]
+        steps.end()
+    return steps
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from reg2rg.models.checkpoints import load_model, read_config, save_model
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.fresh import new_model
 from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, transformers_config
-from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.prompting import prompt_ids, training_ids
-from reg2rg.regions import REGION_NAMES
 from reg2rg.training.config import PhantomData, Stage
 from reg2rg.training.learner import Learner
 from reg2rg.training.samples import TrainingCase

@@ -1,4 +1,4 @@
-"""Training cases: from seeds, from a folder in RadGenome's layout with its quirks, and from the store that keeps them."""
+"""Training cases: from seeds, from a folder in RadGenome's layout with its quirks, and from the store of them."""
 
 from __future__ import annotations
 

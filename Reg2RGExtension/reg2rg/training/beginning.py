@@ -24,6 +24,9 @@ from reg2rg.training.settings import build
 
 _ARCHITECTURE = "config.model.architecture"
 
+_LEVELS_OF = ("lobe", "spine")
+"""Sets of levels in the reader's table of which "upper", "middle" and "lower" are a fair summary."""
+
 
 def full_config(source: ModelSource, name: str) -> ModelConfig:
     """The config of the whole model, nothing switched off: what cases are prepared for."""
@@ -44,7 +47,7 @@ def all_findings() -> FindingConfig:
     return FindingConfig(
         labels=ALL_LABELS,
         sided=tuple(label for label, facts in told.items() if facts.sided),
-        levelled=tuple(label for label, facts in told.items() if facts.levels),
+        levelled=tuple(label for label, facts in told.items() if facts.levels in _LEVELS_OF),
         sized=tuple(label for label, facts in told.items() if facts.sized),
     )
 

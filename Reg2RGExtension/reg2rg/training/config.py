@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reg2rg.errors import InputError
-from reg2rg.training.settings import Count, NotNegative, Positive, Share, build, read_yaml
+from reg2rg.training.settings import Count, Fraction, NotNegative, NotNegativeNumber, Positive, build, read_yaml
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Stage:
             there; "text" teaches all behind them to write it.
         steps, epochs: how long; one of the two.
         batch, accumulate: cases of a forward pass, and passes of a step.
-        rate, schedule, warmup, weight_decay: of AdamW; gradients are clipped at a norm of 1.
+        rate, schedule, warmup, weight_decay, beta2: of AdamW; gradients are clipped at a norm of 1.
         frozen: of a text stage: the vision transformer and the finding head stay as they are, and are computed once a
             case.
         losses: only these parts of the loss count; all if none are named. ``[map]`` is dense pre-training.
@@ -105,7 +105,8 @@ class Stage:
     rate: Positive = 5e-5
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup: NotNegative = 20
-    weight_decay: Share = 0.0
+    weight_decay: NotNegativeNumber = 0.0
+    beta2: Fraction = 0.999
     frozen: bool = True
     losses: tuple[str, ...] = ()
     every: Count = 500

@@ -25,7 +25,8 @@ class Rule:
 Count = Annotated[int, Rule("a whole number of at least 1", lambda value: value >= 1)]
 NotNegative = Annotated[int, Rule("a whole number of at least 0", lambda value: value >= 0)]
 Positive = Annotated[float, Rule("a number above 0", lambda value: value > 0)]
-Share = Annotated[float, Rule("a number of at least 0", lambda value: value >= 0)]
+NotNegativeNumber = Annotated[float, Rule("a number of at least 0", lambda value: value >= 0)]
+Fraction = Annotated[float, Rule("a number between 0 and 1", lambda value: 0 < value < 1)]
 
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", Path: "a path"}
 

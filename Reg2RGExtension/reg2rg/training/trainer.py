@@ -163,6 +163,7 @@ def _arguments(
         lr_scheduler_type=schedules[stage.schedule],
         warmup_steps=stage.warmup,
         weight_decay=stage.weight_decay,
+        adam_beta2=stage.beta2,
         max_grad_norm=1.0,
         bf16=config.precision == "bf16",
         use_cpu=device.type == "cpu",
