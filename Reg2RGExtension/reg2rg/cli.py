@@ -15,6 +15,7 @@ from reg2rg import DRAFT_LABEL, __version__
 from reg2rg.errors import Cancelled
 from reg2rg.model_commands import models
 from reg2rg.quiet import quiet_libraries
+from reg2rg.train_command import train
 
 if TYPE_CHECKING:
     from reg2rg.request import ReportRequest
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 
 app.add_typer(models)
+app.command()(train)
 
 # Typer's own name for its usage errors differs between versions; all derive from the base of this public one.
 _UsageError = typer.BadParameter.__base__

@@ -1,56 +1,234 @@
-"""The training code learns, from cases that say what they show; held-out phantoms stay held out."""
+"""What a stage trains, on what, and what is fitted behind it."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from tiny_model import tiny_model
+from tiny_model import tiny_config, tiny_model
+from torch.testing import assert_close
 
-from reg2rg.models.config import ModelConfig
+from reg2rg.errors import InputError
+from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
-from reg2rg.phantom import FINDINGS, make_phantom, sample
-from reg2rg.phantom.kinds import Finding
-from reg2rg.regions import REGION_NAMES
-from reg2rg.training import cases as cases_module
-from reg2rg.training.cases import LEVELS, SIDES, prepare_case
-from reg2rg.training.phantom_model import TEST_SEEDS
-from reg2rg.training.presets import phantom_config
-from reg2rg.training.quality import Counts, Quality, measure_quality
-from reg2rg.training.recipe import Recipe, new_heads, train_text, train_vision
+from reg2rg.training import kept as kept_module
+from reg2rg.training.beginning import fresh_model, full_config, switched, take_weights
+from reg2rg.training.calibration import calibrate, fit_temperature
+from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
+from reg2rg.training.kept import KeptStore
+from reg2rg.training.learner import Learner, shuffled, trained_parameters
+from reg2rg.training.objectives import kept_vision
+from reg2rg.training.run import make_tokenizer
+from reg2rg.training.samples import TrainingCase
+from reg2rg.training.sources import PhantomSource
+from reg2rg.training.store import CaseStore
 from reg2rg.training.texts import IGNORED, collate_texts, packed_text
-from reg2rg.training.tokenizers import train_tokenizer
+
+SECTIONS = [("lung", "The lungs are clear."), ("heart", "No nodule is seen.")]
+VISION, TEXT = Stage("vision", steps=1), Stage("text", steps=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Models this small gain nothing from a second thread, and lose much where others want the core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
-def config() -> ModelConfig:
-    return phantom_config(1000)
+def training(repository: Path) -> TrainingConfig:
+    """The smoke training, prepared in this process."""
+    return dataclasses.replace(read_config(repository / "Resources/Training/smoke.yaml"), workers=0)
 
 
-def test_a_case_says_of_each_region_what_was_planted_in_it(config):
-    phantom, case = make_phantom(3), prepare_case(3, config)
-    assert [REGION_NAMES[s.region] for s in case.regions] == list(phantom.masks.present)
-    for region in case.regions:
-        planted = [f for f in phantom.findings if f.region == REGION_NAMES[region.region]]
-        assert {FINDINGS[i] for i in np.flatnonzero(region.findings)} == {f.label for f in planted}
-        assert set(region.tokens) - {0} <= {1 + FINDINGS.index(f.label) for f in planted}
-        assert bool(planted) == bool((region.tokens > 0).any())
-        assert region.text == phantom.sections[REGION_NAMES[region.region]]
+@pytest.fixture(scope="module")
+def config(training: TrainingConfig) -> ModelConfig:
+    return full_config(training.model, training.name)
 
 
-@pytest.mark.parametrize(("side", "half"), [("right", slice(4, 8)), ("left", slice(0, 4))])
-def test_labels_of_tokens_lie_where_the_finding_is(config, monkeypatch, side, half):
-    finding = Finding("Pleural effusion", "pleura", side, None, 60.0)
-    monkeypatch.setattr(cases_module, "make_phantom", lambda seed: make_phantom(seed, findings=[finding]))
-    (pleura,) = (r for r in prepare_case(0, config).regions if REGION_NAMES[r.region] == "pleura")
-    grid = (pleura.tokens > 0).reshape(8, 6, 6)  # right-left axis first, growing to the right
-    assert grid[half].sum() > 0.9 * grid.sum() > 0
-    assert (SIDES[pleura.side], LEVELS[pleura.level]) == (side, None)
+@pytest.fixture(scope="module")
+def store(config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseStore:
+    """Two training cases and a validation case."""
+    return CaseStore(PhantomSource.of(PhantomData("phantoms", 2, 1)), config, tmp_path_factory.mktemp("cases"))
 
 
-SECTIONS = [("lung", "The lungs are clear."), ("heart", "No nodule is seen.")]
+@pytest.fixture(scope="module")
+def tokenizer(store: CaseStore, training: TrainingConfig):
+    return make_tokenizer(store, training)
+
+
+@pytest.fixture
+def model(config: ModelConfig, tokenizer) -> Reg2RG:
+    return fresh_model(config, ModelSource(architecture={}), tokenizer, seed=0).eval()
+
+
+def with_lora(config: ModelConfig) -> ModelConfig:
+    return dataclasses.replace(config, language=dataclasses.replace(config.language, lora=LoraSettings(rank=2)))
+
+
+def step(learner: Learner, cases: list[int]) -> float:
+    """One step of gradient descent; the loss before it."""
+    learner.train()
+    loss = sum(learner(torch.tensor(cases)).values())
+    loss.backward()
+    with torch.no_grad():
+        for parameter in learner.trained().values():
+            if parameter.grad is not None:
+                parameter -= 0.05 * parameter.grad
+                parameter.grad = None
+    return loss.item()
+
+
+def parts(names: set[str]) -> set[str]:
+    """The parts of the model that parameters belong to."""
+    return {"lora" if ".lora_" in name else ".".join(name.split(".")[:2]) for name in names}
+
+
+PUBLISHED = {"lora"} | {
+    f"embedding_layer.{part}"
+    for part in ("image_token_weight", "region_token_weight", "perceiver", "fc", "mask_encoder", "mask_fc")
+}
+
+
+def test_the_published_recipe_trains_what_the_published_one_trained():
+    config = dataclasses.replace(tiny_config(100, 2), language=with_lora(tiny_config(100, 2)).language)
+    trained = trained_parameters(Reg2RG(config), TEXT)
+    assert parts(set(trained)) == PUBLISHED
+    assert {name.split(".")[-4] for name in trained if ".lora_" in name} == {"q_proj", "v_proj"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (VISION, {"embedding_layer.vision_encoder", "embedding_layer.finding_head"}),
+        (TEXT, PUBLISHED | {"embedding_layer.cues"}),
+        (
+            dataclasses.replace(TEXT, frozen=False),
+            PUBLISHED | {f"embedding_layer.{part}" for part in ("cues", "vision_encoder", "finding_head")},
+        ),
+    ],
+)
+def test_a_step_changes_what_its_stage_trains_and_nothing_else(
+    stage: Stage, expected: set[str], config: ModelConfig, tokenizer, store: CaseStore, tmp_path: Path
+):
+    model = fresh_model(with_lora(config), ModelSource(architecture={}), tokenizer, seed=0)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    kept = KeptStore(model, store, tmp_path) if stage.kind == "text" and stage.frozen else None
+    learner = Learner(model, stage, store, kept)
+    for _ in range(3):  # LoRA's one half is zero, and so is the gradient of the other, before the first
+        step(learner, [0])
+    changed = {name for name, parameter in model.named_parameters() if not torch.equal(before[name], parameter)}
+    assert parts(changed) == expected
+
+
+def test_a_language_model_without_lora_is_trained_whole(model: Reg2RG):
+    trained = trained_parameters(model, TEXT)
+    language = {name for name, _ in model.named_parameters() if name.startswith("lang_model.")}
+    assert language <= set(trained)
+
+
+def test_only_the_losses_that_a_stage_names_count(model: Reg2RG, store: CaseStore):
+    learner = Learner(model, dataclasses.replace(VISION, losses=("map",)), store, None)
+    assert set(learner(torch.tensor([0, 1]))) == {"map"}
+    learner = Learner(model, dataclasses.replace(VISION, losses=("text",)), store, None)
+    with pytest.raises(InputError, match="name text; these cases have labels"):
+        learner(torch.tensor([0]))
+
+
+def test_regions_are_shuffled_with_all_that_belongs_to_them(model: Reg2RG, store: CaseStore):
+    case = store[0]
+    with torch.no_grad():
+        kept = kept_vision(model, case)
+    torch.manual_seed(1)
+    mixed, seen = shuffled(case, kept)
+    order = [sample.region for sample in mixed.regions]
+    assert sorted(order) == sorted(sample.region for sample in case.regions) and order != sorted(order)
+    for place, sample in enumerate(mixed.regions):
+        index = case.regions.index(sample)
+        assert seen.tokens[place] is kept.tokens[index]
+        assert torch.equal(seen.cues.probability[place], kept.cues.probability[index])
+
+
+def test_frozen_vision_is_computed_once_a_case(
+    model: Reg2RG, store: CaseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    computed: list[TrainingCase] = []
+
+    def counted(model: Reg2RG, case: TrainingCase):
+        computed.append(case)
+        return kept_vision(model, case)
+
+    monkeypatch.setattr(kept_module, "kept_vision", counted)
+    learner = Learner(model, TEXT, store, KeptStore(model, store, tmp_path))
+    for _ in range(2):
+        step(learner, [0, 1])
+    again = KeptStore(model, store, tmp_path)
+    assert len(computed) == 2 and again[0] and len(computed) == 2, "text leaves vision as it is"
+    with torch.no_grad():
+        expected = kept_vision(model, store[1])
+    assert torch.equal(again[1].image, expected.image)
+    assert all(torch.equal(a, b) for a, b in zip(again[1].tokens, expected.tokens, strict=True))
+    assert_close(again[1].cues.probability, expected.cues.probability)
+    with torch.no_grad():
+        model.embedding_layer.vision_encoder.transformer.layers[0][0].norm.weight += 1
+    assert KeptStore(model, store, tmp_path).folder != again.folder
+
+
+def test_dropout_is_off_in_frozen_vision_alone(model: Reg2RG, store: CaseStore):
+    learner = Learner(model, TEXT, store, None).train()
+    encoder = learner.model.embedding_layer
+    assert not encoder.vision_encoder.training and not encoder.finding_head.training and encoder.perceiver.training
+    assert Learner(model, VISION, store, None).train().model.embedding_layer.vision_encoder.training
+
+
+@pytest.mark.parametrize("cases", [1, 2])
+def test_without_a_finding_head_vision_is_taught_by_the_text(cases: int, config: ModelConfig, tokenizer, store):
+    model = fresh_model(config, ModelSource(architecture={}, findings=False), tokenizer, seed=0)
+    learner = Learner(model, dataclasses.replace(TEXT, frozen=False), store, None)
+    losses = [step(learner, list(range(cases))) for _ in range(6)]
+    assert losses[-1] < losses[0] and model.embedding_layer.finding_head is None
+
+
+def test_the_authors_files_are_taken_over(model: Reg2RG, config: ModelConfig, tokenizer, tmp_path: Path):
+    encoder = model.embedding_layer
+    torch.save(encoder.vision_encoder.state_dict(), tmp_path / "RadFM_vit3d.pth")
+    fresh = fresh_model(config, ModelSource(architecture={}), tokenizer, seed=1)
+    name = "transformer.layers.0.0.fn.to_qkv.weight"
+    ours, theirs = (m.embedding_layer.vision_encoder.get_parameter(name) for m in (fresh, model))
+    assert not torch.equal(ours, theirs)
+    take_weights(fresh, [tmp_path / "RadFM_vit3d.pth"])
+    assert torch.equal(ours, theirs)
+    torch.save({name: torch.zeros(3, 3)}, tmp_path / "other.pth")
+    with pytest.raises(InputError, match="of shape \\(3, 3\\); the model has"):
+        take_weights(fresh, [tmp_path / "other.pth"])
+
+
+def test_a_switched_off_part_leaves_the_same_model_otherwise(config: ModelConfig, tokenizer):
+    without = switched(config, ModelSource(architecture={}, cues=0))
+    assert dataclasses.replace(without.findings, cues=2) == config.findings
+    model = fresh_model(config, ModelSource(architecture={}, dense=False, cues=0), tokenizer, seed=0)
+    assert model.embedding_layer.cues is None and model.embedding_layer.finding_head.map is None
+
+
+def test_the_temperature_makes_probabilities_as_often_right_as_they_say():
+    torch.manual_seed(0)
+    true = torch.randn(4000, 3)
+    labels = (torch.rand(4000, 3) < true.sigmoid()).float()
+    assert fit_temperature(3 * true, labels) == pytest.approx(3, rel=0.1)
+    labels[:, 0] = torch.nan  # what nobody knows does not count
+    logits = torch.cat([torch.randn(4000, 1) * 50, 3 * true[:, 1:]], dim=1)
+    assert fit_temperature(logits, labels) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(true[:0], labels[:0]) == 1.0
+
+
+def test_calibration_changes_probabilities_not_logits_and_knows_training_cases(model: Reg2RG, store: CaseStore):
+    calibrate(model, store)
+    assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
+    assert float(model.embedding_layer.familiarity.limit) < 65504
 
 
 def learned_texts(model: Reg2RG, sections) -> list[str]:
@@ -67,7 +245,7 @@ def learned_texts(model: Reg2RG, sections) -> list[str]:
 
 
 @pytest.mark.parametrize("parallel", [False, True])
-def test_only_the_report_is_learned_not_the_prompt(parallel):
+def test_only_the_report_is_learned_not_the_prompt(parallel: bool):
     model = tiny_model(slots=2, taught=False)
     model.config = dataclasses.replace(model.config, parallel=parallel)
     end = model.tokenizer.eos_token
@@ -93,56 +271,11 @@ def test_texts_are_taught_as_they_are_written():
         for slot in range(2):
             own = [i for i, bits in enumerate(packed.texts) if bits & (1 << slot)]
             alone = model(torch.tensor([packed.ids])[:, own], [features]).logits[0]
-            torch.testing.assert_close(taught[0, own], alone, rtol=1e-4, atol=1e-4)
+            assert_close(taught[0, own], alone, rtol=1e-4, atol=1e-4)
 
 
-def test_both_stages_learn():
-    config = phantom_config(0)
-    cases = [prepare_case(seed, config) for seed in range(2)]
-    tokenizer = train_tokenizer([f"The region 0 is {r.text}" for case in cases for r in case.regions], 400)
-    torch.manual_seed(0)
-    model = Reg2RG(phantom_config(len(tokenizer)))
-    model.tokenizer = tokenizer
-    heads, told = new_heads(model), []
-    recipe = Recipe(vision_steps=6, text_steps=12, batch_cases=1, warmup_steps=1)
-    frozen = None
-    for stage in (train_vision, train_text):
-        before = _losses(model, heads, cases, stage)
-        stage(model, heads, cases, recipe, told.append)
-        assert _losses(model, heads, cases, stage) < 0.9 * before, stage.__name__
-        now = model.embedding_layer.vision_encoder.state_dict()["to_patch_embedding.1.weight"].clone()
-        assert frozen is None or torch.equal(frozen, now), "the second stage leaves the vision transformer as it is"
-        frozen = now
-    assert any("vision step 6/6" in line for line in told)
-
-
-def _losses(model, heads, cases, stage) -> float:
-    """The first loss that a stage reports, without training."""
-    told: list[str] = []
-    recipe = Recipe(vision_steps=1, text_steps=1, batch_cases=2, vision_rate=0.0, text_rate=0.0, warmup_steps=1)
-    stage(model, heads, cases, recipe, told.append)
-    losses = told[0].split(": ")[1].split(" (")[0].split(", ")
-    return sum(float(part.split()[1]) for part in losses)
-
-
-def test_test_phantoms_and_the_sample_are_never_trained_on():
-    training = range(2000)
-    assert not set(training) & set(TEST_SEEDS)
-    assert sample.SEED not in training and sample.SEED not in TEST_SEEDS
-
-
-def test_quality_of_a_model_that_always_writes_the_same_is_what_it_should_be():
-    model = tiny_model()
-    quality = measure_quality(model, range(9_700_000, 9_700_002))
-    sections = quality.total.sections
-    assert quality.total.recognised == 2, "it calls every region the lung; there are two cases"
-    assert quality.total.f1 == 0.0 and quality.total.false_negative > 0
-    assert sections >= 18 and quality.total.distinct_texts == 1
-    assert f"| sections | {sections} |" in quality.table()
-
-
-def test_scores_are_computed_from_counts():
-    counts = Counts(true_positive=6, false_positive=2, false_negative=4)
-    assert (counts.precision, counts.recall, counts.f1) == (0.75, 0.6, 12 / 18)
-    assert Counts().f1 == 0.0
-    assert "| Lung nodule | 10 | 0.75 | 0.60 | 0.67 |" in Quality(counts, {"Lung nodule": counts}).table()
+def test_padding_is_as_long_as_the_longest_text_of_its_batch():
+    model = tiny_model(slots=1, taught=False)
+    short, long = packed_text(model, SECTIONS[:1]), packed_text(model, [("lung", SECTIONS[0][1] * 3)])
+    assert collate_texts([short, long]).ids.shape[1] == len(long.ids) > len(short.ids)
+    assert collate_texts([short]).ids.shape[1] == len(short.ids)

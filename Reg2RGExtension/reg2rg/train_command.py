@@ -1,0 +1,31 @@
+"""``reg2rg train``: a model from a config."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; Resources/Training holds some.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of this training; given again, it goes on from there.")
+    ],
+    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Train a model on phantoms or on a folder in RadGenome's layout."""
+    from reg2rg.devices import choose_device
+    from reg2rg.training.config import read_config
+
+    settings, device = read_config(config), choose_device(device)
+    from reg2rg.training.run import train
+
+    try:
+        model = train(settings, output, device, lambda line: print(line, file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        print("The last checkpoint is kept; the same command goes on from there.", file=sys.stderr)
+        raise
+    print(model)
