@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from scipy.ndimage import binary_dilation, label
 
 from reg2rg.errors import InputError
-from reg2rg.findings import LABELS, Status, read_findings
+from reg2rg.findings import ALL_LABELS, LABELS, Status, read_findings
 from reg2rg.phantom import FINDINGS, Finding, PhantomCase, PhantomConfig, make_phantom, write_dataset
 from reg2rg.phantom.body import Build, Canvas, build_anatomy
 from reg2rg.phantom.body.surfaces import Surfaces
@@ -27,7 +27,7 @@ from reg2rg.regions import REGION_NAMES
 SEEDS = range(10)
 LOBED = {kind.label for kind in KINDS if kind.region == "lung"}
 FOCAL = ("Lung nodule", "Thyroid nodule", "Breast mass", "Lytic bone lesion", "Sclerotic bone lesion", "Liver cyst")
-READ = set(LABELS)
+READ = set(ALL_LABELS)
 """What the reader of findings knows."""
 
 
