@@ -12,6 +12,10 @@ from reg2rg.models.config import Size
 from reg2rg.models.stems import residual_block
 
 
+USUAL_LOGIT = 4.0
+"""Of "no finding" before training: most cells show nothing, which need not be learned first."""
+
+
 class FindingMap(nn.Module):
     """Vision tokens, and what the stem saw on finer grids, to probabilities per cell of the finest of them.
 
@@ -27,6 +31,8 @@ class FindingMap(nn.Module):
         self.ups = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.blocks = nn.ModuleList(residual_block(width) for width in widths[1:])
         self.logits = nn.Linear(widths[-1], findings + 1)
+        with torch.no_grad():
+            self.logits.bias[0] += USUAL_LOGIT
 
     def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
         """Log-probabilities (B, F + 1, h', w', d') from tokens (B, N, dim) and finer features (B, C, h, w, d) each.

@@ -26,7 +26,7 @@ from reg2rg.training.texts import Sections, collate_texts, packed_text
 
 BACKGROUND_WEIGHT = 0.3
 """Of a cell of the finding map that shows nothing."""
-FINDING_WEIGHT = 100.0
+FINDING_WEIGHT = 300.0
 """Of a finding of n cells each has this by n to the power of 3/4, at least 1: a small one must not drown."""
 NORMAL_SHARE = 0.35
 """Of the regions that show no finding, how many a step of vision looks at."""
