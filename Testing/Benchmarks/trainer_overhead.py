@@ -20,7 +20,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.beginning import fresh_model, full_config
@@ -30,7 +29,7 @@ from reg2rg.training.learner import Learner
 from reg2rg.training.run import make_tokenizer
 from reg2rg.training.sources import open_source
 from reg2rg.training.store import CaseStore
-from reg2rg.training.trainer import StageTrainer
+from reg2rg.training.trainer import StageTrainer, TrainerCallback
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"
 CASES, STEPS, TURNS = 12, 10, 3
@@ -107,6 +106,8 @@ def compare(
 
 def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: CaseStore) -> Steps:
     """The same steps without the trainer."""
+    from transformers import get_cosine_schedule_with_warmup
+
     parameters = list(learner.trained().values())
     optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=stage.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, stage.warmup, STEPS)
