@@ -83,7 +83,7 @@ def make_phantom(
     scanner = Scanner.draw(build, surfaces, config.population, scan)
     canvas = scanner.canvas(config.size, config.spacing)
     anatomy = build_anatomy(canvas, build, surfaces, body)
-    planted, bits = plant_findings(anatomy, wanted, seed)
+    planted, bits = plant_findings(anatomy, wanted, (seed, population, 4))
     volume = canvas.image(scanner.acquire(canvas, scan))
     masks = region_masks(anatomy, volume)
     sections = {name: write_section(name, [f for f in planted if f.region == name], words) for name in masks.present}

@@ -26,11 +26,6 @@ def paint_abdomen(anatomy: Anatomy, rng: np.random.Generator) -> None:
     anatomy.masks["abdomen"] = canvas.mask(*organs)
 
 
-def liver_parts(anatomy: Anatomy) -> np.ndarray:
-    """Centre and half axes of the liver's right lobe, (2, 3) mm."""
-    return anatomy.points["liver"]
-
-
 def _liver(anatomy: Anatomy, inside: np.ndarray, rng: np.random.Generator) -> list[Shape]:
     canvas, build = anatomy.canvas, anatomy.build
     anatomy.points["liver"] = np.array(
@@ -49,7 +44,6 @@ def _liver(anatomy: Anatomy, inside: np.ndarray, rng: np.random.Generator) -> li
         canvas.paint(canvas.tube([start, end], [5, 2]).within(inside), max(build.blood - 5, 32))
     gallbladder = canvas.ellipsoid(build.at(-34, -52, -268) + rng.uniform(-5, 5, 3), rng.uniform(12, 18, 3))
     canvas.paint(gallbladder.within(inside), 8)
-    anatomy.shapes["liver"] = lobes[0]
     return lobes
 
 

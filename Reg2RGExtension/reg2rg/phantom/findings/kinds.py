@@ -17,15 +17,19 @@ _PART: tuple[Place, ...] = ((2, None, "upper"), (3, None, "middle"), (3, None, "
 
 
 def _lobes(upper: float, middle: float, lower: float) -> tuple[Place, ...]:
-    return tuple(
-        (weight * share, side, level)
-        for side, levels in (("right", (upper, middle, lower)), ("left", (upper, 0, lower)))
-        for weight, level, share in zip(levels, ("upper", "middle", "lower"), (1, 1, 1), strict=True)
-        if weight
+    """The five lobes with these weights."""
+    places = (
+        (upper, "right", "upper"),
+        (middle, "right", "middle"),
+        (lower, "right", "lower"),
+        (upper, "left", "upper"),
+        (lower, "left", "lower"),
     )
+    return tuple(place for place in places if place[0])
 
 
 def _both(upper: float, lower: float, whole: float) -> tuple[Place, ...]:
+    """Both upper lobes, both lower lobes, both lungs with these weights."""
     places = ((upper, "both", "upper"), (lower, "both", "lower"), (whole, "both", None))
     return tuple(place for place in places if place[0])
 

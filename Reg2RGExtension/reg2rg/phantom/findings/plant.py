@@ -48,18 +48,20 @@ _PLANTERS: dict[str, Planter] = {
 """In the order of planting: what fills the pleural space takes room from what lies in the lungs."""
 
 
-def plant_findings(anatomy: Anatomy, findings: Iterable[Finding], seed: int) -> tuple[tuple[Finding, ...], np.ndarray]:
-    """Paint the findings.
+def plant_findings(
+    anatomy: Anatomy, findings: Iterable[Finding], seed: tuple[int, ...]
+) -> tuple[tuple[Finding, ...], np.ndarray]:
+    """Paint the findings, each with a generator of its own from the seed.
 
     Returns those that lie in the volume, in the order of FINDINGS, with their centres, and their bits: uint32
-    (z, y, x), bit i where finding i lies. What else is planted does not change where a finding lies.
+    (z, y, x), bit i where finding i lies.
     """
     ordered = in_order(findings)
     masks = {}
     for label, planter in _PLANTERS.items():
         for finding in ordered:
             if finding.label == label:
-                rng = np.random.default_rng((seed, FINDINGS.index(label)))
+                rng = np.random.default_rng((*seed, FINDINGS.index(label)))
                 masks[label] = planter(anatomy, finding, rng)
     bits = np.zeros(anatomy.canvas.shape, np.uint32)
     planted: list[Finding] = []
