@@ -1,6 +1,6 @@
 """What the trainer costs beside a plain loop: the same steps of the same model on the same cases, in one run.
 
-    python Testing/Benchmarks/trainer_overhead.py [--quick]
+    python Testing/Benchmarks/trainer_overhead.py [--quick] [--config FILE]
 
 The plain loop reads each case and does forward, backward, clipping, AdamW and the cosine schedule, nothing else. Loop
 and trainer take turns; what is compared is the median step, which no other program's burst decides. Cases are prepared
@@ -63,8 +63,10 @@ class Clock(TrainerCallback):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one turn each")
-    turns = 1 if parser.parse_args().quick else TURNS
-    config = read_config(CONFIG)
+    parser.add_argument("--config", type=Path, default=CONFIG, help="what is trained; the embedded model")
+    options = parser.parse_args()
+    turns = 1 if options.quick else TURNS
+    config = read_config(options.config)
     torch.set_num_threads(config.threads)
     full = full_config(config.model, config.name)
     print("| stage | a step of the plain loop | of the trainer | overhead |\n|---|---|---|---|")
