@@ -8,6 +8,14 @@ from typing import Annotated
 
 import typer
 
+from reg2rg.errors import Reg2RGError
+
+
+class Paused(Reg2RGError):
+    """A training was interrupted."""
+
+    exit_code = 130
+
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; Resources/Training holds some.")],
@@ -26,6 +34,5 @@ def train(
     try:
         model = train(settings, output, device, lambda line: print(line, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
-        print("The last checkpoint is kept; the same command goes on from there.", file=sys.stderr)
-        raise
+        raise Paused("Interrupted; the last checkpoint is kept, and the same command goes on from there.") from None
     print(model)

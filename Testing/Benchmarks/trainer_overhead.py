@@ -1,6 +1,6 @@
 """What the trainer costs beside a plain loop: the same steps of the same model on the same cases, in one run.
 
-    python Testing/Benchmarks/trainer_overhead.py [--quick]
+    python Testing/Benchmarks/trainer_overhead.py [--quick] [--config FILE]
 
 The plain loop reads each case and does forward, backward, clipping, AdamW and the cosine schedule, nothing else. Loop
 and trainer take turns; what is compared is the median step, which no other program's burst decides. Cases are prepared
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import TrainerCallback, get_cosine_schedule_with_warmup
 
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.beginning import fresh_model, full_config
@@ -30,7 +29,7 @@ from reg2rg.training.learner import Learner
 from reg2rg.training.run import make_tokenizer
 from reg2rg.training.sources import open_source
 from reg2rg.training.store import CaseStore
-from reg2rg.training.trainer import StageTrainer
+from reg2rg.training.trainer import StageTrainer, TrainerCallback
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"
 CASES, STEPS, TURNS = 12, 10, 3
@@ -64,8 +63,10 @@ class Clock(TrainerCallback):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one turn each")
-    turns = 1 if parser.parse_args().quick else TURNS
-    config = read_config(CONFIG)
+    parser.add_argument("--config", type=Path, default=CONFIG, help="what is trained; the embedded model")
+    options = parser.parse_args()
+    turns = 1 if options.quick else TURNS
+    config = read_config(options.config)
     torch.set_num_threads(config.threads)
     full = full_config(config.model, config.name)
     print("| stage | a step of the plain loop | of the trainer | overhead |\n|---|---|---|---|")
@@ -107,6 +108,8 @@ def compare(
 
 def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: CaseStore) -> Steps:
     """The same steps without the trainer."""
+    from transformers import get_cosine_schedule_with_warmup
+
     parameters = list(learner.trained().values())
     optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=stage.weight_decay, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimiser, stage.warmup, STEPS)

@@ -48,7 +48,7 @@ def started(config: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
 def trained(config: dict[str, Any], folder: Path) -> Path:
     """The run folder of a training that has ended well."""
     process = started(config, folder)
-    output, errors = process.communicate(timeout=240)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     assert output == f"{folder / 'run' / 'model'}\n"
     return folder / "run"
@@ -116,6 +116,17 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(smoke: dict[str, A
     assert load_model(again / "model").config == load_model(run / "model").config
 
 
+def test_ctrl_c_says_how_to_go_on(smoke: dict[str, Any], tmp_path: Path):
+    process = started(smoke, tmp_path)
+    wait_for(lambda: list((tmp_path / "run" / "1-vision").glob("logs/*")), process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 130 and output == "" and "Traceback" not in errors
+    assert errors.splitlines()[-1] == (
+        "reg2rg: Interrupted; the last checkpoint is kept, and the same command goes on from there."
+    )
+
+
 def test_a_training_that_no_longer_improves_ends_early_with_its_best(smoke: dict[str, Any], tmp_path: Path):
     config = copy.deepcopy(smoke)
     (stage, _) = config["stages"]
@@ -139,7 +150,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(smoke: dict[str, Any], t
 
 
 def wait_for(there: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not there():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline

@@ -12,13 +12,23 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.integrations import TensorBoardCallback
 
 from reg2rg.errors import Reg2RGError
+from reg2rg.torchvision_ops import declare_torchvision_ops
 from reg2rg.training.config import Stage, TrainingConfig
 from reg2rg.training.learner import Learner
 from reg2rg.training.store import CaseNumbers, CaseStore, collate_numbers
+
+declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
+
+from transformers import (  # noqa: E402
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.integrations import TensorBoardCallback  # noqa: E402
 
 WEIGHTS = "trained.safetensors"
 """Of a checkpoint: what the stage trains, and nothing else."""
