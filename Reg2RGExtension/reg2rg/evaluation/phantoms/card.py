@@ -64,8 +64,8 @@ def card_tables(model: Path, measured: Measured) -> str:
         [
             f"{_MEASURED} on {len(results.records)} held-out phantoms",
             "",
-            f"By `make model-card`, on the weights {model_hash(model)[:16]}. The phantoms are of other bodies and scanners "
-            'than those of training (population "held-out").',
+            f"By `make model-card`, on the weights {model_hash(model)[:16]}. The phantoms are of other bodies and "
+            'scanners than those of training (population "held-out").',
             "",
             f"- Size of the model's folder: {megabytes(model):.1f} MB (at most 30 are wanted).",
             f"- A report on 2 cores, after segmentation: {sum(seconds) / len(seconds):.1f} s on average, "

@@ -69,7 +69,7 @@ def open_model(folder: Path, parallel: bool | None = None, device: str = "cpu") 
     parallel = config.parallel if parallel is None else parallel
     asking = Asking(
         preprocessing=config.preprocessing,
-        cues=config.findings is not None and config.findings.cues > 0,
+        labels=config.findings.labels if config.findings and config.findings.cues else (),
         parallel=parallel,
         max_new_tokens=MAX_NEW_TOKENS * (1 if parallel else config.regions_per_prompt),
     )

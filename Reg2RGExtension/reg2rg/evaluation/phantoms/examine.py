@@ -19,8 +19,8 @@ from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import Crop, ModelInputs, prepare
 from reg2rg.segmentation.masks import RegionMasks
 
-ADDED = 3
-"""Regions of a case in which a finding that is not there is claimed by the user."""
+CLAIMED = 3
+"""Sections of a case written again with a finding claimed that is not there."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Asking:
 
     Attributes:
         preprocessing: the model's.
-        cues: it takes cues, so it is asked without them and corrected, too.
+        labels: those that it takes cues of; if there are any it is asked without cues and corrected, too.
         parallel: as for Writer.write.
         max_new_tokens: limit of a text.
     """
 
     preprocessing: PreprocessingConfig
-    cues: bool
+    labels: tuple[str, ...]
     parallel: bool
     max_new_tokens: int
 
@@ -65,10 +65,10 @@ def _examine(
 ) -> CaseRecord:
     how = {"parallel": asking.parallel, "max_new_tokens": asking.max_new_tokens}
     written = writer.write(inputs, **how)
-    silent = {s.region: s.text for s in writer.write(inputs, cues=False, **how)} if asking.cues else {}
+    silent = {s.region: s.text for s in writer.write(inputs, cues=False, **how)} if asking.labels else {}
     looked, familiarity = writer.findings(inputs), writer.familiarity(inputs)
     texts = {section.region: section.text for section in written}
-    corrections = _corrections(writer, inputs, how, texts, planted, name) if asking.cues and references else {}
+    corrections = _corrections(writer, asking, inputs, how, texts, planted, name) if references else {}
     sections = []
     for section in written:
         region = section.region
@@ -94,17 +94,26 @@ def _examine(
 
 
 def _corrections(
-    writer: Writer, inputs: ModelInputs, how: Mapping, texts: Mapping[str, str], planted: Sequence[Planted], name: str
+    writer: Writer,
+    asking: Asking,
+    inputs: ModelInputs,
+    how: Mapping,
+    texts: Mapping[str, str],
+    planted: Sequence[Planted],
+    name: str,
 ) -> dict[str, list[Correction]]:
     """One right statement of each section rejected, and findings claimed that are neither there nor stated."""
     draw = random.Random(name)
-    there = {region: {f.label for f in planted if f.region == region} for region in texts}
-    stated = {region: set(read_statements(text, region)) for region, text in texts.items()}
-    rejected = {region: _one_of(there[region] & stated[region], draw) for region in texts}
-    claimed = {region: _one_of(set(LABELS_OF[region]) - there[region] - stated[region], draw) for region in texts}
-    chosen = draw.sample(sorted(region for region, label in claimed.items() if label), k=len(texts))[:ADDED]
+    rejected, claimed = {}, {}
+    for region, text in texts.items():
+        there = {finding.label for finding in planted if finding.region == region}
+        stated, known = set(read_statements(text, region)), set(LABELS_OF[region]) & set(asking.labels)
+        rejected[region] = _one_of(known & there & stated, draw)
+        claimed[region] = _one_of(known - there - stated, draw)
+    possible = sorted(region for region, label in claimed.items() if label)
+    claimed = {region: claimed[region] for region in draw.sample(possible, min(CLAIMED, len(possible)))}
     corrections: dict[str, list[Correction]] = {region: [] for region in texts}
-    for labels, present in ((rejected, False), ({region: claimed[region] for region in chosen}, True)):
+    for labels, present in ((rejected, False), (claimed, True)):
         said = {region: {label: present} for region, label in labels.items() if label}
         if said:
             for section in writer.write(inputs, only=list(said), said=said, **how):

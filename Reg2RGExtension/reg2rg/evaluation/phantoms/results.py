@@ -91,8 +91,8 @@ class Results:
         caption = (
             f"{len(self.records)} held-out phantoms, seeds {self.records[0].name} to {self.records[-1].name}; 95% "
             "intervals from resampling cases. Findings: planted ones of 8 mm and more or of no size, read from the "
-            "text by reg2rg.findings.read_findings; every false alarm counts, whatever its size. Side, lobe or level, and "
-            "size: of right findings, where there is one and the phantom's own report tells it. Head: what it gives a "
+            "text by reg2rg.findings.read_findings; every false alarm counts, whatever its size. Side, lobe or level, "
+            "and size: of right findings, where there is one and the phantom's own report tells it. Head: what it gives a "
             "probability of at least 0.5. Agreement: of each label in the region it belongs to."
         )
         return Table("headline", "Headline", caption, ("measure", "value", "of", "goal", "reached"), tuple(rows))

@@ -69,8 +69,8 @@ def pointing_table(records: Sequence[CaseRecord]) -> Table:
         rows += [(name, *_pointing_cells(group)) for name, group in groups if group]
     caption = (
         "All planted findings, detected or not; the maximum is that of the finding's map on the volume's grid. Hit: it "
-        "is a voxel of the planted finding. Chance: a random voxel of the region would be one. Without a map, where the "
-        "head gives the finding less than 5%, nothing is hit. Focal: " + ", ".join(sorted(FOCAL)) + "."
+        "is a voxel of the planted finding. Chance: a random voxel of the region would be one. Without a map, where "
+        "the head gives the finding less than 5%, nothing is hit. Focal: " + ", ".join(sorted(FOCAL)) + "."
     )
     columns = ("findings", "planted", "hit", "within 5 mm", "hit, where there is a map", "chance")
     return Table("pointing", "Pointing", caption, columns, tuple(rows))
