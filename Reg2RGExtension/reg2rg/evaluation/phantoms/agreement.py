@@ -18,8 +18,7 @@ SLACK = 0.005
 def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
     """Both as ``Results.as_dict`` gives them: a table of the headline numbers, and whether all agree.
 
-    The standard error of each comes from its interval, but is not taken for smaller than a share of so many units could
-    have: all of 20 right does not mean that 100 of 100 would be.
+    Where all cases are alike the number of units says how sure that is: 20 of 20 does not mean 100 of 100.
     """
     rows: list[tuple[Cell, ...]] = []
     for name, before in stored["measures"].items():
@@ -47,7 +46,8 @@ def _unknown(measure: Mapping[str, float]) -> bool:
 
 
 def _error(measure: Mapping[str, float]) -> float:
+    """Standard error: from the interval, or where all cases are alike that of a share of so many units."""
     resampled = (measure["high"] - measure["low"]) / (2 * 1.96)
     units = measure["units"] + 4
     share = (min(max(measure["value"], 0.0), 1.0) * measure["units"] + 2) / units
-    return max(resampled, math.sqrt(share * (1 - share) / units))
+    return resampled or math.sqrt(share * (1 - share) / units)

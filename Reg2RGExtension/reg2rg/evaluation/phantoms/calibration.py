@@ -86,6 +86,7 @@ def reliability_plot(values: Sequence[Probability]) -> bytes:
     above.legend(frameon=False, loc="upper left")
     below.bar([row[0] for row in rows], [row[2] for row in rows], 1 / BINS, align="edge", color="#2f6db5", ec="white")
     below.set(xlabel="probability given", ylabel="how often", yscale="log", xlim=(0, 1))
+    below.set_ylim(bottom=0.7)
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)

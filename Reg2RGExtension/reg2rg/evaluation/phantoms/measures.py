@@ -10,8 +10,8 @@ import numpy as np
 
 from reg2rg.evaluation.bootstrap import Statistic, mean_statistic
 from reg2rg.evaluation.clinical import rates_of
-from reg2rg.evaluation.phantoms.calibration import calibration_error, probabilities
-from reg2rg.evaluation.phantoms.kinds import FOCAL, REGION_OF
+from reg2rg.evaluation.phantoms.calibration import Probability, calibration_error, probabilities
+from reg2rg.evaluation.phantoms.kinds import FOCAL, GROWN_MM, REGION_OF
 from reg2rg.evaluation.phantoms.records import CaseRecord
 from reg2rg.evaluation.phantoms.statements import (
     STATED_FROM,
@@ -23,8 +23,10 @@ from reg2rg.evaluation.phantoms.statements import (
     outcomes,
     read_statements,
 )
+from reg2rg.generation.seen import MAPPED_FROM
 
 SIZE_TOLERANCE = 0.3
+OF_SOURCE = ": "
 
 SOURCES: dict[str, Source] = {"text": from_text, "text without cues": from_text_without_cues, "head": from_head}
 
@@ -45,16 +47,20 @@ class Measure:
 
 
 def measures(records: Sequence[CaseRecord]) -> dict[str, Measure]:
-    """Name -> number; those that the model has nothing to say to are left out."""
+    """Name -> number; those of a source begin with its name. What the model has nothing to say to is left out."""
     sections = [(case, section) for case, record in enumerate(records) for section in record.sections]
+    measured = [(case, record) for case, record in enumerate(records) if record.distance is not None]
     found = {
         "region recognised": _share(records, ((c, s.recognised == s.region) for c, s in sections), 0.99),
         "sections written to their end": _share(records, ((c, s.complete) for c, s in sections)),
     }
     for name in sources_of(records):
-        found |= {f"{name}: {key}": measure for key, measure in _of_source(records, name).items()}
+        found |= {f"{name}{OF_SOURCE}{key}": measure for key, measure in _of_source(records, name).items()}
     if "head" in sources_of(records):
         found |= _of_head(records)
+    if measured:
+        unlike = ((case, record.distance > record.limit) for case, record in measured)
+        found["called unlike the training data"] = _share(records, unlike)
     return found
 
 
@@ -113,7 +119,7 @@ def _of_head(records: Sequence[CaseRecord]) -> dict[str, Measure]:
         (case, finding, distance)
         for case, record in enumerate(records)
         for finding, distance in pointings(record)
-        if finding.size_mm is None or finding.size_mm >= 8
+        if finding.size_mm is None or finding.size_mm >= GROWN_MM
     ]
     focal = [(case, distance == 0) for case, finding, distance in pointed if finding.label in FOCAL]
     diffuse = [(case, distance == 0) for case, finding, distance in pointed if finding.label not in FOCAL]
@@ -121,7 +127,10 @@ def _of_head(records: Sequence[CaseRecord]) -> dict[str, Measure]:
     found = {
         "pointing, focal findings": _share(records, focal, 0.85),
         "pointing, diffuse findings": _share(records, diffuse),
-        "calibration error": _calibration(records),
+        "calibration error": _calibration(records, probabilities(records), 0.05),
+        "calibration error, from 5% on": _calibration(
+            records, [item for item in probabilities(records) if item.value >= MAPPED_FROM]
+        ),
         "text and head agree": _share(records, ((case, a == b) for case, a, b in agreeing), 0.95),
         "text and head agree, where either states": _share(records, ((c, a == b) for c, a, b in agreeing if a or b)),
     }
@@ -134,7 +143,7 @@ def _of_head(records: Sequence[CaseRecord]) -> dict[str, Measure]:
             if c.present is present
         ]
         if done:
-            found[f"corrected: {name}"] = _share(records, done)
+            found[f"corrected, {name}"] = _share(records, done)
     return found
 
 
@@ -195,6 +204,5 @@ def counts(found: Iterable[Outcome], cases: int) -> np.ndarray:
     return sums
 
 
-def _calibration(records: Sequence[CaseRecord]) -> Measure:
-    values = probabilities(records)
-    return Measure(calibration_error(values, len(records)), len(values), 0.05, operator.le)
+def _calibration(records: Sequence[CaseRecord], values: Sequence[Probability], goal: float | None = None) -> Measure:
+    return Measure(calibration_error(values, len(records)), len(values), goal, operator.le)
