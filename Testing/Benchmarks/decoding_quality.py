@@ -21,6 +21,7 @@ import torch
 
 from reg2rg.evaluation.phantoms import Results, measure
 from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
+from reg2rg.evaluation.tables import shown
 from reg2rg.generation.features import FeatureEncoder
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import load_model, save_model
@@ -74,7 +75,7 @@ def way(parallel: bool) -> str:
 
 
 def shares(results: Results) -> str:
-    return " | ".join(f"{results.intervals[name].value:.3f}" for name in SHOWN)
+    return " | ".join(shown(results.intervals[name].value) for name in SHOWN)
 
 
 @torch.no_grad()

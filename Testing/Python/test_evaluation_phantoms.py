@@ -19,7 +19,6 @@ from reg2rg.evaluation.phantoms.card import (
     MEASURED_FILE,
     RELIABILITY_FILE,
     Measured,
-    card_head,
     stored_numbers,
     write_card,
 )
@@ -217,25 +216,29 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
     folder = save_tiny_model(tmp_path / "tiny")
     measured = Measured(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
-    write_card(folder, measured, card_head("- Training: none worth the name."))
+    (folder / CARD_FILE).write_text(
+        "# trained: not evaluated\n\n**Nobody measured it.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
+    )
+    write_card(folder, measured)
     verify_model(folder)
     card = (folder / CARD_FILE).read_text()
-    assert DRAFT_LABEL in card and "phantoms only" in card and "none worth the name" in card
+    assert DRAFT_LABEL in card and "phantoms only" in card and "- Training: none\n  worth the name." in card
+    assert "not evaluated" not in card and card.count("Intended use") == 1
     assert "| F1, micro | 0.850 | yes |" in card and "Not measured: there are none." in card
     assert (folder / RELIABILITY_FILE).exists()
     stored = stored_numbers(folder)
     assert stored["cases"] == CASES and stored["counts"]["Lung nodule"]["missed"] == 0
     assert agreement(stored, known.as_dict())[1]
     write_card(folder, measured)
-    assert "none worth the name" in (folder / CARD_FILE).read_text(), "what stands above the tables stays"
-    assert (folder / CARD_FILE).read_text().count("## Measured") == 1
+    head, again = card.partition("## Measured")[0], (folder / CARD_FILE).read_text()
+    assert again.startswith(head) and again.count("## Measured") == 1
 
 
 def test_a_card_of_other_weights_is_not_compared_with(known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     with pytest.raises(InputError, match="no measured.json"):
         stored_numbers(folder)
-    write_card(folder, Measured(known, [], "", [1.0]), card_head(""))
+    write_card(folder, Measured(known, [], "", [1.0]))
     text = (folder / MEASURED_FILE).read_text()
     (folder / MEASURED_FILE).write_text(text.replace('"weights": "', '"weights": "0'))
     with pytest.raises(InputError, match="other weights"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.evaluation.phantoms.agreement import agreement
-from reg2rg.evaluation.phantoms.card import Measured, card_head, card_tables, stored_numbers, write_card
+from reg2rg.evaluation.phantoms.card import Measured, card_tables, stored_numbers, write_card
 from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
 from reg2rg.evaluation.phantoms.real import examine_real
 from reg2rg.evaluation.phantoms.records import CaseRecord
@@ -35,7 +35,7 @@ def main() -> int:
     measured = Measured(results, real, why_none, seconds_per_report(model, seeds[:TIMED]))
     print(card_tables(model, measured))
     if stored is None:
-        write_card(model, measured, card_head(options.training.read_text()) if options.training else None)
+        write_card(model, measured)
         return 0
     table, agrees = agreement(stored, results.as_dict())
     print(to_markdown(table))
@@ -63,7 +63,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--ct", type=Path, help="folder with real CTs (.nii.gz)")
     parser.add_argument("--write", action="store_true", help="write the model's card instead of comparing with it")
-    parser.add_argument("--training", type=Path, help="with --write: Markdown list items on how it was trained")
     return parser.parse_args()
 
 

@@ -24,17 +24,16 @@ MEASURED_FILE = "measured.json"
 RELIABILITY_FILE = "reliability.png"
 _MEASURED = "\n## Measured"
 
-_HEAD = """# phantom: the embedded model of Reg2RG
+_HEAD = f"""# phantom: the embedded model of Reg2RG
 
 **It was trained on synthetic phantoms only and describes nothing clinical.** It shows every step of the system on any
 chest CT: regions, grounded sections, findings that can be pointed at, review, export. What it says about a real patient
-is meaningless. {draft}
+is meaningless. {DRAFT_LABEL}
 
-- Architecture: Reg2RG with small values of its config fields (config.json), stored as float16. Where it differs from
-  the published architecture the fields say so; docs/method.md says why.
-- Training data: phantoms made by `reg2rg.phantom` (population "training", seeds below 9,000,000). No patient data.
+- Where it differs from the published architecture, fields of config.json say so; docs/method.md says why.
 - Licence: Apache-2.0. Intended use: demonstration, self-tests, development.
-{training}"""
+"""
+_NOT_KEPT = "- Intended use"
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,15 @@ class Measured:
     seconds: Sequence[float]
 
 
-def card_head(training: str) -> str:
-    """What stands above the tables; ``training``: Markdown list items that say how the model was trained."""
-    return _HEAD.format(draft=DRAFT_LABEL, training=training)
+def card_head(present: str) -> str:
+    """What stands above the tables: that of the present card, or, if it is one that ``reg2rg train`` wrote, ours with
+    what it says of architecture and training.
+    """
+    head, measured, _ = present.partition(_MEASURED)
+    if measured:
+        return head
+    items = [line for line in present.splitlines() if line.startswith(("- ", "  ")) and not line.startswith(_NOT_KEPT)]
+    return _HEAD + "\n".join(items)
 
 
 def card_tables(model: Path, measured: Measured) -> str:
@@ -79,14 +84,9 @@ def card_tables(model: Path, measured: Measured) -> str:
     )
 
 
-def write_card(model: Path, measured: Measured, head: str | None = None) -> None:
-    """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew.
-
-    Args:
-        head: from ``card_head``; that of the present card if None.
-    """
-    if head is None:
-        head = (model / CARD_FILE).read_text(encoding="utf-8").partition(_MEASURED)[0]
+def write_card(model: Path, measured: Measured) -> None:
+    """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew."""
+    head = card_head((model / CARD_FILE).read_text(encoding="utf-8"))
     numbers = {"weights": model_hash(model), **measured.results.as_dict()}
     with staged(model) as staging:
         (staging / CARD_FILE).write_text(f"{head.rstrip()}\n{card_tables(model, measured)}", encoding="utf-8")
