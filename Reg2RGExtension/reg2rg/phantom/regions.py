@@ -24,15 +24,22 @@ def region_masks(anatomy: Anatomy, volume: sitk.Image) -> RegionMasks:
 
 def _around(mask: np.ndarray, radius: float, spacing: tuple[float, ...]) -> np.ndarray:
     """Voxels outside a mask (z, y, x) within a radius (mm) of it."""
-    reach = [int(radius // s) for s in spacing]
-    near = mask.copy()
-    for shift in product(*(range(-r, r + 1) for r in reach)):
-        if 0 < sum((n * s) ** 2 for n, s in zip(shift, spacing, strict=True)) <= radius**2:
-            target, source = zip(*(_overlap(n) for n in shift), strict=True)
-            near[target] |= mask[source]
+    rows = [mask]  # widened along x by 0, 1, ... voxels
+    for shift in range(1, int(radius // spacing[2]) + 1):
+        wider = rows[-1].copy()
+        _add_moved(wider, mask, (0, 0, shift))
+        _add_moved(wider, mask, (0, 0, -shift))
+        rows.append(wider)
+    near = np.zeros_like(mask)
+    for dz, dy in product(*(range(-int(radius // s), int(radius // s) + 1) for s in spacing[:2])):
+        left = radius**2 - (dz * spacing[0]) ** 2 - (dy * spacing[1]) ** 2
+        if left >= 0:
+            _add_moved(near, rows[int(left**0.5 // spacing[2])], (dz, dy, 0))
     return near & ~mask
 
 
-def _overlap(shift: int) -> tuple[slice, slice]:
-    """Where an axis and its copy moved by ``shift`` have voxels in common, in both of them."""
-    return slice(max(shift, 0), min(shift, 0) or None), slice(max(-shift, 0), min(-shift, 0) or None)
+def _add_moved(target: np.ndarray, source: np.ndarray, shifts: tuple[int, int, int]) -> None:
+    """Add a mask moved by some voxels."""
+    to = tuple(slice(max(n, 0), min(n, 0) or None) for n in shifts)
+    of = tuple(slice(max(-n, 0), min(-n, 0) or None) for n in shifts)
+    target[to] |= source[of]

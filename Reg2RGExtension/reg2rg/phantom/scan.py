@@ -11,8 +11,8 @@ from reg2rg.phantom.body import Build, Canvas
 from reg2rg.phantom.body.surfaces import Surfaces
 
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    "training": {"view": (0.98, 1.22), "noise": (7, 26), "blur": (0.5, 1.3), "grain": (0.0, 0.6), "sharpen": (0, 0.5)},
-    "held-out": {"view": (0.92, 1.12), "noise": (12, 32), "blur": (0.7, 1.6), "grain": (0.2, 0.8), "sharpen": (0, 0.8)},
+    "training": {"view": (0.98, 1.22), "noise": (8, 34), "blur": (0.3, 1.1), "grain": (0.0, 0.6), "sharpen": (0, 0.5)},
+    "held-out": {"view": (0.92, 1.12), "noise": (13, 40), "blur": (0.6, 1.4), "grain": (0.2, 0.8), "sharpen": (0, 0.8)},
 }
 _ROUND_SHARE = 0.4
 _NOISE_VOLUME = 30.0

@@ -38,6 +38,7 @@ class Anatomy:
         shapes: named shapes.
         airways: branches of the bronchi within the lungs.
         filled: distances as functions of points to what fills the pleural space, negative in it.
+        occupied: balls (centre, radius, mm) of the lung in which a finding lies; others keep out of them.
     """
 
     canvas: Canvas
@@ -53,6 +54,7 @@ class Anatomy:
     shapes: dict[str, Shape] = field(default_factory=dict)
     airways: list[Airway] = field(default_factory=list)
     filled: list[Callable[..., np.ndarray]] = field(default_factory=list)
+    occupied: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pleura = np.zeros(self.canvas.shape, bool)

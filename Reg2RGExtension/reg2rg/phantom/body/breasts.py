@@ -25,15 +25,15 @@ def paint_breasts(anatomy: Anatomy, rng: np.random.Generator) -> None:
         centre = build.at(sign * across, 0, height) + (sign * lateral, 0, 0)
         share = min(abs(centre[0]) / float(surfaces.curve("width", centre[2])), 0.95)
         front = float(surfaces.curve("depth", centre[2])) * (1 - share**surfaces.boxiness) ** (1 / surfaces.boxiness)
-        centre[1] = float(surfaces.curve("centre", centre[2])) - front + 10
-        radii = np.array([56, 40, 54]) * size
+        centre[1] = float(surfaces.curve("centre", centre[2])) - front + 18
+        radii = np.array([66, 44, 62]) * size
         cap = canvas.ellipsoid(centre, radii).within(free)
         canvas.paint(cap, 10)
         canvas.paint(canvas.ellipsoid(centre, radii - 2.5).within(free), FAT_HU)
         for _ in range(glands):
-            offset = rng.uniform(-1, 1, 3) * (20, 9, 20) * size - (0, 15 * size, 0)
+            offset = rng.uniform(-1, 1, 3) * (22, 8, 22) * size - (0, 24 * size, 0)
             gland = canvas.ellipsoid(centre + offset, rng.uniform(4, 12, 3))
             canvas.paint(gland.within(free), dense + rng.uniform(-15, 15))
         caps.append(cap)
-        anatomy.points[f"breast {side}"] = centre - (0, 14 * size, 0)
+        anatomy.points[f"breast {side}"] = centre - (0, 25 * size, 0)
     anatomy.masks["breast"] = canvas.mask(*caps)

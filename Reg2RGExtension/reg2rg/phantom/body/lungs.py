@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from reg2rg.phantom.body.anatomy import Anatomy
 
 MEDIASTINAL_FAT_HU = -90
-_FISSURE_MM = 0.8
+_FISSURE_MM = 0.4
 
 
 def paint_lungs(anatomy: Anatomy, rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ RIB_SLOPE = 0.45
 """How far a rib descends from back to front, per mm."""
 VERTEBRA_PITCH_MM = 25.0
 VERTEBRA_RADII = (19.0, 15.0)
-RIB_DEPTH_MM = 5.5
+RIB_DEPTH_MM = 4.5
 """Middle of a rib outside the chest wall's inner surface."""
 
 
@@ -42,8 +42,8 @@ def _ribs(anatomy: Anatomy, rng: np.random.Generator) -> Shape:
     number = rib_number(anatomy, canvas.y, canvas.z)
     across = np.abs(number - np.floor(number) - np.float32(0.5)) * np.float32(0.91 * pitch)
     deep = anatomy.cavity - np.float32(RIB_DEPTH_MM)
-    rib = np.sqrt((deep / np.float32(4.5)) ** 2 + (across / np.float32(6)) ** 2)
-    rib = (rib - 1) * np.float32(4.7)
+    rib = np.sqrt((deep / np.float32(3.8)) ** 2 + (across / np.float32(5.8)) ** 2)
+    rib = (rib - 1) * np.float32(4.2)
     ends = np.maximum(-canvas.z - 262 * build.stretch, canvas.z - 8)
     rib = np.maximum(rib, ends)
     cartilage = (np.abs(canvas.x) < 0.45 * build.half_width + 0.12 * (canvas.z + 150)) & (canvas.y < 0)
@@ -61,7 +61,7 @@ def _sternum(anatomy: Anatomy) -> list[Shape]:
     box = canvas.box((-26, -140, low), (26, 0, high))
     x, y, z = canvas.axes(box)
     rise = np.clip(1 - z / (BASE_MM * build.stretch), 0, 1)
-    front = surfaces.curve("centre", z) - 0.9 * build.half_depth * (1 - 0.24 * rise**1.5) * np.sqrt(1 - rise**5) - 8
+    front = surfaces.curve("centre", z) - 0.9 * build.half_depth * (1 - 0.18 * rise**1.5) * np.sqrt(1 - rise**6) - 9
     width = 17 + 9 * np.clip((z + 60 * build.stretch) / 40, 0, 1)
     plate = np.maximum(np.abs(x) - width, np.abs(y - front) - 5.5)
     plate = np.maximum(plate, np.maximum(low - z, z - high))
@@ -84,7 +84,9 @@ def _shoulders(anatomy: Anatomy, rng: np.random.Generator) -> list[Shape]:
         canvas.paint(canvas.tube(path, [5, 3, 4]), build.marrow + 60)
         tilt = sign * (0.95 if build.arms_up else 0.7)
         turn = np.array([[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1]])
-        centre = np.array([sign * (0.5 * out + 0.42 * build.half_width), 58 * build.half_depth / 82, -62 * build.stretch])
+        centre = np.array(
+            [sign * (0.5 * out + 0.42 * build.half_width), 58 * build.half_depth / 82, -62 * build.stretch]
+        )
         blade = canvas.ellipsoid(centre + rng.uniform(-3, 3, 3), (42, 3.6, 62), turn)
         spine = canvas.tube([centre + (-sign * 20, 20, 22), centre + (sign * 24, -6, 42)], [4, 7])
         head = canvas.ellipsoid(centre + (sign * 34, -34, 60), (20, 20, 20))

@@ -18,8 +18,8 @@ BASE_MM = -235.0
 
 _HEIGHTS = (-320.0, -250.0, -200.0, -130.0, -80.0, -40.0, 0.0, 30.0, 60.0)
 _CURVES = {
-    "width": (1.02, 1.0, 1.0, 1.04, 1.12, 1.18, 1.18, 1.02, 0.80),
-    "depth": (1.02, 1.0, 1.0, 1.0, 0.97, 0.91, 0.82, 0.74, 0.70),
+    "width": (1.02, 1.0, 1.0, 1.04, 1.13, 1.20, 1.20, 1.02, 0.80),
+    "depth": (1.02, 1.0, 1.0, 1.0, 0.96, 0.89, 0.79, 0.72, 0.68),
     "centre": (-2.0, -1.0, 0.0, 1.0, 4.0, 9.0, 16.0, 20.0, 22.0),
     "spine": (46.0, 54.0, 60.0, 64.0, 64.0, 60.0, 50.0, 40.0, 34.0),
 }
@@ -67,7 +67,7 @@ class Surfaces:
             build,
             domes=(right * build.stretch, (right - rng.uniform(4, 16)) * build.stretch),
             fissure=(rng.uniform(-8, 8), rng.uniform(-8, 8), rng.uniform(-9, 7)),
-            band=rng.uniform(6, 10),
+            band=rng.uniform(3, 7),
             shoulder=rng.uniform(0.6, 1.2),
             boxiness=rng.uniform(2.0, 2.5),
         )
@@ -85,14 +85,10 @@ class Surfaces:
         return value * np.float32(build.half_depth / 82)
 
     def skin(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """The trunk's outside, without breasts and arms."""
-        return oval(
-            x,
-            y - self.curve("centre", z) - np.float32(self.build.tilt) * x,
-            self.curve("width", z),
-            self.curve("depth", z),
-            self.boxiness,
-        )
+        """The trunk's outside, without breasts and arms; the back is flatter than the front."""
+        y = y - self.curve("centre", z) - np.float32(self.build.tilt) * x
+        depth = self.curve("depth", z) * np.where(y > 0, np.float32(0.95), np.float32(1.0))
+        return oval(x, y, self.curve("width", z), depth, self.boxiness)
 
     def cavity(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The chest wall's inner surface: two ovals, one for each lung, that part towards the apex."""
@@ -103,10 +99,10 @@ class Surfaces:
         """The oval around each lung at a height: its middle's distance from the midline, half axes, centre (y)."""
         build = self.build
         rise = np.clip(1 - z / np.float32(BASE_MM * build.stretch), 0, 0.999)
-        dome = np.sqrt(1 - rise**5)
+        dome = np.sqrt(1 - rise**6)
         middle = build.half_width * (0.24 + 0.24 * rise)
-        width = np.maximum((build.half_width * (1 - 0.2 * rise**2) - middle) * dome, 1)
-        depth = np.maximum(build.half_depth * (1 - 0.24 * rise**1.5) * dome, 1)
+        width = np.maximum((build.half_width * (1 - 0.15 * rise**2) - middle) * dome, 1)
+        depth = np.maximum(build.half_depth * (1 - 0.18 * rise**1.5) * dome, 1)
         return middle, width, depth, self.curve("centre", z)
 
     def back(self, z: np.ndarray) -> np.ndarray:
@@ -120,13 +116,14 @@ class Surfaces:
         return centre - depth
 
     def diaphragm(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Height (mm) of the diaphragm, which is two domes."""
+        """Height (mm) of the diaphragm: two domes that fall steeply to the sides and the back, and little elsewhere."""
         build = self.build
-        depth = ((y + np.float32(8)) / np.float32(build.half_depth)) ** 2
+        depth = (y + np.float32(8)) / np.float32(build.half_depth)
+        depth = depth**2 * np.where(depth > 0, np.float32(62), np.float32(28))
         heights = []
         for sign, peak in zip((-1, 1), self.domes, strict=True):
-            across = (x - np.float32(sign * 0.5 * build.half_width)) / np.float32(0.62 * build.half_width)
-            heights.append(np.float32(peak) - np.float32(58) * (across**2 + depth))
+            across = (sign * x - np.float32(0.5 * build.half_width)) / np.float32(0.55 * build.half_width)
+            heights.append(np.float32(peak) - across**2 * np.where(across > 0, np.float32(55), np.float32(17)) - depth)
         return np.maximum(*heights)
 
     def spine(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -136,7 +133,7 @@ class Surfaces:
     def mediastinum(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """What lies between the lungs, without heart and vessels."""
         rise = np.clip(1 + z / np.float32(235 * self.build.stretch), 0, 1)
-        width = self.band + 15 * np.exp(-(((y - 2) / 32) ** 2)) + 8 * rise**3
+        width = self.band + 18 * np.exp(-(((y - 4) / 34) ** 2)) + 9 * rise**3
         return np.minimum(np.abs(x) - width, self.spine(x, y, z))
 
     def lung(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from reg2rg.phantom.body.neck import AIR_HU, AIRWAY_WALL_MM, AIRWAYS, paint_airw
 from reg2rg.phantom.findings.finding import Finding
 from reg2rg.phantom.findings.painting import paint
 
-_THICKER_MM = {"mild": 2.0, "moderate": 3.0, "severe": 4.2}
+_THICKER_MM = {"mild": 1.6, "moderate": 2.4, "severe": 3.4}
 
 
 def bronchiectasis(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:

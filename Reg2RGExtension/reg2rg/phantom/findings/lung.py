@@ -27,6 +27,7 @@ def opacity(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.
     total = np.zeros(canvas.shape, np.float32)
     for side in _sides(finding):
         middle = lung_points(anatomy, side, finding.level, 14, rng)[0]
+        anatomy.occupied.append((middle, 32.0))
         for _ in range(rng.integers(3, 7)):
             shape = canvas.ellipsoid(middle + rng.normal(0, 13, 3), rng.uniform(9, 22, 3))
             part = total[shape.box]
@@ -44,6 +45,7 @@ def consolidation(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) 
     bronchi: list[Shape] = []
     for side in _sides(finding):
         middle = lung_points(anatomy, side, finding.level, 18, rng)[0]
+        anatomy.occupied.append((middle, 34.0))
         for _ in range(rng.integers(4, 7)):
             shape = canvas.ellipsoid(middle + rng.normal(0, 12, 3), rng.uniform(13, 26, 3))
             part = total[shape.box]
@@ -65,6 +67,7 @@ def atelectasis(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) ->
     plates = []
     for side in _sides(finding):
         for place in lung_points(anatomy, side, finding.level, 12, rng, int(rng.integers(1, 4))):
+            anatomy.occupied.append((place, 14.0))
             tilt = rng.normal(0, 0.25, 2)
             up = np.array([*tilt, 1.0]) / np.linalg.norm([*tilt, 1.0])
             first = np.cross(up, rng.normal(size=3))
@@ -81,6 +84,7 @@ def fibrosis(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np
     shapes = []
     for side in _sides(finding):
         middle = lung_points(anatomy, side, finding.level, 9, rng)[0]
+        anatomy.occupied.append((middle, 16.0))
         for _ in range(rng.integers(5, 9)):
             ahead = rng.normal(size=3)
             ahead *= rng.uniform(14, 30) / np.linalg.norm(ahead)

@@ -10,12 +10,10 @@ from reg2rg.phantom.body.heart import heart_distance
 _TRIES = 4000
 
 
-def lung_distance(
-    anatomy: Anatomy, points: np.ndarray, side: str, level: str | None, *, chest_wall: bool = True
-) -> np.ndarray:
+def lung_distance(anatomy: Anatomy, points: np.ndarray, side: str, level: str | None) -> np.ndarray:
     """Distance (mm) of points (N, 3) to the edge of the air-filled lung of a side and lobe, negative inside.
 
-    Heart, large vessels and what fills the pleural space are outside.
+    Heart, large vessels, what fills the pleural space and other findings are outside.
     """
     x, y, z = points.T
     surfaces = anatomy.surfaces
@@ -25,6 +23,8 @@ def lung_distance(
     distance = np.maximum(distance, -np.maximum(hilum, np.abs(y - 8) - 38))
     for filled in anatomy.filled:
         distance = np.maximum(distance, -filled(x, y, z))
+    for centre, radius in anatomy.occupied:
+        distance = np.maximum(distance, radius - np.linalg.norm(points - centre, axis=1))
     return distance
 
 

@@ -52,7 +52,7 @@ def plant_findings(anatomy: Anatomy, findings: Iterable[Finding], seed: int) -> 
     """Paint the findings.
 
     Returns those that lie in the volume, in the order of FINDINGS, with their centres, and their bits: uint32
-    (z, y, x), bit i where finding i lies. What else is planted does not change where a finding lies.
+    (z, y, x), bit i where finding i lies.
     """
     ordered = in_order(findings)
     masks = {}
