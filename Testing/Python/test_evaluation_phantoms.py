@@ -217,7 +217,7 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
     measured = Measured(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
     (folder / CARD_FILE).write_text(
-        "# trained: not evaluated\n\n**Nobody measured it.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
+        "# trained: not evaluated\n\n**Untried.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
     )
     write_card(folder, measured)
     verify_model(folder)
