@@ -11,8 +11,8 @@ from reg2rg.phantom.body import Build, Canvas
 from reg2rg.phantom.body.surfaces import Surfaces
 
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    "training": {"view": (0.98, 1.22), "noise": (8, 34), "blur": (0.3, 1.1), "grain": (0.0, 0.6), "sharpen": (0, 0.5)},
-    "held-out": {"view": (0.92, 1.12), "noise": (13, 40), "blur": (0.6, 1.4), "grain": (0.2, 0.8), "sharpen": (0, 0.8)},
+    "training": {"view": (0.98, 1.22), "noise": (7, 28), "blur": (0.3, 1.1), "grain": (0.0, 0.6), "sharpen": (0, 0.5)},
+    "held-out": {"view": (0.92, 1.12), "noise": (12, 34), "blur": (0.6, 1.4), "grain": (0.2, 0.8), "sharpen": (0, 0.8)},
 }
 _ROUND_SHARE = 0.4
 _NOISE_VOLUME = 30.0
@@ -87,6 +87,6 @@ class Scanner:
             noise = gaussian_filter(noise, [0, self.grain, self.grain], mode="wrap", truncate=2.5)
             noise /= noise[:: max(1, canvas.shape[0] // 8)].std()
         finer = (_NOISE_VOLUME / float(np.prod(canvas.spacing))) ** 0.25
-        shoulders = 1 + 0.5 * np.exp(-((canvas.z / 60) ** 2))
+        shoulders = 1 + 0.35 * np.exp(-((canvas.z / 60) ** 2))
         noise *= np.float32(min(self.noise * finer, 60)) * shoulders
         return noise

@@ -99,7 +99,7 @@ class Build:
             pericardium=(rng.uniform(3, 6), rng.uniform(-100, -75)),
             blood=40 + 110 * contrast + soft,
             muscle=52 + 8 * contrast + soft,
-            liver=58 + 45 * contrast + rng.uniform(-12, 8) + soft,
+            liver=60 + 45 * contrast + rng.uniform(-9, 8) + soft,
             spleen=48 + 60 * contrast + soft,
             kidney=32 + 90 * contrast + soft,
             thyroid=105 + 45 * contrast + rng.uniform(-15, 12),

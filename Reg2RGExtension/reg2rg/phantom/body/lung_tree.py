@@ -23,8 +23,8 @@ LOBES = (
 )
 """Side, level and the point (average body, mm) where its vessels and bronchus enter the lobe."""
 _LEAVES = {"upper": 512, "middle": 256, "lower": 512}
-_SPLIT_POWER = 0.28
-"""Radii grow with this power of the number of twigs they supply (Murray's law has 1/3)."""
+_SPLIT_POWER = 0.22
+"""Radii grow with this power of the number of twigs they supply (Murray's law has 1/3, with finer twigs than here)."""
 _AIRWAY_GENERATIONS = 4
 
 
@@ -51,7 +51,7 @@ class _Branches:
 def paint_lung_tree(anatomy: Anatomy, rng: np.random.Generator) -> None:
     """Paint all branches; they count as lung, but for the large bronchi, which are added to the airways."""
     canvas, build = anatomy.canvas, anatomy.build
-    twig = rng.uniform(0.75, 1.0)
+    twig = rng.uniform(0.85, 1.15)
     trees = []
     for side, level, entry in LOBES:
         hilum = build.at(*entry)
@@ -106,7 +106,7 @@ def _airways(tree: _Branches, side: str, level: str, twig: float, hilum: np.ndar
     beside = np.array([0.0, 0.5, -0.85]) if level == "upper" else np.array([0.3 if side == "left" else -0.3, -0.9, 0.3])
     airways = []
     for index in np.flatnonzero(tree.generation < _AIRWAY_GENERATIONS):
-        radius = 0.8 * twig * float(tree.twigs[index]) ** _SPLIT_POWER
+        radius = 0.75 * twig * float(tree.twigs[index]) ** _SPLIT_POWER
         shift = 2.1 * radius * beside
         first = hilum if tree.generation[index] == 0 else tree.starts[index] + shift
         airways.append(Airway(side, level, first, tree.ends[index] + shift, radius, int(tree.generation[index])))

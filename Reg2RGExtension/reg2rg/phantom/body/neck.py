@@ -75,6 +75,7 @@ def _thyroid(anatomy: Anatomy, rng: np.random.Generator) -> None:
         centre = build.at(sign * 18, 0, 22) + rng.uniform(-1.5, 1.5, 3)
         lobes.append(canvas.ellipsoid(centre, np.array([9, 11, 21]) * rng.uniform(0.85, 1.15)))
         anatomy.points[f"thyroid {side}"] = centre
+        canvas.paint(canvas.ellipsoid(centre, (14, 16, 28)).times(0.8), -90)
     lobes.append(canvas.ellipsoid(build.at(0, -9, 14), (16, 4.5, 8)))
     for lobe in lobes:
         canvas.paint(lobe, build.thyroid)

@@ -109,7 +109,8 @@ def _spine(anatomy: Anatomy, rng: np.random.Generator) -> Shape:
     body = np.maximum(column, along - (pitch / 2 - 2.2))
     arch = np.maximum(np.abs(np.sqrt(x**2 + (y - 24) ** 2) - 11) - 2.5, along - 8)
     process = np.maximum(np.maximum(np.abs(x) - 3.5, np.abs(y - 44) - 12), along - 8)
-    wings = np.maximum(np.maximum(np.abs(x) - 33, np.abs(y - 23) - 4), np.maximum(along - 6, 9 - np.abs(x)))
+    wings = np.abs(y - 20 - 0.35 * (np.abs(x) - 9)) - 4.5
+    wings = np.maximum(np.maximum(np.abs(x) - 33, wings), np.maximum(along - 6, 9 - np.abs(x)))
     bone = np.minimum(np.minimum(body, arch), np.minimum(process, wings))
     muscle = anatomy.shapes["muscle"].coverage[box]
     canvas.paint(Shape(box, canvas.soften(column)), 75)

@@ -49,7 +49,9 @@ class Surfaces:
         domes: height (mm) of the right and of the left dome of the diaphragm.
         fissure: shift (mm) of the fissures up or down, for right oblique, left oblique, right horizontal.
         band: half the width (mm) of the narrowest part of the mediastinum.
-        shoulder: how much wider than the chest the shoulders are, 0 to 1.
+        shoulder: how much of the shoulders' extra width there is, about 1.
+        boxiness: power of the trunk's outline, 2 for an ellipse.
+        belly: how much deeper the trunk is at its lower end than at the chest, 1 for as deep.
     """
 
     build: Build
@@ -58,6 +60,7 @@ class Surfaces:
     band: float
     shoulder: float
     boxiness: float
+    belly: float
 
     @classmethod
     def draw(cls, build: Build, rng: np.random.Generator) -> Surfaces:
@@ -67,9 +70,10 @@ class Surfaces:
             build,
             domes=(right * build.stretch, (right - rng.uniform(4, 16)) * build.stretch),
             fissure=(rng.uniform(-8, 8), rng.uniform(-8, 8), rng.uniform(-9, 7)),
-            band=rng.uniform(3, 7),
+            band=rng.uniform(1.5, 4.5),
             shoulder=rng.uniform(0.6, 1.2),
             boxiness=rng.uniform(2.0, 2.5),
+            belly=rng.uniform(0.9, 1.0) + 0.012 * build.fat * rng.uniform(0.2, 1.0),
         )
 
     def curve(self, name: str, z: np.ndarray) -> np.ndarray:
@@ -81,7 +85,8 @@ class Surfaces:
             value = 1 + (value - 1) * np.float32(self.shoulder if build.arms_up else 0.5 * self.shoulder)
             return value * np.float32(build.half_width + wall)
         if name == "depth":
-            return value * np.float32(build.half_depth + wall)
+            value = value * (1 + np.float32(self.belly - 1) * np.clip(-(z + 150) / 120, 0, 1))
+            return (value * (build.half_depth + wall)).astype(np.float32)
         return value * np.float32(build.half_depth / 82)
 
     def skin(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -176,6 +181,6 @@ class Surfaces:
     @cached_property
     def heart_centre(self) -> np.ndarray:
         """Middle of the ventricles, mm."""
-        centre = self.build.at(14 + 9 * self.build.heart_scale, -22, -152)
+        centre = self.build.at(14 + 9 * self.build.heart_scale, -30, -152)
         centre[2] += 25 * (self.build.heart_scale - 1)
         return centre

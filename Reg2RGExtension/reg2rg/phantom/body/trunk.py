@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reg2rg.phantom.body.fields import random_field
+
 if TYPE_CHECKING:
     from reg2rg.phantom.body.anatomy import Anatomy
 
@@ -29,14 +31,16 @@ def paint_trunk(anatomy: Anatomy, rng: np.random.Generator) -> None:
     canvas.paint(canvas.whole(muscle), build.muscle)
     anatomy.shapes["muscle"] = canvas.whole(muscle)
     _fat_between_muscles(anatomy, rng)
+    _strands(anatomy, rng)
 
 
 def _fat_thickness(anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
-    """Thicker at the flanks and the belly than over the spine and the sternum, (z, 1, x)."""
+    """Thicker at the flanks and the belly than over the spine and the sternum, (z, y, x)."""
     canvas, build = anatomy.canvas, anatomy.build
+    belly = (canvas.y < 0) * np.float32(max(anatomy.surfaces.belly - 1, 0) * build.half_depth)
     across = np.abs(canvas.x) / np.float32(build.half_width)
     low = np.clip((-150 - canvas.z) / 150, 0, 1)
-    return np.float32(build.fat) * (0.6 + 0.35 * across**2 + rng.uniform(0.2, 0.6) * low)
+    return np.float32(build.fat) * (0.6 + 0.35 * across**2 + rng.uniform(0.2, 0.6) * low) + belly * low
 
 
 def _fat_between_muscles(anatomy: Anatomy, rng: np.random.Generator) -> None:
@@ -54,6 +58,17 @@ def _fat_between_muscles(anatomy: Anatomy, rng: np.random.Generator) -> None:
         for _ in range(5):
             vessel = centre + rng.uniform(-0.6, 0.6, 3) * radii
             canvas.paint(canvas.ellipsoid(vessel, rng.uniform(2, 4, 3)), build.muscle - 15)
+
+
+def _strands(anatomy: Anatomy, rng: np.random.Generator) -> None:
+    """Fat between the bundles of muscle, and thin strands of tissue in the fat."""
+    canvas, build = anatomy.canvas, anatomy.build
+    sheets = np.abs(random_field((canvas.x, canvas.y, canvas.z), rng.uniform(26, 38), rng))
+    sheets = np.clip(1 - sheets * np.float32(4), 0, 1, out=sheets)
+    muscle = anatomy.shapes["muscle"].coverage
+    outside = canvas.soften(8 - anatomy.cavity) * (anatomy.skin < -_SKIN_MM)
+    fatty = np.float32(-min(40 + 2.5 * build.fat, 110))
+    canvas.hu += sheets * outside * (muscle * fatty + (1 - muscle) * np.float32(45))
 
 
 def _table(anatomy: Anatomy, rng: np.random.Generator) -> None:

@@ -47,8 +47,9 @@ def paint_vessels(anatomy: Anatomy, rng: np.random.Generator) -> None:
         anatomy.points[name], anatomy.points[f"{name} radii"] = path, widening * np.array(radii)
         shapes.append(canvas.tube(path, anatomy.points[f"{name} radii"]))
         coats.append(canvas.tube(path, anatomy.points[f"{name} radii"] + coat))
+    soft = np.maximum(anatomy.lung, (canvas.hu > -50) & (canvas.hu < 90) & (canvas.z > -25))
     for shape in coats:
-        canvas.paint(shape.within(anatomy.lung), MEDIASTINAL_FAT_HU)
+        canvas.paint(shape.within(soft), MEDIASTINAL_FAT_HU)
     anatomy.displace_lung(*coats)
     for shape in shapes:
         canvas.paint(shape, build.blood)

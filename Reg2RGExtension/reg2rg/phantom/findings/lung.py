@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reg2rg.phantom.body import Anatomy, Shape
+from reg2rg.phantom.body import Anatomy
 from reg2rg.phantom.findings.finding import Finding
-from reg2rg.phantom.findings.painting import lump, paint
+from reg2rg.phantom.findings.painting import cloud, lump, paint
 from reg2rg.phantom.findings.places import lobe_coverage, lung_points
 
 
@@ -24,40 +24,39 @@ def nodule(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.n
 def opacity(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
     """Ground glass: hazy patches that vessels are seen through."""
     canvas = anatomy.canvas
-    total = np.zeros(canvas.shape, np.float32)
-    for side in _sides(finding):
-        middle = lung_points(anatomy, side, finding.level, 14, rng)[0]
-        anatomy.occupied.append((middle, 32.0))
-        for _ in range(rng.integers(3, 7)):
-            shape = canvas.ellipsoid(middle + rng.normal(0, 13, 3), rng.uniform(9, 22, 3))
-            part = total[shape.box]
-            np.maximum(part, shape.coverage, out=part)
-    total *= lobe_coverage(anatomy, finding.side, finding.level)
-    denser = np.float32(rng.uniform(190, 330))
-    canvas.hu += total * denser * (canvas.hu < -350)
+    total, _ = _patches(anatomy, finding, (14.0, 30.0), 0.6, rng)
+    canvas.hu += total * np.float32(rng.uniform(200, 330)) * (canvas.hu < -350)
     return total >= 0.5
 
 
 def consolidation(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:
-    """Airspaces filled up to the pleura, with air in the bronchi."""
+    """Airspaces that are filled, with air in the bronchi."""
     canvas = anatomy.canvas
-    total = np.zeros(canvas.shape, np.float32)
-    bronchi: list[Shape] = []
-    for side in _sides(finding):
-        middle = lung_points(anatomy, side, finding.level, 18, rng)[0]
-        anatomy.occupied.append((middle, 34.0))
-        for _ in range(rng.integers(4, 7)):
-            shape = canvas.ellipsoid(middle + rng.normal(0, 12, 3), rng.uniform(13, 26, 3))
-            part = total[shape.box]
-            np.maximum(part, shape.coverage, out=part)
+    total, middles = _patches(anatomy, finding, (20.0, 36.0), 0.2, rng)
+    canvas.paint(canvas.whole(total), rng.uniform(0, 50))
+    for middle in middles:
         for _ in range(3):
             path = [middle + rng.uniform(-8, 8, 3), middle + rng.uniform(-28, 28, 3)]
-            bronchi.append(canvas.tube(path, rng.uniform(1.5, 2.3)))
-    total *= lobe_coverage(anatomy, finding.side, finding.level)
-    canvas.paint(canvas.whole(total), rng.uniform(0, 50))
-    for bronchus in bronchi:
-        canvas.paint(bronchus.within(total), -850)
+            canvas.paint(canvas.tube(path, rng.uniform(1.5, 2.3)).within(total), -850)
     return total >= 0.5
+
+
+def _patches(
+    anatomy: Anatomy, finding: Finding, sizes: tuple[float, float], soft: float, rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Clouds in the finding's lobe of each side, as coverage, and their middles."""
+    total, middles = np.zeros(anatomy.canvas.shape, np.float32), []
+    for side in _sides(finding):
+        middle = lung_points(anatomy, side, finding.level, 15, rng)[0]
+        for number in range(rng.integers(1, 4)):
+            centre = middle + (rng.normal(0, 16, 3) if number else 0)
+            shape = cloud(anatomy.canvas, centre, rng.uniform(*sizes, 3), rng, soft)
+            part = total[shape.box]
+            np.maximum(part, shape.coverage, out=part)
+        anatomy.occupied.append((middle, sizes[1]))
+        middles.append(middle)
+    total *= lobe_coverage(anatomy, finding.side, finding.level)
+    return total, middles
 
 
 def atelectasis(anatomy: Anatomy, finding: Finding, rng: np.random.Generator) -> np.ndarray:

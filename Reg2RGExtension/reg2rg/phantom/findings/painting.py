@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reg2rg.phantom.body import Anatomy, Canvas, Shape
+from reg2rg.phantom.body.fields import random_field
 
 
 def paint(anatomy: Anatomy, *shapes: Shape, hu: float) -> np.ndarray:
@@ -34,14 +35,10 @@ def lump(canvas: Canvas, centre: np.ndarray, size_mm: float, rng: np.random.Gene
     return canvas.ellipsoid(centre, radii, axes)
 
 
-def random_field(canvas: Canvas, wavelength_mm: float, rng: np.random.Generator, waves: int = 8) -> np.ndarray:
-    """A smooth random field (z, y, x) with about zero mean and unit variance, the same on every grid."""
-    field = np.zeros(canvas.shape, np.float32)
-    for _ in range(waves):
-        direction = rng.normal(size=3)
-        direction *= 2 * np.pi / (wavelength_mm * rng.uniform(0.75, 1.3) * np.linalg.norm(direction))
-        a, b, c = direction.astype(np.float32)
-        plane = a * canvas.x + b * canvas.y + np.float32(rng.uniform(0, 6.28))
-        field += np.cos(plane) * np.cos(c * canvas.z) - np.sin(plane) * np.sin(c * canvas.z)
-    field *= np.float32((2 / waves) ** 0.5)
-    return field
+def cloud(canvas: Canvas, centre: np.ndarray, radii: np.ndarray, rng: np.random.Generator, soft: float) -> Shape:
+    """A patch with an irregular outline that fades over about this share of its half axes."""
+    box = canvas.box(centre - 1.5 * radii, centre + 1.5 * radii)
+    axes = canvas.axes(box)
+    rho = np.sqrt(sum(((axis - c) / r) ** 2 for axis, c, r in zip(axes, centre, radii.tolist(), strict=True)))
+    ragged = 1 - rho + np.float32(0.16) * random_field(axes, float(0.7 * radii.mean()), rng)
+    return Shape(box, np.clip(ragged / np.float32(soft) + np.float32(0.5), 0, 1))
