@@ -19,20 +19,31 @@ from collections.abc import Sequence
 
 import torch
 
+from reg2rg.evaluation.phantoms import Results, measure
+from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
+from reg2rg.evaluation.tables import shown
 from reg2rg.generation.features import FeatureEncoder
 from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model
+from reg2rg.models.checkpoints import load_model, save_model
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
-from reg2rg.training.phantom_model import TEST_SEEDS
-from reg2rg.training.quality import Counts, measure_quality
+from reg2rg.scratch import scratch_folder
 from reg2rg.training.texts import Sections, collate_texts, packed_text
 
 TRAINING_SEEDS = range(20_000, 20_300)
 BATCH = 4
 RATE = 5e-4
+SHOWN = (
+    "region recognised",
+    "text: precision",
+    "text: recall",
+    "text: F1, micro",
+    "text: side right",
+    "text: lobe or level right",
+    "text: normal sections called normal",
+)
 
 Case = tuple[Sections, PromptFeatures]
 
@@ -48,29 +59,23 @@ def main() -> None:
     config = dataclasses.replace(embedded.config, regions_per_prompt=10)
     training = training_cases(embedded, TRAINING_SEEDS[:cases])
     print(f"{cases} training phantoms, {steps} steps of {BATCH}, {test} held-out phantoms")
-    print("| taught to write | writes | recognised | precision | recall | F1 | side | level | normal as normal |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| taught to write | writes | {' | '.join(SHOWN)} |")
+    print(f"|---|---|{'---|' * len(SHOWN)}")
     for taught in (False, True):
         model = taught_model(embedded, dataclasses.replace(config, parallel=taught), training, steps)
-        for parallel in (False, True):
-            total = measure_quality(model, TEST_SEEDS[:test], parallel=parallel).total
-            print(f"| {way(taught)} | {way(parallel)} | {' | '.join(f'{s:.3f}' for s in shares(total))} |", flush=True)
+        with scratch_folder() as folder:
+            save_model(model, folder / "model", card="")
+            for parallel in (False, True):
+                results = measure(folder / "model", TEST_SEEDS[:test], folder / "records", parallel=parallel)
+                print(f"| {way(taught)} | {way(parallel)} | {shares(results)} |", flush=True)
 
 
 def way(parallel: bool) -> str:
     return "in parallel" if parallel else "in one text"
 
 
-def shares(total: Counts) -> list[float]:
-    return [
-        total.recognised / total.sections,
-        total.precision,
-        total.recall,
-        total.f1,
-        total.side_right / max(1, total.sided),
-        total.level_right / max(1, total.levelled),
-        total.normal_called_normal / max(1, total.normal),
-    ]
+def shares(results: Results) -> str:
+    return " | ".join(shown(results.intervals[name].value) for name in SHOWN)
 
 
 @torch.no_grad()

@@ -8,6 +8,11 @@ import pytest
 import torch
 
 from reg2rg import DRAFT_LABEL
+from reg2rg.evaluation.phantoms import Results, measure
+from reg2rg.evaluation.phantoms.agreement import agreement
+from reg2rg.evaluation.phantoms.card import stored_numbers
+from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
+from reg2rg.evaluation.tables import to_markdown
 from reg2rg.generation import Writer
 from reg2rg.models import find_model
 from reg2rg.models.checkpoints import load_model, verify_model
@@ -15,11 +20,10 @@ from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import prepare
 from reg2rg.resources import sample_case
 from reg2rg.segmentation.label_map import LabelMapSegmenter
-from reg2rg.training.phantom_model import TEST_SEEDS
-from reg2rg.training.quality import Quality, measure_quality
 from reg2rg.volumes import read_volume
 
 SEEDS = range(9_600_000, 9_600_012)
+"""None of those that the card was measured on."""
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +37,28 @@ def model(folder: Path) -> Reg2RG:
 
 
 @pytest.fixture(scope="module")
-def quality(model: Reg2RG) -> Quality:
+def results(folder: Path, tmp_path_factory) -> Results:
     assert not set(SEEDS) & set(TEST_SEEDS)
-    return measure_quality(model, SEEDS)
+    return measure(folder, SEEDS, tmp_path_factory.mktemp("records"))
 
 
-def test_its_files_are_whole_and_take_at_most_20_mb(folder: Path):
+def test_its_files_are_whole_and_take_at_most_30_mb(folder: Path):
     verify_model(folder)
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 20e6
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 30e6
 
 
-def test_its_card_says_what_it_is_not(folder: Path):
+def test_its_card_says_what_it_is_not_and_was_measured_on_these_weights(folder: Path):
     card = (folder / "MODEL_CARD.md").read_text()
     assert "trained on synthetic phantoms only" in card and DRAFT_LABEL in card
-    assert "region recognised" in card and "finding F1" in card
+    stored = stored_numbers(folder)
+    assert stored["cases"] == len(TEST_SEEDS)
+    for table in ("Findings", "Findings by size", "Pointing", "Template collapse", "Real CTs"):
+        assert f"## {table}\n" in card
 
 
-def test_it_recognises_the_regions(quality: Quality):
-    assert quality.total.recognised >= 0.95 * quality.total.sections
-
-
-def test_it_finds_what_always_saying_normal_would_not(quality: Quality):
-    assert quality.total.f1 > 0.4
-    assert quality.total.distinct_texts > 30
+def test_a_few_other_phantoms_agree_with_its_card(folder: Path, results: Results):
+    table, agrees = agreement(stored_numbers(folder), results.as_dict())
+    assert agrees, to_markdown(table)
 
 
 def test_it_writes_about_the_sample_case(model: Reg2RG):

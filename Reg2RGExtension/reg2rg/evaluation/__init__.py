@@ -11,6 +11,8 @@ In the order data flows:
     evaluate, summary, tables                      all of it; modules named ..._tables only lay numbers out
     plots, page, outputs, run                      the forms it leaves in
 
+Beside it, phantoms: what a model makes of held-out phantoms, of which everything is known (docs/method.md).
+
 docs/evaluation.md says what each number means.
 """
 

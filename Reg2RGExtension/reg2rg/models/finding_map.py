@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from reg2rg.models.config import Size
 from reg2rg.models.stems import residual_block
 
-
 USUAL_LOGIT = 4.0
 """Of "no finding" before training: most cells show nothing, which need not be learned first."""
 

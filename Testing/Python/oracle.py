@@ -1,0 +1,55 @@
+"""A writer that knows everything about a phantom: what a perfect model would answer."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import torch
+
+from reg2rg.evaluation.phantoms.kinds import LABELS_OF
+from reg2rg.generation import SeenFinding, WrittenSection
+from reg2rg.models.config import PreprocessingConfig
+from reg2rg.models.familiarity import Familiarity
+from reg2rg.phantom import PhantomCase
+from reg2rg.preprocessing import ModelInputs, region_crop
+
+PREPROCESSING = PreprocessingConfig(image_size=(16,) * 3, texture_size=(16,) * 3, mask_size=(16,) * 3)
+
+
+class Oracle:
+    """Writes the phantom's own report, sees its own findings, and points into their masks."""
+
+    def __init__(self, phantom: PhantomCase) -> None:
+        self.phantom = phantom
+
+    def write(
+        self, inputs: ModelInputs, *, only=(), said=MappingProxyType({}), cues=True, **how
+    ) -> list[WrittenSection]:
+        sections = []
+        for region in only or inputs.textures:
+            text = self.phantom.sections[region]
+            for label, present in said.get(region, {}).items():
+                text = f"{text} There is {label.lower()}." if present else "There is no abnormality."
+            sections.append(WrittenSection(region, region, text, (), True))
+        return sections
+
+    def findings(self, inputs: ModelInputs) -> dict[str, tuple[SeenFinding, ...]]:
+        planted = {(f.region, f.label): (index, f) for index, f in enumerate(self.phantom.findings)}
+        seen = {}
+        for region in inputs.textures:
+            seen[region] = tuple(
+                self._there(*planted[region, label])
+                if (region, label) in planted
+                else SeenFinding(label, 0.0, None, None, None, None)
+                for label in LABELS_OF[region]
+            )
+        return seen
+
+    def familiarity(self, inputs: ModelInputs) -> Familiarity:
+        return Familiarity(1.0, 1.5)
+
+    def _there(self, index, finding) -> SeenFinding:
+        phantom = self.phantom
+        bits = region_crop(phantom.volume, phantom.masks, finding.region, PREPROCESSING, of=phantom.finding_bits)
+        mask = torch.from_numpy(((bits >> index) & 1).astype("float32"))
+        return SeenFinding(finding.label, 1.0, finding.side, finding.level, finding.size_mm, mask)
