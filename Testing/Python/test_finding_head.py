@@ -185,3 +185,18 @@ def test_a_volume_unlike_the_training_cases_is_unfamiliar():
     assert sum(check(case()).familiar for _ in range(200)) > 180
     assert not check(case(shift=1.0)).familiar
     assert not check(case(scale=6.0)).familiar
+
+
+def test_one_region_alone_has_a_limit_of_its_own():
+    torch.manual_seed(0)
+    check = FamiliarityCheck(8, 2)
+    cases = [{n: torch.randn(8) for n in ("lung", "heart")} for _ in range(400)]
+    check.fit(cases[:200], cases[200:])
+    alone = [check({"lung": torch.randn(8)}) for _ in range(200)]
+    both = check(cases[0])
+    assert alone[0].limit > both.limit
+    assert sum(familiarity.familiar for familiarity in alone) > 180
+
+
+def test_before_it_is_fitted_every_volume_is_familiar():
+    assert FamiliarityCheck(8, 2)({"lung": torch.full((8,), 100.0)}).familiar

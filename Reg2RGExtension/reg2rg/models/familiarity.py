@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor, nn
 
 from reg2rg.regions import REGION_NAMES
+
+VALIDATION_CASES = 128
+"""Whose distances are kept, so that a limit can be had for any selection of regions."""
+
+UNKNOWN = 65504.0
+"""A distance that none exceeds, the largest half: nothing is unfamiliar before the check was fitted."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Familiarity:
 
 
 class FamiliarityCheck(nn.Module):
-    """Statistics of the training cases; ``directions`` main directions a region."""
+    """Statistics of the training cases, ``directions`` main directions a region, and distances of validation cases."""
 
     def __init__(self, dim: int, directions: int) -> None:
         super().__init__()
@@ -42,16 +49,23 @@ class FamiliarityCheck(nn.Module):
         self.directions = _stored(torch.zeros(regions, directions, dim))
         self.spreads = _stored(torch.ones(regions, directions))
         self.residuals = _stored(torch.ones(regions))
-        self.limit = _stored(torch.full((1,), 65504.0))  # the largest half: nothing is unfamiliar before it is fitted
+        self.usual = _stored(torch.full((VALIDATION_CASES, regions), UNKNOWN))
 
     def forward(self, means: Mapping[str, Tensor]) -> Familiarity:
-        """The volume whose regions' tokens have these means (dim)."""
-        distances = [self._distance(REGION_NAMES.index(name), mean.float()) for name, mean in means.items()]
-        return Familiarity(float(torch.stack(distances).mean()), float(self.limit))
+        """The volume whose regions' tokens have these means (dim).
+
+        Compared with the same regions of the validation cases: a report of one region has a limit of its own.
+        """
+        indices = [REGION_NAMES.index(name) for name in means]
+        distances = [self._distance(index, mean.float()) for index, mean in zip(indices, means.values(), strict=True)]
+        usual = self.usual[:, indices].float().nanmean(dim=1)
+        usual = usual[~usual.isnan()]
+        limit = float(usual.quantile(0.99)) if len(usual) else UNKNOWN
+        return Familiarity(float(torch.stack(distances).mean()), limit)
 
     @torch.no_grad()
     def fit(self, training: list[Mapping[str, Tensor]], validation: list[Mapping[str, Tensor]]) -> None:
-        """Take the statistics of training cases, and the limit that 99 of 100 validation cases stay below."""
+        """Take the statistics of training cases and the distances of validation cases, each once or more often."""
         for index, name in enumerate(REGION_NAMES):
             known = [case[name].float() for case in training if name in case]
             if len(known) <= self.directions.shape[1]:
@@ -64,8 +78,9 @@ class FamiliarityCheck(nn.Module):
             self.spreads[index] = spreads[:count] / len(means) ** 0.5
             outside = (means - centre) - (means - centre) @ directions[:count].T @ directions[:count]
             self.residuals[index] = outside.square().sum(dim=1).mean().sqrt()
-        distances = [self(case).distance for case in validation]
-        self.limit.fill_(float(torch.tensor(distances).quantile(0.99)))
+        for row, case in enumerate(islice(cycle(validation), VALIDATION_CASES)):
+            for index, name in enumerate(REGION_NAMES):
+                self.usual[row, index] = self._distance(index, case[name].float()) if name in case else torch.nan
 
     def _distance(self, region: int, mean: Tensor) -> Tensor:
         offset = mean - self.centres[region]

@@ -19,8 +19,8 @@ from reg2rg.models.finding_map import FindingMap, pooled, soft_volume
 SIDES = (None, "left", "right", "both")
 LEVELS = (None, "upper", "middle", "lower")
 
-LEAST_LOG_PROBABILITY = -12.0
-"""Of a class in a cell: nothing below is told apart, so that one cell cannot outweigh all others."""
+MOST_LOG_ODDS = 12.0
+"""Of a finding in a cell: nothing beyond is told apart, so that one cell cannot outweigh all others."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class FindingHead(nn.Module):
         findings, width = len(config.labels), config.width
         self.map = FindingMap(dim, finer, findings) if config.dense else None
         if config.dense:
-            self.told = nn.Linear(findings + 1, dim)
+            self.told = nn.Linear(findings, dim)
         self.norm = nn.LayerNorm(dim)
         self.queries = nn.Parameter(torch.randn(findings, width) * width**-0.5)
         self.keys, self.values = nn.Linear(dim, width), nn.Linear(dim, width)
@@ -81,11 +81,11 @@ class FindingHead(nn.Module):
         dense, prior, evidence = None, 0.0, tokens.new_zeros(len(tokens), len(self.queries), 0)
         if self.map is not None:
             dense = self.map(tokens, grid, finer)
-            best = pooled(dense, grid).clamp(min=LEAST_LOG_PROBABILITY)  # (B, N, F + 1)
-            tokens = tokens + self.told(best / 4)
-            prior = best[..., 1:].transpose(1, 2)
+            odds = pooled(dense, grid).clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)  # (B, N, F)
+            tokens = tokens + self.told(odds / 4)
+            prior = odds.transpose(1, 2)
             volume = soft_volume(dense, voxel_mm, torch.Size(size))
-            evidence = torch.stack([prior.amax(-1) / 4 + 1, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
+            evidence = torch.stack([prior.amax(-1) / 4, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
         media = self.norm(tokens)
         scores = torch.einsum("fw,bnw->bfn", self.queries.to(media.dtype), self.keys(media)) * self.config.width**-0.5
         attention = (scores.float() + prior).softmax(-1)

@@ -46,8 +46,11 @@ class FindingMap(nn.Module):
 
 
 def pooled(dense: Tensor, grid: Size) -> Tensor:
-    """Log-probabilities of every class, the best of each token's cells: (B, N, findings + 1)."""
-    best = F.adaptive_max_pool3d(dense, grid)
+    """Log-odds of every finding against none, the best of each token's cells: (B, N, findings).
+
+    Not log-probabilities, which are all alike where a rare finding counted so much in training that they come near 1.
+    """
+    best = F.adaptive_max_pool3d(dense[:, 1:] - dense[:, :1], grid)
     return best.flatten(2).transpose(1, 2)
 
 

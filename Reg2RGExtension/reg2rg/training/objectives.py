@@ -26,8 +26,8 @@ from reg2rg.training.texts import Sections, collate_texts, packed_text
 
 BACKGROUND_WEIGHT = 0.3
 """Of a cell of the finding map that shows nothing."""
-FINDING_WEIGHT = 300.0
-"""Of a finding of n cells each has this by n to the power of 3/4, at least 1: a small one must not drown."""
+FINDING_WEIGHT = 60.0
+"""Of a finding of n cells each has this by the root of n, at least 1: a small one must not drown."""
 NORMAL_SHARE = 0.35
 """Of the regions that show no finding, how many a step of vision looks at."""
 DENSE_SCALE = 1 / 1000
@@ -88,7 +88,7 @@ def map_loss(dense: Tensor, cells: Tensor) -> Tensor:
     """Cross-entropy (B,) of maps' log-probabilities (B, F + 1, h, w, d) against the label of each cell (B, h, w, d)."""
     counts = torch.zeros(len(cells), dense.shape[1])
     counts.scatter_add_(1, cells.flatten(1), torch.ones(cells.flatten(1).shape))
-    weights = (FINDING_WEIGHT / counts.clamp(min=1) ** 0.75).clamp(min=1)
+    weights = (FINDING_WEIGHT / counts.clamp(min=1).sqrt()).clamp(min=1)
     weights[:, 0] = BACKGROUND_WEIGHT
     each = weights.gather(1, cells.flatten(1)).reshape(cells.shape)
     return (F.nll_loss(dense, cells, reduction="none") * each).sum(dim=(1, 2, 3)) * DENSE_SCALE
