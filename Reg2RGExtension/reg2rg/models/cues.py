@@ -42,6 +42,10 @@ class Cues:
         """Those of some regions."""
         return Cues(*(getattr(self, field.name)[which] for field in fields(self)))
 
+    def to(self, device: torch.device) -> Cues:
+        """These on a device."""
+        return Cues(*(getattr(self, field.name).to(device) for field in fields(self)))
+
     @classmethod
     def joined(cls, parts: Sequence[Cues]) -> Cues:
         """Those of several groups of regions, one after another."""

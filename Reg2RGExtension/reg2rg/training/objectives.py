@@ -59,35 +59,36 @@ def vision_losses(model: Reg2RG, samples: Sequence[RegionSample], weights: Tenso
     sums: Losses = {}
     for indices in by_shape(samples):
         group = [samples[index] for index in indices]
-        textures = jittered(decoded([sample.texture for sample in group], model.config.preprocessing))
-        output = model.embedding_layer.look(textures, _stacked(group, "voxel_mm"))
+        textures = jittered(_volumes(model, [sample.texture for sample in group]))
+        output = model.embedding_layer.look(textures, _stacked(group, "voxel_mm", model.device))
         for name, each in head_losses(head, output, group).items():
-            sums[name] = sums.get(name, 0) + (each * weights[indices]).sum() / total
+            sums[name] = sums.get(name, 0) + (each * weights[indices].to(each)).sum() / total
     return sums
 
 
 def head_losses(head: FindingHead, output: FindingOutput, samples: Sequence[RegionSample]) -> Losses:
     """Losses (B,) of what the head says of regions: labels, side, level and size, and the finding map."""
-    labels = _stacked(samples, "labels")
+    device = output.logits.device
+    labels = _stacked(samples, "labels", device)
     present = labels == 1
     bce = F.binary_cross_entropy_with_logits(output.logits, labels.nan_to_num(), reduction="none")
     losses = {"labels": (bce * ~labels.isnan()).sum(1)}
     for name, logits in (("sides", output.sides), ("levels", output.levels)):
-        target = _stacked(samples, name)
+        target = _stacked(samples, name, device)
         each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none")
         losses[name] = 0.5 * (each.reshape(target.shape) * present).sum(1)
-    sizes = _stacked(samples, "sizes")
+    sizes = _stacked(samples, "sizes", device)
     error = F.smooth_l1_loss(output.log_size, sizes.nan_to_num(1.0).log(), reduction="none", beta=0.1)
     losses["sizes"] = (error * (present & ~sizes.isnan())).sum(1)
     if output.dense is not None and all(sample.cells is not None for sample in samples):
-        losses["map"] = map_loss(output.dense, _stacked(samples, "cells").long())
+        losses["map"] = map_loss(output.dense, _stacked(samples, "cells", device).long())
     return losses
 
 
 def map_loss(dense: Tensor, cells: Tensor) -> Tensor:
     """Cross-entropy (B,) of maps' log-probabilities (B, F + 1, h, w, d) against the label of each cell (B, h, w, d)."""
-    counts = torch.zeros(len(cells), dense.shape[1])
-    counts.scatter_add_(1, cells.flatten(1), torch.ones(cells.flatten(1).shape))
+    counts = dense.new_zeros(dense.shape[:2])
+    counts.scatter_add_(1, cells.flatten(1), dense.new_ones(cells.flatten(1).shape))
     weights = (FINDING_WEIGHT / counts.clamp(min=1).sqrt()).clamp(min=1)
     weights[:, 0] = BACKGROUND_WEIGHT
     each = weights.gather(1, cells.flatten(1)).reshape(cells.shape)
@@ -114,16 +115,16 @@ def kept_vision(model: Reg2RG, case: TrainingCase) -> KeptVision:
 
     Without gradients where the vision transformer is frozen: the caller's ``torch.no_grad``.
     """
-    encoder, preprocessing = model.embedding_layer, model.config.preprocessing
-    image = encoder.vision_encoder(decoded([case.image], preprocessing))[0].bfloat16()
+    encoder = model.embedding_layer
+    image = encoder.vision_encoder(_volumes(model, [case.image]))[0].bfloat16()
     tokens: dict[int, Tensor] = {}
     cues: dict[int, Cues] = {}
     for sample in case.regions:
-        texture = decoded([sample.texture], preprocessing)
+        texture = _volumes(model, [sample.texture])
         if encoder.finding_head is None:
             tokens[sample.region] = encoder.vision_encoder(texture)[0].bfloat16()
             continue
-        output = encoder.look(texture, torch.from_numpy(sample.voxel_mm)[None])
+        output = encoder.look(texture, _stacked([sample], "voxel_mm", model.device))
         tokens[sample.region] = output.tokens[0].bfloat16()
         head = encoder.finding_head
         cues[sample.region] = cues_of(head.config, output, head.probabilities(output))
@@ -138,12 +139,12 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], kept: Sequence[Kep
     sizes = [model.config.preprocessing.texture_size_of(REGION_NAMES[sample.region]) for sample in samples]
     regions = _latents(model, [tokens for case in kept for tokens in case.tokens], sizes)
     images = _latents(model, [case.image for case in kept], [model.config.preprocessing.image_size] * len(kept))
-    masks = torch.from_numpy(np.stack([sample.mask for sample in samples])).float() / 255
+    masks = _stacked(samples, "mask", model.device).float() / 255
     parts = [encoder.fc(torch.stack(regions)), encoder.encode_masks(masks)]
     if encoder.cues is not None:
-        parts.append(_mixed_cues(model, samples, Cues.joined([case.cues for case in kept])))
+        parts.append(_mixed_cues(model, samples, Cues.joined([case.cues for case in kept]).to(model.device)))
     prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), torch.cat(parts, dim=1))
-    texts = collate_texts([packed_text(model, sections) for sections, _ in prompts])
+    texts = collate_texts([packed_text(model, sections) for sections, _ in prompts]).to(model.device)
     features = [features for _, features in prompts]
     return {"text": model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss}
 
@@ -158,21 +159,21 @@ def by_shape(samples: Sequence[RegionSample]) -> Iterator[list[int]]:
 
 def jittered(volumes: Tensor) -> Tensor:
     """Volumes with a little noise, contrast and offset of their own; background stays at -1."""
-    shape = (len(volumes), 1, 1, 1)
-    scale, shift = 1 + 0.04 * torch.randn(shape), 0.01 * torch.randn(shape)
-    noise = 0.01 * torch.rand(shape) * torch.randn_like(volumes)
+    chance = volumes.new_empty(3, len(volumes), 1, 1, 1)
+    scale, shift = 1 + 0.04 * chance[0].normal_(), 0.01 * chance[1].normal_()
+    noise = 0.01 * chance[2].uniform_() * torch.randn_like(volumes)
     changed = ((volumes + 1) * scale - 1 + shift + noise).clamp(-1, 1)
     return torch.where(volumes > -1, changed, volumes)
 
 
 def true_cues(config: FindingConfig, samples: Sequence[RegionSample], seen: Cues) -> Cues:
     """Cues that say what the texts say; of findings that are absent, the head's likeliest are told first."""
-    labels = _stacked(samples, "labels").nan_to_num(0.5)
-    sizes = _stacked(samples, "sizes")
+    device = seen.probability.device
+    labels, sizes = _stacked(samples, "labels", device).nan_to_num(0.5), _stacked(samples, "sizes", device)
     return Cues(
         probability=labels,
-        side=_stacked(samples, "sides").clamp(min=0),
-        level=_stacked(samples, "levels").clamp(min=0),
+        side=_stacked(samples, "sides", device).clamp(min=0),
+        level=_stacked(samples, "levels", device).clamp(min=0),
         size_mm=torch.where(sizes.isnan(), seen.size_mm * (sizes > 0), sizes).nan_to_num(),
         weight=labels * 10 + seen.probability,
     )
@@ -181,7 +182,7 @@ def true_cues(config: FindingConfig, samples: Sequence[RegionSample], seen: Cues
 def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues) -> Tensor:
     """Cue tokens of which some tell the truth, some what the head saw, some nothing, so that none of it is needed."""
     encoder, config = model.embedding_layer.cues, model.config.findings
-    draw = torch.rand(len(samples), 1, 1)
+    draw = torch.rand(len(samples), 1, 1, device=model.device)
     true, predicted = encoder(true_cues(config, samples, seen)), encoder(seen)
     told = torch.where(draw < TRUE_CUES, true, predicted)
     return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
@@ -195,8 +196,8 @@ def _latents(model: Reg2RG, tokens: Sequence[Tensor], sizes: Sequence[tuple[int,
         groups.setdefault(size, []).append(index)
     latents: list[Tensor] = [tokens[0]] * len(tokens)
     for size, indices in groups.items():
-        volumes = torch.empty(1, *size)  # only its shape is read
-        made = encoder.latents(volumes, torch.stack([tokens[index] for index in indices]).float())
+        volumes = torch.empty(1, *size, device=model.device)  # only its shape is read
+        made = encoder.latents(volumes, torch.stack([tokens[index] for index in indices]).to(model.device).float())
         for index, row in zip(indices, made, strict=True):
             latents[index] = row
     return latents
@@ -216,5 +217,10 @@ def _prompts(
     return prompts
 
 
-def _stacked(samples: Sequence[RegionSample], name: str) -> Tensor:
-    return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+def _volumes(model: Reg2RG, codes: Sequence[np.ndarray]) -> Tensor:
+    """Coded volumes of one shape as what the model sees: (B, H, W, D)."""
+    return decoded(codes, model.config.preprocessing).to(model.device)
+
+
+def _stacked(samples: Sequence[RegionSample], name: str, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples])).to(device)

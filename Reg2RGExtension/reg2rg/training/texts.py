@@ -6,7 +6,7 @@ A config that writes its regions in parallel is taught so, too: each section see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -71,6 +71,10 @@ class TextBatch:
     positions: Tensor
     labels: Tensor
     attention_mask: Tensor
+
+    def to(self, device: torch.device) -> TextBatch:
+        """These on a device."""
+        return TextBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def collate_texts(texts: Sequence[PackedText]) -> TextBatch:
