@@ -61,6 +61,16 @@ class RegionsFound:
 
 
 @dataclass(frozen=True)
+class FindingsLocated:
+    """Findings have been located; sections name their segments in ``file`` (.seg.nrrd), which stays like the regions'.
+
+    Told before the first section is written, and only where there is a finding to show.
+    """
+
+    file: str
+
+
+@dataclass(frozen=True)
 class SectionText:
     """The text of a region's section so far, and the region that the model named (None if it has not yet)."""
 
@@ -118,13 +128,24 @@ class Heartbeat:
 
 
 Event = (
-    Progress | Notice | RegionsFound | SectionText | SectionWritten | ReportDone | Failure | Stopped | Ready | Heartbeat
+    Progress
+    | Notice
+    | RegionsFound
+    | FindingsLocated
+    | SectionText
+    | SectionWritten
+    | ReportDone
+    | Failure
+    | Stopped
+    | Ready
+    | Heartbeat
 )
 
 _NAMES: dict[str, type] = {
     "progress": Progress,
     "notice": Notice,
     "regions_found": RegionsFound,
+    "findings_located": FindingsLocated,
     "section_text": SectionText,
     "section_written": SectionWritten,
     "report_done": ReportDone,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import dataclasses
 import datetime
 import functools
 import gc
@@ -24,7 +23,7 @@ from reg2rg.exports.segmentation import write_segmentation
 from reg2rg.information import versions
 from reg2rg.models import find_model
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Geometry, Provenance, Section, build_report, build_section
+from reg2rg.report import Geometry, Provenance, Section, build_report, build_section, plain
 from reg2rg.request import ReportRequest, SegmentRequest
 from reg2rg.scratch import private_temporary_folder, staged
 from reg2rg.segmentation import RegionMasks
@@ -292,11 +291,6 @@ class _Secretary:
         if written.region in self._finished:
             return
         self._finished.add(written.region)
-        self._tell(SectionWritten(_plain(self._build(written))))
+        self._tell(SectionWritten(plain(self._build(written))))
         done = len(self._finished)
         self._progress(done / self._expected, f"{done} of {self._expected} sections")
-
-
-def _plain(section: Section) -> dict[str, Any]:
-    """The section as report.json has it."""
-    return dataclasses.asdict(section)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reg2rg.errors import InputError
+from reg2rg.findings import ALL_LABELS
 from reg2rg.regions import get_region
 
 DECODINGS = ("auto", "sequence", "parallel")
@@ -58,6 +59,8 @@ class ReportRequest(SegmentRequest):
         sample: draw words by chance as the published system may, instead of the most probable ones.
         max_new_tokens: limit of what the model writes per text.
         seed: of what is drawn by chance; for the record otherwise.
+        said: region -> finding label -> whether it is there: what a user corrected. The model is told.
+        cues: tell the language model what the finding head saw, where the model has one.
     """
 
     model: str | None = None
@@ -66,6 +69,8 @@ class ReportRequest(SegmentRequest):
     sample: bool = False
     max_new_tokens: int = 500
     seed: int = 0
+    said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    cues: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,6 +78,11 @@ class ReportRequest(SegmentRequest):
             raise InputError(f"No decoding is called {self.decoding!r}; expected {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
+        for region, labels in self.said.items():
+            get_region(region)  # refuses others
+            unknown = sorted(set(labels) - set(ALL_LABELS))
+            if unknown:
+                raise InputError(f"No finding is called {', '.join(unknown)}; expected some of: {', '.join(ALL_LABELS)}.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReportRequest:
@@ -103,14 +113,34 @@ _KINDS = {
     "max_new_tokens": int,
     "seed": int,
     "only": list,
+    "said": dict,
+    "cues": bool,
 }
 
 
 def _typed(name: str, value: Any) -> Any:
     kind = _KINDS[name]
     expected = str if kind is Path else kind
-    fits = type(value) is expected  # not isinstance: True is no number of tokens
-    names = value.values() if kind is dict and fits else value if kind is list and fits else ()
-    if not fits or not all(isinstance(region, str) for region in names):
-        raise InputError(f"{name} of a run is {value!r}; expected {expected.__name__}.")
+    if type(value) is not expected or not _IS_WHOLE.get(name, lambda whole: True)(value):  # True is no number of tokens
+        raise InputError(f"{name} of a run is {value!r}; expected {_IN_WORDS.get(name, expected.__name__)}.")
     return {Path: Path, list: tuple}.get(kind, lambda same: same)(value)
+
+
+def _are(kind: type, values: Iterable[Any]) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+_IS_WHOLE: dict[str, Callable[[Any], bool]] = {
+    "only": lambda names: _are(str, names),
+    "mapping": lambda regions: _are(str, regions.values()),
+    "said": lambda of_regions: (
+        _are(dict, of_regions.values()) and all(_are(bool, labels.values()) for labels in of_regions.values())
+    ),
+}
+"""What else must be right about fields that hold others."""
+
+_IN_WORDS = {
+    "only": "a list of regions",
+    "mapping": "an object of label: region",
+    "said": "an object of region: {finding: true or false}",
+}

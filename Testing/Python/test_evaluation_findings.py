@@ -10,8 +10,10 @@ import pytest
 from evaluation_files import NORMAL, evaluated, row, write_pairs, write_rows
 
 from reg2rg.evaluation.lengths import kl_divergence
-from reg2rg.evaluation.predictions import Level
+from reg2rg.evaluation.predictions import Level, Pair
 from reg2rg.evaluation.printed import read_printed
+from reg2rg.evaluation.readings import read_pairs
+from reg2rg.findings import RuleReader
 from reg2rg.regions import REGION_NAMES
 
 EMPHYSEMA = "Emphysema is seen in both lungs."
@@ -237,6 +239,14 @@ def test_lengths_are_counted_in_words(tmp_path: Path):
     histogram = evaluation.table("histogram")
     assert (histogram.column("references"), histogram.column("predictions")) == ([1, 1], [2, 0])
     assert lengths["KL"] == pytest.approx(0.5 * np.log(0.5 / (2.5 / 3)) + 0.5 * np.log(0.5 / (0.5 / 3)))
+
+
+def test_only_the_published_labels_are_counted():
+    text = "Pneumothorax and pleural effusion are seen on the left."
+    readings = read_pairs([Pair("case", "pleura", text, text)], RuleReader())
+    for findings in (readings.reference_findings, readings.prediction_findings):
+        assert [finding.label for finding in findings[0]] == ["Pleural effusion"]
+    assert readings.reference_labels.shape == (1, 18)
 
 
 def test_a_label_of_any_section_counts_for_its_case(tmp_path: Path):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.findings import LABELS, RuleReader, read_findings, reader, table
-from reg2rg.findings.table import TABLE_FILE, read_table
+from reg2rg.findings import ALL_LABELS, LABELS, RuleReader, read_findings, reader, table
+from reg2rg.findings.table import FURTHER_FILE, TABLE_FILE, read_table
 
 
 def _forget() -> None:
-    table.table.cache_clear()
+    table.tables.cache_clear()
     reader._read_sentence.cache_clear()
 
 
@@ -32,10 +32,25 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     _forget()
 
 
-def test_every_label_has_a_row_and_terms():
-    terms = read_table(TABLE_FILE)
-    assert tuple(terms.labels) == LABELS
-    assert {term.label for term in terms.terms} == set(LABELS)
+@pytest.mark.parametrize(("files", "labels"), [((TABLE_FILE,), LABELS), ((TABLE_FILE, FURTHER_FILE), ALL_LABELS)])
+def test_every_label_has_a_row_and_terms(files: tuple[Path, ...], labels: tuple[str, ...]):
+    terms = read_table(*files)
+    assert tuple(terms.labels) == labels
+    assert {term.label for term in terms.terms} == set(labels)
+
+
+def test_words_of_the_further_labels_give_the_reader_of_the_published_ones_no_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    name, path = RuleReader().name, tmp_path / "further_terms.tsv"
+    row = "term\tPneumothorax\tsaid\tair cap\t-\tany\t-\n"
+    path.write_text(FURTHER_FILE.read_text(encoding="utf-8") + row, encoding="utf-8")
+    monkeypatch.setattr(table, "FURTHER_FILE", path)
+    _forget()
+    found = [finding.label for finding in read_findings("An air cap is seen.", "pleura")]
+    assert found == ["Pneumothorax"] and RuleReader().name == name
+    monkeypatch.undo()
+    _forget()
 
 
 def test_a_row_more_is_a_wording_more_and_another_name_of_the_reader(extend: Callable[[str], Path]):

@@ -190,8 +190,8 @@ def test_a_region_written_alone_says_what_it_says_among_all(tmp_path: Path, repo
     [
         ({"only": ["spleen"]}, "No region is called 'spleen'"),
         ({"decoding": "beam"}, "No decoding is called 'beam'; expected auto, sequence, parallel"),
-        ({"only": "heart"}, "expected list"),
-        ({"only": [3]}, "expected list"),
+        ({"only": "heart"}, "expected a list of regions"),
+        ({"only": [3]}, "expected a list of regions"),
     ],
 )
 def test_a_wrong_choice_of_regions_is_refused(fields, said) -> None:

@@ -98,7 +98,7 @@ def _changed(report: Report, change) -> str:
 
 
 UNREADABLE = {
-    "newer": (lambda v: v.update(schema_version=3), "schema version 3; this program reads 2"),
+    "newer": (lambda v: v.update(schema_version=4), "schema version 4; this program reads 3"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\].*has no text"),

@@ -19,7 +19,7 @@ class Readings:
     Attributes:
         reader, place_reader: names of what made the labels and of what read the findings with their places.
         reference_labels, prediction_labels: (pairs, 18) bool in the order of LABELS.
-        reference_findings, prediction_findings: read by the rules, whichever reader made the labels.
+        reference_findings, prediction_findings: of LABELS, read by the rules, whichever reader made the labels.
     """
 
     reader: str
@@ -42,10 +42,14 @@ def read_pairs(
         for side, name in enumerate(("reference", "prediction")):
             texts = [getattr(pairs[index], name) for index in chosen]
             labels[side, chosen] = _once(texts, partial(reader.labels, region=region))
-            findings[side].update(zip(chosen, (read_findings(text, region) for text in texts), strict=True))
+            findings[side].update(zip(chosen, (_published(read_findings(text, region)) for text in texts), strict=True))
             show((number + (side + 1) / 2) / len(regions))
     ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
     return Readings(reader.name, RuleReader().name, labels[0], labels[1], ordered[0], ordered[1])
+
+
+def _published(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.label in LABELS)
 
 
 def _once(texts: Sequence[str], read: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:

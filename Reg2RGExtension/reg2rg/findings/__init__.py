@@ -1,10 +1,20 @@
-"""Findings: the 18 abnormalities read out of report text, with negation, uncertainty, side, lobe or level, and size.
+"""Findings read out of report text, with negation, uncertainty, side, level and size: CT-RATE's 18 and nine more.
 
-The words stand in terms.tsv, which says in its head how to add some.
+The words of the 18 stand in terms.tsv, which says in its head how to add some, those of the nine in further_terms.tsv.
 """
 
-from reg2rg.findings.finding import LABELS, Finding, Status
+from reg2rg.findings.finding import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, Status, spot
 from reg2rg.findings.labels import LabelReader, RuleReader
 from reg2rg.findings.reader import read_findings
 
-__all__ = ["LABELS", "Finding", "LabelReader", "RuleReader", "Status", "read_findings"]
+__all__ = [
+    "ALL_LABELS",
+    "FURTHER_LABELS",
+    "LABELS",
+    "Finding",
+    "LabelReader",
+    "RuleReader",
+    "Status",
+    "read_findings",
+    "spot",
+]

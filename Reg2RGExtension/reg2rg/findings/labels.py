@@ -9,7 +9,7 @@ import numpy as np
 
 from reg2rg.findings.finding import LABELS, Status
 from reg2rg.findings.reader import read_findings
-from reg2rg.findings.table import table
+from reg2rg.findings.table import tables
 
 
 class LabelReader(Protocol):
@@ -35,13 +35,13 @@ class RuleReader:
     """
 
     def __init__(self) -> None:
-        self.name = f"rules-{table().digest[:8]}"
+        self.name = f"rules-{tables().published.digest[:8]}"
 
     def labels(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
         """See LabelReader."""
         result = np.zeros((len(texts), len(LABELS)), dtype=bool)
         for row, text in enumerate(texts):
             for finding in read_findings(text, region):
-                if finding.status is not Status.ABSENT:
+                if finding.label in LABELS and finding.status is not Status.ABSENT:
                     result[row, LABELS.index(finding.label)] = True
         return result

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from reg2rg.findings.clauses import Clause, split_clauses
-from reg2rg.findings.finding import Finding, Status
+from reg2rg.findings.finding import FURTHER_LABELS, Finding, Status
 from reg2rg.findings.places import Length, Place, lengths_of_terms, places_of_terms, read_place
 from reg2rg.findings.sentences import split_sections, split_sentences
-from reg2rg.findings.table import Table, Term, table
+from reg2rg.findings.table import Table, Term, tables
 from reg2rg.regions import get_region
 
 
@@ -24,14 +24,15 @@ class _Mention:
 
 
 def read_findings(text: str, region: str | None = None) -> tuple[Finding, ...]:
-    """The findings of a text in its order.
+    """The findings of a text, sentence by sentence.
 
     Args:
         text: report text; the published prefix "The region i is NAME:" begins that region's section.
         region: the region whose section the text is; None for a whole report, whose sentences must say themselves what
             organ they speak of. InputError if no region is called so.
 
-    Of one label a sentence gives several findings if it tells several apart, by status, place or size.
+    Of one label a sentence gives several findings if it tells several apart, by status, place or size. The published
+    labels are read as if there were no others, so what is measured on them stays as it is.
     """
     if region is not None:
         get_region(region)
@@ -47,15 +48,21 @@ def read_findings(text: str, region: str | None = None) -> tuple[Finding, ...]:
 @lru_cache(maxsize=1 << 16)
 def _read_sentence(sentence: str, region: str | None) -> tuple[Finding, ...]:
     """Findings whose ``start`` and ``end`` are not set yet; reports repeat their sentences."""
-    terms = table()
-    if not terms.any_term.search(sentence.lower()):
-        return ()
+    words, text, found = tables(), sentence.lower(), []
+    if words.published.any_term.search(text):
+        found += _read_with(words.published, sentence, region)
+    if words.further.any_term.search(text) and any(term.may_fit(text, region) for term in words.further.terms):
+        found += [finding for finding in _read_with(words.all, sentence, region) if finding.label in FURTHER_LABELS]
+    return tuple(found)
+
+
+def _read_with(terms: Table, sentence: str, region: str | None) -> Iterator[Finding]:
     found = [finding for clause in split_clauses(sentence, terms) for finding in _read_clause(clause, region, terms)]
-    return tuple(_distinct(found))
+    return _distinct(found)
 
 
 def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Finding]:
-    mentions = _mentions(clause.text, region, terms)
+    mentions = _mentions(clause, region, terms)
     if not mentions:
         return
     groups = _groups(clause.text, mentions)
@@ -74,13 +81,17 @@ def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[F
                 yield _finding(mention.term.label, status, place, own, terms)
 
 
-def _mentions(text: str, region: str | None, terms: Table) -> list[_Mention]:
-    """Terms in the order of the text; of a label's terms that overlap, the table's first."""
-    found: list[_Mention] = []
+def _mentions(clause: Clause, region: str | None, terms: Table) -> list[_Mention]:
+    """Terms in the order of the text; of a label's terms that overlap, the table's first.
+
+    A further label's word may have what it must stand near in the context: "a lesion in the liver (cyst?)".
+    """
+    text, found = clause.text, list[_Mention]()
     for term in terms.terms:
+        said = f"{clause.context} {text}" if term.label in FURTHER_LABELS else text
         for match in term.pattern.finditer(text):
             taken = any(m.term.label == term.label and m.start < match.end() and match.start() < m.end for m in found)
-            if not taken and term.fits(text, region):
+            if not taken and term.fits(said, region):
                 found.append(_Mention(term, match.start(), match.end()))
     return sorted(found, key=lambda mention: mention.start)
 

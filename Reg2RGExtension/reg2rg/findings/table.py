@@ -1,19 +1,20 @@
-"""The table of terms (terms.tsv) as compiled patterns; its head says what the rows mean."""
+"""The tables of terms (terms.tsv, further_terms.tsv) as compiled patterns; the first's head says what rows mean."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from reg2rg.errors import InputError
-from reg2rg.findings.finding import LABELS
+from reg2rg.findings.finding import ALL_LABELS
 from reg2rg.regions import REGION_NAMES
 
 TABLE_FILE = Path(__file__).with_name("terms.tsv")
+FURTHER_FILE = Path(__file__).with_name("further_terms.tsv")
 WHOLE_REPORT = "whole"
 _ANY = "any"
 _COLUMNS = {"label": 5, "term": 6, "deny": 2, "doubt": 2, "side": 2, "level": 3}
@@ -53,6 +54,12 @@ class Term:
             return True
         return (region or WHOLE_REPORT) in self.regions and not (self.unless and self.unless.search(clause))
 
+    def may_fit(self, sentence: str, region: str | None) -> bool:
+        """False where it is read in no clause of the sentence (lower case)."""
+        if (region or WHOLE_REPORT) not in self.regions and not (self.near and self.near.search(sentence)):
+            return False
+        return self.pattern.search(sentence) is not None
+
 
 @dataclass(frozen=True)
 class Table:
@@ -64,7 +71,7 @@ class Table:
         deny, doubt: cues "before" and "after" the term.
         sides, levels: (side or name, pattern); levels by set.
         cues: moot, bound, ignore, break, verb, same, also.
-        digest: of the file's content.
+        digest: of the files' content.
     """
 
     labels: dict[str, Label]
@@ -78,23 +85,33 @@ class Table:
     digest: str
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What the reader knows.
+
+    Attributes:
+        published: the words of LABELS and all cues.
+        all: with the words of FURTHER_LABELS.
+        further: the words of FURTHER_LABELS alone.
+    """
+
+    published: Table
+    all: Table
+    further: Table
+
+
 @lru_cache(maxsize=1)
-def table() -> Table:
-    """The table beside this file, read once; InputError names a line that cannot be read."""
-    return read_table(TABLE_FILE)
+def tables() -> Tables:
+    """The tables beside this file, read once; InputError names a line that cannot be read."""
+    return Tables(read_table(TABLE_FILE), read_table(TABLE_FILE, FURTHER_FILE), read_table(FURTHER_FILE))
 
 
-def read_table(path: Path) -> Table:
-    """A table of terms from a file."""
+def read_table(*paths: Path) -> Table:
+    """A table of terms from the rows of one or more files."""
     rows: dict[str, list[list[str]]] = {kind: [] for kind in (*_COLUMNS, *_CUES)}
-    content = path.read_bytes()
-    for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
-        if line.strip() and not line.startswith("#"):
-            kind, *columns = re.split(r"\t+", line.rstrip("\t "))
-            try:
-                _check(kind, columns)
-            except (ValueError, re.error) as error:
-                raise InputError(f"{path}, line {number}: {error}. The head of the file says what rows are.") from None
+    content = [path.read_bytes() for path in paths]
+    for path, lines in zip(paths, content, strict=True):
+        for kind, columns in _rows(path, lines.decode("utf-8")):
             rows[kind].append(columns)
     terms = tuple(_term(row) for row in rows["term"])
     return Table(
@@ -109,8 +126,20 @@ def read_table(path: Path) -> Table:
             for name in {row[0] for row in rows["level"]}
         },
         cues={kind: _joined(row[0] for row in rows[kind]) for kind in _CUES},
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256(b"".join(content)).hexdigest(),
     )
+
+
+def _rows(path: Path, content: str) -> Iterator[tuple[str, list[str]]]:
+    """Kind and columns of the rows of a file."""
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            kind, *columns = re.split(r"\t+", line.rstrip("\t "))
+            try:
+                _check(kind, columns)
+            except (ValueError, re.error) as error:
+                raise InputError(f"{path}, line {number}: {error}. The head of terms.tsv says what rows are.") from None
+            yield kind, columns
 
 
 def compile_pattern(pattern: str) -> re.Pattern:
@@ -159,7 +188,7 @@ def _check(kind: str, columns: Sequence[str]) -> None:
     for (name, index), choices in _CHOICES.items():
         if kind == name and columns[index] not in choices:
             raise ValueError(f"{columns[index]!r} is none of {', '.join(sorted(choices))}")
-    if kind in ("label", "term") and columns[0] not in LABELS:
+    if kind in ("label", "term") and columns[0] not in ALL_LABELS:
         raise ValueError(f"no label is called {columns[0]!r}")
     if kind == "term":
         unknown = set(columns[4].split(",")) - {*REGION_NAMES, WHOLE_REPORT, _ANY, "-"}

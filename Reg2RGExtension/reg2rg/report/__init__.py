@@ -1,0 +1,50 @@
+"""The report: sections in reading order, each tied to a region; JSON is its one stored form.
+
+    schema      what a report holds
+    stored      that, to plain types and back, older versions too
+    sentences   where a text's sentences are
+    findings    what text and finding head say of a region, joined
+    build       a report from what was written, seen and measured
+    wording     probabilities, places and disagreements in words
+
+It holds no patient data, not even the name of the file it was made from.
+"""
+
+from reg2rg.report.build import Seen, build_report, build_section
+from reg2rg.report.schema import (
+    Familiarity,
+    Geometry,
+    Location,
+    Provenance,
+    Report,
+    Section,
+    SectionFinding,
+    Sentence,
+    State,
+    plain,
+)
+from reg2rg.report.sentences import split_sentences
+from reg2rg.report.stored import SCHEMA_VERSION
+from reg2rg.report.wording import UNFAMILIAR, disagreements, finding_words, probability_words
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "UNFAMILIAR",
+    "Familiarity",
+    "Geometry",
+    "Location",
+    "Provenance",
+    "Report",
+    "Section",
+    "SectionFinding",
+    "Seen",
+    "Sentence",
+    "State",
+    "build_report",
+    "build_section",
+    "disagreements",
+    "finding_words",
+    "plain",
+    "probability_words",
+    "split_sentences",
+]

@@ -1,0 +1,75 @@
+"""Findings in words: a probability is words and a number, and never certainty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reg2rg.findings import Status, read_findings
+from reg2rg.report.schema import Section, SectionFinding
+
+UNFAMILIAR = "This volume is unlike the model's training data."
+
+UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
+"""Between them the head leaves a finding open. Outside, a text that says otherwise is wrong in 7 of 10 such cases, as
+far as the head is calibrated: often enough to be told of, seldom enough that the warning is read."""
+
+_WORDS = ((0.9, "very likely"), (LIKELY_FROM, "likely"), (UNLIKELY_BELOW, "possible"), (0.1, "unlikely"))
+
+
+def probability_words(probability: float, familiar: bool = True) -> str:
+    """ "likely (85%)", of at least 1% and at most 99%; weaker words, and that the number is none, if not familiar."""
+    number = f"{round(100 * min(max(probability, 0.01), 0.99))}%"
+    if not familiar:
+        words = "possible" if probability >= 0.5 else "uncertain"
+        return f"{words} ({number}, not calibrated for this volume)"
+    return f"{next((words for least, words in _WORDS if probability >= least), 'very unlikely')} ({number})"
+
+
+def lobe_words(side: str | None, level: str | None) -> str | None:
+    """ "right upper lobe"; None if side or level do not tell a lobe."""
+    if side not in ("left", "right") or level is None or (side, level) == ("left", "middle"):
+        return None
+    return f"{side} {level} lobe"
+
+
+def place_words(region: str, side: str | None, level: str | None) -> str | None:
+    """Where a finding of a region is, as far as it is known: "left lower lobe", "both sides", "upper part"."""
+    if region == "lung" and (lobe := lobe_words(side, level)):
+        return lobe
+    sides = {"left": "left", "right": "right", "both": "both sides"}
+    parts = [sides[side]] if side else []
+    return ", ".join(parts + [f"{level} part"] * (level is not None)) or None
+
+
+def finding_words(region: str, finding: SectionFinding) -> str:
+    """One line: "Lung nodule, right upper lobe, 14 mm: likely (87%)"."""
+    parts = [finding.label, place_words(region, finding.side, finding.level)]
+    parts.append(f"{finding.size_mm:.0f} mm" if finding.size_mm else None)
+    if finding.probability is None:
+        told = {Status.PRESENT: "written", Status.UNCERTAIN: "written as uncertain", Status.ABSENT: "written as absent"}
+        says = told[finding.text]
+    else:
+        says = probability_words(finding.probability, finding.calibrated)
+    return f"{', '.join(part for part in parts if part)}: {says}"
+
+
+def disagreements(section: Section) -> list[str]:
+    """Where text and finding head contradict each other, one sentence each."""
+    return [words for finding in section.findings for words in _disagreements(section, finding)]
+
+
+def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
+    if finding.probability is None:
+        return
+    label, words = finding.label.lower(), probability_words(finding.probability, finding.calibrated)
+    if finding.text is Status.PRESENT and finding.probability < UNLIKELY_BELOW:
+        yield f"The text says {label}, the image makes it {words}."
+    if finding.probability > LIKELY_FROM and finding.text is Status.ABSENT:
+        yield f"The text denies {label}, the image makes it {words}."
+    if finding.probability > LIKELY_FROM and finding.text is None:
+        yield f"The text does not speak of {label}, the image makes it {words}."
+    if finding.source == "both" and finding.side in ("left", "right"):
+        told = [f.sides for f in read_findings(section.text, section.region) if f.label == finding.label]
+        sides = frozenset().union(*told)
+        if sides and finding.side not in sides:
+            yield f"The text says {label} on the {next(iter(sides))}, the image shows it on the {finding.side}."
