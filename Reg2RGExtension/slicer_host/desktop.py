@@ -56,7 +56,7 @@ def save_picture(file: Path, volume: Path | None = None, size: tuple[int, int] =
     window = show(module_folder(), size)
     panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
     if volume is None:
-        panel.loadSample()
+        panel.inputs.loadSample()
     else:
         load(volume)
     panel.generate()

@@ -89,11 +89,3 @@ def offeredIn(region, section, said):
     """Labels that the user may say are there, because the card does not list them."""
     listed = {finding["label"] for finding in section["findings"] if isListed(finding, said)}
     return [label for label in OFFERED[region] if label not in listed and label not in said]
-
-
-def disagreementsIn(section, said):
-    """Where text and head contradict each other, one sentence each; what the user has decided is left out."""
-    from reg2rg.report import disagreements
-    from reg2rg.report.stored import read  # noqa: F401
-
-    raise NotImplementedError

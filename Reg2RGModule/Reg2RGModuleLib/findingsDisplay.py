@@ -1,4 +1,4 @@
-"""Where the findings lie: a segmentation of their own beside that of the regions, a segment for each located finding."""
+"""Where the findings lie: a segmentation beside that of the regions, a segment for each located finding."""
 
 import slicer
 from slicer.util import NodeModify

@@ -48,13 +48,6 @@ def light(node, lit, spot=False):
             display.SetSegmentOpacity2DOutline(segmentId, outline)
 
 
-def showOnly(shown, segmentations):
-    """Of several segmentations show one, or none; reports of other volumes must not lie over this one."""
-    for segmentation in segmentations:
-        if segmentation is not None:
-            segmentation.SetDisplayVisibility(segmentation is shown)
-
-
 def _look(segmentId, lit, spot):
     """Opacity in 3D, of the fill and of the outline in slices."""
     if lit is None:

@@ -1,7 +1,8 @@
 """A report under review: what the model wrote, what the radiologist makes of it, and the way back.
 
-The stored form is JSON: the engine's report as it was written, and beside it the states, edits and the impression. The
-model's own words are never overwritten; a section that is written again goes to the end of "replaced".
+The stored form is JSON: the engine's report as it was written, and beside it the states, edits, the impression and what
+the user said of findings. The model's own words are never overwritten; a section that is written again goes to the end
+of "replaced".
 """
 
 import copy
@@ -43,6 +44,7 @@ class Review:
                 "report": report,
                 "sections": sections,
                 "impression": {"text": impression, "edited": False},
+                "said": {},
                 "replaced": [],
                 "log": [],
             }
@@ -58,6 +60,8 @@ class Review:
             if document["form"] != FORM or document["version"] != VERSION:
                 raise ValueError(f"it is {document['form']!r}, version {document['version']!r}")
             report = Report.from_json(json.dumps(document["report"]))
+            document["report"] = json.loads(report.to_json())  # older reports in today's form
+            document.setdefault("said", {})  # nor had older reviews this
             regions = {section.region for section in report.sections}
             if set(document["sections"]) != regions:
                 raise ValueError("its sections are not those of its report")
@@ -66,6 +70,9 @@ class Review:
                     raise ValueError(f"a section has the state {entry['state']!r}")
             if not isinstance(document["impression"]["text"], str):
                 raise ValueError("its impression is no text")
+            for region, labels in document["said"].items():
+                if region not in regions or not all(type(there) is bool for there in labels.values()):
+                    raise ValueError("what is said of its findings is not of its sections")
         except Exception as error:
             raise ValueError(f"The review stored in the scene cannot be read ({error}).") from error
         return cls(document)
@@ -98,7 +105,8 @@ class Review:
     @property
     def hasDecisions(self):
         """Whether the user has done anything that a new report would lose."""
-        return self._document["impression"]["edited"] or any(self.state(region) != DRAFT for region in self.regions)
+        decided = any(self.state(region) != DRAFT or self.said(region) for region in self.regions)
+        return decided or self._document["impression"]["edited"]
 
     def isReviewed(self, region):
         return self.state(region) in (ACCEPTED, REJECTED)
@@ -113,6 +121,21 @@ class Review:
     def text(self, region):
         """The section's text as it stands now."""
         return self._document["sections"][region]["text"]
+
+    def said(self, region):
+        """What the user said of the region's findings: label -> whether it is there."""
+        return self._document["said"].get(region, {})
+
+    @property
+    def segments(self):
+        """IDs of the segments of findings that are spots; one seen all over a region is shown by that region."""
+        findings = [finding for section in self.report["sections"] for finding in section["findings"]]
+        return [each["segment"] for each in findings if each["segment"] and each["location"]["focal"]]
+
+    def located(self, region):
+        """Indices of the findings of a section that have a place."""
+        findings = self.section(region)["findings"]
+        return [index for index, finding in enumerate(findings) if finding["location"] is not None]
 
     def isEdited(self, region):
         return self.text(region) != self.section(region)["text"]
@@ -132,8 +155,8 @@ class Review:
             with_["state"] = DRAFT
         self._change(region, "edit", lambda document: document["sections"].__setitem__(region, with_))
 
-    def replace(self, section):
-        """Put a section that was written again in the place of the old one; it is a draft."""
+    def replace(self, section, said):
+        """Put a section that was written again, with this said of its findings, in the place of the old one."""
         region = section["region"]
 
         def change(document):
@@ -142,6 +165,7 @@ class Review:
             document["replaced"].append({"section": sections[index], **document["sections"][region]})
             sections[index] = section
             document["sections"][region] = {"state": DRAFT, "text": section["text"]}
+            document["said"][region] = dict(said)
 
         self._change(region, "regenerate", change)
 

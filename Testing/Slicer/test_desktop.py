@@ -40,7 +40,7 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
     window.resize(*size)
     settle(0.3)
     assert clipped(window) == []
-    panel.loadSample()
+    panel.inputs.loadSample()
     panel.ui.advancedButton.collapsed = False
     settle(0.3)
     assert clipped(window) == []
@@ -58,7 +58,7 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
 
 def test_the_selected_card_is_scrolled_into_sight(panel, window):
     window.resize(1280, 800)
-    panel.loadSample()
+    panel.inputs.loadSample()
     generate(panel)
     area = panel.ui.sectionsArea
     for region in panel.sections.regions:
@@ -80,7 +80,7 @@ def test_the_selector_of_the_window_names_the_volume_that_is_shown(panel, window
 
 
 def test_section_cards_have_the_colours_of_their_segments(panel):
-    panel.loadSample()
+    panel.inputs.loadSample()
     generate(panel)
     from Reg2RGModuleLib import reportNode
 

@@ -12,7 +12,7 @@ class LinksTest(unittest.TestCase):
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
         cls.panel = moduleWidget().panel
-        cls.panel.loadSample()
+        cls.panel.inputs.loadSample()
         generate(cls.panel)
         cls.node = reportNode.reportNodes()[0]
         cls.volume = reportNode.volumeOf(cls.node)

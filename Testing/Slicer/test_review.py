@@ -15,7 +15,7 @@ class ReviewTest(unittest.TestCase):
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
         panel = moduleWidget().panel
-        panel.loadSample()
+        panel.inputs.loadSample()
         generate(panel)
         cls.fresh = reportNode.reportNodes()[0].GetText()
 
