@@ -82,7 +82,7 @@ class ReportRequest(SegmentRequest):
             get_region(region)  # refuses others
             unknown = sorted(set(labels) - set(ALL_LABELS))
             if unknown:
-                raise InputError(f"No finding is called {', '.join(unknown)}; expected some of: {', '.join(ALL_LABELS)}.")
+                raise InputError(f"No finding is called {unknown[0]!r}. Findings are: {', '.join(ALL_LABELS)}.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReportRequest:
@@ -118,29 +118,25 @@ _KINDS = {
 }
 
 
+_HOLD: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "only": ("a list of regions", lambda names: _all(str, names)),
+    "mapping": ("an object of label: region", lambda regions: _all(str, regions.values())),
+    "said": (
+        "an object of region: {finding: true or false}",
+        lambda said: _all(dict, said.values()) and all(_all(bool, of_region.values()) for of_region in said.values()),
+    ),
+}
+"""What fields must be that hold others, in words and as a question."""
+
+
 def _typed(name: str, value: Any) -> Any:
     kind = _KINDS[name]
     expected = str if kind is Path else kind
-    if type(value) is not expected or not _IS_WHOLE.get(name, lambda whole: True)(value):  # True is no number of tokens
-        raise InputError(f"{name} of a run is {value!r}; expected {_IN_WORDS.get(name, expected.__name__)}.")
+    words, fits = _HOLD.get(name, (expected.__name__, lambda value: True))
+    if type(value) is not expected or not fits(value):  # not isinstance: True is no number of tokens
+        raise InputError(f"{name} of a run is {value!r}; expected {words}.")
     return {Path: Path, list: tuple}.get(kind, lambda same: same)(value)
 
 
-def _are(kind: type, values: Iterable[Any]) -> bool:
+def _all(kind: type, values: Iterable[Any]) -> bool:
     return all(isinstance(value, kind) for value in values)
-
-
-_IS_WHOLE: dict[str, Callable[[Any], bool]] = {
-    "only": lambda names: _are(str, names),
-    "mapping": lambda regions: _are(str, regions.values()),
-    "said": lambda of_regions: (
-        _are(dict, of_regions.values()) and all(_are(bool, labels.values()) for labels in of_regions.values())
-    ),
-}
-"""What else must be right about fields that hold others."""
-
-_IN_WORDS = {
-    "only": "a list of regions",
-    "mapping": "an object of label: region",
-    "said": "an object of region: {finding: true or false}",
-}

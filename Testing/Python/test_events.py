@@ -16,6 +16,7 @@ EVENTS = [
     events.Progress(events.Stage.SEGMENT, 0.5, "half"),
     events.Notice("It runs in 8bit."),
     events.RegionsFound("thresholds", "why", ("lung",), ("lung",), {"breast": "none"}, "/a/regions.seg.nrrd"),
+    events.FindingsLocated("/a/findings.seg.nrrd"),
     events.SectionText("lung", None, "The"),
     events.SectionWritten({"region": "lung", "text": "Clear."}),
     events.ReportDone("/a", 1.5),
@@ -53,6 +54,11 @@ def test_what_is_no_event_is_refused(values) -> None:
         ({"volume": "a", "output": "b", "max_new_tokens": True}, "max_new_tokens"),
         ({"volume": "a", "output": "b", "max_new_tokens": 0}, "1 or more"),
         ({"volume": "a", "output": "b", "mapping": {"x": 1}}, "mapping"),
+        ({"volume": "a", "output": "b", "cues": "no"}, "cues of a run is 'no'; expected bool"),
+        ({"volume": "a", "output": "b", "said": {"lung": {"Lung nodule": "no"}}}, "said .*{finding: true or false}"),
+        ({"volume": "a", "output": "b", "said": {"lung": True}}, "said .*{finding: true or false}"),
+        ({"volume": "a", "output": "b", "said": {"knee": {"Lung nodule": True}}}, "No region is called 'knee'"),
+        ({"volume": "a", "output": "b", "said": {"lung": {"Nodul": True}}}, "No finding is called 'Nodul'. Findings"),
     ],
 )
 def test_a_request_with_wrong_fields_is_refused_by_name(values, words) -> None:

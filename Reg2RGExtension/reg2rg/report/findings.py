@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reg2rg.findings import Finding, Status
+from reg2rg.findings import Finding, Status, spot
 from reg2rg.locating import LocatedFinding
 from reg2rg.report.schema import SEEN_FROM, Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
@@ -63,10 +63,3 @@ def _joined(
 def segment_id(region: str, label: str) -> str:
     """ID of a finding's segment in findings.seg.nrrd."""
     return f"{region}.{label}"
-
-
-def spot(finding: Finding) -> tuple[str | None, str | None]:
-    """Side and level of a finding that the text tells of (until reg2rg.findings has it)."""
-    levels = {"upper" if level == "lingula" else level for level in finding.levels} & {"upper", "middle", "lower"}
-    side = "both" if len(finding.sides) == 2 else next(iter(finding.sides), None)
-    return side, levels.pop() if len(levels) == 1 else None

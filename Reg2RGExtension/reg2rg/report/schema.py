@@ -110,10 +110,10 @@ class Section:
         region: the region that was asked about.
         recognised: the name the model gave it, None if it gave none.
         grounded: whether that is the region asked about.
-        findings: what text and finding head say, the most probable first.
         complete: False if the text was cut off at the token limit.
         approximate: the region was estimated rather than segmented.
         volume_ml, mean_hu: measured in the region's mask, padding left out of the mean.
+        findings: what text and finding head say, the most probable first.
     """
 
     region: str
@@ -121,12 +121,12 @@ class Section:
     grounded: bool
     text: str
     sentences: tuple[Sentence, ...]
-    findings: tuple[SectionFinding, ...]
     complete: bool
     approximate: bool
     volume_ml: float
     mean_hu: float
     state: State = State.DRAFT
+    findings: tuple[SectionFinding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,7 @@ class Report:
         for section in report.sections:
             named = {index for sentence in section.sentences for index in sentence.findings}
             if not named <= set(range(len(section.findings))):
-                raise InputError(
-                    f"A sentence about the {section.region} speaks of a finding that is not there."
-                )
+                raise InputError(f"A sentence about the {section.region} speaks of a finding that is not there.")
         return report
 
 
