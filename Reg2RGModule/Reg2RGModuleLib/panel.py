@@ -112,11 +112,10 @@ class Panel:
             return
         self._close()
         views.showVolume(volume)
-        if self.inputs.parameters.regions is not None:
-            self.inputs.parameters.regions.SetDisplayVisibility(
-                False
-            )  # the report's own regions are shown in their place
-        self._begin(lambda: self.run.start(volume, self.inputs.parameters))
+        parameters = self.inputs.parameters
+        if parameters.regions is not None:
+            parameters.regions.SetDisplayVisibility(False)  # the report's own regions are shown in their place
+        self._begin(lambda: self.run.start(volume, parameters))
 
     def regenerate(self):
         """Write the selected section again, from its segment as it is now."""

@@ -1,7 +1,8 @@
 """A review survives a crash: every change is also kept in a file, until the scene is closed in good order.
 
-The files (review, regions and findings, no voxels, no patient tags) lie beside Slicer's settings and are deleted when the scene
-or Slicer is closed. What is left belongs to a Slicer that crashed, and is offered for the volume it was made of.
+The files (review, regions and findings, no voxels, no patient tags) lie beside Slicer's settings and are deleted when
+the scene or Slicer is closed. What is left belongs to a Slicer that crashed, and is offered for the volume it was made
+of.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ class Recovery:
         self._folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
 
     def keep(self, node, review):
-        """Keep the review of a report node as it stands; regions and findings are written when this is first called for it."""
+        """Keep the review of a report node as it stands; what is in the views is written the first time."""
         key = _keyOf(node)
         volume, segmentation = reportNode.volumeOf(node), reportNode.segmentationOf(node)
         if volume is None or segmentation is None:

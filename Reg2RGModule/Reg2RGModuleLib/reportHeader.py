@@ -60,7 +60,8 @@ def unfamiliar(report):
     familiarity = report["familiarity"]
     if familiarity is None or familiarity["familiar"]:
         return ""
-    return "⚠ {0} {1}".format(UNFAMILIAR, _("What it says here may mean nothing."))
+    advice = _("What it says here may mean nothing.")
+    return f"⚠ {UNFAMILIAR} {advice}"
 
 
 def _showIfAny(label, words):

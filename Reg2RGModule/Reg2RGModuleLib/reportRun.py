@@ -85,7 +85,10 @@ class ReportRun:
         self._begin(volume, parameters, request, parameters.regions)
 
     def startRegion(self, report, region, said, parameters):
-        """Write one section of a report again, from its segment as it is now; ``said``: label -> whether it is there."""
+        """Write one section of a report again, from its segment as it is now.
+
+        ``said``: what the user said of its findings, label -> whether it is there.
+        """
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
             raise RuntimeError("The report's segmentation, or the region's segment, is not in the scene any more.")

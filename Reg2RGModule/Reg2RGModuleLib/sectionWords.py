@@ -67,7 +67,8 @@ def _sentenceHtml(section, sentence, words, ink):
     spot = spotOf(section, sentence)
     if spot is None:
         return shown
-    return f'<a href="{spot}" style="color: {ink}; text-decoration: none">{shown}</a>&nbsp;<a href="{spot}">{SPOT_MARK}</a>'
+    plain = f"color: {ink}; text-decoration: none"
+    return f'<a href="{spot}" style="{plain}">{shown}</a>&nbsp;<a href="{spot}">{SPOT_MARK}</a>'
 
 
 def _disagreements(section, said):
