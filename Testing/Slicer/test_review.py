@@ -7,7 +7,7 @@ import slicer
 from hands import generate, moduleWidget, press, settle, waitFor
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.review import ACCEPTED, DRAFT, EDITED, REJECTED, Review
-from Reg2RGModuleLib.sectionCard import bodyHtml, factsOf, warningsOf
+from Reg2RGModuleLib.sectionWords import bodyHtml, factsOf, warningsOf
 
 
 class ReviewTest(unittest.TestCase):
