@@ -5,7 +5,7 @@ from slicer.util import NodeModify
 
 from Reg2RGModuleLib import regionsGeometry, segmentationFile
 
-_CALM, _LIT, _DIM = (0.9, 0.25, 0.9), (1.0, 0.5, 1.0), (0.15, 0.0, 0.35)
+_CALM, _LIT, _DIM = (0.9, 0.15, 0.9), (1.0, 0.3, 1.0), (0.15, 0.0, 0.35)
 """Opacity in 3D, of the fill and of the outline in slices: none is lit, this one is, another one is."""
 OUTLINE_PIXELS = 2
 

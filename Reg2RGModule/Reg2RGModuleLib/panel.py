@@ -58,6 +58,7 @@ class Panel:
         self._connectRun()
         self._connectWidgets()
         self._addShortcuts(root)
+        self._say("")
         self._refresh()
 
     # --- what the module calls -----------------------------------------------------------------------------------
