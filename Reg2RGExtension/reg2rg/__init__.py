@@ -5,7 +5,8 @@ The rooms of the engine, in the order data flows through them (a room imports on
     errors, scratch, resources, devices, torchvision_ops     what all rooms need
     regions, volumes, segmentation, preprocessing   from a CT to the model's tensors
     models, prompting, generation                   from tensors to text
-    report, findings, impression, exports           what was written, and the forms it leaves in
+    findings, locating                              what a text says, and where in the volume it is seen
+    report, impression, exports                     what was written, and the forms it leaves in
     events, request, failures, pipeline             the whole way
     worker, cli (model_commands, terminal, information, quiet)   its front ends
 

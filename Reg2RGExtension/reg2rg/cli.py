@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -58,6 +59,14 @@ Decoding = Annotated[
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Draw words by chance (top-k) instead of the most probable.")]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Limit of what the model writes per text.")]
+NoCues = Annotated[bool, typer.Option("--no-cues", help="Let the model write without what its finding head saw.")]
+Said = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="REGION:FINDING=yes|no",
+        help='What you know better, such as "lung:Lung nodule=no"; the text follows it. Can be repeated.',
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Of random numbers.")]
 
 
@@ -90,6 +99,8 @@ def report(
     max_new_tokens: MaxNewTokens = 500,
     series: Series = None,
     seed: Seed = 0,
+    no_cues: NoCues = False,
+    said: Said = None,
 ) -> None:
     """Write the report of a chest CT."""
     from reg2rg.request import ReportRequest
@@ -112,6 +123,8 @@ def report(
             sample=sample,
             max_new_tokens=max_new_tokens,
             seed=seed,
+            said=_corrections(said),
+            cues=not no_cues,
         )
     )
 
@@ -285,6 +298,17 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
     if wrong:
         raise typer.BadParameter(f"{wrong[0]!r} is not LABEL=REGION.", param_hint="--map")
     return dict(pair.rsplit("=", 1) for pair in pairs or [])
+
+
+def _corrections(entries: list[str] | None) -> dict[str, dict[str, bool]]:
+    said: dict[str, dict[str, bool]] = {}
+    for entry in entries or []:
+        match = re.fullmatch(r"\s*([^:]+?)\s*:\s*([^=]+?)\s*=\s*(yes|no)\s*", entry)
+        if match is None:
+            raise typer.BadParameter(f"{entry!r} is not REGION:FINDING=yes or =no.", param_hint="--said")
+        region, label, answer = match.groups()
+        said.setdefault(region, {})[label] = answer == "yes"
+    return said
 
 
 if __name__ == "__main__":

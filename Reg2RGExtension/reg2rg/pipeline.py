@@ -17,13 +17,33 @@ import SimpleITK as sitk
 
 from reg2rg.devices import choose_device
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import Event, Notice, Progress, RegionsFound, ReportDone, SectionText, SectionWritten, Stage
-from reg2rg.exports.folder import SEGMENTATION_FILE, write_report_folder
-from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.events import (
+    Event,
+    FindingsLocated,
+    Notice,
+    Progress,
+    RegionsFound,
+    ReportDone,
+    SectionText,
+    SectionWritten,
+    Stage,
+)
+from reg2rg.exports.folder import FINDINGS_FILE, SEGMENTATION_FILE, write_report_folder
+from reg2rg.exports.segmentation import write_findings, write_segmentation
 from reg2rg.information import versions
 from reg2rg.models import find_model
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Geometry, Provenance, Section, build_report, build_section, plain
+from reg2rg.report import (
+    UNFAMILIAR,
+    Familiarity,
+    Geometry,
+    Provenance,
+    Section,
+    Seen,
+    build_report,
+    build_section,
+    plain,
+)
 from reg2rg.request import ReportRequest, SegmentRequest
 from reg2rg.scratch import private_temporary_folder, staged
 from reg2rg.segmentation import RegionMasks
@@ -58,7 +78,11 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
         inputs = _prepare(config, volume, masks, request.only, journey)
         writer, sha256 = _load(model_folder, placement, journey)
-        written = _write(request, writer, inputs, volume, masks, journey)
+        with journey.stage(Stage.WRITE, "Looking at the regions") as progress:
+            seen = _look(request, writer, inputs, masks, folder / FINDINGS_FILE, journey)
+            progress(0.0, "Writing the sections")
+            build = functools.partial(build_section, volume=volume, masks=masks, seen=seen)
+            written = _write(request, writer, inputs, build, journey, progress)
         with journey.stage(Stage.SAVE, "Writing the report folder"):
             provenance = Provenance(
                 model=config.name,
@@ -77,8 +101,11 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
             )
             not_asked = {name: "it was not asked for" for name in inputs.textures if name not in request.only}
             skipped = {**inputs.skipped, **(not_asked if request.only else {})}
-            report = build_report(written, volume, masks, provenance, skipped)
+            report = build_report(written, volume, masks, provenance, skipped, seen)
             write_report_folder(report, volume, masks, folder)
+            outlined = (folder / FINDINGS_FILE).exists()
+    if not outlined:
+        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # an earlier report's, which is no more
     return ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
 
 
@@ -232,33 +259,53 @@ def free_memory() -> None:
         trim(0)  # what has been freed inside the C library's heap goes back to the system, too
 
 
+def _look(
+    request: ReportRequest, writer: Writer, inputs: ModelInputs, masks: RegionMasks, file: Path, journey: _Journey
+) -> Seen:
+    """What the finding head sees and where; outlines are written into ``file``, if there are any.
+
+    Nearly all of its time goes into encoding the regions, which writing does not do again.
+    """
+    from reg2rg.locating.locate import locate_findings
+
+    findings = writer.findings(inputs, journey.cancelled)
+    wanted = {name: findings[name] for name in findings if not request.only or name in request.only}
+    located = locate_findings(wanted, inputs.crops, masks, journey.cancelled)
+    if write_findings(located, masks.bits, file):
+        journey.tell(FindingsLocated(str(file)))
+    measured = writer.familiarity(inputs, journey.cancelled)
+    familiarity = measured and Familiarity(round(measured.distance, 3), round(measured.limit, 3))
+    if familiarity and not familiarity.familiar:
+        journey.tell(Notice(UNFAMILIAR))
+    return Seen(located, familiarity, request.said)
+
+
 def _write(
     request: ReportRequest,
     writer: Writer,
     inputs: ModelInputs,
-    volume: sitk.Image,
-    masks: RegionMasks,
+    build: Callable[[WrittenSection], Section],
     journey: _Journey,
+    progress: Callable[[float, str], None],
 ) -> list[WrittenSection]:
     from reg2rg.generation import Sampling
 
-    with journey.stage(Stage.WRITE, "Writing the sections") as progress:
-        only = [name for name in request.only if name in inputs.textures]
-        secretary = _Secretary(
-            len(only or inputs.textures), lambda written: build_section(written, volume, masks), journey.tell, progress
-        )
-        written = writer.write(
-            inputs,
-            only=only,
-            parallel=_is_parallel(request, writer.model.config),
-            sampling=Sampling(request.seed) if request.sample else None,
-            max_new_tokens=request.max_new_tokens,
-            on_text=secretary.on_text,
-            cancelled=journey.cancelled,
-        )
-        for section in written:
-            secretary.finished(section)
-        return written
+    only = [name for name in request.only if name in inputs.textures]
+    secretary = _Secretary(len(only or inputs.textures), build, journey.tell, progress)
+    written = writer.write(
+        inputs,
+        only=only,
+        parallel=_is_parallel(request, writer.model.config),
+        sampling=Sampling(request.seed) if request.sample else None,
+        max_new_tokens=request.max_new_tokens,
+        said=request.said,
+        cues=request.cues,
+        on_text=secretary.on_text,
+        cancelled=journey.cancelled,
+    )
+    for section in written:
+        secretary.finished(section)
+    return written
 
 
 class _Secretary:

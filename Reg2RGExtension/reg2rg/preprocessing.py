@@ -67,6 +67,10 @@ class Crop:
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
 
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """What of an array (z, y, x) over the whole volume lies in the crop, in model axes."""
+        return array[self.box].transpose(self.axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
+
     def to_volume(self, values: Tensor) -> np.ndarray:
         """Values on a grid of any size over the texture, in model axes, as an array (z, y, x) over ``box``: linear."""
         turned = values.float().flip([axis for axis, flip in enumerate(self.flips) if flip])

@@ -1,4 +1,4 @@
-"""The report folder: report.json, report.txt, regions.seg.nrrd, preview.png."""
+"""The report folder: report.json, report.txt, regions.seg.nrrd, findings.seg.nrrd, preview.png."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from reg2rg.report import Report
 from reg2rg.segmentation.masks import RegionMasks
 
 SEGMENTATION_FILE = "regions.seg.nrrd"
+FINDINGS_FILE = "findings.seg.nrrd"
 REPORT_FILE = "report.json"
 
 
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
     """Write the forms of a report into an existing folder (one that ``scratch.staged`` then moves into place).
 
-    Its regions are written where they are found: as SEGMENTATION_FILE, by ``write_segmentation``.
+    Its regions and findings are written where they are found: as SEGMENTATION_FILE, by ``write_segmentation``, and as
+    FINDINGS_FILE, by ``write_findings``.
     """
     write_preview(report, volume, masks, folder / "preview.png")
     (folder / "report.txt").write_text(to_text(report), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One picture of a report: three orthogonal slices with coloured regions beside the sections in the same colours."""
+"""One picture of a report: three orthogonal slices with coloured regions and marked findings beside the sections."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from reg2rg.exports.text import measured, warnings_of
+from reg2rg.exports.marks import Mark, draw_marks, marks_of
+from reg2rg.exports.text import measured, shown_findings, warnings_of, warnings_of_report
 from reg2rg.regions import Region, Window, get_region, in_reading_order
-from reg2rg.report import Report, Section
+from reg2rg.report import Report, Section, finding_words
 from reg2rg.segmentation.masks import RegionMasks, region_bit, region_bits
 
 WIDTH, LEAST_HEIGHT, MARGIN = 1720, 900, 24
@@ -24,13 +25,13 @@ WINDOW = Window(-250, 1500)
 OPACITY = 0.28
 SURROUNDINGS_MM = 45
 CENTRE_REGIONS = ("heart", "mediastinum", "lung")
-"""The slices go through the first of these that is present."""
+"""Without a marked finding the slices go through the first of these that is present."""
 
 
 def write_preview(report: Report, volume: sitk.Image, masks: RegionMasks, path: Path) -> None:
     """Write the picture as PNG; it grows in height until all text fits."""
     column = _Column(report)
-    slices = _slices(volume, masks)
+    slices = _slices(volume, masks, marks_of(report))
     height = max(LEAST_HEIGHT, column.height, slices.height + 150)
     picture = Image.new("RGB", (WIDTH, height + MARGIN), BACKGROUND)
     _banner(picture, report)
@@ -62,11 +63,15 @@ def _shortened(text: str, size: int, room: float) -> str:
     return text + "..."
 
 
-def _slices(volume: sitk.Image, masks: RegionMasks) -> Image.Image:
-    """Axial above, coronal and sagittal below, in radiological convention: the patient's right is on the left."""
+def _slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark]) -> Image.Image:
+    """Axial above, coronal and sagittal below, in radiological convention: the patient's right is on the left.
+
+    They go through the first mark, which is the most probable finding's.
+    """
     volume, bits_image = (sitk.DICOMOrient(image, "LPS") for image in _around_the_regions(volume, masks))
     hu, bits = sitk.GetArrayViewFromImage(volume), sitk.GetArrayViewFromImage(bits_image)
-    z, y, x = _centre(bits, masks)
+    centre = marks[0].voxel(volume) if marks else _centre(bits, masks)
+    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(centre, hu.shape, strict=True))
     sx, sy, sz = volume.GetSpacing()
     planes = [
         (hu[z], bits[z], (sy, sx), "RLAP"),
@@ -74,8 +79,11 @@ def _slices(volume: sitk.Image, masks: RegionMasks) -> Image.Image:
         (hu[::-1, :, x], bits[::-1, :, x], (sz, sy), "APSI"),
     ]
     present = [get_region(name) for name in masks.present]
-    axial = _plane(*planes[0], present, IMAGE_WIDTH, 470)
-    below = [_plane(*plane, present, (IMAGE_WIDTH - 10) // 2, 380) for plane in planes[1:]]
+    room = [(IMAGE_WIDTH, 470), *[((IMAGE_WIDTH - 10) // 2, 380)] * 2]
+    pictures = [_plane(*plane, present, *size) for plane, size in zip(planes, room, strict=True)]
+    for picture, across, index in zip(pictures, range(3), (z, y, x), strict=True):
+        draw_marks(picture, volume, marks, across, index)
+    axial, *below = pictures
     low = max(image.height for image in below)
     sheet = Image.new("RGB", (IMAGE_WIDTH, axial.height + 10 + low), BACKGROUND)
     sheet.paste(axial, ((IMAGE_WIDTH - axial.width) // 2, 0))
@@ -95,12 +103,12 @@ def _around_the_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Im
     return volume[tuple(box)], masks.bits[tuple(box)]
 
 
-def _centre(bits: np.ndarray, masks: RegionMasks) -> tuple[int, int, int]:
-    """Centre of mass of the region that the slices go through."""
+def _centre(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
+    """Centre of mass (z, y, x) of the region that the slices go through."""
     name = next((name for name in CENTRE_REGIONS if name in masks.present), masks.present[0])
     mask = (bits & region_bits(name)) != 0
     counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
-    return tuple(round(float(np.average(np.arange(len(count)), weights=count))) for count in counts)
+    return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
 
 
 def _plane(
@@ -167,6 +175,9 @@ class _Column:
         self._boxes: list[tuple[Region, int, int]] = []
         self._y = 84
         self._measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+        for warning in warnings_of_report(report):
+            self._paragraph(f"! {warning}", 17, WARNING)
+            self._y += 9
         for section in report.sections:
             self._section(section)
         if report.without_section:
@@ -193,6 +204,8 @@ class _Column:
         self._lines.append(_Line(facts, 15, FAINT, WIDTH - MARGIN - 12 - self._length(facts, 15), self._y + 3))
         self._add(region.display_name, 19, region.color)
         self._paragraph(section.text or "No text.", 17, TEXT)
+        for finding in shown_findings(section):
+            self._paragraph(f"- {finding_words(section.region, finding)}", 15, FAINT)
         for warning in warnings_of(section):
             self._paragraph(f"! {warning}", 15, WARNING)
         self._y += 6

@@ -1,36 +1,91 @@
-"""The regions as a Slicer segmentation (.seg.nrrd) with names, colours and terminology.
+"""Regions and findings as Slicer segmentations (.seg.nrrd) with names, colours and terminology.
 
-Header fields are those that Slicer's segmentation storage node writes. Regions overlap, so they are kept in layers: the
-components of each voxel, in as few layers as possible.
+Header fields are those that Slicer's segmentation storage node writes. Segments overlap, so they are kept in layers:
+the components of each voxel; each segment is in the first layer that has room for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.regions import Region, get_region
-from reg2rg.segmentation.masks import RegionMasks, region_bits
+from reg2rg.exports.terminology import finding_entry, region_entry
+from reg2rg.locating import LocatedFinding
+from reg2rg.regions import get_region, in_reading_order
+from reg2rg.report import segment_id
+from reg2rg.segmentation.masks import Box, RegionMasks
+
+BRIGHTER = 0.45
+"""How far a finding's colour is from its region's towards white."""
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A segment: ``mask`` gives its voxels in ``box``, a part of the volume's array (z, y, x)."""
+
+    id: str
+    name: str
+    color: tuple[float, ...]
+    terminology: str
+    box: Box
+    mask: Callable[[], np.ndarray]
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def write_segmentation(masks: RegionMasks, path: Path) -> None:
     """Write the masks of all present regions; one segment a region, its name as ID; InputError if there is none."""
     if not masks.present:
         raise InputError("No region was found in the volume; expected a CT of a chest.")
-    bits = sitk.GetArrayViewFromImage(masks.bits)
-    layers = _layers(masks, bits)
-    labels = np.zeros((*bits.shape, len(layers)), np.uint8)
-    fields = _common_fields(masks)
-    for layer, names in enumerate(layers):
-        labels[..., layer] = _label_of_bits(names)[bits]
-        for value, name in enumerate(names, start=1):
-            number = sum(map(len, layers[:layer])) + value - 1
-            fields |= _segment_fields(number, get_region(name), value, layer, masks)
-    image = sitk.GetImageFromArray(labels if len(layers) > 1 else labels[..., 0], len(layers) > 1)
-    image.CopyInformation(masks.bits)
+    _write([_region_segment(masks, name) for name in masks.present], masks.bits, path)
+
+
+def write_findings(seen: Mapping[str, Sequence[LocatedFinding]], reference: sitk.Image, path: Path) -> bool:
+    """Write what is outlined of the findings, on the grid of ``reference``; whether there was anything to write."""
+    segments = list(_finding_segments(seen))
+    if segments:
+        _write(segments, reference, path)
+    return bool(segments)
+
+
+def _region_segment(masks: RegionMasks, name: str) -> _Segment:
+    region, box = get_region(name), masks.boxes[name]
+    tags = {"Reg2RG.Approximate": str(int(name in masks.approximate))}
+    color = tuple(channel / 255 for channel in region.color)
+    return _Segment(name, region.display_name, color, region_entry(region), box, lambda: masks.array(name, box), tags)
+
+
+def _finding_segments(seen: Mapping[str, Sequence[LocatedFinding]]) -> Iterator[_Segment]:
+    for region in in_reading_order(seen):
+        color = tuple(channel / 255 + BRIGHTER * (1 - channel / 255) for channel in region.color)
+        for finding in seen[region.name]:
+            if finding.spot is not None and finding.spot.mask is not None:
+                id, name = segment_id(region.name, finding.label), f"{finding.label} ({region.display_name.lower()})"
+                entry = finding_entry(finding.label, region)
+                yield _Segment(id, name, color, entry, finding.spot.box, lambda spot=finding.spot: spot.mask)
+
+
+def _write(segments: Sequence[_Segment], reference: sitk.Image, path: Path) -> None:
+    layers: list[np.ndarray] = []
+    used: list[int] = []
+    fields = _common_fields()
+    for number, segment in enumerate(segments):
+        mask = segment.mask()
+        taken = (np.logical_and(labels[segment.box], mask).any() for labels in layers)
+        layer = next((i for i, full in enumerate(taken) if not full and used[i] < 255), len(layers))
+        if layer == len(layers):
+            layers.append(np.zeros(reference.GetSize()[::-1], np.uint8))
+            used.append(0)
+        used[layer] += 1
+        np.copyto(layers[layer][segment.box], used[layer], where=mask)
+        fields |= _segment_fields(number, segment, used[layer], layer)
+    labels = np.stack(layers, axis=-1) if len(layers) > 1 else layers[0]
+    image = sitk.GetImageFromArray(labels, isVector=len(layers) > 1)
+    image.CopyInformation(reference)
     for key, value in fields.items():
         image.SetMetaData(key, value)
     try:
@@ -41,31 +96,7 @@ def write_segmentation(masks: RegionMasks, path: Path) -> None:
         ) from error
 
 
-def _layers(masks: RegionMasks, bits: np.ndarray) -> list[list[str]]:
-    """Regions grouped so that no two of a group overlap; each goes into the first group that has room."""
-    # All combinations of regions that one voxel belongs to: a handful, whatever the number of voxels.
-    together = np.flatnonzero(np.bincount(bits.reshape(-1), minlength=1 << 16)).astype(np.uint16)
-    groups: list[list[str]] = []
-    for name in masks.present:
-        beside = np.bitwise_or.reduce(together[(together & region_bits(name)) != 0])
-        room = (names for names in groups if not any(beside & region_bits(other) for other in names))
-        group = next(room, None)
-        if group is None:
-            groups.append([name])
-        else:
-            group.append(name)
-    return groups
-
-
-def _label_of_bits(names: list[str]) -> np.ndarray:
-    """For each combination of bits the label of the one of these regions that is in it; 0 if none is."""
-    table, combinations = np.zeros(1 << 16, np.uint8), np.arange(1 << 16, dtype=np.uint16)
-    for value, name in enumerate(names, start=1):
-        table[(combinations & region_bits(name)) != 0] = value
-    return table
-
-
-def _common_fields(masks: RegionMasks) -> dict[str, str]:
+def _common_fields() -> dict[str, str]:
     return {
         "Segmentation_SourceRepresentation": "Binary labelmap",
         "Segmentation_MasterRepresentation": "Binary labelmap",
@@ -75,29 +106,18 @@ def _common_fields(masks: RegionMasks) -> dict[str, str]:
     }
 
 
-def _segment_fields(number: int, region: Region, value: int, layer: int, masks: RegionMasks) -> dict[str, str]:
-    z, y, x = masks.boxes[region.name]
-    approximate = region.name in masks.approximate
+def _segment_fields(number: int, segment: _Segment, value: int, layer: int) -> dict[str, str]:
+    z, y, x = segment.box
+    tags = {"TerminologyEntry": segment.terminology, **segment.tags}
     fields = {
-        "ID": region.name,
-        "Name": region.display_name,
+        "ID": segment.id,
+        "Name": segment.name,
         "NameAutoGenerated": "0",
-        "Color": " ".join(f"{channel / 255:.6g}" for channel in region.color),
+        "Color": " ".join(f"{channel:.6g}" for channel in segment.color),
         "ColorAutoGenerated": "0",
         "LabelValue": str(value),
         "Layer": str(layer),
         "Extent": " ".join(f"{span.start} {span.stop - 1}" for span in (x, y, z)),
-        "Tags": f"TerminologyEntry:{terminology_entry(region)}|Reg2RG.Approximate:{int(approximate)}|",
+        "Tags": "".join(f"{key}:{text}|" for key, text in tags.items()),
     }
     return {f"Segment{number}_{key}": text for key, text in fields.items()}
-
-
-def terminology_entry(region: Region) -> str:
-    """Slicer's serialised terminology of a region: an anatomical structure by its SNOMED CT code."""
-    code, meaning = region.snomed
-    return (
-        "Segmentation category and type - 3D Slicer General Anatomy list"
-        "~SCT^123037004^Anatomical Structure"
-        f"~SCT^{code}^{meaning}"
-        "~^^~Anatomic codes - DICOM master list~^^~^^"
-    )

@@ -7,6 +7,7 @@ or the head, can say that something is not there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -28,7 +29,7 @@ class Cues:
         probability: (B, F) in [0, 1].
         side, level: (B, F) indices in SIDES and LEVELS.
         size_mm: (B, F), 0 where there is none.
-        weight: (B, F), 1 where a cue must be told, whatever its probability: a user's word; else 0.
+        weight: (B, F), above 0 where a cue is to be told before others, whatever its probability: a user's word.
     """
 
     probability: Tensor
@@ -40,6 +41,11 @@ class Cues:
     def rows(self, which: slice | Tensor) -> Cues:
         """Those of some regions."""
         return Cues(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cues]) -> Cues:
+        """Those of several groups of regions, one after another."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 class CueEncoder(nn.Module):

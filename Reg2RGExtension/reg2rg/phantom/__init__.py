@@ -2,17 +2,6 @@
 
 from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom
 from reg2rg.phantom.dataset import write_dataset
-from reg2rg.phantom.kinds import FINDINGS, Finding
-from reg2rg.phantom.wording import Statement, read_findings, read_statements
+from reg2rg.phantom.findings import FINDINGS, Finding
 
-__all__ = [
-    "FINDINGS",
-    "Finding",
-    "PhantomCase",
-    "PhantomConfig",
-    "Statement",
-    "make_phantom",
-    "read_findings",
-    "read_statements",
-    "write_dataset",
-]
+__all__ = ["FINDINGS", "Finding", "PhantomCase", "PhantomConfig", "make_phantom", "write_dataset"]

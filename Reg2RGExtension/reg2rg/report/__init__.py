@@ -10,7 +10,8 @@
 It holds no patient data, not even the name of the file it was made from.
 """
 
-from reg2rg.report.build import Seen, build_report, build_section
+from reg2rg.report.build import build_report, build_section
+from reg2rg.report.findings import Seen, segment_id
 from reg2rg.report.schema import (
     Familiarity,
     Geometry,
@@ -46,5 +47,6 @@ __all__ = [
     "finding_words",
     "plain",
     "probability_words",
+    "segment_id",
     "split_sentences",
 ]

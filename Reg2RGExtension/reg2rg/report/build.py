@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.findings import read_findings
-from reg2rg.locating import LocatedFinding
 from reg2rg.regions import get_region, in_reading_order
-from reg2rg.report.findings import section_findings
-from reg2rg.report.schema import Familiarity, Provenance, Report, Section, Sentence
+from reg2rg.report.findings import Seen, section_findings
+from reg2rg.report.schema import Provenance, Report, Section, Sentence
 from reg2rg.report.sentences import split_sentences
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
-Seen = Mapping[str, Sequence[LocatedFinding]]
-"""Region -> what the finding head says of it; empty without one."""
+NOTHING_SEEN = Seen()
 
 
 class Written(Protocol):
@@ -38,30 +35,27 @@ def build_report(
     masks: RegionMasks,
     provenance: Provenance,
     skipped: Mapping[str, str],
-    seen: Seen = MappingProxyType({}),
-    familiarity: Familiarity | None = None,
+    seen: Seen = NOTHING_SEEN,
 ) -> Report:
     """The report of what was written, seen and measured; ``skipped``: region -> why it has no text."""
     by_region = {section.region: section for section in written}
     ordered = [by_region[region.name] for region in in_reading_order(by_region)]
-    sections = [build_section(section, volume, masks, seen, familiarity) for section in ordered]
+    sections = [build_section(section, volume, masks, seen) for section in ordered]
     reasons = {region.name: skipped[region.name] for region in in_reading_order(skipped)}
-    return Report(tuple(sections), reasons, provenance, familiarity)
+    return Report(tuple(sections), reasons, provenance, seen.familiarity)
 
 
 def build_section(
     written: Written,
     volume: sitk.Image,
     masks: RegionMasks,
-    seen: Seen = MappingProxyType({}),
-    familiarity: Familiarity | None = None,
+    seen: Seen = NOTHING_SEEN,
 ) -> Section:
     """The section of one region."""
     region, text = get_region(written.region).name, written.text
     volume_ml, mean_hu = _measure(volume, masks, region)
     told = read_findings(text, region)
-    calibrated = familiarity is None or familiarity.familiar
-    findings = section_findings(region, told, seen.get(region, ()), calibrated=calibrated)
+    findings = section_findings(region, told, seen)
     numbers = {finding.label: index for index, finding in enumerate(findings)}
     sentences = []
     for start, end in split_sentences(text):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from reg2rg.findings import Finding, Status, spot
-from reg2rg.locating import LocatedFinding
-from reg2rg.report.schema import SEEN_FROM, Location, SectionFinding
+from reg2rg.locating import SEEN_FROM, LocatedFinding
+from reg2rg.report.schema import Familiarity, Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
 
 LISTED_FROM = UNLIKELY_BELOW
@@ -16,29 +17,37 @@ _NOWHERE = (None, None, None)
 _SUREST = (Status.PRESENT, Status.UNCERTAIN, Status.ABSENT)
 
 
-def section_findings(
-    region: str, told: Sequence[Finding], seen: Iterable[LocatedFinding], *, calibrated: bool
-) -> tuple[SectionFinding, ...]:
-    """One for each label that the text of a region speaks of or that the head does not hold for unlikely.
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a volume besides the texts.
 
-    Args:
-        told: read out of the text.
-        seen: what the head says of the region; it leads the order, and says where a finding is if it sees it.
-        calibrated: whether its probabilities are to be taken for such in this volume.
+    Attributes:
+        findings: region -> what the finding head says of it, the most probable first; empty without a head.
+        familiarity: whether the volume is like the training data; None if that is not known.
+        said: region -> label -> whether it is there, by the word of the user.
     """
-    of_head = {finding.label: finding for finding in seen}
-    spoken = {finding.label: None for finding in told}
+
+    findings: Mapping[str, Sequence[LocatedFinding]] = field(default_factory=dict)
+    familiarity: Familiarity | None = None
+    said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+
+
+def section_findings(region: str, told: Sequence[Finding], seen: Seen) -> tuple[SectionFinding, ...]:
+    """One for each label that the region's text or the user speaks of or that the head does not hold for unlikely.
+
+    ``told`` was read out of the text. The order is the head's, then the text's.
+    """
+    of_head = {finding.label: finding for finding in seen.findings.get(region, ())}
+    said = seen.said.get(region, {})
+    spoken = dict.fromkeys([*(finding.label for finding in told), *said])
     labels = [label for label, finding in of_head.items() if label in spoken or finding.probability >= LISTED_FROM]
     labels += [label for label in spoken if label not in of_head]
-    return tuple(
-        _joined(region, label, [f for f in told if f.label == label], of_head.get(label), calibrated)
-        for label in labels
-    )
+    joined = (_joined(region, label, [f for f in told if f.label == label], of_head.get(label)) for label in labels)
+    calibrated = seen.familiarity is None or seen.familiarity.familiar
+    return tuple(replace(finding, calibrated=calibrated, said=said.get(finding.label)) for finding in joined)
 
 
-def _joined(
-    region: str, label: str, told: Sequence[Finding], seen: LocatedFinding | None, calibrated: bool
-) -> SectionFinding:
+def _joined(region: str, label: str, told: Sequence[Finding], seen: LocatedFinding | None) -> SectionFinding:
     text = min(told, key=lambda finding: _SUREST.index(finding.status), default=None)
     places = [(*spot(text), text.size_mm)] if text and text.status is not Status.ABSENT else []
     if seen is not None and seen.probability >= (SEEN_FROM if text else LISTED_FROM):
@@ -51,7 +60,7 @@ def _joined(
         label=label,
         text=text.status if text else None,
         probability=round(seen.probability, 4) if seen else None,
-        calibrated=calibrated,
+        calibrated=True,
         side=side,
         level=level,
         size_mm=round(size_mm, 1) if size_mm is not None else None,

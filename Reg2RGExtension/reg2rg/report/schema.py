@@ -12,11 +12,9 @@ import SimpleITK as sitk
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.findings import Status
+from reg2rg.locating import SEEN_FROM
 from reg2rg.regions import in_reading_order
 from reg2rg.report.stored import SCHEMA_VERSION, read, to_plain, upgraded
-
-SEEN_FROM = 0.5
-"""Probability from which the finding head sees a finding: more likely there than not."""
 
 
 class State(str, Enum):
@@ -58,6 +56,7 @@ class SectionFinding:
         size_mm: None where it is not known.
         location: where the head sees it, None if it does not.
         segment: ID of its segment in findings.seg.nrrd, None if it has none.
+        said: whether it is there by the word of the user, whom the text follows; None if they said nothing.
     """
 
     derived: ClassVar = ("source",)
@@ -71,6 +70,7 @@ class SectionFinding:
     size_mm: float | None
     location: Location | None
     segment: str | None
+    said: bool | None = None
 
     @property
     def seen(self) -> bool:

@@ -13,6 +13,12 @@ UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
 """Between them the head leaves a finding open. Outside, a text that says otherwise is wrong in 7 of 10 such cases, as
 far as the head is calibrated: often enough to be told of, seldom enough that the warning is read."""
 
+_SAID = {
+    Status.PRESENT: "in the text",
+    Status.UNCERTAIN: "uncertain in the text",
+    Status.ABSENT: "denied in the text",
+    None: "not in the text",
+}
 _WORDS = ((0.9, "very likely"), (LIKELY_FROM, "likely"), (UNLIKELY_BELOW, "possible"), (0.1, "unlikely"))
 
 
@@ -33,12 +39,14 @@ def lobe_words(side: str | None, level: str | None) -> str | None:
 
 
 def place_words(region: str, side: str | None, level: str | None) -> str | None:
-    """Where a finding of a region is, as far as it is known: "left lower lobe", "both sides", "upper part"."""
+    """Where a finding of a region is, as far as it is known: "left lower lobe", "both lungs", "right, upper part"."""
     if region == "lung" and (lobe := lobe_words(side, level)):
         return lobe
     sides = {"left": "left", "right": "right", "both": "both sides"}
-    parts = [sides[side]] if side else []
-    return ", ".join(parts + [f"{level} part"] * (level is not None)) or None
+    if region == "lung":
+        sides = {"left": "left lung", "right": "right lung", "both": "both lungs"}
+    words = [sides[side]] if side else []
+    return ", ".join([*words, f"{level} part"] if level else words) or None
 
 
 def finding_words(region: str, finding: SectionFinding) -> str:
@@ -46,10 +54,11 @@ def finding_words(region: str, finding: SectionFinding) -> str:
     parts = [finding.label, place_words(region, finding.side, finding.level)]
     parts.append(f"{finding.size_mm:.0f} mm" if finding.size_mm else None)
     if finding.probability is None:
-        told = {Status.PRESENT: "written", Status.UNCERTAIN: "written as uncertain", Status.ABSENT: "written as absent"}
-        says = told[finding.text]
+        says = _SAID[finding.text]
     else:
         says = probability_words(finding.probability, finding.calibrated)
+    if finding.said is not None:
+        says += f"; {'there' if finding.said else 'not there'} by the user's word"
     return f"{', '.join(part for part in parts if part)}: {says}"
 
 
@@ -59,17 +68,17 @@ def disagreements(section: Section) -> list[str]:
 
 
 def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
-    if finding.probability is None:
+    if finding.probability is None or finding.said is not None:  # the user has settled it
         return
     label, words = finding.label.lower(), probability_words(finding.probability, finding.calibrated)
     if finding.text is Status.PRESENT and finding.probability < UNLIKELY_BELOW:
-        yield f"The text says {label}, the image makes it {words}."
+        yield f"The text says {label}; the finding detector calls it {words}."
     if finding.probability > LIKELY_FROM and finding.text is Status.ABSENT:
-        yield f"The text denies {label}, the image makes it {words}."
+        yield f"The text denies {label}; the finding detector calls it {words}."
     if finding.probability > LIKELY_FROM and finding.text is None:
-        yield f"The text does not speak of {label}, the image makes it {words}."
+        yield f"The text does not speak of {label}; the finding detector calls it {words}."
     if finding.source == "both" and finding.side in ("left", "right"):
-        told = [f.sides for f in read_findings(section.text, section.region) if f.label == finding.label]
-        sides = frozenset().union(*told)
+        told = [f for f in read_findings(section.text, section.region) if f.label == finding.label]
+        sides = frozenset().union(*(f.sides for f in told if f.status is not Status.ABSENT))
         if sides and finding.side not in sides:
-            yield f"The text says {label} on the {next(iter(sides))}, the image shows it on the {finding.side}."
+            yield f"The text says {label} on the {next(iter(sides))}; the finding detector sees it on the {finding.side}."

@@ -1,0 +1,210 @@
+"""What training minimises: vision learns to see findings, then text learns to tell them.
+
+The text loss alone leaves a small model at "always normal"; labels of regions, and a target under every cell of the
+finding map where findings have masks, do not (design notes, "what made the difference").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reg2rg.generation.seen import cues_of
+from reg2rg.models.config import FindingConfig
+from reg2rg.models.cues import Cues
+from reg2rg.models.finding_head import FindingHead, FindingOutput
+from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.regions import REGION_NAMES
+from reg2rg.training.samples import RegionSample, TrainingCase, decoded
+from reg2rg.training.texts import Sections, collate_texts, packed_text
+
+BACKGROUND_WEIGHT = 0.3
+"""Of a cell of the finding map that shows nothing."""
+FINDING_WEIGHT = 30.0
+"""Of a finding of n cells each has this by the root of n, at least 1: a small finding must not drown in the others."""
+DENSE_SCALE = 1 / 500
+"""Of the sum over cells of a region, so that the map's loss weighs about as much as that of the labels."""
+
+TRUE_CUES, PREDICTED_CUES = 0.35, 0.35
+"""Share of regions whose cues are what the text says, and what the head says; the others' are silent."""
+
+Losses = dict[str, Tensor]
+
+
+def vision_losses(model: Reg2RG, cases: Sequence[TrainingCase]) -> Losses:
+    """Losses of the finding head over the regions of cases, volumes with a little noise and contrast of their own."""
+    head = model.embedding_layer.finding_head
+    samples = [sample for case in cases for sample in case.regions]
+    sums: Losses = {}
+    for group in by_shape(samples):
+        textures = jittered(decoded([sample.texture for sample in group], model.config.preprocessing))
+        output = model.embedding_layer.look(textures, _stacked(group, "voxel_mm"))
+        for name, value in head_losses(head, output, group).items():
+            sums[name] = sums.get(name, 0) + value * (len(group) / len(samples))
+    return sums
+
+
+def head_losses(head: FindingHead, output: FindingOutput, samples: Sequence[RegionSample]) -> Losses:
+    """Losses of what the head says of these regions: labels, side, level and size, and the finding map."""
+    labels = _stacked(samples, "labels")
+    known = ~labels.isnan()
+    present = labels == 1
+    bce = F.binary_cross_entropy_with_logits(output.logits, labels.nan_to_num(), reduction="none")
+    losses = {"labels": (bce * known).sum(1).mean() / 2}
+    for name, logits in (("sides", output.sides), ("levels", output.levels)):
+        target = _stacked(samples, name)
+        where = present & (target >= 0)
+        losses[name] = _sum_of(F.cross_entropy(logits[where], target[where], reduction="sum"), where) / len(samples) / 2
+    sizes = _stacked(samples, "sizes")
+    where = present & ~sizes.isnan()
+    error = F.smooth_l1_loss(output.log_size[where], sizes[where].log(), reduction="sum", beta=0.1)
+    losses["sizes"] = _sum_of(error, where) / len(samples)
+    if output.dense is not None and all(sample.cells is not None for sample in samples):
+        losses["map"] = map_loss(output.dense, _stacked(samples, "cells").long())
+    return losses
+
+
+def map_loss(logits: Tensor, cells: Tensor) -> Tensor:
+    """Cross-entropy of a finding map (B, F + 1, h, w, d) against the label of each cell (B, h, w, d)."""
+    counts = torch.zeros(len(cells), logits.shape[1])
+    counts.scatter_add_(1, cells.flatten(1), torch.ones(cells.flatten(1).shape))
+    weights = (FINDING_WEIGHT / counts.clamp(min=1).sqrt()).clamp(min=1)
+    weights[:, 0] = BACKGROUND_WEIGHT
+    each = weights.gather(1, cells.flatten(1)).reshape(cells.shape)
+    return (F.cross_entropy(logits.float(), cells, reduction="none") * each).sum() * (DENSE_SCALE / len(cells))
+
+
+@dataclass(frozen=True)
+class KeptVision:
+    """What a frozen vision transformer makes of a case, computed once.
+
+    Attributes:
+        image: (N, dim) bfloat16 vision tokens of the whole volume.
+        tokens: of each region, (N, dim) bfloat16; they know of the finding map if there is one.
+        cues: what the finding head tells of the regions, one row each; None without a head.
+    """
+
+    image: Tensor
+    tokens: tuple[Tensor, ...]
+    cues: Cues | None
+
+
+def kept_vision(model: Reg2RG, case: TrainingCase) -> KeptVision:
+    """What the vision transformer and the finding head, as they are now, make of a case.
+
+    Without gradients where the vision transformer is frozen: the caller's ``torch.no_grad``.
+    """
+    encoder, preprocessing = model.embedding_layer, model.config.preprocessing
+    image = encoder.vision_encoder(decoded([case.image], preprocessing))[0].bfloat16()
+    tokens: dict[int, Tensor] = {}
+    cues: dict[int, Cues] = {}
+    for sample in case.regions:
+        texture = decoded([sample.texture], preprocessing)
+        if encoder.finding_head is None:
+            tokens[sample.region] = encoder.vision_encoder(texture)[0].bfloat16()
+            continue
+        output = encoder.look(texture, torch.from_numpy(sample.voxel_mm)[None])
+        tokens[sample.region] = output.tokens[0].bfloat16()
+        head = encoder.finding_head
+        cues[sample.region] = cues_of(head.config, output, head.probabilities(output))
+    told = None if encoder.finding_head is None else Cues.joined(list(cues.values()))
+    return KeptVision(image, tuple(tokens.values()), told)
+
+
+def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], kept: Sequence[KeptVision]) -> Losses:
+    """Loss of the texts of all regions, on what was kept of the cases' vision."""
+    encoder = model.embedding_layer
+    samples = [sample for case in cases for sample in case.regions]
+    sizes = [model.config.preprocessing.texture_size_of(REGION_NAMES[sample.region]) for sample in samples]
+    regions = _latents(model, [tokens for case in kept for tokens in case.tokens], sizes)
+    images = _latents(model, [case.image for case in kept], [model.config.preprocessing.image_size] * len(kept))
+    masks = torch.from_numpy(np.stack([sample.mask for sample in samples])).float() / 255
+    parts = [encoder.fc(torch.stack(regions)), encoder.encode_masks(masks)]
+    if encoder.cues is not None:
+        parts.append(_mixed_cues(model, samples, Cues.joined([case.cues for case in kept])))
+    prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), torch.cat(parts, dim=1))
+    texts = collate_texts([packed_text(model, sections) for sections, _ in prompts])
+    features = [features for _, features in prompts]
+    return {"text": model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss}
+
+
+def by_shape(samples: Sequence[RegionSample]) -> Iterator[list[RegionSample]]:
+    """Samples whose textures have one shape, together."""
+    groups: dict[tuple[int, ...], list[RegionSample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.texture.shape, []).append(sample)
+    yield from groups.values()
+
+
+def jittered(volumes: Tensor) -> Tensor:
+    """Volumes with a little noise, contrast and offset of their own; background stays at -1."""
+    shape = (len(volumes), 1, 1, 1)
+    scale, shift = 1 + 0.04 * torch.randn(shape), 0.01 * torch.randn(shape)
+    noise = 0.01 * torch.rand(shape) * torch.randn_like(volumes)
+    changed = ((volumes + 1) * scale - 1 + shift + noise).clamp(-1, 1)
+    return torch.where(volumes > -1, changed, volumes)
+
+
+def true_cues(config: FindingConfig, samples: Sequence[RegionSample], seen: Cues) -> Cues:
+    """Cues that say what the texts say; of findings that are absent, the head's likeliest are told first."""
+    labels = _stacked(samples, "labels").nan_to_num(0.5)
+    sizes = _stacked(samples, "sizes")
+    return Cues(
+        probability=labels,
+        side=_stacked(samples, "sides").clamp(min=0),
+        level=_stacked(samples, "levels").clamp(min=0),
+        size_mm=torch.where(sizes.isnan(), seen.size_mm * (sizes > 0), sizes).nan_to_num(),
+        weight=labels * 10 + seen.probability,
+    )
+
+
+def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues) -> Tensor:
+    """Cue tokens of which some tell the truth, some what the head saw, some nothing, so that none of it is needed."""
+    encoder, config = model.embedding_layer.cues, model.config.findings
+    draw = torch.rand(len(samples), 1, 1)
+    true, predicted = encoder(true_cues(config, samples, seen)), encoder(seen)
+    told = torch.where(draw < TRUE_CUES, true, predicted)
+    return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
+
+
+def _latents(model: Reg2RG, tokens: Sequence[Tensor], sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Latents (latents, dim) of volumes from their vision tokens, in the order given."""
+    encoder = model.embedding_layer
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, size in enumerate(sizes):
+        groups.setdefault(size, []).append(index)
+    latents: list[Tensor] = [tokens[0]] * len(tokens)
+    for size, indices in groups.items():
+        volumes = torch.empty(1, *size)  # only its shape is read
+        made = encoder.latents(volumes, torch.stack([tokens[index] for index in indices]).float())
+        for index, row in zip(indices, made, strict=True):
+            latents[index] = row
+    return latents
+
+
+def _prompts(
+    model: Reg2RG, cases: Sequence[TrainingCase], images: Tensor, regions: Tensor
+) -> list[tuple[Sections, PromptFeatures]]:
+    """Sections and features of each prompt, from those of the cases' images and of all their regions in turn."""
+    prompts, size, first = [], model.config.regions_per_prompt, 0
+    for case, image in zip(cases, images, strict=True):
+        for start in range(0, len(case.regions), size):
+            group = case.regions[start : start + size]
+            sections = [(REGION_NAMES[sample.region], sample.text) for sample in group]
+            prompts.append((sections, PromptFeatures(image, regions[first : first + len(group)])))
+            first += len(group)
+    return prompts
+
+
+def _stacked(samples: Sequence[RegionSample], name: str) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+
+
+def _sum_of(total: Tensor, where: Tensor) -> Tensor:
+    """A sum over what may be nothing."""
+    return total if bool(where.any()) else total.new_zeros(())

@@ -1,0 +1,185 @@
+"""A finding map becomes a spot that lies where the map says, however the volume is oriented."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+import torch.nn.functional as F
+
+from reg2rg.errors import Cancelled
+from reg2rg.generation import SeenFinding
+from reg2rg.locating.locate import locate, locate_findings
+from reg2rg.locating.maps import above, in_array_order
+from reg2rg.models.config import PreprocessingConfig
+from reg2rg.preprocessing import prepare, region_crop
+from reg2rg.segmentation.masks import RegionMasks
+
+CONFIG = PreprocessingConfig(image_size=(16, 16, 16), texture_size=(16, 16, 16), mask_size=(16, 16, 16))
+
+
+def turned(degrees: float) -> tuple[float, ...]:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    about_z, about_x = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]), np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    return tuple((about_z @ about_x).reshape(-1))
+
+
+DIRECTIONS = {
+    "LPS": (1, 0, 0, 0, 1, 0, 0, 0, 1),
+    "RAS": (-1, 0, 0, 0, -1, 0, 0, 0, 1),
+    "upside down": (1, 0, 0, 0, 1, 0, 0, 0, -1),
+    "sagittal": (0, 0, 1, 1, 0, 0, 0, -1, 0),
+    "coronal, flipped": (-1, 0, 0, 0, 0, 1, 0, 1, 0),
+    "oblique": turned(20),
+}
+
+
+class Scan:
+    """A volume of HU 0 in which the lung fills all but a margin, and maps of what is planted in it."""
+
+    def __init__(self, direction=DIRECTIONS["LPS"], size=(40, 32, 28), spacing=(1.5, 2.0, 2.5)) -> None:
+        self.volume = sitk.GetImageFromArray(np.zeros(size[::-1], np.int16))
+        self.volume.SetSpacing(spacing)
+        self.volume.SetOrigin((-30.0, 12.0, 77.0))
+        self.volume.SetDirection(direction)
+        lung = np.zeros(size[::-1], bool)
+        lung[3:-2, 4:-3, 2:-5] = True
+        self.masks = RegionMasks.from_arrays({"lung": lung}, self.volume, segmenter="test")
+        self.crop = prepare(self.volume, self.masks, CONFIG).crops["lung"]
+
+    def map_of(self, planted: np.ndarray, grid: tuple[int, int, int] | None = None) -> torch.Tensor:
+        """``planted`` (z, y, x) as the finding head would see it: on a grid over the crop, in model axes."""
+        image = sitk.GetImageFromArray(planted.astype(np.float32))
+        image.CopyInformation(self.volume)
+        cropped = torch.tensor(region_crop(self.volume, self.masks, "lung", CONFIG, of=image).copy())
+        return cropped if grid is None else F.adaptive_avg_pool3d(cropped[None], grid)[0]
+
+    def ball(self, voxel: tuple[int, int, int], radius_mm: float) -> np.ndarray:
+        """1 in a ball around a voxel (z, y, x)."""
+        steps = np.array(self.volume.GetSpacing()[::-1])[:, None, None, None]
+        offsets = (np.indices(self.volume.GetSize()[::-1]) - np.reshape(voxel, (3, 1, 1, 1))) * steps
+        return (np.square(offsets).sum(axis=0) <= radius_mm**2).astype(np.float32)
+
+    def voxel_of(self, point_ras: tuple[float, float, float]) -> tuple[int, int, int]:
+        right, anterior, superior = point_ras
+        return self.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))[::-1]
+
+    def locate(self, values: torch.Tensor):
+        return locate(values, "lung", self.crop, self.masks)
+
+
+each_direction = pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
+
+
+@each_direction
+def test_the_point_is_the_voxel_that_the_map_peaks_at(direction) -> None:
+    scan = Scan(direction)
+    for voxel in ((5, 6, 4), (20, 9, 30), (25, 28, 3)):
+        planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
+        planted[voxel] = 0.9
+        spot = scan.locate(scan.map_of(planted))
+        assert scan.voxel_of(spot.point_ras) == voxel and spot.focal
+        assert tuple(span.start for span in spot.box) == voxel and spot.mask.all() and spot.mask.size == 1
+
+
+@each_direction
+def test_on_a_coarse_grid_the_point_lies_in_what_was_planted(direction) -> None:
+    scan = Scan(direction)
+    for voxel in ((9, 10, 10), (18, 20, 26)):
+        planted = scan.ball(voxel, 7.0)
+        spot = scan.locate(scan.map_of(planted, (9, 7, 8)))
+        assert planted[scan.voxel_of(spot.point_ras)] == 1
+        spot = scan.locate(scan.map_of(planted, (18, 14, 16)))
+        found = np.zeros(planted.shape, bool)
+        found[spot.box] = spot.mask
+        assert 2 * (found * planted).sum() / (found.sum() + planted.sum()) > 0.8, "Dice"
+
+
+@each_direction
+def test_the_extent_is_told_along_the_patients_axes(direction) -> None:
+    scan = Scan(direction)
+    planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
+    planted[10:14, 8:11, 6:26] = 1.0
+    spot = scan.locate(scan.map_of(planted))
+    corners = [(x, y, z) for x in (5.5, 25.5) for y in (7.5, 10.5) for z in (9.5, 13.5)]
+    points = np.array([scan.volume.TransformContinuousIndexToPhysicalPoint(corner) for corner in corners])
+    assert spot.extent_mm == pytest.approx(np.ptp(points, axis=0), abs=0.06)
+
+
+@each_direction
+def test_a_part_of_a_map_is_what_the_whole_would_be_there(direction) -> None:
+    crop = Scan(direction).crop
+    values = torch.rand(7, 9, 5, generator=torch.Generator().manual_seed(1))
+    whole, shape = crop.to_volume(values), [span.stop - span.start for span in crop.box]
+    part = (slice(2, 20), slice(0, 11), slice(13, shape[2]))
+    turned = in_array_order(values, crop)
+    level = 0.5
+    differing = above(turned, level, shape, part) != (whole[part] >= level)
+    assert (np.abs(whole[part][differing] - level) < 1e-5).all()
+
+
+def test_a_second_spot_is_not_part_of_the_first() -> None:
+    scan = Scan()
+    planted = np.maximum(scan.ball((9, 10, 10), 6.0), 0.8 * scan.ball((18, 22, 28), 6.0))
+    spot = scan.locate(scan.map_of(planted, (16, 12, 12)))
+    found = np.zeros(planted.shape, bool)
+    found[spot.box] = spot.mask
+    assert found[9, 10, 10] and not found[18, 22, 28]
+
+
+def test_a_bent_finding_has_its_point_inside() -> None:
+    scan = Scan()
+    planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
+    planted[10:12, 8:24, 6] = planted[10:12, 8, 6:26] = planted[10:12, 23, 6:26] = 1.0
+    spot = scan.locate(scan.map_of(planted))
+    assert planted[scan.voxel_of(spot.point_ras)] == 1
+
+
+def test_a_spot_stays_in_its_region() -> None:
+    scan = Scan()
+    lung = scan.masks.array("lung")
+    lung[:, :, 20:25] = False
+    scan.masks = RegionMasks.from_arrays({"lung": lung}, scan.volume, segmenter="test")
+    planted = scan.ball((12, 14, 19), 6.0)
+    spot = scan.locate(scan.map_of(planted, (16, 12, 12)))
+    assert lung[scan.voxel_of(spot.point_ras)] and (~spot.mask | lung[spot.box]).all()
+    outside = np.zeros_like(planted)
+    outside[12, 14, 22] = 1
+    assert scan.locate(scan.map_of(outside)) is None
+
+
+def test_a_weak_map_is_a_place_to_look_but_no_spot_and_has_no_outline() -> None:
+    scan = Scan()
+    planted = scan.ball((9, 10, 10), 7.0)
+    spot = scan.locate(0.2 * scan.map_of(planted))
+    assert not spot.focal and spot.mask is None and planted[scan.voxel_of(spot.point_ras)] == 1
+
+
+def test_a_map_spread_over_the_region_is_no_spot_but_shown_whole() -> None:
+    scan = Scan()
+    planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
+    planted[:, :13, :12] = planted[:, :, 25:] = 1
+    planted[9, 10, 10] = 1.1
+    spot = scan.locate(scan.map_of(planted) / 1.1)
+    assert not spot.focal and scan.voxel_of(spot.point_ras) == (9, 10, 10)
+    assert spot.mask.sum() == ((planted > 0) & scan.masks.array("lung")).sum()
+
+
+def test_only_what_the_head_sees_is_located() -> None:
+    scan = Scan()
+    values = scan.map_of(scan.ball((9, 10, 10), 7.0))
+    seen = SeenFinding("Lung nodule", 0.8, "left", "upper", 12.0, values)
+    doubted, no_map = dataclasses.replace(seen, probability=0.4), dataclasses.replace(seen, map=None)
+    located = locate_findings({"lung": (seen, doubted, no_map)}, {"lung": scan.crop}, scan.masks)["lung"]
+    assert [finding.spot is not None for finding in located] == [True, False, False]
+    assert (located[0].label, located[0].probability, located[0].side, located[0].size_mm) == (
+        "Lung nodule",
+        0.8,
+        "left",
+        12.0,
+    )
+    with pytest.raises(Cancelled):
+        locate_findings({"lung": (seen,)}, {"lung": scan.crop}, scan.masks, lambda: True)
