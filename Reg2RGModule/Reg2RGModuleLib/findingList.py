@@ -33,12 +33,11 @@ class FindingList(qt.QWidget):
         self._content = None
         self._current = None
 
-    def showFindings(self, section, said):
-        """The findings of a section that are worth a line; ``said``: what the user said of some labels."""
-        content = (section["region"], section["findings"], dict(said))
-        if content != self._content:
-            self._content = content
-            self._fill(section, said)
+    def showFindings(self, section):
+        """The findings of a section that are worth a line."""
+        if section["findings"] != self._content:
+            self._content = section["findings"]
+            self._fill(section)
         self.setVisible(bool(self._rows))
 
     def setCurrent(self, index):
@@ -51,20 +50,20 @@ class FindingList(qt.QWidget):
         for row in self._rows.values():
             row.button.setEnabled(correctable)
 
-    def _fill(self, section, said):
+    def _fill(self, section):
         for row in self._rows.values():
             row.remove(self.layout())
         self._rows = {}
         if not findingWords.hasHead(section):
             return
         for index, finding in enumerate(section["findings"]):
-            if findingWords.isListed(finding, said):
-                self._rows[index] = self._addRow(section["region"], index, finding, said)
+            if findingWords.isListed(finding):
+                self._rows[index] = self._addRow(section["region"], index, finding)
                 self._rows[index].setCurrent(index == self._current)
 
-    def _addRow(self, region, index, finding, said):
-        row = _Row(region, finding, said)
-        there = not findingWords.isClaimed(finding, said)
+    def _addRow(self, region, index, finding):
+        row = _Row(region, finding)
+        there = not findingWords.isClaimed(finding)
         row.button.connect("clicked()", lambda: self.corrected.emit(finding["label"], there))
         row.label.connect("linkActivated(QString)", lambda link: self.chosen.emit(index))
         row.label.connect("linkHovered(QString)", lambda link: self.overLink.emit(bool(link)))
@@ -75,11 +74,11 @@ class FindingList(qt.QWidget):
 class _Row:
     """One finding."""
 
-    def __init__(self, region, finding, said):
+    def __init__(self, region, finding):
         self._finding = finding
-        self._details = html.escape(findingWords.detailsOf(region, finding, said))
+        self._details = html.escape(findingWords.detailsOf(region, finding))
         self.label = wrappedLabel()
-        self.button = qt.QPushButton(_("Not there") if findingWords.isClaimed(finding, said) else _("It is there"))
+        self.button = qt.QPushButton(_("Not there") if findingWords.isClaimed(finding) else _("It is there"))
         self.button.setObjectName("correctButton")
         self.button.setToolTip(_("Say so, and have the section written again."))
         self.button.setFocusPolicy(qt.Qt.TabFocus)

@@ -36,20 +36,20 @@ def hasHead(section):
     return any(finding["probability"] is not None for finding in section["findings"])
 
 
-def isListed(finding, said):
+def isListed(finding):
     """Whether a card lists it: the text claims it, the head sees it, or the user has said something about it."""
     seen = finding["probability"] is not None and finding["probability"] >= SEEN_FROM
-    return finding["text"] in LISTED or seen or finding["label"] in said
+    return finding["text"] in LISTED or seen or finding["said"] is not None
 
 
-def isClaimed(finding, said):
+def isClaimed(finding):
     """Whether it counts as there: by the user's word, else by the text's, else by the head's."""
-    if finding["label"] in said:
-        return said[finding["label"]]
+    if finding["said"] is not None:
+        return finding["said"]
     return finding["text"] in LISTED or finding["text"] is None
 
 
-def detailsOf(region, finding, said):
+def detailsOf(region, finding):
     """Place and size, how probable, and who says so; one line."""
     from reg2rg.report import probability_words
 
@@ -59,8 +59,8 @@ def detailsOf(region, finding, said):
     if finding["probability"] is not None:
         told.append(probability_words(finding["probability"], finding["calibrated"]))
     told.append(sourceOf(finding))
-    if finding["label"] in said:
-        told.append(_("you: there") if said[finding["label"]] else _("you: not there"))
+    if finding["said"] is not None:
+        told.append(_("you: there") if finding["said"] else _("you: not there"))
     return " · ".join(each for each in told if each)
 
 
@@ -85,7 +85,7 @@ def sourceOf(finding):
     }[finding["source"]]
 
 
-def offeredIn(region, section, said):
+def offeredIn(section):
     """Labels that the user may say are there, because the card does not list them."""
-    listed = {finding["label"] for finding in section["findings"] if isListed(finding, said)}
-    return [label for label in OFFERED[region] if label not in listed and label not in said]
+    listed = {finding["label"] for finding in section["findings"] if isListed(finding)}
+    return [label for label in OFFERED[section["region"]] if label not in listed]

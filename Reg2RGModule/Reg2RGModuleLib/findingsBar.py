@@ -32,6 +32,5 @@ class FindingsBar:
 
     def _fill(self):
         self._menu.clear()
-        section, said = self._review.section(self._region), self._review.said(self._region)
-        for label in findingWords.offeredIn(self._region, section, said):
+        for label in findingWords.offeredIn(self._review.section(self._region)):
             self._menu.addAction(label)

@@ -7,6 +7,8 @@ from Reg2RGModuleLib import regionsGeometry, segmentationFile
 
 _CALM, _LIT, _DIM = (0.9, 0.15, 0.9), (1.0, 0.3, 1.0), (0.15, 0.0, 0.35)
 """Opacity in 3D, of the fill and of the outline in slices: none is lit, this one is, another one is."""
+LIT_COLOR = (1.0, 0.83, 0.0)
+"""Of no region, light against dark lungs and strong against bright tissue; findings not lit have their region's hue."""
 OUTLINE_PIXELS = 2
 
 
@@ -48,6 +50,8 @@ def show(node, shown, lit=None):
         display.SetOpacity2DFill(1.0)
         display.SetOpacity2DOutline(1.0)
         for segmentId in regionsGeometry.segmentIds(node):
+            own = node.GetSegmentation().GetSegment(segmentId).GetColor()
+            display.SetSegmentOverrideColor(segmentId, *(LIT_COLOR if segmentId == lit else own))
             display.SetSegmentVisibility(segmentId, segmentId in shown)
             opacity, fill, outline = _CALM if lit is None else _LIT if segmentId == lit else _DIM
             display.SetSegmentOpacity3D(segmentId, opacity)

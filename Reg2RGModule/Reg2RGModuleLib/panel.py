@@ -210,7 +210,7 @@ class Panel:
     def _onSection(self, section):
         card = self.sections.card(section["region"])
         if card is not None and self.inputs.volume is self.run.volume:
-            card.showSection(section, "draft", section["text"], {})
+            card.showSection(section, "draft", section["text"])
 
     def _onSuccess(self, node):
         self._say(self._notice, warning=bool(self._notice))
@@ -220,17 +220,17 @@ class Panel:
             self._open(node)
         self._refresh()
 
-    def _onRegionSuccess(self, node, section, said):
+    def _onRegionSuccess(self, node, section):
         self._regenerating = None
         self._say(self._notice, warning=bool(self._notice))
         if node is self._report:
             self._recovery.outdate(node)
             self._showViews()  # it may have findings now, and had none
-            self._review.replace(section, said)
+            self._review.replace(section)
             self.select(section["region"])
         else:  # another volume has been chosen meanwhile
             review = reportNode.read(node)
-            review.replace(section, said)
+            review.replace(section)
             reportNode.write(node, review)
         self._refresh()
 
@@ -330,7 +330,7 @@ class Panel:
 
     def _showSection(self, region):
         review, card = self._review, self.sections.card(region)
-        card.showSection(review.section(region), review.state(region), review.text(region), review.said(region))
+        card.showSection(review.section(region), review.state(region), review.text(region))
 
     # --- review --------------------------------------------------------------------------------------------------
 

@@ -44,8 +44,7 @@ class ReportRun:
         sectionGrew(str, str): region and its text so far.
         sectionWritten(dict): a section is finished.
         succeeded(node): the report is in the scene.
-        regionSucceeded(node, dict, dict): the section was written again, with this said of its findings (label ->
-            whether it is there); who hears it puts both into the report of that node.
+        regionSucceeded(node, dict): the section was written again; who hears it puts it into the report of that node.
         stopped(): it was cancelled; the scene is as before.
         failed(str, str): why, with a suggestion, and the end of the engine's log ("" if that says nothing more).
     """
@@ -66,7 +65,6 @@ class ReportRun:
         self._segmentation = None
         self._report = None
         self._region = None
-        self._said = {}
         engine.event.connect(self._onEvent)
         engine.died.connect(self._onDied)
 
@@ -92,7 +90,7 @@ class ReportRun:
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
             raise RuntimeError("The report's segmentation, or the region's segment, is not in the scene any more.")
-        self._report, self._region, self._said = report, region, said
+        self._report, self._region = report, region
         request = {"only": [region], **({"said": {region: said}} if said else {})}
         self._begin(reportNode.volumeOf(report), parameters, request, segmentation)
 
@@ -182,9 +180,9 @@ class ReportRun:
         self._end(lambda: self.succeeded.emit(node))
 
     def _endRegion(self, section, findings):
-        node, said = self._report, self._said
+        node = self._report
         self._keepFindings(node, findings)
-        self._end(lambda: self.regionSucceeded.emit(node, section, said))
+        self._end(lambda: self.regionSucceeded.emit(node, section))
 
     def _keepFindings(self, node, file):
         """Add the located findings, if there are any, to those that the report has."""
@@ -194,9 +192,9 @@ class ReportRun:
         if known is None:
             reportNode.setFindings(node, findingsDisplay.load(file, self._volume))
         else:
-            new = slicer.vtkMRMLSegmentationNode()
-            segmentationFile.read(file, new)
+            new = segmentationFile.load(file, self._volume, "new findings")
             findingsDisplay.merge(known, new)
+            slicer.mrmlScene.RemoveNode(new)
 
     def _onFailure(self, event):
         if event["of"] == "command":  # the run was never begun
@@ -223,7 +221,6 @@ class ReportRun:
     def _finish(self):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._volume = self._report = self._region = None
-        self._said = {}
 
 
 def removeLeftovers():

@@ -1,8 +1,7 @@
 """A report under review: what the model wrote, what the radiologist makes of it, and the way back.
 
-The stored form is JSON: the engine's report as it was written, and beside it the states, edits, the impression and what
-the user said of findings. The model's own words are never overwritten; a section that is written again goes to the end
-of "replaced".
+The stored form is JSON: the engine's report as it was written, and beside it the states, edits and the impression. The
+model's own words are never overwritten; a section that is written again goes to the end of "replaced".
 """
 
 import copy
@@ -44,7 +43,6 @@ class Review:
                 "report": report,
                 "sections": sections,
                 "impression": {"text": impression, "edited": False},
-                "said": {},
                 "replaced": [],
                 "log": [],
             }
@@ -61,7 +59,6 @@ class Review:
                 raise ValueError(f"it is {document['form']!r}, version {document['version']!r}")
             report = Report.from_json(json.dumps(document["report"]))
             document["report"] = json.loads(report.to_json())  # older reports in today's form
-            document.setdefault("said", {})  # nor had older reviews this
             regions = {section.region for section in report.sections}
             if set(document["sections"]) != regions:
                 raise ValueError("its sections are not those of its report")
@@ -70,9 +67,6 @@ class Review:
                     raise ValueError(f"a section has the state {entry['state']!r}")
             if not isinstance(document["impression"]["text"], str):
                 raise ValueError("its impression is no text")
-            for region, labels in document["said"].items():
-                if region not in regions or not all(type(there) is bool for there in labels.values()):
-                    raise ValueError("what is said of its findings is not of its sections")
         except Exception as error:
             raise ValueError(f"The review stored in the scene cannot be read ({error}).") from error
         return cls(document)
@@ -123,8 +117,9 @@ class Review:
         return self._document["sections"][region]["text"]
 
     def said(self, region):
-        """What the user said of the region's findings: label -> whether it is there."""
-        return self._document["said"].get(region, {})
+        """What the user said of the region's findings: label -> whether it is there. The section was written with it."""
+        findings = self.section(region)["findings"]
+        return {finding["label"]: finding["said"] for finding in findings if finding["said"] is not None}
 
     @property
     def segments(self):
@@ -155,8 +150,8 @@ class Review:
             with_["state"] = DRAFT
         self._change(region, "edit", lambda document: document["sections"].__setitem__(region, with_))
 
-    def replace(self, section, said):
-        """Put a section that was written again, with this said of its findings, in the place of the old one."""
+    def replace(self, section):
+        """Put a section that was written again in the place of the old one; it is a draft."""
         region = section["region"]
 
         def change(document):
@@ -165,7 +160,6 @@ class Review:
             document["replaced"].append({"section": sections[index], **document["sections"][region]})
             sections[index] = section
             document["sections"][region] = {"state": DRAFT, "text": section["text"]}
-            document["said"][region] = dict(said)
 
         self._change(region, "regenerate", change)
 

@@ -97,19 +97,18 @@ class SectionCard(qt.QFrame):
         for widget in (self._warning, self._findings, self._facts):
             widget.setVisible(False)
 
-    def showSection(self, section, state, text, said):
-        """A section as the model wrote it, its state of review, its text as it stands now, and what the user said of
-        findings (label -> whether it is there)."""
+    def showSection(self, section, state, text):
+        """A section as the model wrote it, with its state of review and its text as it stands now."""
         edited = text != section["text"]
         word = _(STATE_WORDS[state])
         self._state.setText(f"{word}, {_('edited')}" if edited and state == reviewing.ACCEPTED else word)
         self._body.setText(bodyHtml(section, text, state, self._ink()))
-        warnings = warningsOf(section, said)
+        warnings = warningsOf(section)
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
-        self._findings.showFindings(section, said)
+        self._findings.showFindings(section)
         self._overLink = False  # what was under the mouse may be gone
 
     def setCurrentFinding(self, index):

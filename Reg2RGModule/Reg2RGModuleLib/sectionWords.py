@@ -33,8 +33,8 @@ def spotOf(section, sentence):
     return min(located, key=lambda index: not section["findings"][index]["location"]["focal"], default=None)
 
 
-def warningsOf(section, said):
-    """What a reviewer must know, in words; ``said``: what the user said of findings, who is not contradicted."""
+def warningsOf(section):
+    """What a reviewer must know, in words."""
     from reg2rg.regions import REGION_NAMES, get_region
 
     told = []
@@ -47,7 +47,7 @@ def warningsOf(section, said):
             told.append(_("The model took this region for: {0}.").format(shown))
     if not section["complete"]:
         told.append(_("The text was cut off at the length limit."))
-    return told + _disagreements(section, said)
+    return told + _disagreements(section)
 
 
 def factsOf(section, text):
@@ -71,13 +71,11 @@ def _sentenceHtml(section, sentence, words, ink):
     return f'<a href="{spot}" style="{plain}">{shown}</a>&nbsp;<a href="{spot}">{SPOT_MARK}</a>'
 
 
-def _disagreements(section, said):
+def _disagreements(section):
     """Where text and finding head contradict each other."""
     from reg2rg.report import Section, disagreements
     from reg2rg.report.stored import read
 
     if not section["findings"]:
         return []
-    open_ = [finding for finding in section["findings"] if finding["label"] not in said]
-    sentences = [dict(sentence, findings=[]) for sentence in section["sentences"]]
-    return disagreements(read(Section, dict(section, findings=open_, sentences=sentences), "the section"))
+    return disagreements(read(Section, section, "the section"))

@@ -8,7 +8,9 @@ from Reg2RGModuleLib.reportNode import ATTRIBUTE
 def load(file, volume, name):
     """Read a segmentation that the engine wrote into the scene: names, colours and terminology are in the file."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    if not read(file, node):
+    storage = slicer.vtkMRMLSegmentationStorageNode()  # not of the scene: the file is temporary
+    storage.SetFileName(str(file))
+    if not storage.ReadData(node):
         slicer.mrmlScene.RemoveNode(node)
         raise RuntimeError("A segmentation that the engine wrote could not be read.")
     node.SetName(name)
@@ -16,13 +18,6 @@ def load(file, volume, name):
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     return node
-
-
-def read(file, node):
-    """Read a segmentation into a node; whether that worked."""
-    storage = slicer.vtkMRMLSegmentationStorageNode()  # not of the scene: the file is temporary
-    storage.SetFileName(str(file))
-    return bool(storage.ReadData(node))
 
 
 def save(node, file):

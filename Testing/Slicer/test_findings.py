@@ -185,8 +185,10 @@ class FindingsTest(unittest.TestCase):
             labels = self.panel.sections.card(region).findChildren("QLabel")
             return " ".join(label.text for label in labels if label.text.startswith("⚠"))
 
-        self.assertIn("The text denies consolidation, the image makes it likely (75%).", warning("lung"))
-        self.assertIn("The text says hiatal hernia, the image makes it very unlikely (5%).", warning("esophagus"))
+        self.assertIn("The text denies consolidation, the finding detector calls it likely (75%).", warning("lung"))
+        self.assertIn(
+            "The text says hiatal hernia, the finding detector calls it very unlikely (5%).", warning("esophagus")
+        )
         self.assertNotIn("nodule", warning("lung"))
 
     def test_aVolumeUnlikeTheTrainingDataIsSaidAndItsProbabilitiesAreNotSure(self):
@@ -228,7 +230,7 @@ class FindingsTest(unittest.TestCase):
         document = json.loads(self.fresh)
         report = document["report"]
         report["schema_version"] = 2
-        del report["familiarity"], document["said"]
+        del report["familiarity"]
         for section in report["sections"]:
             del section["findings"]
             for sentence in section["sentences"]:
@@ -272,7 +274,8 @@ class FindingsTest(unittest.TestCase):
 
     def test_savedAsMrbAndLoadedFindingsAndWhatWasSaidOfThemAreBack(self):
         document = json.loads(self.fresh)
-        document["said"] = {"lung": {CONSOLIDATION: False}}
+        lung = next(each for each in document["report"]["sections"] if each["region"] == "lung")
+        next(each for each in lung["findings"] if each["label"] == CONSOLIDATION)["said"] = False
         self.node.SetText(json.dumps(document))
         self.ui.findingsCheckBox.checked = False
         wanted = self.finding("bone", BONE_LESION)["location"]["point_ras"]
