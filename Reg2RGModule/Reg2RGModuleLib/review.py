@@ -117,7 +117,7 @@ class Review:
         return self._document["sections"][region]["text"]
 
     def said(self, region):
-        """What the user said of the region's findings: label -> whether it is there. The section was written with it."""
+        """What the user said of the region's findings, with which it was written: label -> whether it is there."""
         findings = self.section(region)["findings"]
         return {finding["label"]: finding["said"] for finding in findings if finding["said"] is not None}
 

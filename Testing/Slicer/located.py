@@ -73,6 +73,7 @@ def _findingOf(section, label, familiar):
             "level": "lower",
             "size_mm": None,
             "calibrated": familiar,
+            "said": None,
         }
         section["findings"].append(known)
     return known

@@ -185,9 +185,9 @@ class FindingsTest(unittest.TestCase):
             labels = self.panel.sections.card(region).findChildren("QLabel")
             return " ".join(label.text for label in labels if label.text.startswith("⚠"))
 
-        self.assertIn("The text denies consolidation, the finding detector calls it likely (75%).", warning("lung"))
+        self.assertIn("The text denies consolidation; the finding detector calls it likely (75%).", warning("lung"))
         self.assertIn(
-            "The text says hiatal hernia, the finding detector calls it very unlikely (5%).", warning("esophagus")
+            "The text says hiatal hernia; the finding detector calls it very unlikely (5%).", warning("esophagus")
         )
         self.assertNotIn("nodule", warning("lung"))
 
