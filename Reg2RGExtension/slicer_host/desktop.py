@@ -60,7 +60,7 @@ def save_picture(file: Path, volume: Path | None = None, size: tuple[int, int] =
     else:
         load(volume)
     panel.generate()
-    wait_for(lambda: not panel.run.active and not panel.surfaces.busy)
+    wait_for(lambda: not panel.run.active and not panel.views.surfaces.busy)
     if not panel.sections.regions:
         raise RuntimeError(panel.ui.messageLabel.text)
     panel.select(SHOWN_REGION if SHOWN_REGION in panel.sections.regions else panel.sections.regions[0])

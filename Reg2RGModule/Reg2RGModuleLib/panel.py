@@ -9,12 +9,11 @@ from Reg2RGModuleLib.findingsBar import FindingsBar
 from Reg2RGModuleLib.impression import Impression
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.recovery import Recovery
-from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.reportHeader import ReportHeader
 from Reg2RGModuleLib.reportRun import ReportRun
+from Reg2RGModuleLib.reportViews import ReportViews
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionList import SectionList
-from Reg2RGModuleLib.surfaces import FINDINGS_GRID_MM, SurfaceQueue
 
 SHORTCUTS = (
     ("J", "next"),
@@ -38,17 +37,13 @@ class Panel:
         self.inputs = Inputs(ui)
         self.run = ReportRun(engine)
         self.sections = SectionList(ui.sectionsArea)
-        self.surfaces = SurfaceQueue()
-        self.surfaces.finished.connect(self._onSurfaces)
-        self._findingSurfaces = SurfaceQueue(FINDINGS_GRID_MM)
+        self.views = ReportViews()
+        self.views.clicked.connect(self.select)
         self._header = ReportHeader(ui)
         self._findingsBar = FindingsBar(ui)
         self._impression = Impression(ui.impressionEdit)
-        self._clicks = views.ClickListener()
-        self._clicks.clicked.connect(self.select)
         self._report = None
         self._review = None
-        self._selection = None
         self._finding = None
         self._regenerating = None
         self._notice = ""
@@ -79,7 +74,7 @@ class Panel:
 
     def setListening(self, listening):
         """Whether clicks in the views are meant for this panel: only while the user is in its module."""
-        self._clicks.listening = listening
+        self.views.clicks.listening = listening
 
     def sceneClosing(self):
         """The scene is about to go: so does a run, and with it the report."""
@@ -190,17 +185,11 @@ class Panel:
     def _onRegions(self, segmentation):
         if self.inputs.volume is not self.run.volume:
             return
-        self.surfaces.make(segmentation)
+        self.views.surfaces.make(segmentation)
         self.sections.show(_regionIds(segmentation))
         for region in self.sections.regions:
             self.sections.card(region).showWaiting()
         self._refresh()
-
-    def _onSurfaces(self):
-        """Frame them, and turn back to the selected region if one was selected meanwhile."""
-        views.lookAtAll()
-        if self._selection is not None and self.sections.current is not None:
-            self._selection.select(self.sections.current)
 
     def _onGrowing(self, region, text):
         card = self.sections.card(region)
@@ -225,7 +214,7 @@ class Panel:
         self._say(self._notice, warning=bool(self._notice))
         if node is self._report:
             self._recovery.outdate(node)
-            self._showViews()  # it may have findings now, and had none
+            self.views.forget()
             self._review.replace(section)
             self.select(section["region"])
         else:  # another volume has been chosen meanwhile
@@ -262,52 +251,19 @@ class Panel:
         self._review = reportNode.read(node)
         self._report = node
         self._review.changed.connect(self._onReviewChanged)
-        self._showViews()
+        self.views.show(node, self._review)
         self.sections.show(self._review.regions)
         for region in self._review.regions:
             self._showSection(region)
         self._impression.show(self._review)
         self._keep()
 
-    def _showViews(self):
-        """The report's volume, regions and findings in the views."""
-        node = self._report
-        volume, segmentation, findings = (
-            of(node) for of in (reportNode.volumeOf, reportNode.segmentationOf, reportNode.findingsOf)
-        )
-        if segmentation is not None:
-            regionsDisplay.prepare(segmentation)
-            self.surfaces.make(segmentation)
-        if findings is not None:
-            findingsDisplay.prepare(findings)
-            self._findingSurfaces.make(findings)
-        self._selection = RegionSelection(volume, segmentation, findings)
-        self._selection.findPoints(self._review.regions)
-        self._clicks.listen(segmentation)
-        if volume is not None:
-            views.showVolume(volume)
-        self._showFindings()
-
-    def _showFindings(self):
-        """Those that the report has now, if the user wants to see them; segmentations of other reports are hidden."""
-        if self._selection is not None:
-            self._selection.showFindings(self._review.segments)
-        own = reportNode.segmentationsOf(self._report) if self._report is not None else []
-        if not self.ui.findingsCheckBox.checked:
-            own = own[:1]
-        for node in reportNode.reportNodes():
-            for segmentation in reportNode.segmentationsOf(node):
-                segmentation.SetDisplayVisibility(segmentation in own)
-
     def _close(self, keep=None):
-        """Show no report; the surfaces of the segmentation to be kept go on being made."""
+        """Show no report; what is being made of the segmentation to be kept goes on."""
         self.finishEditing()
         self._impression.close()
-        self._clicks.stop()
-        if keep is None or self.surfaces.segmentation is not keep:
-            self.surfaces.stop()
-        self._findingSurfaces.stop()
-        self._report = self._review = self._selection = None
+        self.views.close(keep)
+        self._report = self._review = None
         self.sections.clear()
 
     def _onReviewChanged(self, region):
@@ -318,7 +274,7 @@ class Panel:
         if region:
             self._showSection(region)
             self._impression.show(self._review)
-            self._showFindings()
+            self.views.followFindings(self._review)
         self._refresh()
 
     def _keep(self):
@@ -341,7 +297,7 @@ class Panel:
         if region != self.sections.current:
             self.finishEditing()
         self._setCurrent(region, None)
-        self._selection.select(region)
+        self.views.select(region)
         self._refresh()
 
     def selectFinding(self, region, index):
@@ -351,7 +307,7 @@ class Panel:
         if region != self.sections.current:
             self.finishEditing()
         self._setCurrent(region, index)
-        self._selection.selectFinding(region, self._review.section(region)["findings"][index])
+        self.views.selectFinding(region, self._review.section(region)["findings"][index])
         self._refresh()
 
     def nextFinding(self):
@@ -448,7 +404,7 @@ class Panel:
         ui.undoButton.connect("clicked()", self.undo)
         ui.copyButton.connect("clicked()", self.copyReport)
         ui.recoverButton.connect("clicked()", self.recover)
-        ui.findingsCheckBox.connect("toggled(bool)", lambda shown: self._showFindings())
+        ui.findingsCheckBox.connect("toggled(bool)", self.views.setFindingsVisible)
         self._findingsBar.added.connect(lambda label: self.correct(self.sections.current, label, True))
         self.inputs.volumeChosen.connect(self._onVolumeChosen)
         self.sections.selected.connect(self.select)

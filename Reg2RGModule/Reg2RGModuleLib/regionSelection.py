@@ -6,13 +6,13 @@ from Reg2RGModuleLib import findingsDisplay, regionsDisplay, regionsGeometry, vi
 class RegionSelection:
     """The regions and findings of one volume in the views.
 
-    Points of regions are looked for once; ``forget`` when a segment has changed. ``findings`` may be None.
+    Points of regions are looked for once; ``forget`` when a segment has changed, of region or finding.
     """
 
-    def __init__(self, volume, segmentation, findings):
+    def __init__(self, volume, segmentation):
         self._volume = volume
         self._segmentation = segmentation
-        self._findings = findings
+        self._findings = None
         self._shown = set()
         self._lit = None
         self._points = {}
@@ -40,11 +40,12 @@ class RegionSelection:
         self._setWindow(region)
         views.centre(self._toWorld(location["point_ras"]))
 
-    def showFindings(self, segmentIds):
-        """Show these findings and no others."""
-        self._shown, self._lit = set(segmentIds), None
-        if self._findings is not None:
-            findingsDisplay.show(self._findings, self._shown)
+    def setFindings(self, findings, segmentIds):
+        """The segmentation of the findings, which may be None, and which of them to show; what is lit stays lit."""
+        if findings is not self._findings or set(segmentIds) != self._shown:
+            self._findings, self._shown = findings, set(segmentIds)
+            if findings is not None:
+                findingsDisplay.show(findings, self._shown, self._lit)
 
     def point(self, region):
         """A point inside the region, RAS; None if it is empty."""
@@ -60,7 +61,7 @@ class RegionSelection:
             self.point(region)
 
     def forget(self):
-        self._points = {}
+        self._points, self._findings = {}, None
 
     def _lightFinding(self, segmentId):
         if self._findings is not None and segmentId != self._lit:

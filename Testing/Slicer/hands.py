@@ -45,7 +45,7 @@ def waitFor(condition, seconds=SECONDS):
 def generate(panel):
     """Press the button and wait for the report and its surfaces."""
     panel.ui.generateButton.click()
-    waitFor(lambda: not panel.run.active and not panel.surfaces.busy)
+    waitFor(lambda: not panel.run.active and not panel.views.surfaces.busy)
     settle()
 
 

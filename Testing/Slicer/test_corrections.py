@@ -136,8 +136,17 @@ def test_rejecting_a_finding_writes_its_section_again_with_that_said(panel, requ
     assert after.said("lung") == {label: False}
     assert after.section("heart") == before.section("heart")
     assert panel.sections.current == "lung"
+    assert_only_spots_are_shown(after)
     assert "you: not there" in lines(panel, "lung")[label]
     button(panel, "lung", "It is there")
+
+
+def assert_only_spots_are_shown(review):
+    display = reportNode.findingsOf(node()).GetDisplayNode()
+    for region in review.regions:
+        for finding in review.section(region)["findings"]:
+            if finding["segment"]:
+                assert display.GetSegmentVisibility(finding["segment"]) == finding["location"]["focal"]
 
 
 def rejectable(panel):

@@ -299,7 +299,7 @@ class FindingsTest(unittest.TestCase):
     def test_theFindingsHaveSurfaces(self):
         import vtk
 
-        waitFor(lambda: not self.panel._findingSurfaces.busy)
+        waitFor(lambda: not self.panel.views.findingSurfaces.busy)
         for segmentId in (f"lung.{NODULE}", f"bone.{BONE_LESION}"):
             surface = vtk.vtkPolyData()
             self.assertTrue(reportNode.findingsOf(self.node).GetClosedSurfaceRepresentation(segmentId, surface))

@@ -225,7 +225,7 @@ class FlowTest(unittest.TestCase):
         while not os.path.exists(done):
             time.sleep(0.1)
         time.sleep(1.0)
-        waitFor(lambda: not self.panel.run.active and not self.panel.surfaces.busy)
+        waitFor(lambda: not self.panel.run.active and not self.panel.views.surfaces.busy)
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(len(self.panel.sections.regions), 10)
 
