@@ -55,6 +55,12 @@ class Region:
     reading_order: int
     shell_mm: float | None = None
 
+    @property
+    def bright_color(self) -> tuple[int, int, int]:
+        """Of findings in it: the region's colour, nearly half way to white."""
+        red, green, blue = (round(channel + 0.45 * (255 - channel)) for channel in self.color)
+        return red, green, blue
+
 
 _LOBES = (
     "lung_upper_lobe_left",

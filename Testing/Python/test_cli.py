@@ -116,6 +116,8 @@ def test_info_names_versions_devices_and_segmenters() -> None:
         (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "0"], "--max-new-tokens"),
         (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "many"], "--max-new-tokens"),
         (["report", "ct.nii.gz", "-o", "out", "--map", "lung"], "LABEL=REGION"),
+        (["report", "ct.nii.gz", "-o", "out", "--said", "lung=no"], "REGION:FINDING=yes"),
+        (["report", "ct.nii.gz", "-o", "out", "--said", "lung:Nodul=no"], "No finding is called 'Nodul'"),
         (["report", "ct.nii.gz", "extra", "-o", "out"], "extra"),
         (["segment", "ct.nii.gz", "-o", "out.nii.gz"], ".seg.nrrd"),
     ],

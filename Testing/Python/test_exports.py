@@ -10,24 +10,27 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from PIL import Image, ImageFont
+from seen_phantoms import located_in
 from test_report import provenance, written
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.folder import write_report_folder
-from reg2rg.exports.preview import write_preview
-from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.exports.marks import draw_marks, marks_of
+from reg2rg.exports.preview import WARNING, write_preview
+from reg2rg.exports.segmentation import write_findings, write_segmentation
 from reg2rg.exports.text import to_text
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
-from reg2rg.report import Report, build_report
+from reg2rg.report import Familiarity, Report, Seen, build_report
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
 
 
 @pytest.fixture(scope="module")
 def phantom():
-    return make_phantom(4)
+    """A man with a nodule, a catheter and more."""
+    return make_phantom(104)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,104 @@ def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(ph
         assert f"~SCT^{region.snomed[0]}^{region.snomed[1]}~" in field["Tags"]
         voxels = layers[int(field["Layer"])] == int(field["LabelValue"])
         np.testing.assert_array_equal(voxels.T, phantom.masks.array(name))
+
+
+@pytest.fixture(scope="module")
+def seen(phantom):
+    return located_in(phantom)
+
+
+@pytest.fixture(scope="module")
+def marked(phantom, seen) -> Report:
+    sections = [written(name, phantom.sections[name], name) for name in phantom.masks.present]
+    return build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), {}, Seen(seen))
+
+
+def test_findings_are_segments_of_their_own_that_the_report_names(phantom, seen, marked, tmp_path: Path):
+    assert write_findings(seen, phantom.volume, tmp_path / "findings.seg.nrrd")
+    data, header = nrrd.read(str(tmp_path / "findings.seg.nrrd"))
+    ids = [header[key] for key in header if key.endswith("_ID")]
+    named = [finding.segment for section in marked.sections for finding in section.findings if finding.segment]
+    assert sorted(ids) == sorted(named) and len(ids) == len(set(ids)) > 2
+    number = ids.index("lung.Lung nodule")
+    assert header[f"Segment{number}_Name"] == "Lung nodule (lungs)"
+    colour = [255 * float(channel) for channel in header[f"Segment{number}_Color"].split()]
+    assert min(np.subtract(colour, get_region("lung").color)) > 10
+    tags = header[f"Segment{number}_Tags"]
+    assert "SCT^49755003^" in tags and "SCT^27925004^Nodule" in tags and "SCT^39607008^Lung" in tags
+    layers = data if data.ndim == 4 else data[None]
+    voxels = layers[int(header[f"Segment{number}_Layer"])] == int(header[f"Segment{number}_LabelValue"])
+    (spot,) = [finding.spot for finding in seen["lung"] if finding.label == "Lung nodule"]
+    x, y, z = (slice(*map(int, pair)) for pair in np.reshape(header[f"Segment{number}_Extent"].split(), (3, 2)))
+    assert voxels.sum() == spot.mask.sum() and (x.start, y.stop + 1, z.start) == (
+        spot.box[2].start,
+        spot.box[1].stop,
+        spot.box[0].start,
+    )
+
+
+def test_findings_that_overlap_lie_in_layers(phantom, seen, tmp_path: Path):
+    (first, *_) = seen["lung"]
+    write_findings(
+        {"lung": (first, dataclasses.replace(first, label="Atelectasis"))}, phantom.volume, tmp_path / "f.nrrd"
+    )
+    data, _ = nrrd.read(str(tmp_path / "f.nrrd"))
+    assert data.ndim == 4 and (data[0] == data[1]).all() and data.max() == 1
+
+
+def test_without_an_outlined_finding_no_file_is_written(phantom, seen, tmp_path: Path):
+    doubted = {"lung": tuple(dataclasses.replace(finding, spot=None) for finding in seen["lung"])}
+    assert not write_findings(doubted, phantom.volume, tmp_path / "f.nrrd")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_has_findings_in_plain_words_and_disagreements_as_warnings(phantom, seen):
+    sections = [written("lung", "No nodule. Fibrotic sequela in the left lower lobe.", "lung")]
+    report = build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), {}, Seen(seen))
+    text = to_text(report)
+    assert "  - Lung nodule, left lower lobe, 10 mm: very likely (90%)\n" in text
+    assert "[The text denies lung nodule; the finding detector calls it very likely (90%).]" in text
+
+
+@pytest.mark.parametrize("distance", [1.0, 3.0])
+def test_an_unlike_volume_is_told_of_above_all_sections(marked, phantom, tmp_path: Path, distance):
+    report = dataclasses.replace(marked, familiarity=Familiarity(distance, 1.5))
+    head = to_text(report).split("LUNGS")[0]
+    assert ("This volume is unlike the model's training data." in head) == (distance > 1.5)
+    picture = picture_of(report, phantom, tmp_path / "preview.png")
+    assert (colour_share(picture[84:110], WARNING, slice(790, 1700)) > 100) == (distance > 1.5)
+
+
+def test_without_a_finding_head_text_has_no_lines_of_findings(report):
+    assert "\n  - " not in to_text(report)
+
+
+def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tmp_path: Path):
+    without = tuple(dataclasses.replace(section, findings=()) for section in marked.sections)
+    ring = get_region("lung").bright_color
+    sides = slice(20, 380), slice(420, 790)
+    for report, least in ((dataclasses.replace(marked, sections=without), 0), (marked, 60)):
+        picture = picture_of(report, phantom, tmp_path / "preview.png")
+        parts = picture[84:550], picture[560:950, sides[0]], picture[560:950, sides[1]]
+        shares = [colour_share(part, ring, slice(0, 780)) for part in parts]
+        assert all(share >= least for share in shares) and (least or max(shares) < 20), shares
+
+
+def test_the_ring_lies_where_the_finding_is(phantom, marked):
+    mark = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
+    volume = sitk.DICOMOrient(phantom.volume, "LPS")
+    z, y, x = (round(index) for index in mark.voxel(volume))
+    bit = next(index for index, finding in enumerate(phantom.findings) if finding.label == "Lung nodule")
+    assert sitk.DICOMOrient(phantom.finding_bits, "LPS")[x, y, z] >> bit & 1
+    size, spacing = volume.GetSize(), volume.GetSpacing()
+    shown = {0: (z, (1, y), (0, x)), 1: (y, (2, z), (0, x)), 2: (x, (2, z), (1, y))}
+    for across, (index, (down, row), (right, column)) in shown.items():
+        picture = Image.new("RGB", (round(size[right] * spacing[right]), round(size[down] * spacing[down])))
+        draw_marks(picture, volume, [dataclasses.replace(mark, name="")], across, index)
+        pixels = np.argwhere((np.asarray(picture) == mark.colour).all(axis=-1))
+        place = (row + 0.5) * spacing[down], (column + 0.5) * spacing[right]
+        expected = picture.height - place[0] if across else place[0], place[1]  # the head is up
+        np.testing.assert_allclose(pixels.mean(axis=0), expected, atol=3)
 
 
 def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_written(phantom, tmp_path: Path):

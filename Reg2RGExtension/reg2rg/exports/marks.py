@@ -40,7 +40,7 @@ def marks_of(report: Report) -> list[Mark]:
         if finding.location is not None and finding.location.focal
     ]
     spots.sort(key=lambda spot: -spot[0].probability)
-    return [Mark(_name(finding), get_region(region).color, finding.location) for finding, region in spots]
+    return [Mark(_name(finding), get_region(region).bright_color, finding.location) for finding, region in spots]
 
 
 def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], across: int, index: int) -> None:

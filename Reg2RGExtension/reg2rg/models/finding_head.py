@@ -32,7 +32,7 @@ class FindingOutput:
         sides, levels: (B, F, 4) logits over SIDES and LEVELS.
         log_size: (B, F) natural logarithm of the size in mm.
         attention: (B, F, N) weights over the vision tokens.
-        dense: (B, F + 1, h, w, d) logits of the finding map, or None.
+        dense: (B, F + 1, h, w, d) log-probabilities of the finding map, or None.
         tokens: (B, N, dim) vision tokens that know of the map.
     """
 
@@ -63,7 +63,9 @@ class FindingHead(nn.Module):
         self.reading = nn.Sequential(
             nn.Linear(2 * width + evidence, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
         )
-        self.own = nn.Parameter(torch.zeros(findings, 2 + (2 if config.dense else 0)))
+        # Bias, log size, and how much the map's own evidence counts: from the first step on the head follows the map.
+        own = [-3.0, 2.5, 3.0, 1.0] if config.dense else [-3.0, 2.5]
+        self.own = nn.Parameter(torch.tensor(own).repeat(findings, 1))
 
     def forward(
         self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, size: Size
@@ -97,7 +99,7 @@ class FindingHead(nn.Module):
             logits=logit[..., 0] + straight,
             sides=sides,
             levels=levels,
-            log_size=log_size[..., 0] + own[:, 1] + 2.5,
+            log_size=log_size[..., 0] + own[:, 1],
             attention=attention,
             dense=dense,
             tokens=tokens,
@@ -106,7 +108,7 @@ class FindingHead(nn.Module):
     def maps(self, output: FindingOutput, grid: Size) -> Tensor:
         """Where each finding is seen, (B, F, h, w, d) in [0, 1]: dense probabilities, else attention, 1 at its peak."""
         if output.dense is not None:
-            return output.dense.float().softmax(1)[:, 1:]
+            return output.dense[:, 1:].exp()
         attention = output.attention / output.attention.amax(-1, keepdim=True)
         return attention.reshape(*attention.shape[:2], *grid)
 

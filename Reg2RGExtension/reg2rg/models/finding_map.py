@@ -1,4 +1,4 @@
-"""Dense logits: what every cell of a region's crop shows. Not in the paper."""
+"""The finding map: what every cell of a region's crop shows. Not in the paper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reg2rg.models.stems import residual_block
 
 
 class FindingMap(nn.Module):
-    """Vision tokens, and what the stem saw on finer grids, to logits per finding and cell of the finest of them.
+    """Vision tokens, and what the stem saw on finer grids, to probabilities per cell of the finest of them.
 
     A transformer token knows its surroundings, the stem's finer features know the edges: one is added to the other on
     the way up, as in a U-Net. Without finer features the cells are the tokens'.
@@ -29,7 +29,7 @@ class FindingMap(nn.Module):
         self.logits = nn.Linear(widths[-1], findings + 1)
 
     def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
-        """Tokens (B, N, dim) of ``grid`` and finer features (B, C, h, w, d) to logits (B, findings + 1, h', w', d').
+        """Tokens (B, N, dim) of ``grid`` and finer features (B, C, h, w, d) to log-probabilities (B, F + 1, h', w', d').
 
         Class 0 is "no finding"; class n + 1 is finding n.
         """
@@ -37,21 +37,21 @@ class FindingMap(nn.Module):
         for up, block, features in zip(self.ups, self.blocks, reversed(finer), strict=True):
             x = F.interpolate(up(x).permute(0, 4, 1, 2, 3), scale_factor=2) + features
             x = (x + block(x)).permute(0, 2, 3, 4, 1)
-        return self.logits(x).permute(0, 4, 1, 2, 3)
+        return self.logits(x).float().log_softmax(-1).permute(0, 4, 1, 2, 3)
 
 
-def pooled(logits: Tensor, grid: Size) -> Tensor:
+def pooled(dense: Tensor, grid: Size) -> Tensor:
     """Log-probabilities of every class, the best of each token's cells: (B, N, findings + 1)."""
-    best = F.adaptive_max_pool3d(logits.float().log_softmax(1), grid)
+    best = F.adaptive_max_pool3d(dense, grid)
     return best.flatten(2).transpose(1, 2)
 
 
-def soft_volume(logits: Tensor, voxel_mm: Tensor, texture: torch.Size) -> Tensor:
+def soft_volume(dense: Tensor, voxel_mm: Tensor, texture: torch.Size) -> Tensor:
     """Cubic millimetres that each finding fills by the map's probabilities: (B, findings).
 
     Args:
         voxel_mm: (B, 3) size of the texture's voxels.
         texture: voxels of the texture (H, W, D).
     """
-    cell = voxel_mm.prod(dim=1) * (texture.numel() / logits[0, 0].numel())
-    return logits.float().softmax(1)[:, 1:].sum(dim=(2, 3, 4)) * cell[:, None]
+    cell = voxel_mm.prod(dim=1) * (texture.numel() / dense[0, 0].numel())
+    return dense[:, 1:].exp().sum(dim=(2, 3, 4)) * cell[:, None]

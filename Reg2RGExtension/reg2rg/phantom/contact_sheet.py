@@ -50,7 +50,9 @@ def _tile(plane: np.ndarray, ratio: float, window: Window) -> Image.Image:
     image = Image.fromarray((np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     rows, columns = plane.shape
     scale = _TILE / max(columns, rows * ratio)
-    image = image.resize((max(1, round(columns * scale)), max(1, round(rows * ratio * scale))), Image.Resampling.BILINEAR)
+    image = image.resize(
+        (max(1, round(columns * scale)), max(1, round(rows * ratio * scale))), Image.Resampling.BILINEAR
+    )
     tile = Image.new("L", (_TILE, _TILE))
     tile.paste(image, ((_TILE - image.width) // 2, (_TILE - image.height) // 2))
     return tile

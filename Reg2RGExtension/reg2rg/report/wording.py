@@ -81,4 +81,5 @@ def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
         told = [f for f in read_findings(section.text, section.region) if f.label == finding.label]
         sides = frozenset().union(*(f.sides for f in told if f.status is not Status.ABSENT))
         if sides and finding.side not in sides:
-            yield f"The text says {label} on the {next(iter(sides))}; the finding detector sees it on the {finding.side}."
+            (other,) = sides
+            yield f"The text says {label} on the {other}; the finding detector sees it on the {finding.side}."

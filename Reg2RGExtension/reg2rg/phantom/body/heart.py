@@ -65,9 +65,7 @@ def _heart(anatomy: Anatomy, thicker: float) -> Shape:
     """The union of the heart's parts above the diaphragm and within the chest."""
     canvas = anatomy.canvas
     parts = [canvas.ellipsoid(centre, radii, HEART_AXES) for centre, radii in heart_parts(anatomy, thicker)]
-    box = tuple(
-        slice(min(p.box[axis].start for p in parts), max(p.box[axis].stop for p in parts)) for axis in range(3)
-    )
+    box = tuple(slice(min(p.box[axis].start for p in parts), max(p.box[axis].stop for p in parts)) for axis in range(3))
     coverage = np.zeros([s.stop - s.start for s in box], np.float32)
     for part in parts:
         inner = coverage[tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(part.box, box, strict=True))]

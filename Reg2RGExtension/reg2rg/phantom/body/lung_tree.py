@@ -109,9 +109,7 @@ def _airways(tree: _Branches, side: str, level: str, twig: float, hilum: np.ndar
         radius = 0.95 * twig * float(tree.twigs[index]) ** _SPLIT_POWER
         shift = 2.1 * radius * beside
         first = hilum if tree.generation[index] == 0 else tree.starts[index] + shift
-        airways.append(
-            Airway(side, level, first, tree.ends[index] + shift, radius, int(tree.generation[index]))
-        )
+        airways.append(Airway(side, level, first, tree.ends[index] + shift, radius, int(tree.generation[index])))
     return airways
 
 

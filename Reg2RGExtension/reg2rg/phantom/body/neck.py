@@ -51,7 +51,9 @@ def paint_airway_lumen(anatomy: Anatomy, wall: float) -> None:
 
 def _esophagus(anatomy: Anatomy, rng: np.random.Generator) -> None:
     canvas, build = anatomy.canvas, anatomy.build
-    path = build.path((4, 21, 80), (5, 24, 0), (6, 30, -50), (5, 36, -90), (5, 38, -140), (10, 30, -192), (20, 16, -216))
+    path = build.path(
+        (4, 21, 80), (5, 24, 0), (6, 30, -50), (5, 36, -90), (5, 38, -140), (10, 30, -192), (20, 16, -216)
+    )
     path[:-1, :2] += rng.uniform(-1.5, 1.5, (6, 2))
     tube = canvas.tube(path, rng.uniform(6.5, 9))
     fat = canvas.tube(path, 12)

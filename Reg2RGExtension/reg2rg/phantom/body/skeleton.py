@@ -84,7 +84,9 @@ def _shoulders(anatomy: Anatomy, rng: np.random.Generator) -> list[Shape]:
         canvas.paint(canvas.tube(path, [5, 3, 4]), build.marrow + 60)
         tilt = sign * (0.95 if build.arms_up else 0.7)
         turn = np.array([[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1]])
-        centre = np.array([sign * (0.5 * out + 0.42 * build.half_width), 58 * build.half_depth / 82, -62 * build.stretch])
+        centre = np.array(
+            [sign * (0.5 * out + 0.42 * build.half_width), 58 * build.half_depth / 82, -62 * build.stretch]
+        )
         blade = canvas.ellipsoid(centre + rng.uniform(-3, 3, 3), (42, 3.6, 62), turn)
         spine = canvas.tube([centre + (-sign * 20, 20, 22), centre + (sign * 24, -6, 42)], [4, 7])
         head = canvas.ellipsoid(centre + (sign * 34, -34, 60), (20, 20, 20))

@@ -30,7 +30,9 @@ def coronary_plaques(anatomy: Anatomy, finding: Finding, rng: np.random.Generato
         path = anatomy.points[f"coronary {names[0 if number == 0 else rng.integers(3)]}"]
         first = rng.integers(0, 5)
         start = path[first] + rng.uniform(0, 0.5) * (path[first + 1] - path[first])
-        plaques.append(anatomy.canvas.tube([start, *path[first + 1 : first + 2 + rng.integers(2)]], rng.uniform(1.7, 2.7)))
+        plaques.append(
+            anatomy.canvas.tube([start, *path[first + 1 : first + 2 + rng.integers(2)]], rng.uniform(1.7, 2.7))
+        )
     mask = paint(anatomy, *plaques, hu=rng.uniform(550, 950))
     anatomy.extend("heart", mask)
     return mask

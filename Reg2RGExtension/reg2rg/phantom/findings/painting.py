@@ -27,9 +27,7 @@ def take_from_lung(anatomy: Anatomy, coverage: np.ndarray) -> None:
     anatomy.lung = anatomy.lung * (1 - coverage)
 
 
-def lump(
-    canvas: Canvas, centre: np.ndarray, size_mm: float, rng: np.random.Generator, flat: float = 0.8
-) -> Shape:
+def lump(canvas: Canvas, centre: np.ndarray, size_mm: float, rng: np.random.Generator, flat: float = 0.8) -> Shape:
     """An ellipsoid in a random position with this longest diameter; the others are from ``flat`` times that."""
     axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     radii = size_mm / 2 * np.array([1.0, *rng.uniform(flat, 1.0, 2)])
