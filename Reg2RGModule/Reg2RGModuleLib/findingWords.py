@@ -3,8 +3,6 @@
 from slicer.i18n import tr as _
 
 LISTED = ("present", "uncertain")
-SEEN_FROM = 0.5
-"""Probability from which a finding that the text does not claim is listed: more likely there than not."""
 
 OFFERED = {
     "lung": (
@@ -38,6 +36,8 @@ def hasHead(section):
 
 def isListed(finding):
     """Whether a card lists it: the text claims it, the head sees it, or the user has said something about it."""
+    from reg2rg.locating.spots import SEEN_FROM
+
     seen = finding["probability"] is not None and finding["probability"] >= SEEN_FROM
     return finding["text"] in LISTED or seen or finding["said"] is not None
 

@@ -10,6 +10,7 @@ import pytest
 import qt
 import slicer
 from hands import generate, moduleWidget, settle, waitFor
+from located import locate, makeReport, reopen
 
 
 @pytest.fixture
@@ -52,6 +53,22 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
     settle(0.3)
     for region in panel.sections.regions:
         panel.select(region)
+        settle(0.05)
+        assert clipped(window) == [], region
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+@pytest.mark.parametrize("familiar", [True, False])
+def test_no_text_of_a_report_with_findings_is_clipped(panel, window, size, familiar):
+    window.resize(*size)
+    node = makeReport()
+    locate(node, familiar)
+    reopen()
+    for region in panel.sections.regions:
+        panel.select(region)
+        settle(0.05)
+        assert clipped(window) == [], region
+        panel.nextFinding()
         settle(0.05)
         assert clipped(window) == [], region
 
