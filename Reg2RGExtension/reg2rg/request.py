@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS
 from reg2rg.regions import get_region
 
 DECODINGS = ("auto", "sequence", "parallel")
@@ -79,6 +78,8 @@ class ReportRequest(SegmentRequest):
         if self.max_new_tokens < 1:
             raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
         for region, labels in self.said.items():
+            from reg2rg.findings import ALL_LABELS  # brings numpy along, for which a worker need not wait
+
             get_region(region)  # refuses others
             unknown = sorted(set(labels) - set(ALL_LABELS))
             if unknown:

@@ -41,7 +41,7 @@ def test_a_volume_becomes_a_report_folder_and_nothing_else_is_left(request_of, t
     assert list(report.without_section) == ["breast"]
     provenance = report.provenance
     assert (provenance.model, provenance.seed, provenance.max_new_tokens) == ("tiny", 3, 60)
-    assert provenance.segmenter == "label map" and provenance.geometry.size == (128, 104, 96)
+    assert provenance.segmenter == "label map" and provenance.geometry.size == (128, 128, 96)
     assert set(provenance.seconds) == {"read", "segment", "prepare", "load", "write"}
 
 
@@ -68,7 +68,7 @@ def test_regions_are_told_with_a_readable_file_before_the_first_text(request_of)
     def listen(event) -> None:
         seen.append(event)
         if isinstance(event, RegionsFound):
-            assert sitk.ReadImage(event.file).GetSize() == (128, 104, 96)
+            assert sitk.ReadImage(event.file).GetSize() == (128, 128, 96)
 
     pipeline.run(request_of(), listen)
     (found,) = [event for event in seen if isinstance(event, RegionsFound)]
