@@ -14,6 +14,7 @@ class ReportHeader:
 
     def __init__(self, ui):
         self._ui = ui
+        self._style = ""
         ui.familiarityLabel.setStyleSheet(UNFAMILIAR_STYLE)
 
     def show(self, review, anySections):
@@ -30,7 +31,10 @@ class ReportHeader:
         reviewed = review is not None and review.allReviewed
         words = _("All sections reviewed. Research software, not for clinical use.") if reviewed else DRAFT_LABEL
         self._ui.bannerLabel.setText(words)
-        self._ui.bannerLabel.setStyleSheet(REVIEWED_STYLE if reviewed else DRAFT_STYLE)
+        style = REVIEWED_STYLE if reviewed else DRAFT_STYLE
+        if style != self._style:  # setting it anew lays the panel out anew
+            self._style = style
+            self._ui.bannerLabel.setStyleSheet(style)
         self._ui.reviewedLabel.setText(progressOf(review) if review is not None else "")
 
 

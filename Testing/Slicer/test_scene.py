@@ -153,7 +153,7 @@ class SceneTest(unittest.TestCase):
             with self.subTest(geometry=name):
                 slicer.mrmlScene.Clear(0)
                 self.panel.inputs.loadSample()
-                volume, given = self.panel.inputs.parameters.inputVolume, self.panel.parameters.regions
+                volume, given = self.panel.inputs.parameters.inputVolume, self.panel.inputs.parameters.regions
                 expected = {region: arrayOfRegion(given, region, volume) for region in ("heart", "abdomen", "breast")}
                 array = slicer.util.arrayFromVolume(volume)
                 other = slicer.util.addVolumeFromArray(np.flip(array, flips).copy(), name=name)
