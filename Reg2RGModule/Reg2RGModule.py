@@ -159,7 +159,7 @@ class Reg2RGModuleTest(ScriptedLoadableModuleTest):  # noqa: F405
 
     def test_panelFollowsTheSampleCase(self):
         widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
-        widget.panel.loadSample()
+        widget.panel.inputs.loadSample()
         self.assertIsNotNone(widget.logic.getParameterNode().inputVolume)
         self.assertTrue(widget.ui.generateButton.enabled)
         self.delayDisplay("Test passed")

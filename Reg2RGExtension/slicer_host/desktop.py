@@ -13,7 +13,7 @@ from typing import Any
 SIZE = (1280, 800)
 SECONDS_FOR_A_REPORT = 900.0
 SHOWN_REGION = "lung"
-"""The section that is selected in the picture, if the report has it."""
+"""The section that is selected in the picture, if the report has it, at its first finding that has a place."""
 
 
 def module_folder() -> Path:
@@ -56,14 +56,15 @@ def save_picture(file: Path, volume: Path | None = None, size: tuple[int, int] =
     window = show(module_folder(), size)
     panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
     if volume is None:
-        panel.loadSample()
+        panel.inputs.loadSample()
     else:
         load(volume)
     panel.generate()
-    wait_for(lambda: not panel.run.active and not panel.surfaces.busy)
+    wait_for(lambda: not panel.run.active and not panel.views.surfaces.busy)
     if not panel.sections.regions:
         raise RuntimeError(panel.ui.messageLabel.text)
     panel.select(SHOWN_REGION if SHOWN_REGION in panel.sections.regions else panel.sections.regions[0])
+    panel.nextFinding()
     settle(1.0)
     saved = window.grab().save(str(file), "PNG")
     host.end()

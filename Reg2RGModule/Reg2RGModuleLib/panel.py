@@ -4,20 +4,21 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import installation, locations, regionsDisplay, reportNode, views
+from Reg2RGModuleLib import findingsDisplay, installation, regionsDisplay, reportNode, views
+from Reg2RGModuleLib.findingsBar import FindingsBar
+from Reg2RGModuleLib.impression import Impression
+from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.recovery import Recovery
-from Reg2RGModuleLib.regionSelection import RegionSelection
+from Reg2RGModuleLib.reportHeader import ReportHeader
 from Reg2RGModuleLib.reportRun import ReportRun
-from Reg2RGModuleLib.review import REJECTED, Review
+from Reg2RGModuleLib.reportViews import ReportViews
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionList import SectionList
-from Reg2RGModuleLib.surfaces import SurfaceQueue
 
-BANNER_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
-CALM_BANNER_STYLE = "background: #2f4f3a; color: white; padding: 5px;"
-DEVICES = ("auto", "cpu", "cuda", "mps")
 SHORTCUTS = (
     ("J", "next"),
     ("K", "previous"),
+    ("F", "nextFinding"),
     ("A", "accept"),
     ("E", "edit"),
     ("R", "reject"),
@@ -33,59 +34,50 @@ class Panel:
 
     def __init__(self, root, ui, engine):
         self.ui = ui
-        self.parameters = None
+        self.inputs = Inputs(ui)
         self.run = ReportRun(engine)
         self.sections = SectionList(ui.sectionsArea)
-        self.surfaces = SurfaceQueue()
-        self.surfaces.finished.connect(self._onSurfaces)
-        self._clicks = views.ClickListener()
-        self._clicks.clicked.connect(self.select)
+        self.views = ReportViews()
+        self.views.clicked.connect(self.select)
+        self._header = ReportHeader(ui)
+        self._findingsBar = FindingsBar(ui)
+        self._impression = Impression(ui.impressionEdit)
         self._report = None
         self._review = None
-        self._selection = None
+        self._finding = None
         self._regenerating = None
         self._notice = ""
         self._recovery = Recovery()
         self._recoverable = None
-        self._lastVolume = None
         self._shortcuts = []
-        self._autosave = qt.QTimer()
-        self._autosave.setSingleShot(True)
-        self._autosave.setInterval(400)
-        self._autosave.connect("timeout()", self._storeImpression)
         self._connectRun()
         self._connectWidgets()
         self._addShortcuts(root)
-        self._fillChoices()
+        self._say("")
         self._refresh()
 
     # --- what the module calls -----------------------------------------------------------------------------------
 
     def setParameters(self, parameters):
         """Follow other parameters, those of another scene; None while there is none."""
-        self.parameters = parameters
-        if parameters is not None:
-            _choose(self.ui.modelComboBox, parameters.model)
-            _choose(self.ui.deviceComboBox, parameters.device)
-        self._lastVolume = self._volume()
+        self.inputs.setParameters(parameters)
         self.showVolumesReport()
 
     def showVolumesReport(self):
         """Show the report of the chosen volume, or that there is none."""
-        if self.run.active and self._volume() is self.run.volume:
+        if self.run.active and self.inputs.volume is self.run.volume:
             return
-        node = reportNode.reportOf(self._volume())
+        node = reportNode.reportOf(self.inputs.volume)
         if node is not None and node is self._report:
             return
         self._open(node)
 
     def setListening(self, listening):
         """Whether clicks in the views are meant for this panel: only while the user is in its module."""
-        self._clicks.listening = listening
+        self.views.clicks.listening = listening
 
     def sceneClosing(self):
         """The scene is about to go: so does a run, and with it the report."""
-        self._autosave.stop()
         self.run.abandon()
         self._close()
         self._recovery.forget()
@@ -106,7 +98,7 @@ class Panel:
             self._say(_("Cancelling…"))
             self.run.cancel()
             return
-        volume = self._volume()
+        volume = self.inputs.volume
         if volume is None:
             self._say(_("Choose a CT volume first."), warning=True)
             return
@@ -116,20 +108,31 @@ class Panel:
             return
         self._close()
         views.showVolume(volume)
-        if self.parameters.regions is not None:
-            self.parameters.regions.SetDisplayVisibility(False)  # the report's own regions are shown in their place
-        self._begin(lambda: self.run.start(volume, self.parameters))
+        parameters = self.inputs.parameters
+        if parameters.regions is not None:
+            parameters.regions.SetDisplayVisibility(False)  # the report's own regions are shown in their place
+        self._begin(lambda: self.run.start(volume, parameters))
 
     def regenerate(self):
         """Write the selected section again, from its segment as it is now."""
         region = self.sections.current
-        if self._review is None or region is None or self.run.active or not self._installed():
+        if self._review is not None and region is not None:
+            self._rewrite(region, self._review.said(region))
+
+    def correct(self, region, label, there):
+        """Say that a finding is there, or not, and have its section written again with that."""
+        if self._review is not None and not self._busy():
+            self.select(region)
+            self._rewrite(region, {**self._review.said(region), label: there})
+
+    def _rewrite(self, region, said):
+        if self.run.active or not self._installed():
             return
         self.finishEditing()
-        self._storeImpression()
+        self._impression.store()
         report = self._report
         self._regenerating = region
-        self._begin(lambda: self.run.startRegion(report, region, self.parameters))
+        self._begin(lambda: self.run.startRegion(report, region, said, self.inputs.parameters))
 
     def _begin(self, start):
         self._notice = ""
@@ -180,34 +183,28 @@ class Panel:
         self._say(message, warning=True)
 
     def _onRegions(self, segmentation):
-        if self._volume() is not self.run.volume:
+        if self.inputs.volume is not self.run.volume:
             return
-        self.surfaces.make(segmentation)
+        self.views.surfaces.make(segmentation)
         self.sections.show(_regionIds(segmentation))
         for region in self.sections.regions:
             self.sections.card(region).showWaiting()
         self._refresh()
 
-    def _onSurfaces(self):
-        """Frame them, and turn back to the selected region if one was selected meanwhile."""
-        views.lookAtAll()
-        if self._selection is not None and self.sections.current is not None:
-            self._selection.select(self.sections.current)
-
     def _onGrowing(self, region, text):
         card = self.sections.card(region)
-        if card is not None and self._volume() is self.run.volume:
+        if card is not None and self.inputs.volume is self.run.volume:
             card.showGrowing(text)
 
     def _onSection(self, section):
         card = self.sections.card(section["region"])
-        if card is not None and self._volume() is self.run.volume:
+        if card is not None and self.inputs.volume is self.run.volume:
             card.showSection(section, "draft", section["text"])
 
     def _onSuccess(self, node):
         self._say(self._notice, warning=bool(self._notice))
         self._recovery.outdate(node)
-        if reportNode.volumeOf(node) is self._volume():
+        if reportNode.volumeOf(node) is self.inputs.volume:
             self.ui.inputsButton.collapsed = True
             self._open(node)
         self._refresh()
@@ -216,8 +213,8 @@ class Panel:
         self._regenerating = None
         self._say(self._notice, warning=bool(self._notice))
         if node is self._report:
-            self._selection.forget()
             self._recovery.outdate(node)
+            self.views.forget()
             self._review.replace(section)
             self.select(section["region"])
         else:  # another volume has been chosen meanwhile
@@ -232,7 +229,7 @@ class Panel:
 
     def _onEnd(self, message, warning=False):
         self._regenerating = None
-        node = self._report if self._review is not None else reportNode.reportOf(self._volume())
+        node = self._report if self._review is not None else reportNode.reportOf(self.inputs.volume)
         self._report = None
         self._open(node)
         self._say(message, warning)
@@ -241,45 +238,32 @@ class Panel:
 
     def _open(self, node):
         """Show a report node; None shows that there is none."""
-        segmentation = reportNode.segmentationOf(node) if node is not None else None
-        self._close(keep=segmentation)
-        regionsDisplay.showOnly(segmentation, [reportNode.segmentationOf(each) for each in reportNode.reportNodes()])
+        self._close(keep=reportNode.segmentationOf(node) if node is not None else None)
         if node is not None:
             try:
                 self._adopt(node)
             except ValueError as error:
                 self._say(str(error), warning=True)
-        self._recoverable = self._recovery.find(self._volume()) if node is None else None
+        self._recoverable = self._recovery.find(self.inputs.volume) if node is None else None
         self._refresh()
 
     def _adopt(self, node):
         self._review = reportNode.read(node)
         self._report = node
         self._review.changed.connect(self._onReviewChanged)
-        segmentation = reportNode.segmentationOf(node)
-        volume = reportNode.volumeOf(node)
-        if segmentation is not None:
-            regionsDisplay.prepare(segmentation)
-            self.surfaces.make(segmentation)
-        self._selection = RegionSelection(volume, segmentation)
-        self._selection.findPoints(self._review.regions)
-        self._clicks.listen(segmentation)
-        if volume is not None:
-            views.showVolume(volume)
+        self.views.show(node, self._review)
         self.sections.show(self._review.regions)
         for region in self._review.regions:
             self._showSection(region)
-        self._showImpression()
+        self._impression.show(self._review)
         self._keep()
 
     def _close(self, keep=None):
-        """Show no report; the surfaces of the segmentation to be kept go on being made."""
+        """Show no report; what is being made of the segmentation to be kept goes on."""
         self.finishEditing()
-        self._storeImpression()
-        self._clicks.stop()
-        if keep is None or self.surfaces.segmentation is not keep:
-            self.surfaces.stop()
-        self._report = self._review = self._selection = None
+        self._impression.close()
+        self.views.close(keep)
+        self._report = self._review = None
         self.sections.clear()
 
     def _onReviewChanged(self, region):
@@ -289,7 +273,8 @@ class Panel:
             self._keep()
         if region:
             self._showSection(region)
-            self._showImpression()
+            self._impression.show(self._review)
+            self.views.followFindings(self._review)
         self._refresh()
 
     def _keep(self):
@@ -300,20 +285,8 @@ class Panel:
             self._say(_("The review is in the scene, but not kept against a crash: {0}").format(error), warning=True)
 
     def _showSection(self, region):
-        review = self._review
-        self.sections.card(region).showSection(review.section(region), review.state(region), review.text(region))
-
-    def _showImpression(self):
-        edit = self.ui.impressionEdit
-        if edit.toPlainText() != self._review.impression:
-            blocked = edit.blockSignals(True)
-            edit.setPlainText(self._review.impression)
-            edit.blockSignals(blocked)
-
-    def _storeImpression(self):
-        self._autosave.stop()
-        if self._review is not None:
-            self._review.setImpression(self.ui.impressionEdit.toPlainText())
+        review, card = self._review, self.sections.card(region)
+        card.showSection(review.section(region), review.state(region), review.text(region))
 
     # --- review --------------------------------------------------------------------------------------------------
 
@@ -323,9 +296,35 @@ class Panel:
             return
         if region != self.sections.current:
             self.finishEditing()
-        self.sections.setCurrent(region)
-        self._selection.select(region)
+        self._setCurrent(region, None)
+        self.views.select(region)
         self._refresh()
+
+    def selectFinding(self, region, index):
+        """Select a finding that has a place: the views go there and it lights up."""
+        if self._review is None or region not in self.sections.regions:
+            return
+        if region != self.sections.current:
+            self.finishEditing()
+        self._setCurrent(region, index)
+        self.views.selectFinding(region, self._review.section(region)["findings"][index])
+        self._refresh()
+
+    def nextFinding(self):
+        """The next finding of the selected section that has a place, after the last the first."""
+        region = self.sections.current
+        places = self._review.located(region) if self._review is not None and region is not None else []
+        if places:
+            following = [index for index in places if self._finding is not None and index > self._finding]
+            self.selectFinding(region, (following or places)[0])
+
+    def _setCurrent(self, region, finding):
+        """Mark a section, and a finding of it, by index."""
+        if self.sections.current is not None:
+            self.sections.card(self.sections.current).setCurrentFinding(None)
+        self._finding = finding
+        self.sections.setCurrent(region)
+        self.sections.card(region).setCurrentFinding(finding)
 
     def next(self):
         self.select(self.sections.neighbour(1))
@@ -378,7 +377,7 @@ class Panel:
         """The whole report as text onto the clipboard."""
         if self._review is not None:
             self.finishEditing()
-            self._storeImpression()
+            self._impression.store()
             qt.QApplication.clipboard().setText(self._review.asText())
             self._say(_("The report was copied as text."))
 
@@ -404,14 +403,13 @@ class Panel:
         ui.regenerateButton.connect("clicked()", self.regenerate)
         ui.undoButton.connect("clicked()", self.undo)
         ui.copyButton.connect("clicked()", self.copyReport)
-        ui.sampleButton.connect("clicked()", self.loadSample)
         ui.recoverButton.connect("clicked()", self.recover)
-        ui.impressionEdit.connect("textChanged()", self._autosave.start)
-        ui.inputVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolumeChosen)
-        ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
-        ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
-        ui.pythonPathEdit.connect("currentPathChanged(QString)", self._onPythonChosen)
+        ui.findingsCheckBox.connect("toggled(bool)", self.views.setFindingsVisible)
+        self._findingsBar.added.connect(lambda label: self.correct(self.sections.current, label, True))
+        self.inputs.volumeChosen.connect(self._onVolumeChosen)
         self.sections.selected.connect(self.select)
+        self.sections.findingChosen.connect(self.selectFinding)
+        self.sections.corrected.connect(self.correct)
 
     def _addShortcuts(self, root):
         for keys, name in SHORTCUTS:
@@ -421,65 +419,27 @@ class Panel:
             shortcut.connect("activated()", getattr(self, name))
             self._shortcuts.append(shortcut)
 
-    def _fillChoices(self):
-        from reg2rg.models import list_models
-
-        for folder in list_models():
-            self.ui.modelComboBox.addItem(folder.name, folder.name)
-        for device in DEVICES:
-            self.ui.deviceComboBox.addItem(_("automatic") if device == "auto" else device, device)
-        self.ui.pythonPathEdit.setCurrentPath(locations.ownPython())
-
     def recover(self):
         """Bring the review back that a crashed Slicer left of the chosen volume."""
-        key, volume = self._recoverable, self._volume()
+        key, volume = self._recoverable, self.inputs.volume
         if key is None or volume is None or self.run.active:
             return
-        text, regions = self._recovery.read(key)
+        text, regions, findings = self._recovery.read(key)
         try:
             review = Review.fromJson(text)
             node = reportNode.createReport(volume, regionsDisplay.loadRegions(regions, volume), review)
+            if findings is not None:
+                reportNode.setFindings(node, findingsDisplay.load(findings, volume))
         except (ValueError, RuntimeError) as error:
             self._say(str(error), warning=True)
             return
         self._recovery.discard(key)
         self._open(node)
 
-    def loadSample(self):
-        """Load the sample case, a synthetic chest with its regions, and choose it."""
-        from reg2rg.resources import sample_case
-
-        ct, regions = (str(file) for file in sample_case())
-        volumeName, segmentationName = locations.SAMPLE_NAMES
-        volume = slicer.util.loadVolume(ct, {"name": volumeName})
-        segmentation = slicer.util.loadSegmentation(regions, {"name": segmentationName})
-        segmentation.SetDisplayVisibility(False)
-        self.ui.inputVolumeSelector.setCurrentNode(volume)
-        self.ui.regionsSelector.setCurrentNode(segmentation)
-
-    def _onVolumeChosen(self, node):
-        """The parameter node follows by itself; the report follows here."""
-        if self.parameters is not None:
-            self.parameters.inputVolume = node
-            if self._lastVolume is not None and self._lastVolume is not node:
-                self.ui.regionsSelector.setCurrentNode(None)  # those of another volume must not be taken for this one's
-            self._lastVolume = node
+    def _onVolumeChosen(self):
+        if self.inputs.parameters is not None:
             self.showVolumesReport()
         self._refresh()
-
-    def _onModelChosen(self, index):
-        if self.parameters is not None and index >= 0:
-            self.parameters.model = self.ui.modelComboBox.itemData(index)
-
-    def _onDeviceChosen(self, index):
-        if self.parameters is not None and index >= 0:
-            self.parameters.device = self.ui.deviceComboBox.itemData(index)
-
-    def _onPythonChosen(self, path):
-        locations.setOwnPython(path)
-
-    def _volume(self):
-        return self.parameters.inputVolume if self.parameters is not None else None
 
     def _say(self, message, warning=False):
         self.ui.messageLabel.setText(("⚠ " if warning else "") + message)
@@ -493,22 +453,18 @@ class Panel:
         """Everything that follows from the state of things."""
         ui, active, review = self.ui, self.run.active, self._review
         ui.generateButton.setText(_("Cancel") if active else _("Generate report"))
-        ui.generateButton.enabled = active or self._volume() is not None
-        ui.generateButton.setToolTip("" if active or self._volume() else _("Choose a CT volume first."))
+        ui.generateButton.enabled = active or self.inputs.volume is not None
+        ui.generateButton.setToolTip("" if active or self.inputs.volume else _("Choose a CT volume first."))
         ui.progressBar.setVisible(active)
         ui.stageLabel.setVisible(active)
         if not active:
             ui.progressBar.setValue(0)
             ui.stageLabel.setText("")
         ui.inputsForm.enabled = not active
-        ui.sampleButton.setVisible(self._volume() is None and not active)
+        ui.sampleButton.setVisible(self.inputs.volume is None and not active)
         ui.recoverButton.setVisible(self._recoverable is not None and not active)
-        shown = bool(self.sections.regions)
-        for widget in (ui.bannerLabel, ui.sectionsArea, ui.reportHeader):
-            widget.setVisible(shown)
-        missing = withoutSection(review.report) if review is not None else ""
-        ui.missingLabel.setText(missing)
-        ui.missingLabel.setVisible(bool(missing))
+        ui.sectionsArea.setVisible(bool(self.sections.regions))
+        self._header.show(review, bool(self.sections.regions))
         for widget in (ui.actionsRow, ui.impressionButton, ui.copyButton):
             widget.setVisible(review is not None)
         region = self.sections.current
@@ -520,42 +476,8 @@ class Panel:
         ui.editButton.setText(_("Done") if editing else _("Edit"))
         ui.regenerateButton.enabled = decidable and not active
         ui.undoButton.enabled = review is not None and review.canUndo and not self._busy()
-        self._refreshBanner()
-
-    def _refreshBanner(self):
-        from reg2rg import DRAFT_LABEL
-
-        review = self._review
-        if review is None:
-            self.ui.reviewedLabel.setText("")
-        else:
-            done = sum(review.isReviewed(region) for region in review.regions)
-            rejected = sum(review.state(region) == REJECTED for region in review.regions)
-            words = _("{0} of {1} reviewed").format(done, len(review.regions))
-            self.ui.reviewedLabel.setText(words + (_(", {0} rejected").format(rejected) if rejected else ""))
-        reviewed = review is not None and review.allReviewed
-        words = _("All sections reviewed. Research software, not for clinical use.") if reviewed else DRAFT_LABEL
-        self.ui.bannerLabel.setText(words)
-        self.ui.bannerLabel.setStyleSheet(CALM_BANNER_STYLE if reviewed else BANNER_STYLE)
-
-
-def withoutSection(report):
-    """Which regions the report says nothing about, and why, in words; "" if it has them all."""
-    from reg2rg.regions import get_region
-
-    named = {}
-    for region, reason in report["without_section"].items():
-        named.setdefault(reason, []).append(get_region(region).display_name)
-    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in named.items())
-    return _("Not described: {0}.").format(told) if told else ""
-
-
-def _choose(comboBox, value):
-    index = comboBox.findData(value)
-    if index < 0 and value:
-        comboBox.addItem(value, value)
-        index = comboBox.findData(value)
-    comboBox.setCurrentIndex(index)
+        self._findingsBar.show(review, region, decidable and not active)
+        self.sections.setCorrectable(review is not None and not active)
 
 
 def _regionIds(segmentation):

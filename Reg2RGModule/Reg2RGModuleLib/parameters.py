@@ -12,6 +12,7 @@ class Reg2RGParameters:
     fast: segment faster and coarser, where the segmenter can.
     model: name of an installed model or a model folder.
     device: "auto", "cpu", "cuda" or "mps".
+    showFindings: show the located findings in the views.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
@@ -19,3 +20,4 @@ class Reg2RGParameters:
     fast: bool = False
     model: str = "phantom"
     device: str = "auto"
+    showFindings: bool = True

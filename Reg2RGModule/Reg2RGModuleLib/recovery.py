@@ -1,7 +1,8 @@
 """A review survives a crash: every change is also kept in a file, until the scene is closed in good order.
 
-The files (review and regions, no voxels, no patient tags) lie beside Slicer's settings and are deleted when the scene
-or Slicer is closed. What is left belongs to a Slicer that crashed, and is offered for the volume it was made of.
+The files (review, regions and findings, no voxels, no patient tags) lie beside Slicer's settings and are deleted when
+the scene or Slicer is closed. What is left belongs to a Slicer that crashed, and is offered for the volume it was made
+of.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import slicer
 
-from Reg2RGModuleLib import processes, regionsDisplay, reportNode
+from Reg2RGModuleLib import processes, reportNode, segmentationFile
 
 
 class Recovery:
@@ -21,14 +22,17 @@ class Recovery:
         self._folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
 
     def keep(self, node, review):
-        """Keep the review of a report node as it stands; the regions are written when this is first called for it."""
+        """Keep the review of a report node as it stands; what is in the views is written the first time."""
         key = _keyOf(node)
         volume, segmentation = reportNode.volumeOf(node), reportNode.segmentationOf(node)
         if volume is None or segmentation is None:
             return
         if not self._fingerprint(key).exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            regionsDisplay.saveRegions(segmentation, self._regions(key))
+            segmentationFile.save(segmentation, self._regions(key))
+            findings = reportNode.findingsOf(node)
+            if findings is not None and findings.GetSegmentation().GetNumberOfSegments():
+                segmentationFile.save(findings, self._findings(key))
             _replace(self._fingerprint(key), fingerprint(volume).encode())
         _replace(self._review(key), review.toJson().encode("utf-8"))
 
@@ -52,11 +56,13 @@ class Recovery:
         return fitting[-1] if fitting else None
 
     def read(self, key):
-        """The stored review (JSON) and the file of its regions."""
-        return self._review(key).read_text(encoding="utf-8"), self._regions(key)
+        """The stored review (JSON), the file of its regions and that of its findings, None if it has none."""
+        findings = self._findings(key)
+        text = self._review(key).read_text(encoding="utf-8")
+        return text, self._regions(key), findings if findings.exists() else None
 
     def discard(self, key):
-        for file in (self._review(key), self._regions(key), self._fingerprint(key)):
+        for file in (self._review(key), self._regions(key), self._findings(key), self._fingerprint(key)):
             file.unlink(missing_ok=True)
 
     def _complete(self, key):
@@ -67,6 +73,9 @@ class Recovery:
 
     def _regions(self, key):
         return self._folder / f"{key}.seg.nrrd"
+
+    def _findings(self, key):
+        return self._folder / f"{key}.findings.seg.nrrd"
 
     def _fingerprint(self, key):
         return self._folder / f"{key}.volume.txt"

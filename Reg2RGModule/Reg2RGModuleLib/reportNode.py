@@ -1,4 +1,4 @@
-"""The report in the scene: a text node (JSON) tied to its volume and segmentation by node references.
+"""The report in the scene: a text node (JSON) tied to its volume and segmentations by node references.
 
 So saving the scene saves the review, and several reports for several volumes stay apart.
 """
@@ -10,6 +10,7 @@ from Reg2RGModuleLib.review import Review
 ATTRIBUTE = "Reg2RG.Report"
 VOLUME_ROLE = "Reg2RG.Volume"
 SEGMENTATION_ROLE = "Reg2RG.Segmentation"
+FINDINGS_ROLE = "Reg2RG.Findings"
 
 
 def reportNodes():
@@ -32,8 +33,22 @@ def segmentationOf(node):
     return node.GetNodeReference(SEGMENTATION_ROLE)
 
 
+def findingsOf(node):
+    """Segmentation of the report's located findings, None if it has none."""
+    return node.GetNodeReference(FINDINGS_ROLE)
+
+
+def setFindings(node, findings):
+    node.SetNodeReferenceID(FINDINGS_ROLE, findings.GetID())
+
+
+def segmentationsOf(node):
+    """Both, as far as they are there."""
+    return [each for each in (segmentationOf(node), findingsOf(node)) if each is not None]
+
+
 def createReport(volume, segmentation, review):
-    """Store a new report of a volume; one that was there before goes, with the segmentation that was made for it."""
+    """Store a new report of a volume; one that was there before goes, with the segmentations that were made for it."""
     old = reportOf(volume)
     if old is not None:
         removeReport(old, keep=segmentation)
@@ -46,10 +61,11 @@ def createReport(volume, segmentation, review):
 
 
 def removeReport(node, keep=None):
-    segmentation = segmentationOf(node)
+    segmentations = segmentationsOf(node)
     slicer.mrmlScene.RemoveNode(node)
-    if segmentation is not None and segmentation is not keep and segmentation.GetAttribute(ATTRIBUTE):
-        slicer.mrmlScene.RemoveNode(segmentation)
+    for segmentation in segmentations:
+        if segmentation is not keep and segmentation.GetAttribute(ATTRIBUTE):
+            slicer.mrmlScene.RemoveNode(segmentation)
 
 
 def write(node, review):

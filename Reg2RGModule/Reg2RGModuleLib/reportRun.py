@@ -13,12 +13,14 @@ from pathlib import Path
 import slicer
 import vtk
 
-from Reg2RGModuleLib import processes, regionsDisplay, reportNode
+from Reg2RGModuleLib import findingsDisplay, processes, regionsDisplay, reportNode, segmentationFile
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 
 PREFIX = "reg2rg-slicer-"
 VOLUME_FILE = "volume.nrrd"
+REPORT_FILE, REGIONS_FILE, FINDINGS_FILE = "report.json", "regions.seg.nrrd", "findings.seg.nrrd"
+"""What the engine's report folder holds; findings only if the model can locate them."""
 UNEXPECTED = 1
 """Exit code of failures that are no fault of the input; what the engine's log says may help then."""
 STAGES = {
@@ -63,7 +65,6 @@ class ReportRun:
         self._segmentation = None
         self._report = None
         self._region = None
-        self._sections = []
         engine.event.connect(self._onEvent)
         engine.died.connect(self._onDied)
 
@@ -81,13 +82,17 @@ class ReportRun:
         request = {"fast": parameters.fast}
         self._begin(volume, parameters, request, parameters.regions)
 
-    def startRegion(self, report, region, parameters):
-        """Write one section of a report again, from its segment as it is now."""
+    def startRegion(self, report, region, said, parameters):
+        """Write one section of a report again, from its segment as it is now.
+
+        ``said``: what the user said of its findings, label -> whether it is there.
+        """
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
             raise RuntimeError("The report's segmentation, or the region's segment, is not in the scene any more.")
         self._report, self._region = report, region
-        self._begin(reportNode.volumeOf(report), parameters, {"only": [region]}, segmentation)
+        request = {"only": [region], **({"said": {region: said}} if said else {})}
+        self._begin(reportNode.volumeOf(report), parameters, request, segmentation)
 
     def cancel(self):
         self._engine.cancel()
@@ -104,7 +109,7 @@ class ReportRun:
         if volume is None or volume.GetImageData() is None:
             self._report = self._region = None
             raise RuntimeError("The volume is not in the scene any more, or it is empty. Choose a CT volume.")
-        self._volume, self._sections = volume, []
+        self._volume = volume
         self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
             request = {
@@ -129,7 +134,8 @@ class ReportRun:
             "notice": lambda told: self.noticed.emit(told["message"]),
             "regions_found": self._onRegions,
             "section_text": lambda told: self.sectionGrew.emit(told["region"], told["text"]),
-            "section_written": self._onSection,
+            "section_written": lambda told: self.sectionWritten.emit(told["section"]),
+            "findings_located": lambda told: None,  # they are loaded with the report
             "report_done": self._onDone,
             "stopped": lambda told: self._end(self.stopped.emit),
             "failure": self._onFailure,
@@ -160,22 +166,35 @@ class ReportRun:
         self._segmentation = regionsDisplay.loadRegions(file, self._volume)
         self.regionsFound.emit(self._segmentation)
 
-    def _onSection(self, event):
-        self._sections.append(event["section"])
-        self.sectionWritten.emit(event["section"])
-
     def _onDone(self, event):
-        if self._region is not None:
-            node, section = self._report, self._sections[0]
-            self._end(lambda: self.regionSucceeded.emit(node, section))
-            return
         folder = Path(event["folder"])
+        report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+        if self._region is not None:
+            self._endRegion(report["sections"][0], folder / FINDINGS_FILE)
+            return
         if self._segmentation is None:
-            self._loadRegions(folder / "regions.seg.nrrd")
-        text = (folder / "report.json").read_text(encoding="utf-8")
-        node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(json.loads(text)))
+            self._loadRegions(folder / REGIONS_FILE)
+        node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(report))
         self._segmentation = None  # the report's from now on
+        self._keepFindings(node, folder / FINDINGS_FILE)
         self._end(lambda: self.succeeded.emit(node))
+
+    def _endRegion(self, section, findings):
+        node = self._report
+        self._keepFindings(node, findings)
+        self._end(lambda: self.regionSucceeded.emit(node, section))
+
+    def _keepFindings(self, node, file):
+        """Add the located findings, if there are any, to those that the report has."""
+        if not file.exists():
+            return
+        known = reportNode.findingsOf(node)
+        if known is None:
+            reportNode.setFindings(node, findingsDisplay.load(file, self._volume))
+        else:
+            new = segmentationFile.load(file, self._volume, "new findings")
+            findingsDisplay.merge(known, new)
+            slicer.mrmlScene.RemoveNode(new)
 
     def _onFailure(self, event):
         if event["of"] == "command":  # the run was never begun
@@ -237,5 +256,5 @@ def _writeRegions(segmentation, volume, folder):
             "Volume and segmentation lie under different transforms. Harden them first, or put both under one."
         )
     path = folder / "given.seg.nrrd"
-    regionsDisplay.saveRegions(node, path)
+    segmentationFile.save(node, path)
     return str(path)

@@ -58,6 +58,7 @@ class Review:
             if document["form"] != FORM or document["version"] != VERSION:
                 raise ValueError(f"it is {document['form']!r}, version {document['version']!r}")
             report = Report.from_json(json.dumps(document["report"]))
+            document["report"] = json.loads(report.to_json())  # older reports in today's form
             regions = {section.region for section in report.sections}
             if set(document["sections"]) != regions:
                 raise ValueError("its sections are not those of its report")
@@ -98,7 +99,8 @@ class Review:
     @property
     def hasDecisions(self):
         """Whether the user has done anything that a new report would lose."""
-        return self._document["impression"]["edited"] or any(self.state(region) != DRAFT for region in self.regions)
+        decided = any(self.state(region) != DRAFT or self.said(region) for region in self.regions)
+        return decided or self._document["impression"]["edited"]
 
     def isReviewed(self, region):
         return self.state(region) in (ACCEPTED, REJECTED)
@@ -113,6 +115,22 @@ class Review:
     def text(self, region):
         """The section's text as it stands now."""
         return self._document["sections"][region]["text"]
+
+    def said(self, region):
+        """What the user said of the region's findings, with which it was written: label -> whether it is there."""
+        findings = self.section(region)["findings"]
+        return {finding["label"]: finding["said"] for finding in findings if finding["said"] is not None}
+
+    @property
+    def segments(self):
+        """IDs of the segments of findings that are spots; one seen all over a region is shown by that region."""
+        findings = [finding for section in self.report["sections"] for finding in section["findings"]]
+        return [each["segment"] for each in findings if each["segment"] and each["location"]["focal"]]
+
+    def located(self, region):
+        """Indices of the findings of a section that have a place."""
+        findings = self.section(region)["findings"]
+        return [index for index, finding in enumerate(findings) if finding["location"] is not None]
 
     def isEdited(self, region):
         return self.text(region) != self.section(region)["text"]

@@ -6,6 +6,8 @@ import qt
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import review as reviewing
+from Reg2RGModuleLib.findingList import FindingList, wrappedLabel
+from Reg2RGModuleLib.sectionWords import bodyHtml, factsOf, warningsOf
 from Reg2RGModuleLib.signal import Signal
 
 CHIP = 14
@@ -18,12 +20,20 @@ STATE_WORDS = {
 
 
 class SectionCard(qt.QFrame):
-    """One section. It shows what it is given and tells of clicks; it decides nothing."""
+    """One section. It shows what it is given and tells of clicks; it decides nothing.
+
+    Signals:
+        clicked(str): the region's name.
+        findingClicked(str, int): the region and which of its findings, by its line or by a sentence that tells of it.
+        corrected(str, str, bool): the region, a finding's label, and whether the user says that it is there.
+    """
 
     def __init__(self, region):
         qt.QFrame.__init__(self)
         self.region = region
         self.clicked = Signal()
+        self.findingClicked = Signal()
+        self.corrected = Signal()
         self.setObjectName("sectionCard")
         palette = self.palette  # read before a style sheet changes it
         self._ground = palette.color(qt.QPalette.Base).name()
@@ -33,15 +43,19 @@ class SectionCard(qt.QFrame):
         self._chip.setPixmap(chipPixmap(region.color))
         self._title = qt.QLabel(f"<b>{html.escape(region.display_name)}</b>")
         self._state = qt.QLabel()
-        self._warning = _wrapped()
-        self._body = _wrapped()
-        self._facts = _wrapped()
+        self._warning = wrappedLabel()
+        self._body = wrappedLabel()
+        self._body.setObjectName("sectionText")
+        self._findings = FindingList()
+        self._facts = wrappedLabel()
+        self._overLink = False
         self._editor = qt.QPlainTextEdit()
         self._editor.setTabChangesFocus(True)
         self._editor.setObjectName("sectionEditor")
         self._editor.setFixedHeight(96)
         self._editor.setVisible(False)
         self._arrange()
+        self._connect()
         self.setSelected(False)
 
     def _arrange(self):
@@ -53,9 +67,17 @@ class SectionCard(qt.QFrame):
         layout = qt.QVBoxLayout()
         layout.setSpacing(3)
         layout.addLayout(heading)
-        for widget in (self._warning, self._body, self._editor, self._facts):
+        for widget in (self._warning, self._body, self._editor, self._findings, self._facts):
             layout.addWidget(widget)
         self.setLayout(layout)
+
+    def _connect(self):
+        name = self.region.name
+        self._body.connect("linkActivated(QString)", lambda link: self.findingClicked.emit(name, int(link)))
+        self._body.connect("linkHovered(QString)", lambda link: self._setOverLink(bool(link)))
+        self._findings.overLink.connect(self._setOverLink)
+        self._findings.chosen.connect(lambda index: self.findingClicked.emit(name, index))
+        self._findings.corrected.connect(lambda label, there: self.corrected.emit(name, label, there))
 
     @property
     def editing(self):
@@ -72,20 +94,30 @@ class SectionCard(qt.QFrame):
     def _showUnfinished(self, state, text):
         self._state.setText(state)
         self._body.setText(html.escape(text))
-        self._warning.setVisible(False)
-        self._facts.setVisible(False)
+        for widget in (self._warning, self._findings, self._facts):
+            widget.setVisible(False)
 
     def showSection(self, section, state, text):
         """A section as the model wrote it, with its state of review and its text as it stands now."""
         edited = text != section["text"]
         word = _(STATE_WORDS[state])
         self._state.setText(f"{word}, {_('edited')}" if edited and state == reviewing.ACCEPTED else word)
-        self._body.setText(bodyHtml(section, text, state))
+        self._body.setText(bodyHtml(section, text, state, self._ink()))
         warnings = warningsOf(section)
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
+        self._findings.showFindings(section)
+        self._overLink = False  # what was under the mouse may be gone
+
+    def setCurrentFinding(self, index):
+        """Mark the finding that the views are at; None for none."""
+        self._findings.setCurrent(index)
+
+    def setCorrectable(self, correctable):
+        """Whether findings can be corrected now."""
+        self._findings.setCorrectable(correctable)
 
     def setSelected(self, selected):
         """Selected is told by a thick bar and a frame, not by colour alone."""
@@ -115,7 +147,14 @@ class SectionCard(qt.QFrame):
         return text.strip()
 
     def mousePressEvent(self, event):
-        self.clicked.emit(self.region.name)
+        if not self._overLink:  # the link tells of the click itself, when the button is released
+            self.clicked.emit(self.region.name)
+
+    def _setOverLink(self, over):
+        self._overLink = over
+
+    def _ink(self):
+        return self.palette.color(qt.QPalette.WindowText).name()
 
 
 def chipPixmap(color):
@@ -126,55 +165,3 @@ def chipPixmap(color):
     painter.fillRect(1, 1, CHIP - 2, CHIP - 2, qt.QColor(*color))
     painter.end()
     return pixmap
-
-
-def bodyHtml(section, text, state):
-    """The text as HTML: unsure sentences underlined and marked, as long as the words are the model's."""
-    if not text:
-        return f"<i>{_('no text')}</i>"
-    if text != section["text"]:
-        body = html.escape(text)
-    else:
-        body, place = "", 0
-        for sentence in section["sentences"]:
-            body += html.escape(text[place : sentence["start"]])
-            words = html.escape(text[sentence["start"] : sentence["end"]])
-            body += f"<u>{words}</u>&nbsp;<b>(?)</b>" if reviewing.lowProbability(sentence) else words
-            place = sentence["end"]
-        body += html.escape(text[place:])
-    return f"<s>{body}</s>" if state == reviewing.REJECTED else body
-
-
-def warningsOf(section):
-    """What a reviewer must know, in words."""
-    from reg2rg.regions import REGION_NAMES, get_region
-
-    told = []
-    if not section["grounded"]:
-        name = section["recognised"]
-        if name is None:
-            told.append(_("The model named no region here."))
-        else:
-            shown = get_region(name).display_name if name in REGION_NAMES else name
-            told.append(_("The model took this region for: {0}.").format(shown))
-    if not section["complete"]:
-        told.append(_("The text was cut off at the length limit."))
-    return told
-
-
-def factsOf(section, text):
-    """What was measured in the region, and what the marks in the text mean if it has any, one line."""
-    facts = [_("{0:,.0f} mL").format(section["volume_ml"]), _("mean {0:.0f} HU").format(section["mean_hu"])]
-    if section["approximate"]:
-        facts.append(_("region estimated, not segmented"))
-    if text == section["text"] and any(reviewing.lowProbability(each) for each in section["sentences"]):
-        facts.append(_("(?) the model was unsure of these words"))
-    return " · ".join(facts)
-
-
-def _wrapped():
-    label = qt.QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(qt.Qt.RichText)
-    label.setTextInteractionFlags(qt.Qt.NoTextInteraction)  # clicks are for the card
-    return label

@@ -11,10 +11,14 @@ class SectionList:
 
     Signals:
         selected(str): region the user chose here.
+        findingChosen(str, int): region and index of the finding that the user chose here.
+        corrected(str, str, bool): region and label of a finding, and whether the user says that it is there.
     """
 
     def __init__(self, area):
         self.selected = Signal()
+        self.findingChosen = Signal()
+        self.corrected = Signal()
         self._area = area
         self._holder = qt.QWidget()
         self._layout = qt.QVBoxLayout()
@@ -29,6 +33,7 @@ class SectionList:
         self._revealing.connect("timeout()", self._reveal)
         self._cards = {}
         self._current = None
+        self._correctable = None
 
     @property
     def current(self):
@@ -63,6 +68,8 @@ class SectionList:
         for place, region in enumerate(regions):
             card = SectionCard(region)
             card.clicked.connect(self.selected.emit)
+            card.findingClicked.connect(self.findingChosen.emit)
+            card.corrected.connect(self.corrected.emit)
             self._cards[region.name] = card
             self._layout.insertWidget(place, card)
         if kept in self._cards:
@@ -86,6 +93,13 @@ class SectionList:
         card = self._cards.get(self._current)
         if card is not None:
             self._area.ensureWidgetVisible(card, 0, 8)
+
+    def setCorrectable(self, correctable):
+        """Whether findings can be corrected now."""
+        if correctable != self._correctable:
+            self._correctable = correctable
+            for card in self._cards.values():
+                card.setCorrectable(correctable)
 
     def neighbour(self, step):
         """Region ``step`` places further on (-1 back); the ends stay ends. None if there is no card."""

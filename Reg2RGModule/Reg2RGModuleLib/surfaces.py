@@ -15,11 +15,12 @@ from slicer.util import NodeModify
 from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.signal import Signal
 
-GRID_MM = 3.0
+GRID_MM, FINDINGS_GRID_MM = 3.0, 1.5
+"""For regions, and for findings, which are small and few."""
 TRIANGLES = 60_000
 """About how many the surfaces of all regions may have together, so that rotation stays fluid."""
 MANY_TRIANGLES, CLUSTER_STEPS = 30_000, 1.5
-"""A surface of more triangles is first joined on a coarser grid, in steps of GRID_MM: decimating it takes seconds."""
+"""A surface of more triangles is first joined on a coarser grid, in steps of that grid: decimating it takes seconds."""
 SMOOTHING_ITERATIONS, PASS_BAND = 20, 0.05
 
 
@@ -30,8 +31,9 @@ class SurfaceQueue:
         finished(): all surfaces are there.
     """
 
-    def __init__(self):
+    def __init__(self, gridMm=GRID_MM):
         self.finished = Signal()
+        self._gridMm = gridMm
         self._segmentation = None
         self._waiting = []
         self._made = {}
@@ -61,7 +63,7 @@ class SurfaceQueue:
         if not lacking:
             return
         self._segmentation, self._waiting = segmentation, lacking
-        self._faces = sum(regionsGeometry.surfaceArea(segmentation, each) for each in ids) / GRID_MM**2
+        self._faces = sum(regionsGeometry.surfaceArea(segmentation, each) for each in ids) / self._gridMm**2
         self._timer.start()
 
     def stop(self):
@@ -76,7 +78,7 @@ class SurfaceQueue:
             segmentId = self._waiting.pop(0)
             if self._segmentation.GetSegmentation().GetSegment(segmentId) is not None:
                 keep = TRIANGLES / (2 * self._faces) if self._faces else 1.0
-                surface = closedSurface(self._segmentation, segmentId, min(max(1 - keep, 0.0), 0.95))
+                surface = closedSurface(self._segmentation, segmentId, min(max(1 - keep, 0.0), 0.95), self._gridMm)
                 self._made[segmentId] = surface if surface is not None else vtk.vtkPolyData()
         else:
             self._show()
@@ -92,12 +94,12 @@ class SurfaceQueue:
                     segment.AddRepresentation(name, surface)
 
 
-def closedSurface(segmentation, segmentId, decimation):
+def closedSurface(segmentation, segmentId, decimation, gridMm):
     """The surface of a segment as polygons (RAS, before the segmentation's transform); None if it is empty."""
     image, inside, offset = regionsGeometry.croppedVoxels(segmentation, segmentId)
     if inside is None:
         return None
-    steps = [max(1, round(GRID_MM / spacing)) for spacing in image.GetSpacing()]  # i, j, k
+    steps = [max(1, round(gridMm / spacing)) for spacing in image.GetSpacing()]  # i, j, k
     shares = _averaged(inside, steps[::-1])
     grid = vtk.vtkImageData()
     grid.SetDimensions(*shares.shape[::-1])

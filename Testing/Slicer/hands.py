@@ -45,7 +45,7 @@ def waitFor(condition, seconds=SECONDS):
 def generate(panel):
     """Press the button and wait for the report and its surfaces."""
     panel.ui.generateButton.click()
-    waitFor(lambda: not panel.run.active and not panel.surfaces.busy)
+    waitFor(lambda: not panel.run.active and not panel.views.surfaces.busy)
     settle()
 
 
@@ -118,3 +118,30 @@ def press(root, keys):
 def arrayOfRegion(segmentation, region, volume):
     """Mask of a region on the volume's grid, boolean (k, j, i)."""
     return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, region, volume) > 0
+
+
+def slicePoint():
+    """The point (r, a, s) that the three slices meet in."""
+    planes = [sliceView(name).mrmlSliceNode().GetSliceToRAS() for name in ("Yellow", "Green", "Red")]
+    return [plane.GetElement(axis, 3) for axis, plane in enumerate(planes)]
+
+
+def clickLink(label, link):
+    """Move the mouse over a label until it is over a link, and click there."""
+    hovered = []
+    label.connect("linkHovered(QString)", hovered.append)
+    for y in range(2, label.height, 4):
+        for x in range(2, label.width, 6):
+            _mouse(label, qt.QEvent.MouseMove, x, y, qt.Qt.NoButton, qt.Qt.NoButton)
+            if hovered and hovered[-1] == link:
+                label.disconnect("linkHovered(QString)", hovered.append)
+                clickWidget(label, x, y)
+                return
+    raise AssertionError(f"no link {link!r} in {label.text!r}")
+
+
+def clickWidget(widget, x, y):
+    """Press and release the left button over a widget."""
+    _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
+    _mouse(widget, qt.QEvent.MouseButtonRelease, x, y, qt.Qt.LeftButton, qt.Qt.NoButton)
+    settle()

@@ -10,6 +10,7 @@ import pytest
 import qt
 import slicer
 from hands import generate, moduleWidget, settle, waitFor
+from located import locate, makeReport, reopen
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
     window.resize(*size)
     settle(0.3)
     assert clipped(window) == []
-    panel.loadSample()
+    panel.inputs.loadSample()
     panel.ui.advancedButton.collapsed = False
     settle(0.3)
     assert clipped(window) == []
@@ -56,9 +57,25 @@ def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size
         assert clipped(window) == [], region
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+@pytest.mark.parametrize("familiar", [True, False])
+def test_no_text_of_a_report_with_findings_is_clipped(panel, window, size, familiar):
+    window.resize(*size)
+    node = makeReport()
+    locate(node, familiar)
+    reopen()
+    for region in panel.sections.regions:
+        panel.select(region)
+        settle(0.05)
+        assert clipped(window) == [], region
+        panel.nextFinding()
+        settle(0.05)
+        assert clipped(window) == [], region
+
+
 def test_the_selected_card_is_scrolled_into_sight(panel, window):
     window.resize(1280, 800)
-    panel.loadSample()
+    panel.inputs.loadSample()
     generate(panel)
     area = panel.ui.sectionsArea
     for region in panel.sections.regions:
@@ -80,7 +97,7 @@ def test_the_selector_of_the_window_names_the_volume_that_is_shown(panel, window
 
 
 def test_section_cards_have_the_colours_of_their_segments(panel):
-    panel.loadSample()
+    panel.inputs.loadSample()
     generate(panel)
     from Reg2RGModuleLib import reportNode
 

@@ -41,7 +41,7 @@ class FlowTest(unittest.TestCase):
         return glob.glob(os.path.join(tempfile.gettempdir(), f"{PREFIX}{os.getpid()}-*"))
 
     def startSample(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         self.ui.generateButton.click()
         self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
 
@@ -56,12 +56,12 @@ class FlowTest(unittest.TestCase):
         volume = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="first")
         slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="second")
         settle()
-        self.assertIs(self.panel.parameters.inputVolume, volume)
+        self.assertIs(self.panel.inputs.parameters.inputVolume, volume)
         self.assertEqual(self.ui.inputVolumeSelector.currentNode(), volume)
         self.assertTrue(self.ui.generateButton.enabled)
 
     def test_theSampleCaseGivesTenSectionsInReadingOrder(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
         self.assertEqual(self.ui.reviewedLabel.text, "0 of 10 reviewed")
@@ -115,16 +115,16 @@ class FlowTest(unittest.TestCase):
     def test_regionsOfOneVolumeAreNotTakenForAnother(self):
         import numpy as np
 
-        self.panel.loadSample()
-        self.assertIsNotNone(self.panel.parameters.regions)
+        self.panel.inputs.loadSample()
+        self.assertIsNotNone(self.panel.inputs.parameters.regions)
         other = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="other")
         self.ui.inputVolumeSelector.setCurrentNode(other)
-        self.assertIsNone(self.panel.parameters.regions)
+        self.assertIsNone(self.panel.inputs.parameters.regions)
         self.assertIsNone(self.ui.regionsSelector.currentNode())
 
     def test_noIdentifierOfTheVolumeReachesTheEngine(self):
-        self.panel.loadSample()
-        volume = self.panel.parameters.inputVolume
+        self.panel.inputs.loadSample()
+        volume = self.panel.inputs.parameters.inputVolume
         volume.SetName("Doe^John")
         volume.SetAttribute("DICOM.instanceUIDs", "1.2.840.99")
         self.ui.generateButton.click()
@@ -148,7 +148,7 @@ class FlowTest(unittest.TestCase):
         self.assertLess(longest, 3.0, "loading the regions and their surfaces is the longest step")
 
     def test_automaticRegionsWorkAndSayThatTheyAreEstimated(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         self.ui.regionsSelector.setCurrentNode(None)
         generate(self.panel)
         self.assertIn("lung", self.panel.sections.regions)
@@ -225,7 +225,7 @@ class FlowTest(unittest.TestCase):
         while not os.path.exists(done):
             time.sleep(0.1)
         time.sleep(1.0)
-        waitFor(lambda: not self.panel.run.active and not self.panel.surfaces.busy)
+        waitFor(lambda: not self.panel.run.active and not self.panel.views.surfaces.busy)
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(len(self.panel.sections.regions), 10)
 
@@ -262,7 +262,7 @@ class FlowTest(unittest.TestCase):
         self.engine.end()
         locations.setOwnPython("/no/such/python")
         try:
-            self.panel.loadSample()
+            self.panel.inputs.loadSample()
             self.ui.generateButton.click()
             waitFor(lambda: not self.panel.run.active, 30)
             self.assertIn("/no/such/python", self.ui.messageLabel.text)
@@ -304,7 +304,7 @@ class FlowTest(unittest.TestCase):
         slicer.mrmlScene.RemoveNode(self.panel.run.volume)
         waitFor(lambda: not self.panel.run.active, 60)
         self.assertEqual(reportNode.reportNodes(), [])
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
 

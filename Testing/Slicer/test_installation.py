@@ -22,7 +22,7 @@ from Reg2RGModuleLib import installation, locations
 def panel():
     slicer.mrmlScene.Clear(0)
     panel = moduleWidget().panel
-    panel.loadSample()
+    panel.inputs.loadSample()
     yield panel
     slicer.mrmlScene.Clear(0)
 
@@ -194,7 +194,7 @@ def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missi
         window = desktop.show(Path({str(repository / "Reg2RGModule")!r}))
         import slicer
         panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
-        panel.loadSample()
+        panel.inputs.loadSample()
         from Reg2RGModuleLib import installation
         missing = installation.missingPackages()
         panel.ui.generateButton.click()

@@ -12,7 +12,7 @@ class LinksTest(unittest.TestCase):
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
         cls.panel = moduleWidget().panel
-        cls.panel.loadSample()
+        cls.panel.inputs.loadSample()
         generate(cls.panel)
         cls.node = reportNode.reportNodes()[0]
         cls.volume = reportNode.volumeOf(cls.node)
@@ -133,12 +133,12 @@ class LinksTest(unittest.TestCase):
 
     def test_clicksAreHeardOnceAlsoAfterTheLayoutHasChanged(self):
         heard = []
-        self.panel._clicks.clicked.connect(heard.append)
+        self.panel.views.clicks.clicked.connect(heard.append)
         self.panel.select("lung")
         layout = slicer.app.layoutManager()
         layout.layoutChanged.emit(layout.layout)
         self.clickOnTheHeart()
-        self.panel._clicks.clicked.disconnect(heard.append)
+        self.panel.views.clicks.clicked.disconnect(heard.append)
         self.assertEqual(heard, ["heart"])
 
     def test_aClickBesideAllRegionsAndADragSelectNothingElse(self):
@@ -204,7 +204,7 @@ class LinksTest(unittest.TestCase):
 
     def test_theThreeDViewHasAllRegionsInSightWhenTheyAreThere(self):
         camera, bounds = threeDView().cameraNode(), [0.0] * 6
-        self.panel._onSurfaces()
+        self.panel.views.frame()
         self.segmentation.GetBounds(bounds)
         distance = abs(camera.GetPosition()[1] - camera.GetFocalPoint()[1])
         self.assertGreater(distance, 1.5 * max(bounds[1] - bounds[0], bounds[5] - bounds[4]))

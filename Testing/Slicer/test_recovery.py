@@ -43,7 +43,7 @@ def application(tmp_path, repository):
 
 
 REVIEW_AND = """
-panel.loadSample()
+panel.inputs.loadSample()
 generate(panel)
 panel.select("heart")
 panel.ui.acceptButton.click()
@@ -64,10 +64,10 @@ def test_after_a_crash_the_review_is_offered_for_its_volume_and_comes_back(appli
         """
         import numpy as np
         other = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9), np.int16), name="other")
-        panel.parameters.inputVolume = other
+        panel.inputs.parameters.inputVolume = other
         desktop.settle()
         print("offered for another:", not panel.ui.recoverButton.isHidden())
-        panel.loadSample()
+        panel.inputs.loadSample()
         print("offered:", not panel.ui.recoverButton.isHidden())
         panel.ui.recoverButton.click()
         desktop.settle()
@@ -105,13 +105,13 @@ def test_what_another_running_application_keeps_is_not_offered(application, tmp_
     for file in (tmp_path / "Reg2RG recovery").iterdir():
         owner, rest = file.name.split("-", 1)
         file.rename(file.with_name(f"{os.getpid()}-{rest}"))
-    other = application("panel.loadSample()\nprint(panel.ui.recoverButton.isHidden())")
+    other = application("panel.inputs.loadSample()\nprint(panel.ui.recoverButton.isHidden())")
     assert other.stdout.splitlines()[-1] == "True", other.stderr
 
 
 WHILE_RUNNING = """
 from hands import waitFor
-panel.loadSample()
+panel.inputs.loadSample()
 panel.ui.generateButton.click()
 waitFor(lambda: panel.ui.progressBar.value >= 3)
 print(moduleWidget().logic.engine.processId(), flush=True)

@@ -7,7 +7,7 @@ import slicer
 from hands import generate, moduleWidget, press, settle, waitFor
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.review import ACCEPTED, DRAFT, EDITED, REJECTED, Review
-from Reg2RGModuleLib.sectionCard import bodyHtml, factsOf, warningsOf
+from Reg2RGModuleLib.sectionWords import bodyHtml, factsOf, warningsOf
 
 
 class ReviewTest(unittest.TestCase):
@@ -15,7 +15,7 @@ class ReviewTest(unittest.TestCase):
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
         panel = moduleWidget().panel
-        panel.loadSample()
+        panel.inputs.loadSample()
         generate(panel)
         cls.fresh = reportNode.reportNodes()[0].GetText()
 
@@ -217,13 +217,16 @@ class ReviewTest(unittest.TestCase):
         section = {
             "text": "Sure. Unsure <x.",
             "sentences": [
-                {"start": 0, "end": 5, "mean_probability": 0.95, "minimum_probability": 0.9},
-                {"start": 6, "end": 16, "mean_probability": 0.5, "minimum_probability": 0.1},
+                {"start": 0, "end": 5, "mean_probability": 0.95, "minimum_probability": 0.9, "findings": []},
+                {"start": 6, "end": 16, "mean_probability": 0.5, "minimum_probability": 0.1, "findings": []},
             ],
+            "findings": [],
         }
-        self.assertEqual(bodyHtml(section, section["text"], DRAFT), "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>")
-        self.assertEqual(bodyHtml(section, "My words.", EDITED), "My words.")
-        self.assertEqual(bodyHtml(section, "My words.", REJECTED), "<s>My words.</s>")
+        self.assertEqual(
+            bodyHtml(section, section["text"], DRAFT, "#123456"), "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>"
+        )
+        self.assertEqual(bodyHtml(section, "My words.", EDITED, "#123456"), "My words.")
+        self.assertEqual(bodyHtml(section, "My words.", REJECTED, "#123456"), "<s>My words.</s>")
 
     def test_measuredFactsStandUnderTheText(self):
         section = self.stored().section("lung")

@@ -22,7 +22,7 @@ class SceneTest(unittest.TestCase):
         slicer.mrmlScene.Clear(0)
 
     def test_savedAsMrbAndLoadedTheReviewIsBackWithItsLinks(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         self.panel.select("heart")
         self.ui.acceptButton.click()
@@ -61,7 +61,7 @@ class SceneTest(unittest.TestCase):
     def test_theSegmentationHasNamesColoursTerminologyAndSurfaces(self):
         from reg2rg.regions import get_region
 
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0])
         self.assertEqual(len(regionsGeometry.segmentIds(segmentation)), 10)
@@ -78,13 +78,13 @@ class SceneTest(unittest.TestCase):
             self.assertTrue(segmentation.GetClosedSurfaceRepresentation(region, surface))
 
     def test_reportsOfTwoVolumesDoNotMix(self):
-        self.panel.loadSample()
-        first = self.panel.parameters.inputVolume
+        self.panel.inputs.loadSample()
+        first = self.panel.inputs.parameters.inputVolume
         generate(self.panel)
         self.panel.select("heart")
         self.ui.rejectButton.click()
-        self.panel.loadSample()
-        second = self.panel.parameters.inputVolume
+        self.panel.inputs.loadSample()
+        second = self.panel.inputs.parameters.inputVolume
         self.assertIsNot(first, second)
         self.assertEqual(self.panel.sections.regions, [], "the second volume has no report yet")
         generate(self.panel)
@@ -106,32 +106,32 @@ class SceneTest(unittest.TestCase):
         self.assertTrue(reportNode.segmentationOf(one).GetDisplayNode().GetVisibility())
 
     def test_aVolumeChosenDuringARunOfAnotherShowsNothingOfIt(self):
-        self.panel.loadSample()
-        first = self.panel.parameters.inputVolume
+        self.panel.inputs.loadSample()
+        first = self.panel.inputs.parameters.inputVolume
         other = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="other")
         self.ui.generateButton.click()
         waitFor(lambda: self.ui.progressBar.value > 45)
-        self.panel.parameters.inputVolume = other
+        self.panel.inputs.parameters.inputVolume = other
         waitFor(lambda: not self.panel.run.active)
         settle()
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(self.panel.sections.regions, [])
-        self.panel.parameters.inputVolume = first
+        self.panel.inputs.parameters.inputVolume = first
         settle()
         self.assertEqual(len(self.panel.sections.regions), 10)
 
     def test_deletingTheReportedVolumeLeavesThePanelUsable(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
-        slicer.mrmlScene.RemoveNode(self.panel.parameters.inputVolume)
+        slicer.mrmlScene.RemoveNode(self.panel.inputs.parameters.inputVolume)
         settle()
         self.assertEqual(self.panel.sections.regions, [])
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         self.assertEqual(len(self.panel.sections.regions), 10)
 
     def test_deletingTheSegmentationLeavesTheReportReadable(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         slicer.mrmlScene.RemoveNode(reportNode.segmentationOf(reportNode.reportNodes()[0]))
         settle()
@@ -142,7 +142,7 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), ACCEPTED)
 
     def test_aSecondRunReplacesTheReportAndItsSegmentation(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
@@ -152,8 +152,8 @@ class SceneTest(unittest.TestCase):
         for name, (flips, turn) in GEOMETRIES.items():
             with self.subTest(geometry=name):
                 slicer.mrmlScene.Clear(0)
-                self.panel.loadSample()
-                volume, given = self.panel.parameters.inputVolume, self.panel.parameters.regions
+                self.panel.inputs.loadSample()
+                volume, given = self.panel.inputs.parameters.inputVolume, self.panel.inputs.parameters.regions
                 expected = {region: arrayOfRegion(given, region, volume) for region in ("heart", "abdomen", "breast")}
                 array = slicer.util.arrayFromVolume(volume)
                 other = slicer.util.addVolumeFromArray(np.flip(array, flips).copy(), name=name)
@@ -179,9 +179,9 @@ class SceneTest(unittest.TestCase):
                 self.assertTrue(expected["heart"][k, j, i])
 
     def test_regionsOfAMovedVolumeMoveWithIt(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         self.ui.regionsSelector.setCurrentNode(None)
-        volume = self.panel.parameters.inputVolume
+        volume = self.panel.inputs.parameters.inputVolume
         move = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         matrix = vtk.vtkMatrix4x4()
         matrix.SetElement(0, 3, 250.0)
@@ -195,7 +195,7 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(regionsGeometry.regionsAt(segmentation, there)[-1], "heart")
 
     def test_theModuleCanBeReloaded(self):
-        self.panel.loadSample()
+        self.panel.inputs.loadSample()
         generate(self.panel)
         before = moduleWidget()
         slicer.util.reloadScriptedModule("Reg2RGModule")
