@@ -61,7 +61,7 @@ class FindingHead(nn.Module):
         self.keys, self.values = nn.Linear(dim, width), nn.Linear(dim, width)
         evidence = 2 if config.dense else 0
         self.reading = nn.Sequential(
-            nn.Linear(2 * width + 3 + evidence, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
+            nn.Linear(2 * width + 3 + evidence + 6, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
         )
         # Where the logit and the log size begin; from the first step on the logit follows the map's evidence.
         self.usual = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
@@ -92,7 +92,7 @@ class FindingHead(nn.Module):
         read = attention.to(media.dtype) @ self.values(media)  # (B, F, width)
         queries = self.queries.expand(len(tokens), -1, -1)
         scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)
-        out = self.reading(torch.cat([read, queries, scale, evidence], dim=-1)).float()
+        out = self.reading(torch.cat([read, queries, scale, evidence, _place(attention, grid)], dim=-1)).float()
         own, sides, levels = out.split([2, len(SIDES), len(LEVELS)], dim=-1)
         logit, log_size = (own + self.usual).unbind(-1)
         return FindingOutput(
@@ -115,3 +115,15 @@ class FindingHead(nn.Module):
     def probabilities(self, output: FindingOutput) -> Tensor:
         """Calibrated probabilities (B, F)."""
         return torch.sigmoid(output.logits / self.config.temperature)
+
+
+def _place(attention: Tensor, grid: Size) -> Tensor:
+    """Where attention (B, F, N) over the tokens of ``grid`` lies, (B, F, 6): its mean and spread along axes of -1 to 1.
+
+    A side and a lobe are hardly more; read out of the tokens they would have to be learned finding by finding.
+    """
+    axes = [(torch.arange(n, device=attention.device) + 0.5) * (2 / n) - 1 for n in grid]
+    places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+    mean = attention @ places
+    spread = (attention @ places.square() - mean.square()).clamp(min=1e-6).sqrt()
+    return torch.cat([mean, spread], dim=-1)
