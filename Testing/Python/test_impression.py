@@ -32,6 +32,7 @@ def test_a_sentence_that_tells_of_a_finding_is_kept(sentence: str) -> None:
         "Mediastinal lymph nodes are not enlarged.",
         "The thyroid parenchyma is homogeneous.",
         "No evidence of fracture.",
+        "Otherwise the mediastinum is unremarkable.",
     ],
 )
 def test_a_sentence_that_tells_of_none_is_left_out(sentence: str) -> None:
@@ -50,3 +51,9 @@ def test_the_impression_names_each_region_with_its_findings() -> None:
 def test_without_findings_the_impression_is_empty() -> None:
     assert draft_impression([("lung", "The lungs are clear.")]) == ""
     assert draft_impression([]) == ""
+
+
+def test_a_finding_that_is_denied_in_any_words_is_left_out() -> None:
+    text = "The coronary arteries are not calcified. Fluid in the pericardium measures 12 mm. There is cardiomegaly."
+    assert "calcified" not in draft_impression([("heart", text)])
+    assert "cardiomegaly" in draft_impression([("heart", text)])
