@@ -22,6 +22,18 @@ LEVELS = (None, "upper", "middle", "lower")
 MOST_LOG_ODDS = 12.0
 """Of a finding in a cell: nothing beyond is told apart, so that one cell cannot outweigh all others."""
 
+USUAL_PLACES = [
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # no side
+    [-5.0, 0.0, 0.0, -2.0, 0.0, 0.0],  # left
+    [5.0, 0.0, 0.0, -2.0, 0.0, 0.0],  # right
+    [0.0, 0.0, 0.0, 3.0, 0.0, 0.0],  # both
+    [0.0, 0.0, 0.0, 0.0, 0.0, 3.0],  # no level
+    [0.0, 0.0, 5.0, 0.0, 0.0, 0.0],  # upper
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # middle
+    [0.0, 0.0, -5.0, 0.0, 0.0, 0.0],  # lower
+]
+"""Logits of sides and levels by mean and spread (right-left, anterior-posterior, superior-inferior; -1 to 1)."""
+
 
 @dataclass(frozen=True)
 class FindingOutput:
@@ -66,6 +78,8 @@ class FindingHead(nn.Module):
         # Where the logit and the log size begin; from the first step on the logit follows the map's evidence.
         self.usual = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
         self.follow = nn.Parameter(torch.tensor([3.0, 1.0][:evidence]).repeat(findings, 1))
+        # Side and level from where it looks, to begin with as any body has them: this needs no examples.
+        self.places = nn.Parameter(torch.tensor(USUAL_PLACES).repeat(findings, 1, 1))
 
     def forward(
         self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, size: Size
@@ -92,8 +106,10 @@ class FindingHead(nn.Module):
         read = attention.to(media.dtype) @ self.values(media)  # (B, F, width)
         queries = self.queries.expand(len(tokens), -1, -1)
         scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)
-        out = self.reading(torch.cat([read, queries, scale, evidence, _place(attention, grid)], dim=-1)).float()
-        own, sides, levels = out.split([2, len(SIDES), len(LEVELS)], dim=-1)
+        place = _place(attention, grid)
+        out = self.reading(torch.cat([read, queries, scale, evidence, place], dim=-1)).float()
+        own, placed = out.split([2, len(SIDES) + len(LEVELS)], dim=-1)
+        sides, levels = (placed + torch.einsum("bfp,fop->bfo", place, self.places)).split([len(SIDES), len(LEVELS)], -1)
         logit, log_size = (own + self.usual).unbind(-1)
         return FindingOutput(
             logits=logit + (evidence * self.follow).sum(-1),

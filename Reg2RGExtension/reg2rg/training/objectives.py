@@ -76,7 +76,7 @@ def head_losses(head: FindingHead, output: FindingOutput, samples: Sequence[Regi
     for name, logits in (("sides", output.sides), ("levels", output.levels)):
         target = _stacked(samples, name, device)
         each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none")
-        losses[name] = 0.5 * (each.reshape(target.shape) * present).sum(1)
+        losses[name] = (each.reshape(target.shape) * present).sum(1)
     sizes = _stacked(samples, "sizes", device)
     error = F.smooth_l1_loss(output.log_size, sizes.nan_to_num(1.0).log(), reduction="none", beta=0.1)
     losses["sizes"] = (error * (present & ~sizes.isnan())).sum(1)
