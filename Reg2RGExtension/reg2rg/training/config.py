@@ -88,7 +88,9 @@ class Stage:
             there; "text" teaches all behind them to write it.
         steps, epochs: how long; one of the two.
         batch, accumulate: cases of a forward pass, and passes of a step.
-        rate, schedule, warmup, weight_decay, beta2: of AdamW; gradients are clipped at a norm of 1.
+        rate, schedule, warmup, weight_decay, beta2: of AdamW.
+        clip: norm that gradients are clipped at. A stage of vision needs a high one: the steps in which a rare finding
+            lies have the largest gradients, and clipping these above all teaches the model not to see it.
         frozen: of a text stage: the vision transformer and the finding head stay as they are, and are computed once a
             case.
         losses: only these parts of the loss count; all if none are named. ``[map]`` is dense pre-training.
@@ -107,6 +109,7 @@ class Stage:
     warmup: NotNegative = 20
     weight_decay: NotNegativeNumber = 0.0
     beta2: Fraction = 0.999
+    clip: Positive = 1.0
     frozen: bool = True
     losses: tuple[str, ...] = ()
     every: Count = 500

@@ -174,7 +174,7 @@ def _arguments(
         warmup_steps=stage.warmup,
         weight_decay=stage.weight_decay,
         adam_beta2=stage.beta2,
-        max_grad_norm=1.0,
+        max_grad_norm=stage.clip,
         bf16=config.precision == "bf16",
         use_cpu=device.type == "cpu",
         seed=config.seed,
