@@ -38,10 +38,10 @@ def head_folder(tmp_path_factory: pytest.TempPathFactory):
         model.tokenizer = taught.tokenizer
         model.load_state_dict(taught.state_dict(), strict=False)
         with torch.no_grad():
-            model.embedding_layer.finding_head.own[:, 0] = torch.tensor([5.0, -0.4, -9.0])
-            model.embedding_layer.finding_head.own[:, 2:] = 0
-            model.embedding_layer.finding_head.map.logits.bias[1] += 1  # a nodule's map is not weak
-            model.embedding_layer.familiarity.limit.fill_(limit)
+            model.embedding_layer.finding_head.usual[:, 0] = torch.tensor([5.0, -0.4, -9.0])
+            model.embedding_layer.finding_head.follow[:] = 0
+            model.embedding_layer.finding_head.map.logits.bias[1] += 5  # a nodule's map is not weak
+            model.embedding_layer.familiarity.usual.fill_(limit)
         folder = tmp_path_factory.mktemp("heads") / name
         save_model(model.eval(), folder, card=f"# {name}")
         return folder

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from seen_phantoms import CONFIG, located_in
 
 from reg2rg.errors import Cancelled
+from reg2rg.evaluation.phantoms.kinds import FOCAL
 from reg2rg.generation import SeenFinding
 from reg2rg.locating.locate import locate, locate_findings
 from reg2rg.locating.maps import above, in_array_order
@@ -184,14 +185,16 @@ def test_only_what_the_head_sees_is_located() -> None:
         locate_findings({"lung": (seen,)}, {"lung": scan.crop}, scan.masks, lambda: True)
 
 
-def test_in_phantoms_the_point_lies_in_the_finding_that_was_planted() -> None:
+def test_in_phantoms_the_point_lies_in_the_focal_finding_that_was_planted() -> None:
     hits = []
     for seed in (101, 103, 110):
         phantom = make_phantom(seed)
         for region, findings in located_in(phantom).items():
             for finding in findings:
+                if finding.label not in FOCAL:
+                    continue  # a catheter is thinner than a cell of the map
                 right, anterior, superior = finding.spot.point_ras
                 voxel = phantom.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))
                 bit = [f.label for f in phantom.findings].index(finding.label)
                 hits.append((region, finding.label, bool(phantom.finding_bits[voxel] >> bit & 1)))
-    assert len(hits) >= 8 and all(hit for *_, hit in hits), hits
+    assert len(hits) >= 5 and all(hit for *_, hit in hits), hits

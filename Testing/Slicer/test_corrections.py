@@ -40,8 +40,9 @@ def model_folder(tmp_path_factory, repository_folder):
     model.tokenizer = taught.tokenizer
     head = model.embedding_layer.finding_head
     with torch.no_grad():
-        head.own[:, 0] = torch.where(torch.arange(len(LABELS)) < SEEN, 2.0, -4.0)
+        head.usual[:, 0] = torch.where(torch.arange(len(LABELS)) < SEEN, 2.0, -4.0)
         head.map.logits.weight *= SHARPER
+        head.map.logits.bias[0] = 0  # as likely as any finding, so that maps are not weak
     folder = tmp_path_factory.mktemp("model") / "head"
     save_model(model.eval(), folder, card="# head\n\nFor tests.\n")
     return folder
