@@ -146,7 +146,8 @@ class SceneTest(unittest.TestCase):
         generate(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 2, "one was given")
+        # The one that was given, the regions and the findings.
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 3)
 
     def test_inAnyGeometryEachRegionLiesOverItsAnatomy(self):
         for name, (flips, turn) in GEOMETRIES.items():
