@@ -52,7 +52,7 @@ def _without_lora(model: Reg2RG):
     return copy.deepcopy(model.lang_model).unload()
 
 
-@pytest.mark.parametrize("stem", ["patch", "conv"])
+@pytest.mark.parametrize("stem", ["patch", "pyramid"])
 def test_stems_of_one_channel_are_left_alone(stem):
     model = tiny_model(taught=False)
     vision = dataclasses.replace(model.config.vision, stem=stem)

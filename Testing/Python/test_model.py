@@ -28,19 +28,24 @@ def test_sine_positions_differ_for_every_token():
     assert codes.shape == (120, 24) and len(codes.unique(dim=0)) == 120
 
 
-def encoder_with(stem: str) -> VisionTransformer:
-    return VisionTransformer(VisionConfig((32, 16, 16), (8, 8, 4), 1, 24, 1, 2, 8, 32, 0.0, "sine", stem)).eval()
+def encoder_with(stem: str, patch_size: tuple[int, int, int]) -> VisionTransformer:
+    return VisionTransformer(VisionConfig((32, 16, 16), patch_size, 1, 24, 1, 2, 8, 32, 0.0, "sine", stem)).eval()
 
 
-@pytest.mark.parametrize("stem", ["patch", "conv"])
-def test_any_stem_gives_one_token_for_each_patch(stem):
-    assert encoder_with(stem)(torch.zeros(1, 32, 16, 16)).shape == (1, 4 * 2 * 4, 24)
+@pytest.mark.parametrize(("stem", "patch_size", "tokens"), [("patch", (8, 8, 4), 32), ("pyramid", (8, 8, 8), 16)])
+def test_any_stem_gives_one_token_for_each_patch(stem, patch_size, tokens):
+    assert encoder_with(stem, patch_size)(torch.zeros(1, 32, 16, 16)).shape == (1, tokens, 24)
+
+
+def test_a_pyramid_of_other_patches_is_refused():
+    with pytest.raises(ValueError, match="8 x 8 x 8"):
+        encoder_with("pyramid", (8, 8, 4))
 
 
 def test_patches_become_tokens_in_row_major_order():
     volume = torch.zeros(1, 32, 16, 16)
     volume[0, 8:16, 0:8, 4:8] = torch.rand(8, 8, 4)  # the patch at (1, 0, 1) of a grid of (4, 2, 4)
-    stem = encoder_with("patch").to_patch_embedding
+    stem = encoder_with("patch", (8, 8, 4)).to_patch_embedding
     changed = (stem(volume) != stem(torch.zeros_like(volume))).any(dim=-1)[0]
     assert changed.nonzero().flatten().tolist() == [1 * 8 + 0 * 4 + 1]
 

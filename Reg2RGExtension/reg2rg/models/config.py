@@ -56,8 +56,8 @@ class VisionConfig:
         channels: equal copies of the one-channel input that the patch embedding expects.
         dim, depth, heads, dim_head, mlp_dim: width, blocks, attention heads, their width, width of the MLP.
         positions: "learned" (published) or "sine" (fixed, over the crop; the table has no weights then).
-        stem: "patch" (published: flatten and project), "conv" (strided 3x3x3 convolutions down to the patch grid) or
-            "pyramid" (the same with residual blocks at each scale, whose features the finding map is made from).
+        stem: "patch" (published: flatten and project) or "pyramid" (convolutions that halve the grid down to patches of
+            8 x 8 x 8 voxels, whose features at each scale the finding map is made from).
         windows: of the "pyramid" stem, ranges of the volume's values, each clamped and stretched to a channel of its
             own beside the volume: soft tissue takes up a hundredth of what lies between air and bone.
     """

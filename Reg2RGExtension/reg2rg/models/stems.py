@@ -77,46 +77,10 @@ def residual_block(width: int) -> nn.Module:
     return nn.Sequential(nn.Conv3d(width, width, 3, padding=1), nn.GroupNorm(1, width), nn.SiLU())
 
 
-class ConvolutionalStem(nn.Module):
-    """Strided 3x3x3 convolutions down to the patch grid, beside each patch's own statistics. Not in the paper.
-
-    The statistics (mean, spread, extremes) keep what is small and dense, such as a calcification, from being averaged
-    away.
-    """
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        steps = [_halvings(size) for size in config.patch_size]
-        layers: list[nn.Module] = []
-        width = 1
-        for step in range(max(steps)):
-            next_width = config.dim // 2 ** (max(steps) - 1 - step)
-            stride = tuple(2 if step < n else 1 for n in steps)
-            layers += [nn.Conv3d(width, next_width, 3, stride, padding=1), nn.GroupNorm(1, next_width), nn.GELU()]
-            width = next_width
-        self.convolutions = nn.Sequential(*layers)
-        self.patches = Patchify(config.patch_size, 1)
-        self.statistics = nn.Linear(4, config.dim)
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        features = self.convolutions(volumes[:, None]).flatten(2).transpose(1, 2)  # (B, N, dim)
-        patches = self.patches(volumes)
-        statistics = torch.stack([patches.mean(-1), patches.std(-1), patches.amin(-1), patches.amax(-1)], dim=-1)
-        return features + self.statistics(statistics)
-
-
-def _halvings(size: int) -> int:
-    if size & (size - 1):
-        raise ValueError(f"the convolutional stem needs patch sizes that are powers of two, got {size}")
-    return size.bit_length() - 1
-
-
 def build_stem(config: VisionConfig) -> nn.Sequential:
     """The stem a config names; numbered as in the published checkpoint."""
     if config.stem == "pyramid":
         return nn.Sequential(PyramidStem(config), nn.LayerNorm(config.dim))
-    if config.stem == "conv":
-        return nn.Sequential(ConvolutionalStem(config), nn.LayerNorm(config.dim))
     p1, p2, p3 = config.patch_size
     flat = p1 * p2 * p3 * config.channels
     patchify = Patchify(config.patch_size, config.channels)
