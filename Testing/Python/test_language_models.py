@@ -201,7 +201,8 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
     learner = Learner(model, Stage("text", steps=8), lesson, None)
-    optimiser = torch.optim.AdamW(learner.trained().values(), lr=3e-3)
+    torch.manual_seed(0)  # of the order of regions
+    optimiser = torch.optim.AdamW(learner.trained().values(), lr=1.5e-3)
     losses = []
     for _ in range(8):
         learner.train()

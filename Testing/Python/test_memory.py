@@ -66,7 +66,7 @@ def test_more_tokens_and_more_texts_need_more_cache_but_the_prompt_is_there_once
 def test_the_phantom_model_fits_anywhere():
     config = read_config(find_model("phantom"))
     need = memory_needed(config, ModelSize.of(config), "fp32")
-    assert need.weights == pytest.approx(24e6, rel=0.01) and need.total < 0.1 * GB
+    assert need.weights == pytest.approx(25.1e6, rel=0.01) and need.total < 0.1 * GB
 
 
 ALL = [("cuda", "bf16"), ("cuda", "8bit"), ("cuda", "4bit"), ("cpu", "fp32"), ("cpu", "bf16")]
