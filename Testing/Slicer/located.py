@@ -21,6 +21,13 @@ SEEN = (
     ("bone", BONE_LESION, 0.62, True),  # not in the text
 )
 """Region, label, probability and whether it is a spot: what the head sees. The hernia of the text it does not see."""
+TEXTS = {
+    "lung": "A nodule of 20 mm is found in the left upper lobe. There is no consolidation.",
+    "pleura": "There is a small pleural effusion on the left.",
+    "esophagus": "A 32 mm hiatal hernia is present.",
+    "bone": "The bones are unremarkable.",
+}
+"""Region -> its text, whatever the embedded model of the day writes."""
 RADIUS_MM = 12.0
 
 
@@ -48,6 +55,8 @@ def locate(node, familiar=True):
     document["report"]["familiarity"] = {"distance": 1.0 if familiar else 9.0, "limit": 2.0, "familiar": familiar}
     volume, masks = reportNode.volumeOf(node), {}
     for section in document["report"]["sections"]:
+        _retell(section, TEXTS.get(section["region"], section["text"]))
+        document["sections"][section["region"]]["text"] = section["text"]
         for finding in section["findings"]:
             finding.update(probability=0.05, calibrated=familiar)
         for region, label, probability, focal in SEEN:
@@ -61,6 +70,29 @@ def locate(node, familiar=True):
                 masks[finding["segment"]] = mask
     node.SetText(json.dumps(document))
     reportNode.setFindings(node, _segmentationOf(volume, masks))
+
+
+def _retell(section, text):
+    """Give a section a text, and the findings that a model without a finding head would have of it."""
+    from reg2rg.findings import read_findings
+    from reg2rg.report.findings import Seen, section_findings
+    from reg2rg.report.sentences import split_sentences
+    from reg2rg.report.stored import to_plain
+
+    told = read_findings(text, section["region"])
+    findings = section_findings(section["region"], told, Seen())
+    numbers = {finding.label: index for index, finding in enumerate(findings)}
+    section["text"], section["findings"] = text, [to_plain(finding) for finding in findings]
+    section["sentences"] = [
+        {
+            "start": start,
+            "end": end,
+            "mean_probability": None,
+            "minimum_probability": None,
+            "findings": sorted({numbers[f.label] for f in told if f.start < end and f.end > start}),
+        }
+        for start, end in split_sentences(text)
+    ]
 
 
 def _findingOf(section, label, familiar):
