@@ -59,7 +59,7 @@ def kept(folder: Path) -> list[str]:
 def test_after_a_crash_the_review_is_offered_for_its_volume_and_comes_back(application, tmp_path):
     crashed = application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr
-    assert len(kept(tmp_path)) == 3
+    assert len(kept(tmp_path)) == 4
     next_one = application(
         """
         import numpy as np
