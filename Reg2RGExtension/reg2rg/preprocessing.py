@@ -73,10 +73,13 @@ class Crop:
 
     def to_volume(self, values: Tensor) -> np.ndarray:
         """Values on a grid of any size over the texture, in model axes, as an array (z, y, x) over ``box``: linear."""
-        turned = values.float().flip([axis for axis, flip in enumerate(self.flips) if flip])
-        turned = turned.permute(*(self.axes.index(axis) for axis in range(3)))
         shape = [span.stop - span.start for span in self.box]
-        return F.interpolate(turned[None, None], shape, mode="trilinear")[0, 0].numpy()
+        return F.interpolate(self.in_array_order(values)[None, None], shape, mode="trilinear")[0, 0].numpy()
+
+    def in_array_order(self, values: Tensor) -> Tensor:
+        """Values in model axes, turned as the volume's array (z, y, x) is; float32, still on their own grid."""
+        turned = values.float().flip([axis for axis, flip in enumerate(self.flips) if flip])
+        return turned.permute(*(self.axes.index(axis) for axis in range(3)))
 
 
 def prepare(
@@ -107,15 +110,6 @@ def prepare(
         skipped=skipped,
         crops={name: scan.crop(boxes[region_bit(name)], config.texture_size_of(name)) for name in names},
     )
-
-
-def region_crop(
-    volume: sitk.Image, masks: RegionMasks, name: str, config: PreprocessingConfig, *, of: sitk.Image
-) -> np.ndarray:
-    """What lies in another image of the volume's grid where region ``name``'s texture is cropped, in model axes."""
-    scan = _Scan(volume, masks)
-    box = scan.boxes(config.body_threshold)[region_bit(name)]
-    return scan.in_model_axes(sitk.GetArrayViewFromImage(of)[box])
 
 
 Slab = Callable[[Box], np.ndarray]

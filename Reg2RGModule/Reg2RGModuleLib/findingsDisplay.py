@@ -1,6 +1,5 @@
 """Where the findings lie: a segmentation beside that of the regions, a segment for each located finding."""
 
-import slicer
 from slicer.util import NodeModify
 
 from Reg2RGModuleLib import regionsGeometry, segmentationFile
@@ -21,12 +20,8 @@ def load(file, volume):
 
 def prepare(node):
     """Surfaces in 3D, masks in slices, outlines thicker than those of the regions."""
-    node.CreateDefaultDisplayNodes()
-    converter = slicer.vtkSegmentationConverter
-    display = node.GetDisplayNode()
-    display.SetPreferredDisplayRepresentationName3D(converter.GetSegmentationClosedSurfaceRepresentationName())
-    display.SetPreferredDisplayRepresentationName2D(converter.GetSegmentationBinaryLabelmapRepresentationName())
-    display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
+    segmentationFile.showSurfacesAndMasks(node)
+    node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_PIXELS)
 
 
 def merge(node, other):

@@ -1,6 +1,5 @@
 """How the regions look: behind and before, and one of them lit up while the others dim."""
 
-import slicer
 from slicer.util import NodeModify
 
 from Reg2RGModuleLib import regionsGeometry, segmentationFile
@@ -22,11 +21,7 @@ def loadRegions(file, volume):
 
 def prepare(node):
     """Surfaces in 3D, masks in slices, and the calm look."""
-    node.CreateDefaultDisplayNodes()
-    converter = slicer.vtkSegmentationConverter
-    display = node.GetDisplayNode()
-    display.SetPreferredDisplayRepresentationName3D(converter.GetSegmentationClosedSurfaceRepresentationName())
-    display.SetPreferredDisplayRepresentationName2D(converter.GetSegmentationBinaryLabelmapRepresentationName())
+    segmentationFile.showSurfacesAndMasks(node)
     light(node, None)
 
 

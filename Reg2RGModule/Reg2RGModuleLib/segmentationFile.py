@@ -1,4 +1,4 @@
-"""Segmentations that cross between the scene and the engine, as files (.seg.nrrd)."""
+"""Segmentations that cross between the scene and the engine, as files (.seg.nrrd), and what all of them show."""
 
 import slicer
 
@@ -18,6 +18,15 @@ def load(file, volume, name):
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     return node
+
+
+def showSurfacesAndMasks(node):
+    """Let a segmentation be shown as surfaces in 3D and as masks in slices."""
+    node.CreateDefaultDisplayNodes()
+    converter = slicer.vtkSegmentationConverter
+    display = node.GetDisplayNode()
+    display.SetPreferredDisplayRepresentationName3D(converter.GetSegmentationClosedSurfaceRepresentationName())
+    display.SetPreferredDisplayRepresentationName2D(converter.GetSegmentationBinaryLabelmapRepresentationName())
 
 
 def save(node, file):

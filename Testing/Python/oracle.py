@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+import SimpleITK as sitk
 import torch
 
 from reg2rg.evaluation.phantoms.kinds import LABELS_OF
@@ -11,7 +12,7 @@ from reg2rg.generation import SeenFinding, WrittenSection
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.models.familiarity import Familiarity
 from reg2rg.phantom import PhantomCase
-from reg2rg.preprocessing import ModelInputs, region_crop
+from reg2rg.preprocessing import ModelInputs
 
 PREPROCESSING = PreprocessingConfig(image_size=(16,) * 3, texture_size=(16,) * 3, mask_size=(16,) * 3)
 
@@ -38,7 +39,7 @@ class Oracle:
         seen = {}
         for region in inputs.textures:
             seen[region] = tuple(
-                self._there(*planted[region, label])
+                self._there(inputs, *planted[region, label])
                 if (region, label) in planted
                 else SeenFinding(label, 0.0, None, None, None, None)
                 for label in LABELS_OF[region]
@@ -48,8 +49,7 @@ class Oracle:
     def familiarity(self, inputs: ModelInputs) -> Familiarity:
         return Familiarity(1.0, 1.5)
 
-    def _there(self, index, finding) -> SeenFinding:
-        phantom = self.phantom
-        bits = region_crop(phantom.volume, phantom.masks, finding.region, PREPROCESSING, of=phantom.finding_bits)
+    def _there(self, inputs: ModelInputs, index, finding) -> SeenFinding:
+        bits = inputs.crops[finding.region].cut(sitk.GetArrayFromImage(self.phantom.finding_bits))
         mask = torch.from_numpy(((bits >> index) & 1).astype("float32"))
         return SeenFinding(finding.label, 1.0, finding.side, finding.level, finding.size_mm, mask)

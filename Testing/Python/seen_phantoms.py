@@ -12,18 +12,19 @@ from reg2rg.locating import LocatedFinding
 from reg2rg.locating.locate import locate_findings
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
-from reg2rg.preprocessing import prepare, region_crop
+from reg2rg.preprocessing import prepare
 
 CONFIG = PreprocessingConfig(image_size=(16, 16, 16), texture_size=(16, 16, 16), mask_size=(16, 16, 16))
 
 
 def seen_in(phantom: PhantomCase, probability: float = 0.9) -> dict[str, list[SeenFinding]]:
     """Region -> its planted findings, as probable as said, with maps of cells of two voxels."""
+    crops = prepare(phantom.volume, phantom.masks, CONFIG).crops
+    bits = sitk.GetArrayFromImage(phantom.finding_bits)
     seen: dict[str, list[SeenFinding]] = {}
     for index, finding in enumerate(phantom.findings):
-        planted = sitk.Cast((phantom.finding_bits & (1 << index)) != 0, sitk.sitkFloat32)
-        cropped = region_crop(phantom.volume, phantom.masks, finding.region, CONFIG, of=planted)
-        values = torch.tensor(np.ascontiguousarray(cropped))
+        planted = (bits >> index & 1).astype(np.float32)
+        values = torch.tensor(np.ascontiguousarray(crops[finding.region].cut(planted)))
         values = F.adaptive_avg_pool3d(values[None], [max(1, n // 2) for n in values.shape])[0]
         seen.setdefault(finding.region, []).append(
             SeenFinding(finding.label, probability, finding.side, finding.level, finding.size_mm, values)

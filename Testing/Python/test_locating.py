@@ -15,9 +15,9 @@ from reg2rg.errors import Cancelled
 from reg2rg.evaluation.phantoms.kinds import FOCAL
 from reg2rg.generation import SeenFinding
 from reg2rg.locating.locate import locate, locate_findings
-from reg2rg.locating.maps import above, in_array_order
+from reg2rg.locating.maps import above
 from reg2rg.phantom import make_phantom
-from reg2rg.preprocessing import prepare, region_crop
+from reg2rg.preprocessing import prepare
 from reg2rg.segmentation.masks import RegionMasks
 
 
@@ -52,9 +52,7 @@ class Scan:
 
     def map_of(self, planted: np.ndarray, grid: tuple[int, int, int] | None = None) -> torch.Tensor:
         """``planted`` (z, y, x) as the finding head would see it: on a grid over the crop, in model axes."""
-        image = sitk.GetImageFromArray(planted.astype(np.float32))
-        image.CopyInformation(self.volume)
-        cropped = torch.tensor(region_crop(self.volume, self.masks, "lung", CONFIG, of=image).copy())
+        cropped = torch.tensor(self.crop.cut(planted.astype(np.float32)).copy())
         return cropped if grid is None else F.adaptive_avg_pool3d(cropped[None], grid)[0]
 
     def ball(self, voxel: tuple[int, int, int], radius_mm: float) -> np.ndarray:
@@ -115,7 +113,7 @@ def test_a_part_of_a_map_is_what_the_whole_would_be_there(direction) -> None:
     values = torch.rand(7, 9, 5, generator=torch.Generator().manual_seed(1))
     whole, shape = crop.to_volume(values), [span.stop - span.start for span in crop.box]
     part = (slice(2, 20), slice(0, 11), slice(13, shape[2]))
-    turned = in_array_order(values, crop)
+    turned = crop.in_array_order(values).numpy()
     level = 0.5
     differing = above(turned, level, shape, part) != (whole[part] >= level)
     assert (np.abs(whole[part][differing] - level) < 1e-5).all()

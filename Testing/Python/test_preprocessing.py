@@ -11,7 +11,7 @@ from monai.transforms import CropForeground, Resize
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import make_phantom
-from reg2rg.preprocessing import prepare, region_crop
+from reg2rg.preprocessing import prepare
 from reg2rg.segmentation.masks import RegionMasks
 
 SIZE = (64, 64, 16)
@@ -124,7 +124,7 @@ def test_unusable_regions_are_skipped_with_a_reason():
         prepare(volume * 0 - 1024, masks, CONFIG)
 
 
-def test_region_crop_cuts_another_image_where_the_texture_is_cut(phantom):
+def test_a_crop_cuts_another_array_where_the_texture_is_cut(phantom, inputs):
     masked = sitk.GetArrayFromImage(phantom.masks.image("heart")).astype(bool)
-    crop = region_crop(phantom.volume, phantom.masks, "heart", CONFIG, of=phantom.masks.image("heart"))
+    crop = inputs.crops["heart"].cut(masked)
     assert crop.sum() == masked.sum() and all(crop.any(axis=tuple({0, 1, 2} - {a})).all() for a in range(3))

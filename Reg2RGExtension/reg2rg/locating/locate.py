@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from reg2rg.errors import Cancelled
-from reg2rg.locating.maps import above, in_array_order, voxels_around
+from reg2rg.locating.maps import above, voxels_around
 from reg2rg.locating.spots import SEEN_FROM, LocatedFinding, Spot
 from reg2rg.segmentation.masks import Box, RegionMasks
 
@@ -60,7 +60,7 @@ def locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> Spot 
     It is what of the region lies above half the map's peak and hangs together with the peak; where the map is spread,
     all above half the peak. None if that lies outside the region.
     """
-    grid = in_array_order(values, crop)
+    grid = np.ascontiguousarray(crop.in_array_order(values).numpy())
     shape = tuple(span.stop - span.start for span in crop.box)
     peak = np.unravel_index(grid.argmax(), grid.shape)
     labels, _ = ndimage.label(grid >= grid[peak] / 2, np.ones((3, 3, 3)))

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from reg2rg.segmentation.masks import Box
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from reg2rg.preprocessing import Crop
-
-
-def in_array_order(values: Tensor, crop: Crop) -> np.ndarray:
-    """A map in model axes, turned as the volume's array (z, y, x) is; float32, still on its own grid."""
-    turned = np.flip(values.float().numpy(), [axis for axis, flip in enumerate(crop.flips) if flip])
-    return np.ascontiguousarray(turned.transpose([crop.axes.index(axis) for axis in range(3)]))
 
 
 def voxels_around(cells: Box, grid: tuple[int, ...], shape: tuple[int, ...]) -> Box:

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reg2rg.generation.seen import cues_of
-from reg2rg.models.config import FindingConfig
 from reg2rg.models.cues import Cues
 from reg2rg.models.finding_head import FindingHead, FindingOutput
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
@@ -166,7 +165,7 @@ def jittered(volumes: Tensor) -> Tensor:
     return torch.where(volumes > -1, changed, volumes)
 
 
-def true_cues(config: FindingConfig, samples: Sequence[RegionSample], seen: Cues) -> Cues:
+def true_cues(samples: Sequence[RegionSample], seen: Cues) -> Cues:
     """Cues that say what the texts say; of findings that are absent, the head's likeliest are told first."""
     device = seen.probability.device
     labels, sizes = _stacked(samples, "labels", device).nan_to_num(0.5), _stacked(samples, "sizes", device)
@@ -181,9 +180,9 @@ def true_cues(config: FindingConfig, samples: Sequence[RegionSample], seen: Cues
 
 def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues) -> Tensor:
     """Cue tokens of which some tell the truth, some what the head saw, some nothing, so that none of it is needed."""
-    encoder, config = model.embedding_layer.cues, model.config.findings
+    encoder = model.embedding_layer.cues
     draw = torch.rand(len(samples), 1, 1, device=model.device)
-    true, predicted = encoder(true_cues(config, samples, seen)), encoder(seen)
+    true, predicted = encoder(true_cues(samples, seen)), encoder(seen)
     told = torch.where(draw < TRUE_CUES, true, predicted)
     return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
 
