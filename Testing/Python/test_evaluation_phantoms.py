@@ -75,8 +75,8 @@ class Stubborn(Oracle):
 class Astray(Oracle):
     """Sees every finding, on the wrong side, at twice its size, and points to where it is not."""
 
-    def _there(self, index, finding):
-        seen = super()._there(index, finding)
+    def _there(self, inputs, index, finding):
+        seen = super()._there(inputs, index, finding)
         other = {"left": "right", "right": "left", "both": "left", None: None}[seen.side]
         size = seen.size_mm and 2 * seen.size_mm
         return dataclasses.replace(seen, side=other, size_mm=size, map=1 - seen.map)
