@@ -2,9 +2,10 @@
 
     python Testing/Benchmarks/ablations.py Resources/Training/phantom.yaml -o out/ablations [--steps N] [--cases N]
 
-All four see the same cases for as many steps. Without a finding head there is nothing that vision could be taught
-alone: its vision stages become steps of the text in which the vision transformer learns, too. Interrupted, the same
-command goes on. Prints the headline numbers and the collapse table, one column a variant.
+All four see the same cases for as many steps. Without the dense loss nothing is known of where findings lie: its
+windows become whole regions, which is more to see in a step, not less. Without a finding head there is nothing that
+vision could be taught alone: its vision stages become steps of the text in which the vision transformer learns, too.
+Interrupted, the same command goes on. Prints the headline numbers and the collapse table, one column a variant.
 """
 
 from __future__ import annotations
@@ -37,21 +38,18 @@ def variants(base: TrainingConfig, folder: Path) -> dict[str, TrainingConfig]:
     """The config as it is and with one part after another left out; all share their prepared cases."""
     base = dataclasses.replace(base, cache=base.cache or folder / "cache")
 
-    def without(**switches: object) -> TrainingConfig:
-        return dataclasses.replace(base, model=dataclasses.replace(base.model, **switches))
+    def without(of_vision_stages: dict[str, object], **switches: object) -> TrainingConfig:
+        stages = tuple(
+            dataclasses.replace(stage, **of_vision_stages) if stage.kind == "vision" else stage for stage in base.stages
+        )
+        return dataclasses.replace(base, model=dataclasses.replace(base.model, **switches), stages=stages)
 
-    headless = dataclasses.replace(
-        without(findings=False),
-        stages=tuple(
-            dataclasses.replace(stage, kind="text", frozen=False, losses=()) if stage.kind == "vision" else stage
-            for stage in base.stages
-        ),
-    )
+    whole_regions = {"window": None, "losses": ()}
     return {
         "whole": base,
-        "without cues": without(cues=0),
-        "without dense loss": without(dense=False),
-        "without finding head": headless,
+        "without cues": without({}, cues=0),
+        "without dense loss": without(whole_regions, dense=False),
+        "without finding head": without({"kind": "text", "frozen": False, **whole_regions}, findings=False),
     }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -106,6 +108,24 @@ def test_another_seed_or_population_gives_another_body_and_report():
     for case in (phantom(1), other):
         assert not np.array_equal(array(phantom(0).masks.bits), array(case.masks.bits))
         assert phantom(0).sections != case.sections
+
+
+def test_enriched_cases_have_more_findings_above_all_rare_ones_and_some_have_none():
+    def drawn(enriched: bool) -> list[list[str]]:
+        rngs = [np.random.default_rng(seed) for seed in range(2000)]
+        return [[f.label for f in draw_findings(rng, female=True, enriched=enriched)] for rng in rngs]
+
+    natural, enriched = (Counter(sum(cases, [])) for cases in (drawn(False), drawn(True)))
+    gain = {label: enriched[label] / natural[label] for label in FINDINGS}
+    assert min(gain.values()) > 1 and gain["Pneumothorax"] > 1.5 * gain["Lung nodule"]
+    assert 0.2 < np.mean([not case for case in drawn(True)]) < 0.35
+
+
+def test_an_enriched_phantom_has_the_body_of_its_seed():
+    config = PhantomConfig(size=(48, 48, 40))
+    bodies = [make_phantom(3, dataclasses.replace(config, enriched=enriched), []) for enriched in (False, True)]
+    assert np.array_equal(array(bodies[0].volume), array(bodies[1].volume))
+    assert len(make_phantom(3, dataclasses.replace(config, enriched=True)).findings) > 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -140,6 +140,15 @@ def test_only_the_losses_that_a_stage_names_count(model: Reg2RG, store: CaseStor
         learner(torch.tensor([0]))
 
 
+def test_a_stage_may_learn_from_windows_of_its_regions(model: Reg2RG, store: CaseStore):
+    learner = Learner(model, Stage("vision", steps=1, window=(16, 16, 16)), store, None)
+    before = {name: value.detach().clone() for name, value in learner.trained().items()}
+    step(learner, [0, 1])
+    assert any(not torch.equal(before[name], value) for name, value in learner.trained().items())
+    with pytest.raises(InputError, match="multiples of the patches"):
+        Learner(model, Stage("vision", steps=1, window=(16, 16, 12)), store, None)
+
+
 def test_regions_are_shuffled_with_all_that_belongs_to_them(model: Reg2RG, store: CaseStore):
     case = store[0]
     with torch.no_grad():

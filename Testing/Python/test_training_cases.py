@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,17 @@ def test_a_folder_of_another_layout_is_refused_in_words(tmp_path: Path, folder: 
     reports(folder).write_text("Volume,Text\n")
     with pytest.raises(InputError, match="lacks the columns Volumename, Anatomy, Sentence"):
         RadGenomeSource.of(data(folder))
+
+
+def test_training_phantoms_can_be_enriched_those_for_validation_are_as_in_life(config: ModelConfig):
+    source = PhantomSource.of(PhantomData("phantoms", cases=4, validation_cases=4, validation_seed=4, enriched=True))
+    natural = PhantomSource.of(PhantomData("phantoms", cases=8))
+
+    def told(source: PhantomSource, names: Sequence[str]) -> list[float]:
+        return [sum((s.labels == 1).sum() for s in source.make(name, config).regions) for name in names]
+
+    assert sum(told(source, source.training)) > sum(told(natural, natural.training[:4]))
+    assert told(source, source.validation) == told(natural, natural.training[4:])
 
 
 def phantoms(cases: int = 2, validation_cases: int = 1) -> PhantomSource:

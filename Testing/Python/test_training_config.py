@@ -75,6 +75,7 @@ WRONG = {
     "expected one of the two": changed(stages__0__epochs=3),
     "config.stages[0].patience needs validation cases": changed(data__validation_cases=0, stages__0__patience=1),
     "config.model.findings is false": changed(model__findings=False, stages__0__kind="vision"),
+    "expected one of a vision stage alone": changed(stages__0__kind="text", stages__0__window=[8, 8, 8]),
     "expected none in both": changed(data__validation_seed=3),
     "either start (a model folder) or architecture": changed(model__start="phantom"),
     "needs architecture, not start": changed(model={"start": "phantom", "cues": 0}),

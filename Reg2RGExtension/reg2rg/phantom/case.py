@@ -28,11 +28,13 @@ class PhantomConfig:
         spacing: mm along x, y, z; if None, such that the body's field of view fills the size. The grid is centred on
             that field of view.
         population: "training", or "held-out" with bodies and scanners from other ranges.
+        enriched: more findings a case than in life, above all rare ones, for a model to learn from.
     """
 
     size: tuple[int, int, int] = (128, 128, 96)
     spacing: tuple[float, float, float] | None = None
     population: str = "training"
+    enriched: bool = False
 
     def __post_init__(self) -> None:
         if self.population not in POPULATIONS:
@@ -76,7 +78,7 @@ def make_phantom(
     population = POPULATIONS.index(config.population)
     body, chance, words, scan = (np.random.default_rng((seed, population, stream)) for stream in range(4))
     build = Build.draw(body, config.population)
-    drawn = draw_findings(chance, female=build.female)
+    drawn = draw_findings(chance, female=build.female, enriched=config.enriched)
     wanted = drawn if findings is None else _checked(findings, build, seed)
     build = adapt_build(build, wanted)
     surfaces = Surfaces.draw(build, body)

@@ -14,7 +14,7 @@ def write_card(config: TrainingConfig, model: Reg2RG, histories: Mapping[str, Hi
     """MODEL_CARD.md: what data and steps made the model; that nobody has measured it."""
     stages = [
         f"  - {name}: {_steps(history)} steps of {stage.batch * stage.accumulate} cases, rate {stage.rate:g}, "
-        f"{stage.schedule}"
+        f"{stage.schedule}{', over windows around findings' if stage.window else ''}"
         for (name, history), stage in zip(histories.items(), config.stages, strict=True)
     ]
     return f"""# {config.name}: not evaluated
@@ -35,8 +35,9 @@ def _data(config: TrainingConfig) -> str:
     data = config.data
     if isinstance(data, PhantomData):
         return (
-            f"{data.cases} phantoms of reg2rg.phantom (seeds from {data.first_seed}); {data.validation_cases} others "
-            f"(from {data.validation_seed}) for validation. No patient data."
+            f"{data.cases} {'enriched ' if data.enriched else ''}phantoms of reg2rg.phantom (seeds from "
+            f"{data.first_seed}); {data.validation_cases} others (from {data.validation_seed}) for validation. No "
+            "patient data."
         )
     return (
         f'a folder in the layout of RadGenome-ChestCT, split "{data.split}"; {data.validation_cases} volumes of other '

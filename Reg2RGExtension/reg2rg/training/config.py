@@ -22,6 +22,7 @@ class PhantomData:
     Attributes:
         cases, validation_cases: how many.
         first_seed, validation_seed: the first of their seeds.
+        enriched: training cases have more findings than in life, above all rare ones; validation cases never do.
     """
 
     kind: Literal["phantoms"]
@@ -29,6 +30,7 @@ class PhantomData:
     validation_cases: NotNegative = 0
     first_seed: NotNegative = 0
     validation_seed: NotNegative = 8_000_000
+    enriched: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Stage:
         kind: "vision" teaches the vision transformer and the finding head what the texts (and finding masks) say is
             there; "text" teaches all behind them to write it.
         steps, epochs: how long; one of the two.
+        cases: only the first so many training cases; None for all. What frozen vision makes of each is kept.
         batch, accumulate: cases of a forward pass, and passes of a step.
         rate, schedule, warmup, weight_decay, beta2: of AdamW.
         clip: norm that gradients are clipped at. A stage of vision needs a high one: the steps in which a rare finding
@@ -94,6 +97,8 @@ class Stage:
         frozen: of a text stage: the vision transformer and the finding head stay as they are, and are computed once a
             case.
         losses: only these parts of the loss count; all if none are named. ``[map]`` is dense pre-training.
+        window: of a vision stage: at most so many voxels of a region, around a finding, are looked at (needs finding
+            masks); None for whole regions.
         every: steps from one checkpoint, and one look at the validation cases, to the next.
         patience: looks without improvement after which the stage ends, and the best is taken; None: the last is taken.
         gradient_checkpointing: of the language model: less memory, more time.
@@ -102,6 +107,7 @@ class Stage:
     kind: Literal["vision", "text"]
     steps: Count | None = None
     epochs: Positive | None = None
+    cases: Count | None = None
     batch: Count = 1
     accumulate: Count = 1
     rate: Positive = 5e-5
@@ -112,6 +118,7 @@ class Stage:
     clip: Positive = 1.0
     frozen: bool = True
     losses: tuple[str, ...] = ()
+    window: tuple[Count, Count, Count] | None = None
     every: Count = 500
     log_every: Count = 50
     patience: Count | None = None
@@ -178,6 +185,8 @@ def _check_stage(stage: Stage, where: str, config: TrainingConfig) -> None:
         raise InputError(f"{where}.patience needs validation cases; config.data.validation_cases is 0.")
     if stage.kind == "vision" and not config.model.findings:
         raise InputError(f"{where} is of kind vision, which teaches the finding head; config.model.findings is false.")
+    if stage.window and stage.kind != "vision":
+        raise InputError(f"{where} is of kind {stage.kind} and has a window; expected one of a vision stage alone.")
 
 
 def _check_model(model: ModelSource) -> None:

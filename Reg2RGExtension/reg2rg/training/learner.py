@@ -16,6 +16,7 @@ from reg2rg.training.kept import KeptStore
 from reg2rg.training.objectives import KeptVision, kept_vision, text_losses, thinned, vision_losses
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.store import CaseStore
+from reg2rg.training.windows import finding_windows
 
 
 class Learner(nn.Module):
@@ -27,6 +28,9 @@ class Learner(nn.Module):
     def __init__(self, model: Reg2RG, stage: Stage, store: CaseStore, kept: KeptStore | None) -> None:
         """``kept``: of the vision transformer as it is, where the stage leaves it so."""
         super().__init__()
+        patch = model.config.vision.patch_size
+        if stage.window and any(n % p for n, p in zip(stage.window, patch, strict=True)):
+            raise InputError(f"A stage's window is {stage.window}; expected multiples of the patches {patch}.")
         self.model = model
         self._stage, self._store, self._kept = stage, store, kept
         trained = trained_parameters(model, stage)
@@ -72,10 +76,13 @@ class Learner(nn.Module):
         return losses | (self._vision_losses(cases) if self.model.embedding_layer.finding_head else {})
 
     def _vision_losses(self, cases: Sequence[TrainingCase]) -> dict[str, Tensor]:
-        """Over some of the regions while training, over all of them else."""
-        if self.training:
-            return vision_losses(self.model, *thinned(cases, random.Random(int(torch.randint(2**31, ())))))
+        """Over some of the regions, or windows of them, while training, over all of them else."""
         samples = [sample for case in cases for sample in case.regions]
+        if self.training:
+            chance = random.Random(int(torch.randint(2**31, ())))
+            if self._stage.window is None:
+                return vision_losses(self.model, *thinned(cases, chance))
+            samples = finding_windows(cases, self._stage.window, chance) or samples
         return vision_losses(self.model, samples, torch.ones(len(samples)))
 
     def _shuffled(

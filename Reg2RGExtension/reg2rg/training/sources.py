@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from reg2rg.models.config import ModelConfig
-from reg2rg.phantom import make_phantom
+from reg2rg.phantom import PhantomConfig, make_phantom
 from reg2rg.training.config import FolderData, PhantomData
 from reg2rg.training.samples import TrainingCase, make_case
+
+_ENRICHED = "+"
 
 
 class CaseSource(Protocol):
@@ -36,7 +38,7 @@ class CaseSource(Protocol):
 
 @dataclass(frozen=True)
 class PhantomSource:
-    """Phantoms, named by their seeds."""
+    """Phantoms, named by their seeds; enriched ones have a plus behind it."""
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
@@ -44,10 +46,11 @@ class PhantomSource:
 
     @classmethod
     def of(cls, data: PhantomData) -> PhantomSource:
-        def names(first: int, count: int) -> tuple[str, ...]:
-            return tuple(str(seed) for seed in range(first, first + count))
+        def names(first: int, count: int, mark: str = "") -> tuple[str, ...]:
+            return tuple(f"{seed}{mark}" for seed in range(first, first + count))
 
-        return cls(names(data.first_seed, data.cases), names(data.validation_seed, data.validation_cases))
+        training = names(data.first_seed, data.cases, _ENRICHED if data.enriched else "")
+        return cls(training, names(data.validation_seed, data.validation_cases))
 
     def fingerprint(self) -> str:
         """Of the code that makes phantoms."""
@@ -56,7 +59,8 @@ class PhantomSource:
         return code_hash(*sorted(Path(phantom.__file__).parent.rglob("*.py")))
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
-        phantom = make_phantom(int(name))
+        seed = int(name.removesuffix(_ENRICHED))
+        phantom = make_phantom(seed, PhantomConfig(enriched=name.endswith(_ENRICHED)))
         bits_of: dict[str, list[tuple[str, int]]] = {}
         for bit, finding in enumerate(phantom.findings):
             bits_of.setdefault(finding.region, []).append((finding.label, bit))

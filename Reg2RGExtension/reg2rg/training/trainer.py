@@ -49,7 +49,7 @@ class StageTrainer(Trainer):
         super().__init__(
             learner,
             _arguments(config, stage, folder, learner.model.device, validated=validation is not None),
-            train_dataset=CaseNumbers(store, store.training),
+            train_dataset=CaseNumbers(store, store.training[: stage.cases]),
             eval_dataset=validation,
             data_collator=collate_numbers,
             callbacks=[

@@ -12,17 +12,24 @@ from reg2rg.phantom.findings.kinds import FINDINGS, KINDS, FindingKind
 
 _HEALTHY_SHARE = 0.27
 _MOST = 8
+_EVENING = 0.65
+"""Power that shares are raised to in enriched cases: two findings in a hundred cases become eight, twenty 35."""
 _HEART_SCALES = {"mild": 1.2, "moderate": 1.3, "severe": 1.42}
 
 
-def draw_findings(rng: np.random.Generator, *, female: bool) -> list[Finding]:
-    """The findings of one case, in the order of FINDINGS; none in three of ten cases."""
+def draw_findings(rng: np.random.Generator, *, female: bool, enriched: bool = False) -> list[Finding]:
+    """The findings of one case, in the order of FINDINGS; none in three of ten cases.
+
+    Args:
+        enriched: the others have more of them, above all of the rare ones.
+    """
     ill = rng.random() >= _HEALTHY_SHARE
     drawn = []
     for kind, luck in zip(KINDS, rng.random(len(KINDS)), strict=True):
         possible = female or kind.region != "breast"
         finding = _draw(kind, rng)
-        if ill and possible and luck < kind.share / (1 - _HEALTHY_SHARE):
+        share = kind.share**_EVENING if enriched else kind.share
+        if ill and possible and luck < share / (1 - _HEALTHY_SHARE):
             drawn.append(finding)
     kept = sorted(rng.permutation(len(drawn))[:_MOST])
     return [drawn[index] for index in kept]
