@@ -254,3 +254,12 @@ def test_real_cts_stand_beside_the_phantoms(model, known, tmp_path):
     assert shown.rows[0][2] == pytest.approx(1 / len(records[0].sections)) and math.isnan(shown.rows[0][3])
     assert shown.rows[1][2] == 1 and shown.rows[1][-1] == 0
     assert examine_real(model, tmp_path / "empty") == []
+
+
+@pytest.mark.parametrize(("low", "high", "agrees"), [(0.07, 0.15, True), (0.07, 0.11, False)])
+def test_what_few_cases_add_to_a_calibration_error_is_not_held_against_it(low: float, high: float, agrees: bool):
+    def of(cases: int, **measure: float) -> dict:
+        return {"cases": cases, "measures": {"calibration error": measure}}
+
+    card = of(500, value=0.017, low=0.015, high=0.030, units=3190)
+    assert agreement(card, of(12, value=0.09, low=low, high=high, units=77))[1] is agrees

@@ -12,7 +12,7 @@ ERRORS = 3.5
 """Standard errors that two measurements of the same model may lie apart: some thirty numbers are compared at once."""
 
 SLACK = 0.005
-"""What may differ besides: resamples do not tell how a calibration error grows with fewer cases."""
+"""What may differ besides."""
 
 
 def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
@@ -29,11 +29,11 @@ def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table,
             rows.append((name, before["value"], after["value"], None, "nothing to compare"))
         else:
             allowed = SLACK + ERRORS * math.hypot(_error(before), _error(after))
-            agrees = abs(before["value"] - after["value"]) <= allowed
+            agrees = abs(_unbiased(before) - _unbiased(after)) <= allowed
             rows.append((name, before["value"], after["value"], allowed, "yes" if agrees else "no"))
     caption = (
         f"The card's numbers are of {stored['cases']} phantoms, those measured now of {now['cases']}. They agree if "
-        f"they differ by no more than {ERRORS:g} standard errors."
+        f"they differ by no more than {ERRORS:g} standard errors, less what few cases add to a number (resampling)."
     )
     columns = ("measure", "card", "now", "may differ by", "agrees")
     return Table("agreement", "Agreement with the card", caption, columns, tuple(rows)), not any(
@@ -43,6 +43,11 @@ def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table,
 
 def _unknown(measure: Mapping[str, float]) -> bool:
     return measure["value"] is None or not measure["units"]
+
+
+def _unbiased(measure: Mapping[str, float]) -> float:
+    """The value less what resampling adds to it: a calibration error is the larger, the fewer the cases."""
+    return 2 * measure["value"] - (measure["low"] + measure["high"]) / 2
 
 
 def _error(measure: Mapping[str, float]) -> float:
