@@ -164,7 +164,8 @@ class ReviewTest(unittest.TestCase):
         self.ui.copyButton.click()
         text = qt.QApplication.clipboard().text()
         self.assertTrue(text.startswith("AI-generated draft, not reviewed. Not for clinical use."))
-        self.assertIn("Heart: The heart is", text)
+        self.assertIn("\nHeart: ", text)
+        self.assertIn("\nPleura [not reviewed]: ", text)
         self.assertIn("Pleura [not reviewed]:", text)
         self.assertNotIn("Lungs", text.split("Impression:")[0])
 
