@@ -165,7 +165,6 @@ class ReviewTest(unittest.TestCase):
         text = qt.QApplication.clipboard().text()
         self.assertTrue(text.startswith("AI-generated draft, not reviewed. Not for clinical use."))
         self.assertIn("\nHeart: ", text)
-        self.assertIn("\nPleura [not reviewed]: ", text)
         self.assertIn("Pleura [not reviewed]:", text)
         self.assertNotIn("Lungs", text.split("Impression:")[0])
 
