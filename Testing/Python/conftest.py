@@ -36,6 +36,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smoke_config(repository: Path):
+    """The smoke training's architecture: small crops, a finding head."""
+    from reg2rg.training.beginning import full_config
+    from reg2rg.training.config import read_config
+
+    training = read_config(repository / "Resources/Training/smoke.yaml")
+    return full_config(training.model, training.name)
+
+
+@pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder made in a second; do not change it."""
     from tiny_model import save_tiny_model

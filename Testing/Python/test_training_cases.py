@@ -17,7 +17,7 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, make_phantom, write_dataset
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.beginning import full_config
-from reg2rg.training.config import FolderData, ModelSource, PhantomData, read_config
+from reg2rg.training.config import FolderData, ModelSource, PhantomData
 from reg2rg.training.radgenome import RadGenomeSource, read_texts, split_by_patient
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.sources import PhantomSource
@@ -25,13 +25,6 @@ from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 
 SCAN = PhantomConfig(size=(48, 48, 32))
 SEEDS = (0, 1, 2)
-
-
-@pytest.fixture(scope="module")
-def config(repository: Path) -> ModelConfig:
-    """The smoke training's architecture: small crops, a finding head."""
-    training = read_config(repository / "Resources/Training/smoke.yaml")
-    return full_config(training.model, training.name)
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +53,14 @@ def add_rows(folder: Path, *rows: tuple[str, str, str]) -> None:
         csv.writer(stream).writerows(rows)
 
 
-def test_a_folder_gives_the_cases_that_were_written_into_it(folder: Path, config: ModelConfig):
+def test_a_folder_gives_the_cases_that_were_written_into_it(folder: Path, smoke_config: ModelConfig):
     source = RadGenomeSource.of(data(folder))
     assert sorted(source.training) == ["train_1_a_1", "train_2_a_1", "train_3_a_1"] and source.notes == ()
     for number, seed in enumerate(SEEDS, start=1):
-        phantom, case = make_phantom(seed, SCAN), source.make(f"train_{number}_a_1", config)
+        phantom, case = make_phantom(seed, SCAN), source.make(f"train_{number}_a_1", smoke_config)
         assert {REGION_NAMES[s.region]: s.text for s in case.regions} == phantom.sections
         cells = {label for s in case.regions for label in np.unique(s.cells) if label}
-        planted = {1 + config.findings.labels.index(finding.label) for finding in phantom.findings}
+        planted = {1 + smoke_config.findings.labels.index(finding.label) for finding in phantom.findings}
         assert cells <= planted and len(cells) >= 0.6 * len(planted), "on so coarse a grid findings cover others"
 
 
@@ -90,34 +83,34 @@ def test_whole_reports_and_names_that_are_no_region_are_left_out(folder: Path):
     assert notes == ["1 rows of 'liver', which is no region: left out"]
 
 
-def test_texts_without_a_mask_or_a_volume_are_left_out_and_told(folder: Path, config: ModelConfig):
+def test_texts_without_a_mask_or_a_volume_are_left_out_and_told(folder: Path, smoke_config: ModelConfig):
     (folder / "train_region_mask" / "seg_train_1_a_1" / "heart.nii.gz").unlink()
     shutil.rmtree(folder / "train_preprocessed" / "train_2")
     source = RadGenomeSource.of(data(folder))
     assert sorted(source.training) == ["train_1_a_1", "train_3_a_1"]
-    assert "heart" not in {REGION_NAMES[s.region] for s in source.make("train_1_a_1", config).regions}
+    assert "heart" not in {REGION_NAMES[s.region] for s in source.make("train_1_a_1", smoke_config).regions}
     assert "1 volumes have texts but no file (train_2_a_1): left out" in source.notes
     assert "1 regions have a text but no mask (heart of train_1_a_1): left out" in source.notes
 
 
 def test_a_region_whose_mask_is_empty_is_left_out_and_other_numbers_than_one_are_inside(
-    folder: Path, config: ModelConfig
+    folder: Path, smoke_config: ModelConfig
 ):
     masks = folder / "train_region_mask" / "seg_train_1_a_1"
-    whole = RadGenomeSource.of(data(folder)).make("train_1_a_1", config)
+    whole = RadGenomeSource.of(data(folder)).make("train_1_a_1", smoke_config)
     for region, factor in (("heart", 0), ("lung", 255)):
         image = sitk.ReadImage(str(masks / f"{region}.nii.gz"))
         sitk.WriteImage(sitk.Cast(image, sitk.sitkUInt8) * factor, str(masks / f"{region}.nii.gz"))
-    case = RadGenomeSource.of(data(folder)).make("train_1_a_1", config)
+    case = RadGenomeSource.of(data(folder)).make("train_1_a_1", smoke_config)
     left = {REGION_NAMES[s.region]: s for s in case.regions}
     assert set(left) == {REGION_NAMES[s.region] for s in whole.regions} - {"heart"}
     (lung,) = (s for s in whole.regions if REGION_NAMES[s.region] == "lung")
     assert np.array_equal(left["lung"].texture, lung.texture)
 
 
-def test_spacing_that_the_files_do_not_say_is_that_of_the_config(folder: Path, config: ModelConfig):
-    given = RadGenomeSource.of(data(folder, spacing=(1.0, 1.0, 3.0))).make("train_1_a_1", config)
-    own = RadGenomeSource.of(data(folder)).make("train_1_a_1", config)
+def test_spacing_that_the_files_do_not_say_is_that_of_the_config(folder: Path, smoke_config: ModelConfig):
+    given = RadGenomeSource.of(data(folder, spacing=(1.0, 1.0, 3.0))).make("train_1_a_1", smoke_config)
+    own = RadGenomeSource.of(data(folder)).make("train_1_a_1", smoke_config)
     real = make_phantom(SEEDS[0], SCAN).volume.GetSpacing()
     for a, b in zip(given.regions, own.regions, strict=True):
         assert np.array_equal(a.texture, b.texture)
@@ -143,12 +136,12 @@ def test_a_folder_of_another_layout_is_refused_in_words(tmp_path: Path, folder: 
         RadGenomeSource.of(data(folder))
 
 
-def test_training_phantoms_can_be_enriched_those_for_validation_are_as_in_life(config: ModelConfig):
+def test_training_phantoms_can_be_enriched_those_for_validation_are_as_in_life(smoke_config: ModelConfig):
     source = PhantomSource.of(PhantomData("phantoms", cases=4, validation_cases=4, validation_seed=4, enriched=True))
     natural = PhantomSource.of(PhantomData("phantoms", cases=8))
 
     def told(source: PhantomSource, names: Sequence[str]) -> list[float]:
-        return [sum((s.labels == 1).sum() for s in source.make(name, config).regions) for name in names]
+        return [sum((s.labels == 1).sum() for s in source.make(name, smoke_config).regions) for name in names]
 
     assert sum(told(source, source.training)) > sum(told(natural, natural.training[:4]))
     assert told(source, source.validation) == told(natural, natural.training[4:])
@@ -166,46 +159,48 @@ def same(one: TrainingCase, other: TrainingCase) -> bool:
     return all(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f") for a, b in pairs)
 
 
-def test_a_case_comes_back_from_the_store_as_it_was_made(config: ModelConfig, tmp_path: Path):
+def test_a_case_comes_back_from_the_store_as_it_was_made(smoke_config: ModelConfig, tmp_path: Path):
     source = phantoms()
-    store = CaseStore(source, config, tmp_path)
+    store = CaseStore(source, smoke_config, tmp_path)
     assert (list(store.training), list(store.validation)) == ([0, 1], [2])
-    made = source.make("0", config)
-    assert same(store[0], made) and same(CaseStore(source, config, tmp_path)[0], made)
+    made = source.make("0", smoke_config)
+    assert same(store[0], made) and same(CaseStore(source, smoke_config, tmp_path)[0], made)
 
 
-def test_a_case_is_made_once(config: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_case_is_made_once(smoke_config: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source, made = phantoms(), []
     make = PhantomSource.make
     monkeypatch.setattr(PhantomSource, "make", lambda self, *words: made.append(words[0]) or make(self, *words))
-    store = CaseStore(source, config, tmp_path)
+    store = CaseStore(source, smoke_config, tmp_path)
     assert [CaseNumbers(store, store.training)[i] for i in (0, 0, 1)] == [0, 0, 1]
     assert store[0] and made == ["0", "1"]
     sizes = [file.stat().st_size for file in store.folder.glob("*.safetensors")]
-    assert max(sizes) <= 1.05 * case_bytes(config), "what is announced of the disk is what is taken"
+    assert max(sizes) <= 1.05 * case_bytes(smoke_config), "what is announced of the disk is what is taken"
 
 
-def test_cases_of_another_preprocessing_are_others(config: ModelConfig, tmp_path: Path):
-    other = dataclasses.replace(config, preprocessing=dataclasses.replace(config.preprocessing, hu_max=300.0))
-    folders = {CaseStore(phantoms(), c, tmp_path).folder for c in (config, other)}
+def test_cases_of_another_preprocessing_are_others(smoke_config: ModelConfig, tmp_path: Path):
+    other = dataclasses.replace(
+        smoke_config, preprocessing=dataclasses.replace(smoke_config.preprocessing, hu_max=300.0)
+    )
+    folders = {CaseStore(phantoms(), c, tmp_path).folder for c in (smoke_config, other)}
     assert len(folders) == 2
 
 
-def test_a_volume_that_cannot_be_read_is_replaced_and_named(folder: Path, config: ModelConfig, tmp_path: Path):
+def test_a_volume_that_cannot_be_read_is_replaced_and_named(folder: Path, smoke_config: ModelConfig, tmp_path: Path):
     source = RadGenomeSource.of(data(folder))
     bad = source.training[0]
     file = folder / "train_preprocessed" / bad[:7] / f"{bad[:7]}a" / f"{bad}.nii.gz"
     file.write_bytes(file.read_bytes()[:200])
-    store = CaseStore(source, config, tmp_path / "cache")
+    store = CaseStore(source, smoke_config, tmp_path / "cache")
     assert CaseNumbers(store, store.training)[0] == 1
     (problem,) = store.problems().items()
     assert problem[0] == bad and "cannot be read" in problem[1]
 
 
-def test_a_source_with_nothing_usable_is_refused(folder: Path, config: ModelConfig, tmp_path: Path):
+def test_a_source_with_nothing_usable_is_refused(folder: Path, smoke_config: ModelConfig, tmp_path: Path):
     for file in (folder / "train_preprocessed").rglob("*.nii.gz"):
         file.write_bytes(b"")
-    store = CaseStore(RadGenomeSource.of(data(folder)), config, tmp_path / "cache")
+    store = CaseStore(RadGenomeSource.of(data(folder)), smoke_config, tmp_path / "cache")
     with pytest.raises(InputError, match="None of the 3 cases can be used"):
         store.prepare(0)
 

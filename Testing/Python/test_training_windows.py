@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reg2rg.models.config import ModelConfig
-from reg2rg.training.beginning import full_config
-from reg2rg.training.config import read_config
 from reg2rg.training.samples import RegionSample, TrainingCase
 from reg2rg.training.sources import PhantomSource
 from reg2rg.training.windows import finding_windows, window
@@ -20,15 +17,9 @@ SIZE = (16, 16, 16)
 
 
 @pytest.fixture(scope="module")
-def config(repository: Path) -> ModelConfig:
-    training = read_config(repository / "Resources/Training/smoke.yaml")
-    return full_config(training.model, training.name)
-
-
-@pytest.fixture(scope="module")
-def case(config: ModelConfig) -> TrainingCase:
+def case(smoke_config: ModelConfig) -> TrainingCase:
     """An enriched phantom with several findings."""
-    case = PhantomSource(("3+",), ()).make("3+", config)
+    case = PhantomSource(("3+",), ()).make("3+", smoke_config)
     assert sum(len(shown(sample)) for sample in case.regions) >= 4
     return case
 

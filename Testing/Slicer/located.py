@@ -74,25 +74,12 @@ def locate(node, familiar=True):
 
 def _retell(section, text):
     """Give a section a text, and the findings that a model without a finding head would have of it."""
-    from reg2rg.findings import read_findings
-    from reg2rg.report.findings import Seen, section_findings
-    from reg2rg.report.sentences import split_sentences
+    from reg2rg.report.build import link_findings
     from reg2rg.report.stored import to_plain
 
-    told = read_findings(text, section["region"])
-    findings = section_findings(section["region"], told, Seen())
-    numbers = {finding.label: index for index, finding in enumerate(findings)}
-    section["text"], section["findings"] = text, [to_plain(finding) for finding in findings]
-    section["sentences"] = [
-        {
-            "start": start,
-            "end": end,
-            "mean_probability": None,
-            "minimum_probability": None,
-            "findings": sorted({numbers[f.label] for f in told if f.start < end and f.end > start}),
-        }
-        for start, end in split_sentences(text)
-    ]
+    findings, sentences = link_findings(text, section["region"])
+    section["text"] = text
+    section["findings"], section["sentences"] = ([to_plain(part) for part in parts] for parts in (findings, sentences))
 
 
 def _findingOf(section, label, familiar):

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from reg2rg.findings import read_findings
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.findings import Seen, section_findings
-from reg2rg.report.schema import Provenance, Report, Section, Sentence
+from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence
 from reg2rg.report.sentences import split_sentences
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
@@ -54,26 +54,34 @@ def build_section(
     """The section of one region."""
     region, text = get_region(written.region).name, written.text
     volume_ml, mean_hu = _measure(volume, masks, region)
-    told = read_findings(text, region)
-    findings = section_findings(region, told, seen)
-    numbers = {finding.label: index for index, finding in enumerate(findings)}
-    sentences = []
-    for start, end in split_sentences(text):
-        inside = {numbers[finding.label] for finding in told if finding.start < end and finding.end > start}
-        mean, minimum = _probabilities(start, end, written.tokens)
-        sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(inside))))
+    findings, sentences = link_findings(text, region, seen, written.tokens)
     return Section(
         region=region,
         recognised=written.recognised,
         grounded=written.recognised == region,
         text=text,
-        sentences=tuple(sentences),
+        sentences=sentences,
         findings=findings,
         complete=written.complete,
         approximate=region in masks.approximate,
         volume_ml=volume_ml,
         mean_hu=mean_hu,
     )
+
+
+def link_findings(
+    text: str, region: str, seen: Seen = NOTHING_SEEN, tokens: Sequence[Any] = ()
+) -> tuple[tuple[SectionFinding, ...], tuple[Sentence, ...]]:
+    """Findings of a region's text and of what was seen, and the text's sentences with those they speak of."""
+    told = read_findings(text, region)
+    findings = section_findings(region, told, seen)
+    numbers = {finding.label: index for index, finding in enumerate(findings)}
+    sentences = []
+    for start, end in split_sentences(text):
+        inside = {numbers[finding.label] for finding in told if finding.start < end and finding.end > start}
+        mean, minimum = _probabilities(start, end, tokens)
+        sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(inside))))
+    return findings, tuple(sentences)
 
 
 def _probabilities(start: int, end: int, tokens: Sequence[Any]) -> tuple[float | None, float | None]:

@@ -12,7 +12,7 @@ ERRORS = 3.5
 """Standard errors that two measurements of the same model may lie apart: some thirty numbers are compared at once."""
 
 SLACK = 0.005
-"""What may differ besides."""
+"""What may differ besides: intervals from few cases are rough."""
 
 
 def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
