@@ -15,12 +15,13 @@ from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.familiarity import UNKNOWN
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import kept as kept_module
-from reg2rg.training.beginning import fresh_model, full_config, switched, take_weights
+from reg2rg.training import objectives
+from reg2rg.training.beginning import fresh_model, switched, take_weights
 from reg2rg.training.calibration import calibrate, fit_temperature
 from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
 from reg2rg.training.kept import KeptStore
 from reg2rg.training.learner import Learner, shuffled, trained_parameters
-from reg2rg.training.objectives import kept_vision
+from reg2rg.training.objectives import exchanged, kept_vision, text_losses
 from reg2rg.training.run import make_tokenizer
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.sources import PhantomSource
@@ -47,8 +48,8 @@ def training(repository: Path) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def config(training: TrainingConfig) -> ModelConfig:
-    return full_config(training.model, training.name)
+def config(smoke_config: ModelConfig) -> ModelConfig:
+    return smoke_config
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +162,46 @@ def test_regions_are_shuffled_with_all_that_belongs_to_them(model: Reg2RG, store
         index = case.regions.index(sample)
         assert seen.tokens[place] is kept.tokens[index]
         assert torch.equal(seen.cues.probability[place], kept.cues.probability[index])
+
+
+def test_an_exchanged_image_is_of_the_same_region_of_another_case(store: CaseStore):
+    samples = [*store[0].regions, *store[1].regions]
+    wanted = torch.arange(len(samples)) % 2 == 0
+    for index, shown in enumerate(exchanged(samples, wanted).tolist()):
+        alike = [i for i, sample in enumerate(samples) if sample.region == samples[index].region]
+        assert samples[shown].region == samples[index].region
+        assert (shown != index) == (bool(wanted[index]) and len(alike) > 1)
+
+
+def test_the_text_of_an_exchanged_region_is_learned_from_the_other_image_and_its_own_cues(
+    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+):
+    common = {sample.region for sample in store[0].regions} & {sample.region for sample in store[1].regions}
+    cases = [
+        dataclasses.replace(case, regions=tuple(s for s in case.regions if s.region in common))
+        for case in (store[0], store[1])
+    ]
+    monkeypatch.setattr(objectives, "TRUE_CUES", 1.0)
+    with torch.no_grad():
+        kept = [kept_vision(model, case) for case in cases]
+        own = text_losses(model, cases, kept)["text"]
+        monkeypatch.setattr(objectives, "EXCHANGED", 1.0)
+        exchanged_loss = text_losses(model, cases, kept)["text"]
+        monkeypatch.setattr(objectives, "EXCHANGED", 0.0)
+        first, second = (
+            dataclasses.replace(
+                case,
+                regions=tuple(
+                    dataclasses.replace(mine, mask=theirs.mask)
+                    for mine, theirs in zip(case.regions, other.regions, strict=True)
+                ),
+            )
+            for case, other in (cases, cases[::-1])
+        )
+        swapped = [dataclasses.replace(b, image=a.image) for a, b in (kept, kept[::-1])]
+        expected = text_losses(model, [first, second], swapped)["text"]
+    assert_close(exchanged_loss, expected)
+    assert not torch.allclose(exchanged_loss, own)
 
 
 def test_frozen_vision_is_computed_once_a_case(

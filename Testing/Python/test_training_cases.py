@@ -17,8 +17,9 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, make_phantom, write_dataset
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.beginning import full_config
-from reg2rg.training.config import FolderData, ModelSource, PhantomData
+from reg2rg.training.config import FolderData, ModelSource, PhantomData, read_config
 from reg2rg.training.radgenome import RadGenomeSource, read_texts, split_by_patient
+from reg2rg.training.run import train
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.sources import PhantomSource
 from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
@@ -62,6 +63,18 @@ def test_a_folder_gives_the_cases_that_were_written_into_it(folder: Path, smoke_
         cells = {label for s in case.regions for label in np.unique(s.cells) if label}
         planted = {1 + smoke_config.findings.labels.index(finding.label) for finding in phantom.findings}
         assert cells <= planted and len(cells) >= 0.6 * len(planted), "on so coarse a grid findings cover others"
+
+
+def test_windows_around_findings_need_a_finding_mask_and_the_run_s_folder_stays_free(
+    folder: Path, repository: Path, tmp_path: Path
+):
+    assert RadGenomeSource.of(data(folder)).finding_masks
+    shutil.rmtree(folder / "train_finding_mask")
+    smoke = read_config(repository / "Resources/Training/smoke.yaml")
+    stages = tuple(dataclasses.replace(stage, window=(16, 16, 16)) for stage in smoke.stages if stage.kind == "vision")
+    with pytest.raises(InputError, match="no training case has a finding mask"):
+        train(dataclasses.replace(smoke, data=data(folder), stages=stages), tmp_path / "run", "cpu", print)
+    assert not (tmp_path / "run").exists(), "the corrected config may have it"
 
 
 def test_rows_of_one_region_are_joined_and_repeated_ones_told_once(folder: Path):

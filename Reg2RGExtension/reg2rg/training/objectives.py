@@ -34,6 +34,9 @@ DENSE_SCALE = 1 / 1000
 
 TRUE_CUES, PREDICTED_CUES = 0.35, 0.35
 """Share of regions whose cues are what the text says, and what the head says; the others' are silent."""
+EXCHANGED = 0.15
+"""Share of regions, of those with true cues, whose image is that of another case: so a cue is followed where it and the
+image disagree, as they do when a user corrects the head."""
 
 Losses = dict[str, Tensor]
 
@@ -139,13 +142,16 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], kept: Sequence[Kep
     regions = _latents(model, [tokens for case in kept for tokens in case.tokens], sizes)
     images = _latents(model, [case.image for case in kept], [model.config.preprocessing.image_size] * len(kept))
     masks = _stacked(samples, "mask", model.device).float() / 255
-    parts = [encoder.fc(torch.stack(regions)), encoder.encode_masks(masks)]
+    features = torch.cat([encoder.fc(torch.stack(regions)), encoder.encode_masks(masks)], dim=1)
     if encoder.cues is not None:
-        parts.append(_mixed_cues(model, samples, Cues.joined([case.cues for case in kept]).to(model.device)))
-    prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), torch.cat(parts, dim=1))
+        draw = torch.rand(len(samples), device=model.device)
+        shown = exchanged(samples, draw < EXCHANGED)
+        seen = Cues.joined([case.cues for case in kept]).to(model.device).rows(shown)
+        features = torch.cat([features[shown], _mixed_cues(model, samples, seen, draw)], dim=1)
+    prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), features)
     texts = collate_texts([packed_text(model, sections) for sections, _ in prompts]).to(model.device)
-    features = [features for _, features in prompts]
-    return {"text": model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss}
+    prompted = [features for _, features in prompts]
+    return {"text": model(texts.ids, prompted, texts.attention_mask, texts.labels, texts.positions).loss}
 
 
 def by_shape(samples: Sequence[RegionSample]) -> Iterator[list[int]]:
@@ -178,10 +184,26 @@ def true_cues(samples: Sequence[RegionSample], seen: Cues) -> Cues:
     )
 
 
-def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues) -> Tensor:
+def exchanged(samples: Sequence[RegionSample], wanted: Tensor) -> Tensor:
+    """Whose image stands for that of each region: where it is wanted (B,) the next case's, its own else.
+
+    Of another case, but of the same region; its own, too, where no other case of the batch has that region.
+    """
+    places: dict[int, list[int]] = {}
+    for index, sample in enumerate(samples):
+        places.setdefault(sample.region, []).append(index)
+    shown = torch.arange(len(samples), device=wanted.device)
+    for alike in places.values():
+        for index, following in zip(alike, [*alike[1:], alike[0]], strict=True):
+            if wanted[index]:
+                shown[index] = following
+    return shown
+
+
+def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues, draw: Tensor) -> Tensor:
     """Cue tokens of which some tell the truth, some what the head saw, some nothing, so that none of it is needed."""
     encoder = model.embedding_layer.cues
-    draw = torch.rand(len(samples), 1, 1, device=model.device)
+    draw = draw[:, None, None]
     true, predicted = encoder(true_cues(samples, seen)), encoder(seen)
     told = torch.where(draw < TRUE_CUES, true, predicted)
     return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))

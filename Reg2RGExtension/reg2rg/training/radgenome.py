@@ -61,6 +61,10 @@ class RadGenomeSource:
         training, validation = split_by_patient(usable, data.validation_cases)
         return cls(data, usable, _read_bits(data), training[: data.cases], validation, (*notes, *left_out))
 
+    @property
+    def finding_masks(self) -> bool:
+        return not self.bits.keys().isdisjoint(self.training)
+
     def fingerprint(self) -> str:
         """Of the texts and of where the folder is."""
         digest = hashlib.sha256(_reports(self.data).read_bytes())

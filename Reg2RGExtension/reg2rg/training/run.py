@@ -38,7 +38,7 @@ from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import WEIGHTS, StageTrainer, Tell, load_trained, save_trained
 
-HISTORY = "history.json"
+CONFIG, HISTORY = "config.json", "history.json"
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, None: None}
 
 
@@ -54,14 +54,19 @@ def train(config: TrainingConfig, folder: Path, device: str, tell: Tell) -> Path
         Reg2RGError: a package is missing, or the loss is no longer finite.
     """
     _check_packages()
-    _claim(folder, config)
+    _check_folder(folder, config)
     if (folder / "model" / "config.json").is_file():
         tell("This training has ended already.")
         return folder / "model"
     if config.threads:
         torch.set_num_threads(config.threads)
-    source = open_source(config.data)
-    full = full_config(config.model, config.name)
+    source, full = open_source(config.data), full_config(config.model, config.name)
+    if any(stage.window for stage in config.stages) and not source.finding_masks:
+        raise InputError(
+            "A stage has a window around findings, but no training case has a finding mask; expected some in "
+            "<split>_finding_mask (docs/training.md), or stages without window."
+        )
+    _write(folder / CONFIG, _described(config))
     store = CaseStore(source, full, config.cache or folder / "cache")
     _check_room(store, full, folder)
     tell(f"{len(store.training)} training and {len(store.validation)} validation cases, prepared in {store.folder}")
@@ -131,16 +136,18 @@ def make_tokenizer(store: CaseStore, config: TrainingConfig) -> Any:
     return train_tokenizer(texts, config.model.vocabulary)
 
 
-def _claim(folder: Path, config: TrainingConfig) -> None:
-    """Make the folder this config's; InputError if it is another's."""
-    stored, described = folder / "config.json", config.to_dict()
+def _check_folder(folder: Path, config: TrainingConfig) -> None:
+    """InputError if the folder is another config's or holds something else."""
+    stored = folder / CONFIG
     if stored.is_file():
-        if json.loads(stored.read_text()) != described:
+        if stored.read_text() != _described(config):
             raise InputError(f"{folder} holds a training of another config; give this one a folder of its own.")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is not empty and holds no training; give this one a folder of its own.")
-    else:
-        _write(stored, json.dumps(described, indent=2) + "\n")
+
+
+def _described(config: TrainingConfig) -> str:
+    return json.dumps(config.to_dict(), indent=2) + "\n"
 
 
 def _check_room(store: CaseStore, config: ModelConfig, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, make_phantom
@@ -21,11 +21,15 @@ class CaseSource(Protocol):
     Attributes:
         training, validation: names of the cases; none is in both.
         notes: what was left out, and why, in words.
+        finding_masks: whether any training case knows where its findings lie.
     """
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def finding_masks(self) -> bool: ...
 
     def fingerprint(self) -> str:
         """Changes when what the names stand for does."""
@@ -43,6 +47,7 @@ class PhantomSource:
     training: tuple[str, ...]
     validation: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    finding_masks: ClassVar[bool] = True
 
     @classmethod
     def of(cls, data: PhantomData) -> PhantomSource:
