@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import datetime
 import functools
-import gc
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from reg2rg import resident
 from reg2rg.devices import choose_device
-from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import (
-    Event,
-    FindingsLocated,
-    Notice,
-    Progress,
-    RegionsFound,
-    ReportDone,
-    SectionText,
-    SectionWritten,
-    Stage,
-)
+from reg2rg.errors import InputError
+from reg2rg.events import FindingsLocated, Notice, RegionsFound, ReportDone, Stage
 from reg2rg.exports.folder import FINDINGS_FILE, SEGMENTATION_FILE, write_report_folder
 from reg2rg.exports.segmentation import write_findings, write_segmentation
 from reg2rg.information import versions
+from reg2rg.journey import Asked, Journey, OnEvent, SectionEvents
 from reg2rg.models import find_model
 from reg2rg.regions import in_reading_order
 from reg2rg.report import (
@@ -42,7 +30,6 @@ from reg2rg.report import (
     Seen,
     build_report,
     build_section,
-    plain,
 )
 from reg2rg.request import ReportRequest, SegmentRequest
 from reg2rg.scratch import private_temporary_folder, staged
@@ -56,12 +43,6 @@ if TYPE_CHECKING:  # torch and transformers come only once a volume has been rea
     from reg2rg.models.placement import Placement
     from reg2rg.preprocessing import ModelInputs
 
-SECONDS_BETWEEN_TEXTS = 0.1
-"""A section's growing text is told at most this often: an event per token and region would flood a front end."""
-
-OnEvent = Callable[[Event], None]
-Asked = Callable[[], bool]
-
 
 def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
     """Read a volume, find its regions, write its report.
@@ -69,7 +50,7 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
     Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()``
     says yes; other errors come as they are (reg2rg.failures puts them into words).
     """
-    journey = _Journey(on_event, cancelled)
+    journey = Journey(on_event, cancelled)
     model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
         volume = _read(request, journey)
@@ -113,48 +94,20 @@ def segment(request: SegmentRequest, on_event: OnEvent, cancelled: Asked = lambd
     """Read a volume and write its regions into the file ``request.output``; errors as in ``run``."""
     if not request.output.name.endswith(".seg.nrrd"):
         raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
-    journey = _Journey(on_event, cancelled)
+    journey = Journey(on_event, cancelled)
     with private_temporary_folder(), staged(request.output.parent) as folder:
         volume = _read(request, journey)
         device = choose_device(request.device)
         _find_regions(request, device, volume, folder / request.output.name, journey)
 
 
-class _Journey:
-    """What every stage has at hand: the listener, the question whether to go on, and the clock."""
-
-    def __init__(self, on_event: OnEvent, cancelled: Asked) -> None:
-        self.tell = on_event
-        self.cancelled = cancelled
-        self.started = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def stage(self, stage: Stage, message: str) -> Iterator[Callable[[float, str], None]]:
-        """A stage from 0 to 1; yields what to call in between, which is also where a run can be cancelled."""
-        started = time.monotonic()
-        last = message
-
-        def progress(fraction: float, message: str) -> None:
-            nonlocal last
-            last = message
-            if self.cancelled():
-                raise Cancelled("Cancelled; nothing was written.")
-            self.tell(Progress(stage, fraction, message))
-
-        progress(0.0, message)
-        yield progress
-        progress(1.0, last)
-        self.seconds[stage.value] = round(time.monotonic() - started, 2)
-
-
-def _read(request: SegmentRequest, journey: _Journey) -> sitk.Image:
+def _read(request: SegmentRequest, journey: Journey) -> sitk.Image:
     with journey.stage(Stage.READ, "Reading the volume"):
         return read_volume(request.volume, request.series)
 
 
 def _find_regions(
-    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, journey: _Journey
+    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, journey: Journey
 ) -> tuple[RegionMasks, str]:
     """The masks, and why they were made the way they were; also written into ``file``."""
     with journey.stage(Stage.SEGMENT, "Finding the regions") as progress:
@@ -176,7 +129,7 @@ def _find_regions(
 
 
 def _prepare(
-    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: _Journey
+    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: Journey
 ) -> ModelInputs:
     """Tensors of the regions that the prompts hold: those asked for, or all where a prompt holds them all."""
     with journey.stage(Stage.PREPARE, "Preparing the regions for the model"):
@@ -185,13 +138,15 @@ def _prepare(
         return prepare(volume, masks, config.preprocessing, (config.regions_per_prompt == 1 and only) or None)
 
 
-def _place(request: ReportRequest, model_folder: Path, journey: _Journey) -> tuple[ModelConfig, Placement]:
+def _place(request: ReportRequest, model_folder: Path, journey: Journey) -> tuple[ModelConfig, Placement]:
     """The model's config, and where and how it will run; what cannot be is refused before the regions take minutes."""
     from reg2rg.models.checkpoints import model_hash, read_config
 
     config, sha256 = read_config(model_folder), model_hash(model_folder)
     parallel = _is_parallel(request, config)
-    placement = _placed(model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel)
+    placement = resident.placed(
+        model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel
+    )
     if placement.notice:
         journey.tell(Notice(placement.notice))
     if parallel and not config.parallel and config.regions_per_prompt > 1:
@@ -214,53 +169,17 @@ def _decoding(request: ReportRequest, config: ModelConfig) -> str:
     return f"{way}; {'drawn by chance (top-k)' if request.sample else 'greedy'}"
 
 
-@functools.lru_cache(maxsize=1)
-def _placed(
-    model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int, parallel: bool
-) -> Placement:
-    """Kept as long as the model is: its own memory would speak against it the next time. Made for all ten regions."""
-    from reg2rg.models.checkpoints import read_config
-    from reg2rg.models.placement import choices, place
-
-    _loaded.cache_clear()
-    gc.collect()  # the layers of LoRA hold each other
-    config = read_config(model_folder)
-    return place(config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
-
-
-def _load(model_folder: Path, placement: Placement, journey: _Journey) -> tuple[Writer, str]:
+def _load(model_folder: Path, placement: Placement, journey: Journey) -> tuple[Writer, str]:
     """The model, ready to write, and the hash of its weights."""
     with journey.stage(Stage.LOAD, "Loading the model"):
         from reg2rg.models.checkpoints import model_hash
 
         sha256 = model_hash(model_folder)
-        return _loaded(model_folder, placement.device, placement.precision, sha256), sha256
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(model_folder: Path, device: str, precision: str, sha256: str) -> Writer:
-    """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
-    from reg2rg.generation import Writer
-    from reg2rg.models.checkpoints import load_model
-    from reg2rg.models.folding import fold
-
-    return Writer(fold(load_model(model_folder, device, precision)))
-
-
-def free_memory() -> None:
-    """Forget the model that is kept for the next run, and give its memory back."""
-    _loaded.cache_clear()
-    _placed.cache_clear()
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)  # what has been freed inside the C library's heap goes back to the system, too
+        return resident.loaded(model_folder, placement.device, placement.precision, sha256), sha256
 
 
 def _look(
-    request: ReportRequest, writer: Writer, inputs: ModelInputs, masks: RegionMasks, file: Path, journey: _Journey
+    request: ReportRequest, writer: Writer, inputs: ModelInputs, masks: RegionMasks, file: Path, journey: Journey
 ) -> Seen:
     """What the finding head sees and where; outlines are written into ``file``, if there are any.
 
@@ -285,13 +204,13 @@ def _write(
     writer: Writer,
     inputs: ModelInputs,
     build: Callable[[WrittenSection], Section],
-    journey: _Journey,
+    journey: Journey,
     progress: Callable[[float, str], None],
 ) -> list[WrittenSection]:
     from reg2rg.generation import Sampling
 
     only = [name for name in request.only if name in inputs.textures]
-    secretary = _Secretary(len(only or inputs.textures), build, journey.tell, progress)
+    events = SectionEvents(len(only or inputs.textures), build, journey.tell, progress)
     written = writer.write(
         inputs,
         only=only,
@@ -300,44 +219,9 @@ def _write(
         max_new_tokens=request.max_new_tokens,
         said=request.said,
         cues=request.cues,
-        on_text=secretary.on_text,
+        on_text=events.on_text,
         cancelled=journey.cancelled,
     )
     for section in written:
-        secretary.finished(section)
+        events.finished(section)
     return written
-
-
-class _Secretary:
-    """Turns growing texts into events: SectionText now and then, SectionWritten once per region."""
-
-    def __init__(
-        self,
-        expected: int,
-        build: Callable[[WrittenSection], Section],
-        tell: OnEvent,
-        progress: Callable[[float, str], None],
-    ) -> None:
-        self._expected = expected
-        self._build = build
-        self._tell = tell
-        self._progress = progress
-        self._told: dict[str, float] = {}  # region -> when
-        self._finished: set[str] = set()
-
-    def on_text(self, written: WrittenSection) -> None:
-        now = time.monotonic()
-        if written.complete:
-            self.finished(written)
-        elif written.text and now - self._told.get(written.region, 0.0) >= SECONDS_BETWEEN_TEXTS:
-            self._told[written.region] = now
-            self._tell(SectionText(written.region, written.recognised, written.text))
-
-    def finished(self, written: WrittenSection) -> None:
-        """Tell of a finished section, unless that was done."""
-        if written.region in self._finished:
-            return
-        self._finished.add(written.region)
-        self._tell(SectionWritten(plain(self._build(written))))
-        done = len(self._finished)
-        self._progress(done / self._expected, f"{done} of {self._expected} sections")

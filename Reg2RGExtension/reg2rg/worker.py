@@ -139,7 +139,7 @@ class Worker:
 
     def _rest(self) -> None:
         # A run that begins just now loads its model again, or holds it already; both do no harm.
-        from reg2rg.pipeline import free_memory
+        from reg2rg.resident import free_memory
 
         free_memory()
         log.info("the model's memory was given back after %.0f s without a run", IDLE_SECONDS)

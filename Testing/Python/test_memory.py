@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg import devices, pipeline
+from reg2rg import devices, pipeline, resident
 from reg2rg.devices import free_memory
 from reg2rg.errors import InputError
 from reg2rg.events import Notice
@@ -113,11 +113,11 @@ def test_on_the_cpu_exact_weights_come_first_and_a_named_precision_stands_alone(
 @pytest.fixture
 def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
     volume, regions = phantom_files
-    pipeline._placed.cache_clear()
+    resident.placed.cache_clear()
     yield lambda **fields: ReportRequest(
         volume, tmp_path / "out", regions_file=regions, model=str(tiny_model_folder), max_new_tokens=4, **fields
     )
-    pipeline._placed.cache_clear()
+    resident.placed.cache_clear()
 
 
 def test_a_run_tells_of_a_fallback_and_refuses_what_does_not_fit_before_the_regions(request_of, monkeypatch):
@@ -147,9 +147,9 @@ def limited(read_text, free: float):
 
 def test_memory_is_asked_for_only_once_while_the_model_is_kept(request_of):
     pipeline.run(request_of(), lambda event: None)
-    hits = pipeline._placed.cache_info().hits
+    hits = resident.placed.cache_info().hits
     pipeline.run(request_of(only=("lung",)), lambda event: None)
-    assert pipeline._placed.cache_info().hits == hits + 1
+    assert resident.placed.cache_info().hits == hits + 1
 
 
 def test_free_memory_of_the_cpu_is_some_of_what_there_is():
