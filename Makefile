@@ -60,7 +60,7 @@ train: $(VENV)/.train
 	$(BIN)/reg2rg train Resources/Training/phantom.yaml -o out/phantom
 
 ablations: $(VENV)/.test
-	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/phantom.yaml -o out/ablations
+	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations
 
 model-card: $(VENV)/.test
 	$(BIN)/python -m reg2rg.evaluation.phantoms $(BENCH_SIZE) $(if $(CT),--ct $(CT)) $(if $(WRITE),--write)

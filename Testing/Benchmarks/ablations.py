@@ -1,6 +1,6 @@
 """What cues, the dense loss and the finding head are worth: four models of one config, trained alike, side by side.
 
-    python Testing/Benchmarks/ablations.py Resources/Training/phantom.yaml -o out/ablations [--steps N] [--cases N]
+    python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations [--steps N] [--cases N]
 
 All four see the same cases for as many steps. Without the dense loss nothing is known of where findings lie: its
 windows become whole regions, which is more to see in a step, not less. Without a finding head there is nothing that
