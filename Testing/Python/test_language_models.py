@@ -200,7 +200,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     model = load_model(smollm2_model_folder)
     lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    learner = Learner(model, Stage("text", steps=8), lesson, None)
+    learner = Learner(model, Stage("text", steps=8, losses=("text",)), lesson, None)
     torch.manual_seed(0)  # of the order of regions
     optimiser = torch.optim.AdamW(learner.trained().values(), lr=1.5e-3)
     losses = []
