@@ -200,17 +200,17 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     model = load_model(smollm2_model_folder)
     lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    learner = Learner(model, Stage("text", steps=8, losses=("text",)), lesson, None)
+    learner = Learner(model, Stage("text", steps=14), lesson, None)
     torch.manual_seed(0)  # of the order of regions
     optimiser = torch.optim.AdamW(learner.trained().values(), lr=1.5e-3)
     losses = []
-    for _ in range(8):
+    for _ in range(14):
         learner.train()
         loss = sum(learner(torch.tensor([0])).values())
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-        optimiser.zero_grad(set_to_none=len(losses) < 8)
+        optimiser.zero_grad(set_to_none=len(losses) < 14)
     assert losses[-1] < 0.5 * losses[0]
     graded = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert graded and all("lora_" in name or name.startswith("embedding_layer.") for name in graded)
@@ -221,7 +221,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = Writer(again).write(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
-    assert all(section.recognised for section in sections), "eight steps teach it the form of the answer"
+    assert all(section.recognised for section in sections), "so few steps teach it the form of the answer"
 
 
 class TwoRegions(CaseStore):

@@ -48,14 +48,9 @@ def training(repository: Path) -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def config(smoke_config: ModelConfig) -> ModelConfig:
-    return smoke_config
-
-
-@pytest.fixture(scope="module")
-def store(config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseStore:
+def store(smoke_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseStore:
     """Two training cases and a validation case."""
-    return CaseStore(PhantomSource.of(PhantomData("phantoms", 2, 1)), config, tmp_path_factory.mktemp("cases"))
+    return CaseStore(PhantomSource.of(PhantomData("phantoms", 2, 1)), smoke_config, tmp_path_factory.mktemp("cases"))
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +59,8 @@ def tokenizer(store: CaseStore, training: TrainingConfig):
 
 
 @pytest.fixture
-def model(config: ModelConfig, tokenizer) -> Reg2RG:
-    return fresh_model(config, ModelSource(architecture={}), tokenizer, seed=0).eval()
+def model(smoke_config: ModelConfig, tokenizer) -> Reg2RG:
+    return fresh_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=0).eval()
 
 
 def with_lora(config: ModelConfig) -> ModelConfig:
@@ -115,9 +110,9 @@ def test_the_published_recipe_trains_what_the_published_one_trained():
     ],
 )
 def test_a_step_changes_what_its_stage_trains_and_nothing_else(
-    stage: Stage, expected: set[str], config: ModelConfig, tokenizer, store: CaseStore, tmp_path: Path
+    stage: Stage, expected: set[str], smoke_config: ModelConfig, tokenizer, store: CaseStore, tmp_path: Path
 ):
-    model = fresh_model(with_lora(config), ModelSource(architecture={}), tokenizer, seed=0)
+    model = fresh_model(with_lora(smoke_config), ModelSource(architecture={}), tokenizer, seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     kept = KeptStore(model, store, tmp_path) if stage.kind == "text" and stage.frozen else None
     learner = Learner(model, stage, store, kept)
@@ -131,6 +126,13 @@ def test_a_language_model_without_lora_is_trained_whole(model: Reg2RG):
     trained = trained_parameters(model, TEXT)
     language = {name for name, _ in model.named_parameters() if name.startswith("lang_model.")}
     assert language <= set(trained)
+
+
+def test_text_adds_the_losses_of_vision_only_where_it_teaches_vision(model: Reg2RG, store: CaseStore):
+    case = torch.tensor([0])
+    assert set(Learner(model, TEXT, store, None)(case)) == {"text"}
+    thawed = Learner(model, dataclasses.replace(TEXT, frozen=False), store, None)
+    assert set(thawed(case)) == {"text", "labels", "sides", "levels", "sizes", "map"}
 
 
 def test_only_the_losses_that_a_stage_names_count(model: Reg2RG, store: CaseStore):
@@ -239,17 +241,17 @@ def test_dropout_is_off_in_frozen_vision_alone(model: Reg2RG, store: CaseStore):
 
 
 @pytest.mark.parametrize("cases", [1, 2])
-def test_without_a_finding_head_vision_is_taught_by_the_text(cases: int, config: ModelConfig, tokenizer, store):
-    model = fresh_model(config, ModelSource(architecture={}, findings=False), tokenizer, seed=0)
+def test_without_a_finding_head_vision_is_taught_by_the_text(cases: int, smoke_config: ModelConfig, tokenizer, store):
+    model = fresh_model(smoke_config, ModelSource(architecture={}, findings=False), tokenizer, seed=0)
     learner = Learner(model, dataclasses.replace(TEXT, frozen=False), store, None)
     losses = [step(learner, list(range(cases))) for _ in range(6)]
     assert losses[-1] < losses[0] and model.embedding_layer.finding_head is None
 
 
-def test_the_authors_files_are_taken_over(model: Reg2RG, config: ModelConfig, tokenizer, tmp_path: Path):
+def test_the_authors_files_are_taken_over(model: Reg2RG, smoke_config: ModelConfig, tokenizer, tmp_path: Path):
     encoder = model.embedding_layer
     torch.save(encoder.vision_encoder.state_dict(), tmp_path / "RadFM_vit3d.pth")
-    fresh = fresh_model(config, ModelSource(architecture={}), tokenizer, seed=1)
+    fresh = fresh_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=1)
     name = "transformer.layers.0.0.fn.to_qkv.weight"
     ours, theirs = (m.embedding_layer.vision_encoder.get_parameter(name) for m in (fresh, model))
     assert not torch.equal(ours, theirs)
@@ -260,10 +262,10 @@ def test_the_authors_files_are_taken_over(model: Reg2RG, config: ModelConfig, to
         take_weights(fresh, [tmp_path / "other.pth"])
 
 
-def test_a_switched_off_part_leaves_the_same_model_otherwise(config: ModelConfig, tokenizer):
-    without = switched(config, ModelSource(architecture={}, cues=0))
-    assert dataclasses.replace(without.findings, cues=2) == config.findings
-    model = fresh_model(config, ModelSource(architecture={}, dense=False, cues=0), tokenizer, seed=0)
+def test_a_switched_off_part_leaves_the_same_model_otherwise(smoke_config: ModelConfig, tokenizer):
+    without = switched(smoke_config, ModelSource(architecture={}, cues=0))
+    assert dataclasses.replace(without.findings, cues=2) == smoke_config.findings
+    model = fresh_model(smoke_config, ModelSource(architecture={}, dense=False, cues=0), tokenizer, seed=0)
     assert model.embedding_layer.cues is None and model.embedding_layer.finding_head.map is None
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from reg2rg.errors import InputError
 from reg2rg.findings import ALL_LABELS
+from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.beginning import full_config, switched
 from reg2rg.training.config import FolderData, ModelSource, read_config
 
@@ -40,11 +41,11 @@ def read(values: Any, folder: Path):
     return read_config(file)
 
 
-@pytest.mark.parametrize("name", ["phantom", "published", "smoke"])
-def test_the_configs_that_come_along_are_right(repository: Path, name: str):
+@pytest.mark.parametrize("name", ["ablation", "phantom", "smoke"])
+def test_the_configs_that_come_along_make_a_model_that_tells_all_findings(repository: Path, name: str):
     config = read_config(repository / "Resources" / "Training" / f"{name}.yaml")
-    if config.model.architecture:
-        assert full_config(config.model, config.name).findings.labels == ALL_LABELS
+    model = Reg2RG(full_config(config.model, config.name))
+    assert model.embedding_layer.finding_head.config.labels == ALL_LABELS
 
 
 def test_the_published_recipe_is_the_published_one(repository: Path):

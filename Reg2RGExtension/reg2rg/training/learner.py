@@ -73,7 +73,8 @@ class Learner(nn.Module):
             return text_losses(self.model, *self._shuffled(cases, kept))
         kept = [kept_vision(self.model, case) for case in cases]
         losses = text_losses(self.model, *self._shuffled(cases, kept))
-        return losses | (self._vision_losses(cases) if self.model.embedding_layer.finding_head else {})
+        teaches_vision = self.model.embedding_layer.finding_head and not self._stage.frozen
+        return losses | (self._vision_losses(cases) if teaches_vision else {})
 
     def _vision_losses(self, cases: Sequence[TrainingCase]) -> dict[str, Tensor]:
         """Over some of the regions, or windows of them, while training, over all of them else."""
