@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -260,7 +261,15 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     finished = reg2rg("demo", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "reg2rg-demo\n"
-    assert (tmp_path / "reg2rg-demo" / "preview.png").is_file()
+    folder = tmp_path / "reg2rg-demo"
+    assert (folder / "preview.png").is_file()
+    sections = json.loads((folder / "report.json").read_text())["sections"]
+    told = [s["findings"][index] for s in sections for sentence in s["sentences"] for index in sentence["findings"]]
+    located = [finding for finding in told if finding["segment"] and finding["location"]["focal"]]
+    assert located and all(finding["probability"] > 0.5 for finding in located), "a sentence leads to a spot"
+    segments = sitk.ReadImage(str(folder / "findings.seg.nrrd"))
+    ids = {segments.GetMetaData(key) for key in segments.GetMetaDataKeys() if key.endswith("_ID")}
+    assert {finding["segment"] for finding in located} <= ids
 
 
 def test_models_tells_what_is_installed_and_that_it_is_whole() -> None:

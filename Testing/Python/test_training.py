@@ -5,23 +5,34 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 from torch.testing import assert_close
 
 from reg2rg.errors import InputError
+from reg2rg.findings import ALL_LABELS
 from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.familiarity import UNKNOWN
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import kept as kept_module
+from reg2rg.training import learner as learner_module
 from reg2rg.training import objectives
 from reg2rg.training.beginning import fresh_model, switched, take_weights
 from reg2rg.training.calibration import calibrate, fit_temperature
 from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
 from reg2rg.training.kept import KeptStore
 from reg2rg.training.learner import Learner, shuffled, trained_parameters
-from reg2rg.training.objectives import exchanged, kept_vision, text_losses
+from reg2rg.training.objectives import (
+    PREDICTED_CUES,
+    TRUE_CUES,
+    exchanged,
+    kept_vision,
+    mixed_cues,
+    text_losses,
+    true_cues,
+)
 from reg2rg.training.run import make_tokenizer
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.sources import PhantomSource
@@ -166,6 +177,58 @@ def test_regions_are_shuffled_with_all_that_belongs_to_them(model: Reg2RG, store
         assert torch.equal(seen.cues.probability[place], kept.cues.probability[index])
 
 
+def test_regions_come_in_another_order_in_each_step_of_training_and_in_their_own_else(
+    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+):
+    orders: list[list[int]] = []
+
+    def watched(model: Reg2RG, cases: list[TrainingCase], kept: list):
+        orders.append([sample.region for sample in cases[0].regions])
+        return text_losses(model, cases, kept)
+
+    monkeypatch.setattr(learner_module, "text_losses", watched)
+    learner = Learner(model, TEXT, store, None).train()
+    with torch.no_grad():
+        for _ in range(2):
+            learner(torch.tensor([0]))
+        learner.eval()(torch.tensor([0]))
+    first, second, own = orders
+    assert own == [sample.region for sample in store[0].regions] and len({*map(tuple, orders)}) == 3
+
+
+def test_true_cues_say_what_the_text_says(model: Reg2RG, store: CaseStore):
+    samples = store[0].regions
+    with torch.no_grad():
+        seen = kept_vision(model, store[0]).cues
+    cues = true_cues(samples, seen)
+    there = torch.from_numpy(np.stack([sample.labels for sample in samples])) == 1
+    assert there.any() and torch.equal(cues.probability == 1, there) and not cues.probability[~there].any()
+    for name, told in (("side", "sides"), ("level", "levels"), ("size_mm", "sizes")):
+        expected = torch.from_numpy(np.stack([getattr(sample, told) for sample in samples]))
+        known = there & ((expected > 0) if expected.dtype.is_floating_point else (expected >= 0))
+        assert known.any() and torch.equal(getattr(cues, name)[known], expected[known])
+    assert cues.weight[there].min() > cues.weight[~there].max(), "what is there is told before what is not"
+
+
+def test_cues_of_a_text_are_true_or_predicted_or_silent(
+    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+):
+    case, encoder = store[0], model.embedding_layer.cues
+    with torch.no_grad():
+        kept = kept_vision(model, case)
+        seen, samples = kept.cues.rows(slice(3)), case.regions[:3]
+        mixed = mixed_cues(model, samples, seen, torch.tensor([0.1, TRUE_CUES + 0.1, TRUE_CUES + PREDICTED_CUES + 0.1]))
+        assert_close(mixed[0], encoder(true_cues(samples, seen))[0])
+        assert_close(mixed[1], encoder(seen)[1])
+        assert_close(mixed[2], encoder.silent(1)[0])
+        told = {}
+        for shares in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
+            for name, share in zip(("TRUE_CUES", "PREDICTED_CUES"), shares, strict=True):
+                monkeypatch.setattr(objectives, name, share)
+            told[float(text_losses(model, [case], [kept])["text"])] = shares
+    assert len(told) == 3, "the text is learned with them"
+
+
 def test_an_exchanged_image_is_of_the_same_region_of_another_case(store: CaseStore):
     samples = [*store[0].regions, *store[1].regions]
     wanted = torch.arange(len(samples)) % 2 == 0
@@ -284,6 +347,15 @@ def test_calibration_changes_probabilities_not_logits_and_knows_training_cases(m
     calibrate(model, store)
     assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
     assert float(model.embedding_layer.familiarity.usual.nan_to_num().max()) < UNKNOWN
+
+
+def test_the_head_tells_no_size_that_no_text_told_it(model: Reg2RG, store: CaseStore):
+    assert "Emphysema" in model.config.findings.sized
+    calibrate(model, store)
+    sizes = torch.tensor(np.stack([sample.sizes for number in range(3) for sample in store[number].regions]))
+    told = [label for label, each in zip(ALL_LABELS, (~sizes.isnan()).any(0), strict=True) if each]
+    assert told and list(model.embedding_layer.finding_head.config.sized) == told
+    assert model.config.findings.sized == tuple(told) and "Emphysema" not in told
 
 
 def learned_texts(model: Reg2RG, sections) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from reg2rg.errors import InputError
+from reg2rg.findings import ALL_LABELS
+from reg2rg.models.checkpoints import load_model
 from reg2rg.models.config import ModelConfig
+from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.phantom import PhantomConfig, make_phantom, write_dataset
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.beginning import full_config
-from reg2rg.training.config import FolderData, ModelSource, PhantomData, read_config
+from reg2rg.training.config import FolderData, ModelSource, PhantomData, Stage, read_config
 from reg2rg.training.radgenome import RadGenomeSource, read_texts, split_by_patient
 from reg2rg.training.run import train
-from reg2rg.training.samples import TrainingCase
+from reg2rg.training.samples import TrainingCase, targets_of_text
 from reg2rg.training.sources import PhantomSource
 from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 
@@ -63,6 +68,53 @@ def test_a_folder_gives_the_cases_that_were_written_into_it(folder: Path, smoke_
         cells = {label for s in case.regions for label in np.unique(s.cells) if label}
         planted = {1 + smoke_config.findings.labels.index(finding.label) for finding in phantom.findings}
         assert cells <= planted and len(cells) >= 0.6 * len(planted), "on so coarse a grid findings cover others"
+
+
+def test_targets_are_what_the_text_asserts(smoke_config: ModelConfig):
+    text = "An 8 mm nodule in the left lung. A 14 mm nodule in the right upper lobe. Emphysema is possible. No opacity."
+    labels, sides, levels, sizes = targets_of_text(text, "lung", smoke_config.findings)
+    nodule, emphysema, opacity = (ALL_LABELS.index(label) for label in ("Lung nodule", "Emphysema", "Lung opacity"))
+    assert (labels[nodule], labels[opacity], labels.sum(where=~np.isnan(labels))) == (1, 0, 1)
+    assert np.isnan(labels[emphysema]), "what is left open is neither"
+    assert (SIDES[sides[nodule]], LEVELS[levels[nodule]], sizes[nodule]) == ("right", "upper", 14), "the largest counts"
+    others = np.arange(len(labels)) != nodule
+    assert (sides[others] == -1).all() and (levels[others] == -1).all() and np.isnan(sizes[others]).all()
+
+
+def test_a_folder_without_finding_masks_trains_a_head_from_its_texts_and_a_second_run_goes_on_from_it(
+    folder: Path, repository: Path, tmp_path: Path
+):
+    shutil.rmtree(folder / "train_finding_mask")
+    smoke = read_config(repository / "Resources/Training/smoke.yaml")
+    vision = Stage("vision", epochs=2, batch=1, accumulate=2, rate=1e-3, log_every=1)
+    text = Stage("text", epochs=1, batch=1, accumulate=2, rate=1e-2, warmup=0, log_every=1, gradient_checkpointing=True)
+    config = dataclasses.replace(
+        smoke, data=data(folder, validation_cases=1), stages=(vision, text), workers=0, cache=tmp_path / "cases"
+    )
+    model = train(config, tmp_path / "run", "cpu", print)
+    seen, told = (json.loads((tmp_path / "run" / s / "history.json").read_text()) for s in ("1-vision", "2-text"))
+    assert {name for row in seen for name in row if name.startswith("loss_")} == {
+        "loss_labels", "loss_sides", "loss_levels", "loss_sizes"
+    }, "no map without masks"  # fmt: skip
+    assert max(row["step"] for row in seen) == 2 and max(row["step"] for row in told) == 1, "two cases are a step"
+    on = dataclasses.replace(config, model=ModelSource(start=str(model)), stages=(text,))
+    again = train(on, tmp_path / "second", "cpu", print)
+    first, second = (load_model(path).state_dict() for path in (model, again))
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
+    vision_names = [name for name in first if ".vision_encoder." in name]
+    assert "lang_model" in changed and all(torch.equal(first[name], second[name]) for name in vision_names)
+
+
+def test_a_cache_is_of_the_code_and_the_wordings_of_phantoms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import reg2rg.phantom
+
+    source = PhantomSource.of(PhantomData("phantoms", 1))
+    before, copy = source.fingerprint(), tmp_path / "phantom"
+    shutil.copytree(Path(reg2rg.phantom.__file__).parent, copy)
+    monkeypatch.setattr(reg2rg.phantom, "__file__", str(copy / "__init__.py"))
+    assert source.fingerprint() == before
+    (copy / "report" / "wordings.tsv").open("a").write("#\n")
+    assert source.fingerprint() != before
 
 
 def test_windows_around_findings_need_a_finding_mask_and_the_run_s_folder_stays_free(

@@ -1,14 +1,16 @@
-"""What is fitted after training: the temperature of the finding head, and what a familiar volume looks like."""
+"""What is fitted after training: temperature and sizes of the finding head, and what a familiar volume looks like."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.samples import decoded
@@ -21,18 +23,28 @@ FAMILIAR_CASES = 500
 def calibrate(model: Reg2RG, store: CaseStore) -> None:
     """Fit the temperature on the validation cases, and familiarity on training and validation cases.
 
+    Of a finding whose size none of these cases tells, the head tells none from now on: it was never taught it.
     Nothing to do for a model without a finding head; without validation cases its temperature stays 1, and no volume is
     ever unfamiliar.
     """
     if model.config.findings is None or not len(store.validation):
         return
     model.eval()
-    logits, labels, validation = _seen(model, store, store.validation)
-    findings = dataclasses.replace(model.config.findings, temperature=fit_temperature(logits, labels))
+    validation, training = (_seen(model, store, n) for n in (store.validation, store.training[:FAMILIAR_CASES]))
+    findings = dataclasses.replace(
+        model.config.findings,
+        temperature=fit_temperature(validation.logits, validation.labels),
+        sized=taught_sizes(model.config.findings, torch.cat([validation.sizes, training.sizes])),
+    )
     model.config = dataclasses.replace(model.config, findings=findings)
     model.embedding_layer.finding_head.config = findings
-    _, _, training = _seen(model, store, store.training[:FAMILIAR_CASES])
-    model.embedding_layer.familiarity.fit(training, validation)
+    model.embedding_layer.familiarity.fit(training.means, validation.means)
+
+
+def taught_sizes(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
+    """Findings with a size of which some region's text tells one; ``sizes``: (regions, F), nan where it does not."""
+    told = (~sizes.isnan()).any(dim=0).tolist()
+    return tuple(label for label, is_told in zip(config.labels, told, strict=True) if is_told and label in config.sized)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -57,11 +69,20 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return float(scale.detach().exp().clamp(0.05, 20.0))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """Of cases: logits, labels and sizes (regions, F), and region -> mean of its vision tokens, case by case."""
+
+    logits: Tensor
+    labels: Tensor
+    sizes: Tensor
+    means: list[dict[str, Tensor]]
+
+
 @torch.no_grad()
-def _seen(model: Reg2RG, store: CaseStore, numbers: Sequence[int]) -> tuple[Tensor, Tensor, list[dict[str, Tensor]]]:
-    """Of cases: logits and labels (regions, F), and region -> mean of its vision tokens, case by case."""
+def _seen(model: Reg2RG, store: CaseStore, numbers: Sequence[int]) -> _Seen:
     encoder, device = model.embedding_layer, model.device
-    logits, labels, means = [], [], []
+    logits, labels, sizes, means = [], [], [], []
     for number in numbers:
         case_means = {}
         for sample in store[number].regions:
@@ -69,6 +90,7 @@ def _seen(model: Reg2RG, store: CaseStore, numbers: Sequence[int]) -> tuple[Tens
             output = encoder.look(texture, torch.from_numpy(sample.voxel_mm)[None].to(device))
             logits.append(output.logits[0].cpu())
             labels.append(torch.from_numpy(sample.labels))
+            sizes.append(torch.from_numpy(sample.sizes))
             case_means[REGION_NAMES[sample.region]] = output.tokens[0].float().mean(dim=0).cpu()
         means.append(case_means)
-    return torch.stack(logits), torch.stack(labels), means
+    return _Seen(torch.stack(logits), torch.stack(labels), torch.stack(sizes), means)

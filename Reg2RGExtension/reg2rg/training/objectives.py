@@ -147,7 +147,7 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], kept: Sequence[Kep
         draw = torch.rand(len(samples), device=model.device)
         shown = exchanged(samples, draw < EXCHANGED)
         seen = Cues.joined([case.cues for case in kept]).to(model.device).rows(shown)
-        features = torch.cat([features[shown], _mixed_cues(model, samples, seen, draw)], dim=1)
+        features = torch.cat([features[shown], mixed_cues(model, samples, seen, draw)], dim=1)
     prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), features)
     texts = collate_texts([packed_text(model, sections) for sections, _ in prompts]).to(model.device)
     prompted = [features for _, features in prompts]
@@ -184,6 +184,18 @@ def true_cues(samples: Sequence[RegionSample], seen: Cues) -> Cues:
     )
 
 
+def mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues, draw: Tensor) -> Tensor:
+    """Cue tokens (B, cues, width) of which some tell the truth, some what the head saw and some nothing.
+
+    Which of them says a number in [0, 1] for each, ``draw`` (B). So the text learns to do without, and to follow both.
+    """
+    encoder = model.embedding_layer.cues
+    draw = draw[:, None, None]
+    true, predicted = encoder(true_cues(samples, seen)), encoder(seen)
+    told = torch.where(draw < TRUE_CUES, true, predicted)
+    return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
+
+
 def exchanged(samples: Sequence[RegionSample], wanted: Tensor) -> Tensor:
     """Whose image stands for that of each region: where it is wanted (B,) the next case's, its own else.
 
@@ -198,15 +210,6 @@ def exchanged(samples: Sequence[RegionSample], wanted: Tensor) -> Tensor:
             if wanted[index]:
                 shown[index] = following
     return shown
-
-
-def _mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues, draw: Tensor) -> Tensor:
-    """Cue tokens of which some tell the truth, some what the head saw, some nothing, so that none of it is needed."""
-    encoder = model.embedding_layer.cues
-    draw = draw[:, None, None]
-    true, predicted = encoder(true_cues(samples, seen)), encoder(seen)
-    told = torch.where(draw < TRUE_CUES, true, predicted)
-    return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
 
 
 def _latents(model: Reg2RG, tokens: Sequence[Tensor], sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:

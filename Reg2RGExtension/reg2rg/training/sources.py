@@ -58,10 +58,11 @@ class PhantomSource:
         return cls(training, names(data.validation_seed, data.validation_cases))
 
     def fingerprint(self) -> str:
-        """Of the code that makes phantoms."""
+        """Of the code and the wordings that make phantoms."""
         import reg2rg.phantom as phantom
 
-        return code_hash(*sorted(Path(phantom.__file__).parent.rglob("*.py")))
+        files = Path(phantom.__file__).parent.rglob("*")
+        return code_hash(*sorted(file for file in files if file.suffix in (".py", ".tsv")))
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
         seed = int(name.removesuffix(_ENRICHED))
