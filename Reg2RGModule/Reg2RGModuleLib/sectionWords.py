@@ -47,7 +47,7 @@ def warningsOf(section):
             told.append(_("The model took this region for: {0}.").format(shown))
     if not section["complete"]:
         told.append(_("The text was cut off at the length limit."))
-    return told + _disagreements(section)
+    return told + section["disagreements"]
 
 
 def factsOf(section, text):
@@ -69,13 +69,3 @@ def _sentenceHtml(section, sentence, words, ink):
         return shown
     plain = f"color: {ink}; text-decoration: none"
     return f'<a href="{spot}" style="{plain}">{shown}</a>&nbsp;<a href="{spot}">{SPOT_MARK}</a>'
-
-
-def _disagreements(section):
-    """Where text and finding head contradict each other."""
-    from reg2rg.report import Section, disagreements
-    from reg2rg.report.stored import read
-
-    if not section["findings"]:
-        return []
-    return disagreements(read(Section, section, "the section"))

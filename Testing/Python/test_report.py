@@ -25,7 +25,6 @@ from reg2rg.report import (
     State,
     build_report,
     build_section,
-    disagreements,
     finding_words,
     probability_words,
     split_sentences,
@@ -175,7 +174,7 @@ def test_a_model_without_finding_head_gives_what_its_text_says_in_the_same_form(
     nodule, emphysema = section.findings
     assert (nodule.source, nodule.probability, nodule.location, nodule.segment) == ("text", None, None, None)
     assert (nodule.side, nodule.level, nodule.size_mm) == ("left", "lower", 6.0)
-    assert emphysema.text is Status.ABSENT and disagreements(section) == []
+    assert emphysema.text is Status.ABSENT and section.disagreements == ()
 
 
 @pytest.mark.parametrize(
@@ -197,13 +196,30 @@ def test_a_model_without_finding_head_gives_what_its_text_says_in_the_same_form(
     ],
 )
 def test_text_and_head_that_disagree_are_told_of(lung, text, probability, words):
-    assert disagreements(lung(text, seen("Lung nodule", probability))) == words
+    assert lung(text, seen("Lung nodule", probability)).disagreements == tuple(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A nodule of 12 mm is seen in the right upper lobe.", []),
+        (
+            "A nodule in the right lower lobe.",
+            ["The text says lung nodule in the lower lobe; the finding detector sees it in the upper lobe."],
+        ),
+        ("A nodule in the right lower lobe. A nodule in the right upper lobe.", []),
+        ("A nodule of 6 mm.", ["The text says lung nodule of 6 mm; the finding detector measures 14 mm."]),
+        ("A nodule of 6 mm. A nodule of 13 mm.", []),
+    ],
+)
+def test_text_and_head_that_see_another_lobe_or_size_are_told_of(lung, text, words):
+    assert lung(text, seen("Lung nodule", 0.9)).disagreements == tuple(words)
 
 
 def test_what_the_user_has_said_is_kept_and_settles_a_disagreement(lung):
     section = lung("No nodule.", seen("Lung nodule", 0.9), said={"Lung nodule": False, "Emphysema": True})
     nodule, emphysema = section.findings
-    assert (nodule.said, emphysema.said) == (False, True) and disagreements(section) == []
+    assert (nodule.said, emphysema.said) == (False, True) and section.disagreements == ()
     assert finding_words("lung", nodule).endswith("very likely (90%); not there by the user's word")
     assert finding_words("lung", emphysema) == "Emphysema: not in the text; there by the user's word"
 
@@ -255,13 +271,25 @@ def test_reports_of_older_versions_are_read_without_findings(report, version):
         if version == 1:
             del values["provenance"]["precision"]
         for section in values["sections"]:
-            del section["findings"]
+            del section["findings"], section["disagreements"]
             for sentence in section["sentences"]:
                 del sentence["findings"]
 
     read = Report.from_json(_changed(report, older))
-    assert read.schema_version == 3 and read.familiarity is None and read.provenance.precision == "fp32"
+    assert read.schema_version == 4 and read.familiarity is None and read.provenance.precision == "fp32"
     assert [(s.text, s.findings) for s in read.sections] == [(s.text, ()) for s in report.sections]
+
+
+def test_disagreements_are_stored_and_found_anew_in_reports_of_the_version_without_them(report, lung):
+    section = lung("No nodule.", seen("Lung nodule", 0.9))
+    told = dataclasses.replace(report, sections=(section,))
+    assert json.loads(told.to_json())["sections"][0]["disagreements"] == list(section.disagreements) != []
+
+    def older(values):
+        values["schema_version"] = 3
+        del values["sections"][0]["disagreements"]
+
+    assert Report.from_json(_changed(told, older)) == told
 
 
 WRONG_FINDINGS = {
@@ -297,7 +325,7 @@ def _changed(report: Report, change) -> str:
 
 
 UNREADABLE = {
-    "newer": (lambda v: v.update(schema_version=4), "schema version 4; this program reads 3"),
+    "newer": (lambda v: v.update(schema_version=5), "schema version 5; this program reads 4"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\].*has no text"),

@@ -51,6 +51,10 @@ def reopen():
 
 def locate(node, familiar=True):
     """Put into a report what a finding head would have seen, and the segmentation of it beside the regions."""
+    from reg2rg.report import SectionFinding
+    from reg2rg.report.stored import read
+    from reg2rg.report.wording import disagreements
+
     document = json.loads(node.GetText())
     document["report"]["familiarity"] = {"distance": 1.0 if familiar else 9.0, "limit": 2.0, "familiar": familiar}
     volume, masks = reportNode.volumeOf(node), {}
@@ -68,6 +72,8 @@ def locate(node, familiar=True):
                 finding.update(probability=probability, location=place, segment=f"{region}.{label}")
                 finding["source"] = "both" if claimed else "head"
                 masks[finding["segment"]] = mask
+        findings = [read(SectionFinding, finding, "a finding") for finding in section["findings"]]
+        section["disagreements"] = list(disagreements(section["region"], section["text"], findings))
     node.SetText(json.dumps(document))
     reportNode.setFindings(node, _segmentationOf(volume, masks))
 

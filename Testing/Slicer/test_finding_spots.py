@@ -220,6 +220,7 @@ class FindingsTest(unittest.TestCase):
         document["report"]["familiarity"] = None
         for section in document["report"]["sections"]:
             section["findings"] = [each for each in section["findings"] if each["text"] is not None]
+            section["disagreements"] = []
             for finding in section["findings"]:
                 finding.update(probability=None, location=None, segment=None, source="text")
         self.node.SetText(json.dumps(document))
@@ -232,7 +233,7 @@ class FindingsTest(unittest.TestCase):
         report["schema_version"] = 2
         del report["familiarity"]
         for section in report["sections"]:
-            del section["findings"]
+            del section["findings"], section["disagreements"]
             for sentence in section["sentences"]:
                 del sentence["findings"]
         self.node.SetText(json.dumps(document))

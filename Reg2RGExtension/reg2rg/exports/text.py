@@ -6,7 +6,7 @@ import textwrap
 
 from reg2rg.findings import Status
 from reg2rg.regions import get_region
-from reg2rg.report import UNFAMILIAR, Report, Section, SectionFinding, disagreements, finding_words
+from reg2rg.report import UNFAMILIAR, Report, Section, SectionFinding, finding_words
 
 WIDTH = 100
 
@@ -43,7 +43,7 @@ def warnings_of(section: Section) -> list[str]:
         warnings.append(f"The model took this region for: {section.recognised}.")
     if not section.complete:
         warnings.append("The text was cut off at the token limit.")
-    return warnings + disagreements(section)
+    return [*warnings, *section.disagreements]
 
 
 def shown_findings(section: Section) -> list[SectionFinding]:

@@ -26,7 +26,7 @@ from reg2rg.report.schema import (
 )
 from reg2rg.report.sentences import split_sentences
 from reg2rg.report.stored import SCHEMA_VERSION
-from reg2rg.report.wording import UNFAMILIAR, disagreements, finding_words, probability_words
+from reg2rg.report.wording import UNFAMILIAR, finding_words, probability_words
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -43,7 +43,6 @@ __all__ = [
     "State",
     "build_report",
     "build_section",
-    "disagreements",
     "finding_words",
     "plain",
     "probability_words",

@@ -13,6 +13,7 @@ from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.findings import Seen, section_findings
 from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence
 from reg2rg.report.sentences import split_sentences
+from reg2rg.report.wording import disagreements
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
@@ -66,6 +67,7 @@ def build_section(
         approximate=region in masks.approximate,
         volume_ml=volume_ml,
         mean_hu=mean_hu,
+        disagreements=disagreements(region, text, findings),
     )
 
 

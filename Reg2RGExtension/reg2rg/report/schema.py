@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from reg2rg.findings import Status
 from reg2rg.locating import SEEN_FROM
 from reg2rg.regions import in_reading_order
 from reg2rg.report.stored import SCHEMA_VERSION, read, to_plain, upgraded
+from reg2rg.report.wording import disagreements
 
 
 class State(str, Enum):
@@ -114,6 +115,7 @@ class Section:
         approximate: the region was estimated rather than segmented.
         volume_ml, mean_hu: measured in the region's mask, padding left out of the mean.
         findings: what text and finding head say, the most probable first.
+        disagreements: where those two contradict each other, one sentence each.
     """
 
     region: str
@@ -127,6 +129,7 @@ class Section:
     mean_hu: float
     state: State = State.DRAFT
     findings: tuple[SectionFinding, ...] = ()
+    disagreements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,13 +220,20 @@ class Report:
     @classmethod
     def from_json(cls, text: str) -> Report:
         """Read what ``to_json`` wrote, of this version or an older one; InputError says what is wrong otherwise."""
-        report = read(cls, upgraded(text), "report")
+        values, stored_version = upgraded(text)
+        report = read(cls, values, "report")
+        if stored_version < 4:
+            report = replace(report, sections=tuple(map(_with_disagreements, report.sections)))
         in_reading_order([*(section.region for section in report.sections), *report.without_section])  # refuses others
         for section in report.sections:
             named = {index for sentence in section.sentences for index in sentence.findings}
             if not named <= set(range(len(section.findings))):
                 raise InputError(f"A sentence about the {section.region} speaks of a finding that is not there.")
         return report
+
+
+def _with_disagreements(section: Section) -> Section:
+    return replace(section, disagreements=disagreements(section.region, section.text, section.findings))
 
 
 def plain(section: Section) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from reg2rg.errors import InputError
 
-SCHEMA_VERSION = 3
-"""2 added the precision to the provenance, 3 findings and familiarity. Scenes and folders hold older ones, too."""
+SCHEMA_VERSION = 4
+"""2 added the precision to the provenance, 3 findings and familiarity, 4 disagreements. Scenes and folders hold older
+ones, too."""
 
 
 def to_plain(value: Any) -> Any:
@@ -28,14 +29,18 @@ def to_plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def upgraded(text: str) -> dict[str, Any]:
-    """A stored report's values, as the newest version has them; InputError for what is no report or a newer one."""
+def upgraded(text: str) -> tuple[dict[str, Any], Any]:
+    """A stored report's values as the newest version has them, disagreements empty, and the version that was stored.
+
+    InputError for what is no report or a newer one.
+    """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"The report is not readable as JSON ({error}).") from error
     if not isinstance(values, dict) or "schema_version" not in values:
         raise InputError("This is no report: it has no schema_version.")
+    stored = values["schema_version"]
     if values["schema_version"] == 1:
         for provenance in _objects([values.get("provenance")]):
             provenance.setdefault("precision", "fp32")  # all language models were
@@ -46,10 +51,14 @@ def upgraded(text: str) -> dict[str, Any]:
             for holder in (section, *_objects(section.get("sentences"))):
                 holder.setdefault("findings", [])
         values["schema_version"] = 3
+    if values["schema_version"] == 3:
+        for section in _objects(values.get("sections")):
+            section.setdefault("disagreements", [])
+        values["schema_version"] = 4
     if values["schema_version"] != SCHEMA_VERSION:
         version = _shown(values["schema_version"])
         raise InputError(f"The report has schema version {version}; this program reads {SCHEMA_VERSION}.")
-    return values
+    return values, stored
 
 
 def read(kind: Any, value: Any, where: str) -> Any:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from reg2rg.findings import Status, read_findings
-from reg2rg.report.schema import Section, SectionFinding
+from reg2rg.findings import Finding, Status, read_findings, spot
+
+if TYPE_CHECKING:
+    from reg2rg.report.schema import SectionFinding
 
 UNFAMILIAR = "This volume is unlike the model's training data."
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
 """Between them the head leaves a finding open. Outside, a text that says otherwise is wrong in 7 of 10 such cases, as
 far as the head is calibrated: often enough to be told of, seldom enough that the warning is read."""
+
+SIZE_TOLERANCE = 0.3
+"""Share by which two sizes of one finding may differ, as in the evaluation."""
 
 _SAID = {
     Status.PRESENT: "in the text",
@@ -62,14 +68,24 @@ def finding_words(region: str, finding: SectionFinding) -> str:
     return f"{', '.join(part for part in parts if part)}: {says}"
 
 
-def disagreements(section: Section) -> list[str]:
-    """Where text and finding head contradict each other, one sentence each."""
-    return [words for finding in section.findings for words in _disagreements(section, finding)]
+def disagreements(region: str, text: str, findings: Sequence[SectionFinding]) -> tuple[str, ...]:
+    """Where a region's text and the finding head contradict each other, one sentence each.
+
+    Of ``findings``, those of text and head joined, none that the user has spoken of: they have settled it.
+    """
+    told = read_findings(text, region)
+    return tuple(
+        words
+        for finding in findings
+        if finding.probability is not None and finding.said is None
+        for words in (
+            *_presence(finding),
+            *_details(region, finding, [f for f in told if f.label == finding.label and f.status is not Status.ABSENT]),
+        )
+    )
 
 
-def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
-    if finding.probability is None or finding.said is not None:  # the user has settled it
-        return
+def _presence(finding: SectionFinding) -> Iterator[str]:
     label, words = finding.label.lower(), probability_words(finding.probability, finding.calibrated)
     if finding.text is Status.PRESENT and finding.probability < UNLIKELY_BELOW:
         yield f"The text says {label}; the finding detector calls it {words}."
@@ -77,9 +93,22 @@ def _disagreements(section: Section, finding: SectionFinding) -> Iterator[str]:
         yield f"The text denies {label}; the finding detector calls it {words}."
     if finding.probability > LIKELY_FROM and finding.text is None:
         yield f"The text does not speak of {label}; the finding detector calls it {words}."
-    if finding.source == "both" and finding.side in ("left", "right"):
-        told = [f for f in read_findings(section.text, section.region) if f.label == finding.label]
-        sides = frozenset().union(*(f.sides for f in told if f.status is not Status.ABSENT))
-        if sides and finding.side not in sides:
-            (other,) = sides
-            yield f"The text says {label} on the {other}; the finding detector sees it on the {finding.side}."
+
+
+def _details(region: str, finding: SectionFinding, told: Sequence[Finding]) -> Iterator[str]:
+    """Side, level and size of what both see, where none of the text's sentences says what the head does."""
+    if finding.source != "both":
+        return
+    label, detector = finding.label.lower(), "the finding detector"
+    sides = frozenset().union(*(each.sides for each in told))
+    if finding.side in ("left", "right") and sides and finding.side not in sides:
+        (other,) = sides
+        yield f"The text says {label} on the {other}; {detector} sees it on the {finding.side}."
+    levels = {level for each in told for _, level in [spot(each)] if level}
+    if finding.level and levels and finding.level not in levels:
+        part = "lobe" if region == "lung" else "part"
+        words = " and ".join(sorted(levels))
+        yield f"The text says {label} in the {words} {part}; {detector} sees it in the {finding.level} {part}."
+    sizes = [each.size_mm for each in told if each.size_mm]
+    if finding.size_mm and sizes and not any(abs(size - finding.size_mm) <= SIZE_TOLERANCE * size for size in sizes):
+        yield f"The text says {label} of {max(sizes):.0f} mm; {detector} measures {finding.size_mm:.0f} mm."
