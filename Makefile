@@ -1,6 +1,6 @@
 # make demo        a report of the sample case and a picture of its review, in out/demo
 # make test        lint and all tests
-# make train       the embedded model from nothing, in out/phantom; interrupted, the same command goes on
+# make train       a model like the embedded one from nothing, in out/phantom; interrupted, the same command goes on
 # make ablations   what cues, the dense loss and the finding head are worth, at equal budget
 # make bench       what the documentation says of speed and memory, in about half an hour; QUICK=1 smaller, in under ten
 #                  minutes
@@ -48,6 +48,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test
+	$(BIN)/python Testing/Benchmarks/phantoms.py
 	$(BIN)/python Testing/Benchmarks/preprocessing.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/writing.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/stages.py $(BENCH_SIZE)

@@ -253,6 +253,8 @@ def test_real_cts_stand_beside_the_phantoms(model, known, tmp_path):
     assert [row[0] for row in shown.rows] == ["chest", f"{CASES} held-out phantoms"]
     assert shown.rows[0][2] == pytest.approx(1 / len(records[0].sections)) and math.isnan(shown.rows[0][3])
     assert shown.rows[1][2] == 1 and shown.rows[1][-1] == 0
+    assert shown.caption.startswith(f"1 of {len(records[0].sections)} regions of real CTs are named right. Regions of")
+    assert "confidence does not fall (" in real_table(known.records, known.records).caption
     assert examine_real(model, tmp_path / "empty") == []
 
 

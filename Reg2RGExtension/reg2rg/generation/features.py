@@ -57,7 +57,8 @@ class FeatureEncoder:
 
         Args:
             said: findings that the cues must tell of, whatever the finding head saw.
-            cues: tell the language model what the finding head saw; only what was said if False.
+            cues: tell the language model what the finding head saw; if False, nothing of a region of which nothing was
+                said.
 
         Raises Cancelled between batches when ``cancelled()`` says yes.
         """

@@ -1,6 +1,6 @@
 """Prepared cases on disk: made once, by whichever process needs one first, and read by all.
 
-A case is a safetensors file of bytes (crops of one channel, about 2 MB at the embedded model's sizes, 65 MB at the
+A case is a safetensors file of bytes (crops of one channel, about 2.6 MB at the embedded model's sizes, 88 MB at the
 published ones). What crosses between the processes of a training is the number of a case: the training reads the file
 itself, which is in the page cache by then.
 """

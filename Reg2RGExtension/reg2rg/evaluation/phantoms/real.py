@@ -39,7 +39,7 @@ def real_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Ta
     if len(real) > 1:
         rows.append((f"all {len(real)} CTs", *_cells(real)))
     rows.append((f"{len(phantoms)} held-out phantoms", *_cells(phantoms)))
-    caption = (
+    caption = _verdict(real, phantoms) + (
         "Regions of the CTs are those that thresholds found, of the phantoms the true ones. Top probability: of the "
         "most probable finding of each region, mean. Asserting: regions of which the head gives a finding 0.5 or more. "
         "Distance: of the vision tokens to those of training, 1 on average there; above the limit a volume is called "
@@ -50,11 +50,32 @@ def real_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Ta
     return Table("real", "Real CTs", caption, columns, tuple(rows))
 
 
-def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
+def _verdict(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> str:
+    """Are the regions named right, does the confidence fall, does the model notice? In words."""
+    sections = [section for record in real for section in record.sections]
+    right = sum(section.recognised == section.region for section in sections)
+    words = f"{right} of {len(sections)} regions of real CTs are named right. "
+    if all(tops := [_tops(real), _tops(phantoms)]):
+        ours, usual = map(_mean, tops)
+        falls = "falls" if ours < usual else "does not fall"
+        words += f"The head's confidence {falls} ({ours:.2f}; on phantoms {usual:.2f}). "
+    if measured := [record for record in real if record.distance is not None]:
+        unlike = sum(record.distance > record.limit for record in measured)
+        words += f"{unlike} of {len(measured)} volumes are called unlike the training data. "
+    return words
+
+
+def _tops(records: Sequence[CaseRecord]) -> list[float]:
+    """Of each region that has findings of its own the head's highest probability."""
     sections = [section for record in records for section in record.sections]
-    tops = [
+    return [
         max(own) for s in sections if (own := [f.probability for f in s.seen if REGION_OF.get(f.label) == s.region])
     ]
+
+
+def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
+    sections = [section for record in records for section in record.sections]
+    tops = _tops(records)
     measured = [record for record in records if record.distance is not None]
     unlike = [record.distance > record.limit for record in measured]
     return (
@@ -64,7 +85,7 @@ def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
         _mean([top >= STATED_FROM for top in tops]),
         _mean([not from_text(section) for section in sections]),
         _mean([record.distance for record in measured]),
-        measured[0].limit if measured else None,
+        _mean([record.limit for record in measured]),
         _mean(unlike),
     )
 
