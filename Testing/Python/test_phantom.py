@@ -169,6 +169,31 @@ def test_tissues_have_their_densities(seed):
     assert -1030 < np.median(hu[:, :8, :]) < -960, "air surrounds the body"
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_body_has_a_breastbone_vessels_in_its_lungs_and_gas_in_its_stomach_and_lies_on_a_table(seed):
+    case = healthy(seed)
+    hu, mask = array(case.volume), case.masks.array
+    heart, bone = (in_mm(case, mask(region)) for region in ("heart", "bone"))
+    before = (bone[:, 1] < heart[:, 1].min()) & (np.abs(bone[:, 0] - np.median(bone[:, 0])) < 15)
+    assert before.sum() > 50, "a sternum before the heart"
+    assert 0.01 < (hu[mask("lung")] > -400).mean() < 0.25, "vessels"
+    assert (hu[mask("abdomen")] < -500).mean() > 0.0005, "gas"
+    matter, _ = label(hu > -700)
+    below = (matter > 0) & (matter != np.bincount(matter[matter > 0]).argmax())
+    assert (in_mm(case, below)[:, 1] > bone[:, 1].max()).sum() > 50, "a table behind the back"
+
+
+def test_scans_differ_in_noise_contrast_and_view_and_bodies_in_their_arms():
+    scans = [drawn_body(seed)[1] for seed in range(40)]
+    assert max(scan.noise for scan in scans) > 1.5 * min(scan.noise for scan in scans)
+    assert max(scan.blur for scan in scans) > 1.5 * min(scan.blur for scan in scans)
+    assert {scan.round_view for scan in scans} == {scan.sharpen > 0 for scan in scans} == {True, False}
+    builds = [Build.draw(np.random.default_rng((seed, 0, 0)), "training") for seed in range(40)]
+    assert {build.arms_up for build in builds} == {True, False}
+    blood = [build.blood for build in builds]
+    assert min(blood) < 60 and max(blood) > 120, "without and with contrast medium"
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.label)
 def test_a_planted_finding_changes_the_image_where_it_lies_and_lies_in_its_region(kind):
     case = with_kind(kind.label)
