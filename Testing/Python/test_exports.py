@@ -185,6 +185,22 @@ def test_the_ring_lies_where_the_finding_is(phantom, marked):
         np.testing.assert_allclose(pixels.mean(axis=0), expected, atol=3)
 
 
+def test_a_finding_that_is_spread_has_a_cross_at_its_point_and_only_near_there(phantom, marked):
+    spot = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
+    mark = dataclasses.replace(spot, name="", location=dataclasses.replace(spot.location, focal=False))
+    volume = sitk.DICOMOrient(phantom.volume, "LPS")
+    (sx, sy, sz), (nx, ny, _) = volume.GetSpacing(), volume.GetSize()
+    z, y, x = (round(index) for index in mark.voxel(volume))
+    drawn = {}
+    for away in (0, 30):
+        picture = Image.new("RGB", (round(nx * sx), round(ny * sy)))
+        draw_marks(picture, volume, [mark], 0, z + round(away / sz))
+        drawn[away] = np.argwhere((np.asarray(picture) == mark.colour).all(axis=-1))
+    assert len(drawn[0]) > 50 and len(drawn[30]) == 0
+    np.testing.assert_allclose(drawn[0].mean(axis=0), ((y + 0.5) * sy, (x + 0.5) * sx), atol=3)
+    assert np.ptp(drawn[0], axis=0).max() < 25, "a cross, not a ring around all of it"
+
+
 def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_written(phantom, tmp_path: Path):
     nothing = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
     with pytest.raises(InputError, match="No region was found"):

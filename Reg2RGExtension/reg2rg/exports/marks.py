@@ -1,4 +1,4 @@
-"""Marks in the slices of the preview: a ring around each finding that is a spot, and its name."""
+"""Marks in the slices of the preview: a ring around a finding that is a spot, a cross in one that is spread; names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from reg2rg.report import Location, Report, SectionFinding
 
 LEAST_RADIUS, ROOM_AROUND_MM = 13, 4.0
 """Of a ring: pixels, and mm between it and the finding."""
+
+CROSS, CROSS_REACH_MM = 9, 10.0
+"""Of a cross: half its pixels, and how far from its point, mm, a slice still shows it."""
 
 SIZE = 16
 DARK = (0, 0, 0)
@@ -32,15 +35,15 @@ class Mark:
 
 
 def marks_of(report: Report) -> list[Mark]:
-    """The spots of a report, the most probable first."""
-    spots = [
+    """The findings of a report that have a segment: spots before those that are spread, the most probable first."""
+    located = [
         (finding, section.region)
         for section in report.sections
         for finding in section.findings
-        if finding.location is not None and finding.location.focal
+        if finding.location is not None and finding.segment is not None
     ]
-    spots.sort(key=lambda spot: -spot[0].probability)
-    return [Mark(_name(finding), get_region(region).bright_color, finding.location) for finding, region in spots]
+    located.sort(key=lambda pair: (not pair[0].location.focal, -pair[0].probability))
+    return [Mark(_name(finding), get_region(region).bright_color, finding.location) for finding, region in located]
 
 
 def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], across: int, index: int) -> None:
@@ -56,14 +59,21 @@ def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], acro
     scale = picture.width / (sizes[column] * spacing[column])  # pixels per mm
     for mark in marks:
         voxel, extent = mark.voxel(volume), mark.location.extent_mm[::-1]
-        if abs(voxel[across] - index) * spacing[across] > max(extent[across] / 2, spacing[across]):
+        reach = extent[across] / 2 if mark.location.focal else CROSS_REACH_MM
+        if abs(voxel[across] - index) * spacing[across] > max(reach, spacing[across]):
             continue
         place = [(voxel[axis] + 0.5) * spacing[axis] * scale for axis in (row, column)]
         y, x = picture.height - place[0] if across else place[0], place[1]  # the head is up, and last in the array
-        radius = max(LEAST_RADIUS, (max(extent[row], extent[column]) / 2 + ROOM_AROUND_MM) * scale)
-        for grow, width, colour in ((1, 5, DARK), (0, 3, mark.colour)):
-            reach = radius + grow
-            draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
+        if mark.location.focal:
+            radius = max(LEAST_RADIUS, (max(extent[row], extent[column]) / 2 + ROOM_AROUND_MM) * scale)
+            for grow, width, colour in ((1, 5, DARK), (0, 3, mark.colour)):
+                reach = radius + grow
+                draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
+        else:
+            radius = CROSS
+            for width, colour in ((7, DARK), (3, mark.colour)):
+                draw.line((x - radius, y, x + radius, y), colour, width)
+                draw.line((x, y - radius, x, y + radius), colour, width)
         box = _free_place(draw.textbbox((0, 0), mark.name, font=font), (x, y, radius), picture.size, taken)
         taken.append(box)
         draw.text(box[:2], mark.name, font=font, fill=mark.colour, stroke_width=3, stroke_fill=DARK)
