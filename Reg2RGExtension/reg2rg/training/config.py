@@ -1,7 +1,7 @@
 """A training's config: data, model and stages, as a YAML file says them (Resources/Training, docs/training.md).
 
-Defaults of a stage are the published recipe (reference A.7), but for its 16 cases a step in six epochs: those are for the
-data to say (published.yaml has them).
+Defaults of a stage are the published recipe (reference A.7), but for its six epochs of 16 cases a step: these are for
+the data to say (published.yaml has them).
 """
 
 from __future__ import annotations
