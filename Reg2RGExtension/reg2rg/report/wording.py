@@ -17,7 +17,7 @@ UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
 far as the head is calibrated: often enough to be told of, seldom enough that the warning is read."""
 
 SIZE_TOLERANCE = 0.3
-"""Share by which two sizes of one finding may differ, as in the evaluation."""
+"""Share by which two sizes of one finding may differ and agree all the same; the evaluation has it from here."""
 
 _SAID = {
     Status.PRESENT: "in the text",

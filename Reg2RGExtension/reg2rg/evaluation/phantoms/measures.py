@@ -24,8 +24,8 @@ from reg2rg.evaluation.phantoms.statements import (
     read_statements,
 )
 from reg2rg.generation.seen import MAPPED_FROM
+from reg2rg.report.wording import SIZE_TOLERANCE
 
-SIZE_TOLERANCE = 0.3
 OF_SOURCE = ": "
 
 SOURCES: dict[str, Source] = {"text": from_text, "text without cues": from_text_without_cues, "head": from_head}
