@@ -64,7 +64,7 @@ ablations: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations
 
 model-card: $(VENV)/.test
-	$(BIN)/python -m reg2rg.evaluation.phantoms $(BENCH_SIZE) $(if $(CT),--ct $(CT)) $(if $(WRITE),--write)
+	$(BIN)/python -m reg2rg.benchmark $(BENCH_SIZE) $(if $(CT),--ct $(CT)) $(if $(WRITE),--write)
 
 clean:
 	rm -rf $(VENV) out

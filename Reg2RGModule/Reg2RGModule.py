@@ -39,7 +39,7 @@ def registerSampleData():
     except ImportError:
         return
     locations.makeEngineImportable()
-    from reg2rg.resources import sample_case
+    from reg2rg.runtime.resources import sample_case
 
     files = sample_case()
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]

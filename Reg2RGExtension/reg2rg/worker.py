@@ -2,11 +2,11 @@
 
 Commands come as one JSON object a line on standard input:
 
-    {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of reg2rg.request.ReportRequest
+    {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of reg2rg.pipeline.ReportRequest
     {"command": "cancel"}
     {"command": "quit"}
 
-Events go out as one JSON object a line on standard output (reg2rg.events), and nothing else does. A run ends with
+Events go out as one JSON object a line on standard output (reg2rg.pipeline.events), nothing else. A run ends with
 exactly one of report_done, stopped and failure (of "run"). The log on standard error holds no paths and no report text.
 When standard input ends, the front end is gone: the run is cancelled and the worker ends. The model stays loaded for
 the next run, with what writing a region again can use, until the worker has been idle for some minutes.
@@ -26,11 +26,11 @@ from typing import IO, Any
 
 from reg2rg import __version__
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
-from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
-from reg2rg.failures import as_failure
-from reg2rg.quiet import quiet_libraries
-from reg2rg.request import ReportRequest
-from reg2rg.scratch import end_children_with_us
+from reg2rg.pipeline.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
+from reg2rg.pipeline.failures import as_failure
+from reg2rg.pipeline.request import ReportRequest
+from reg2rg.runtime.staging import end_children_with_us
+from reg2rg.runtime.third_party import quiet_libraries
 
 HEARTBEAT_SECONDS = 1.0
 FAREWELL_SECONDS = 5.0
@@ -107,7 +107,7 @@ class Worker:
         started = time.monotonic()
         log.info("run started")
         try:
-            from reg2rg.pipeline import run
+            from reg2rg.pipeline.run import run
 
             result: Event = run(request, self._tell, self._cancel.is_set)
             outcome = "ended well"
@@ -139,7 +139,7 @@ class Worker:
 
     def _rest(self) -> None:
         # A run that begins just now loads its model again, or holds it already; both do no harm.
-        from reg2rg.resident import free_memory
+        from reg2rg.pipeline.model_cache import free_memory
 
         free_memory()
         log.info("the model's memory was given back after %.0f s without a run", IDLE_SECONDS)
@@ -151,7 +151,7 @@ class Worker:
                 self._output.write(line)
                 self._output.flush()
         except OSError:
-            # Nobody reads any more. The janitor of reg2rg.scratch removes what a run has begun.
+            # Nobody reads any more. The janitor of reg2rg.runtime.staging removes what a run has begun.
             os._exit(1)
 
 

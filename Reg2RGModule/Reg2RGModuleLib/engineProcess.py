@@ -24,7 +24,7 @@ class EngineProcess:
     """One engine process, started when it is first needed and kept for the next run.
 
     Signals:
-        event(dict): what the engine told (reg2rg.events), heartbeats left out.
+        event(dict): what the engine told (reg2rg.pipeline.events), heartbeats left out.
         died(str, str): the process has ended or was killed while a run went on: why, and the end of its log.
     """
 
@@ -56,7 +56,7 @@ class EngineProcess:
         return self._process.processId() if self._process is not None else 0
 
     def run(self, request):
-        """Start a run (fields of reg2rg.request.ReportRequest); its outcome comes as an event or as ``died``."""
+        """Start a run (fields of reg2rg.pipeline.ReportRequest); its outcome comes as an event or as ``died``."""
         if self._running:
             raise RuntimeError("A run is going on.")
         self._running = True
@@ -77,7 +77,7 @@ class EngineProcess:
     def end(self):
         """End the process, if there is one; what it was doing is given up and nothing more is told.
 
-        It is killed, so that nobody waits; its children and its temporary files end with it (reg2rg.scratch).
+        It is killed, so that nobody waits; its children and its temporary files end with it (reg2rg.runtime.staging).
         """
         self._watch.stop()
         self._running = False

@@ -36,7 +36,7 @@ def hasHead(section):
 
 def isListed(finding):
     """Whether a card lists it: the text claims it, the head sees it, or the user has said something about it."""
-    from reg2rg.locating.spots import SEEN_FROM
+    from reg2rg.report.located_finding import SEEN_FROM
 
     seen = finding["probability"] is not None and finding["probability"] >= SEEN_FROM
     return finding["text"] in LISTED or seen or finding["said"] is not None

@@ -48,7 +48,7 @@ class Inputs:
 
     def loadSample(self):
         """Load the sample case, a synthetic chest with its regions, and choose it."""
-        from reg2rg.resources import sample_case
+        from reg2rg.runtime.resources import sample_case
 
         ct, regions = (str(file) for file in sample_case())
         volumeName, segmentationName = locations.SAMPLE_NAMES
@@ -59,7 +59,7 @@ class Inputs:
         self._ui.regionsSelector.setCurrentNode(segmentation)
 
     def _fillChoices(self):
-        from reg2rg.models import list_models
+        from reg2rg.hub import list_models
 
         ui = self._ui
         for folder in list_models():

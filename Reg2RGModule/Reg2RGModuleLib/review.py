@@ -32,7 +32,7 @@ class Review:
     @classmethod
     def ofReport(cls, report):
         """A new review of a report (plain JSON types, as in report.json): everything is a draft."""
-        from reg2rg.impression import draft_impression
+        from reg2rg.report.impression import draft_impression
 
         sections = {section["region"]: {"state": DRAFT, "text": section["text"]} for section in report["sections"]}
         impression = draft_impression((section["region"], section["text"]) for section in report["sections"])
@@ -218,7 +218,7 @@ class Review:
         """Until the user writes in it, the impression follows the sections; rejected ones are left out."""
         if self._document["impression"]["edited"]:
             return
-        from reg2rg.impression import draft_impression
+        from reg2rg.report.impression import draft_impression
 
         kept = [(region, self.text(region)) for region in self.regions if self.state(region) != REJECTED]
         self._document["impression"]["text"] = draft_impression(kept)

@@ -15,10 +15,10 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from reg2rg.benchmark import measure, side_by_side
+from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.evaluation.phantoms import measure, side_by_side
-from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
-from reg2rg.evaluation.tables import to_markdown
+from reg2rg.evaluation.output.tables import to_markdown
 from reg2rg.training.config import Stage, TrainingConfig, read_config
 from reg2rg.training.run import train
 

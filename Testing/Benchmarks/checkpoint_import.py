@@ -20,7 +20,7 @@ from pathlib import Path
 # tells of a child's peak includes that of the process which started it.
 _COMMAND = """
 import sys
-from reg2rg.cli import main
+from reg2rg.cli.main import main
 try:
     main()
 finally:
@@ -50,7 +50,7 @@ def _make_checkpoint(folder: Path, layers: int) -> Path:
     """As the authors store it, in bfloat16; each tensor is mapped from one file of noise, which takes little memory."""
     import torch
 
-    from reg2rg.models.checkpoints import TIED
+    from reg2rg.checkpoints.model_folder import TIED
     from reg2rg.models.config import ModelConfig
     from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.training.tokenizers import train_tokenizer

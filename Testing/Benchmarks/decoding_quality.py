@@ -19,18 +19,18 @@ from collections.abc import Sequence
 
 import torch
 
-from reg2rg.evaluation.phantoms import Results, measure
-from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
-from reg2rg.evaluation.tables import shown
-from reg2rg.generation.features import FeatureEncoder
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model, save_model
+from reg2rg.benchmark import Results, measure
+from reg2rg.benchmark.collect import TEST_SEEDS
+from reg2rg.checkpoints.model_folder import load_model, save_model
+from reg2rg.evaluation.output.tables import shown
+from reg2rg.hub import find_model
+from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
-from reg2rg.scratch import scratch_folder
-from reg2rg.training.texts import Sections, collate_texts, packed_text
+from reg2rg.runtime.staging import scratch_folder
+from reg2rg.training.collation import Sections, collate_texts, packed_text
 
 TRAINING_SEEDS = range(20_000, 20_300)
 BATCH = 4

@@ -34,7 +34,7 @@ def main() -> None:
 def random_model(layers: int, folder: Path) -> str:
     import torch
 
-    from reg2rg.models.checkpoints import save_model
+    from reg2rg.checkpoints.model_folder import save_model
     from reg2rg.models.config import LanguageConfig, ModelConfig
     from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.training.tokenizers import train_tokenizer
@@ -50,12 +50,12 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     import psutil
     import torch
 
-    from reg2rg.quiet import quiet_libraries
+    from reg2rg.runtime.third_party import quiet_libraries
 
     quiet_libraries()
-    from reg2rg.generation import Writer
-    from reg2rg.models.checkpoints import load_model, read_config
-    from reg2rg.models.memory import ModelSize, memory_needed
+    from reg2rg.checkpoints.model_folder import load_model, read_config
+    from reg2rg.inference import Writer
+    from reg2rg.inference.memory import ModelSize, memory_needed
     from reg2rg.preprocessing import ModelInputs
     from reg2rg.regions import REGION_NAMES
 

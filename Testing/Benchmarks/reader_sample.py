@@ -12,8 +12,8 @@ import csv
 import random
 from pathlib import Path
 
-from reg2rg.findings import Finding, read_findings
-from reg2rg.findings.sentences import split_sentences
+from reg2rg.labeler import Finding, read_findings
+from reg2rg.labeler.sentences import split_sentences
 from reg2rg.regions import REGION_NAMES
 
 COLUMNS = ("GT_combined_report", "Pred_combined_report")

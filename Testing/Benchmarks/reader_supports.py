@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from reg2rg.findings import LABELS, RuleReader, Status, read_findings
+from reg2rg.labeler import LABELS, RuleReader, Status, read_findings
 from reg2rg.regions import REGION_NAMES
 
 COLUMNS = {"reference": "GT_combined_report", "predicted": "Pred_combined_report"}

@@ -80,8 +80,8 @@ def count_triangles(panel) -> int:
 
 def resampled(folder: Path) -> tuple[Path, Path]:
     """The sample case on the benchmark's grid."""
-    from reg2rg.exports.segmentation import write_segmentation
-    from reg2rg.resources import sample_case
+    from reg2rg.exports.segmentation_nrrd import write_segmentation
+    from reg2rg.runtime.resources import sample_case
     from reg2rg.segmentation.label_map import LabelMapSegmenter
 
     ct_file, regions_file = sample_case()

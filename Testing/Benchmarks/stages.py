@@ -115,9 +115,9 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     import torch
     import writing
 
-    from reg2rg.generation import Writer
+    from reg2rg.inference import Writer
+    from reg2rg.inference.fusing import fold
     from reg2rg.models.config import PreprocessingConfig
-    from reg2rg.models.folding import fold
     from reg2rg.models.reg2rg import PromptFeatures
     from reg2rg.preprocessing import prepare
 

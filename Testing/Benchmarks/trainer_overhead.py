@@ -22,13 +22,13 @@ import torch
 from torch import nn
 
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.beginning import fresh_model, full_config
+from reg2rg.training.case_cache import CaseStore
 from reg2rg.training.config import Stage, TrainingConfig, read_config
-from reg2rg.training.kept import KeptStore
-from reg2rg.training.learner import Learner
+from reg2rg.training.datasets import open_source
+from reg2rg.training.feature_cache import KeptStore
+from reg2rg.training.initialization import fresh_model, full_config
+from reg2rg.training.module import Learner
 from reg2rg.training.run import make_tokenizer
-from reg2rg.training.sources import open_source
-from reg2rg.training.store import CaseStore
 from reg2rg.training.trainer import StageTrainer, TrainerCallback
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"

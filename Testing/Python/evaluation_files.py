@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reg2rg.evaluation.evaluate import Evaluation, evaluate
-from reg2rg.evaluation.tables import Cell
-from reg2rg.findings import RuleReader
+from reg2rg.evaluation.output.tables import Cell
+from reg2rg.labeler import RuleReader
 
 HEADER = ("AccNum", "GT_combined_report", "Pred_combined_report")
 NORMAL = "Both lungs are normal."

@@ -7,10 +7,10 @@ from types import MappingProxyType
 import SimpleITK as sitk
 import torch
 
-from reg2rg.evaluation.phantoms.kinds import LABELS_OF
-from reg2rg.generation import SeenFinding, WrittenSection
+from reg2rg.benchmark.finding_groups import LABELS_OF
+from reg2rg.inference import SeenFinding, WrittenSection
 from reg2rg.models.config import PreprocessingConfig
-from reg2rg.models.familiarity import Familiarity
+from reg2rg.models.ood_detector import Familiarity
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import ModelInputs
 

@@ -7,12 +7,12 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from reg2rg.generation import SeenFinding
-from reg2rg.locating import LocatedFinding
-from reg2rg.locating.locate import locate_findings
+from reg2rg.inference import SeenFinding
+from reg2rg.inference.localization import locate_findings
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import prepare
+from reg2rg.report.located_finding import LocatedFinding
 
 CONFIG = PreprocessingConfig(image_size=(16, 16, 16), texture_size=(16, 16, 16), mask_size=(16, 16, 16))
 

@@ -18,13 +18,13 @@ from authors_files import small_config, state_of
 from file_server import FileServer, serving
 from test_cli import refused
 
+from reg2rg.checkpoints.checksums import read_checksums
+from reg2rg.checkpoints.model_folder import load_model, verify_model
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.models import list_models
-from reg2rg.models.catalogue.adding import add_model
-from reg2rg.models.catalogue.download import DownloadError, fetch
-from reg2rg.models.catalogue.entries import Entry, RemoteFile, list_entries
-from reg2rg.models.checkpoints import load_model, verify_model
-from reg2rg.models.checksums import read_checksums
+from reg2rg.hub import list_models
+from reg2rg.hub.catalog import Entry, RemoteFile, list_entries
+from reg2rg.hub.download import DownloadError, fetch
+from reg2rg.hub.install import add_model
 
 CONTENT = bytes(range(256)) * 20_000
 PUBLISHED = "/Trusure/Reg2RG/resolve/main"

@@ -10,9 +10,9 @@ import pytest
 import torch
 from tiny_model import save_tiny_model
 
+from reg2rg.checkpoints.model_folder import load_model, load_state, model_hash, save_model, verify_model
 from reg2rg.errors import InputError
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model, load_state, model_hash, save_model, verify_model
+from reg2rg.hub import find_model
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 

@@ -69,7 +69,7 @@ def test_help_and_version_answer_within_half_a_second() -> None:
 
 def test_the_command_line_alone_imports_nothing_heavy() -> None:
     heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL", "nltk", "matplotlib"}
-    program = f"import sys, reg2rg.cli; print(*({heavy!r} & sys.modules.keys()))"
+    program = f"import sys, reg2rg.cli.main; print(*({heavy!r} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
 
 

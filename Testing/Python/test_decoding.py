@@ -9,11 +9,11 @@ import torch
 from test_generation import inputs_for
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg.generation import Sampling, Writer
-from reg2rg.generation.decoding import Text, decode
-from reg2rg.generation.features import FeatureEncoder
-from reg2rg.generation.packed import PackedSequence, Tokens
-from reg2rg.generation.sampling import Chooser
+from reg2rg.inference import Sampling, Writer
+from reg2rg.inference.decoding import Text, decode
+from reg2rg.inference.encoding import FeatureEncoder
+from reg2rg.inference.packed_sequence import PackedSequence, Tokens
+from reg2rg.inference.sampling import Chooser
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import opening_ids, prompt_ids
 

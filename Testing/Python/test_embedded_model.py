@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.evaluation.phantoms import Results, measure
-from reg2rg.evaluation.phantoms.agreement import agreement
-from reg2rg.evaluation.phantoms.card import stored_numbers
-from reg2rg.evaluation.phantoms.collect import TEST_SEEDS
-from reg2rg.evaluation.tables import to_markdown
-from reg2rg.generation import Writer
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model, verify_model
+from reg2rg.benchmark import Results, measure
+from reg2rg.benchmark.agreement import agreement
+from reg2rg.benchmark.collect import TEST_SEEDS
+from reg2rg.benchmark.model_card import stored_numbers
+from reg2rg.checkpoints.model_folder import load_model, verify_model
+from reg2rg.evaluation.output.tables import to_markdown
+from reg2rg.hub import find_model
+from reg2rg.inference import Writer
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import prepare
-from reg2rg.resources import sample_case
+from reg2rg.runtime.resources import sample_case
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.volumes import read_volume
 

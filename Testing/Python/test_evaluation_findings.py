@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from evaluation_files import NORMAL, evaluated, row, write_pairs, write_rows
 
-from reg2rg.evaluation.lengths import kl_divergence
-from reg2rg.evaluation.predictions import Level, Pair
-from reg2rg.evaluation.printed import read_printed
-from reg2rg.evaluation.readings import read_pairs
-from reg2rg.findings import RuleReader
+from reg2rg.evaluation.inputs.predictions import Level, Pair
+from reg2rg.evaluation.inputs.published_recognition import read_printed
+from reg2rg.evaluation.labels import read_pairs
+from reg2rg.evaluation.report_metrics.lengths import kl_divergence
+from reg2rg.labeler import RuleReader
 from reg2rg.regions import REGION_NAMES
 
 EMPHYSEMA = "Emphysema is seen in both lungs."

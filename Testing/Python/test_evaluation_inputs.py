@@ -8,9 +8,9 @@ import pytest
 from evaluation_files import write_pairs, write_rows
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.parsing import plain_text, recognised_regions, sections_by_region
-from reg2rg.evaluation.predictions import Dropped, Level, Pair, Predictions, cut
-from reg2rg.evaluation.sources import read_source
+from reg2rg.evaluation.inputs.parsing import plain_text, recognised_regions, sections_by_region
+from reg2rg.evaluation.inputs.prediction_files import read_source
+from reg2rg.evaluation.inputs.predictions import Dropped, Level, Pair, Predictions, cut
 from reg2rg.report import Geometry, Provenance, Report, Section, State
 
 SLOTS = (

@@ -10,15 +10,15 @@ import pytest
 from evaluation_files import write_pairs
 
 from reg2rg.evaluation import meteor as meteor_module
-from reg2rg.evaluation.bleu import bleu, bleu_statistics, corpus_bleu
-from reg2rg.evaluation.cider import cider
-from reg2rg.evaluation.frame import Frame
-from reg2rg.evaluation.meteor import WITHOUT_PUNKT, WITHOUT_WORDNET, meteor, meteor_name, meteor_notes
-from reg2rg.evaluation.nlg import nlg_tables, score_texts
-from reg2rg.evaluation.predictions import cut
-from reg2rg.evaluation.rouge import overall_rouge, rouge
-from reg2rg.evaluation.sources import read_source
-from reg2rg.evaluation.wordnet import find_punkt, find_wordnet
+from reg2rg.evaluation.dataset import Frame
+from reg2rg.evaluation.inputs.prediction_files import read_source
+from reg2rg.evaluation.inputs.predictions import cut
+from reg2rg.evaluation.text_metrics.bleu import bleu, bleu_statistics, corpus_bleu
+from reg2rg.evaluation.text_metrics.cider import cider
+from reg2rg.evaluation.text_metrics.meteor import WITHOUT_PUNKT, WITHOUT_WORDNET, meteor, meteor_name, meteor_notes
+from reg2rg.evaluation.text_metrics.nlg import nlg_tables, score_texts
+from reg2rg.evaluation.text_metrics.rouge import overall_rouge, rouge
+from reg2rg.evaluation.text_metrics.wordnet import find_punkt, find_wordnet
 
 
 @pytest.fixture

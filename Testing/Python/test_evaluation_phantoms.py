@@ -12,24 +12,24 @@ from oracle import PREPROCESSING, Oracle
 from tiny_model import save_tiny_model
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.errors import InputError
-from reg2rg.evaluation.phantoms import Results, measure, side_by_side
-from reg2rg.evaluation.phantoms.agreement import agreement
-from reg2rg.evaluation.phantoms.card import (
+from reg2rg.benchmark import Results, measure, side_by_side
+from reg2rg.benchmark.agreement import agreement
+from reg2rg.benchmark.collect import TEST_SEEDS, collect, held_out
+from reg2rg.benchmark.examine import Asking, examine_phantom
+from reg2rg.benchmark.finding_groups import FOCAL, LABELS_OF, REGION_OF
+from reg2rg.benchmark.model_card import (
     MEASURED_FILE,
     RELIABILITY_FILE,
     Measured,
     stored_numbers,
     write_card,
 )
-from reg2rg.evaluation.phantoms.collect import TEST_SEEDS, collect, held_out
-from reg2rg.evaluation.phantoms.examine import Asking, examine_phantom
-from reg2rg.evaluation.phantoms.kinds import FOCAL, LABELS_OF, REGION_OF
-from reg2rg.evaluation.phantoms.real import examine_real, real_table
-from reg2rg.evaluation.phantoms.records import CaseRecord, Planted, SectionRecord, Seen, from_json, to_json
-from reg2rg.evaluation.phantoms.timing import seconds_per_report
-from reg2rg.evaluation.tables import Table
-from reg2rg.models.checkpoints import CARD_FILE, verify_model
+from reg2rg.benchmark.real import examine_real, real_table
+from reg2rg.benchmark.records import CaseRecord, Planted, SectionRecord, Seen, from_json, to_json
+from reg2rg.benchmark.timing import seconds_per_report
+from reg2rg.checkpoints.model_folder import CARD_FILE, verify_model
+from reg2rg.errors import InputError
+from reg2rg.evaluation.output.tables import Table
 from reg2rg.phantom import PhantomCase
 
 CASES = 14

@@ -15,9 +15,9 @@ from reg2rg.errors import InputError
 from reg2rg.evaluation import run
 from reg2rg.evaluation.bootstrap import Bootstrap, holm, mean_statistic
 from reg2rg.evaluation.evaluate import evaluate
-from reg2rg.evaluation.outputs import write_evaluation
-from reg2rg.evaluation.tables import Interval, Spread, Table, to_csv, to_markdown
-from reg2rg.findings import LABELS
+from reg2rg.evaluation.output.outputs import write_evaluation
+from reg2rg.evaluation.output.tables import Interval, Spread, Table, to_csv, to_markdown
+from reg2rg.labeler import LABELS
 
 NODULE = "There is a nodule in the upper lobe of the right lung."
 EFFUSION = "Pleural effusion is seen on the left."

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from reg2rg import events
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.failures import as_failure
-from reg2rg.request import ReportRequest
+from reg2rg.pipeline import events
+from reg2rg.pipeline.failures import as_failure
+from reg2rg.pipeline.request import ReportRequest
 
 EVENTS = [
     events.Progress(events.Stage.SEGMENT, 0.5, "half"),

@@ -15,10 +15,10 @@ from test_report import provenance, written
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
-from reg2rg.exports.folder import write_report_folder
 from reg2rg.exports.marks import draw_marks, marks_of
 from reg2rg.exports.preview import WARNING, write_preview
-from reg2rg.exports.segmentation import write_findings, write_segmentation
+from reg2rg.exports.report_folder import write_report_folder
+from reg2rg.exports.segmentation_nrrd import write_findings, write_segmentation
 from reg2rg.exports.text import to_text
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region

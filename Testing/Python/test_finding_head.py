@@ -8,15 +8,15 @@ import pytest
 import torch
 from tiny_model import tiny_model
 
+from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
-from reg2rg.generation import Writer
-from reg2rg.generation.features import FeatureEncoder
-from reg2rg.generation.seen import MAPPED_FROM, corrected, cues_of
-from reg2rg.models.checkpoints import load_model, save_model
+from reg2rg.inference import Writer
+from reg2rg.inference.detection import MAPPED_FROM, corrected, cues_of
+from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.models.config import FindingConfig, ModelConfig
-from reg2rg.models.cues import CueEncoder, Cues
-from reg2rg.models.familiarity import FamiliarityCheck
+from reg2rg.models.cue_encoder import CueEncoder, Cues
 from reg2rg.models.finding_head import LEVELS, SIDES
+from reg2rg.models.ood_detector import FamiliarityCheck
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import Crop, ModelInputs
 

@@ -11,14 +11,14 @@ import SimpleITK as sitk
 import torch
 from tiny_model import tiny_model
 
-from reg2rg import pipeline
+from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import InputError
-from reg2rg.events import FindingsLocated, Notice, SectionText, SectionWritten
-from reg2rg.models.checkpoints import save_model
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.events import FindingsLocated, Notice, SectionText, SectionWritten
+from reg2rg.pipeline.request import ReportRequest
 from reg2rg.report import Report, plain
-from reg2rg.request import ReportRequest
 
 NODULE, EMPHYSEMA, MASS = LABELS = ("Lung nodule", "Emphysema", "Breast mass")
 

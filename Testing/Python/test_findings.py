@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, RuleReader, Status, read_findings, spot
+from reg2rg.labeler import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, RuleReader, Status, read_findings, spot
 
 WHOLE = "whole"
 FURTHER = "further"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS, LABELS, RuleReader, read_findings, reader, table
-from reg2rg.findings.table import FURTHER_FILE, TABLE_FILE, read_table
+from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, read_findings, reader, table
+from reg2rg.labeler.lexicon import FURTHER_FILE, TABLE_FILE, read_table
 
 
 def _forget() -> None:

@@ -10,8 +10,7 @@ import torch
 from parity import small_config
 from tiny_model import tiny_model
 
-from reg2rg.models.folding import fold
-from reg2rg.models.packed_linear import PackedLinear
+from reg2rg.inference.fusing import PackedLinear, fold
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.models.vision_transformer import VisionTransformer
 

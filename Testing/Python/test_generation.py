@@ -9,7 +9,7 @@ import torch
 from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.generation import Writer, WrittenSection
+from reg2rg.inference import Writer, WrittenSection
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import prompt_ids

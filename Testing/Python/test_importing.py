@@ -20,11 +20,11 @@ from safetensors.torch import load_file, save_file
 from test_cli import refused, reg2rg
 from torch import Tensor
 
+from reg2rg.checkpoints.convert.convert import ImportPlan, import_checkpoint, plan_import
+from reg2rg.checkpoints.model_folder import TIED, load_model, model_hash, verify_model
 from reg2rg.errors import InputError
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import TIED, load_model, model_hash, verify_model
+from reg2rg.hub import find_model
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.importing.checkpoint import ImportPlan, import_checkpoint, plan_import
 
 LANGUAGE = "lang_model.base_model.model."
 EMBEDDINGS = f"{LANGUAGE}model.embed_tokens.weight"
@@ -351,7 +351,7 @@ def test_a_full_disk_leaves_nothing_behind(checkpoint, tokenizer, tmp_path):
 
 
 MEASURED = """
-from reg2rg.cli import main
+from reg2rg.cli.main import main
 try:
     main()
 finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reg2rg.impression import draft_impression, holds_finding
+from reg2rg.report.impression import draft_impression, holds_finding
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.exports.segmentation_nrrd import write_segmentation
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks

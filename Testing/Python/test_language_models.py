@@ -10,22 +10,22 @@ import pytest
 import torch
 from tiny_model import tiny_config
 
+from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
+from reg2rg.checkpoints.new_model import new_model
 from reg2rg.errors import InputError
-from reg2rg.generation import Writer
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model, read_config, save_model
+from reg2rg.hub import find_model
+from reg2rg.inference import Writer
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
-from reg2rg.models.fresh import new_model
 from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, transformers_config
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.prompting import prompt_ids, training_ids
+from reg2rg.training.case_cache import CaseStore
 from reg2rg.training.config import PhantomData, Stage
-from reg2rg.training.learner import Learner
+from reg2rg.training.datasets import PhantomSource
+from reg2rg.training.module import Learner
 from reg2rg.training.samples import TrainingCase
-from reg2rg.training.sources import PhantomSource
-from reg2rg.training.store import CaseStore
 from reg2rg.training.tokenizers import train_tokenizer
 
 VOCABULARY = 130

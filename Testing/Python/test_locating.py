@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from seen_phantoms import CONFIG, located_in
 
+from reg2rg.benchmark.finding_groups import FOCAL
 from reg2rg.errors import Cancelled
-from reg2rg.evaluation.phantoms.kinds import FOCAL
-from reg2rg.generation import SeenFinding
-from reg2rg.locating.locate import locate, locate_findings
-from reg2rg.locating.maps import above
+from reg2rg.inference import SeenFinding
+from reg2rg.inference.localization import above, locate, locate_findings
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.segmentation.masks import RegionMasks

@@ -11,18 +11,20 @@ import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg import devices, pipeline, resident
-from reg2rg.devices import free_memory
+from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
 from reg2rg.errors import InputError
-from reg2rg.events import Notice
-from reg2rg.models import find_model
-from reg2rg.models.checkpoints import load_model, read_config, save_model
+from reg2rg.hub import find_model
+from reg2rg.inference.memory import ModelSize, cache_bytes_per_token, memory_needed, prompt_tokens
+from reg2rg.inference.placement import choices, place
 from reg2rg.models.config import LanguageConfig, ModelConfig
-from reg2rg.models.memory import ModelSize, cache_bytes_per_token, memory_needed, prompt_tokens
-from reg2rg.models.placement import choices, place
-from reg2rg.models.precision import can_quantize
+from reg2rg.models.quantization import can_quantize
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.request import ReportRequest
+from reg2rg.pipeline import model_cache
+from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.events import Notice
+from reg2rg.pipeline.request import ReportRequest
+from reg2rg.runtime import devices
+from reg2rg.runtime.devices import free_memory
 
 LLAMA2 = ModelConfig()
 GB = 10**9
@@ -113,11 +115,11 @@ def test_on_the_cpu_exact_weights_come_first_and_a_named_precision_stands_alone(
 @pytest.fixture
 def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
     volume, regions = phantom_files
-    resident.placed.cache_clear()
+    model_cache.placed.cache_clear()
     yield lambda **fields: ReportRequest(
         volume, tmp_path / "out", regions_file=regions, model=str(tiny_model_folder), max_new_tokens=4, **fields
     )
-    resident.placed.cache_clear()
+    model_cache.placed.cache_clear()
 
 
 def test_a_run_tells_of_a_fallback_and_refuses_what_does_not_fit_before_the_regions(request_of, monkeypatch):
@@ -147,9 +149,9 @@ def limited(read_text, free: float):
 
 def test_memory_is_asked_for_only_once_while_the_model_is_kept(request_of):
     pipeline.run(request_of(), lambda event: None)
-    hits = resident.placed.cache_info().hits
+    hits = model_cache.placed.cache_info().hits
     pipeline.run(request_of(only=("lung",)), lambda event: None)
-    assert resident.placed.cache_info().hits == hits + 1
+    assert model_cache.placed.cache_info().hits == hits + 1
 
 
 def test_free_memory_of_the_cpu_is_some_of_what_there_is():
@@ -161,10 +163,10 @@ def test_free_memory_of_the_cpu_is_some_of_what_there_is():
 MEASURE = """
 import sys, threading, time, psutil, torch
 from pathlib import Path
-from reg2rg.generation import Writer
-from reg2rg.models.checkpoints import load_model, read_config
-from reg2rg.models.folding import fold
-from reg2rg.models.memory import ModelSize, memory_needed
+from reg2rg.inference import Writer
+from reg2rg.checkpoints.model_folder import load_model, read_config
+from reg2rg.inference.fusing import fold
+from reg2rg.inference.memory import ModelSize, memory_needed
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.regions import REGION_NAMES
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured

@@ -7,9 +7,8 @@ import torch
 from tiny_model import tiny_model
 
 from reg2rg.models.config import VisionConfig
-from reg2rg.models.positions import LearnedPositions, SinePositions
 from reg2rg.models.reg2rg import PromptFeatures
-from reg2rg.models.vision_transformer import VisionTransformer
+from reg2rg.models.vision_transformer import LearnedPositions, SinePositions, VisionTransformer
 from reg2rg.prompting import prompt_ids
 
 

@@ -11,12 +11,12 @@ import parity
 import pytest
 import torch
 
-from reg2rg.generation.decoding import Text, decode
-from reg2rg.generation.packed import PackedSequence, Tokens
-from reg2rg.generation.sampling import Chooser
-from reg2rg.models.checkpoints import load_model, load_state
+from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
+from reg2rg.checkpoints.model_folder import load_model, load_state
+from reg2rg.inference.decoding import Text, decode
+from reg2rg.inference.packed_sequence import PackedSequence, Tokens
+from reg2rg.inference.sampling import Chooser
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.importing.checkpoint import import_checkpoint, plan_import
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 
 

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from scipy.ndimage import binary_dilation, label
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS, LABELS, Status, read_findings
+from reg2rg.labeler import ALL_LABELS, LABELS, Status, read_findings
 from reg2rg.phantom import FINDINGS, Finding, PhantomCase, PhantomConfig, make_phantom, write_dataset
 from reg2rg.phantom.body import Build, Canvas, build_anatomy
 from reg2rg.phantom.body.surfaces import Surfaces
@@ -22,7 +22,7 @@ from reg2rg.phantom.contact_sheet import draw_sheet
 from reg2rg.phantom.findings import KINDS, draw_findings
 from reg2rg.phantom.findings.bone import PARTS
 from reg2rg.phantom.report import write_section
-from reg2rg.phantom.report.sentences import wordings
+from reg2rg.phantom.report.wordings import wordings
 from reg2rg.phantom.scan import Scanner
 from reg2rg.regions import REGION_NAMES
 

@@ -10,12 +10,13 @@ import pytest
 import SimpleITK as sitk
 from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
-from reg2rg import journey, pipeline, resident
+from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage
-from reg2rg.models.checkpoints import save_model
+from reg2rg.pipeline import model_cache, progress
+from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage
+from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 from reg2rg.report import Report
-from reg2rg.request import ReportRequest, SegmentRequest
 
 FILES = ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
 
@@ -79,7 +80,7 @@ def test_regions_are_told_with_a_readable_file_before_the_first_text(request_of)
 
 
 def test_each_section_grows_and_is_then_told_once_as_the_report_has_it(request_of, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(journey, "SECONDS_BETWEEN_TEXTS", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_TEXTS", 0.0)
     seen = []
     pipeline.run(request_of(), seen.append)
     texts = [event.text for event in seen if isinstance(event, SectionText) and event.region == "heart"]
@@ -141,9 +142,9 @@ def test_a_missing_model_is_told_before_the_volume_is_read(request_of) -> None:
 
 def test_the_model_is_kept_for_the_next_run(request_of) -> None:
     pipeline.run(request_of(), lambda event: None)
-    hits = resident.loaded.cache_info().hits
+    hits = model_cache.loaded.cache_info().hits
     pipeline.run(request_of(), lambda event: None)
-    assert resident.loaded.cache_info().hits == hits + 1
+    assert model_cache.loaded.cache_info().hits == hits + 1
 
 
 def test_regions_alone_can_be_written_into_a_file(phantom_files, tmp_path: Path) -> None:
@@ -243,6 +244,6 @@ def test_one_region_is_written_again_from_the_prompt_of_all(request_of, three_sl
 
 def test_the_model_is_forgotten_when_memory_is_wanted(request_of, tmp_path: Path) -> None:
     pipeline.run(request_of(), lambda event: None)
-    kept = resident.loaded.cache_info().currsize
-    resident.free_memory()
-    assert (kept, resident.loaded.cache_info().currsize) == (1, 0)
+    kept = model_cache.loaded.cache_info().currsize
+    model_cache.free_memory()
+    assert (kept, model_cache.loaded.cache_info().currsize) == (1, 0)

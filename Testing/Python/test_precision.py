@@ -12,18 +12,18 @@ import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg import pipeline
+from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
-from reg2rg.generation import Writer
-from reg2rg.models.checkpoints import load_model, save_model
+from reg2rg.inference import Writer
+from reg2rg.inference.fusing import fold
+from reg2rg.inference.memory import ModelSize
 from reg2rg.models.config import LoraSettings
-from reg2rg.models.folding import fold
-from reg2rg.models.memory import ModelSize
-from reg2rg.models.precision import PRECISIONS, QUANTIZED, can_quantize, check_precision
+from reg2rg.models.quantization import PRECISIONS, QUANTIZED, can_quantize, check_precision
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.request import ReportRequest
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.report import Report
-from reg2rg.request import ReportRequest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TOLERATED = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.003, "8bit": 0.03, "4bit": 0.3}
@@ -106,9 +106,9 @@ def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
 PEAK = """
 import sys, torch
 from pathlib import Path
-from reg2rg.models.checkpoints import read_config, load_model
-from reg2rg.models.folding import fold
-from reg2rg.models.memory import ModelSize
+from reg2rg.checkpoints.model_folder import read_config, load_model
+from reg2rg.inference.fusing import fold
+from reg2rg.inference.memory import ModelSize
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from tokenizers import ByteLevelBPETokenizer
 
 from reg2rg.errors import InputError
-from reg2rg.findings import LABELS
-from reg2rg.findings.radbert import RadBertReader
-from reg2rg.torchvision_ops import declare_torchvision_ops
+from reg2rg.labeler import LABELS
+from reg2rg.labeler.radbert import RadBertReader
+from reg2rg.runtime.third_party import declare_torchvision_ops
 
 declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
 

@@ -27,7 +27,7 @@ def test_colours_codes_and_names_tell_regions_apart():
 
 def test_structures_are_classes_of_totalsegmentator():
     pytest.importorskip("totalsegmentator", reason="TotalSegmentator is not installed")
-    from reg2rg.torchvision_ops import declare_torchvision_ops
+    from reg2rg.runtime.third_party import declare_torchvision_ops
 
     declare_torchvision_ops()
     from totalsegmentator.map_to_binary import class_map

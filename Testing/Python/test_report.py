@@ -13,9 +13,8 @@ import SimpleITK as sitk
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
-from reg2rg.findings import Status
-from reg2rg.generation import TextToken, WrittenSection
-from reg2rg.locating import LocatedFinding, Spot
+from reg2rg.inference import TextToken, WrittenSection
+from reg2rg.labeler import Status
 from reg2rg.report import (
     Familiarity,
     Geometry,
@@ -29,6 +28,7 @@ from reg2rg.report import (
     probability_words,
     split_sentences,
 )
+from reg2rg.report.located_finding import LocatedFinding, Spot
 from reg2rg.segmentation.masks import RegionMasks
 
 
@@ -314,7 +314,7 @@ def test_a_sentence_that_speaks_of_a_finding_that_is_not_there_is_refused(with_f
 
 
 def test_reports_are_read_where_scipy_is_not():
-    without = "import sys; sys.modules.update(scipy=None, torch=None); import reg2rg.impression, reg2rg.report"
+    without = "import sys; sys.modules.update(scipy=None, torch=None); import reg2rg.report.impression, reg2rg.report"
     subprocess.run([sys.executable, "-c", without], check=True, timeout=60)
 
 

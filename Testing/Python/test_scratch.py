@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reg2rg.scratch import private_temporary_folder, scratch_folder, staged
+from reg2rg.runtime.staging import private_temporary_folder, scratch_folder, staged
 
 PAUSE = "print('here', flush=True); time.sleep(60)"
 
@@ -21,7 +21,11 @@ PAUSE = "print('here', flush=True); time.sleep(60)"
 def killed(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = False) -> None:
     """Run Python code in a process and session of its own until it says "here", then kill it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import os, sys, time\nfrom pathlib import Path\nfrom reg2rg.scratch import *\n{code}"],
+        [
+            sys.executable,
+            "-c",
+            f"import os, sys, time\nfrom pathlib import Path\nfrom reg2rg.runtime.staging import *\n{code}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -12,19 +12,21 @@ from tiny_model import tiny_config, tiny_model
 from torch.testing import assert_close
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS
+from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import LoraSettings, ModelConfig
-from reg2rg.models.familiarity import UNKNOWN
+from reg2rg.models.ood_detector import UNKNOWN
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import kept as kept_module
 from reg2rg.training import learner as learner_module
 from reg2rg.training import objectives
-from reg2rg.training.beginning import fresh_model, switched, take_weights
 from reg2rg.training.calibration import calibrate, fit_temperature
+from reg2rg.training.case_cache import CaseStore
+from reg2rg.training.collation import IGNORED, collate_texts, packed_text
 from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
-from reg2rg.training.kept import KeptStore
-from reg2rg.training.learner import Learner, shuffled, trained_parameters
-from reg2rg.training.objectives import (
+from reg2rg.training.datasets import PhantomSource
+from reg2rg.training.feature_cache import KeptStore
+from reg2rg.training.initialization import fresh_model, switched, take_weights
+from reg2rg.training.losses import (
     PREDICTED_CUES,
     TRUE_CUES,
     exchanged,
@@ -33,11 +35,9 @@ from reg2rg.training.objectives import (
     text_losses,
     true_cues,
 )
+from reg2rg.training.module import Learner, shuffled, trained_parameters
 from reg2rg.training.run import make_tokenizer
 from reg2rg.training.samples import TrainingCase
-from reg2rg.training.sources import PhantomSource
-from reg2rg.training.store import CaseStore
-from reg2rg.training.texts import IGNORED, collate_texts, packed_text
 
 SECTIONS = [("lung", "The lungs are clear."), ("heart", "No nodule is seen.")]
 VISION, TEXT = Stage("vision", steps=1), Stage("text", steps=1)

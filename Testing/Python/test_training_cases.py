@@ -14,20 +14,20 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from reg2rg.checkpoints.model_folder import load_model
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS
-from reg2rg.models.checkpoints import load_model
+from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.phantom import PhantomConfig, make_phantom, write_dataset
 from reg2rg.regions import REGION_NAMES
-from reg2rg.training.beginning import full_config
+from reg2rg.training.case_cache import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.config import FolderData, ModelSource, PhantomData, Stage, read_config
+from reg2rg.training.datasets import PhantomSource
+from reg2rg.training.initialization import full_config
 from reg2rg.training.radgenome import RadGenomeSource, read_texts, split_by_patient
 from reg2rg.training.run import train
 from reg2rg.training.samples import TrainingCase, targets_of_text
-from reg2rg.training.sources import PhantomSource
-from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 
 SCAN = PhantomConfig(size=(48, 48, 32))
 SEEDS = (0, 1, 2)

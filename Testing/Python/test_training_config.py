@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from reg2rg.errors import InputError
-from reg2rg.findings import ALL_LABELS
+from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.beginning import full_config, switched
 from reg2rg.training.config import FolderData, ModelSource, read_config
+from reg2rg.training.initialization import full_config, switched
 
 BASE: dict[str, Any] = {
     "name": "mine",

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from reg2rg import DRAFT_LABEL
+from reg2rg.checkpoints.model_folder import load_model
 from reg2rg.errors import InputError
-from reg2rg.models.checkpoints import load_model
-from reg2rg.models.familiarity import UNKNOWN
+from reg2rg.models.ood_detector import UNKNOWN
 from reg2rg.training.config import read_config
 from reg2rg.training.run import train
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from reg2rg.models.config import ModelConfig
+from reg2rg.training.datasets import PhantomSource
+from reg2rg.training.patches import finding_windows, window
 from reg2rg.training.samples import RegionSample, TrainingCase
-from reg2rg.training.sources import PhantomSource
-from reg2rg.training.windows import finding_windows, window
 
 SIZE = (16, 16, 16)
 

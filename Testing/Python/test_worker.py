@@ -16,10 +16,20 @@ from pathlib import Path
 import pytest
 from tiny_model import SENTENCES, tiny_model
 
-from reg2rg import events
-from reg2rg.events import Event, Failure, Heartbeat, Progress, Ready, ReportDone, SectionWritten, Stage, Stopped
-from reg2rg.models.checkpoints import save_model
+from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.pipeline import events
+from reg2rg.pipeline.events import (
+    Event,
+    Failure,
+    Heartbeat,
+    Progress,
+    Ready,
+    ReportDone,
+    SectionWritten,
+    Stage,
+    Stopped,
+)
 
 PATIENCE = 60.0
 ENDS = (ReportDone, Failure, Stopped)
@@ -193,14 +203,14 @@ def test_the_log_tells_stages_but_no_path_no_patient_and_no_text(shift: Shift, p
 
 
 NOISY = """
-import os, reg2rg.pipeline
-quiet = reg2rg.pipeline.read_volume
+import os, reg2rg.pipeline.run
+quiet = reg2rg.pipeline.run.read_volume
 def noisy(*arguments):
     print("from python", flush=True)
     os.write(1, b"from C\\n")
     os.system("echo from a child; cat")
     return quiet(*arguments)
-reg2rg.pipeline.read_volume = noisy
+reg2rg.pipeline.run.read_volume = noisy
 from reg2rg.worker import main
 main()
 """
@@ -281,12 +291,12 @@ def contents_are_whole(folder: Path) -> bool:
 
 
 WITH_CHILD = """
-import subprocess, sys, reg2rg.pipeline
+import subprocess, sys, reg2rg.pipeline.run
 def read_with_child(path, series):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (path.parent / "child").write_text(str(child.pid))
     child.wait()
-reg2rg.pipeline.read_volume = read_with_child
+reg2rg.pipeline.run.read_volume = read_with_child
 from reg2rg.worker import main
 main()
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from reg2rg.torchvision_ops import declare_torchvision_ops
+from reg2rg.runtime.third_party import declare_torchvision_ops
 
 declare_torchvision_ops()
 

@@ -52,7 +52,7 @@ def reopen():
 def locate(node, familiar=True):
     """Put into a report what a finding head would have seen, and the segmentation of it beside the regions."""
     from reg2rg.report import SectionFinding
-    from reg2rg.report.stored import read
+    from reg2rg.report.serialization import read
     from reg2rg.report.wording import disagreements
 
     document = json.loads(node.GetText())
@@ -81,7 +81,7 @@ def locate(node, familiar=True):
 def _retell(section, text):
     """Give a section a text, and the findings that a model without a finding head would have of it."""
     from reg2rg.report.build import link_findings
-    from reg2rg.report.stored import to_plain
+    from reg2rg.report.serialization import to_plain
 
     findings, sentences = link_findings(text, section["region"])
     section["text"] = text

@@ -110,7 +110,7 @@ def test_section_cards_have_the_colours_of_their_segments(panel):
 
 
 def reg2rg(*arguments: str) -> subprocess.CompletedProcess:
-    code = "from reg2rg.cli import main; main()"
+    code = "from reg2rg.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300)
 
 

@@ -319,7 +319,7 @@ class FindingsTest(unittest.TestCase):
     def test_everyFindingThatTheReaderKnowsIsOfferedInSomeRegion(self):
         from Reg2RGModuleLib.findingWords import OFFERED
 
-        from reg2rg.findings import ALL_LABELS
+        from reg2rg.labeler import ALL_LABELS
         from reg2rg.regions import REGION_NAMES
 
         self.assertEqual({label for labels in OFFERED.values() for label in labels}, set(ALL_LABELS))

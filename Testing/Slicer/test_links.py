@@ -180,7 +180,7 @@ class LinksTest(unittest.TestCase):
     def test_surfacesAreShownTogetherAndSlicerConvertsNone(self):
         from Reg2RGModuleLib import regionsDisplay, surfaces
 
-        from reg2rg.resources import sample_case
+        from reg2rg.runtime.resources import sample_case
 
         node = regionsDisplay.loadRegions(sample_case()[1], self.volume)
         queue, counts, ended, converted = surfaces.SurfaceQueue(), set(), [], []

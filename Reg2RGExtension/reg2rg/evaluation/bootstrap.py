@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reg2rg.evaluation.tables import Interval
+from reg2rg.evaluation.output.tables import Interval
 
 RESAMPLES = 1000
 SWAPS = 5000

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 from reg2rg.errors import InputError
 from reg2rg.evaluation.bootstrap import Statistic, holm, mean_statistic
-from reg2rg.evaluation.clinical import crg, macro, micro
-from reg2rg.evaluation.clinical_tables import case_sums
-from reg2rg.evaluation.frame import Frame
-from reg2rg.evaluation.nlg import TextScores, score_texts
-from reg2rg.evaluation.predictions import Dropped, Predictions
-from reg2rg.evaluation.readings import Readings, read_pairs
-from reg2rg.evaluation.tables import Table
-from reg2rg.findings import LabelReader
+from reg2rg.evaluation.dataset import Frame
+from reg2rg.evaluation.inputs.predictions import Dropped, Predictions
+from reg2rg.evaluation.labels import Readings, read_pairs
+from reg2rg.evaluation.output.tables import Table
+from reg2rg.evaluation.report_metrics.clinical import case_sums, crg, macro, micro
+from reg2rg.evaluation.text_metrics.nlg import TextScores, score_texts
+from reg2rg.labeler import LabelReader
 
 
 def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, Statistic]:

@@ -6,24 +6,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reg2rg.evaluation.clinical_tables import averages_table, labels_table, regions_table
-from reg2rg.evaluation.collapse_tables import diversity_table, normal_table, survival_table
 from reg2rg.evaluation.comparison import compare
-from reg2rg.evaluation.contradictions import contradictions_table
-from reg2rg.evaluation.frame import Frame
-from reg2rg.evaluation.lengths import histogram_table, lengths_table
-from reg2rg.evaluation.location import location_table
-from reg2rg.evaluation.meteor import meteor_notes
-from reg2rg.evaluation.nlg import nlg_tables, score_texts
-from reg2rg.evaluation.predictions import Dropped, Level, Predictions, cut
-from reg2rg.evaluation.printed import FILE_ENDING, read_printed
-from reg2rg.evaluation.readings import read_pairs
-from reg2rg.evaluation.recognition import recognise
-from reg2rg.evaluation.recognition_tables import accuracy_caption, printed_caption, recognition_table, swaps_table
-from reg2rg.evaluation.sources import read_source
-from reg2rg.evaluation.summary import summary_table
-from reg2rg.evaluation.tables import Table
-from reg2rg.findings import LabelReader
+from reg2rg.evaluation.dataset import Frame
+from reg2rg.evaluation.inputs.prediction_files import read_source
+from reg2rg.evaluation.inputs.predictions import Dropped, Level, Predictions, cut
+from reg2rg.evaluation.inputs.published_recognition import FILE_ENDING, read_printed
+from reg2rg.evaluation.labels import read_pairs
+from reg2rg.evaluation.output.summary import summary_table
+from reg2rg.evaluation.output.tables import Table
+from reg2rg.evaluation.report_metrics.clinical import averages_table, labels_table, regions_table
+from reg2rg.evaluation.report_metrics.contradictions import contradictions_table
+from reg2rg.evaluation.report_metrics.lengths import histogram_table, lengths_table
+from reg2rg.evaluation.report_metrics.location_accuracy import location_table
+from reg2rg.evaluation.report_metrics.region_recognition import (
+    accuracy_caption,
+    printed_caption,
+    recognise,
+    recognition_table,
+    swaps_table,
+)
+from reg2rg.evaluation.report_metrics.template_collapse import diversity_table, normal_table, survival_table
+from reg2rg.evaluation.text_metrics.meteor import meteor_notes
+from reg2rg.evaluation.text_metrics.nlg import nlg_tables, score_texts
+from reg2rg.labeler import LabelReader
 
 Show = Callable[[float, str], None]
 """Told the fraction done (0 to 1) and what is being done."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reg2rg.errors import InputError, Reg2RGError
 
 if TYPE_CHECKING:
-    from reg2rg.findings import LabelReader
+    from reg2rg.labeler import LabelReader
 
 _MODULES = ("nltk", "rouge_score", "sacrebleu", "matplotlib", "jinja2")
 RULES = "rules"
@@ -38,8 +38,8 @@ def run(
     if missing:
         raise Reg2RGError(f"Evaluation needs more packages ({', '.join(missing)}): pip install 'reg2rg[evaluate]'.")
     from reg2rg.evaluation.evaluate import evaluate
-    from reg2rg.evaluation.outputs import PAGE_FILE, write_evaluation
-    from reg2rg.evaluation.predictions import Level
+    from reg2rg.evaluation.inputs.predictions import Level
+    from reg2rg.evaluation.output.outputs import PAGE_FILE, write_evaluation
 
     if level not in (None, *(known.value for known in Level)):
         raise InputError(f"The level is {level!r}; expected report or region.")
@@ -61,13 +61,13 @@ def run(
 
 
 def _reader(name: str) -> LabelReader:
-    from reg2rg.findings import RuleReader
+    from reg2rg.labeler import RuleReader
 
     if name == RULES:
         return RuleReader()
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(f"There is no reader {name!r}; expected {RULES} or a folder with a RadBERT classifier.")
-    from reg2rg.findings.radbert import RadBertReader
+    from reg2rg.labeler.radbert import RadBertReader
 
     return RadBertReader(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from reg2rg.findings import Status
+from reg2rg.labeler import Status
 from reg2rg.regions import get_region
 from reg2rg.report import UNFAMILIAR, Report, Section, SectionFinding, finding_words
 

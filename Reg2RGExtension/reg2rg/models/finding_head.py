@@ -11,10 +11,65 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reg2rg.models.config import FindingConfig, Size
-from reg2rg.models.finding_map import FindingMap, pooled, soft_volume
+from reg2rg.models.vision_transformer import residual_block
+
+USUAL_LOGIT = 4.0
+"""Of "no finding" before training: most cells show nothing, which need not be learned first."""
+
+
+class FindingMap(nn.Module):
+    """Vision tokens, and what the stem saw on finer grids, to probabilities per cell of the finest of them.
+
+    A transformer token knows its surroundings, the stem's finer features know the edges: one is added to the other on
+    the way up, as in a U-Net. Without finer features the cells are the tokens'.
+    """
+
+    def __init__(self, dim: int, finer: Sequence[int], findings: int) -> None:
+        """``finer``: channels of the finer features, the finest first."""
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        widths = [dim, *reversed(finer)]
+        self.ups = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.blocks = nn.ModuleList(residual_block(width) for width in widths[1:])
+        self.logits = nn.Linear(widths[-1], findings + 1)
+        with torch.no_grad():
+            self.logits.bias[0] += USUAL_LOGIT
+
+    def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
+        """Log-probabilities (B, F + 1, h', w', d') from tokens (B, N, dim) and finer features (B, C, h, w, d) each.
+
+        Class 0 is "no finding"; class n + 1 is finding n.
+        """
+        x = self.norm(tokens).reshape(len(tokens), *grid, -1)
+        for up, block, features in zip(self.ups, self.blocks, reversed(finer), strict=True):
+            x = F.interpolate(up(x).permute(0, 4, 1, 2, 3), scale_factor=2) + features
+            x = (x + block(x)).permute(0, 2, 3, 4, 1)
+        return self.logits(x).float().log_softmax(-1).permute(0, 4, 1, 2, 3)
+
+
+def pooled(dense: Tensor, grid: Size) -> Tensor:
+    """Log-odds of every finding against none, the best of each token's cells: (B, N, findings).
+
+    Not log-probabilities, which are all alike where a rare finding counted so much in training that they come near 1.
+    """
+    best = F.adaptive_max_pool3d(dense[:, 1:] - dense[:, :1], grid)
+    return best.flatten(2).transpose(1, 2)
+
+
+def soft_volume(dense: Tensor, voxel_mm: Tensor, texture: torch.Size) -> Tensor:
+    """Cubic millimetres that each finding fills by the map's probabilities: (B, findings).
+
+    Args:
+        voxel_mm: (B, 3) size of the texture's voxels.
+        texture: voxels of the texture (H, W, D).
+    """
+    cell = voxel_mm.prod(dim=1) * (texture.numel() / dense[0, 0].numel())
+    return dense[:, 1:].exp().sum(dim=(2, 3, 4)) * cell[:, None]
+
 
 SIDES = (None, "left", "right", "both")
 LEVELS = (None, "upper", "middle", "lower")

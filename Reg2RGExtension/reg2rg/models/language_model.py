@@ -10,7 +10,7 @@ from torch import nn
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import LanguageConfig, LoraSettings
-from reg2rg.torchvision_ops import declare_torchvision_ops
+from reg2rg.runtime.third_party import declare_torchvision_ops
 
 declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
 

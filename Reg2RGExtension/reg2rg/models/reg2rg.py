@@ -12,7 +12,30 @@ from torch import Tensor, nn
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.language_model import build_language_model
 from reg2rg.models.region_encoder import RegionEncoder
-from reg2rg.models.special_tokens import SpecialTokens
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Numbering of the special tokens after a vocabulary of ``vocab_size`` words.
+
+    Order: <image>, </image>, <region>, </region>, the image's ``latents`` tokens, then ``region_length`` per slot:
+    texture latents, the geometry token and, where the model has any, cues.
+    """
+
+    vocab_size: int
+    latents: int
+    region_length: int
+
+    @property
+    def image(self) -> list[int]:
+        """<image>, the image's tokens, </image>."""
+        first = self.vocab_size + 4
+        return [self.vocab_size, *range(first, first + self.latents), self.vocab_size + 1]
+
+    def region(self, slot: int) -> list[int]:
+        """<region>, the tokens of slot ``slot``, </region>."""
+        first = self.vocab_size + 4 + self.latents + slot * self.region_length
+        return [self.vocab_size + 2, *range(first, first + self.region_length), self.vocab_size + 3]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.cues import CueEncoder
-from reg2rg.models.familiarity import FamiliarityCheck
+from reg2rg.models.cue_encoder import CueEncoder
 from reg2rg.models.finding_head import FindingHead, FindingOutput
+from reg2rg.models.ood_detector import FamiliarityCheck
 from reg2rg.models.perceiver import PerceiverResampler
 from reg2rg.models.vision_transformer import VisionTransformer
 

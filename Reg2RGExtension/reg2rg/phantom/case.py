@@ -10,10 +10,10 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.phantom.body import Build, build_anatomy
-from reg2rg.phantom.body.build import POPULATIONS
+from reg2rg.phantom.body.physique import POPULATIONS
 from reg2rg.phantom.body.surfaces import Surfaces
 from reg2rg.phantom.findings import Finding, adapt_build, draw_findings, plant_findings
-from reg2rg.phantom.regions import region_masks
+from reg2rg.phantom.region_masks import region_masks
 from reg2rg.phantom.report import write_section
 from reg2rg.phantom.scan import Scanner
 from reg2rg.segmentation.masks import RegionMasks

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from reg2rg.phantom.case import PhantomConfig, make_phantom
 from reg2rg.regions import LUNG_WINDOW, SOFT_TISSUE_WINDOW, Window
-from reg2rg.scratch import staged
+from reg2rg.runtime.staging import staged
 from reg2rg.volumes import read_volume
 
 _TILE = 176

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from reg2rg.exports.segmentation import write_segmentation
+from reg2rg.exports.segmentation_nrrd import write_segmentation
 from reg2rg.phantom.case import make_phantom
 from reg2rg.regions import in_reading_order
 

@@ -25,7 +25,7 @@ from reg2rg.report.schema import (
     plain,
 )
 from reg2rg.report.sentences import split_sentences
-from reg2rg.report.stored import SCHEMA_VERSION
+from reg2rg.report.serialization import SCHEMA_VERSION
 from reg2rg.report.wording import UNFAMILIAR, finding_words, probability_words
 
 __all__ = [

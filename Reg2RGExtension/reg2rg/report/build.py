@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.findings import read_findings
+from reg2rg.labeler import read_findings
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.findings import Seen, section_findings
 from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence

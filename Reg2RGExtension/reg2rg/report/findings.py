@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reg2rg.findings import Finding, Status, spot
-from reg2rg.locating import SEEN_FROM, LocatedFinding
+from reg2rg.labeler import Finding, Status, spot
+from reg2rg.report.located_finding import SEEN_FROM, LocatedFinding
 from reg2rg.report.schema import Familiarity, Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
 

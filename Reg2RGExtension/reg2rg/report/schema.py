@@ -11,10 +11,10 @@ import SimpleITK as sitk
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
-from reg2rg.findings import Status
-from reg2rg.locating import SEEN_FROM
+from reg2rg.labeler import Status
 from reg2rg.regions import in_reading_order
-from reg2rg.report.stored import SCHEMA_VERSION, read, to_plain, upgraded
+from reg2rg.report.located_finding import SEEN_FROM
+from reg2rg.report.serialization import SCHEMA_VERSION, read, to_plain, upgraded
 from reg2rg.report.wording import disagreements
 
 
@@ -49,7 +49,7 @@ class SectionFinding:
     """A finding that the section's text speaks of, that the finding head gives some probability, or both.
 
     Attributes:
-        label: one of reg2rg.findings.ALL_LABELS.
+        label: one of reg2rg.labeler.ALL_LABELS.
         text: what the text says of it: the surest of its sentences; None if nothing.
         probability: that it is there, by the finding head; None without one.
         calibrated: whether the probability is to be taken for one: not where the volume is unlike the training data.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reg2rg.findings import Finding, Status, read_findings, spot
+from reg2rg.labeler import Finding, Status, read_findings, spot
 
 if TYPE_CHECKING:
     from reg2rg.report.schema import SectionFinding

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.regions import REGIONS
-from reg2rg.scratch import scratch_folder
+from reg2rg.runtime.staging import scratch_folder
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import shell
 
@@ -150,7 +150,7 @@ def _absent_folders(ids: Sequence[int], weights: Path | None) -> list[str]:
 def _weights_folder(weights: Path | None) -> Path:
     if weights is not None:
         return Path(weights)
-    from reg2rg.torchvision_ops import declare_torchvision_ops
+    from reg2rg.runtime.third_party import declare_torchvision_ops
 
     declare_torchvision_ops()
     from totalsegmentator.config import get_weights_dir
@@ -179,7 +179,7 @@ def _own_settings(weights: Path | None) -> Iterator[None]:
 
 def _run(task: str, volume: sitk.Image, wanted: Sequence[str], options: dict[str, Any]) -> dict[str, np.ndarray]:
     """One task: wanted structure -> boolean array (z, y, x) on the volume's grid."""
-    from reg2rg.torchvision_ops import declare_torchvision_ops
+    from reg2rg.runtime.third_party import declare_torchvision_ops
 
     declare_torchvision_ops()
     from totalsegmentator.map_to_binary import class_map

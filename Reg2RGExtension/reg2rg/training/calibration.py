@@ -13,8 +13,8 @@ from torch import Tensor
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
+from reg2rg.training.case_cache import CaseStore
 from reg2rg.training.samples import decoded
-from reg2rg.training.store import CaseStore
 
 FAMILIAR_CASES = 500
 """Training cases that familiarity is fitted on: directions and spreads of means need no more."""

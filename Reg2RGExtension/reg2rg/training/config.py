@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reg2rg.errors import InputError
-from reg2rg.training.settings import Count, Fraction, NotNegative, NotNegativeNumber, Positive, build, read_yaml
+from reg2rg.training.config_parsing import Count, Fraction, NotNegative, NotNegativeNumber, Positive, build, read_yaml
 
 
 @dataclass(frozen=True)

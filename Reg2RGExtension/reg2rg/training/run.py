@@ -20,21 +20,21 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.models.checkpoints import save_model
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
-from reg2rg.scratch import staged
-from reg2rg.training.beginning import fresh_model, full_config, started_model, take_weights
+from reg2rg.runtime.staging import staged
 from reg2rg.training.calibration import calibrate
-from reg2rg.training.card import write_card
+from reg2rg.training.case_cache import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.config import Stage, TrainingConfig
-from reg2rg.training.kept import KeptStore, kept_bytes
-from reg2rg.training.learner import Learner
+from reg2rg.training.datasets import CaseSource, open_source
+from reg2rg.training.feature_cache import KeptStore, kept_bytes
+from reg2rg.training.initialization import fresh_model, full_config, started_model, take_weights
+from reg2rg.training.model_card import write_card
+from reg2rg.training.module import Learner
 from reg2rg.training.plot import History, plot_losses
-from reg2rg.training.sources import CaseSource, open_source
-from reg2rg.training.store import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import WEIGHTS, StageTrainer, Tell, load_trained, save_trained
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.findings import Status, read_findings, spot
+from reg2rg.labeler import Status, read_findings, spot
 from reg2rg.models.config import FindingConfig, ModelConfig, PreprocessingConfig, Size
 from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.preprocessing import Crop, prepare

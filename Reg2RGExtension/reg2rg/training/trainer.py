@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reg2rg.errors import Reg2RGError
-from reg2rg.torchvision_ops import declare_torchvision_ops
+from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.training.case_cache import CaseNumbers, CaseStore, collate_numbers
 from reg2rg.training.config import Stage, TrainingConfig
-from reg2rg.training.learner import Learner
-from reg2rg.training.store import CaseNumbers, CaseStore, collate_numbers
+from reg2rg.training.module import Learner
 
 declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
 

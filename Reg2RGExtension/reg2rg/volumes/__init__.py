@@ -12,7 +12,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.scratch import scratch_folder
+from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.checks import as_hu_volume
 from reg2rg.volumes.dicom import is_dicom_file, read_dicom
 from reg2rg.volumes.files import is_volume_file, read_volume_file

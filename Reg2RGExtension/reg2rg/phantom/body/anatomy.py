@@ -9,12 +9,12 @@ import numpy as np
 
 from reg2rg.phantom.body.abdomen import paint_abdomen
 from reg2rg.phantom.body.breasts import paint_breasts
-from reg2rg.phantom.body.build import Build
 from reg2rg.phantom.body.canvas import Canvas, Shape
 from reg2rg.phantom.body.heart import paint_heart
 from reg2rg.phantom.body.lung_tree import Airway, paint_lung_tree
 from reg2rg.phantom.body.lungs import paint_lungs
 from reg2rg.phantom.body.neck import paint_neck
+from reg2rg.phantom.body.physique import Build
 from reg2rg.phantom.body.skeleton import paint_skeleton
 from reg2rg.phantom.body.surfaces import Surfaces
 from reg2rg.phantom.body.trunk import paint_trunk

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reg2rg.phantom.body.build import Build
+from reg2rg.phantom.body.physique import Build
 
 BASE_MM = -235.0
 """Lowest point of the lungs, before stretching."""

@@ -1,0 +1,163 @@
+"""Asking a model everything about one case."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from reg2rg.benchmark.finding_groups import LABELS_OF, REGION_OF
+from reg2rg.benchmark.records import CaseRecord, Correction, Planted, SectionRecord, Seen
+from reg2rg.benchmark.statements import read_statements
+from reg2rg.inference import Writer
+from reg2rg.inference.detection import MAPPED_FROM, SeenFinding
+from reg2rg.models.config import PreprocessingConfig
+from reg2rg.phantom import PhantomCase
+from reg2rg.preprocessing import Crop, ModelInputs, prepare
+from reg2rg.segmentation.masks import RegionMasks
+
+CLAIMED = 3
+"""Sections of a case written again with a finding claimed that is not there."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a model is asked.
+
+    Attributes:
+        preprocessing: the model's.
+        labels: those that it takes cues of; if there are any it is asked without cues and corrected, too.
+        parallel: as for Writer.write.
+        max_new_tokens: limit of a text.
+    """
+
+    preprocessing: PreprocessingConfig
+    labels: tuple[str, ...]
+    parallel: bool
+    max_new_tokens: int
+
+
+def examine_phantom(writer: Writer, asking: Asking, phantom: PhantomCase) -> CaseRecord:
+    """What the model says of a phantom, first in its own way, then without cues, then corrected."""
+    inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
+    planted = [_planted(phantom, index) for index in range(len(phantom.findings))]
+    places = {(f.region, f.label): _voxels_mm(phantom, index) for index, f in enumerate(phantom.findings)}
+    return _examine(writer, asking, inputs, str(phantom.seed), planted, places, phantom.sections)
+
+
+def examine_volume(writer: Writer, asking: Asking, name: str, volume: sitk.Image, masks: RegionMasks) -> CaseRecord:
+    """What the model says of a CT of which nothing is known."""
+    inputs = prepare(volume, masks, asking.preprocessing)
+    return _examine(writer, asking, inputs, name, [], {}, {})
+
+
+def _examine(
+    writer: Writer,
+    asking: Asking,
+    inputs: ModelInputs,
+    name: str,
+    planted: Sequence[Planted],
+    places: Mapping[tuple[str, str], _Voxels],
+    references: Mapping[str, str],
+) -> CaseRecord:
+    how = {"parallel": asking.parallel, "max_new_tokens": asking.max_new_tokens}
+    written = writer.write(inputs, **how)
+    silent = {s.region: s.text for s in writer.write(inputs, cues=False, **how)} if asking.labels else {}
+    looked, familiarity = writer.findings(inputs), writer.familiarity(inputs)
+    texts = {section.region: section.text for section in written}
+    corrections = _corrections(writer, asking, inputs, how, texts, planted, name) if references else {}
+    sections = []
+    for section in written:
+        region = section.region
+        seen = [
+            _seen(finding, inputs.crops[region], places.get((region, finding.label)))
+            for finding in looked.get(region, ())
+            if finding.probability >= MAPPED_FROM or REGION_OF.get(finding.label) == region
+        ]
+        sections.append(
+            SectionRecord(
+                region=region,
+                reference=references.get(region, ""),
+                text=section.text,
+                without_cues=silent.get(region),
+                recognised=section.recognised,
+                complete=section.complete,
+                seen=tuple(seen),
+                corrections=tuple(corrections.get(region, ())),
+            )
+        )
+    distance, limit = (familiarity.distance, familiarity.limit) if familiarity else (None, None)
+    return CaseRecord(name, tuple(planted), tuple(sections), distance, limit)
+
+
+def _corrections(
+    writer: Writer,
+    asking: Asking,
+    inputs: ModelInputs,
+    how: Mapping,
+    texts: Mapping[str, str],
+    planted: Sequence[Planted],
+    name: str,
+) -> dict[str, list[Correction]]:
+    """One right statement of each section rejected, and findings claimed that are neither there nor stated."""
+    draw = random.Random(name)
+    rejected, claimed = {}, {}
+    for region, text in texts.items():
+        there = {finding.label for finding in planted if finding.region == region}
+        stated, known = set(read_statements(text, region)), set(LABELS_OF[region]) & set(asking.labels)
+        rejected[region] = _one_of(known & there & stated, draw)
+        claimed[region] = _one_of(known - there - stated, draw)
+    possible = sorted(region for region, label in claimed.items() if label)
+    claimed = {region: claimed[region] for region in draw.sample(possible, min(CLAIMED, len(possible)))}
+    corrections: dict[str, list[Correction]] = {region: [] for region in texts}
+    for labels, present in ((rejected, False), (claimed, True)):
+        said = {region: {label: present} for region, label in labels.items() if label}
+        if said:
+            for section in writer.write(inputs, only=list(said), said=said, **how):
+                (label,) = said[section.region]
+                corrections[section.region].append(Correction(label, present, section.text))
+    return corrections
+
+
+def _one_of(labels: Collection[str], draw: random.Random) -> str | None:
+    return draw.choice(sorted(labels)) if labels else None
+
+
+@dataclass(frozen=True)
+class _Voxels:
+    """Voxels of a finding: indices (N, 3) along z, y, x, and the size of one in mm."""
+
+    indices: np.ndarray
+    spacing: np.ndarray
+
+    def distance(self, point: np.ndarray) -> float:
+        """From a voxel to the nearest of them, mm."""
+        return float(np.linalg.norm((self.indices - point) * self.spacing, axis=1).min())
+
+
+def _finding_array(phantom: PhantomCase, index: int) -> np.ndarray:
+    return (sitk.GetArrayViewFromImage(phantom.finding_bits) >> index) & 1 != 0
+
+
+def _voxels_mm(phantom: PhantomCase, index: int) -> _Voxels:
+    spacing = np.array(phantom.finding_bits.GetSpacing()[::-1])
+    return _Voxels(np.argwhere(_finding_array(phantom, index)), spacing)
+
+
+def _planted(phantom: PhantomCase, index: int) -> Planted:
+    finding = phantom.findings[index]
+    region = phantom.masks.array(finding.region) != 0
+    chance = float((_finding_array(phantom, index) & region).sum() / max(1, region.sum()))
+    return Planted(finding.label, finding.region, finding.side, finding.level, finding.size_mm, chance)
+
+
+def _seen(finding: SeenFinding, crop: Crop, place: _Voxels | None) -> Seen:
+    distance = None
+    if finding.map is not None and place is not None and len(place.indices):
+        values = crop.to_volume(finding.map)
+        best = np.unravel_index(values.argmax(), values.shape)
+        distance = place.distance(np.array(best) + [span.start for span in crop.box])
+    return Seen(finding.label, finding.probability, finding.side, finding.level, finding.size_mm, distance)

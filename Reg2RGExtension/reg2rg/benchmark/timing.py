@@ -1,0 +1,42 @@
+"""How long a report takes, and how large the model is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from reg2rg.benchmark.collect import held_out, open_model
+from reg2rg.preprocessing import prepare
+
+THREADS = 2
+
+
+def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
+    """Seconds of each report on two cores, from regions to text, findings and familiarity; the model is open already.
+
+    The first of ``seeds`` warms up and is not told.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        writer, asking = open_model(model)
+        taken = []
+        for seed in seeds:
+            phantom = held_out(seed)
+            started = time.perf_counter()
+            inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
+            writer.write(inputs, parallel=asking.parallel, max_new_tokens=asking.max_new_tokens)
+            writer.findings(inputs)
+            writer.familiarity(inputs)
+            taken.append(time.perf_counter() - started)
+        return taken[1:]
+    finally:
+        torch.set_num_threads(before)
+
+
+def megabytes(model: Path) -> float:
+    """Of all files of a model folder."""
+    return sum(file.stat().st_size for file in model.iterdir()) / 1e6

@@ -1,0 +1,10 @@
+"""The command line, ``reg2rg``.
+
+Files:
+
+    main      the entry point and the commands report, segment, demo, desktop, evaluate and info
+    models    ``reg2rg models``: list, add, import and create models
+    train     ``reg2rg train``
+    progress  progress bars on standard error
+    info      what is installed on this machine
+"""

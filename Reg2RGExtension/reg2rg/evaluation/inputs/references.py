@@ -1,0 +1,46 @@
+"""References in the layout of RadGenome-ChestCT: a CSV file of Volumename, Anatomy, Sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from reg2rg.evaluation.inputs.csv_files import encoding_notes, letters_of, pick_column, read_sheet
+from reg2rg.evaluation.inputs.predictions import Dropped, Text, case_name
+from reg2rg.regions import REGION_NAMES
+
+REPLACED = "an earlier row of the same region; the last counts, as published"
+
+
+def read_references(file: Path) -> tuple[Mapping[str, Text], list[Dropped], list[str]]:
+    """Case -> sections, or the whole report where there are none, of a file in RadGenome's layout."""
+    sheet = read_sheet(file)
+    volume, anatomy, sentence = (
+        pick_column(sheet, name, [column for column in sheet.columns if letters_of(column) == name.lower()])
+        for name in ("Volumename", "Anatomy", "Sentence")
+    )
+    texts: dict[str, dict[str, str]] = {}
+    dropped, others = [], Counter()
+    for number, row in enumerate(sheet.rows, start=2):
+        name, region = case_name(row[volume]), row[anatomy]
+        if not name:
+            dropped.append(Dropped(f"row {number} of {file.name}", None, "no Volumename"))
+        elif region and region not in REGION_NAMES:
+            others[region] += 1
+        else:
+            sections = texts.setdefault(name, {})
+            if region in sections:
+                dropped.append(Dropped(name, region or None, REPLACED))
+            sections[region] = row[sentence]
+    notes = [*encoding_notes([sheet])]
+    if others:
+        named = ", ".join(f"{region} ({count})" for region, count in others.most_common())
+        notes.append(f"{others.total()} reference rows of none of the ten regions were not read: {named}.")
+    references = {name: _sections_or_whole(sections) for name, sections in texts.items()}
+    return references, dropped, notes
+
+
+def _sections_or_whole(sections: Mapping[str, str]) -> Text:
+    named = {region: text for region, text in sections.items() if region and text}
+    return named or sections.get("", "")

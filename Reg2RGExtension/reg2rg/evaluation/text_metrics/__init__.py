@@ -1,0 +1,1 @@
+"""Metrics of word overlap: BLEU, ROUGE-L, METEOR, CIDEr."""

@@ -1,0 +1,20 @@
+"""Findings read out of report text, with negation, uncertainty, side, level and size: CT-RATE's 18 and nine more.
+
+The words of the 18 stand in terms.tsv, which says in its head how to add some, those of the nine in further_terms.tsv.
+"""
+
+from reg2rg.labeler.base import LabelReader, RuleReader
+from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, Status, spot
+from reg2rg.labeler.rules import read_findings
+
+__all__ = [
+    "ALL_LABELS",
+    "FURTHER_LABELS",
+    "LABELS",
+    "Finding",
+    "LabelReader",
+    "RuleReader",
+    "Status",
+    "read_findings",
+    "spot",
+]

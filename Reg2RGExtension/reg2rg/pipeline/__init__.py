@@ -1,0 +1,11 @@
+"""The pipeline: from a volume to a report folder.
+
+Files:
+
+    request      what is asked for
+    events       what a run reports while it is under way
+    progress     stages, cancellation and growing sections, turned into events
+    model_cache  the model that stays in memory between runs
+    failures     errors as one line for the user
+    run          the whole way; the only file that knows it
+"""

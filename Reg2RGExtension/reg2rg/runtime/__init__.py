@@ -1,0 +1,10 @@
+"""What the machine provides: devices, versions, resource paths, temporary folders, third-party workarounds.
+
+Files:
+
+    devices      choosing a torch device
+    versions     versions of the installed packages
+    resources    paths of the embedded model and the sample case
+    staging      temporary folders and atomic output
+    third_party  workarounds for libraries, and keeping them quiet
+"""

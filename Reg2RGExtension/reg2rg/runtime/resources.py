@@ -1,0 +1,18 @@
+"""Where the extension-level Resources folder is: the embedded model and the sample case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def resources_folder() -> Path:
+    """Resources/ inside the installed package, or at the top of a source checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "Resources"
+    return installed if installed.is_dir() else package.parents[1] / "Resources"
+
+
+def sample_case() -> tuple[Path, Path]:
+    """The sample CT and its regions."""
+    folder = resources_folder() / "Sample"
+    return folder / "ct.nrrd", folder / "regions.seg.nrrd"

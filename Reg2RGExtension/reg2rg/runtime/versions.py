@@ -1,0 +1,22 @@
+"""Versions of what a report depends on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+from reg2rg import __version__
+
+_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a report depends on."""
+    return {"reg2rg": __version__, "Python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
