@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from evaluation_files import write_pairs
 
-from reg2rg.evaluation import meteor as meteor_module
 from reg2rg.evaluation.dataset import Frame
 from reg2rg.evaluation.inputs.prediction_files import read_source
 from reg2rg.evaluation.inputs.predictions import cut
+from reg2rg.evaluation.text_metrics import meteor as meteor_module
 from reg2rg.evaluation.text_metrics.bleu import bleu, bleu_statistics, corpus_bleu
 from reg2rg.evaluation.text_metrics.cider import cider
 from reg2rg.evaluation.text_metrics.meteor import WITHOUT_PUNKT, WITHOUT_WORDNET, meteor, meteor_name, meteor_notes

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, read_findings, reader, table
+from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, lexicon, read_findings, rules
 from reg2rg.labeler.lexicon import FURTHER_FILE, TABLE_FILE, read_table
 
 
 def _forget() -> None:
-    table.tables.cache_clear()
-    reader._read_sentence.cache_clear()
+    lexicon.tables.cache_clear()
+    rules._read_sentence.cache_clear()
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     def with_row(row: str) -> Path:
         path = tmp_path / "terms.tsv"
         path.write_text(f"{TABLE_FILE.read_text(encoding='utf-8')}{row}\n", encoding="utf-8")
-        monkeypatch.setattr(table, "TABLE_FILE", path)
+        monkeypatch.setattr(lexicon, "TABLE_FILE", path)
         _forget()
         return path
 
@@ -45,7 +45,7 @@ def test_words_of_the_further_labels_give_the_reader_of_the_published_ones_no_ne
     name, path = RuleReader().name, tmp_path / "further_terms.tsv"
     row = "term\tPneumothorax\tsaid\tair cap\t-\tany\t-\n"
     path.write_text(FURTHER_FILE.read_text(encoding="utf-8") + row, encoding="utf-8")
-    monkeypatch.setattr(table, "FURTHER_FILE", path)
+    monkeypatch.setattr(lexicon, "FURTHER_FILE", path)
     _forget()
     found = [finding.label for finding in read_findings("An air cap is seen.", "pleura")]
     assert found == ["Pneumothorax"] and RuleReader().name == name

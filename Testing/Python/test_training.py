@@ -16,9 +16,9 @@ from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.ood_detector import UNKNOWN
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
-from reg2rg.training import kept as kept_module
-from reg2rg.training import learner as learner_module
-from reg2rg.training import objectives
+from reg2rg.training import feature_cache as kept_module
+from reg2rg.training import losses
+from reg2rg.training import module as learner_module
 from reg2rg.training.calibration import calibrate, fit_temperature
 from reg2rg.training.case_cache import CaseStore
 from reg2rg.training.collation import IGNORED, collate_texts, packed_text
@@ -224,7 +224,7 @@ def test_cues_of_a_text_are_true_or_predicted_or_silent(
         told = {}
         for shares in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
             for name, share in zip(("TRUE_CUES", "PREDICTED_CUES"), shares, strict=True):
-                monkeypatch.setattr(objectives, name, share)
+                monkeypatch.setattr(losses, name, share)
             told[float(text_losses(model, [case], [kept])["text"])] = shares
     assert len(told) == 3, "the text is learned with them"
 
@@ -246,15 +246,15 @@ def test_the_text_of_an_exchanged_region_is_learned_from_the_other_image_and_its
         dataclasses.replace(case, regions=tuple(s for s in case.regions if s.region in common))
         for case in (store[0], store[1])
     ]
-    monkeypatch.setattr(objectives, "TRUE_CUES", 1.0)
+    monkeypatch.setattr(losses, "TRUE_CUES", 1.0)
     with torch.no_grad():
         for weight in (p for p in model.causal_lm.parameters() if p.ndim == 2):
             weight *= 10  # a model that has learned nothing hardly looks at the image
         kept = [kept_vision(model, case) for case in cases]
         own = text_losses(model, cases, kept)["text"]
-        monkeypatch.setattr(objectives, "EXCHANGED", 1.0)
+        monkeypatch.setattr(losses, "EXCHANGED", 1.0)
         exchanged_loss = text_losses(model, cases, kept)["text"]
-        monkeypatch.setattr(objectives, "EXCHANGED", 0.0)
+        monkeypatch.setattr(losses, "EXCHANGED", 0.0)
         first, second = (
             dataclasses.replace(
                 case,
