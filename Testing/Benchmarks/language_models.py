@@ -54,7 +54,7 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
 
     quiet_libraries()
     from reg2rg.checkpoints.model_folder import load_model, read_config
-    from reg2rg.inference import Writer
+    from reg2rg.inference import ReportGenerator
     from reg2rg.inference.memory import ModelSize, memory_needed
     from reg2rg.preprocessing import ModelInputs
     from reg2rg.regions import REGION_NAMES
@@ -70,7 +70,7 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
         started = time.thread_time()
         model = load_model(folder, precision=precision)
         load_seconds, load_peak = time.thread_time() - started, peak.grown
-        Writer(model).write(inputs, max_new_tokens=tokens)
+        ReportGenerator(model).generate(inputs, max_new_tokens=tokens)
         whole_peak = peak.grown
     seconds, given = _language_model(model.lang_model)
     torch.save(given, logits / precision)

@@ -12,7 +12,7 @@ import csv
 import random
 from pathlib import Path
 
-from reg2rg.labeler import Finding, read_findings
+from reg2rg.labeler import Mention, extract_mentions
 from reg2rg.labeler.sentences import split_sentences
 from reg2rg.regions import REGION_NAMES
 
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"{arguments.count} of {len(sentences)} different sentences, seed {arguments.seed}")
     for number, (region, sentence) in enumerate(drawn, 1):
         print(f"{number:3d} {region} | {sentence}")
-        for finding in read_findings(sentence, region):
+        for finding in extract_mentions(sentence, region):
             print(f"      {told(finding)}")
 
 
@@ -46,7 +46,7 @@ def all_sentences(published: Path):
                     yield from ((region, text[start:end]) for start, end in split_sentences(text, 0, len(text)))
 
 
-def told(finding: Finding) -> str:
+def told(finding: Mention) -> str:
     """A finding on one line."""
     parts = [finding.status.value, finding.label, *sorted(finding.sides), *sorted(finding.levels)]
     return ", ".join(parts) + (f", {finding.size_mm:g} mm" if finding.size_mm is not None else "")

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from reg2rg.labeler import LABELS, RuleReader, Status, read_findings
+from reg2rg.labeler import LABELS, RuleReader, Status, extract_mentions
 from reg2rg.regions import REGION_NAMES
 
 COLUMNS = {"reference": "GT_combined_report", "predicted": "Pred_combined_report"}
@@ -58,7 +58,7 @@ def read_cases(published: Path) -> tuple[int, dict[str, dict[str, set[tuple[str,
             for row in csv.DictReader(file):
                 for source, column in COLUMNS.items():
                     texts += 1
-                    said = {(finding.label, finding.status) for finding in read_findings(row[column], region)}
+                    said = {(finding.label, finding.status) for finding in extract_mentions(row[column], region)}
                     cases[source][row["AccNum"]] |= said
     return texts, cases
 

@@ -115,7 +115,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     import torch
     import writing
 
-    from reg2rg.inference import Writer
+    from reg2rg.inference import ReportGenerator
     from reg2rg.inference.fusing import fold
     from reg2rg.models.config import PreprocessingConfig
     from reg2rg.models.reg2rg import PromptFeatures
@@ -127,16 +127,16 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     if half:
         model.lang_model.to(torch.bfloat16)
         model.tie_word_embeddings()
-    writer = Writer(fold(model))
+    generator = ReportGenerator(fold(model))
     names = list(inputs.textures)
     ids, _ = writing.prompt_and_length(model, len(names), _section(quick))
     with torch.inference_mode():
-        image, regions = clock.time("encode", writer._features.encode, inputs, names, lambda: False)
+        image, regions = clock.time("encode", generator._features.encode, inputs, names, lambda: False)
         features = PromptFeatures(image, torch.stack(list(regions.values())))
         clock.time("embed the prompt", model.embed, torch.tensor([ids]), [features])
-    clock.time("write", writer.write, inputs, parallel=True, max_new_tokens=_section(quick))
+    clock.time("write", generator.generate, inputs, parallel=True, max_new_tokens=_section(quick))
     again = {"only": names[:1], "parallel": True, "max_new_tokens": _section(quick)}
-    clock.time("one region again", writer.write, inputs, **again)
+    clock.time("one region again", generator.generate, inputs, **again)
 
 
 def _section(quick: bool) -> int:

@@ -23,9 +23,9 @@ def main() -> None:
             rows = list(csv.DictReader(stream))
         template, count = Counter(row["GT_combined_report"] for row in rows).most_common(1)[0]
         with (arguments.output / file.name).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, rows[0])
-            writer.writeheader()
-            writer.writerows({**row, "Pred_combined_report": template} for row in rows)
+            generator = csv.DictWriter(stream, rows[0])
+            generator.writeheader()
+            generator.writerows({**row, "Pred_combined_report": template} for row in rows)
         print(f"{file.name}: one text, the reference of {count} of {len(rows)}")
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import published
 import torch
 
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.inference.fusing import fold
 from reg2rg.models.config import LanguageConfig, ModelConfig, PreprocessingConfig, VisionConfig
@@ -70,16 +70,16 @@ def main() -> None:
     model.tie_word_embeddings()
     half = fold(model)
     for name, made in (("", folded), (", bfloat16", half)):
-        writer = Writer(made)
-        writer.write(inputs, only=REGION_NAMES[:1], max_new_tokens=1)  # encodes; vision is not what is measured here
-        writer._prompted = None
-        measure(f"one sequence{name}", writer.write, inputs, max_new_tokens=whole)
-        writer._prompted = None
-        measure(f"in parallel{name}", writer.write, inputs, parallel=True, max_new_tokens=section)
+        generator = ReportGenerator(made)
+        generator.generate(inputs, only=REGION_NAMES[:1], max_new_tokens=1)
+        generator._prompted = None
+        measure(f"one sequence{name}", generator.generate, inputs, max_new_tokens=whole)
+        generator._prompted = None
+        measure(f"in parallel{name}", generator.generate, inputs, parallel=True, max_new_tokens=section)
         one = {"only": REGION_NAMES[5:6], "parallel": True, "max_new_tokens": section}
-        measure(f"one region again{name}", writer.write, inputs, **one)
-        writer._drawn.clear()
-        measure(f"one region again, all words new{name}", writer.write, inputs, **one)
+        measure(f"one region again{name}", generator.generate, inputs, **one)
+        generator._drawn.clear()
+        measure(f"one region again, all words new{name}", generator.generate, inputs, **one)
 
     print("| way | seconds | against published | against one sequence |\n|---|---|---|---|")
     base = seconds["published: generate, LoRA beside"]

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from reg2rg.benchmark.finding_groups import LABELS_OF
-from reg2rg.inference import SeenFinding, WrittenSection
+from reg2rg.inference import GeneratedSection, SeenFinding
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.models.ood_detector import Familiarity
 from reg2rg.phantom import PhantomCase
@@ -23,15 +23,15 @@ class Oracle:
     def __init__(self, phantom: PhantomCase) -> None:
         self.phantom = phantom
 
-    def write(
+    def generate(
         self, inputs: ModelInputs, *, only=(), said=MappingProxyType({}), cues=True, **how
-    ) -> list[WrittenSection]:
+    ) -> list[GeneratedSection]:
         sections = []
         for region in only or inputs.textures:
             text = self.phantom.sections[region]
             for label, present in said.get(region, {}).items():
                 text = f"{text} There is {label.lower()}." if present else "There is no abnormality."
-            sections.append(WrittenSection(region, region, text, (), True))
+            sections.append(GeneratedSection(region, region, text, (), True))
         return sections
 
     def findings(self, inputs: ModelInputs) -> dict[str, tuple[SeenFinding, ...]]:

@@ -9,11 +9,11 @@ import torch
 from test_generation import inputs_for
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg.inference import Sampling, Writer
+from reg2rg.inference import ReportGenerator, Sampling
 from reg2rg.inference.decoding import Text, decode
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Chooser
+from reg2rg.inference.sampling import Sampler
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import opening_ids, prompt_ids
 
@@ -53,10 +53,10 @@ def generated(model: Reg2RG, embeddings: torch.Tensor) -> list[int]:
     return drawn[0].tolist()
 
 
-def written_ids(writer: Writer, inputs, **options) -> list[list[int]]:
+def written_ids(generator: ReportGenerator, inputs, **options) -> list[list[int]]:
     """Ids of each text, in the order of the texts' bits."""
-    writer.write(inputs, max_new_tokens=COUNT, **options)
-    return [writer._drawn[bits] for bits in sorted(writer._drawn)]
+    generator.generate(inputs, max_new_tokens=COUNT, **options)
+    return [generator._drawn[bits] for bits in sorted(generator._drawn)]
 
 
 @pytest.mark.parametrize("key_heads", [4, 2, 1])
@@ -66,7 +66,7 @@ def test_a_prompt_of_its_own_for_each_region_gives_what_generate_gives_for_each(
     inputs = inputs_for(model, NAMES)
     alone = [generated(model, prompt_embeddings(model, inputs, [name])[1]) for name in NAMES]
     assert len({tuple(ids) for ids in alone}) == 3
-    assert written_ids(Writer(model), inputs) == alone
+    assert written_ids(ReportGenerator(model), inputs) == alone
 
 
 def test_regions_in_parallel_give_what_generate_gives_for_prompt_and_opening():
@@ -78,14 +78,14 @@ def test_regions_in_parallel_give_what_generate_gives_for_prompt_and_opening():
     openings = [opening_ids(model.tokenizer, slot, instruction=False) for slot in range(3)]
     alone = [generated(model, torch.cat([prompt, words[torch.tensor(ids)]])) for ids in openings]
     assert len({tuple(ids) for ids in alone}) == 3
-    assert written_ids(Writer(model), inputs, parallel=True) == alone
+    assert written_ids(ReportGenerator(model), inputs, parallel=True) == alone
 
 
 def test_one_text_for_all_regions_gives_what_generate_gives():
     model = untaught(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
-    assert written_ids(Writer(model), inputs) == [generated(model, prompt_embeddings(model, inputs, NAMES)[1])]
+    assert written_ids(ReportGenerator(model), inputs) == [generated(model, prompt_embeddings(model, inputs, NAMES)[1])]
 
 
 @pytest.mark.parametrize(
@@ -109,24 +109,24 @@ def decoded(model: Reg2RG, embeddings: torch.Tensor, earlier: list[int]) -> tupl
     sequence.add(Tokens(embeddings[:before], range(before), [1] * before))
     text = Text(bits=1, start=ids[before:], position=before, room=COUNT, earlier=earlier)
     words = model.embedding_layer.weight
-    passes = list(decode(sequence, lambda ids: words[torch.tensor(ids)], [text], -1, Chooser(None)))
+    passes = list(decode(sequence, lambda ids: words[torch.tensor(ids)], [text], -1, Sampler(None)))
     return text.drawn, len(passes)
 
 
 def test_chance_is_repeated_by_its_seed_and_not_disturbed_by_other_regions():
     model, sampling = untaught(1), Sampling(seed=4, temperature=3.0)
     inputs = inputs_for(model, NAMES)
-    together = written_ids(Writer(model), inputs, sampling=sampling)
-    assert written_ids(Writer(model), inputs, sampling=sampling) == together
-    assert written_ids(Writer(model), inputs, sampling=Sampling(seed=5, temperature=3.0)) != together
-    alone = written_ids(Writer(model), inputs, sampling=sampling, only=["pleura"])
+    together = written_ids(ReportGenerator(model), inputs, sampling=sampling)
+    assert written_ids(ReportGenerator(model), inputs, sampling=sampling) == together
+    assert written_ids(ReportGenerator(model), inputs, sampling=Sampling(seed=5, temperature=3.0)) != together
+    alone = written_ids(ReportGenerator(model), inputs, sampling=sampling, only=["pleura"])
     assert alone == together[2:]
-    assert written_ids(Writer(model), inputs) != together
+    assert written_ids(ReportGenerator(model), inputs) != together
 
 
 def test_chance_keeps_to_the_best_words():
     logits = torch.tensor([[5.0, 4.9, 4.8, -9.0, 4.7]])
-    chooser = Chooser(Sampling(seed=0, top_k=4, top_p=0.6))
+    chooser = Sampler(Sampling(seed=0, top_k=4, top_p=0.6))
     drawn = {chooser.choose(logits, [0])[0][0] for _ in range(200)}
     assert drawn == {0, 1, 2}, "0.29 + 0.25 do not fill 0.6, with 0.21 they do; the fourth is left out"
 
@@ -153,12 +153,12 @@ class Counted:
 
 def test_a_region_is_written_again_without_encoding_or_prompt_and_in_few_tokens():
     model = tiny_model(slots=3)
-    writer, counted, inputs = Writer(model), Counted(model), inputs_for(model, NAMES)
+    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
     first = []
-    volumes, tokens = counted.since(lambda: first.extend(writer.write(inputs, parallel=True)))
+    volumes, tokens = counted.since(lambda: first.extend(generator.generate(inputs, parallel=True)))
     assert volumes == 4
     again = []
-    repeated = counted.since(lambda: again.extend(writer.write(inputs, only=["lung"], parallel=True)))
+    repeated = counted.since(lambda: again.extend(generator.generate(inputs, only=["lung"], parallel=True)))
     assert [section.text for section in again] == [first[1].text]
     assert repeated[0] == 0
     section = len(model.tokenizer.encode(first[1].text)) + 20
@@ -167,42 +167,42 @@ def test_a_region_is_written_again_without_encoding_or_prompt_and_in_few_tokens(
 
 def test_in_one_text_a_region_is_written_again_by_way_of_those_before_it_but_not_those_after():
     model = tiny_model(slots=3)
-    writer, counted, inputs = Writer(model), Counted(model), inputs_for(model, NAMES)
+    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
     first, again = [], []
-    _, tokens = counted.since(lambda: first.extend(writer.write(inputs)))
+    _, tokens = counted.since(lambda: first.extend(generator.generate(inputs)))
     told: list[str] = []
     repeated = counted.since(
-        lambda: again.extend(writer.write(inputs, only=["lung"], on_text=lambda s: told.append(s.region)))
+        lambda: again.extend(generator.generate(inputs, only=["lung"], on_text=lambda s: told.append(s.region)))
     )
     assert [(s.region, s.text) for s in again] == [("lung", first[1].text)] and set(told) == {"lung"}
     assert repeated[0] == 0
-    two_sections = len(writer._drawn[sum(writer._drawn)]) * 2 / 3
+    two_sections = len(generator._drawn[sum(generator._drawn)]) * 2 / 3
     assert repeated[1] < two_sections + 40 < tokens
 
 
 def test_a_corrected_segment_is_encoded_alone_and_the_prompt_is_run_from_there():
     model = tiny_model(slots=3)
-    writer, counted, inputs = Writer(model), Counted(model), inputs_for(model, NAMES)
-    writer.write(inputs, parallel=True)
+    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
+    generator.generate(inputs, parallel=True)
     texture = inputs.textures["pleura"].flip(0)
     corrected = dataclasses.replace(inputs, textures={**inputs.textures, "pleura": texture})
     written = []
-    volumes, _ = counted.since(lambda: written.extend(writer.write(corrected, only=["pleura"], parallel=True)))
+    volumes, _ = counted.since(lambda: written.extend(generator.generate(corrected, only=["pleura"], parallel=True)))
     assert volumes == 1
-    fresh = Writer(tiny_model(slots=3)).write(corrected, only=["pleura"], parallel=True)
+    fresh = ReportGenerator(tiny_model(slots=3)).generate(corrected, only=["pleura"], parallel=True)
     assert [(s.region, s.text) for s in written] == [(s.region, s.text) for s in fresh]
 
 
 def test_a_pass_that_fails_leaves_the_writer_usable():
     model = tiny_model(slots=3)
-    writer, inputs = Writer(model), inputs_for(model, NAMES)
-    expected = [section.text for section in writer.write(inputs, parallel=True)]
+    generator, inputs = ReportGenerator(model), inputs_for(model, NAMES)
+    expected = [section.text for section in generator.generate(inputs, parallel=True)]
     layer = model.causal_lm.model.layers[-1]
     hook = layer.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(MemoryError("full")))
     with pytest.raises(MemoryError):
-        writer.write(inputs, parallel=True)
+        generator.generate(inputs, parallel=True)
     hook.remove()
-    assert [section.text for section in writer.write(inputs, parallel=True)] == expected
+    assert [section.text for section in generator.generate(inputs, parallel=True)] == expected
 
 
 def test_next_to_a_16_bit_language_model_vision_multiplies_in_16_bits_and_sees_about_the_same():

@@ -15,7 +15,7 @@ from reg2rg.benchmark.model_card import stored_numbers
 from reg2rg.checkpoints.model_folder import load_model, verify_model
 from reg2rg.evaluation.output.tables import to_markdown
 from reg2rg.hub import find_model
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import prepare
 from reg2rg.runtime.resources import sample_case
@@ -65,7 +65,7 @@ def test_it_writes_about_the_sample_case(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing)
-    sections = Writer(model).write(inputs)
+    sections = ReportGenerator(model).generate(inputs)
     assert len(sections) == 10 and all(section.complete and section.text for section in sections)
     assert all(section.recognised == section.region for section in sections)
 
@@ -74,6 +74,6 @@ def test_it_writes_the_same_every_time(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing, ["heart", "lung"])
-    first = Writer(model).write(inputs)
+    first = ReportGenerator(model).generate(inputs)
     torch.manual_seed(123)
-    assert [section.text for section in Writer(model).write(inputs)] == [section.text for section in first]
+    assert [section.text for section in ReportGenerator(model).generate(inputs)] == [section.text for section in first]

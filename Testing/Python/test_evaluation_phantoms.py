@@ -61,15 +61,15 @@ def table(results: Results, key: str) -> Table:
 class Normal(Oracle):
     """Calls everything normal."""
 
-    def write(self, inputs, **how):
-        return [dataclasses.replace(s, text="There is no abnormality.") for s in super().write(inputs, **how)]
+    def generate(self, inputs, **how):
+        return [dataclasses.replace(s, text="There is no abnormality.") for s in super().generate(inputs, **how)]
 
 
 class Stubborn(Oracle):
     """Writes what it sees, whatever a user says."""
 
-    def write(self, inputs, **how):
-        return super().write(inputs, **{**how, "said": {}})
+    def generate(self, inputs, **how):
+        return super().generate(inputs, **{**how, "said": {}})
 
 
 class Astray(Oracle):

@@ -10,13 +10,13 @@ from tiny_model import tiny_model
 
 from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.inference.detection import MAPPED_FROM, corrected, cues_of
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.models.cue_encoder import CueEncoder, Cues
 from reg2rg.models.finding_head import LEVELS, SIDES
-from reg2rg.models.ood_detector import FamiliarityCheck
+from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import Crop, ModelInputs
 
@@ -44,7 +44,7 @@ def inputs_of(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: in
 
 @pytest.mark.parametrize("stem", ["pyramid", "patch"])
 def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a_map(stem):
-    seen = Writer(model_with(FINDINGS, stem)).findings(inputs_of("lung", "pleura"))
+    seen = ReportGenerator(model_with(FINDINGS, stem)).findings(inputs_of("lung", "pleura"))
     assert set(seen) == {"lung", "pleura"}
     for findings in seen.values():
         assert {finding.label for finding in findings} == set(LABELS)
@@ -57,32 +57,34 @@ def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a
 
 
 def test_the_map_has_the_finest_cells_that_the_stem_offers():
-    fine, coarse = (Writer(model_with(FINDINGS, stem)).findings(inputs_of("lung")) for stem in ("pyramid", "patch"))
+    fine, coarse = (
+        ReportGenerator(model_with(FINDINGS, stem)).findings(inputs_of("lung")) for stem in ("pyramid", "patch")
+    )
     assert {f.map.shape for f in fine["lung"] if f.map is not None} <= {(8, 8, 8)}
     assert {f.map.shape for f in coarse["lung"] if f.map is not None} <= {(2, 2, 2)}
 
 
 def test_without_a_dense_map_attention_shows_where_the_head_looked():
-    seen = Writer(model_with(dataclasses.replace(FINDINGS, dense=False))).findings(inputs_of("lung"))
+    seen = ReportGenerator(model_with(dataclasses.replace(FINDINGS, dense=False))).findings(inputs_of("lung"))
     for finding in seen["lung"]:
         assert finding.map is None or (finding.map.shape == (2, 2, 2) and finding.map.max() == 1)
 
 
 def test_a_model_without_a_finding_head_sees_nothing_and_knows_no_familiarity():
-    writer, inputs = Writer(model_with(None)), inputs_of("lung")
-    assert writer.findings(inputs) == {}
-    assert writer.familiarity(inputs) is None
+    generator, inputs = ReportGenerator(model_with(None)), inputs_of("lung")
+    assert generator.findings(inputs) == {}
+    assert generator.familiarity(inputs) is None
     with pytest.raises(InputError, match="takes no cues"):
-        writer.write(inputs, said={"lung": {"Lung nodule": False}})
+        generator.generate(inputs, said={"lung": {"Lung nodule": False}})
 
 
 def test_a_smaller_voxel_makes_the_head_look_anew():
     model = model_with(FINDINGS)
-    writer, inputs = Writer(model), inputs_of("lung")
+    generator, inputs = ReportGenerator(model), inputs_of("lung")
     finer = dataclasses.replace(
         inputs, crops={name: dataclasses.replace(crop, voxel_mm=(1.0, 1.0, 1.0)) for name, crop in inputs.crops.items()}
     )
-    first, second = (writer.findings(given)["lung"] for given in (inputs, finer))
+    first, second = (generator.findings(given)["lung"] for given in (inputs, finer))
     assert [f.probability for f in first] != [f.probability for f in second]
 
 
@@ -90,8 +92,8 @@ def test_regions_of_several_texture_sizes_are_seen_in_one_report():
     model = model_with(FINDINGS)
     both = inputs_of("lung", "pleura")
     mixed = dataclasses.replace(both, textures={**both.textures, "pleura": torch.zeros(16, 16, 24)})
-    assert len(Writer(model).write(mixed, max_new_tokens=4)) == 2
-    assert set(Writer(model).findings(mixed)) == {"lung", "pleura"}
+    assert len(ReportGenerator(model).generate(mixed, max_new_tokens=4)) == 2
+    assert set(ReportGenerator(model).findings(mixed)) == {"lung", "pleura"}
 
 
 def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
@@ -99,7 +101,7 @@ def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
     save_model(model, tmp_path, card="x")
     loaded = load_model(tmp_path)
     assert loaded.config == model.config == ModelConfig.from_dict(model.config.to_dict())
-    before, after = (Writer(m).findings(inputs_of("lung"))["lung"] for m in (model, loaded))
+    before, after = (ReportGenerator(m).findings(inputs_of("lung"))["lung"] for m in (model, loaded))
     assert [f.label for f in before] == [f.label for f in after]
     assert [f.probability for f in before] == pytest.approx([f.probability for f in after])
 
@@ -107,7 +109,7 @@ def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
 def test_a_higher_temperature_makes_the_head_less_sure():
     def least_sure(temperature: float) -> float:
         model = model_with(dataclasses.replace(FINDINGS, temperature=temperature))
-        return min(abs(f.probability - 0.5) for f in Writer(model).findings(inputs_of("lung"))["lung"])
+        return min(abs(f.probability - 0.5) for f in ReportGenerator(model).findings(inputs_of("lung"))["lung"])
 
     assert least_sure(4.0) < least_sure(1.0) < least_sure(0.25)
 
@@ -168,7 +170,7 @@ def test_cues_stand_behind_a_regions_own_tokens():
 
 def test_a_label_that_the_model_does_not_know_cannot_be_said():
     with pytest.raises(InputError, match="cannot be told of Goitre; expected one of Lung nodule"):
-        Writer(model_with(FINDINGS)).write(inputs_of("lung"), said={"lung": {"Goitre": True}})
+        ReportGenerator(model_with(FINDINGS)).generate(inputs_of("lung"), said={"lung": {"Goitre": True}})
 
 
 def test_a_volume_unlike_the_training_cases_is_unfamiliar():
@@ -178,7 +180,7 @@ def test_a_volume_unlike_the_training_cases_is_unfamiliar():
     def case(scale: float = 1.0, shift: float = 0.0) -> dict[str, torch.Tensor]:
         return {n: torch.randn(4) @ mixing * scale + 0.1 * torch.randn(24) + shift for n in ("lung", "heart")}
 
-    check = FamiliarityCheck(24, 4)
+    check = OODDetector(24, 4)
     check.fit([case() for _ in range(300)], [case() for _ in range(100)])
     distances = [check(case()).distance for _ in range(200)]
     assert 0.7 < sum(distances) / len(distances) < 1.3
@@ -189,7 +191,7 @@ def test_a_volume_unlike_the_training_cases_is_unfamiliar():
 
 def test_one_region_alone_has_a_limit_of_its_own():
     torch.manual_seed(0)
-    check = FamiliarityCheck(8, 2)
+    check = OODDetector(8, 2)
     cases = [{n: torch.randn(8) for n in ("lung", "heart")} for _ in range(400)]
     check.fit(cases[:200], cases[200:])
     alone = [check({"lung": torch.randn(8)}) for _ in range(200)]
@@ -199,4 +201,4 @@ def test_one_region_alone_has_a_limit_of_its_own():
 
 
 def test_before_it_is_fitted_every_volume_is_familiar():
-    assert FamiliarityCheck(8, 2)({"lung": torch.full((8,), 100.0)}).familiar
+    assert OODDetector(8, 2)({"lung": torch.full((8,), 100.0)}).familiar

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, RuleReader, Status, read_findings, spot
+from reg2rg.labeler import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, RuleReader, Status, extract_mentions, spot
 
 WHOLE = "whole"
 FURTHER = "further"
@@ -57,7 +57,7 @@ def rows(groups: dict[str, list[Row]]) -> list[Row]:
     return [row for rows in groups.values() for row in rows]
 
 
-def _told(finding: Finding) -> tuple:
+def _told(finding: Mention) -> tuple:
     return finding.label, finding.status, finding.sides, finding.levels, finding.size_mm
 
 
@@ -65,7 +65,7 @@ def _f1(rows: list[Row], score: str, labels: tuple[str, ...]) -> float:
     """Micro F1 over the rows; a finding counts as right if the read one has the same of what ``score`` looks at."""
     right = read = expected = 0
     for region, sentence, findings in rows:
-        ours = SCORES[score]([_told(found) for found in read_findings(sentence, region) if found.label in labels])
+        ours = SCORES[score]([_told(found) for found in extract_mentions(sentence, region) if found.label in labels])
         theirs = SCORES[score](findings)
         right, read, expected = right + len(ours & theirs), read + len(ours), expected + len(theirs)
     return 2 * right / (read + expected)
@@ -113,7 +113,7 @@ def test_no_sentence_of_the_test_set_is_one_of_the_released_reports(rows: list[R
 
 
 def _said(text: str, region: str | None = None) -> set[tuple[str, str]]:
-    return {(finding.label, finding.status.value) for finding in read_findings(text, region)}
+    return {(finding.label, finding.status.value) for finding in extract_mentions(text, region)}
 
 
 @pytest.mark.parametrize(
@@ -180,15 +180,15 @@ def test_one_denial_is_of_lytic_and_of_sclerotic_lesions(text: str):
     ],
 )
 def test_a_spot_is_one_side_and_one_level(text: str, region: str, side_and_level: tuple):
-    assert [spot(finding) for finding in read_findings(text, region)] == [side_and_level]
+    assert [spot(finding) for finding in extract_mentions(text, region)] == [side_and_level]
 
 
 def test_the_published_labels_are_read_as_if_there_were_no_others():
     text = "Pleural effusion and, on the left, thickening of 6 mm are seen."
-    findings = {finding.label: finding for finding in read_findings(text, "pleura")}
+    findings = {finding.label: finding for finding in extract_mentions(text, "pleura")}
     assert set(findings) == {"Pleural effusion", "Pleural thickening"}
     assert findings["Pleural thickening"].sides == {"left"} and findings["Pleural thickening"].size_mm == 6
-    only = read_findings(text.replace("thickening", "something"), "pleura")
+    only = extract_mentions(text.replace("thickening", "something"), "pleura")
     assert [(found.sides, found.size_mm) for found in only] == [
         (findings["Pleural effusion"].sides, findings["Pleural effusion"].size_mm)
     ]
@@ -241,11 +241,11 @@ def test_what_is_compared_is_there(text: str):
     ],
 )
 def test_sizes_are_in_mm_and_limits_are_none(words: str, size: float | None):
-    assert [finding.size_mm for finding in read_findings(f"A nodule {words} is seen.", "lung")] == [size]
+    assert [finding.size_mm for finding in extract_mentions(f"A nodule {words} is seen.", "lung")] == [size]
 
 
 def test_a_size_belongs_to_the_finding_it_stands_at():
-    findings = read_findings("A 5 mm nodule, emphysema and a consolidation of 3 cm are seen.", "lung")
+    findings = extract_mentions("A 5 mm nodule, emphysema and a consolidation of 3 cm are seen.", "lung")
     assert {finding.label: finding.size_mm for finding in findings} == {
         "Lung nodule": 5,
         "Emphysema": None,
@@ -277,7 +277,7 @@ BOTH, UPPER, LOWER = {"left", "right"}, {"upper"}, {"lower"}
     ],
 )
 def test_a_place_belongs_to_the_findings_it_is_said_of(text: str, emphysema: tuple, bronchiectasis: tuple):
-    places = {finding.label: (finding.sides, finding.levels) for finding in read_findings(text, "lung")}
+    places = {finding.label: (finding.sides, finding.levels) for finding in extract_mentions(text, "lung")}
     assert places == {"Emphysema": emphysema, "Bronchiectasis": bronchiectasis}
 
 
@@ -290,7 +290,7 @@ def test_a_prefix_begins_the_section_of_its_region():
 
 def test_findings_tell_the_place_of_their_sentence_in_the_text():
     text = "The region 3 is lung: Both lungs are aerated.  A 5.5 mm nodule is seen (right upper lobe).\nNo effusion"
-    sentences = [text[finding.start : finding.end] for finding in read_findings(text)]
+    sentences = [text[finding.start : finding.end] for finding in extract_mentions(text)]
     assert sentences == ["A 5.5 mm nodule is seen (right upper lobe).", "No effusion"]
 
 
@@ -298,18 +298,18 @@ def test_findings_tell_the_place_of_their_sentence_in_the_text():
     "text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999]
 )
 def test_scraps_are_read_without_complaint(text: str):
-    assert all(finding.label == "Lung nodule" for finding in read_findings(text, "lung"))
+    assert all(finding.label == "Lung nodule" for finding in extract_mentions(text, "lung"))
 
 
 def test_a_text_without_full_stops_takes_no_longer_than_others():
     start = time.perf_counter()
-    assert read_findings("no nodule and which is " * 2_000, "lung")
+    assert extract_mentions("no nodule and which is " * 2_000, "lung")
     assert time.perf_counter() - start < 10
 
 
 def test_a_region_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="No region is called 'spleen'"):
-        read_findings("No effusion.", "spleen")
+        extract_mentions("No effusion.", "spleen")
 
 
 def test_labels_are_positive_where_asserted_or_left_open():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, lexicon, read_findings, rules
+from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, extract_mentions, lexicon, rules
 from reg2rg.labeler.lexicon import FURTHER_FILE, TABLE_FILE, read_table
 
 
@@ -47,7 +47,7 @@ def test_words_of_the_further_labels_give_the_reader_of_the_published_ones_no_ne
     path.write_text(FURTHER_FILE.read_text(encoding="utf-8") + row, encoding="utf-8")
     monkeypatch.setattr(lexicon, "FURTHER_FILE", path)
     _forget()
-    found = [finding.label for finding in read_findings("An air cap is seen.", "pleura")]
+    found = [finding.label for finding in extract_mentions("An air cap is seen.", "pleura")]
     assert found == ["Pneumothorax"] and RuleReader().name == name
     monkeypatch.undo()
     _forget()
@@ -55,17 +55,17 @@ def test_words_of_the_further_labels_give_the_reader_of_the_published_ones_no_ne
 
 def test_a_row_more_is_a_wording_more_and_another_name_of_the_reader(extend: Callable[[str], Path]):
     text, name = "Hydrops of the pleura is seen.", RuleReader().name
-    assert read_findings(text, "pleura") == ()
+    assert extract_mentions(text, "pleura") == ()
     extend("term\tPleural effusion\tsaid\thydrops\tpleura\tpleura\t-")
-    assert [finding.label for finding in read_findings(text, "pleura")] == ["Pleural effusion"]
+    assert [finding.label for finding in extract_mentions(text, "pleura")] == ["Pleural effusion"]
     assert RuleReader().name != name
 
 
 def test_a_cue_more_is_a_denial_more(extend: Callable[[str], Path]):
     text = "Emphysema: nihil."
-    assert read_findings(text, "lung")[0].status.value == "present"
+    assert extract_mentions(text, "lung")[0].status.value == "present"
     extend("deny\tafter\tnihil")
-    assert read_findings(text, "lung")[0].status.value == "absent"
+    assert extract_mentions(text, "lung")[0].status.value == "absent"
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_a_row_that_cannot_be_meant_is_refused_with_its_line(extend: Callable[[s
     path = extend(row)
     line = len(path.read_text(encoding="utf-8").splitlines())
     with pytest.raises(InputError, match=f"line {line}: ") as error:
-        read_findings("Emphysema.")
+        extract_mentions("Emphysema.")
     assert words in str(error.value) and "\n" not in str(error.value)

@@ -9,7 +9,7 @@ import torch
 from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.inference import Writer, WrittenSection
+from reg2rg.inference import GeneratedSection, ReportGenerator
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import prompt_ids
@@ -31,7 +31,7 @@ def inputs_for(model: Reg2RG, names) -> ModelInputs:
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_every_region_gets_its_section_in_the_order_asked(model, count):
     names = REGION_NAMES[:count]
-    sections = Writer(model).write(inputs_for(model, names))
+    sections = ReportGenerator(model).generate(inputs_for(model, names))
     assert [section.region for section in sections] == list(names)
     assert {(section.recognised, section.text, section.complete) for section in sections} == {
         (RECOGNISED, SENTENCES, True)
@@ -39,15 +39,15 @@ def test_every_region_gets_its_section_in_the_order_asked(model, count):
 
 
 def test_tokens_cover_the_text_with_probabilities(model):
-    (section,) = Writer(model).write(inputs_for(model, ["heart"]))
+    (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]))
     covered = "".join(section.text[token.start : token.end] for token in section.tokens)
     assert covered == section.text
     assert all(0 < token.probability <= 1 for token in section.tokens)
 
 
 def test_sections_appear_while_they_are_written(model):
-    seen: list[WrittenSection] = []
-    Writer(model).write(inputs_for(model, ["heart", "lung"]), on_text=seen.append)
+    seen: list[GeneratedSection] = []
+    ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), on_text=seen.append)
     growing = [section.text for section in seen if section.region == "heart"]
     assert len(growing) > 5 and growing[-1] == SENTENCES
     assert all(later.startswith(earlier) for earlier, later in zip(growing, growing[1:], strict=False))
@@ -55,19 +55,19 @@ def test_sections_appear_while_they_are_written(model):
 
 
 def test_text_cut_at_the_limit_is_marked_incomplete(model):
-    (section,) = Writer(model).write(inputs_for(model, ["heart"]), max_new_tokens=8)
+    (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]), max_new_tokens=8)
     assert not section.complete and section.text and SENTENCES.startswith(section.text)
 
 
 def test_a_region_the_model_never_reached_has_no_text_and_is_incomplete(model):
-    (section,) = Writer(model).write(inputs_for(model, ["heart"]), max_new_tokens=2)
+    (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]), max_new_tokens=2)
     assert section.text == "" and section.recognised is None and not section.complete
 
 
 def test_writing_stops_when_it_is_cancelled(model):
     asked = iter([False] * 5 + [True] * 100)
     with pytest.raises(Cancelled):
-        Writer(model).write(inputs_for(model, ["heart", "lung"]), cancelled=lambda: next(asked))
+        ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), should_cancel=lambda: next(asked))
 
 
 def test_the_context_of_the_model_limits_the_text_too(model):
@@ -76,7 +76,7 @@ def test_the_context_of_the_model_limits_the_text_too(model):
     short.config = dataclasses.replace(
         model.config, language=dataclasses.replace(model.config.language, max_position_embeddings=limit)
     )
-    (section,) = Writer(short).write(inputs_for(model, ["heart"]), max_new_tokens=500)
+    (section,) = ReportGenerator(short).generate(inputs_for(model, ["heart"]), max_new_tokens=500)
     assert not section.complete and SENTENCES.startswith(section.text)
 
 
@@ -85,13 +85,13 @@ def test_a_prompt_that_does_not_fit_the_context_is_refused_in_words(model):
     language = dataclasses.replace(model.config.language, max_position_embeddings=10)
     short.config = dataclasses.replace(model.config, language=language)
     with pytest.raises(InputError, match="does not fit into the context of tiny, 10 tokens"):
-        Writer(short).write(inputs_for(model, ["heart"]))
+        ReportGenerator(short).generate(inputs_for(model, ["heart"]))
 
 
 def test_one_prompt_for_several_regions_files_each_text_under_its_slot():
     model = tiny_model(slots=3)
     names = ["heart", "lung", "pleura"]
-    sections = Writer(model).write(inputs_for(model, names))
+    sections = ReportGenerator(model).generate(inputs_for(model, names))
     assert [(s.region, s.recognised, s.text, s.complete) for s in sections] == [
         (name, RECOGNISED, SENTENCES, True) for name in names
     ]
@@ -109,6 +109,9 @@ def test_a_prompt_with_more_slots_than_regions_is_an_error(model):
 def test_prompts_of_different_lengths_draw_together_what_each_draws_alone():
     model = tiny_model(slots=3)
     names = list(REGION_NAMES[:4])  # one prompt of three regions, one of a single region
-    together = Writer(model).write(inputs_for(model, names))
-    alone = [*Writer(model).write(inputs_for(model, names[:3])), *Writer(model).write(inputs_for(model, names[3:]))]
+    together = ReportGenerator(model).generate(inputs_for(model, names))
+    alone = [
+        *ReportGenerator(model).generate(inputs_for(model, names[:3])),
+        *ReportGenerator(model).generate(inputs_for(model, names[3:])),
+    ]
     assert [section.text for section in together] == [section.text for section in alone]

@@ -14,7 +14,7 @@ from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
 from reg2rg.checkpoints.new_model import new_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, transformers_config
 from reg2rg.models.reg2rg import Reg2RG
@@ -219,7 +219,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     again = load_model(tmp_path / "taught")
     phantom = make_phantom(1)
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
-    sections = Writer(again).write(inputs, max_new_tokens=12)
+    sections = ReportGenerator(again).generate(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
     assert all(section.recognised for section in sections), "so few steps teach it the form of the answer"
 

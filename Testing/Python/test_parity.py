@@ -15,7 +15,7 @@ from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
 from reg2rg.checkpoints.model_folder import load_model, load_state
 from reg2rg.inference.decoding import Text, decode
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Chooser
+from reg2rg.inference.sampling import Sampler
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 
@@ -60,7 +60,7 @@ def drawn_ids(model: Reg2RG, prompt: list[int], features: PromptFeatures, count:
     sequence = PackedSequence(model.causal_lm)
     sequence.add(Tokens(embeddings[:before], range(before), [1] * before))
     text = Text(bits=1, start=prompt[before:], position=before, room=count)
-    for _ in decode(sequence, lambda ids: model.embedding_layer.weight[torch.tensor(ids)], [text], 2, Chooser(None)):
+    for _ in decode(sequence, lambda ids: model.embedding_layer.weight[torch.tensor(ids)], [text], 2, Sampler(None)):
         pass
     return text.drawn
 

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from scipy.ndimage import binary_dilation, label
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, LABELS, Status, read_findings
+from reg2rg.labeler import ALL_LABELS, LABELS, Status, extract_mentions
 from reg2rg.phantom import FINDINGS, Finding, PhantomCase, PhantomConfig, make_phantom, write_dataset
 from reg2rg.phantom.body import Build, Canvas, build_anatomy
 from reg2rg.phantom.body.surfaces import Surfaces
@@ -289,7 +289,7 @@ def test_frequencies_are_uneven_and_every_kind_is_drawn_often_enough_to_learn():
 def read(text: str, region: str) -> dict[str, tuple[str | None, str | None, float | None]]:
     """Label -> side, level and size of what a section finds."""
     result = {}
-    for found in read_findings(text, region):
+    for found in extract_mentions(text, region):
         if found.status is not Status.ABSENT:
             side = "both" if len(found.sides) == 2 else next(iter(found.sides), None)
             level = next(iter(found.levels & {"upper", "middle", "lower"}), None)

@@ -14,7 +14,7 @@ from tiny_model import tiny_config, tiny_model
 
 from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.inference.fusing import fold
 from reg2rg.inference.memory import ModelSize
 from reg2rg.models.config import LoraSettings
@@ -77,7 +77,7 @@ def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, pr
     with torch.inference_mode():
         wanted, given = (each.lang_model(ids).logits.float() for each in (exact, model))
     assert (given - wanted).norm() <= TOLERATED[precision] * wanted.norm()
-    sections = Writer(fold(model)).write(inputs_of(model), max_new_tokens=6)
+    sections = ReportGenerator(fold(model)).generate(inputs_of(model), max_new_tokens=6)
     assert [section.region for section in sections] == ["lung", "heart", "bone"]
 
 

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
-from reg2rg.inference import TextToken, WrittenSection
+from reg2rg.inference import GeneratedSection, TextToken
 from reg2rg.labeler import Status
 from reg2rg.report import (
     Familiarity,
@@ -54,8 +54,8 @@ def provenance(volume: sitk.Image) -> Provenance:
                       "2026-01-01T00:00:00+00:00", {"read": 0.5}, Geometry.of(volume))  # fmt: skip
 
 
-def written(region: str, text: str, recognised: str | None, tokens=(), complete: bool = True) -> WrittenSection:
-    return WrittenSection(region, recognised, text, tuple(tokens), complete)
+def written(region: str, text: str, recognised: str | None, tokens=(), complete: bool = True) -> GeneratedSection:
+    return GeneratedSection(region, recognised, text, tuple(tokens), complete)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from reg2rg.benchmark.examine import Asking, examine_phantom
 from reg2rg.benchmark.records import CaseRecord, from_json, to_json
 from reg2rg.checkpoints.model_folder import CONFIG_FILE, load_model, model_hash
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.phantom import PhantomCase, PhantomConfig, make_phantom
 from reg2rg.runtime.staging import staged
 
@@ -62,7 +62,7 @@ def read_records(folder: Path, seeds: Sequence[int]) -> list[CaseRecord]:
     return [from_json((folder / f"{seed}.json").read_text(encoding="utf-8")) for seed in seeds]
 
 
-def open_model(folder: Path, parallel: bool | None = None, device: str = "cpu") -> tuple[Writer, Asking]:
+def open_model(folder: Path, parallel: bool | None = None, device: str = "cpu") -> tuple[ReportGenerator, Asking]:
     """The model of a folder, and how it is asked."""
     model = load_model(folder, device)
     config = model.config
@@ -73,7 +73,7 @@ def open_model(folder: Path, parallel: bool | None = None, device: str = "cpu") 
         parallel=parallel,
         max_new_tokens=MAX_NEW_TOKENS * (1 if parallel else config.regions_per_prompt),
     )
-    return Writer(model), asking
+    return ReportGenerator(model), asking
 
 
 def held_out(seed: int) -> PhantomCase:
@@ -91,7 +91,7 @@ def _fingerprint(model: Path, parallel: bool | None) -> str:
     return digest.hexdigest()[:16]
 
 
-_open: tuple[Writer, Asking, Path] | None = None  # of this worker process
+_open: tuple[ReportGenerator, Asking, Path] | None = None  # of this worker process
 
 
 def _begin(model: Path, parallel: bool | None, device: str, kept: Path) -> None:
@@ -102,7 +102,7 @@ def _begin(model: Path, parallel: bool | None, device: str, kept: Path) -> None:
 
 
 def _keep(seed: int) -> None:
-    writer, asking, kept = _open
-    record = examine_phantom(writer, asking, held_out(seed))
+    generator, asking, kept = _open
+    record = examine_phantom(generator, asking, held_out(seed))
     with staged(kept) as staging:
         (staging / f"{seed}.json").write_text(to_json(record), encoding="utf-8")

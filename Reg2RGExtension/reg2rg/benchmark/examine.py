@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from reg2rg.benchmark.finding_groups import LABELS_OF, REGION_OF
 from reg2rg.benchmark.records import CaseRecord, Correction, Planted, SectionRecord, Seen
 from reg2rg.benchmark.statements import read_statements
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.inference.detection import MAPPED_FROM, SeenFinding
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
@@ -40,22 +40,24 @@ class Asking:
     max_new_tokens: int
 
 
-def examine_phantom(writer: Writer, asking: Asking, phantom: PhantomCase) -> CaseRecord:
+def examine_phantom(generator: ReportGenerator, asking: Asking, phantom: PhantomCase) -> CaseRecord:
     """What the model says of a phantom, first in its own way, then without cues, then corrected."""
     inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
     planted = [_planted(phantom, index) for index in range(len(phantom.findings))]
     places = {(f.region, f.label): _voxels_mm(phantom, index) for index, f in enumerate(phantom.findings)}
-    return _examine(writer, asking, inputs, str(phantom.seed), planted, places, phantom.sections)
+    return _examine(generator, asking, inputs, str(phantom.seed), planted, places, phantom.sections)
 
 
-def examine_volume(writer: Writer, asking: Asking, name: str, volume: sitk.Image, masks: RegionMasks) -> CaseRecord:
+def examine_volume(
+    generator: ReportGenerator, asking: Asking, name: str, volume: sitk.Image, masks: RegionMasks
+) -> CaseRecord:
     """What the model says of a CT of which nothing is known."""
     inputs = prepare(volume, masks, asking.preprocessing)
-    return _examine(writer, asking, inputs, name, [], {}, {})
+    return _examine(generator, asking, inputs, name, [], {}, {})
 
 
 def _examine(
-    writer: Writer,
+    generator: ReportGenerator,
     asking: Asking,
     inputs: ModelInputs,
     name: str,
@@ -64,11 +66,11 @@ def _examine(
     references: Mapping[str, str],
 ) -> CaseRecord:
     how = {"parallel": asking.parallel, "max_new_tokens": asking.max_new_tokens}
-    written = writer.write(inputs, **how)
-    silent = {s.region: s.text for s in writer.write(inputs, cues=False, **how)} if asking.labels else {}
-    looked, familiarity = writer.findings(inputs), writer.familiarity(inputs)
+    written = generator.generate(inputs, **how)
+    silent = {s.region: s.text for s in generator.generate(inputs, cues=False, **how)} if asking.labels else {}
+    looked, familiarity = generator.findings(inputs), generator.familiarity(inputs)
     texts = {section.region: section.text for section in written}
-    corrections = _corrections(writer, asking, inputs, how, texts, planted, name) if references else {}
+    corrections = _corrections(generator, asking, inputs, how, texts, planted, name) if references else {}
     sections = []
     for section in written:
         region = section.region
@@ -94,7 +96,7 @@ def _examine(
 
 
 def _corrections(
-    writer: Writer,
+    generator: ReportGenerator,
     asking: Asking,
     inputs: ModelInputs,
     how: Mapping,
@@ -116,7 +118,7 @@ def _corrections(
     for labels, present in ((rejected, False), (claimed, True)):
         said = {region: {label: present} for region, label in labels.items() if label}
         if said:
-            for section in writer.write(inputs, only=list(said), said=said, **how):
+            for section in generator.generate(inputs, only=list(said), said=said, **how):
                 (label,) = said[section.region]
                 corrections[section.region].append(Correction(label, present, section.text))
     return corrections

@@ -24,12 +24,12 @@ def examine_real(model: Path, folder: Path) -> list[CaseRecord]:
     files = [file for file in sorted(folder.glob("*.nii.gz")) if "reference" not in file.name]
     if not files:
         return []
-    writer, asking = open_model(model)
+    generator, asking = open_model(model)
     records = []
     for file in files:
         volume = read_volume(file)
         masks = ThresholdSegmenter().segment(volume)
-        records.append(examine_volume(writer, asking, file.name.removesuffix(".nii.gz"), volume, masks))
+        records.append(examine_volume(generator, asking, file.name.removesuffix(".nii.gz"), volume, masks))
     return records
 
 

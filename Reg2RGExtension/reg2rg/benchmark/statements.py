@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reg2rg.benchmark.finding_groups import GROWN_MM
 from reg2rg.benchmark.records import CaseRecord, Planted, SectionRecord
-from reg2rg.labeler import Finding, Status, read_findings, spot
+from reg2rg.labeler import Mention, Status, extract_mentions, spot
 
 STATED_FROM = 0.5
 """Probability from which the finding head counts as stating a finding."""
@@ -57,14 +57,14 @@ class Outcome:
 
 def read_statements(text: str, region: str) -> Statements:
     """What the reader of findings reads as there or perhaps there; several mentions of a label are one statement."""
-    mentions: dict[str, list[Finding]] = {}
-    for finding in read_findings(text, region):
+    mentions: dict[str, list[Mention]] = {}
+    for finding in extract_mentions(text, region):
         if finding.status is not Status.ABSENT:
             mentions.setdefault(finding.label, []).append(finding)
     return {label: _united(found) for label, found in mentions.items()}
 
 
-def _united(mentions: Sequence[Finding]) -> Statement:
+def _united(mentions: Sequence[Mention]) -> Statement:
     places = [spot(finding) for finding in mentions]
     sizes = [finding.size_mm for finding in mentions if finding.size_mm is not None]
     sides = {side for side, _ in places if side}

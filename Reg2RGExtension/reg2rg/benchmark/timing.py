@@ -22,15 +22,15 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        writer, asking = open_model(model)
+        generator, asking = open_model(model)
         taken = []
         for seed in seeds:
             phantom = held_out(seed)
             started = time.perf_counter()
             inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
-            writer.write(inputs, parallel=asking.parallel, max_new_tokens=asking.max_new_tokens)
-            writer.findings(inputs)
-            writer.familiarity(inputs)
+            generator.generate(inputs, parallel=asking.parallel, max_new_tokens=asking.max_new_tokens)
+            generator.findings(inputs)
+            generator.familiarity(inputs)
             taken.append(time.perf_counter() - started)
         return taken[1:]
     finally:

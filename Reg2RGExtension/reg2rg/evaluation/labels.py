@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from reg2rg.evaluation.inputs.predictions import Pair
-from reg2rg.labeler import LABELS, Finding, LabelReader, RuleReader, read_findings
+from reg2rg.labeler import LABELS, LabelReader, Mention, RuleReader, extract_mentions
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Readings:
     place_reader: str
     reference_labels: np.ndarray
     prediction_labels: np.ndarray
-    reference_findings: tuple[tuple[Finding, ...], ...]
-    prediction_findings: tuple[tuple[Finding, ...], ...]
+    reference_findings: tuple[tuple[Mention, ...], ...]
+    prediction_findings: tuple[tuple[Mention, ...], ...]
 
 
 def read_pairs(
@@ -35,20 +35,22 @@ def read_pairs(
 ) -> Readings:
     """Read references and predictions; texts that occur again are read once. ``show`` is told the fraction done."""
     labels = np.zeros((2, len(pairs), len(LABELS)), bool)
-    findings: list[dict[int, tuple[Finding, ...]]] = [{}, {}]
+    findings: list[dict[int, tuple[Mention, ...]]] = [{}, {}]
     regions = list(dict.fromkeys(pair.region for pair in pairs))
     for number, region in enumerate(regions):
         chosen = [index for index, pair in enumerate(pairs) if pair.region == region]
         for side, name in enumerate(("reference", "prediction")):
             texts = [getattr(pairs[index], name) for index in chosen]
             labels[side, chosen] = _once(texts, partial(reader.labels, region=region))
-            findings[side].update(zip(chosen, (_published(read_findings(text, region)) for text in texts), strict=True))
+            findings[side].update(
+                zip(chosen, (_published(extract_mentions(text, region)) for text in texts), strict=True)
+            )
             show((number + (side + 1) / 2) / len(regions))
     ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
     return Readings(reader.name, RuleReader().name, labels[0], labels[1], ordered[0], ordered[1])
 
 
-def _published(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def _published(findings: Sequence[Mention]) -> tuple[Mention, ...]:
     return tuple(finding for finding in findings if finding.label in LABELS)
 
 
@@ -65,9 +67,9 @@ def any_by_case(labels: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarra
     return merged
 
 
-def by_case(findings: Sequence[tuple[Finding, ...]], owners: np.ndarray, cases: int) -> list[tuple[Finding, ...]]:
+def by_case(findings: Sequence[tuple[Mention, ...]], owners: np.ndarray, cases: int) -> list[tuple[Mention, ...]]:
     """Findings of all texts of each case."""
-    merged: list[tuple[Finding, ...]] = [()] * cases
+    merged: list[tuple[Mention, ...]] = [()] * cases
     for owner, found in zip(owners, findings, strict=True):
         merged[owner] += found
     return merged

@@ -14,8 +14,8 @@ model that was trained so can do it (docs/speed.md).
 """
 
 from reg2rg.inference.detection import SeenFinding
-from reg2rg.inference.generator import Writer
+from reg2rg.inference.generator import ReportGenerator
 from reg2rg.inference.sampling import Sampling
-from reg2rg.inference.sections import TextToken, WrittenSection
+from reg2rg.inference.sections import GeneratedSection, TextToken
 
-__all__ = ["Sampling", "SeenFinding", "TextToken", "Writer", "WrittenSection"]
+__all__ = ["Sampling", "SeenFinding", "TextToken", "ReportGenerator", "GeneratedSection"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Chooser
+from reg2rg.inference.sampling import Sampler
 
 PROPOSED = 31
 """Most tokens of an earlier text that one pass tries."""
@@ -59,7 +59,7 @@ def decode(
     embed: Callable[[Sequence[int]], Tensor],
     texts: Sequence[Text],
     eos: int,
-    chooser: Chooser,
+    chooser: Sampler,
 ) -> Iterator[list[Text]]:
     """Let the texts grow; yields those that have grown after every pass, until all have ended.
 

@@ -29,7 +29,7 @@ KEPT = 64
 CPU_BATCH_BYTES = 256 * 2**20
 """Memory of a batch on the CPU, where a larger one is not faster."""
 
-Asked = Callable[[], bool]
+ShouldCancel = Callable[[], bool]
 Encoded = tuple[Tensor, dict[str, Tensor]]
 """Tokens of the whole volume, and of each region by its name."""
 Said = Mapping[str, Mapping[str, bool]]
@@ -48,7 +48,7 @@ class FeatureEncoder:
         self,
         inputs: ModelInputs,
         regions: Sequence[str],
-        cancelled: Asked,
+        should_cancel: ShouldCancel,
         said: Said = MappingProxyType({}),
         *,
         cues: bool = True,
@@ -63,22 +63,22 @@ class FeatureEncoder:
         Raises Cancelled between batches when ``cancelled()`` says yes.
         """
         with self._computing():
-            (image,) = self._once([inputs.image], self._encoder.encode_volumes, self._config.vision, cancelled)
+            (image,) = self._once([inputs.image], self._encoder.encode_volumes, self._config.vision, should_cancel)
             masks = [inputs.masks[name] for name in regions]
-            geometries = self._once(masks, self._encoder.encode_masks, self._config.mask, cancelled)
-            textures = self._regions(inputs, regions, cancelled)
+            geometries = self._once(masks, self._encoder.encode_masks, self._config.mask, should_cancel)
+            textures = self._regions(inputs, regions, should_cancel)
             tokens = {}
             for name, geometry, (latents, seen) in zip(regions, geometries, textures, strict=True):
                 told = [] if seen is None else [self._told(seen.cues, said.get(name, {}), cues)]
                 tokens[name] = torch.cat([latents, geometry, *told])
             return image, tokens
 
-    def look(self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked) -> dict[str, SeenRegion]:
+    def look(self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel) -> dict[str, SeenRegion]:
         """What the finding head sees in each region; empty without one."""
         if self._encoder.finding_head is None:
             return {}
         with self._computing():
-            looked = self._regions(inputs, regions, cancelled)
+            looked = self._regions(inputs, regions, should_cancel)
         return {name: seen for name, (_, seen) in zip(regions, looked, strict=True)}
 
     def _computing(self) -> AbstractContextManager:
@@ -96,15 +96,15 @@ class FeatureEncoder:
         return encoder(corrected(config, cues, said))[0]
 
     def _regions(
-        self, inputs: ModelInputs, regions: Sequence[str], cancelled: Asked
+        self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel
     ) -> list[tuple[Tensor, SeenRegion | None]]:
         """Latents of regions in the language model's width, and what the finding head sees in them."""
         textures = [inputs.textures[name] for name in regions]
         if self._encoder.finding_head is None:
-            encoded = self._once(textures, self._encoder.encode_volumes, self._config.vision, cancelled)
+            encoded = self._once(textures, self._encoder.encode_volumes, self._config.vision, should_cancel)
             return [(latents, None) for latents in encoded]
         voxels = [torch.tensor(inputs.crops[name].voxel_mm) for name in regions]
-        return self._once(textures, self._look, self._config.vision, cancelled, voxels)
+        return self._once(textures, self._look, self._config.vision, should_cancel, voxels)
 
     def _look(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, SeenRegion]]:
         encoder = self._encoder
@@ -118,7 +118,7 @@ class FeatureEncoder:
         volumes: Sequence[Tensor],
         encode: Callable[..., Sequence[Any]],
         config: VisionConfig,
-        cancelled: Asked,
+        should_cancel: ShouldCancel,
         sizes: Sequence[Tensor] = (),
     ) -> list[Any]:
         """What ``encode`` makes of each volume (and its voxel sizes), computed for those alone that are new."""
@@ -127,7 +127,7 @@ class FeatureEncoder:
         new = {key: arguments for key, arguments in zip(keys, given, strict=True) if key not in self._kept}
         device = self._encoder.image_token_weight.device
         for batch in _batches({key: arguments[0] for key, arguments in new.items()}, config, device):
-            if cancelled():
+            if should_cancel():
                 raise Cancelled("Cancelled while the regions were encoded.")
             columns = zip(*(new[key] for key in batch), strict=True)
             encoded = encode(*(torch.stack(column).to(device) for column in columns))

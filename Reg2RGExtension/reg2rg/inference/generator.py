@@ -14,8 +14,8 @@ from reg2rg.inference.decoding import Text, decode
 from reg2rg.inference.detection import SeenFinding, SeenRegion
 from reg2rg.inference.encoding import FeatureEncoder, Said
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Chooser, Sampling
-from reg2rg.inference.sections import Draft, WrittenSection
+from reg2rg.inference.sampling import Sampler, Sampling
+from reg2rg.inference.sections import Draft, GeneratedSection
 from reg2rg.models.ood_detector import Familiarity
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
@@ -25,7 +25,7 @@ from reg2rg.regions import REGION_NAMES
 ALL_TEXTS = (1 << len(REGION_NAMES)) - 1
 
 
-class Writer:
+class ReportGenerator:
     """Writes sections with one model.
 
     It keeps the features of what it has encoded, the prompts' key-value cache and the tokens of the last texts. Writing
@@ -41,7 +41,7 @@ class Writer:
         self._drawn: dict[int, list[int]] = {}  # bits of a text -> its ids
 
     @torch.inference_mode()
-    def write(
+    def generate(
         self,
         inputs: ModelInputs,
         *,
@@ -51,9 +51,9 @@ class Writer:
         max_new_tokens: int = 500,
         said: Said = MappingProxyType({}),
         cues: bool = True,
-        on_text: Callable[[WrittenSection], None] = lambda section: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> list[WrittenSection]:
+        on_text: Callable[[GeneratedSection], None] = lambda section: None,
+        should_cancel: Callable[[], bool] = lambda: False,
+    ) -> list[GeneratedSection]:
         """Write one section for each region of ``inputs``, in their order.
 
         Args:
@@ -70,30 +70,30 @@ class Writer:
             cancelled: asked between passes; Cancelled is raised when it says yes.
         """
         said = self._checked(said)
-        prompts = self._prompts(inputs, only, said, cues, cancelled)
+        prompts = self._prompts(inputs, only, said, cues, should_cancel)
         self._run_prompts(prompts)
         wanted = set(only or inputs.textures)
         drafts = [draft for prompt in prompts for draft in self._drafts(prompt, wanted, parallel, max_new_tokens)]
         if only:
             for draft in drafts:
                 draft.text.earlier = self._drawn.get(draft.text.bits, [])
-        return self._write(drafts, wanted, Chooser(sampling), on_text, cancelled)
+        return self._write(drafts, wanted, Sampler(sampling), on_text, should_cancel)
 
     @torch.inference_mode()
     def findings(
-        self, inputs: ModelInputs, cancelled: Callable[[], bool] = lambda: False
+        self, inputs: ModelInputs, should_cancel: Callable[[], bool] = lambda: False
     ) -> dict[str, tuple[SeenFinding, ...]]:
         """What the finding head sees in each region, the most probable finding first; empty without a finding head."""
-        return {name: region.findings for name, region in self._look(inputs, cancelled).items()}
+        return {name: region.findings for name, region in self._look(inputs, should_cancel).items()}
 
     @torch.inference_mode()
-    def familiarity(self, inputs: ModelInputs, cancelled: Callable[[], bool] = lambda: False) -> Familiarity | None:
+    def familiarity(self, inputs: ModelInputs, should_cancel: Callable[[], bool] = lambda: False) -> Familiarity | None:
         """Whether the volume is like the training cases; None without a finding head."""
-        means = {name: region.mean for name, region in self._look(inputs, cancelled).items()}
+        means = {name: region.mean for name, region in self._look(inputs, should_cancel).items()}
         return self.model.embedding_layer.familiarity(means) if means else None
 
-    def _look(self, inputs: ModelInputs, cancelled: Callable[[], bool]) -> dict[str, SeenRegion]:
-        return self._features.look(inputs, list(inputs.textures), cancelled)
+    def _look(self, inputs: ModelInputs, should_cancel: Callable[[], bool]) -> dict[str, SeenRegion]:
+        return self._features.look(inputs, list(inputs.textures), should_cancel)
 
     def _checked(self, said: Said) -> Said:
         """``said``, if the model can be told of it; else InputError."""
@@ -108,7 +108,7 @@ class Writer:
         return said
 
     def _prompts(
-        self, inputs: ModelInputs, only: Sequence[str], said: Said, cues: bool, cancelled: Callable[[], bool]
+        self, inputs: ModelInputs, only: Sequence[str], said: Said, cues: bool, should_cancel: Callable[[], bool]
     ) -> list[_Prompt]:
         """The prompts that hold the wanted regions, embedded."""
         model, config = self.model, self.model.config
@@ -116,7 +116,7 @@ class Writer:
         groups = [names[i : i + size] for i in range(0, len(names), size)]
         groups = [group for group in groups if not only or set(group) & set(only)]
         wanted = [name for group in groups for name in group]
-        image, regions = self._features.encode(inputs, wanted, cancelled, said, cues=cues)
+        image, regions = self._features.encode(inputs, wanted, should_cancel, said, cues=cues)
         prompts = []
         for group in groups:
             ids = prompt_ids(model.tokenizer, model.special, len(group), instruction=config.instruction)
@@ -173,13 +173,13 @@ class Writer:
         self,
         drafts: Sequence[Draft],
         wanted: Set[str],
-        chooser: Chooser,
-        on_text: Callable[[WrittenSection], None],
-        cancelled: Callable[[], bool],
-    ) -> list[WrittenSection]:
+        chooser: Sampler,
+        on_text: Callable[[GeneratedSection], None],
+        should_cancel: Callable[[], bool],
+    ) -> list[GeneratedSection]:
         """Let the drafts grow until the wanted sections are complete, telling of what has changed."""
         draft_of = {draft.text.bits: draft for draft in drafts}
-        written: dict[str, WrittenSection] = {}
+        written: dict[str, GeneratedSection] = {}
 
         def read(draft: Draft) -> bool:
             """Take what has changed; whether all is there that is wanted of this draft."""
@@ -192,7 +192,7 @@ class Writer:
 
         eos = self.model.tokenizer.eos_token_id
         for grown in decode(self._sequence, self._embed, [draft.text for draft in drafts], eos, chooser):
-            if cancelled():
+            if should_cancel():
                 raise Cancelled("Cancelled while the report was written.")
             for text in grown:
                 text.ended |= read(draft_of[text.bits])

@@ -65,12 +65,12 @@ def locate_findings(
     findings: Mapping[str, Sequence[SeenFinding]],
     crops: Mapping[str, Crop],
     masks: RegionMasks,
-    cancelled: Callable[[], bool] = lambda: False,
+    should_cancel: Callable[[], bool] = lambda: False,
 ) -> dict[str, tuple[LocatedFinding, ...]]:
     """Region -> its findings in their order, those that the head sees with their spots; Cancelled when asked for."""
     located = {}
     for region, of_region in findings.items():
-        if cancelled():
+        if should_cancel():
             raise Cancelled("Cancelled while findings were located.")
         located[region] = tuple(
             LocatedFinding(f.label, f.probability, f.side, f.level, f.size_mm, _spot(f, region, crops[region], masks))

@@ -19,7 +19,7 @@ class Sampling:
     temperature: float = 0.6
 
 
-class Chooser:
+class Sampler:
     """Chooses tokens; without ``sampling`` the most probable one.
 
     Each text draws from random numbers of its own, so that what is written beside it, or is not, does not change it.

@@ -20,7 +20,7 @@ class TextToken:
 
 
 @dataclass(frozen=True)
-class WrittenSection:
+class GeneratedSection:
     """What the model wrote about one region.
 
     Attributes:
@@ -54,7 +54,7 @@ class Draft:
         self._words = ""
         self._ends: list[int] = []  # length of the words after each drawn token
 
-    def sections(self) -> list[WrittenSection]:
+    def sections(self) -> list[GeneratedSection]:
         """Sections of its regions, in their order, as far as they are written."""
         self._read_on()
         written = {slot.slot: slot for slot in parse_report(self._words)}
@@ -62,10 +62,10 @@ class Draft:
         for index, region in self.regions.items():
             slot = written.get(index)
             if slot is None:
-                sections.append(WrittenSection(region, None, "", (), self.text.whole))
+                sections.append(GeneratedSection(region, None, "", (), self.text.whole))
                 continue
             words, tokens = self._words[slot.start : slot.end], tuple(self._tokens(slot.start, slot.end))
-            sections.append(WrittenSection(region, slot.recognised, words, tokens, slot.closed or self.text.whole))
+            sections.append(GeneratedSection(region, slot.recognised, words, tokens, slot.closed or self.text.whole))
         return sections
 
     def _read_on(self) -> None:

@@ -4,17 +4,17 @@ The words of the 18 stand in terms.tsv, which says in its head how to add some, 
 """
 
 from reg2rg.labeler.base import LabelReader, RuleReader
-from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Finding, Status, spot
-from reg2rg.labeler.rules import read_findings
+from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, spot
+from reg2rg.labeler.rules import extract_mentions
 
 __all__ = [
     "ALL_LABELS",
     "FURTHER_LABELS",
     "LABELS",
-    "Finding",
+    "Mention",
     "LabelReader",
     "RuleReader",
     "Status",
-    "read_findings",
+    "extract_mentions",
     "spot",
 ]

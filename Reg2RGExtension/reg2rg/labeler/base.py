@@ -9,7 +9,7 @@ import numpy as np
 
 from reg2rg.labeler.lexicon import tables
 from reg2rg.labeler.mention import LABELS, Status
-from reg2rg.labeler.rules import read_findings
+from reg2rg.labeler.rules import extract_mentions
 
 
 class LabelReader(Protocol):
@@ -41,7 +41,7 @@ class RuleReader:
         """See LabelReader."""
         result = np.zeros((len(texts), len(LABELS)), dtype=bool)
         for row, text in enumerate(texts):
-            for finding in read_findings(text, region):
+            for finding in extract_mentions(text, region):
                 if finding.label in LABELS and finding.status is not Status.ABSENT:
                     result[row, LABELS.index(finding.label)] = True
         return result

@@ -54,7 +54,7 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Mention:
     """One finding in one sentence.
 
     Attributes:
@@ -75,7 +75,7 @@ class Finding:
     end: int
 
 
-def spot(finding: Finding) -> tuple[str | None, str | None]:
+def spot(finding: Mention) -> tuple[str | None, str | None]:
     """Where a finding is, in one word each.
 
     Returns:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from reg2rg.labeler.clauses import Clause, split_clauses
 from reg2rg.labeler.lexicon import Table, Term, tables
 from reg2rg.labeler.location import Length, Place, lengths_of_terms, places_of_terms, read_place
-from reg2rg.labeler.mention import FURTHER_LABELS, Finding, Status
+from reg2rg.labeler.mention import FURTHER_LABELS, Mention, Status
 from reg2rg.labeler.sentences import split_sections, split_sentences
 from reg2rg.regions import get_region
 
@@ -23,7 +23,7 @@ class _Mention:
     end: int
 
 
-def read_findings(text: str, region: str | None = None) -> tuple[Finding, ...]:
+def extract_mentions(text: str, region: str | None = None) -> tuple[Mention, ...]:
     """The findings of a text, sentence by sentence.
 
     Args:
@@ -46,7 +46,7 @@ def read_findings(text: str, region: str | None = None) -> tuple[Finding, ...]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _read_sentence(sentence: str, region: str | None) -> tuple[Finding, ...]:
+def _read_sentence(sentence: str, region: str | None) -> tuple[Mention, ...]:
     """Findings whose ``start`` and ``end`` are not set yet; reports repeat their sentences."""
     words, text, found = tables(), sentence.lower(), []
     if words.published.any_term.search(text):
@@ -56,12 +56,12 @@ def _read_sentence(sentence: str, region: str | None) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _read_with(terms: Table, sentence: str, region: str | None) -> Iterator[Finding]:
+def _read_with(terms: Table, sentence: str, region: str | None) -> Iterator[Mention]:
     found = [finding for clause in split_clauses(sentence, terms) for finding in _read_clause(clause, region, terms)]
     return _distinct(found)
 
 
-def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Finding]:
+def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Mention]:
     mentions = _mentions(clause, region, terms)
     if not mentions:
         return
@@ -125,15 +125,15 @@ def _status(clause: Clause, mention: _Mention, lengths: Sequence[Length], terms:
     return Status.PRESENT if term.status == "said" or enlarged else Status.UNCERTAIN
 
 
-def _finding(label: str, status: Status, place: Place, lengths: Sequence[Length], terms: Table) -> Finding:
+def _finding(label: str, status: Status, place: Place, lengths: Sequence[Length], terms: Table) -> Mention:
     told = terms.labels[label]
     levels = frozenset(level for name, level in place.levels if name == told.levels)
     sized = told.sized and status is not Status.ABSENT
     size = max((length.largest for length in lengths), default=None) if sized else None
-    return Finding(label, status, place.sides if told.sided else frozenset(), levels, size, 0, 0)
+    return Mention(label, status, place.sides if told.sided else frozenset(), levels, size, 0, 0)
 
 
-def _distinct(findings: Sequence[Finding]) -> Iterator[Finding]:
+def _distinct(findings: Sequence[Mention]) -> Iterator[Mention]:
     """Without those that say no more than another one of their sentence."""
     for index, finding in enumerate(findings):
         others = findings[:index] + findings[index + 1 :]
@@ -142,7 +142,7 @@ def _distinct(findings: Sequence[Finding]) -> Iterator[Finding]:
         yield finding
 
 
-def _says_more(other: Finding, finding: Finding) -> bool:
+def _says_more(other: Mention, finding: Mention) -> bool:
     if other.label != finding.label:
         return False
     if finding.status is Status.UNCERTAIN and other.status is Status.PRESENT:

@@ -39,7 +39,7 @@ class Familiarity:
         return self.distance <= self.limit
 
 
-class FamiliarityCheck(nn.Module):
+class OODDetector(nn.Module):
     """Statistics of the training cases, ``directions`` main directions a region, and distances of validation cases."""
 
     def __init__(self, dim: int, directions: int) -> None:

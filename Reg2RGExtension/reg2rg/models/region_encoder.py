@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.cue_encoder import CueEncoder
 from reg2rg.models.finding_head import FindingHead, FindingOutput
-from reg2rg.models.ood_detector import FamiliarityCheck
+from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.perceiver import PerceiverResampler
 from reg2rg.models.vision_transformer import VisionTransformer
 
@@ -38,7 +38,7 @@ class RegionEncoder(nn.Module):
         self.cues: CueEncoder | None = None
         if config.findings:
             self.finding_head = FindingHead(config.findings, config.vision.dim, self.vision_encoder.finer_widths)
-            self.familiarity = FamiliarityCheck(config.vision.dim, config.findings.familiarity)
+            self.familiarity = OODDetector(config.vision.dim, config.findings.familiarity)
             if config.findings.cues:
                 self.cues = CueEncoder(config.findings, width)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
-    from reg2rg.inference import Writer
+    from reg2rg.inference import ReportGenerator
     from reg2rg.inference.placement import Placement
 
 
@@ -29,13 +29,13 @@ def placed(
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(model_folder: Path, device: str, precision: str, sha256: str) -> Writer:
+def loaded(model_folder: Path, device: str, precision: str, sha256: str) -> ReportGenerator:
     """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
     from reg2rg.checkpoints.model_folder import load_model
-    from reg2rg.inference import Writer
+    from reg2rg.inference import ReportGenerator
     from reg2rg.inference.fusing import fold
 
-    return Writer(fold(load_model(model_folder, device, precision)))
+    return ReportGenerator(fold(load_model(model_folder, device, precision)))
 
 
 def free_memory() -> None:

@@ -12,21 +12,21 @@ from reg2rg.pipeline.events import Event, Progress, SectionText, SectionWritten,
 from reg2rg.report import Section, plain
 
 if TYPE_CHECKING:  # torch comes with it
-    from reg2rg.inference import WrittenSection
+    from reg2rg.inference import GeneratedSection
 
 SECONDS_BETWEEN_TEXTS = 0.1
 """A section's growing text is told at most this often: an event per token and region would flood a front end."""
 
-OnEvent = Callable[[Event], None]
-Asked = Callable[[], bool]
+EventCallback = Callable[[Event], None]
+ShouldCancel = Callable[[], bool]
 
 
-class Journey:
+class RunContext:
     """What every stage has at hand: the listener, the question whether to go on, and the clock."""
 
-    def __init__(self, on_event: OnEvent, cancelled: Asked) -> None:
+    def __init__(self, on_event: EventCallback, should_cancel: ShouldCancel) -> None:
         self.tell = on_event
-        self.cancelled = cancelled
+        self.should_cancel = should_cancel
         self.started = time.monotonic()
         self.seconds: dict[str, float] = {}
 
@@ -39,7 +39,7 @@ class Journey:
         def progress(fraction: float, message: str) -> None:
             nonlocal last
             last = message
-            if self.cancelled():
+            if self.should_cancel():
                 raise Cancelled("Cancelled; nothing was written.")
             self.tell(Progress(stage, fraction, message))
 
@@ -55,8 +55,8 @@ class SectionEvents:
     def __init__(
         self,
         expected: int,
-        build: Callable[[WrittenSection], Section],
-        tell: OnEvent,
+        build: Callable[[GeneratedSection], Section],
+        tell: EventCallback,
         progress: Callable[[float, str], None],
     ) -> None:
         self._expected = expected
@@ -66,7 +66,7 @@ class SectionEvents:
         self._told: dict[str, float] = {}  # region -> when
         self._finished: set[str] = set()
 
-    def on_text(self, written: WrittenSection) -> None:
+    def on_text(self, written: GeneratedSection) -> None:
         now = time.monotonic()
         if written.complete:
             self.finished(written)
@@ -74,7 +74,7 @@ class SectionEvents:
             self._told[written.region] = now
             self._tell(SectionText(written.region, written.recognised, written.text))
 
-    def finished(self, written: WrittenSection) -> None:
+    def finished(self, written: GeneratedSection) -> None:
         """Tell of a finished section, unless that was done."""
         if written.region in self._finished:
             return

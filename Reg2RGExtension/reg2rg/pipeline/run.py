@@ -18,7 +18,7 @@ from reg2rg.exports.segmentation_nrrd import write_findings, write_segmentation
 from reg2rg.hub import find_model
 from reg2rg.pipeline import model_cache
 from reg2rg.pipeline.events import FindingsLocated, Notice, RegionsFound, ReportDone, Stage
-from reg2rg.pipeline.progress import Asked, Journey, OnEvent, SectionEvents
+from reg2rg.pipeline.progress import EventCallback, RunContext, SectionEvents, ShouldCancel
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 from reg2rg.regions import in_reading_order
 from reg2rg.report import (
@@ -38,33 +38,33 @@ from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
-    from reg2rg.inference import Writer, WrittenSection
+    from reg2rg.inference import GeneratedSection, ReportGenerator
     from reg2rg.inference.placement import Placement
     from reg2rg.models.config import ModelConfig
     from reg2rg.preprocessing import ModelInputs
 
 
-def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> ReportDone:
+def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> ReportDone:
     """Read a volume, find its regions, write its report.
 
     Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()``
     says yes; other errors come as they are (reg2rg.pipeline.failures puts them into words).
     """
-    journey = Journey(on_event, cancelled)
+    context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
-        volume = _read(request, journey)
-        config, placement = _place(request, model_folder, journey)
+        volume = _read(request, context)
+        config, placement = _place(request, model_folder, context)
         device = choose_device(request.device)
-        masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, journey)
-        inputs = _prepare(config, volume, masks, request.only, journey)
-        writer, sha256 = _load(model_folder, placement, journey)
-        with journey.stage(Stage.WRITE, "Looking at the regions") as progress:
-            seen = _look(request, writer, inputs, masks, folder / FINDINGS_FILE, journey)
+        masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, context)
+        inputs = _prepare(config, volume, masks, request.only, context)
+        generator, sha256 = _load(model_folder, placement, context)
+        with context.stage(Stage.WRITE, "Looking at the regions") as progress:
+            seen = _look(request, generator, inputs, masks, folder / FINDINGS_FILE, context)
             progress(0.0, "Writing the sections")
             build = functools.partial(build_section, volume=volume, masks=masks, seen=seen)
-            written = _write(request, writer, inputs, build, journey, progress)
-        with journey.stage(Stage.SAVE, "Writing the report folder"):
+            written = _write(request, generator, inputs, build, context, progress)
+        with context.stage(Stage.SAVE, "Writing the report folder"):
             provenance = Provenance(
                 model=config.name,
                 model_sha256=sha256,
@@ -77,7 +77,7 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
                 segmenter_reason=reason,
                 versions=versions(),
                 created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                seconds=journey.seconds,
+                seconds=context.seconds,
                 geometry=Geometry.of(volume),
             )
             not_asked = {name: "it was not asked for" for name in inputs.textures if name not in request.only}
@@ -87,30 +87,30 @@ def run(request: ReportRequest, on_event: OnEvent, cancelled: Asked = lambda: Fa
             outlined = (folder / FINDINGS_FILE).exists()
     if not outlined:
         (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # an earlier report's, which is no more
-    return ReportDone(str(request.output), round(time.monotonic() - journey.started, 2))
+    return ReportDone(str(request.output), round(time.monotonic() - context.started, 2))
 
 
-def segment(request: SegmentRequest, on_event: OnEvent, cancelled: Asked = lambda: False) -> None:
+def segment(request: SegmentRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> None:
     """Read a volume and write its regions into the file ``request.output``; errors as in ``run``."""
     if not request.output.name.endswith(".seg.nrrd"):
         raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
-    journey = Journey(on_event, cancelled)
+    context = RunContext(on_event, should_cancel)
     with private_temporary_folder(), staged(request.output.parent) as folder:
-        volume = _read(request, journey)
+        volume = _read(request, context)
         device = choose_device(request.device)
-        _find_regions(request, device, volume, folder / request.output.name, journey)
+        _find_regions(request, device, volume, folder / request.output.name, context)
 
 
-def _read(request: SegmentRequest, journey: Journey) -> sitk.Image:
-    with journey.stage(Stage.READ, "Reading the volume"):
+def _read(request: SegmentRequest, context: RunContext) -> sitk.Image:
+    with context.stage(Stage.READ, "Reading the volume"):
         return read_volume(request.volume, request.series)
 
 
 def _find_regions(
-    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, journey: Journey
+    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, context: RunContext
 ) -> tuple[RegionMasks, str]:
     """The masks, and why they were made the way they were; also written into ``file``."""
-    with journey.stage(Stage.SEGMENT, "Finding the regions") as progress:
+    with context.stage(Stage.SEGMENT, "Finding the regions") as progress:
         segmenter, reason = choose_segmenter(
             request.segmenter,
             regions_file=request.regions_file,
@@ -124,21 +124,21 @@ def _find_regions(
         write_segmentation(masks, file)
     names = tuple(region.name for region in in_reading_order(masks.present))
     approximate = tuple(name for name in names if name in masks.approximate)
-    journey.tell(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
+    context.tell(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
     return masks, reason
 
 
 def _prepare(
-    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], journey: Journey
+    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], context: RunContext
 ) -> ModelInputs:
     """Tensors of the regions that the prompts hold: those asked for, or all where a prompt holds them all."""
-    with journey.stage(Stage.PREPARE, "Preparing the regions for the model"):
+    with context.stage(Stage.PREPARE, "Preparing the regions for the model"):
         from reg2rg.preprocessing import prepare
 
         return prepare(volume, masks, config.preprocessing, (config.regions_per_prompt == 1 and only) or None)
 
 
-def _place(request: ReportRequest, model_folder: Path, journey: Journey) -> tuple[ModelConfig, Placement]:
+def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[ModelConfig, Placement]:
     """The model's config, and where and how it will run; what cannot be is refused before the regions take minutes."""
     from reg2rg.checkpoints.model_folder import model_hash, read_config
 
@@ -148,9 +148,9 @@ def _place(request: ReportRequest, model_folder: Path, journey: Journey) -> tupl
         model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel
     )
     if placement.notice:
-        journey.tell(Notice(placement.notice))
+        context.tell(Notice(placement.notice))
     if parallel and not config.parallel and config.regions_per_prompt > 1:
-        journey.tell(Notice(f"{config.name} was not trained to write its regions in parallel; expect little of it."))
+        context.tell(Notice(f"{config.name} was not trained to write its regions in parallel; expect little of it."))
     return config, placement
 
 
@@ -169,9 +169,9 @@ def _decoding(request: ReportRequest, config: ModelConfig) -> str:
     return f"{way}; {'drawn by chance (top-k)' if request.sample else 'greedy'}"
 
 
-def _load(model_folder: Path, placement: Placement, journey: Journey) -> tuple[Writer, str]:
+def _load(model_folder: Path, placement: Placement, context: RunContext) -> tuple[ReportGenerator, str]:
     """The model, ready to write, and the hash of its weights."""
-    with journey.stage(Stage.LOAD, "Loading the model"):
+    with context.stage(Stage.LOAD, "Loading the model"):
         from reg2rg.checkpoints.model_folder import model_hash
 
         sha256 = model_hash(model_folder)
@@ -179,7 +179,12 @@ def _load(model_folder: Path, placement: Placement, journey: Journey) -> tuple[W
 
 
 def _look(
-    request: ReportRequest, writer: Writer, inputs: ModelInputs, masks: RegionMasks, file: Path, journey: Journey
+    request: ReportRequest,
+    generator: ReportGenerator,
+    inputs: ModelInputs,
+    masks: RegionMasks,
+    file: Path,
+    context: RunContext,
 ) -> Seen:
     """What the finding head sees and where; outlines are written into ``file``, if there are any.
 
@@ -187,40 +192,40 @@ def _look(
     """
     from reg2rg.inference.localization import locate_findings
 
-    findings = writer.findings(inputs, journey.cancelled)
+    findings = generator.findings(inputs, context.should_cancel)
     wanted = {name: findings[name] for name in findings if not request.only or name in request.only}
-    located = locate_findings(wanted, inputs.crops, masks, journey.cancelled)
+    located = locate_findings(wanted, inputs.crops, masks, context.should_cancel)
     if write_findings(located, masks.bits, file):
-        journey.tell(FindingsLocated(str(file)))
-    measured = writer.familiarity(inputs, journey.cancelled)
+        context.tell(FindingsLocated(str(file)))
+    measured = generator.familiarity(inputs, context.should_cancel)
     familiarity = measured and Familiarity(round(measured.distance, 3), round(measured.limit, 3))
     if familiarity and not familiarity.familiar:
-        journey.tell(Notice(UNFAMILIAR))
+        context.tell(Notice(UNFAMILIAR))
     return Seen(located, familiarity, request.said)
 
 
 def _write(
     request: ReportRequest,
-    writer: Writer,
+    generator: ReportGenerator,
     inputs: ModelInputs,
-    build: Callable[[WrittenSection], Section],
-    journey: Journey,
+    build: Callable[[GeneratedSection], Section],
+    context: RunContext,
     progress: Callable[[float, str], None],
-) -> list[WrittenSection]:
+) -> list[GeneratedSection]:
     from reg2rg.inference import Sampling
 
     only = [name for name in request.only if name in inputs.textures]
-    events = SectionEvents(len(only or inputs.textures), build, journey.tell, progress)
-    written = writer.write(
+    events = SectionEvents(len(only or inputs.textures), build, context.tell, progress)
+    written = generator.generate(
         inputs,
         only=only,
-        parallel=_is_parallel(request, writer.model.config),
+        parallel=_is_parallel(request, generator.model.config),
         sampling=Sampling(request.seed) if request.sample else None,
         max_new_tokens=request.max_new_tokens,
         said=request.said,
         cues=request.cues,
         on_text=events.on_text,
-        cancelled=journey.cancelled,
+        should_cancel=context.should_cancel,
     )
     for section in written:
         events.finished(section)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.labeler import read_findings
+from reg2rg.labeler import extract_mentions
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.findings import Seen, section_findings
 from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence
@@ -75,7 +75,7 @@ def link_findings(
     text: str, region: str, seen: Seen = NOTHING_SEEN, tokens: Sequence[Any] = ()
 ) -> tuple[tuple[SectionFinding, ...], tuple[Sentence, ...]]:
     """Findings of a region's text and of what was seen, and the text's sentences with those they speak of."""
-    told = read_findings(text, region)
+    told = extract_mentions(text, region)
     findings = section_findings(region, told, seen)
     numbers = {finding.label: index for index, finding in enumerate(findings)}
     sentences = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reg2rg.labeler import Finding, Status, spot
+from reg2rg.labeler import Mention, Status, spot
 from reg2rg.report.located_finding import SEEN_FROM, LocatedFinding
 from reg2rg.report.schema import Familiarity, Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
@@ -32,7 +32,7 @@ class Seen:
     said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
-def section_findings(region: str, told: Sequence[Finding], seen: Seen) -> tuple[SectionFinding, ...]:
+def section_findings(region: str, told: Sequence[Mention], seen: Seen) -> tuple[SectionFinding, ...]:
     """One for each label that the region's text or the user speaks of or that the head does not hold for unlikely.
 
     ``told`` was read out of the text. The order is the head's, then the text's.
@@ -47,7 +47,7 @@ def section_findings(region: str, told: Sequence[Finding], seen: Seen) -> tuple[
     return tuple(replace(finding, calibrated=calibrated, said=said.get(finding.label)) for finding in joined)
 
 
-def _joined(region: str, label: str, told: Sequence[Finding], seen: LocatedFinding | None) -> SectionFinding:
+def _joined(region: str, label: str, told: Sequence[Mention], seen: LocatedFinding | None) -> SectionFinding:
     text = min(told, key=lambda finding: _SUREST.index(finding.status), default=None)
     places = [(*spot(text), text.size_mm)] if text and text.status is not Status.ABSENT else []
     if seen is not None and seen.probability >= (SEEN_FROM if text else LISTED_FROM):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from reg2rg.labeler import Status, read_findings
+from reg2rg.labeler import Status, extract_mentions
 from reg2rg.regions import get_region
 from reg2rg.report import split_sentences
 
@@ -37,7 +37,7 @@ def draft_impression(sections: Iterable[tuple[str, str]]) -> str:
 
 
 def _tells(sentence: str, region: str) -> bool:
-    statuses = {finding.status for finding in read_findings(sentence, region)}
+    statuses = {finding.status for finding in extract_mentions(sentence, region)}
     return statuses != {Status.ABSENT} if statuses else holds_finding(sentence)
 
 

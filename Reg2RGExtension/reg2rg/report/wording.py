@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reg2rg.labeler import Finding, Status, read_findings, spot
+from reg2rg.labeler import Mention, Status, extract_mentions, spot
 
 if TYPE_CHECKING:
     from reg2rg.report.schema import SectionFinding
@@ -73,7 +73,7 @@ def disagreements(region: str, text: str, findings: Sequence[SectionFinding]) ->
 
     Of ``findings``, those of text and head joined, none that the user has spoken of: they have settled it.
     """
-    told = read_findings(text, region)
+    told = extract_mentions(text, region)
     return tuple(
         words
         for finding in findings
@@ -95,7 +95,7 @@ def _presence(finding: SectionFinding) -> Iterator[str]:
         yield f"The text does not speak of {label}; the finding detector calls it {words}."
 
 
-def _details(region: str, finding: SectionFinding, told: Sequence[Finding]) -> Iterator[str]:
+def _details(region: str, finding: SectionFinding, told: Sequence[Mention]) -> Iterator[str]:
     """Side, level and size of what both see, where none of the text's sentences says what the head does."""
     if finding.source != "both":
         return

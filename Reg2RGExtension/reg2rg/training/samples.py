@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.labeler import Status, read_findings, spot
+from reg2rg.labeler import Status, extract_mentions, spot
 from reg2rg.models.config import FindingConfig, ModelConfig, PreprocessingConfig, Size
 from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.preprocessing import Crop, prepare
@@ -138,7 +138,7 @@ def targets_of_text(
     names = config.labels if config else ()
     labels, sizes = np.zeros(len(names), np.float32), np.full(len(names), np.nan, np.float32)
     sides, levels = np.full(len(names), -1), np.full(len(names), -1)
-    found = [finding for finding in read_findings(text, region) if finding.label in names]
+    found = [finding for finding in extract_mentions(text, region) if finding.label in names]
     for finding in sorted(found, key=lambda finding: (finding.status is Status.PRESENT, finding.size_mm or 0)):
         index = names.index(finding.label)
         if finding.status is Status.UNCERTAIN:

@@ -42,9 +42,9 @@ def _write(file: Path, text: str) -> None:
 
 def _write_dropped(file: Path, evaluation: Evaluation) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("case", "region", "reason"))
-        writer.writerows((item.case, item.region or "", item.reason) for item in evaluation.dropped)
+        generator = csv.writer(stream, lineterminator="\n")
+        generator.writerow(("case", "region", "reason"))
+        generator.writerows((item.case, item.region or "", item.reason) for item in evaluation.dropped)
 
 
 def _plain(evaluation: Evaluation) -> Mapping:

@@ -80,13 +80,13 @@ def to_markdown(table: Table) -> str:
 def to_csv(table: Table) -> str:
     """All digits; a spread or an interval takes several columns, the reader the last one."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    generator = csv.writer(stream, lineterminator="\n")
     names = [_names(table, index) for index in range(len(table.columns))]
     reader = [table.reader] if table.reader else []
-    writer.writerow([*chain.from_iterable(names), *(["read by"] if reader else [])])
+    generator.writerow([*chain.from_iterable(names), *(["read by"] if reader else [])])
     for row in table.rows:
         cells = (_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
-        writer.writerow([*chain.from_iterable(cells), *reader])
+        generator.writerow([*chain.from_iterable(cells), *reader])
     return stream.getvalue()
 
 

@@ -11,10 +11,10 @@ from reg2rg.evaluation.dataset import Frame
 from reg2rg.evaluation.inputs.predictions import Level
 from reg2rg.evaluation.labels import Readings
 from reg2rg.evaluation.output.tables import Interval, Table
-from reg2rg.labeler import Finding, Status
+from reg2rg.labeler import Mention, Status
 
 
-def contradicted(findings: Sequence[Finding], others: Sequence[Finding] | None = None) -> frozenset[str]:
+def contradicted(findings: Sequence[Mention], others: Sequence[Mention] | None = None) -> frozenset[str]:
     """Labels that ``findings`` assert and ``others`` deny or the other way round; without ``others``, of one text.
 
     Two places are the same if neither side nor level tells them apart: "no effusion" denies a right effusion, "no
@@ -31,13 +31,13 @@ def contradicted(findings: Sequence[Finding], others: Sequence[Finding] | None =
     )
 
 
-def contradicted_between(sections: Sequence[Sequence[Finding]]) -> frozenset[str]:
+def contradicted_between(sections: Sequence[Sequence[Mention]]) -> frozenset[str]:
     """Labels that one section asserts and another denies."""
     pairs = ((one, other) for index, one in enumerate(sections) for other in sections[index + 1 :])
     return frozenset().union(*(contradicted(one, other) for one, other in pairs))
 
 
-def _same_place(one: Finding, other: Finding) -> bool:
+def _same_place(one: Mention, other: Mention) -> bool:
     sides = not one.sides or not other.sides or one.sides & other.sides
     levels = not one.levels or not other.levels or one.levels & other.levels
     return bool(sides and levels)
@@ -63,8 +63,8 @@ def contradictions_table(frame: Frame, readings: Readings) -> Table:
     return Table("contradictions", "Contradictions", caption, columns, tuple(rows), readings.place_reader)
 
 
-def _between(frame: Frame, findings: Sequence[tuple[Finding, ...]]) -> Interval:
-    sections: list[list[tuple[Finding, ...]]] = [[] for _ in frame.cases]
+def _between(frame: Frame, findings: Sequence[tuple[Mention, ...]]) -> Interval:
+    sections: list[list[tuple[Mention, ...]]] = [[] for _ in frame.cases]
     for owner, found in zip(frame.owners, findings, strict=True):
         sections[owner].append(found)
     cases = len(sections)

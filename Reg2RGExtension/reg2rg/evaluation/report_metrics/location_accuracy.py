@@ -15,7 +15,7 @@ from reg2rg.evaluation.bootstrap import Statistic, ratio
 from reg2rg.evaluation.dataset import Frame
 from reg2rg.evaluation.labels import Readings, by_case
 from reg2rg.evaluation.output.tables import Cell, Table
-from reg2rg.labeler import LABELS, Finding, Status
+from reg2rg.labeler import LABELS, Mention, Status
 
 PRESENT, SIDE, OPPOSITE, LEVEL = range(4)
 STEPS = 4
@@ -35,7 +35,7 @@ class Answers:
     asked: np.ndarray
 
 
-def ask(reference: Sequence[Sequence[Finding]], prediction: Sequence[Sequence[Finding]]) -> Answers:
+def ask(reference: Sequence[Sequence[Mention]], prediction: Sequence[Sequence[Mention]]) -> Answers:
     """Ask for each finding that the reference of a case asserts or leaves open; both are given by case."""
     right = np.zeros((len(reference), len(LABELS), STEPS))
     asked = np.zeros_like(right)
@@ -49,13 +49,13 @@ def ask(reference: Sequence[Sequence[Finding]], prediction: Sequence[Sequence[Fi
     return Answers(right, asked)
 
 
-def _told(findings: Sequence[Finding]) -> list[Finding]:
+def _told(findings: Sequence[Mention]) -> list[Mention]:
     """What is asserted or left open, as the labels count it, each label and place once."""
     present = [finding for finding in findings if finding.status is not Status.ABSENT]
     return list({(finding.label, finding.sides, finding.levels): finding for finding in present}.values())
 
 
-def _answers(finding: Finding, said: Sequence[Finding]) -> dict[int, bool]:
+def _answers(finding: Mention, said: Sequence[Mention]) -> dict[int, bool]:
     """Step -> answer, of the steps that are asked. Sides and levels are right if they are exactly the reference's."""
     answers = {PRESENT: bool(said)}
     if not said:
