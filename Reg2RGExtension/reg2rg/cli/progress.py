@@ -1,90 +1,102 @@
-"""A run's events as people see them: bars on a terminal, plain lines elsewhere. All of it goes to standard error."""
+"""Progress on standard error: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from reg2rg.pipeline.events import Event, Notice, Progress, RegionsFound, Stage
+from reg2rg.pipeline.events import Event, EventCallback, Notice, Progress, RegionsFound, Stage
 from reg2rg.regions import get_region
+from reg2rg.runtime.callbacks import ProgressCallback
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 
 @contextlib.contextmanager
-def shown_progress() -> Iterator[Callable[[Event], None]]:
-    """What to call with events while a run goes on."""
-    if sys.stderr.isatty():
-        with _bars() as show:
-            yield show
-    else:
-        yield _Lines().show
+def show_events(console: Console | None = None) -> Iterator[EventCallback]:
+    """Show the events of a run.
+
+    Args:
+        console: where to draw bars. None draws bars if standard error is a terminal, and prints lines otherwise.
+
+    Yields:
+        The callback that receives the events.
+    """
+    if console is None and not sys.stderr.isatty():
+        yield _Lines().on_event
+        return
+    with _make_bars(console) as bars:
+        yield _BarEvents(bars).on_event
 
 
 @contextlib.contextmanager
-def shown_fraction() -> Iterator[Callable[[float, str], None]]:
-    """What to call with the fraction done of a task and with what is being done."""
-    if sys.stderr.isatty():
-        with _progress_bars() as bars:
-            task = bars.add_task("", total=1.0)
-            yield lambda fraction, message: bars.update(task, completed=fraction, description=message)
-    else:
+def show_progress() -> Iterator[ProgressCallback]:
+    """Show the progress of one task.
+
+    Yields:
+        The callback that receives the fraction done and a message.
+    """
+    if not sys.stderr.isatty():
         lines = _Lines()
-        yield lambda fraction, message: lines.say(message)
+        yield lambda fraction, message: lines.print(message)
+        return
+    with _make_bars(None) as bars:
+        task = bars.add_task("", total=1.0)
+        yield lambda fraction, message: bars.update(task, completed=fraction, description=message)
 
 
 class _Lines:
-    """One line for each new message."""
+    """Prints one line per new message."""
 
     def __init__(self) -> None:
         self._last = ""
 
-    def show(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, RegionsFound):
             print(_regions_line(event), file=sys.stderr)
         elif isinstance(event, (Notice, Progress)):
-            self.say(event.message)
+            self.print(event.message)
 
-    def say(self, message: str) -> None:
+    def print(self, message: str) -> None:
         if message != self._last:
             self._last = message
             print(message, file=sys.stderr)
 
 
-def _progress_bars() -> Bars:
+class _BarEvents:
+    """Draws one bar per stage."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[Stage, TaskID] = {}
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, RegionsFound):
+            self._bars.console.print(_regions_line(event), markup=False, highlight=False)
+        elif isinstance(event, Notice):
+            self._bars.console.print(event.message, markup=False, highlight=False)
+        elif isinstance(event, Progress):
+            if event.stage not in self._tasks:
+                self._tasks[event.stage] = self._bars.add_task(event.message, total=1.0)
+            self._bars.update(self._tasks[event.stage], completed=event.fraction, description=event.message)
+
+
+def _make_bars(console: Console | None) -> Bars:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    # The stream as it is now: libraries' output is redirected for a while.
-    console = Console(file=sys.stderr)
+    # The current stream: the output of libraries is redirected for a while.
+    console = console or Console(file=sys.stderr)
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     return Bars(*columns, console=console)
 
 
-@contextlib.contextmanager
-def _bars() -> Iterator[Callable[[Event], None]]:
-    with _progress_bars() as bars:
-        tasks: dict[Stage, int] = {}
-
-        def show(event: Event) -> None:
-            if isinstance(event, RegionsFound):
-                bars.console.print(_regions_line(event), markup=False, highlight=False)
-            if isinstance(event, Notice):
-                bars.console.print(event.message, markup=False, highlight=False)
-            if not isinstance(event, Progress):
-                return
-            if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(event.message, total=1.0)
-            bars.update(tasks[event.stage], completed=event.fraction, description=event.message)
-
-        yield show
-
-
 def _regions_line(event: RegionsFound) -> str:
-    """Which regions were found, by what, and why by that."""
     names = ", ".join(get_region(name).display_name for name in event.regions)
-    return f"Regions by {event.segmenter}: {names}. {event.reason}"
+    return f"Regions from {event.segmenter}: {names}. {event.reason}"

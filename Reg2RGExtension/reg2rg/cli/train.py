@@ -1,4 +1,4 @@
-"""``reg2rg train``: a model from a config."""
+"""``reg2rg train``: train a model from a configuration file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import typer
 from reg2rg.errors import Reg2RGError
 
 
-class Paused(Reg2RGError):
-    """A training was interrupted."""
+class TrainingPaused(Reg2RGError):
+    """Training was interrupted."""
 
     exit_code = 130
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; Resources/Training holds some.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see Resources/Training.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of this training; given again, it goes on from there.")
+        Path, typer.Option("--output", "-o", help="Folder of this training. An interrupted training resumes there.")
     ],
-    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, mps, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Train a model on phantoms or on a folder in RadGenome's layout."""
+    """Train a model on phantoms, or on a folder in the layout of RadGenome-ChestCT."""
     from reg2rg.runtime.devices import choose_device
     from reg2rg.training.config import read_config
 
@@ -34,5 +34,5 @@ def train(
     try:
         model = train(settings, output, device, lambda line: print(line, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
-        raise Paused("Interrupted; the last checkpoint is kept, and the same command goes on from there.") from None
+        raise TrainingPaused("Interrupted; run the same command again to resume from the last checkpoint.") from None
     print(model)

@@ -1,21 +1,37 @@
-"""Generation: from prepared tensors to one section of text per region (reference A.6).
+"""Inference: from region tensors to one section of text per region.
 
-    seen        what the finding head saw
-    features    volumes and masks become tokens, once
-    packed      prompts and texts as one sequence with one key-value cache (cache, attention)
-    sampling    how a token is chosen
-    decoding    texts grow token by token
-    drafts      a growing text, seen as sections
-    writer      the whole: what the pipeline calls
+Files, in the order data flows:
 
-Two ways to write, both greedy or by chance: all regions of a prompt in one text, as published, or each region in a text
-of its own that begins with "The region i is" and continues the prompt alone. The second writes all at once, but only a
-model that was trained so can do it (docs/speed.md).
+    memory           how much memory a report needs
+    placement        on which device and in which precision a model runs
+    fusing           simplify a loaded model for inference
+    encoding         volumes and masks to tokens, each computed once
+    detection        the finding head's output to findings
+    localization     finding maps to locations in the volume
+    packed_sequence  prompts and texts as one sequence with one key-value cache
+    sampling         choose the next token
+    decoding         texts grow token by token
+    sections         a growing text as sections
+    generator        all of it; the class that the pipeline calls
+
+There are two ways to generate. The published one writes all regions of a prompt as one text. The other writes one text
+per region: each begins with "The region i is", continues the prompt independently of the others, and all are written at
+once. A model must have been trained for the second way (docs/speed.md).
 """
 
-from reg2rg.inference.detection import SeenFinding
+from reg2rg.inference.detection import DetectedRegion
 from reg2rg.inference.generator import ReportGenerator
-from reg2rg.inference.sampling import Sampling
+from reg2rg.inference.localization import LocatedFindings, Outline, locate_findings
+from reg2rg.inference.sampling import SamplingConfig
 from reg2rg.inference.sections import GeneratedSection, TextToken
 
-__all__ = ["Sampling", "SeenFinding", "TextToken", "ReportGenerator", "GeneratedSection"]
+__all__ = [
+    "DetectedRegion",
+    "GeneratedSection",
+    "LocatedFindings",
+    "Outline",
+    "ReportGenerator",
+    "SamplingConfig",
+    "TextToken",
+    "locate_findings",
+]

@@ -1,8 +1,8 @@
-"""Decoding: texts grow token by token behind the prompts of a packed sequence, all in one pass a step.
+"""Decoding: texts grow token by token behind the prompts of a packed sequence, all of them in one pass per step.
 
-A text that is written anew can be given what was written before. Tokens of the old text are then put behind the newest
-one in the same pass, and those that the model would have drawn itself are kept: the result is what it would be without
-them, but where old and new agree a pass writes many tokens (speculative decoding by prompt lookup).
+A text that is written again can be given its earlier version. Tokens of the earlier version are then appended to the
+newest token in the same pass, and those that the model would have chosen are accepted. The result is the same, but where
+both versions agree one pass adds many tokens (speculative decoding with prompt lookup).
 """
 
 from __future__ import annotations
@@ -16,113 +16,136 @@ from torch import Tensor
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
 
-PROPOSED = 31
-"""Most tokens of an earlier text that one pass tries."""
+MAX_PROPOSED_TOKENS = 31
+"""Tokens of an earlier version that one pass tries at most."""
 
 
 @dataclass
-class Text:
-    """A text that is being written.
+class TextState:
+    """A text that is being generated.
 
     Attributes:
-        bits: the bit of this text in the packed sequence; of several regions in one text, the bits of all.
-        start: ids that it begins with and that nobody draws: at least the prompt's last token.
-        position: place of the first of them.
-        room: how many tokens it may draw.
-        earlier: ids that were drawn, in a list, when it was written before.
-        drawn, probabilities: its tokens so far, without the one that ended it.
-        whole: it ended by itself, not for want of room.
-        ended: nothing more is drawn.
+        text_bits: the bit of this text in the packed sequence. If several regions share one text, the bits of all.
+        start_ids: token IDs that it begins with and that are not generated; at least the prompt's last token.
+        start_position: position of the first of them.
+        max_tokens: number of tokens that may be generated.
+        earlier_ids: generated token IDs of its earlier version.
+        ids: generated token IDs so far, without the one that ended the text.
+        probabilities: their probabilities.
+        complete: it ended with an end-of-sequence token, not at the token limit.
+        ended: nothing more is generated.
     """
 
-    bits: int
-    start: Sequence[int]
-    position: int
-    room: int
-    earlier: list[int] = field(default_factory=list)
-    drawn: list[int] = field(default_factory=list)
+    text_bits: int
+    start_ids: Sequence[int]
+    start_position: int
+    max_tokens: int
+    earlier_ids: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
-    whole: bool = False
+    complete: bool = False
     ended: bool = False
 
-    def take(self, token: int, probability: float, eos: int) -> None:
-        """Go on with a token that was chosen."""
-        self.whole = token == eos
-        if not self.whole:
-            self.drawn.append(token)
+    def append(self, token_id: int, probability: float, eos_token_id: int) -> None:
+        """Append a chosen token, or end the text with it."""
+        self.complete = token_id == eos_token_id
+        if not self.complete:
+            self.ids.append(token_id)
             self.probabilities.append(probability)
-        self.ended = self.whole or len(self.drawn) >= self.room
+        self.ended = self.complete or len(self.ids) >= self.max_tokens
 
 
 def decode(
     sequence: PackedSequence,
     embed: Callable[[Sequence[int]], Tensor],
-    texts: Sequence[Text],
-    eos: int,
-    chooser: Sampler,
-) -> Iterator[list[Text]]:
-    """Let the texts grow; yields those that have grown after every pass, until all have ended.
+    texts: Sequence[TextState],
+    eos_token_id: int,
+    sampler: Sampler,
+) -> Iterator[list[TextState]]:
+    """Generate the texts, until each has ended.
 
-    A text ends with ``eos``, when its room is used up, or when the caller sets ``ended``.
+    A text ends with an end-of-sequence token, at its token limit, or when the caller sets ``ended``.
 
     Args:
-        embed: ids to embeddings (N, width).
+        sequence: the packed sequence, with all prompts in it.
+        embed: token IDs to embeddings (N, width).
+        texts: the texts to generate.
+        eos_token_id: ID of the end-of-sequence token.
+        sampler: chooses the tokens.
+
+    Yields:
+        The texts that have grown, after every pass.
     """
     while growing := [text for text in texts if not text.ended]:
-        steps = [_Step(text, chooser.sampling is None) for text in growing]
-        logits = sequence.add(_tokens(steps, embed), _wanted(steps))
-        chosen = iter(chooser.choose(logits, [step.text.bits.bit_length() for step in steps for _ in step.choices]))
+        steps = [_Step(text, propose=sampler.greedy) for text in growing]
+        logits = sequence.append(_tokens(steps, embed), _logit_indices(steps))
+        rows = [step.text.text_bits.bit_length() for step in steps for _ in step.logit_indices]
+        choices = iter(sampler.choose(logits, rows))
         end = len(sequence) - sum(len(step.ids) for step in steps)
         for step in steps:
             end += len(step.ids)
-            wrong = step.finish([next(chosen) for _ in step.choices], eos)
-            sequence.hide(end - wrong, end)
+            rejected = step.accept([next(choices) for _ in step.logit_indices], eos_token_id)
+            sequence.hide(end - rejected, end)
         yield growing
 
 
 class _Step:
-    """What a text adds in one pass: ids that it has, then ``proposed`` ones that it may go on with.
+    """What one text adds in one pass: its newest tokens, then tokens proposed from its earlier version.
 
     Attributes:
-        choices: indices of the ids behind which the model's choice is wanted: the last it has, and each proposed one.
+        text: the text.
+        position: position of the first token.
+        proposed: the proposed token IDs.
+        ids: all token IDs of the step.
+        logit_indices: indices of the tokens whose logits are needed: the newest token and each proposed one.
     """
 
-    def __init__(self, text: Text, proposing: bool) -> None:
+    def __init__(self, text: TextState, *, propose: bool) -> None:
         self.text = text
-        has = text.drawn[-1:] or list(text.start)
-        self.position = text.position + (len(text.start) + len(text.drawn) - 1 if text.drawn else 0)
-        self.proposed = _proposal(text) if proposing else []
-        self.ids = [*has, *self.proposed]
-        self.choices = range(len(has) - 1, len(self.ids))
+        if text.ids:
+            newest = text.ids[-1:]
+            self.position = text.start_position + len(text.start_ids) + len(text.ids) - 1
+        else:
+            newest = list(text.start_ids)
+            self.position = text.start_position
+        self.proposed = _propose(text) if propose else []
+        self.ids = [*newest, *self.proposed]
+        self.logit_indices = range(len(newest) - 1, len(self.ids))
 
-    def finish(self, chosen: Sequence[tuple[int, float]], eos: int) -> int:
-        """Take what was chosen as far as the proposed ids were right; returns how many of them were wrong."""
-        for right, (token, probability) in enumerate(chosen):
-            self.text.take(token, probability, eos)
-            if self.text.ended or right == len(self.proposed) or token != self.proposed[right]:
+    def accept(self, choices: Sequence[tuple[int, float]], eos_token_id: int) -> int:
+        """Append the chosen tokens up to the first that differs from the proposal.
+
+        Returns:
+            The number of proposed tokens that were rejected.
+        """
+        accepted = 0
+        for token_id, probability in choices:
+            self.text.append(token_id, probability, eos_token_id)
+            if self.text.ended or accepted == len(self.proposed) or token_id != self.proposed[accepted]:
                 break
-        return len(self.proposed) - right
+            accepted += 1
+        return len(self.proposed) - accepted
 
 
 def _tokens(steps: Sequence[_Step], embed: Callable[[Sequence[int]], Tensor]) -> Tokens:
-    ids = [token for step in steps for token in step.ids]
+    ids = [token_id for step in steps for token_id in step.ids]
     positions = [step.position + i for step in steps for i in range(len(step.ids))]
-    return Tokens(embed(ids), positions, [step.text.bits for step in steps for _ in step.ids])
+    return Tokens(embed(ids), positions, [step.text.text_bits for step in steps for _ in step.ids])
 
 
-def _wanted(steps: Sequence[_Step]) -> list[int]:
-    first = itertools.accumulate((len(step.ids) for step in steps), initial=0)
-    return [start + index for start, step in zip(first, steps, strict=False) for index in step.choices]
+def _logit_indices(steps: Sequence[_Step]) -> list[int]:
+    """Return the indices, over all tokens of the pass, whose logits are needed."""
+    starts = itertools.accumulate((len(step.ids) for step in steps), initial=0)
+    return [start + index for start, step in zip(starts, steps, strict=False) for index in step.logit_indices]
 
 
-def _proposal(text: Text) -> list[int]:
-    """What followed in the earlier text where it last read as this one does now; its beginning at first."""
-    earlier, drawn, most = text.earlier, text.drawn, min(PROPOSED, text.room - len(text.drawn) - 1)
-    if not drawn:
-        return list(earlier[:most])
-    here = len(drawn)  # where the earlier text would be read on if nothing had changed
-    places = [i for i in range(1, len(earlier)) if earlier[max(0, i - 2) : i] == drawn[-2:]]
-    if not places:
+def _propose(text: TextState) -> list[int]:
+    """Return the tokens that followed in the earlier version after the same last two tokens."""
+    count = min(MAX_PROPOSED_TOKENS, text.max_tokens - len(text.ids) - 1)
+    if not text.ids:
+        return list(text.earlier_ids[:count])
+    matches = [i for i in range(1, len(text.earlier_ids)) if text.earlier_ids[max(0, i - 2) : i] == text.ids[-2:]]
+    if not matches:
         return []
-    nearest = min(places, key=lambda place: abs(place - here))
-    return list(earlier[nearest : nearest + most])
+    nearest = min(matches, key=lambda match: abs(match - len(text.ids)))  # where it would be if nothing had changed
+    return list(text.earlier_ids[nearest : nearest + count])

@@ -1,4 +1,4 @@
-"""What the finding head saw, region by region, as the report tells it."""
+"""What the finding head detects in each region, as findings and as cues for the language model."""
 
 from __future__ import annotations
 
@@ -8,93 +8,104 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reg2rg.models.config import FindingConfig
+from reg2rg.models.config import FindingConfig, Size
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.finding_head import LEVELS, SIDES, FindingHead, FindingOutput
+from reg2rg.report import Finding
 
-MAPPED_FROM = 0.05
-"""Probability below which a finding's map is not kept: it would show a place for what is not there."""
-
-
-@dataclass(frozen=True)
-class SeenFinding:
-    """What the head says of one finding in one region.
-
-    Attributes:
-        probability: calibrated on validation cases.
-        side: None, "left", "right" or "both"; level: None, "upper", "middle" or "lower".
-        size_mm: None where the finding has no size.
-        map: (h, w, d) in [0, 1] on a grid over the region's crop, in model axes (Crop.to_volume brings it back); None
-            where the finding is not probable enough.
-    """
-
-    label: str
-    probability: float
-    side: str | None
-    level: str | None
-    size_mm: float | None
-    map: Tensor | None
+MAP_THRESHOLD = 0.05
+"""Probability below which a finding's map is discarded: it would show a place for something that is absent."""
 
 
 @dataclass(frozen=True)
-class SeenRegion:
-    """What the head says of one region.
+class DetectedRegion:
+    """What the finding head says about one region.
 
     Attributes:
-        findings: the most probable first.
-        cues: what they tell the language model, one row.
-        mean: (dim) of the region's vision tokens.
+        findings: all findings, the most probable first, not yet located.
+        maps: label to finding map, (h, w, d) in [0, 1], on a grid over the region's crop in model axes. Only for
+            findings that are probable enough. ``Crop.to_volume`` brings a map back to the volume.
+        cues: the findings as cues for the language model, one row.
+        mean_token: (dim,) mean of the region's vision tokens.
     """
 
-    findings: tuple[SeenFinding, ...]
+    findings: tuple[Finding, ...]
+    maps: Mapping[str, Tensor]
     cues: Cues
-    mean: Tensor
+    mean_token: Tensor
 
 
-def seen_regions(head: FindingHead, output: FindingOutput, grid: tuple[int, int, int]) -> list[SeenRegion]:
-    """Each region of an output; ``grid``: that of its tokens."""
-    config = head.config
+def detect_findings(head: FindingHead, output: FindingOutput, grid: Size) -> list[DetectedRegion]:
+    """Convert the finding head's output to findings.
+
+    Args:
+        head: the finding head.
+        output: its output for B regions.
+        grid: number of vision tokens along each axis.
+
+    Returns:
+        One item per region.
+    """
+    labels = head.config.labels
     probabilities, maps = head.probabilities(output), head.maps(output, grid)
-    cues = cues_of(config, output, probabilities)
-    means, regions = output.tokens.float().mean(dim=1).cpu(), []
+    cues = cues_from_output(head.config, output, probabilities)
+    mean_tokens = output.tokens.float().mean(dim=1).cpu()
+    regions = []
     for row, values in enumerate(probabilities):
+        order = values.argsort(descending=True).tolist()
         findings = []
-        for index in values.argsort(descending=True).tolist():
-            probability = float(values[index])
-            size = float(cues.size_mm[row, index])
+        for index in order:
+            size_mm = float(cues.size_mm[row, index])
             findings.append(
-                SeenFinding(
-                    label=config.labels[index],
-                    probability=probability,
-                    side=SIDES[cues.side[row, index]],
-                    level=LEVELS[cues.level[row, index]],
-                    size_mm=size if size else None,
-                    map=maps[row, index].half().cpu() if probability >= MAPPED_FROM else None,
+                Finding(
+                    label=labels[index],
+                    probability=float(values[index]),
+                    side=SIDES[int(cues.side[row, index])],
+                    level=LEVELS[int(cues.level[row, index])],
+                    size_mm=size_mm if size_mm else None,
                 )
             )
-        regions.append(SeenRegion(tuple(findings), cues.rows(slice(row, row + 1)), means[row]))
+        region_maps = {
+            labels[index]: maps[row, index].half().cpu() for index in order if float(values[index]) >= MAP_THRESHOLD
+        }
+        regions.append(DetectedRegion(tuple(findings), region_maps, cues.rows(slice(row, row + 1)), mean_tokens[row]))
     return regions
 
 
-def cues_of(config: FindingConfig, output: FindingOutput, probabilities: Tensor) -> Cues:
-    """The head's own cues of B regions: its best side, level and size, where the finding has them."""
-    sided, levelled, sized = (
+def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities: Tensor) -> Cues:
+    """Return the finding head's own cues.
+
+    Args:
+        config: configuration of the finding head.
+        output: its output for B regions and F findings.
+        probabilities: (B, F) calibrated probabilities.
+
+    Returns:
+        The most likely side, level and size of each finding, where a finding of its kind has one.
+    """
+    sided, leveled, sized = (
         torch.tensor([label in labels for label in config.labels], device=probabilities.device)
         for labels in (config.sided, config.levelled, config.sized)
     )
     return Cues(
         probability=probabilities,
         side=output.sides.argmax(-1) * sided,
-        level=output.levels.argmax(-1) * levelled,
+        level=output.levels.argmax(-1) * leveled,
         size_mm=output.log_size.exp() * sized,
         weight=torch.zeros_like(probabilities),
     )
 
 
-def corrected(config: FindingConfig, cues: Cues, said: Mapping[str, bool]) -> Cues:
-    """Cues of one region after a user said of some labels whether they are there."""
+def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[str, bool]) -> Cues:
+    """Return the cues of one region after a reviewer's corrections.
+
+    Args:
+        config: configuration of the finding head.
+        cues: the region's cues, one row.
+        corrections: label to whether the reviewer marked it as present.
+    """
     probability, weight = cues.probability.clone(), cues.weight.clone()
-    for label, present in said.items():
+    for label, present in corrections.items():
         index = config.labels.index(label)
         probability[:, index], weight[:, index] = float(present), 1.0
     return Cues(probability, cues.side, cues.level, cues.size_mm, weight)

@@ -1,37 +1,193 @@
-"""From a finding map to a spot."""
+"""From finding maps on the regions' crops to locations in the volume."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
+from torch import Tensor
 
 from reg2rg.errors import Cancelled
-from reg2rg.report.located_finding import SEEN_FROM, LocatedFinding, Spot
+from reg2rg.inference.detection import DetectedRegion
+from reg2rg.preprocessing import Crop
+from reg2rg.report import Finding, Location, segment_id
+from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 from reg2rg.segmentation.masks import Box, RegionMasks
 
-if TYPE_CHECKING:
-    from torch import Tensor
+OUTLINE_THRESHOLD = 0.25
+"""A map with a lower peak tells where to look rather than what is there, and gets no outline. At such a peak, something
+else or nothing is three times as probable."""
 
-    from reg2rg.inference import SeenFinding
-    from reg2rg.preprocessing import Crop
+MAX_FOCAL_SHARE = 1 / 3
+"""A map above half its peak in more than this share of its region is spread, not focal."""
+
+SAMPLED_VOXELS = 2_000_000
+"""Voxels of a region's box that are enough to estimate which share of the box the region fills."""
 
 
-def voxels_around(cells: Box, grid: tuple[int, ...], shape: tuple[int, ...]) -> Box:
-    """The part of a crop of ``shape`` voxels whose values depend on the given cells of a ``grid`` over it."""
+@dataclass(frozen=True)
+class Outline:
+    """The voxels of a located finding.
+
+    Attributes:
+        region: the region that the finding is in.
+        label: the finding.
+        box: part of the volume's array (z, y, x).
+        mask: boolean array over ``box``.
+    """
+
+    region: str
+    label: str
+    box: Box
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class LocatedFindings:
+    """Findings with their locations.
+
+    Attributes:
+        findings: region to its findings, the most probable first.
+        outlines: outlines of the findings that have a segment.
+    """
+
+    findings: Mapping[str, tuple[Finding, ...]]
+    outlines: tuple[Outline, ...]
+
+
+@dataclass(frozen=True)
+class _Focus:
+    """Where a finding map is high.
+
+    Attributes:
+        location: the location, without its lobe.
+        box: part of the volume's array (z, y, x).
+        mask: boolean array over ``box``.
+        has_outline: whether the map is strong enough for an outline.
+    """
+
+    location: Location
+    box: Box
+    mask: np.ndarray
+    has_outline: bool
+
+
+def locate_findings(
+    detected: Mapping[str, DetectedRegion],
+    crops: Mapping[str, Crop],
+    masks: RegionMasks,
+    should_cancel: ShouldCancel = never_cancel,
+) -> LocatedFindings:
+    """Locate the detected findings of each region in the volume.
+
+    Args:
+        detected: region to what the finding head says about it.
+        crops: region to its crop.
+        masks: the region masks.
+        should_cancel: checked between regions.
+
+    Raises:
+        Cancelled: ``should_cancel`` returned True.
+    """
+    findings: dict[str, tuple[Finding, ...]] = {}
+    outlines: list[Outline] = []
+    for region, detections in detected.items():
+        if should_cancel():
+            raise Cancelled("Cancelled while locating findings.")
+        located = []
+        for finding in detections.findings:
+            values = detections.maps.get(finding.label)
+            focus = _locate(values, region, crops[region], masks) if values is not None and finding.detected else None
+            if focus is not None:
+                finding = replace(finding, location=focus.location)
+                if focus.has_outline:
+                    finding = replace(finding, segment=segment_id(region, finding.label))
+                    outlines.append(Outline(region, finding.label, focus.box, focus.mask))
+            located.append(finding)
+        findings[region] = tuple(located)
+    return LocatedFindings(findings, tuple(outlines))
+
+
+def _locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> _Focus | None:
+    """Return where a finding map is high.
+
+    This is the part of the region above half of the map's peak that is connected to the peak. If the map is spread, it
+    is everything above half of the peak.
+
+    Args:
+        values: finding map in [0, 1] on a grid over the region's crop, in model axes.
+        region: name of the region.
+        crop: the region's crop.
+        masks: the region masks.
+
+    Returns:
+        None if no such voxel is inside the region.
+    """
+    grid = np.ascontiguousarray(crop.in_array_order(values).numpy())
+    shape = tuple(span.stop - span.start for span in crop.box)
+    peak = np.unravel_index(grid.argmax(), grid.shape)
+    half_peak = grid[peak] / 2
+    components, _ = ndimage.label(grid >= half_peak, np.ones((3, 3, 3)))
+    spread = np.count_nonzero(components) / grid.size > MAX_FOCAL_SHARE * _filled_share(region, crop.box, masks)
+    other_components = (components > 0) & (components != components[peak]) & (not spread)
+    cells = _bounding_box((components > 0) & ~other_components)
+    assert cells is not None  # the peak is always in it
+    part = voxels_of_cells(cells, grid.shape, shape)
+    box = _shifted(part, crop.box)
+    mask = upsampled_mask(np.where(other_components, 0, grid), half_peak, shape, part) & masks.array(region, box)
+    inner = _bounding_box(mask)
+    if inner is None:
+        return None
+    mask, box = mask[inner], _shifted(inner, box)
+    if spread:
+        center = [
+            span.start + (cell + 0.5) * length / count - 0.5 - outer.start
+            for span, cell, length, count, outer in zip(crop.box, peak, shape, grid.shape, box, strict=True)
+        ]
+    else:
+        center = _center_of_mass(mask)
+    voxel = [span.start + index for span, index in zip(box, _nearest_voxel(mask, center), strict=True)]
+    strong = bool(grid[peak] >= OUTLINE_THRESHOLD)
+    location = Location(
+        point_ras=_to_ras(masks.bits, voxel),
+        extent_mm=_extent_mm(mask, masks.bits),
+        lobe=None,
+        focal=strong and not spread,
+    )
+    return _Focus(location, box, mask, has_outline=strong)
+
+
+def voxels_of_cells(cells: Box, grid: tuple[int, ...], shape: tuple[int, ...]) -> Box:
+    """Return the voxels whose interpolated values depend on some cells of a grid.
+
+    Args:
+        cells: part of the grid (z, y, x).
+        grid: number of cells along each axis.
+        shape: number of voxels along each axis that the grid covers.
+    """
     spans = []
     for span, count, length in zip(cells, grid, shape, strict=True):
         first, end = (span.start - 0.5) * length / count, (span.stop + 0.5) * length / count
         spans.append(slice(max(0, int(first)), min(length, int(np.ceil(end)))))
-    return tuple(spans)
+    return cast(Box, tuple(spans))
 
 
-def above(values: np.ndarray, level: float, shape: tuple[int, ...], part: Box) -> np.ndarray:
-    """Where a map (z, y, x) reaches a level, on ``part`` of the ``shape`` voxels it lies over; boolean, linear between
-    the centres of its cells, like Crop.to_volume."""
+def upsampled_mask(values: np.ndarray, level: float, shape: tuple[int, ...], part: Box) -> np.ndarray:
+    """Return where an upsampled map reaches a level, without upsampling all of it.
+
+    Args:
+        values: map (z, y, x).
+        level: the level.
+        shape: number of voxels (z, y, x) that the map covers.
+        part: the voxels to compute.
+
+    Returns:
+        Boolean array over ``part``, from linear interpolation between the centers of the cells, as ``Crop.to_volume``.
+    """
     z, y, x = (_weights(*lengths) for lengths in zip(values.shape, shape, part, strict=True))
     result = np.empty([len(weights) for weights in (z, y, x)], bool)
     rows = np.einsum("yj,ijk,xk->iyx", y, values, x, optimize=True)
@@ -45,117 +201,58 @@ def above(values: np.ndarray, level: float, shape: tuple[int, ...], part: Box) -
 
 
 def _weights(count: int, length: int, span: slice) -> np.ndarray:
-    """What each of ``count`` cells gives to each voxel of a span of the ``length`` voxels over them, (span, count)."""
-    place = ((np.arange(span.start, span.stop) + 0.5) * count / length - 0.5).clip(0, count - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(count))).astype(np.float32)
+    """Return the weight of each of ``count`` cells in each voxel of a span, (voxels, cells)."""
+    position = ((np.arange(span.start, span.stop) + 0.5) * count / length - 0.5).clip(0, count - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(count))).astype(np.float32)
 
 
-STRONG_FROM = 0.25
-"""A map whose peak is lower shows where to look rather than what: in its best cell, three times as much speaks for
-something else or for nothing."""
-
-SPOT_SHARE = 1 / 3
-"""What fills more of its region than this is no spot in it."""
-
-COUNTED_VOXELS = 2_000_000
-"""How many voxels of a region's box are enough to know how much of it the region fills."""
-
-
-def locate_findings(
-    findings: Mapping[str, Sequence[SeenFinding]],
-    crops: Mapping[str, Crop],
-    masks: RegionMasks,
-    should_cancel: Callable[[], bool] = lambda: False,
-) -> dict[str, tuple[LocatedFinding, ...]]:
-    """Region -> its findings in their order, those that the head sees with their spots; Cancelled when asked for."""
-    located = {}
-    for region, of_region in findings.items():
-        if should_cancel():
-            raise Cancelled("Cancelled while findings were located.")
-        located[region] = tuple(
-            LocatedFinding(f.label, f.probability, f.side, f.level, f.size_mm, _spot(f, region, crops[region], masks))
-            for f in of_region
-        )
-    return located
-
-
-def _spot(finding: SeenFinding, region: str, crop: Crop, masks: RegionMasks) -> Spot | None:
-    seen = finding.map is not None and finding.probability >= SEEN_FROM
-    return locate(finding.map, region, crop, masks) if seen else None
-
-
-def locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> Spot | None:
-    """The spot of a finding map, ``values`` in [0, 1] on a grid over the region's crop, in model axes.
-
-    It is what of the region lies above half the map's peak and hangs together with the peak; where the map is spread,
-    all above half the peak. None if that lies outside the region.
-    """
-    grid = np.ascontiguousarray(crop.in_array_order(values).numpy())
-    shape = tuple(span.stop - span.start for span in crop.box)
-    peak = np.unravel_index(grid.argmax(), grid.shape)
-    labels, _ = ndimage.label(grid >= grid[peak] / 2, np.ones((3, 3, 3)))
-    spread = np.count_nonzero(labels) / grid.size > SPOT_SHARE * _share_of(region, crop.box, masks)
-    others = (labels > 0) & (labels != labels[peak]) & (not spread)
-    cells = _box_of((labels > 0) & ~others)
-    part = voxels_around(cells, grid.shape, shape)
-    box = tuple(slice(c.start + p.start, c.start + p.stop) for c, p in zip(crop.box, part, strict=True))
-    mask = above(np.where(others, 0, grid), grid[peak] / 2, shape, part) & masks.array(region, box)
-    inner = _box_of(mask)
-    if inner is None:
-        return None
-    mask, box = mask[inner], tuple(slice(b.start + i.start, b.start + i.stop) for b, i in zip(box, inner, strict=True))
-    middle = _centre_of(mask)
-    if spread:
-        middle = [
-            c.start + (cell + 0.5) * n / count - 0.5 - b.start
-            for c, cell, n, count, b in zip(crop.box, peak, shape, grid.shape, box, strict=True)
-        ]
-    voxel = _nearest(mask, middle)
-    strong = bool(grid[peak] >= STRONG_FROM)
-    point = _ras(masks.bits, [b.start + v for b, v in zip(box, voxel, strict=True)])
-    return Spot(point, _extent_mm(mask, masks.bits), strong and not spread, box, mask if strong else None)
-
-
-def _share_of(region: str, box: Box, masks: RegionMasks) -> float:
-    """How much of a box a region fills, from some of its slices."""
+def _filled_share(region: str, box: Box, masks: RegionMasks) -> float:
+    """Estimate which share of a box a region fills, from some of the slices."""
     z, y, x = box
     plane = (y.stop - y.start) * (x.stop - x.start)
-    step = 1 + (z.stop - z.start) * plane // COUNTED_VOXELS
+    step = 1 + (z.stop - z.start) * plane // SAMPLED_VOXELS
     return float(masks.array(region, (slice(z.start, z.stop, step), y, x)).mean())
 
 
-def _box_of(mask: np.ndarray) -> Box | None:
+def _shifted(box: Box, outer: Box) -> Box:
+    """Return a box that is relative to another box in the coordinates of that box."""
+    return cast(Box, tuple(slice(o.start + b.start, o.start + b.stop) for b, o in zip(box, outer, strict=True)))
+
+
+def _bounding_box(mask: np.ndarray) -> Box | None:
     return ndimage.find_objects(mask.view(np.uint8), 1)[0]
 
 
-def _centre_of(mask: np.ndarray) -> list[float]:
+def _center_of_mass(mask: np.ndarray) -> list[float]:
     counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
     return [float(np.average(np.arange(len(count)), weights=count)) for count in counts]
 
 
-def _nearest(mask: np.ndarray, place: Sequence[float]) -> tuple[int, ...]:
-    """The voxel of a mask, which is not empty, that is next to a place: searched for around it."""
-    start = [min(max(round(p), 0), n - 1) for p, n in zip(place, mask.shape, strict=True)]
+def _nearest_voxel(mask: np.ndarray, point: Sequence[float]) -> tuple[int, ...]:
+    """Return the voxel of a non-empty mask that is nearest to a point, searching in growing windows around it."""
+    start = [min(max(round(p), 0), n - 1) for p, n in zip(point, mask.shape, strict=True)]
     reach = 0
     while True:
         window = tuple(slice(max(0, s - reach), s + reach + 1) for s in start)
         voxels = np.argwhere(mask[window])
         if len(voxels):
             voxels += [span.start for span in window]
-            return tuple(map(int, voxels[np.square(voxels - place).sum(axis=1).argmin()]))
+            return tuple(map(int, voxels[np.square(voxels - point).sum(axis=1).argmin()]))
         reach = 2 * reach + 1
 
 
-def _ras(image: sitk.Image, voxel: Sequence[int]) -> tuple[float, float, float]:
+def _to_ras(image: sitk.Image, voxel: Sequence[int]) -> tuple[float, float, float]:
+    """Return the center of a voxel (z, y, x) in mm (right, anterior, superior)."""
     x, y, z = image.TransformIndexToPhysicalPoint([int(index) for index in voxel[::-1]])
     return round(-x, 2), round(-y, 2), round(z, 2)
 
 
 def _extent_mm(mask: np.ndarray, image: sitk.Image) -> tuple[float, float, float]:
-    """How far a mask (z, y, x) reaches along right, anterior and superior, its outer voxels included."""
+    """Return the size of a mask (z, y, x) along right, anterior and superior in mm, outer voxels included."""
     steps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()  # mm along each axis per step of x, y, z
-    lines = np.argwhere(mask.any(axis=2))  # what is outermost in any direction lies at an end of a line
+    lines = np.argwhere(mask.any(axis=2))  # the outermost voxel in any direction is at an end of a line
     rows = mask[lines[:, 0], lines[:, 1]]
     ends = np.concatenate([rows.argmax(axis=1), mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)])
     points = np.column_stack([ends, np.tile(lines[:, ::-1], (2, 1))]) @ steps.T
-    return tuple(round(float(mm), 1) for mm in np.ptp(points, axis=0) + np.abs(steps).sum(axis=1))
+    extent = np.ptp(points, axis=0) + np.abs(steps).sum(axis=1)
+    return round(float(extent[0]), 1), round(float(extent[1]), 1), round(float(extent[2]), 1)

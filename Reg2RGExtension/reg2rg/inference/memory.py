@@ -1,4 +1,4 @@
-"""How much memory a report needs, computed from the model's config before anything is loaded."""
+"""How much memory a report needs, computed from the model's configuration before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,18 +12,34 @@ from reg2rg.models.config import ModelConfig, VisionConfig
 from reg2rg.models.quantization import QUANTIZED, bytes_of, quantizable_layers
 from reg2rg.models.reg2rg import Reg2RG
 
-TOKENS_OF_WORDS = (34, 80, 10)
-"""Of a prompt: the preface, the instruction, what stands between two regions (reference A.5), rounded up."""
+PREFACE_TOKENS, INSTRUCTION_TOKENS, SEPARATOR_TOKENS = 34, 80, 10
+"""Tokens of the prompt's text with the published tokenizer, rounded up: before the image, after the last region, and
+between two regions."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a report asks of the model.
+
+    Attributes:
+        regions: number of regions.
+        max_new_tokens: token limit per text.
+        parallel: one text per region instead of one per prompt.
+    """
+
+    regions: int = 10
+    max_new_tokens: int = 500
+    parallel: bool = False
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes.
+    """Memory that a report needs, in bytes.
 
     Attributes:
-        weights: the model's.
+        weights: the model's weights.
         cache: keys and values of all prompts and texts, to their last token.
-        activations: the largest that are alive at once, while a volume is encoded or the prompts are read.
+        activations: the largest that exist at one time, while a volume is encoded or the prompts are processed.
     """
 
     weights: int
@@ -32,6 +48,7 @@ class MemoryNeed:
 
     @property
     def total(self) -> int:
+        """The sum of all."""
         return self.weights + self.cache + self.activations
 
 
@@ -40,90 +57,87 @@ class ModelSize:
     """Numbers of parameters.
 
     Attributes:
-        vision: of the vision side.
-        linear, largest: of the language model's layers that can be quantized, all of them and the largest.
-        other: of the language model's other parts.
+        vision: vision side.
+        linear: all layers of the language model that can be quantized.
+        largest_linear: the largest of these layers.
+        other: other parts of the language model.
     """
 
     vision: int
     linear: int
-    largest: int
+    largest_linear: int
     other: int
 
     @classmethod
-    def of(cls, config: ModelConfig) -> ModelSize:
+    def from_config(cls, config: ModelConfig) -> ModelSize:
+        """Count the parameters of a model without allocating them."""
         with torch.device("meta"):
             model = Reg2RG(config)
         language = _count(model.lang_model)
         layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
         return cls(_count(model) - language, sum(layers), max(layers), language - sum(layers))
 
-    def weights(self, precision: str) -> int:
-        """Bytes of the weights: float32 for vision, 16 bits for what a quantized language model keeps whole."""
+    def weight_bytes(self, precision: str) -> int:
+        """Return the size of the weights: float32 for vision, 16 bits for the parts that are not quantized."""
         other = bytes_of("bf16" if precision in QUANTIZED else precision)
         return int(4 * self.vision + bytes_of(precision) * self.linear + other * self.other)
 
 
-def memory_needed(
-    config: ModelConfig,
-    size: ModelSize,
-    precision: str,
-    *,
-    regions: int = 10,
-    max_new_tokens: int = 500,
-    parallel: bool = False,
-) -> MemoryNeed:
-    """What a report of so many regions needs at most.
+def memory_needed(config: ModelConfig, size: ModelSize, precision: str, workload: Workload | None = None) -> MemoryNeed:
+    """Return the memory that a report needs at most.
 
     Args:
-        max_new_tokens: of each text.
-        parallel: each region has a text of its own, else each prompt has one.
+        config: the model's configuration.
+        size: the model's size.
+        precision: precision of the language model.
+        workload: what the report asks for. None is a report of ten regions.
     """
-    per_prompt = min(regions, config.regions_per_prompt)
-    prompts = math.ceil(regions / per_prompt)
-    texts = regions if parallel else prompts
+    workload = workload or Workload()
+    per_prompt = min(workload.regions, config.regions_per_prompt)
+    prompts = math.ceil(workload.regions / per_prompt)
+    texts = workload.regions if workload.parallel else prompts
     prompt = prompt_tokens(config, per_prompt)
-    drawn = min(max_new_tokens, config.language.max_position_embeddings - prompt)
-    computed = 4 if precision == "fp32" else 2
-    unpacked = 8 * size.largest if precision in QUANTIZED else 0  # to multiply by it, in float32 and a copy at worst
-    prefill = prompts * prompt * _prefill_bytes_per_token(config, computed) + unpacked
-    cache = (prompts * prompt + texts * drawn) * cache_bytes_per_token(config, precision)
-    return MemoryNeed(size.weights(precision), cache, max(_vision_activations(config), prefill))
+    generated = min(workload.max_new_tokens, config.language.max_position_embeddings - prompt)
+    element_size = 4 if precision == "fp32" else 2
+    # A quantized layer is unpacked for its product, to float32 and a copy at worst.
+    unpacked = 8 * size.largest_linear if precision in QUANTIZED else 0
+    prefill = prompts * prompt * _prefill_bytes_per_token(config, element_size) + unpacked
+    cache = (prompts * prompt + texts * generated) * cache_bytes_per_token(config, precision)
+    return MemoryNeed(size.weight_bytes(precision), cache, max(_vision_activations(config), prefill))
 
 
-def gigabytes(number: int) -> str:
-    """Bytes in words, in units of 10^9."""
+def format_bytes(number: int) -> str:
+    """Return a number of bytes in units of 10^9, such as "1.5 GB"."""
     return f"{number / 1e9:.1f} GB" if number >= 5e7 else f"{number / 1e9:.2f} GB"
 
 
 def cache_bytes_per_token(config: ModelConfig, precision: str) -> int:
-    """Bytes of one token's keys and values in all layers."""
+    """Return the size of one token's keys and values in all layers."""
     language = config.language
     width = language.head_dim or language.hidden_size // language.num_attention_heads
     return 2 * language.num_hidden_layers * language.num_key_value_heads * width * (4 if precision == "fp32" else 2)
 
 
 def prompt_tokens(config: ModelConfig, regions: int) -> int:
-    """Tokens of a prompt, with as many for its words as the published tokenizer gives them."""
-    preface, instruction, between = TOKENS_OF_WORDS
-    latents = config.perceiver.latents
-    return preface + latents + instruction * config.instruction + regions * (config.region_tokens + between)
+    """Return the number of tokens of a prompt, with as many for its text as the published tokenizer needs."""
+    instruction = INSTRUCTION_TOKENS if config.instruction else 0
+    return PREFACE_TOKENS + config.perceiver.latents + instruction + regions * (config.region_tokens + SEPARATOR_TOKENS)
 
 
-def _prefill_bytes_per_token(config: ModelConfig, computed: int) -> int:
-    """Bytes alive at once inside a layer: the MLP's gate, its activation, the product and the residual stream."""
+def _prefill_bytes_per_token(config: ModelConfig, element_size: int) -> int:
+    """Return what exists at one time inside a layer: the MLP's gate, its activation, the product and the residual."""
     language = config.language
-    return computed * (3 * language.intermediate_size + 4 * language.hidden_size)
+    return element_size * (3 * language.intermediate_size + 4 * language.hidden_size)
 
 
 def _vision_activations(config: ModelConfig) -> int:
-    """Bytes alive at once while one volume is encoded: its patches before and after their norm, float32."""
+    """Return what exists at one time while one volume is encoded: its patches before and after their norm, float32."""
     sizes = config.preprocessing
     volumes = (sizes.image_size, sizes.texture_size, *sizes.texture_sizes.values())
-    return max(*(_patches(config.vision, size) for size in volumes), _patches(config.mask, sizes.mask_size))
+    return max(*(_patch_bytes(config.vision, size) for size in volumes), _patch_bytes(config.mask, sizes.mask_size))
 
 
-def _patches(vision: VisionConfig, size: tuple[int, int, int]) -> int:
+def _patch_bytes(vision: VisionConfig, size: tuple[int, int, int]) -> int:
     voxels = math.prod(size)
     tokens = voxels // math.prod(vision.patch_size)
     return 4 * (4 * voxels * vision.channels + tokens * (4 * vision.heads * vision.dim_head + 2 * vision.mlp_dim))

@@ -1,26 +1,26 @@
-"""Where a model runs and in which precision: the first choice that fits into the memory that is free."""
+"""Where a model runs and in which precision: the first candidate that fits into free memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from reg2rg.errors import InputError
-from reg2rg.inference.memory import MemoryNeed, ModelSize, gigabytes, memory_needed
+from reg2rg.inference.memory import MemoryNeed, ModelSize, Workload, format_bytes, memory_needed
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.quantization import QUANTIZED, can_quantize, check_precision, half_precision
 from reg2rg.runtime.devices import choose_device, free_memory
 
-MARGIN = 0.95
-"""Share of the free memory that is used: the rest is for what no estimate sees."""
+USABLE_SHARE = 0.95
+"""Share of the free memory that is used. The rest covers what the estimate misses."""
 
-Choice = tuple[str, str]
-"""Device and precision."""
 
-Needed = Callable[[str], MemoryNeed]
-Free = Callable[[str], int]
-"""What a precision needs, and the bytes that are free on a device."""
+@dataclass(frozen=True)
+class Candidate:
+    """A device and a precision that a model may run with."""
+
+    device: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Placement:
     """Where and how a model runs.
 
     Attributes:
-        need: bytes that it is estimated to need there.
-        notice: what is not as one would wish, in words for the user; None if it is the first choice.
+        device: torch device.
+        precision: precision of the language model.
+        need: memory that the model is estimated to need.
+        notice: what differs from the first choice, for the user. None if nothing does.
     """
 
     device: str
@@ -38,61 +40,71 @@ class Placement:
     notice: str | None
 
 
-def choices(device: str = "auto", precision: str = "auto") -> list[Choice]:
-    """What may be chosen, the best first; "auto" leaves it open. InputError if what was named is impossible here.
+def list_candidates(device: str = "auto", precision: str = "auto") -> list[Candidate]:
+    """Return the devices and precisions that may be used, the best first.
 
-    The CPU is the last resort only where the device is left open.
+    Args:
+        device: name of a device, or "auto". The CPU is the last resort only for "auto".
+        precision: name of a precision, or "auto".
+
+    Raises:
+        InputError: the device or the precision is not available.
     """
     first = choose_device(device)
     devices = [first, "cpu"] if device == "auto" and first != "cpu" else [first]
     if precision != "auto":
         for name in devices:
             check_precision(precision, name)
-        return [(name, precision) for name in devices]
-    return [(name, usual) for name in devices for usual in _usual_precisions(name)]
+        return [Candidate(name, precision) for name in devices]
+    return [Candidate(name, each) for name in devices for each in _default_precisions(name)]
 
 
 def place(
     config: ModelConfig,
-    candidates: Sequence[Choice],
+    candidates: Sequence[Candidate],
+    workload: Workload,
     *,
-    free: Free = free_memory,
-    **prompts: int,
+    free: Callable[[str], int] = free_memory,
 ) -> Placement:
-    """The first of the candidates that fits; InputError says what is needed and what is free if none does.
+    """Return the first candidate that fits into free memory.
 
     Args:
-        free: bytes that are free on a device.
-        prompts: number of regions and of new tokens, and whether texts are parallel, as of ``memory_needed``.
+        config: the model's configuration.
+        candidates: devices and precisions, the best first.
+        workload: what the report asks for.
+        free: returns the free memory of a device in bytes.
+
+    Raises:
+        InputError: no candidate fits. The message says how much memory is needed and how much is free.
     """
-    needed = partial(memory_needed, config, ModelSize.of(config), **prompts)
-    for device, precision in candidates:
-        need = needed(precision)
-        if need.total <= MARGIN * free(device):
-            notice = None if (device, precision) == candidates[0] else _shortage(config, candidates[0], needed, free)
-            return Placement(device, precision, need, notice and f"{notice}: it runs on {device} in {precision}.")
-    raise InputError(_refusal(config, candidates, needed, free))
+    size = ModelSize.from_config(config)
+    needs = {candidate: memory_needed(config, size, candidate.precision, workload) for candidate in candidates}
+    first = candidates[0]
+    for candidate, need in needs.items():
+        if need.total <= USABLE_SHARE * free(candidate.device):
+            notice = None
+            if candidate != first:
+                shortage = _shortage(config, first, needs[first], free)
+                notice = f"{shortage}: it runs on {candidate.device} in {candidate.precision}."
+            return Placement(candidate.device, candidate.precision, need, notice)
+    smallest = min(candidates, key=lambda candidate: needs[candidate].total)
+    advice = "Close other programs or choose a smaller model."
+    for precision in ("bf16", *QUANTIZED):
+        need = memory_needed(config, size, precision, workload)
+        if need.total <= USABLE_SHARE * free(smallest.device):
+            advice = f"--precision {precision} would need {format_bytes(need.total)}."
+            break
+    raise InputError(f"{_shortage(config, smallest, needs[smallest], free)}. {advice}")
 
 
-def _usual_precisions(device: str) -> list[str]:
+def _default_precisions(device: str) -> list[str]:
     half = half_precision(device)
     quantized = [*QUANTIZED] if can_quantize() and not device.startswith("mps") else []
     return ["fp32", half, *quantized] if device == "cpu" else [half, *quantized]
 
 
-def _shortage(config: ModelConfig, choice: Choice, needed: Needed, free: Free) -> str:
-    device, precision = choice
+def _shortage(config: ModelConfig, candidate: Candidate, need: MemoryNeed, free: Callable[[str], int]) -> str:
     return (
-        f"{config.name} needs about {gigabytes(needed(precision).total)} in {precision} and "
-        f"{gigabytes(free(device))} are free on {device}"
+        f"{config.name} needs about {format_bytes(need.total)} in {candidate.precision}, but "
+        f"{format_bytes(free(candidate.device))} are free on {candidate.device}"
     )
-
-
-def _refusal(config: ModelConfig, candidates: Sequence[Choice], needed: Needed, free: Free) -> str:
-    device, precision = least = min(candidates, key=lambda choice: needed(choice[1]).total)
-    smaller = [name for name in ("bf16", *QUANTIZED) if needed(name).total <= MARGIN * free(device)]
-    if smaller:
-        advice = f"--precision {smaller[0]} would need {gigabytes(needed(smaller[0]).total)}."
-    else:
-        advice = "Close other programs or choose a smaller model."
-    return f"{_shortage(config, least, needed, free)}. {advice}"

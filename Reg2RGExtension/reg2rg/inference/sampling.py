@@ -1,4 +1,4 @@
-"""How a token is chosen from the logits: the best one, or by chance among the best as the published system may."""
+"""Choose the next token: the most probable one, or a random one among the most probable."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """Chance among the best words: LLaMA-2-chat's own generation settings and the published top_k (reference A.6)."""
+class SamplingConfig:
+    """Settings of top-k and top-p sampling.
+
+    The defaults are the generation settings of LLaMA-2-7B-chat and the top-k of the published Reg2RG code.
+
+    Attributes:
+        seed: random seed.
+        top_k: number of tokens to sample from.
+        top_p: cumulative probability after which tokens are excluded.
+        temperature: divisor of the logits.
+    """
 
     seed: int
     top_k: int = 30
@@ -20,33 +29,51 @@ class Sampling:
 
 
 class Sampler:
-    """Chooses tokens; without ``sampling`` the most probable one.
+    """Chooses tokens.
 
-    Each text draws from random numbers of its own, so that what is written beside it, or is not, does not change it.
+    Each text has its own random number generator, so a text does not change with the texts written beside it.
     """
 
-    def __init__(self, sampling: Sampling | None) -> None:
-        self.sampling = sampling
-        self._generators: dict[int, torch.Generator] = {}
+    def __init__(self, config: SamplingConfig | None) -> None:
+        """Keep the settings; without settings the most probable token is chosen (greedy decoding)."""
+        self._config = config
+        self._rngs: dict[int, torch.Generator] = {}
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the most probable token is always chosen."""
+        return self._config is None
 
     def choose(self, logits: Tensor, texts: Sequence[int]) -> list[tuple[int, float]]:
-        """A token for each row of logits (B, words) and the probability the model gives it; row i is of text i."""
+        """Choose one token per row.
+
+        Args:
+            logits: (B, vocabulary).
+            texts: number of the text that each row continues.
+
+        Returns:
+            Token ID and its probability under the model, per row.
+        """
         log_probabilities = logits.log_softmax(-1)
-        if self.sampling is None:
+        if self._config is None:
             best, ids = log_probabilities.max(-1)
             return list(zip(ids.tolist(), best.exp().tolist(), strict=True))
-        log_probabilities = log_probabilities.cpu()
-        ids = [self._draw(row, self._generator(text)) for row, text in zip(log_probabilities, texts, strict=True)]
-        return [(token, float(row[token].exp())) for token, row in zip(ids, log_probabilities, strict=True)]
+        choices = []
+        for row, text in zip(log_probabilities.cpu(), texts, strict=True):
+            token = _sample(row, self._config, self._rng(text, self._config.seed))
+            choices.append((token, float(row[token].exp())))
+        return choices
 
-    def _draw(self, log_probabilities: Tensor, generator: torch.Generator) -> int:
-        count = min(self.sampling.top_k, len(log_probabilities))
-        best, words = (log_probabilities / self.sampling.temperature).topk(count)
-        shares = best.softmax(-1)
-        shares[shares.cumsum(-1) - shares >= self.sampling.top_p] = 0
-        return int(words[torch.multinomial(shares, 1, generator=generator)])
+    def _rng(self, text: int, seed: int) -> torch.Generator:
+        if text not in self._rngs:
+            self._rngs[text] = torch.Generator().manual_seed(seed * 1009 + text)
+        return self._rngs[text]
 
-    def _generator(self, text: int) -> torch.Generator:
-        if text not in self._generators:
-            self._generators[text] = torch.Generator().manual_seed(self.sampling.seed * 1009 + text)
-        return self._generators[text]
+
+def _sample(log_probabilities: Tensor, config: SamplingConfig, rng: torch.Generator) -> int:
+    """Sample a token ID from log-probabilities (vocabulary,)."""
+    count = min(config.top_k, len(log_probabilities))
+    best, ids = (log_probabilities / config.temperature).topk(count)
+    weights = best.softmax(-1)
+    weights[weights.cumsum(-1) - weights >= config.top_p] = 0
+    return int(ids[torch.multinomial(weights, 1, generator=rng)])

@@ -1,4 +1,4 @@
-"""Drafts: a text while it is written, seen as sections of the regions that it tells of."""
+"""A growing text, seen as sections of the regions it describes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reg2rg.inference.decoding import Text
+from reg2rg.inference.decoding import TextState
 from reg2rg.prompting import parse_report
 
 
 @dataclass(frozen=True)
 class TextToken:
-    """Characters ``start`` to ``end`` of a section's text, from a token that the model gave this probability."""
+    """A generated token, as characters ``start`` to ``end`` of a section's text, and its probability."""
 
     start: int
     end: int
@@ -21,61 +21,72 @@ class TextToken:
 
 @dataclass(frozen=True)
 class GeneratedSection:
-    """What the model wrote about one region.
+    """What the model generated for one region.
 
     Attributes:
-        region: the region it was asked about.
-        recognised: the name it gave that region, as written; None if it wrote nothing about it.
+        region: the region that the model was asked to describe.
+        recognized: the region that the model named, as generated. None if it generated nothing for this region.
         text: the report text.
-        tokens: the text's tokens.
+        tokens: the tokens of the text.
         complete: False while it grows, and if it was cut off at the token limit.
     """
 
     region: str
-    recognised: str | None
+    recognized: str | None
     text: str
     tokens: tuple[TextToken, ...]
     complete: bool
 
 
-class Draft:
-    """A text and the regions it tells of, by slot.
+class GrowingText:
+    """A text that is being generated, and the regions it describes.
 
     Attributes:
-        text: it.
-        regions: slot -> region.
+        state: the state of the text.
+        regions: slot to region.
     """
 
-    def __init__(self, tokenizer: Any, text: Text, opening: list[int], regions: Mapping[int, str]) -> None:
-        self.text = text
+    def __init__(self, tokenizer: Any, state: TextState, opening_ids: list[int], regions: Mapping[int, str]) -> None:
+        """Keep the text.
+
+        Args:
+            tokenizer: a transformers tokenizer.
+            state: the state of the text.
+            opening_ids: token IDs that the text begins with and that were not generated.
+            regions: slot to region.
+        """
+        self.state = state
         self.regions = regions
-        self._opening = opening  # ids that the text was begun with and that nobody drew
+        self._opening_ids = opening_ids
         self._tokenizer = tokenizer
-        self._words = ""
-        self._ends: list[int] = []  # length of the words after each drawn token
+        self._decoded = ""
+        self._ends: list[int] = []  # length of the decoded text after each generated token
 
     def sections(self) -> list[GeneratedSection]:
-        """Sections of its regions, in their order, as far as they are written."""
-        self._read_on()
-        written = {slot.slot: slot for slot in parse_report(self._words)}
+        """Return the sections of its regions, in their order, as they are now."""
+        self._decode_new_tokens()
+        slots = {slot.slot: slot for slot in parse_report(self._decoded)}
         sections = []
         for index, region in self.regions.items():
-            slot = written.get(index)
+            slot = slots.get(index)
             if slot is None:
-                sections.append(GeneratedSection(region, None, "", (), self.text.whole))
+                sections.append(GeneratedSection(region, None, "", (), self.state.complete))
                 continue
-            words, tokens = self._words[slot.start : slot.end], tuple(self._tokens(slot.start, slot.end))
-            sections.append(GeneratedSection(region, slot.recognised, words, tokens, slot.closed or self.text.whole))
+            text, tokens = self._decoded[slot.start : slot.end], tuple(self._tokens(slot.start, slot.end))
+            complete = slot.closed or self.state.complete
+            sections.append(GeneratedSection(region, slot.recognised, text, tokens, complete))
         return sections
 
-    def _read_on(self) -> None:
-        for count in range(len(self._ends) + 1, len(self.text.drawn) + 1):
-            self._words = self._tokenizer.decode([*self._opening, *self.text.drawn[:count]], skip_special_tokens=True)
-            self._ends.append(len(self._words))
+    def _decode_new_tokens(self) -> None:
+        for count in range(len(self._ends) + 1, len(self.state.ids) + 1):
+            ids = [*self._opening_ids, *self.state.ids[:count]]
+            self._decoded = self._tokenizer.decode(ids, skip_special_tokens=True)
+            self._ends.append(len(self._decoded))
 
     def _tokens(self, start: int, end: int) -> Iterator[TextToken]:
-        begin = 0
-        for stop, probability in zip(self._ends, self.text.probabilities, strict=True):
-            if max(begin, start) < min(stop, end):
-                yield TextToken(max(begin, start) - start, min(stop, end) - start, probability)
-            begin = stop
+        """Yield the tokens between two characters of the decoded text, relative to ``start``."""
+        token_start = 0
+        for token_end, probability in zip(self._ends, self.state.probabilities, strict=True):
+            if max(token_start, start) < min(token_end, end):
+                yield TextToken(max(token_start, start) - start, min(token_end, end) - start, probability)
+            token_start = token_end

@@ -1,15 +1,17 @@
-"""What a run tells while it goes on: typed events, each of which can become one JSON object and back.
+"""What a run reports while it is under way: typed events, each of which can become one JSON object and back.
 
-The command line and the worker show the same events; a front end in another process reads them as JSON lines.
+The command line and the worker show the same events. A front end in another process reads them as JSON lines.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from reg2rg.errors import InputError
+from reg2rg.runtime.dataclass_io import from_plain, shorten, to_plain
 
 
 class Stage(str, Enum):
@@ -25,7 +27,13 @@ class Stage(str, Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """``fraction`` (0 to 1) of a stage is done; ``message`` says what is being done."""
+    """How far a stage is.
+
+    Attributes:
+        stage: the stage.
+        fraction: fraction done, 0 to 1.
+        message: what is being done.
+    """
 
     stage: Stage
     fraction: float
@@ -34,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know that stops nothing, one line: the run does otherwise than one would wish."""
+    """Something that the user should know, one line. The run continues."""
 
     message: str
 
@@ -44,12 +52,12 @@ class RegionsFound:
     """The regions have been segmented.
 
     Attributes:
-        segmenter: name of what made them.
-        reason: why this segmenter, one sentence.
-        regions: names of those found, in reading order.
-        approximate: those of them that were estimated rather than segmented.
-        missing: region -> why there is none.
-        file: a segmentation file (.seg.nrrd) with their masks; it stays while the run goes on.
+        segmenter: name of the segmenter.
+        reason: why this segmenter was used, one sentence.
+        regions: names of the regions that were found, in reading order.
+        approximate: those that were estimated rather than segmented.
+        missing: region to the reason why it was not found.
+        file: segmentation file (.seg.nrrd) with the masks. It exists until the run ends.
     """
 
     segmenter: str
@@ -62,9 +70,10 @@ class RegionsFound:
 
 @dataclass(frozen=True)
 class FindingsLocated:
-    """Findings have been located; sections name their segments in ``file`` (.seg.nrrd), which stays like the regions'.
+    """Findings have been located. Sent before the first section, and only if there is a finding to show.
 
-    Told before the first section is written, and only where there is a finding to show.
+    Attributes:
+        file: segmentation file (.seg.nrrd) with their outlines. It exists until the run ends.
     """
 
     file: str
@@ -72,23 +81,38 @@ class FindingsLocated:
 
 @dataclass(frozen=True)
 class SectionText:
-    """The text of a region's section so far, and the region that the model named (None if it has not yet)."""
+    """The unfinished text of a section.
+
+    Attributes:
+        region: the section's region.
+        recognized: the region that the model named. None if it has not named one yet.
+        text: the text so far.
+    """
 
     region: str
-    recognised: str | None
+    recognized: str | None
     text: str
 
 
 @dataclass(frozen=True)
 class SectionWritten:
-    """A region's section is finished; ``section`` is as in report.json."""
+    """A section is finished.
+
+    Attributes:
+        section: the section as in ``report.json``.
+    """
 
     section: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ReportDone:
-    """The run has ended well: ``folder`` holds the report."""
+    """The run has succeeded.
+
+    Attributes:
+        folder: the report folder.
+        seconds: run time.
+    """
 
     folder: str
     seconds: float
@@ -96,33 +120,42 @@ class ReportDone:
 
 @dataclass(frozen=True)
 class Failure:
-    """The run, or a command given to the worker, has failed; the message is one line for the user.
+    """The run, or a command given to the worker, has failed.
 
     Attributes:
-        exit_code: 2 if what was given is at fault, 1 otherwise.
-        of: "run" or "command"; a failed command leaves a run that goes on untouched.
+        message: one line for the user.
+        exit_code: 2 if the input was invalid, 1 otherwise.
+        scope: "run" or "command". A failed command does not affect a run that is under way.
     """
 
     message: str
     exit_code: int
-    of: str = "run"
+    scope: str = "run"
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """The run has ended because it was cancelled; nothing was written."""
+    """The run was cancelled. Nothing was written."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The worker is up and takes commands."""
+    """The worker has started and accepts commands.
+
+    Attributes:
+        version: version of the engine.
+    """
 
     version: str
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The worker is alive; ``running`` tells whether a run goes on."""
+    """The worker is alive.
+
+    Attributes:
+        running: whether a run is under way.
+    """
 
     running: bool
 
@@ -141,7 +174,9 @@ Event = (
     | Heartbeat
 )
 
-_NAMES: dict[str, type] = {
+EventCallback = Callable[[Event], None]
+
+_CLASSES: dict[str, type[Event]] = {
     "progress": Progress,
     "notice": Notice,
     "regions_found": RegionsFound,
@@ -154,25 +189,22 @@ _NAMES: dict[str, type] = {
     "ready": Ready,
     "heartbeat": Heartbeat,
 }
-_NAME_OF = {kind: name for name, kind in _NAMES.items()}
-_TUPLES = {"regions", "approximate"}
+_NAMES = {cls: name for name, cls in _CLASSES.items()}
 
 
 def to_dict(event: Event) -> dict[str, Any]:
-    """The event's fields, plain types for JSON, and its name under "event"."""
-    return {"event": _NAME_OF[type(event)], **dataclasses.asdict(event)}
+    """Return an event in the plain types of JSON, with its name under "event"."""
+    return {"event": _NAMES[type(event)], **to_plain(event)}
 
 
 def from_dict(values: Mapping[str, Any]) -> Event:
-    """The event that ``to_dict`` told of, also after JSON; ValueError for anything else."""
+    """Read an event that ``to_dict`` returned.
+
+    Raises:
+        InputError: the values are not a valid event.
+    """
     fields = dict(values)
     name = fields.pop("event", None)
-    if name not in _NAMES:
-        raise ValueError(f"{name!r} is no event; expected one of {', '.join(_NAMES)}")
-    if "stage" in fields:
-        fields["stage"] = Stage(fields["stage"])
-    fields.update({key: tuple(value) for key, value in fields.items() if key in _TUPLES})
-    try:
-        return _NAMES[name](**fields)
-    except TypeError as error:
-        raise ValueError(f"{name!r} event with unexpected fields: {error}") from error
+    if name not in _CLASSES:
+        raise InputError(f"Unknown event {shorten(name)}; expected one of: {', '.join(_CLASSES)}.")
+    return from_plain(_CLASSES[name], fields, f"event {name}")

@@ -1,4 +1,4 @@
-"""Any error, told to the user in one line."""
+"""Any error as one line for the user."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from reg2rg.pipeline.events import Failure
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
-    errno.EFBIG: "the file would be larger than is allowed here; choose another folder",
-    errno.EACCES: "access is denied; choose a folder that you may use, or change its permissions",
-    errno.EPERM: "access is denied; choose a folder that you may use, or change its permissions",
+    errno.EFBIG: "the file would be too large for this file system; choose another folder",
+    errno.EACCES: "permission denied; choose another folder or change its permissions",
+    errno.EPERM: "permission denied; choose another folder or change its permissions",
     errno.EROFS: "the file system is read-only; choose another folder",
-    errno.ENOENT: "there is no such file or folder and none can be made; choose another",
+    errno.ENOENT: "no such file or folder; choose another one",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
-    errno.EEXIST: "a file of that name is in the way; choose another name",
-    errno.EISDIR: "a folder of that name is in the way; choose another name",
+    errno.EEXIST: "a file of this name already exists; choose another name",
+    errno.EISDIR: "a folder of this name already exists; choose another name",
 }
 
 
 def as_failure(error: BaseException) -> Failure:
-    """What to tell the user of an error, whichever library raised it."""
+    """Return what to tell the user about an error, whichever library raised it."""
     if isinstance(error, Reg2RGError):
         return Failure(_one_line(str(error)), error.exit_code)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
-        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name says nothing to the user
+        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name tells the user nothing
             return Failure(_one_line(f"{error.filename}: {reason}."), 1)
         return Failure(_one_line(f"{reason[0].upper()}{reason[1:]}."), 1)
-    return Failure(_one_line(f"Unexpected {type(error).__name__}{_place(error)}: {error}"), 1)
+    return Failure(_one_line(f"Unexpected {type(error).__name__}{_function(error)}: {error}"), 1)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out in torch, in a system call, or while a library was loaded."""
-    words = str(error).lower()
+    """Return whether memory ran out in torch, in a system call, or while a library was loaded."""
+    message = str(error).lower()
     if isinstance(error, ImportError):
-        return "failed to map segment" in words or "cannot allocate memory" in words
+        return "failed to map segment" in message or "cannot allocate memory" in message
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
+    return isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
 
 
-def _place(error: BaseException) -> str:
+def _function(error: BaseException) -> str:
+    """Return the function that raised an error, such as " in read_volume"."""
     frames = traceback.extract_tb(error.__traceback__)
     return f" in {frames[-1].name}" if frames else ""
 

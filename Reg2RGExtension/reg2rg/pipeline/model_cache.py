@@ -1,50 +1,88 @@
-"""The model that stays in memory from one report to the next, and where it was decided to run."""
+"""The model that stays in memory from one report to the next."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import gc
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
+if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
     from reg2rg.inference import ReportGenerator
+    from reg2rg.inference.memory import Workload
     from reg2rg.inference.placement import Placement
 
 
-@functools.lru_cache(maxsize=1)
-def placed(
-    model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int, parallel: bool
-) -> Placement:
-    """Kept as long as the model is: its own memory would speak against it the next time. Made for all ten regions."""
-    from reg2rg.checkpoints.model_folder import read_config
-    from reg2rg.inference.placement import choices, place
+@dataclass(frozen=True)
+class PlacementKey:
+    """What a placement depends on.
 
-    loaded.cache_clear()
-    gc.collect()  # the layers of LoRA hold each other
-    config = read_config(model_folder)
-    return place(config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
+    Attributes:
+        folder: the model folder.
+        sha256: hash of its weights, which tells whether the folder still contains the same model.
+        device, precision: as requested, "auto" included.
+        workload: what the report asks for.
+    """
 
-
-@functools.lru_cache(maxsize=1)
-def loaded(model_folder: Path, device: str, precision: str, sha256: str) -> ReportGenerator:
-    """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
-    from reg2rg.checkpoints.model_folder import load_model
-    from reg2rg.inference import ReportGenerator
-    from reg2rg.inference.fusing import fold
-
-    return ReportGenerator(fold(load_model(model_folder, device, precision)))
+    folder: Path
+    sha256: str
+    device: str
+    precision: str
+    workload: Workload
 
 
-def free_memory() -> None:
-    """Forget the model that is kept for the next run, and give its memory back."""
-    loaded.cache_clear()
-    placed.cache_clear()
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)  # what has been freed inside the C library's heap goes back to the system, too
+class ModelCache:
+    """Holds one model and its placement.
+
+    The placement is kept together with the model. Otherwise the memory that the model occupies would count against it
+    in the next run.
+    """
+
+    def __init__(self) -> None:
+        self._key: PlacementKey | None = None
+        self._placement: Placement | None = None
+        self._generator: ReportGenerator | None = None
+
+    def place(self, key: PlacementKey) -> Placement:
+        """Return where and how the model will run. A model with another placement is released first.
+
+        Raises:
+            InputError: the model does not fit into memory.
+        """
+        if self._placement is None or key != self._key:
+            from reg2rg.checkpoints.model_folder import read_config
+            from reg2rg.inference.placement import list_candidates, place
+
+            self.clear()
+            candidates = list_candidates(key.device, key.precision)
+            self._placement = place(read_config(key.folder), candidates, key.workload)
+            self._key = key
+        return self._placement
+
+    def load(self, key: PlacementKey) -> ReportGenerator:
+        """Return the generator of a placed model, and load it if necessary."""
+        placement = self.place(key)
+        if self._generator is None:
+            from reg2rg.checkpoints.model_folder import load_model
+            from reg2rg.inference import ReportGenerator
+            from reg2rg.inference.fusing import fuse
+
+            model = load_model(key.folder, placement.device, placement.precision)
+            self._generator = ReportGenerator(fuse(model))
+        return self._generator
+
+    def clear(self) -> None:
+        """Release the model and return its memory to the system."""
+        self._key = self._placement = self._generator = None
+        gc.collect()  # LoRA layers reference each other
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+            trim(0)  # also return what has been freed inside the heap of the C library
+
+
+MODEL_CACHE = ModelCache()
+"""The cache of this process."""

@@ -1,52 +1,67 @@
-"""What a run tells while it goes: how far each stage is, and each section as it grows."""
+"""The progress of a run as events: how far each stage is, and each section as it grows."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from reg2rg.errors import Cancelled
-from reg2rg.pipeline.events import Event, Progress, SectionText, SectionWritten, Stage
-from reg2rg.report import Section, plain
-
-if TYPE_CHECKING:  # torch comes with it
-    from reg2rg.inference import GeneratedSection
+from reg2rg.pipeline.events import EventCallback, Progress, SectionText, SectionWritten, Stage
+from reg2rg.report import Section
+from reg2rg.report.build import GeneratedText
+from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel
+from reg2rg.runtime.dataclass_io import to_plain
 
 SECONDS_BETWEEN_TEXTS = 0.1
-"""A section's growing text is told at most this often: an event per token and region would flood a front end."""
-
-EventCallback = Callable[[Event], None]
-ShouldCancel = Callable[[], bool]
+"""Minimum time between two events for one section. An event per token and region would flood a front end."""
 
 
 class RunContext:
-    """What every stage has at hand: the listener, the question whether to go on, and the clock."""
+    """What every stage of a run needs: the listener, the cancel check and the clock.
+
+    Attributes:
+        emit: sends an event to the listener.
+        should_cancel: returns whether the run should stop.
+        stage_seconds: stage to run time in seconds.
+    """
 
     def __init__(self, on_event: EventCallback, should_cancel: ShouldCancel) -> None:
-        self.tell = on_event
+        self.emit = on_event
         self.should_cancel = should_cancel
-        self.started = time.monotonic()
-        self.seconds: dict[str, float] = {}
+        self.stage_seconds: dict[str, float] = {}
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run started."""
+        return time.monotonic() - self._started
 
     @contextlib.contextmanager
-    def stage(self, stage: Stage, message: str) -> Iterator[Callable[[float, str], None]]:
-        """A stage from 0 to 1; yields what to call in between, which is also where a run can be cancelled."""
+    def stage(self, stage: Stage, message: str) -> Iterator[ProgressCallback]:
+        """Report a stage from its start to its end.
+
+        Args:
+            stage: the stage.
+            message: what is being done first.
+
+        Yields:
+            A callback for progress within the stage. It raises Cancelled if the run should stop.
+        """
         started = time.monotonic()
-        last = message
+        last_message = message
 
         def progress(fraction: float, message: str) -> None:
-            nonlocal last
-            last = message
+            nonlocal last_message
+            last_message = message
             if self.should_cancel():
                 raise Cancelled("Cancelled; nothing was written.")
-            self.tell(Progress(stage, fraction, message))
+            self.emit(Progress(stage, fraction, message))
 
         progress(0.0, message)
         yield progress
-        progress(1.0, last)
-        self.seconds[stage.value] = round(time.monotonic() - started, 2)
+        progress(1.0, last_message)
+        self.stage_seconds[stage.value] = round(time.monotonic() - started, 2)
 
 
 class SectionEvents:
@@ -54,31 +69,40 @@ class SectionEvents:
 
     def __init__(
         self,
-        expected: int,
-        build: Callable[[GeneratedSection], Section],
-        tell: EventCallback,
-        progress: Callable[[float, str], None],
+        count: int,
+        build_section: Callable[[GeneratedText], Section],
+        emit: EventCallback,
+        progress: ProgressCallback,
     ) -> None:
-        self._expected = expected
-        self._build = build
-        self._tell = tell
+        """Prepare for the sections of a report.
+
+        Args:
+            count: number of sections that are expected.
+            build_section: builds a section from its finished text.
+            emit: receives the events.
+            progress: receives the fraction of finished sections.
+        """
+        self._count = count
+        self._build_section = build_section
+        self._emit = emit
         self._progress = progress
-        self._told: dict[str, float] = {}  # region -> when
+        self._emitted_at: dict[str, float] = {}
         self._finished: set[str] = set()
 
-    def on_text(self, written: GeneratedSection) -> None:
+    def on_section(self, text: GeneratedText) -> None:
+        """Report a text that has grown."""
         now = time.monotonic()
-        if written.complete:
-            self.finished(written)
-        elif written.text and now - self._told.get(written.region, 0.0) >= SECONDS_BETWEEN_TEXTS:
-            self._told[written.region] = now
-            self._tell(SectionText(written.region, written.recognised, written.text))
+        if text.complete:
+            self.finish(text)
+        elif text.text and now - self._emitted_at.get(text.region, 0.0) >= SECONDS_BETWEEN_TEXTS:
+            self._emitted_at[text.region] = now
+            self._emit(SectionText(text.region, text.recognized, text.text))
 
-    def finished(self, written: GeneratedSection) -> None:
-        """Tell of a finished section, unless that was done."""
-        if written.region in self._finished:
+    def finish(self, text: GeneratedText) -> None:
+        """Report a finished section, unless that has been done."""
+        if text.region in self._finished:
             return
-        self._finished.add(written.region)
-        self._tell(SectionWritten(plain(self._build(written))))
+        self._finished.add(text.region)
+        self._emit(SectionWritten(to_plain(self._build_section(text))))
         done = len(self._finished)
-        self._progress(done / self._expected, f"{done} of {self._expected} sections")
+        self._progress(done / self._count, f"{done} of {self._count} sections")

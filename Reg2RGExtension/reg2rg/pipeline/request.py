@@ -1,143 +1,149 @@
-"""What a report is asked for with: one dataclass, whether it comes from the command line or the worker's input."""
+"""What is asked of the pipeline. A new option is written here once; command line, worker and module follow.
+
+The command line makes its options from the fields (``reg2rg.cli.options``), and the worker reads the same fields from
+JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 from reg2rg.errors import InputError
 from reg2rg.regions import get_region
+from reg2rg.runtime.dataclass_io import Constraint, from_plain
 
 DECODINGS = ("auto", "sequence", "parallel")
 
+Corrections = Mapping[str, Mapping[str, bool]]
+"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
+
 
 @dataclass(frozen=True)
-class SegmentRequest:
+class Option:
+    """How a field is described to users.
+
+    Attributes:
+        help: one or two short sentences.
+        flags: names on the command line, if they are not the field's name.
+        metavar: what the command line shows as the value.
+    """
+
+    help: str
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VolumeRequest:
+    """The options that finding regions and writing a report have in common."""
+
+    volume: Annotated[Path, Option("NIfTI, NRRD, MetaImage, a DICOM folder, or a ZIP archive of one.", metavar="CT")]
+    series: Annotated[str | None, Option("Number or UID of the DICOM series, if there are several.")] = None
+    segmenter: Annotated[str, Option("Segmenter: auto, totalsegmentator or thresholds.")] = "auto"
+    regions_file: Annotated[
+        Path | None, Option("Label map or .seg.nrrd with the regions, used instead of a segmenter.", ("--regions",))
+    ] = None
+    mapping: Annotated[
+        Mapping[str, str], Option("Region of a label in --regions. Repeatable.", ("--map",), "LABEL=REGION")
+    ] = field(default_factory=dict)
+    totalseg_weights: Annotated[Path | None, Option("Folder with TotalSegmentator's weights.")] = None
+    fast: Annotated[bool, Option("Segment faster and less precisely (TotalSegmentator only).")] = False
+    regions: Annotated[tuple[str, ...], Option("Use only this region. Repeatable.", ("--region",), "REGION")] = ()
+    device: Annotated[str, Option("Device: auto, cpu, mps, cuda or cuda:N.")] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in (*self.regions, *self.mapping.values()):
+            get_region(name)  # refuses unknown regions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRequest(_VolumeRequest):
     """A request for the regions of one volume.
 
     Attributes:
-        volume: the CT, a file or a DICOM folder.
-        output: file (.seg.nrrd) that the regions are written into.
-        series: number or instance UID of the DICOM series, where there are several.
-        segmenter: name of a segmenter, or "auto".
-        regions_file: existing label map or segmentation to take the regions from, instead of a segmenter.
-        mapping: label value or segment name in ``regions_file`` -> region, where the names do not say it.
-        weights: folder with TotalSegmentator's weights; its own place if None.
-        fast: segment faster and coarser, where the segmenter can.
-        device: "auto", "cpu", "mps", "cuda" or "cuda:1".
-        only: regions to find and to write about; all if empty. Only TotalSegmentator is faster for it.
+        output: file (.seg.nrrd) to write the regions to.
     """
 
-    volume: Path
-    output: Path
-    series: str | None = None
-    segmenter: str = "auto"
-    regions_file: Path | None = None
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    weights: Path | None = None
-    fast: bool = False
-    device: str = "auto"
-    only: tuple[str, ...] = ()
+    output: Annotated[Path, Option("File to write the regions to, .seg.nrrd.", ("--output", "-o"))]
 
     def __post_init__(self) -> None:
-        for name in self.only:
-            get_region(name)  # refuses others
+        super().__post_init__()
+        if not self.output.name.endswith(".seg.nrrd"):
+            raise InputError(f"Cannot write regions to {self.output}; expected a file name that ends in .seg.nrrd.")
 
 
-@dataclass(frozen=True)
-class ReportRequest(SegmentRequest):
-    """A request for the report of one volume; ``output`` is the folder that it is written into.
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest(_VolumeRequest):
+    """A request for the report of one volume.
 
     Attributes:
-        model: name of an installed model or a model folder; the embedded model if None.
-        precision: of the language model, one of reg2rg.models.quantization.PRECISIONS, or "auto".
-        decoding: "sequence", all regions of a prompt in one text, as published; "parallel", each in a text of its own,
-            all at once; "auto", as the model was trained.
-        sample: draw words by chance as the published system may, instead of the most probable ones.
-        max_new_tokens: limit of what the model writes per text.
-        seed: of what is drawn by chance; for the record otherwise.
-        said: region -> finding label -> whether it is there: what a user corrected. The model is told.
-        cues: tell the language model what the finding head saw, where the model has one.
+        output: folder to write the report to.
     """
 
-    model: str | None = None
-    precision: str = "auto"
-    decoding: str = "auto"
-    sample: bool = False
-    max_new_tokens: int = 500
-    seed: int = 0
-    said: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
-    cues: bool = True
+    output: Annotated[Path, Option("Folder to write the report to.", ("--output", "-o"))]
+    model: Annotated[str | None, Option("Name of an installed model, or a model folder.")] = None
+    precision: Annotated[str, Option("Precision of the language model: auto, fp32, bf16, fp16, 8bit or 4bit.")] = "auto"
+    decoding: Annotated[
+        str,
+        Option(
+            "One text for all regions (sequence), one text per region (parallel), or as the model was trained (auto)."
+        ),
+    ] = "auto"
+    do_sample: Annotated[
+        bool, Option("Sample words randomly (top-k) instead of choosing the most probable.", ("--sample",))
+    ] = False
+    max_new_tokens: Annotated[
+        int, Constraint("1 or more", lambda count: count >= 1), Option("Token limit per text.")
+    ] = 500
+    seed: Annotated[int, Option("Random seed.")] = 0
+    corrections: Annotated[
+        Corrections,
+        Option(
+            'Correct a finding, such as "lung:Lung nodule=no"; the text follows the correction. Repeatable.',
+            ("--correct",),
+            "REGION:FINDING=yes|no",
+        ),
+    ] = field(default_factory=dict)
+    use_cues: Annotated[bool, Option("Hide the finding head's findings from the language model.", ("--no-cues",))] = (
+        True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.decoding not in DECODINGS:
-            raise InputError(f"No decoding is called {self.decoding!r}; expected {', '.join(DECODINGS)}.")
+            raise InputError(f"Unknown decoding {self.decoding!r}; expected one of: {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
-            raise InputError(f"The limit of new tokens is {self.max_new_tokens}; expected 1 or more.")
-        for region, labels in self.said.items():
-            from reg2rg.labeler import ALL_LABELS  # brings numpy along, for which a worker need not wait
-
-            get_region(region)  # refuses others
-            unknown = sorted(set(labels) - set(ALL_LABELS))
-            if unknown:
-                raise InputError(f"No finding is called {unknown[0]!r}. Findings are: {', '.join(ALL_LABELS)}.")
+            raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
+        if self.corrections:
+            _check_corrections(self.corrections)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReportRequest:
-        """A request from JSON's plain types; InputError for unknown, missing or wrongly typed fields."""
-        unknown = sorted(set(values) - set(_KINDS))
-        if unknown:
-            raise InputError(f"A run has no {', '.join(unknown)}; expected some of: {', '.join(_KINDS)}.")
-        missing = [name for name in ("volume", "output") if name not in values]
-        if missing:
-            raise InputError(f"A run needs {' and '.join(missing)}.")
-        return cls(**{name: _typed(name, value) for name, value in values.items() if value is not None})
+        """Read a request from the plain types of JSON. A value of None stands for the default.
+
+        Raises:
+            InputError: a field is unknown, missing, or has a value of the wrong type.
+        """
+        return from_plain(cls, {name: value for name, value in values.items() if value is not None}, "request")
 
 
-_KINDS = {
-    "volume": Path,
-    "output": Path,
-    "series": str,
-    "segmenter": str,
-    "regions_file": Path,
-    "mapping": dict,
-    "weights": Path,
-    "fast": bool,
-    "device": str,
-    "model": str,
-    "precision": str,
-    "decoding": str,
-    "sample": bool,
-    "max_new_tokens": int,
-    "seed": int,
-    "only": list,
-    "said": dict,
-    "cues": bool,
-}
+def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
+    """Return the description of each field of a request, by name."""
+    hints = get_type_hints(cls, include_extras=True)
+    described = {}
+    for each in fields(cls):
+        described[each.name] = next(item for item in hints[each.name].__metadata__ if isinstance(item, Option))
+    return described
 
 
-_HOLD: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "only": ("a list of regions", lambda names: _all(str, names)),
-    "mapping": ("an object of label: region", lambda regions: _all(str, regions.values())),
-    "said": (
-        "an object of region: {finding: true or false}",
-        lambda said: _all(dict, said.values()) and all(_all(bool, of_region.values()) for of_region in said.values()),
-    ),
-}
-"""What fields must be that hold others, in words and as a question."""
+def _check_corrections(corrections: Corrections) -> None:
+    from reg2rg.labeler import ALL_LABELS  # imports numpy, which an idle worker need not wait for
 
-
-def _typed(name: str, value: Any) -> Any:
-    kind = _KINDS[name]
-    expected = str if kind is Path else kind
-    words, fits = _HOLD.get(name, (expected.__name__, lambda value: True))
-    if type(value) is not expected or not fits(value):  # not isinstance: True is no number of tokens
-        raise InputError(f"{name} of a run is {value!r}; expected {words}.")
-    return {Path: Path, list: tuple}.get(kind, lambda same: same)(value)
-
-
-def _all(kind: type, values: Iterable[Any]) -> bool:
-    return all(isinstance(value, kind) for value in values)
+    for region, labels in corrections.items():
+        get_region(region)  # refuses unknown regions
+        for label in labels:
+            if label not in ALL_LABELS:
+                raise InputError(f"Unknown finding {label!r}; expected one of: {', '.join(ALL_LABELS)}.")

@@ -1,74 +1,79 @@
-"""The pipeline: the only room that knows the whole way from a volume to a report folder."""
+"""The whole way from a volume to a report folder. No other file knows it."""
 
 from __future__ import annotations
 
 import datetime
-import functools
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
-from reg2rg.cli.info import versions
-from reg2rg.errors import InputError
-from reg2rg.exports.report_folder import FINDINGS_FILE, SEGMENTATION_FILE, write_report_folder
-from reg2rg.exports.segmentation_nrrd import write_findings, write_segmentation
+from reg2rg.exports.report_folder import write_report_folder
+from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
 from reg2rg.hub import find_model
-from reg2rg.pipeline import model_cache
-from reg2rg.pipeline.events import FindingsLocated, Notice, RegionsFound, ReportDone, Stage
-from reg2rg.pipeline.progress import EventCallback, RunContext, SectionEvents, ShouldCancel
+from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
+from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
+from reg2rg.pipeline.progress import RunContext, SectionEvents
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 from reg2rg.regions import in_reading_order
 from reg2rg.report import (
-    UNFAMILIAR,
-    Familiarity,
+    FINDINGS_FILE,
+    OUT_OF_DISTRIBUTION_WARNING,
+    REGIONS_FILE,
     Geometry,
     Provenance,
-    Section,
-    Seen,
-    build_report,
-    build_section,
+    ReportBuilder,
 )
+from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import private_temporary_folder, staged
+from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.volumes import read_volume
 
-if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
+if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
     from reg2rg.inference import GeneratedSection, ReportGenerator
     from reg2rg.inference.placement import Placement
     from reg2rg.models.config import ModelConfig
     from reg2rg.preprocessing import ModelInputs
 
 
-def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> ReportDone:
-    """Read a volume, find its regions, write its report.
+def run_report(
+    request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel
+) -> ReportDone:
+    """Read a volume, find its regions, and write its report.
 
-    Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()``
-    says yes; other errors come as they are (reg2rg.pipeline.failures puts them into words).
+    The output folder is unchanged until the whole report is finished.
+
+    Args:
+        request: what is asked for.
+        on_event: receives the events of the run.
+        should_cancel: checked often; the run stops soon after it returns True.
+
+    Raises:
+        Cancelled: ``should_cancel`` returned True.
+        Exception: any other error, which ``reg2rg.pipeline.failures`` puts into one line.
     """
     context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
     with private_temporary_folder(), staged(request.output) as folder:
         volume = _read(request, context)
-        config, placement = _place(request, model_folder, context)
-        device = choose_device(request.device)
-        masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, context)
-        inputs = _prepare(config, volume, masks, request.only, context)
-        generator, sha256 = _load(model_folder, placement, context)
-        with context.stage(Stage.WRITE, "Looking at the regions") as progress:
-            seen = _look(request, generator, inputs, masks, folder / FINDINGS_FILE, context)
+        config, key, placement = _place(request, model_folder, context)
+        masks, reason = _find_regions(request, volume, folder / REGIONS_FILE, context)
+        inputs = _prepare(config, volume, masks, request.regions, context)
+        with context.stage(Stage.LOAD, "Loading the model"):
+            generator = MODEL_CACHE.load(key)
+        with context.stage(Stage.WRITE, "Examining the regions") as progress:
+            builder = _examine(request, generator, volume, inputs, masks, folder / FINDINGS_FILE, context)
             progress(0.0, "Writing the sections")
-            build = functools.partial(build_section, volume=volume, masks=masks, seen=seen)
-            written = _write(request, generator, inputs, build, context, progress)
-        with context.stage(Stage.SAVE, "Writing the report folder"):
+            sections = _generate(request, generator, inputs, builder, context, progress)
+        with context.stage(Stage.SAVE, "Saving the report"):
             provenance = Provenance(
                 model=config.name,
-                model_sha256=sha256,
-                decoding=_decoding(request, config),
+                model_sha256=key.sha256,
+                decoding=_describe_decoding(request, config),
                 device=placement.device,
                 precision=placement.precision,
                 seed=request.seed,
@@ -77,156 +82,172 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
                 segmenter_reason=reason,
                 versions=versions(),
                 created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                seconds=context.seconds,
-                geometry=Geometry.of(volume),
+                stage_seconds=context.stage_seconds,
+                geometry=Geometry.from_image(volume),
             )
-            not_asked = {name: "it was not asked for" for name in inputs.textures if name not in request.only}
-            skipped = {**inputs.skipped, **(not_asked if request.only else {})}
-            report = build_report(written, volume, masks, provenance, skipped, seen)
+            report = builder.report(sections, provenance, _skipped_regions(request, inputs))
             write_report_folder(report, volume, masks, folder)
-            outlined = (folder / FINDINGS_FILE).exists()
-    if not outlined:
-        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # an earlier report's, which is no more
-    return ReportDone(str(request.output), round(time.monotonic() - context.started, 2))
+            has_outlines = (folder / FINDINGS_FILE).exists()
+    if not has_outlines:
+        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # it belongs to an earlier report
+    return ReportDone(str(request.output), round(context.seconds, 2))
 
 
-def segment(request: SegmentRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> None:
-    """Read a volume and write its regions into the file ``request.output``; errors as in ``run``."""
-    if not request.output.name.endswith(".seg.nrrd"):
-        raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
+def run_segmentation(
+    request: SegmentRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel
+) -> RegionMasks:
+    """Read a volume and write its regions to a file.
+
+    Args:
+        request: what is asked for.
+        on_event: receives the events of the run.
+        should_cancel: checked often; the run stops soon after it returns True.
+
+    Raises:
+        Cancelled: ``should_cancel`` returned True.
+        Exception: any other error, which ``reg2rg.pipeline.failures`` puts into one line.
+    """
     context = RunContext(on_event, should_cancel)
     with private_temporary_folder(), staged(request.output.parent) as folder:
         volume = _read(request, context)
-        device = choose_device(request.device)
-        _find_regions(request, device, volume, folder / request.output.name, context)
+        masks, _ = _find_regions(request, volume, folder / request.output.name, context)
+    return masks
 
 
-def _read(request: SegmentRequest, context: RunContext) -> sitk.Image:
+def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.Image:
     with context.stage(Stage.READ, "Reading the volume"):
         return read_volume(request.volume, request.series)
 
 
+def _place(
+    request: ReportRequest, model_folder: Path, context: RunContext
+) -> tuple[ModelConfig, PlacementKey, Placement]:
+    """Decide where and how the model will run, before the segmentation takes minutes."""
+    from reg2rg.checkpoints.model_folder import model_hash, read_config
+    from reg2rg.inference.memory import Workload
+
+    config = read_config(model_folder)
+    parallel = _is_parallel(request, config)
+    # For all ten regions, so that one region can be generated again without another placement.
+    workload = Workload(max_new_tokens=request.max_new_tokens, parallel=parallel)
+    key = PlacementKey(model_folder, model_hash(model_folder), request.device, request.precision, workload)
+    placement = MODEL_CACHE.place(key)
+    if placement.notice:
+        context.emit(Notice(placement.notice))
+    if parallel and not config.parallel and config.regions_per_prompt > 1:
+        context.emit(Notice(f"{config.name} was not trained for parallel decoding; its text may be poor."))
+    return config, key, placement
+
+
 def _find_regions(
-    request: SegmentRequest, device: str, volume: sitk.Image, file: Path, context: RunContext
+    request: ReportRequest | SegmentRequest, volume: sitk.Image, file: Path, context: RunContext
 ) -> tuple[RegionMasks, str]:
-    """The masks, and why they were made the way they were; also written into ``file``."""
+    """Return the region masks and why this segmenter was used, and write the masks to ``file``."""
     with context.stage(Stage.SEGMENT, "Finding the regions") as progress:
         segmenter, reason = choose_segmenter(
             request.segmenter,
             regions_file=request.regions_file,
             mapping=request.mapping,
-            device=device,
+            device=choose_device(request.device),
             fast=request.fast,
-            weights=request.weights,
-            only=request.only,
+            weights=request.totalseg_weights,
+            only=request.regions,
         )
         masks = segmenter.segment(volume, progress)
-        write_segmentation(masks, file)
+        write_regions(masks, file)
     names = tuple(region.name for region in in_reading_order(masks.present))
     approximate = tuple(name for name in names if name in masks.approximate)
-    context.tell(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
+    context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
     return masks, reason
 
 
 def _prepare(
-    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, only: tuple[str, ...], context: RunContext
+    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, regions: tuple[str, ...], context: RunContext
 ) -> ModelInputs:
-    """Tensors of the regions that the prompts hold: those asked for, or all where a prompt holds them all."""
+    """Return the tensors of the regions that the prompts contain: the requested ones, or all if they share a prompt."""
     with context.stage(Stage.PREPARE, "Preparing the regions for the model"):
         from reg2rg.preprocessing import prepare
 
-        return prepare(volume, masks, config.preprocessing, (config.regions_per_prompt == 1 and only) or None)
+        needed = regions if regions and config.regions_per_prompt == 1 else None
+        return prepare(volume, masks, config.preprocessing, needed)
 
 
-def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[ModelConfig, Placement]:
-    """The model's config, and where and how it will run; what cannot be is refused before the regions take minutes."""
-    from reg2rg.checkpoints.model_folder import model_hash, read_config
+def _examine(
+    request: ReportRequest,
+    generator: ReportGenerator,
+    volume: sitk.Image,
+    inputs: ModelInputs,
+    masks: RegionMasks,
+    file: Path,
+    context: RunContext,
+) -> ReportBuilder:
+    """Detect and locate findings, and write their outlines to ``file`` if there are any."""
+    from reg2rg.inference import locate_findings
 
-    config, sha256 = read_config(model_folder), model_hash(model_folder)
-    parallel = _is_parallel(request, config)
-    placement = model_cache.placed(
-        model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel
+    detected = generator.detect(inputs, context.should_cancel)
+    requested = {name: region for name, region in detected.items() if not request.regions or name in request.regions}
+    located = locate_findings(requested, inputs.crops, masks, context.should_cancel)
+    if located.outlines:
+        write_outlines(located.outlines, masks.bits, file)
+        context.emit(FindingsLocated(str(file)))
+    out_of_distribution = generator.out_of_distribution(inputs, context.should_cancel)
+    if out_of_distribution is not None and out_of_distribution.detected:
+        context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
+    return ReportBuilder(
+        volume,
+        masks,
+        detected=located.findings,
+        out_of_distribution=out_of_distribution,
+        corrections=request.corrections,
     )
-    if placement.notice:
-        context.tell(Notice(placement.notice))
-    if parallel and not config.parallel and config.regions_per_prompt > 1:
-        context.tell(Notice(f"{config.name} was not trained to write its regions in parallel; expect little of it."))
-    return config, placement
+
+
+def _generate(
+    request: ReportRequest,
+    generator: ReportGenerator,
+    inputs: ModelInputs,
+    builder: ReportBuilder,
+    context: RunContext,
+    progress: ProgressCallback,
+) -> list[GeneratedSection]:
+    from reg2rg.inference import SamplingConfig
+
+    regions = [name for name in request.regions if name in inputs.textures]
+    events = SectionEvents(len(regions or inputs.textures), builder.section, context.emit, progress)
+    sections = generator.generate(
+        inputs,
+        regions=regions,
+        parallel=_is_parallel(request, generator.model.config),
+        sampling=SamplingConfig(request.seed) if request.do_sample else None,
+        max_new_tokens=request.max_new_tokens,
+        corrections=request.corrections,
+        use_cues=request.use_cues,
+        on_section=events.on_section,
+        should_cancel=context.should_cancel,
+    )
+    for section in sections:
+        events.finish(section)
+    return sections
+
+
+def _skipped_regions(request: ReportRequest, inputs: ModelInputs) -> Mapping[str, str]:
+    """Return the regions that have no section, and why."""
+    if not request.regions:
+        return inputs.skipped
+    not_requested = {name: "not requested" for name in inputs.textures if name not in request.regions}
+    return {**inputs.skipped, **not_requested}
 
 
 def _is_parallel(request: ReportRequest, config: ModelConfig) -> bool:
     return config.parallel if request.decoding == "auto" else request.decoding == "parallel"
 
 
-def _decoding(request: ReportRequest, config: ModelConfig) -> str:
-    """How the report was written, for its provenance."""
+def _describe_decoding(request: ReportRequest, config: ModelConfig) -> str:
+    """Return how the text was generated, for the provenance."""
     if config.regions_per_prompt == 1:
-        way = "a prompt for each region, written side by side"
+        order = "one prompt per region"
     elif _is_parallel(request, config):
-        way = "regions in parallel from one prompt"
+        order = "one text per region, in parallel from one prompt"
     else:
-        way = "one sequence for all regions of a prompt"
-    return f"{way}; {'drawn by chance (top-k)' if request.sample else 'greedy'}"
-
-
-def _load(model_folder: Path, placement: Placement, context: RunContext) -> tuple[ReportGenerator, str]:
-    """The model, ready to write, and the hash of its weights."""
-    with context.stage(Stage.LOAD, "Loading the model"):
-        from reg2rg.checkpoints.model_folder import model_hash
-
-        sha256 = model_hash(model_folder)
-        return model_cache.loaded(model_folder, placement.device, placement.precision, sha256), sha256
-
-
-def _look(
-    request: ReportRequest,
-    generator: ReportGenerator,
-    inputs: ModelInputs,
-    masks: RegionMasks,
-    file: Path,
-    context: RunContext,
-) -> Seen:
-    """What the finding head sees and where; outlines are written into ``file``, if there are any.
-
-    Nearly all of its time goes into encoding the regions, which writing does not do again.
-    """
-    from reg2rg.inference.localization import locate_findings
-
-    findings = generator.findings(inputs, context.should_cancel)
-    wanted = {name: findings[name] for name in findings if not request.only or name in request.only}
-    located = locate_findings(wanted, inputs.crops, masks, context.should_cancel)
-    if write_findings(located, masks.bits, file):
-        context.tell(FindingsLocated(str(file)))
-    measured = generator.familiarity(inputs, context.should_cancel)
-    familiarity = measured and Familiarity(round(measured.distance, 3), round(measured.limit, 3))
-    if familiarity and not familiarity.familiar:
-        context.tell(Notice(UNFAMILIAR))
-    return Seen(located, familiarity, request.said)
-
-
-def _write(
-    request: ReportRequest,
-    generator: ReportGenerator,
-    inputs: ModelInputs,
-    build: Callable[[GeneratedSection], Section],
-    context: RunContext,
-    progress: Callable[[float, str], None],
-) -> list[GeneratedSection]:
-    from reg2rg.inference import Sampling
-
-    only = [name for name in request.only if name in inputs.textures]
-    events = SectionEvents(len(only or inputs.textures), build, context.tell, progress)
-    written = generator.generate(
-        inputs,
-        only=only,
-        parallel=_is_parallel(request, generator.model.config),
-        sampling=Sampling(request.seed) if request.sample else None,
-        max_new_tokens=request.max_new_tokens,
-        said=request.said,
-        cues=request.cues,
-        on_text=events.on_text,
-        should_cancel=context.should_cancel,
-    )
-    for section in written:
-        events.finished(section)
-    return written
+        order = "one text for all regions of a prompt"
+    return f"{order}; {'random sampling (top-k)' if request.do_sample else 'greedy'}"

@@ -1,51 +1,70 @@
-"""The report: sections in reading order, each tied to a region; JSON is its one stored form.
+"""The report: sections in reading order, each tied to a region.
 
-    schema      what a report holds
-    stored      that, to plain types and back, older versions too
-    sentences   where a text's sentences are
-    findings    what text and finding head say of a region, joined
-    build       a report from what was written, seen and measured
-    wording     probabilities, places and disagreements in words
+Files, in the order data flows:
 
-It holds no patient data, not even the name of the file it was made from.
+    finding        a finding, from its detection to the panel
+    section        the part of a report that describes one region
+    provenance     how a report was made, and how far its volume is from the training data
+    wording        findings and contradictions in words
+    merging        mentions, detected findings and corrections to the findings of a section
+    warnings       what a reader must know first
+    impression     a first impression from the sections
+    text, html     a report as plain text, and as HTML for notebooks
+    report         the report itself
+    build          generated text, detected findings and measurements to a report
+    serialization  report.json, older schema versions included
+
+A report contains no patient data, not even the name of the file it was made from. Plain text and HTML live here rather
+than in ``exports`` because they need nothing but the report.
 """
 
-from reg2rg.report.build import build_report, build_section
-from reg2rg.report.findings import Seen, segment_id
-from reg2rg.report.schema import (
-    Familiarity,
-    Geometry,
-    Location,
-    Provenance,
+from reg2rg.report.build import Corrections, ReportBuilder
+from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
+from reg2rg.report.impression import draft_impression
+from reg2rg.report.provenance import Geometry, OutOfDistribution, Provenance
+from reg2rg.report.report import (
+    FINDINGS_FILE,
+    PREVIEW_FILE,
+    REGIONS_FILE,
+    REPORT_FILE,
+    SCHEMA_VERSION,
+    TEXT_FILE,
     Report,
-    Section,
-    SectionFinding,
-    Sentence,
-    State,
-    plain,
 )
-from reg2rg.report.sentences import split_sentences
-from reg2rg.report.serialization import SCHEMA_VERSION
-from reg2rg.report.wording import UNFAMILIAR, finding_words, probability_words
+from reg2rg.report.section import Section, Sentence
+from reg2rg.report.serialization import load_report, parse_report
+from reg2rg.report.text import measurement_line
+from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, report_warnings, section_warnings
+from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, probability_words
 
 __all__ = [
+    "DETECTION_THRESHOLD",
+    "FINDINGS_FILE",
+    "OUT_OF_DISTRIBUTION_WARNING",
+    "PREVIEW_FILE",
+    "REGIONS_FILE",
+    "REPORT_FILE",
     "SCHEMA_VERSION",
-    "UNFAMILIAR",
-    "Familiarity",
+    "SIZE_TOLERANCE",
+    "TEXT_FILE",
+    "Corrections",
+    "Finding",
     "Geometry",
     "Location",
+    "OutOfDistribution",
     "Provenance",
     "Report",
+    "ReportBuilder",
     "Section",
-    "SectionFinding",
-    "Seen",
     "Sentence",
-    "State",
-    "build_report",
-    "build_section",
-    "finding_words",
-    "plain",
+    "draft_impression",
+    "finding_line",
+    "load_report",
+    "location_words",
+    "measurement_line",
+    "parse_report",
     "probability_words",
+    "report_warnings",
+    "section_warnings",
     "segment_id",
-    "split_sentences",
 ]

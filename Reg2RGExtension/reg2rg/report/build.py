@@ -1,93 +1,137 @@
-"""A report from what was written, seen and measured."""
+"""Build a report from generated text, detected findings and measurements."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.labeler import extract_mentions
 from reg2rg.regions import get_region, in_reading_order
-from reg2rg.report.findings import Seen, section_findings
-from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence
+from reg2rg.report.finding import Finding
+from reg2rg.report.merging import merge_findings
+from reg2rg.report.provenance import OutOfDistribution, Provenance
+from reg2rg.report.report import Report
+from reg2rg.report.section import Section, Sentence
 from reg2rg.report.sentences import split_sentences
 from reg2rg.report.wording import disagreements
-from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
-NOTHING_SEEN = Seen()
+Corrections = Mapping[str, Mapping[str, bool]]
+"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
 
 
-class Written(Protocol):
-    """What generation gives for each region."""
+class TextToken(Protocol):
+    """A generated token: characters ``start`` to ``end`` of a section's text, and its probability."""
 
-    region: str
-    recognised: str | None
-    text: str
-    tokens: Sequence[Any]
-    complete: bool
-
-
-def build_report(
-    written: Sequence[Written],
-    volume: sitk.Image,
-    masks: RegionMasks,
-    provenance: Provenance,
-    skipped: Mapping[str, str],
-    seen: Seen = NOTHING_SEEN,
-) -> Report:
-    """The report of what was written, seen and measured; ``skipped``: region -> why it has no text."""
-    by_region = {section.region: section for section in written}
-    ordered = [by_region[region.name] for region in in_reading_order(by_region)]
-    sections = [build_section(section, volume, masks, seen) for section in ordered]
-    reasons = {region.name: skipped[region.name] for region in in_reading_order(skipped)}
-    return Report(tuple(sections), reasons, provenance, seen.familiarity)
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def probability(self) -> float: ...
 
 
-def build_section(
-    written: Written,
-    volume: sitk.Image,
-    masks: RegionMasks,
-    seen: Seen = NOTHING_SEEN,
-) -> Section:
-    """The section of one region."""
-    region, text = get_region(written.region).name, written.text
-    volume_ml, mean_hu = _measure(volume, masks, region)
-    findings, sentences = link_findings(text, region, seen, written.tokens)
-    return Section(
-        region=region,
-        recognised=written.recognised,
-        grounded=written.recognised == region,
-        text=text,
-        sentences=sentences,
-        findings=findings,
-        complete=written.complete,
-        approximate=region in masks.approximate,
-        volume_ml=volume_ml,
-        mean_hu=mean_hu,
-        disagreements=disagreements(region, text, findings),
-    )
+class GeneratedText(Protocol):
+    """What the language model wrote about a region."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def recognized(self) -> str | None: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def tokens(self) -> Sequence[TextToken]: ...
+    @property
+    def complete(self) -> bool: ...
 
 
-def link_findings(
-    text: str, region: str, seen: Seen = NOTHING_SEEN, tokens: Sequence[Any] = ()
-) -> tuple[tuple[SectionFinding, ...], tuple[Sentence, ...]]:
-    """Findings of a region's text and of what was seen, and the text's sentences with those they speak of."""
-    told = extract_mentions(text, region)
-    findings = section_findings(region, told, seen)
-    numbers = {finding.label: index for index, finding in enumerate(findings)}
-    sentences = []
-    for start, end in split_sentences(text):
-        inside = {numbers[finding.label] for finding in told if finding.start < end and finding.end > start}
-        mean, minimum = _probabilities(start, end, tokens)
-        sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(inside))))
-    return findings, tuple(sentences)
+class ReportBuilder:
+    """Builds the sections of one volume's report, and the report itself."""
+
+    def __init__(
+        self,
+        volume: sitk.Image,
+        masks: RegionMasks,
+        *,
+        detected: Mapping[str, Sequence[Finding]] | None = None,
+        out_of_distribution: OutOfDistribution | None = None,
+        corrections: Corrections | None = None,
+    ) -> None:
+        """Keep what is known about the volume besides the text.
+
+        Args:
+            volume: the CT in HU.
+            masks: the region masks.
+            detected: region to the findings that the finding head detected, the most probable first. None without a
+                finding head.
+            out_of_distribution: how far the volume is from the training data. None if that is unknown.
+            corrections: a reviewer's corrections.
+        """
+        self._volume = volume
+        self._masks = masks
+        self._detected = detected or {}
+        self._out_of_distribution = out_of_distribution
+        self._corrections = corrections or {}
+
+    def report(
+        self, texts: Sequence[GeneratedText], provenance: Provenance, skipped_regions: Mapping[str, str]
+    ) -> Report:
+        """Return the report.
+
+        Args:
+            texts: one generated text per region, in any order.
+            provenance: how the report was made.
+            skipped_regions: region to the reason why it has no text.
+        """
+        by_region = {text.region: text for text in texts}
+        sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))
+        skipped = {region.name: skipped_regions[region.name] for region in in_reading_order(skipped_regions)}
+        return Report(sections, skipped, provenance, self._out_of_distribution)
+
+    def section(self, text: GeneratedText) -> Section:
+        """Return the section of one region."""
+        region = get_region(text.region).name
+        volume_ml, mean_hu = _measure(self._volume, self._masks, region)
+        findings, sentences = self._link(text)
+        return Section(
+            region=region,
+            recognized=text.recognized,
+            text=text.text,
+            sentences=sentences,
+            complete=text.complete,
+            approximate=region in self._masks.approximate,
+            volume_ml=volume_ml,
+            mean_hu=mean_hu,
+            findings=findings,
+            disagreements=disagreements(region, text.text, findings),
+        )
+
+    def _link(self, text: GeneratedText) -> tuple[tuple[Finding, ...], tuple[Sentence, ...]]:
+        """Return the findings of a section, and its sentences with the findings that they mention."""
+        mentions = extract_mentions(text.text, text.region)
+        findings = merge_findings(
+            text.region,
+            mentions,
+            self._detected.get(text.region, ()),
+            self._corrections.get(text.region, {}),
+            calibrated=self._out_of_distribution is None or not self._out_of_distribution.detected,
+        )
+        indices = {finding.label: index for index, finding in enumerate(findings)}
+        sentences = []
+        for start, end in split_sentences(text.text):
+            mentioned = {indices[m.label] for m in mentions if m.start < end and m.end > start}
+            mean, minimum = _probabilities(start, end, text.tokens)
+            sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(mentioned))))
+        return findings, tuple(sentences)
 
 
-def _probabilities(start: int, end: int, tokens: Sequence[Any]) -> tuple[float | None, float | None]:
-    """Mean and minimum of the tokens between two characters."""
+def _probabilities(start: int, end: int, tokens: Sequence[TextToken]) -> tuple[float | None, float | None]:
+    """Return the mean and minimum probability of the tokens between two characters."""
     inside = [token.probability for token in tokens if token.start < end and token.end > start]
     if not inside:
         return None, None
@@ -95,10 +139,10 @@ def _probabilities(start: int, end: int, tokens: Sequence[Any]) -> tuple[float |
 
 
 def _measure(volume: sitk.Image, masks: RegionMasks, region: str) -> tuple[float, float]:
-    """Millilitres and mean HU of a region."""
+    """Return the volume of a region in mL and its mean HU without padding."""
     box = masks.boxes[region]
     mask = masks.array(region, box)
     hu = sitk.GetArrayViewFromImage(volume)[box][mask]
     measured = hu[hu > LOWEST_HU]
-    millilitres = mask.sum() * float(np.prod(volume.GetSpacing())) / 1000
-    return round(millilitres, 1), round(float(measured.mean()), 1) if measured.size else float(LOWEST_HU)
+    volume_ml = mask.sum() * float(np.prod(volume.GetSpacing())) / 1000
+    return round(volume_ml, 1), round(float(measured.mean()), 1) if measured.size else float(LOWEST_HU)

@@ -1,112 +1,126 @@
-"""The stored form: dataclasses to JSON's plain types and back, strictly, and what older versions stored."""
+"""``report.json``: the stored form of a report, and reports of older schema versions.
+
+Schema versions: 2 added the precision to the provenance, 3 the findings and the check for volumes out of distribution,
+4 the disagreements. Version 5 renamed fields to the terms of the field and removed the review state of a section, which
+was never set. Saved scenes and report folders hold older versions, so all of them can be read.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import reprlib
-import sys
-import types
-import typing
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from reg2rg.errors import InputError
+from reg2rg.regions import in_reading_order
+from reg2rg.report.report import REPORT_FILE, SCHEMA_VERSION, Report
+from reg2rg.report.section import Section
+from reg2rg.report.wording import disagreements
+from reg2rg.runtime.dataclass_io import from_plain, parse_json, shorten
 
-SCHEMA_VERSION = 4
-"""2 added the precision to the provenance, 3 findings and familiarity, 4 disagreements. Scenes and folders hold older
-ones, too."""
-
-
-def to_plain(value: Any) -> Any:
-    """A dataclass in plain types; what it names as ``derived`` is stored, too, for readers that only have the JSON."""
-    if dataclasses.is_dataclass(value):
-        return {name: to_plain(getattr(value, name)) for name in _stored_names(type(value))}
-    if isinstance(value, (tuple, list)):
-        return [to_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
-    return value.value if isinstance(value, Enum) else value
+Values = dict[str, Any]
 
 
-def upgraded(text: str) -> tuple[dict[str, Any], Any]:
-    """A stored report's values as the newest version has them, disagreements empty, and the version that was stored.
+def load_report(folder: str | Path) -> Report:
+    """Read a report folder.
 
-    InputError for what is no report or a newer one.
+    Args:
+        folder: a folder that ``reg2rg report`` or ``generate_report`` wrote.
+
+    Returns:
+        The report. Its masks are read from the folder when they are first used.
+
+    Raises:
+        InputError: the folder does not contain a valid report.
     """
+    path = Path(folder) / REPORT_FILE
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"The report is not readable as JSON ({error}).") from error
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{folder} is not a report folder: it contains no {REPORT_FILE}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not valid UTF-8 text ({error}).") from error
+    return replace(parse_report(text), folder=Path(folder))
+
+
+def parse_report(text: str) -> Report:
+    """Read the text of a ``report.json`` of this or an older schema version.
+
+    Raises:
+        InputError: the text is not a valid report.
+    """
+    values = parse_json(text, "The report")
     if not isinstance(values, dict) or "schema_version" not in values:
-        raise InputError("This is no report: it has no schema_version.")
-    stored = values["schema_version"]
-    if values["schema_version"] == 1:
-        for provenance in _objects([values.get("provenance")]):
-            provenance.setdefault("precision", "fp32")  # all language models were
-        values["schema_version"] = 2
-    if values["schema_version"] == 2:
-        values.setdefault("familiarity", None)
-        for section in _objects(values.get("sections")):
-            for holder in (section, *_objects(section.get("sentences"))):
-                holder.setdefault("findings", [])
-        values["schema_version"] = 3
-    if values["schema_version"] == 3:
-        for section in _objects(values.get("sections")):
-            section.setdefault("disagreements", [])
-        values["schema_version"] = 4
-    if values["schema_version"] != SCHEMA_VERSION:
-        version = _shown(values["schema_version"])
-        raise InputError(f"The report has schema version {version}; this program reads {SCHEMA_VERSION}.")
-    return values, stored
+        raise InputError("This is not a report: it has no schema_version.")
+    stored_version = values["schema_version"]
+    report = from_plain(Report, _upgrade(values), "report")
+    if stored_version < 4:
+        report = replace(report, sections=tuple(_with_disagreements(section) for section in report.sections))
+    in_reading_order([*(section.region for section in report.sections), *report.skipped_regions])  # checks the names
+    for section in report.sections:
+        mentioned = {index for sentence in section.sentences for index in sentence.findings}
+        if not mentioned <= set(range(len(section.findings))):
+            raise InputError(f"A sentence about the {section.region} mentions a finding that is not in the report.")
+    return report
 
 
-def read(kind: Any, value: Any, where: str) -> Any:
-    """``value``, from JSON, as ``kind``: a dataclass, enum, tuple, dict, optional or plain type."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _read_dataclass(kind, value, where)
-    if origin is types.UnionType:
-        return None if value is None else read(arguments[0], value, where)
-    if origin is tuple and isinstance(value, list) and (... in arguments or len(value) == len(arguments)):
-        return tuple(read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: read(arguments[1], item, f"{where}[{_shown(key)}]") for key, item in value.items()}
-    if isinstance(kind, type) and issubclass(kind, Enum) and value in [member.value for member in kind]:
-        return kind(value)
-    if kind is float and type(value) in (int, float) and abs(value) <= sys.float_info.max:  # neither NaN nor infinite
-        return float(value)
-    if kind is not float and type(value) is kind:
-        return value
-    raise InputError(f"{where} of the report is {_shown(value)}; expected {getattr(kind, '__name__', kind)}.")
+def _with_disagreements(section: Section) -> Section:
+    return replace(section, disagreements=disagreements(section.region, section.text, section.findings))
 
 
-def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} is {_shown(value)}; expected an object.")
-    expected, hints = set(_stored_names(kind)), typing.get_type_hints(kind)
-    missing, unknown = sorted(expected - value.keys()), sorted(value.keys() - expected)
-    if missing or unknown:
-        words = [f"has no {', '.join(missing)}"] if missing else []
-        words += [f"has unknown {', '.join(map(_shown, unknown[:3]))}"] if unknown else []
-        raise InputError(f"{where} is not as schema version {SCHEMA_VERSION} has it: it {' and '.join(words)}.")
-    names = [field.name for field in dataclasses.fields(kind)]
-    made = kind(**{name: read(hints[name], value[name], f"{where}.{name}") for name in names})
-    for name in expected.difference(names):
-        if value[name] != getattr(made, name):
-            raise InputError(f"{where}.{name} of the report is {_shown(value[name])}; the rest says otherwise.")
-    return made
+def _upgrade(values: Values) -> Values:
+    """Return the values of a report as this schema version has them."""
+    version = values["schema_version"]
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise InputError(f"The report has schema version {shorten(version)}; expected 1 to {SCHEMA_VERSION}.")
+    for step in _UPGRADES[version - 1 :]:
+        step(values)
+    values["schema_version"] = SCHEMA_VERSION
+    return values
 
 
-def _stored_names(kind: type) -> list[str]:
-    return [*(field.name for field in dataclasses.fields(kind)), *getattr(kind, "derived", ())]
+def _from_1_to_2(values: Values) -> None:
+    for provenance in _objects([values.get("provenance")]):
+        provenance.setdefault("precision", "fp32")  # the only precision there was
 
 
-def _objects(values: Any) -> list[dict[str, Any]]:
-    """The objects of a list; what is none is refused later, when it is read."""
+def _from_2_to_3(values: Values) -> None:
+    values.setdefault("familiarity", None)
+    for section in _objects(values.get("sections")):
+        for holder in (section, *_objects(section.get("sentences"))):
+            holder.setdefault("findings", [])
+
+
+def _from_3_to_4(values: Values) -> None:
+    for section in _objects(values.get("sections")):
+        section.setdefault("disagreements", [])
+
+
+def _from_4_to_5(values: Values) -> None:
+    _rename(values, {"label": "disclaimer", "without_section": "skipped_regions", "familiarity": "out_of_distribution"})
+    for check in _objects([values.get("out_of_distribution")]):
+        check.pop("familiar", None)  # its opposite, "detected", is derived
+    for provenance in _objects([values.get("provenance")]):
+        _rename(provenance, {"seconds": "stage_seconds"})
+    for section in _objects(values.get("sections")):
+        section.pop("state", None)
+        _rename(section, {"recognised": "recognized"})
+        for sentence in _objects(section.get("sentences")):
+            _rename(sentence, {"minimum_probability": "min_probability"})
+        for finding in _objects(section.get("findings")):
+            _rename(finding, {"text": "text_status", "said": "correction"})
+
+
+_UPGRADES: tuple[Callable[[Values], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)
+
+
+def _objects(values: Any) -> list[Values]:
+    """Return the objects of a list. Anything else is reported later, when it is read."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
-def _shown(value: Any) -> str:
-    """A value for an error message: one short line, which gives away no more than a few words of a report."""
-    return f"a {type(value).__name__}" if isinstance(value, (dict, list)) else reprlib.repr(value)
+def _rename(values: Values, names: dict[str, str]) -> None:
+    for old, new in names.items():
+        if old in values:
+            values[new] = values.pop(old)

@@ -1,52 +1,53 @@
-"""Findings in words: a probability is words and a number, and never certainty."""
+"""Findings in words. A probability is shown as words and a number, and never as certainty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from reg2rg.labeler import Mention, Status, extract_mentions, spot
-
-if TYPE_CHECKING:
-    from reg2rg.report.schema import SectionFinding
-
-UNFAMILIAR = "This volume is unlike the model's training data."
+from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
-"""Between them the head leaves a finding open. Outside, a text that says otherwise is wrong in 7 of 10 such cases, as
-far as the head is calibrated: often enough to be told of, seldom enough that the warning is read."""
+"""Between these probabilities the finding head is undecided. Outside, a text that contradicts a calibrated head is wrong
+in 7 of 10 cases: often enough to warn the reader, and rarely enough that the warning is read."""
 
 SIZE_TOLERANCE = 0.3
-"""Share by which two sizes of one finding may differ and agree all the same; the evaluation has it from here."""
+"""Relative difference up to which two sizes of one finding agree. The evaluation uses the same value."""
 
-_SAID = {
+_STATUS_WORDS = {
     Status.PRESENT: "in the text",
     Status.UNCERTAIN: "uncertain in the text",
     Status.ABSENT: "denied in the text",
     None: "not in the text",
 }
-_WORDS = ((0.9, "very likely"), (LIKELY_FROM, "likely"), (UNLIKELY_BELOW, "possible"), (0.1, "unlikely"))
+_PROBABILITY_WORDS = ((0.9, "very likely"), (LIKELY_FROM, "likely"), (UNLIKELY_BELOW, "possible"), (0.1, "unlikely"))
 
 
-def probability_words(probability: float, familiar: bool = True) -> str:
-    """ "likely (85%)", of at least 1% and at most 99%; weaker words, and that the number is none, if not familiar."""
+def probability_words(probability: float, calibrated: bool = True) -> str:
+    """Return a probability in words and percent, such as "likely (85%)".
+
+    Args:
+        probability: in [0, 1]. It is shown as at least 1% and at most 99%.
+        calibrated: False for a volume that is out of distribution; the words are weaker then.
+    """
     number = f"{round(100 * min(max(probability, 0.01), 0.99))}%"
-    if not familiar:
+    if not calibrated:
         words = "possible" if probability >= 0.5 else "uncertain"
         return f"{words} ({number}, not calibrated for this volume)"
-    return f"{next((words for least, words in _WORDS if probability >= least), 'very unlikely')} ({number})"
+    words = next((words for threshold, words in _PROBABILITY_WORDS if probability >= threshold), "very unlikely")
+    return f"{words} ({number})"
 
 
-def lobe_words(side: str | None, level: str | None) -> str | None:
-    """ "right upper lobe"; None if side or level do not tell a lobe."""
+def lobe_name(side: str | None, level: str | None) -> str | None:
+    """Return a lobe of the lungs, such as "right upper lobe". None if side and level do not determine one."""
     if side not in ("left", "right") or level is None or (side, level) == ("left", "middle"):
         return None
     return f"{side} {level} lobe"
 
 
-def place_words(region: str, side: str | None, level: str | None) -> str | None:
-    """Where a finding of a region is, as far as it is known: "left lower lobe", "both lungs", "right, upper part"."""
-    if region == "lung" and (lobe := lobe_words(side, level)):
+def location_words(region: str, side: str | None, level: str | None) -> str | None:
+    """Return where in its region a finding is: "left lower lobe", "both lungs" or "right, upper part"; None if unknown."""
+    if region == "lung" and (lobe := lobe_name(side, level)):
         return lobe
     sides = {"left": "left", "right": "right", "both": "both sides"}
     if region == "lung":
@@ -55,60 +56,65 @@ def place_words(region: str, side: str | None, level: str | None) -> str | None:
     return ", ".join([*words, f"{level} part"] if level else words) or None
 
 
-def finding_words(region: str, finding: SectionFinding) -> str:
-    """One line: "Lung nodule, right upper lobe, 14 mm: likely (87%)"."""
-    parts = [finding.label, place_words(region, finding.side, finding.level)]
-    parts.append(f"{finding.size_mm:.0f} mm" if finding.size_mm else None)
+def finding_line(region: str, finding: Finding) -> str:
+    """Return a finding as one line, such as "Lung nodule, right upper lobe, 14 mm: likely (87%)"."""
+    details = [finding.label, location_words(region, finding.side, finding.level)]
+    details.append(f"{finding.size_mm:.0f} mm" if finding.size_mm else None)
     if finding.probability is None:
-        says = _SAID[finding.text]
+        assessment = _STATUS_WORDS[finding.text_status]
     else:
-        says = probability_words(finding.probability, finding.calibrated)
-    if finding.said is not None:
-        says += f"; {'there' if finding.said else 'not there'} by the user's word"
-    return f"{', '.join(part for part in parts if part)}: {says}"
+        assessment = probability_words(finding.probability, finding.calibrated)
+    if finding.correction is not None:
+        assessment += f"; marked as {'present' if finding.correction else 'absent'} by the reviewer"
+    return f"{', '.join(detail for detail in details if detail)}: {assessment}"
 
 
-def disagreements(region: str, text: str, findings: Sequence[SectionFinding]) -> tuple[str, ...]:
-    """Where a region's text and the finding head contradict each other, one sentence each.
+def disagreements(region: str, text: str, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the contradictions between a section's text and the finding head, one sentence each.
 
-    Of ``findings``, those of text and head joined, none that the user has spoken of: they have settled it.
+    Args:
+        region: the section's region.
+        text: the section's text.
+        findings: the section's findings. Corrected ones are skipped: the reviewer has settled them.
     """
-    told = extract_mentions(text, region)
-    return tuple(
-        words
-        for finding in findings
-        if finding.probability is not None and finding.said is None
-        for words in (
-            *_presence(finding),
-            *_details(region, finding, [f for f in told if f.label == finding.label and f.status is not Status.ABSENT]),
-        )
-    )
+    mentions = [mention for mention in extract_mentions(text, region) if mention.status is not Status.ABSENT]
+    sentences: list[str] = []
+    for finding in findings:
+        if finding.probability is not None and finding.correction is None:
+            sentences += _presence_disagreements(finding, finding.probability)
+            sentences += _detail_disagreements(region, finding, [m for m in mentions if m.label == finding.label])
+    return tuple(sentences)
 
 
-def _presence(finding: SectionFinding) -> Iterator[str]:
-    label, words = finding.label.lower(), probability_words(finding.probability, finding.calibrated)
-    if finding.text is Status.PRESENT and finding.probability < UNLIKELY_BELOW:
-        yield f"The text says {label}; the finding detector calls it {words}."
-    if finding.probability > LIKELY_FROM and finding.text is Status.ABSENT:
-        yield f"The text denies {label}; the finding detector calls it {words}."
-    if finding.probability > LIKELY_FROM and finding.text is None:
-        yield f"The text does not speak of {label}; the finding detector calls it {words}."
+def _presence_disagreements(finding: Finding, probability: float) -> Iterator[str]:
+    label, words = finding.label.lower(), probability_words(probability, finding.calibrated)
+    if finding.text_status is Status.PRESENT and probability < UNLIKELY_BELOW:
+        yield f"The text states {label}; the finding detector rates it {words}."
+    if finding.text_status is Status.ABSENT and probability > LIKELY_FROM:
+        yield f"The text denies {label}; the finding detector rates it {words}."
+    if finding.text_status is None and probability > LIKELY_FROM:
+        yield f"The text does not mention {label}; the finding detector rates it {words}."
 
 
-def _details(region: str, finding: SectionFinding, told: Sequence[Mention]) -> Iterator[str]:
-    """Side, level and size of what both see, where none of the text's sentences says what the head does."""
+def _detail_disagreements(region: str, finding: Finding, mentions: Sequence[Mention]) -> Iterator[str]:
+    """Yield contradictions about side, level and size, where no mention agrees with the finding head."""
     if finding.source != "both":
         return
-    label, detector = finding.label.lower(), "the finding detector"
-    sides = frozenset().union(*(each.sides for each in told))
+    label = finding.label.lower()
+    sides = frozenset[str]().union(*(mention.sides for mention in mentions))
     if finding.side in ("left", "right") and sides and finding.side not in sides:
         (other,) = sides
-        yield f"The text says {label} on the {other}; {detector} sees it on the {finding.side}."
-    levels = {level for each in told for _, level in [spot(each)] if level}
+        yield f"The text places {label} on the {other}; the finding detector places it on the {finding.side}."
+    levels = {level for mention in mentions for _, level in [spot(mention)] if level}
     if finding.level and levels and finding.level not in levels:
         part = "lobe" if region == "lung" else "part"
         words = " and ".join(sorted(levels))
-        yield f"The text says {label} in the {words} {part}; {detector} sees it in the {finding.level} {part}."
-    sizes = [each.size_mm for each in told if each.size_mm]
+        yield (
+            f"The text places {label} in the {words} {part}; the finding detector places it in the {finding.level} {part}."
+        )
+    sizes = [mention.size_mm for mention in mentions if mention.size_mm]
     if finding.size_mm and sizes and not any(abs(size - finding.size_mm) <= SIZE_TOLERANCE * size for size in sizes):
-        yield f"The text says {label} of {max(sizes):.0f} mm; {detector} measures {finding.size_mm:.0f} mm."
+        yield (
+            f"The text gives {label} a size of {max(sizes):.0f} mm; the finding detector measures "
+            f"{finding.size_mm:.0f} mm."
+        )

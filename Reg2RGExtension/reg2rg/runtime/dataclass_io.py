@@ -26,6 +26,9 @@ from reg2rg.errors import InputError
 
 T = TypeVar("T")
 
+NOT_STORED = types.MappingProxyType({"stored": False})
+"""Metadata of a dataclass field that is neither written nor read: ``field(metadata=NOT_STORED)``."""
+
 _DESCRIPTIONS: dict[Any, str] = {
     bool: "true or false",
     int: "an integer",
@@ -61,7 +64,7 @@ def to_plain(value: Any) -> Any:
         Dictionaries, lists, strings, numbers, booleans and None.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
+        names = _stored_fields(type(value))
         return {name: to_plain(getattr(value, name)) for name in (*names, *_derived(type(value)))}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
@@ -88,7 +91,7 @@ def from_plain(cls: type[T], values: Any, name: str) -> T:
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{name} is {shorten(values)}; expected named fields.")
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = _stored_fields(cls)
     derived = _derived(cls)
     unknown = sorted(str(key) for key in set(values) - fields.keys() - set(derived))
     if unknown:
@@ -126,6 +129,10 @@ def parse_json(text: str, name: str) -> Any:
 def shorten(value: Any) -> str:
     """Return a value for an error message: one short line that shows little of a report's text."""
     return f"a {type(value).__name__}" if isinstance(value, (dict, list)) else reprlib.repr(value)
+
+
+def _stored_fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(cls) if field.metadata.get("stored", True)}
 
 
 def _derived(cls: type) -> tuple[str, ...]:

@@ -1,0 +1,95 @@
+"""Command-line options made from the fields of a request, so that an option is written once."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import typer
+
+from reg2rg.pipeline.request import Corrections, ReportRequest, SegmentRequest, request_options
+
+Request = TypeVar("Request", ReportRequest, SegmentRequest)
+
+
+def request_command(cls: type[Request], run: Callable[[Request], None]) -> Callable[..., None]:
+    """Return a typer command whose options are the fields of a request.
+
+    Args:
+        cls: the request class.
+        run: called with the request; its docstring becomes the command's help.
+    """
+    hints = get_type_hints(cls)
+    parameters = [
+        _parameter(field, hints[field.name], option)
+        for field in dataclasses.fields(cls)
+        for option in [request_options(cls)[field.name]]
+    ]
+
+    def command(**values: Any) -> None:
+        given = {name: _convert(hints[name], name, value) for name, value in values.items() if value is not None}
+        run(cls(**given))
+
+    command.__doc__ = run.__doc__
+    command.__signature__ = inspect.Signature(sorted(parameters, key=_has_default))  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _parameter(field: dataclasses.Field[Any], kind: Any, option: Any) -> inspect.Parameter:
+    """Return the command's parameter for one field."""
+    if field.name == "volume":
+        annotation = Annotated[Path, typer.Argument(metavar=option.metavar, help=option.help)]
+        return inspect.Parameter(field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+    flags = option.flags or (f"--{field.name.replace('_', '-')}",)
+    info = typer.Option(*flags, help=option.help, metavar=option.metavar)
+    default: Any = field.default
+    if default is dataclasses.MISSING:
+        default = inspect.Parameter.empty if field.default_factory is dataclasses.MISSING else None
+    if kind is bool:
+        default = False  # the flag turns the default around
+    if get_origin(kind) in (tuple, Mapping):
+        kind, default = list[str] | None, None
+    return inspect.Parameter(
+        field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def _has_default(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not inspect.Parameter.empty
+
+
+def _convert(kind: Any, name: str, value: Any) -> Any:
+    """Return the value of a field from what the command line gives."""
+    if kind is bool:
+        defaults = {field.name: field.default for field in dataclasses.fields(ReportRequest)}
+        return value != defaults[name]
+    if get_origin(kind) is tuple:
+        return tuple(value)
+    if kind == Corrections:
+        return _parse_corrections(value)
+    if get_origin(kind) is Mapping and get_args(kind) == (str, str):
+        return _parse_mapping(value)
+    return value
+
+
+def _parse_mapping(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise typer.BadParameter(f"{pair!r} is not LABEL=REGION.", param_hint="--map")
+    return dict(pair.rsplit("=", 1) for pair in pairs)
+
+
+def _parse_corrections(entries: list[str]) -> dict[str, dict[str, bool]]:
+    corrections: dict[str, dict[str, bool]] = {}
+    for entry in entries:
+        match = re.fullmatch(r"\s*([^:]+?)\s*:\s*([^=]+?)\s*=\s*(yes|no)\s*", entry)
+        if match is None:
+            raise typer.BadParameter(f"{entry!r} is not REGION:FINDING=yes or =no.", param_hint="--correct")
+        region, label, answer = match.groups()
+        corrections.setdefault(region, {})[label] = answer == "yes"
+    return corrections

@@ -1,0 +1,93 @@
+"""How a report was made, and whether the model was made for its volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import SimpleITK as sitk
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Voxel grid of a volume, as SimpleITK describes it (x, y, z; mm; LPS).
+
+    Attributes:
+        size: number of voxels.
+        spacing: distance between voxel centers in mm.
+        origin: center of the first voxel in mm.
+        direction: 3 x 3 direction cosine matrix, row by row.
+    """
+
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def from_image(cls, image: sitk.Image) -> Geometry:
+        """Return the geometry of an image."""
+        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    def to_image(self) -> sitk.Image:
+        """Return an empty image on this grid."""
+        image = sitk.Image(list(self.size), sitk.sitkUInt8)
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
+
+@dataclass(frozen=True)
+class OutOfDistribution:
+    """How far a volume is from the model's training data.
+
+    Attributes:
+        distance: normalized Mahalanobis distance; about 1 for a training case.
+        limit: 99th percentile of the distance over the validation cases.
+    """
+
+    derived: ClassVar[tuple[str, ...]] = ("detected",)
+
+    distance: float
+    limit: float
+
+    @property
+    def detected(self) -> bool:
+        """Whether the volume is out of distribution."""
+        return self.distance > self.limit
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a report was made.
+
+    Attributes:
+        model: name of the model.
+        model_sha256: SHA-256 of its weights.
+        decoding: how the text was generated, in words.
+        device: torch device.
+        precision: precision of the language model's weights.
+        seed: random seed.
+        max_new_tokens: token limit per text.
+        segmenter: name of the segmenter.
+        segmenter_reason: why this segmenter was used, one sentence.
+        versions: package name to version.
+        created: UTC time, ISO 8601.
+        stage_seconds: pipeline stage to run time in seconds.
+        geometry: voxel grid of the volume.
+    """
+
+    model: str
+    model_sha256: str
+    decoding: str
+    device: str
+    precision: str
+    seed: int
+    max_new_tokens: int
+    segmenter: str
+    segmenter_reason: str
+    versions: dict[str, str]
+    created: str
+    stage_seconds: dict[str, float]
+    geometry: Geometry

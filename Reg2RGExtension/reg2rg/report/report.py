@@ -1,0 +1,105 @@
+"""A draft report."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reg2rg import DRAFT_LABEL
+from reg2rg.errors import InputError
+from reg2rg.report.finding import Finding
+from reg2rg.report.html import report_html
+from reg2rg.report.provenance import OutOfDistribution, Provenance
+from reg2rg.report.section import Section
+from reg2rg.report.text import report_text
+from reg2rg.report.warnings import report_warnings
+from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
+from reg2rg.segmentation import RegionMasks
+from reg2rg.segmentation.label_map import LabelMapSegmenter
+
+SCHEMA_VERSION = 5
+
+REPORT_FILE = "report.json"
+TEXT_FILE = "report.txt"
+REGIONS_FILE = "regions.seg.nrrd"
+FINDINGS_FILE = "findings.seg.nrrd"
+PREVIEW_FILE = "preview.png"
+"""Names of the files in a report folder. The findings are there only if the model located any."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A draft report.
+
+    Attributes:
+        sections: the sections in reading order.
+        skipped_regions: region to the reason why it has no section.
+        provenance: how the report was made.
+        out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
+        disclaimer: shown wherever the draft is shown.
+        folder: the report folder, if the report was written to or read from one. Not stored.
+    """
+
+    sections: tuple[Section, ...]
+    skipped_regions: dict[str, str]
+    provenance: Provenance
+    out_of_distribution: OutOfDistribution | None
+    disclaimer: str = DRAFT_LABEL
+    schema_version: int = SCHEMA_VERSION
+    folder: Path | None = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
+
+    def section(self, region: str) -> Section:
+        """Return the section of a region.
+
+        Args:
+            region: name of the region.
+
+        Raises:
+            InputError: the report has no section of this region.
+        """
+        for section in self.sections:
+            if section.region == region:
+                return section
+        names = ", ".join(section.region for section in self.sections)
+        raise InputError(f"The report has no section {region!r}; expected one of: {names or 'none'}.")
+
+    @property
+    def findings(self) -> dict[str, tuple[Finding, ...]]:
+        """Region to the findings that are listed in its section, in reading order."""
+        return {section.region: section.listed_findings for section in self.sections}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before reading any section, one sentence each."""
+        return report_warnings(self.out_of_distribution)
+
+    @functools.cached_property
+    def masks(self) -> RegionMasks:
+        """The region masks, read from the report folder.
+
+        Raises:
+            InputError: the report has no folder, or the folder does not contain the masks.
+        """
+        reference = self.provenance.geometry.to_image()
+        return LabelMapSegmenter(self._file(REGIONS_FILE)).segment(reference)
+
+    def to_text(self) -> str:
+        """Return the report as plain text: sections in reading order, their findings and all warnings."""
+        return report_text(self.sections, self.skipped_regions, self.provenance, self.warnings, self.disclaimer)
+
+    def to_json(self) -> str:
+        """Return the report as the text of ``report.json``."""
+        return json.dumps(to_plain(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _repr_html_(self) -> str:
+        """Return the sections beside the preview, for notebooks."""
+        preview = self.folder / PREVIEW_FILE if self.folder is not None else None
+        picture = preview.read_bytes() if preview is not None and preview.is_file() else None
+        return report_html(self.sections, self.skipped_regions, self.warnings, self.disclaimer, picture)
+
+    def _file(self, name: str) -> Path:
+        if self.folder is None:
+            raise InputError(f"The report has no folder to read {name} from; load it with reg2rg.load_report.")
+        return self.folder / name

@@ -1,0 +1,66 @@
+"""A section: the part of a report that describes one region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reg2rg.report.finding import Finding
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a section, as characters ``start`` to ``end`` of its text.
+
+    Attributes:
+        mean_probability, min_probability: over the tokens of the sentence. None if the tokens are unknown. They tell
+            how certain the language model was of its wording, not whether the statement is true.
+        findings: findings that the sentence mentions, as indices into the section's findings.
+    """
+
+    start: int
+    end: int
+    mean_probability: float | None
+    min_probability: float | None
+    findings: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of a report that describes one region.
+
+    Attributes:
+        region: the region that the model was asked to describe.
+        recognized: the region that the model named. None if it named none.
+        text: the report text.
+        sentences: the sentences of the text.
+        complete: False if the text was cut off at the token limit.
+        approximate: True if the region was estimated rather than segmented.
+        volume_ml: volume of the region's mask in mL.
+        mean_hu: mean HU in the region's mask, padding excluded.
+        findings: findings from the text, the finding head and the reviewer, the most probable first.
+        disagreements: contradictions between the text and the finding head, one sentence each.
+    """
+
+    derived: ClassVar[tuple[str, ...]] = ("grounded",)
+
+    region: str
+    recognized: str | None
+    text: str
+    sentences: tuple[Sentence, ...]
+    complete: bool
+    approximate: bool
+    volume_ml: float
+    mean_hu: float
+    findings: tuple[Finding, ...]
+    disagreements: tuple[str, ...]
+
+    @property
+    def grounded(self) -> bool:
+        """Whether the model recognized the region it was asked to describe."""
+        return self.recognized == self.region
+
+    @property
+    def listed_findings(self) -> tuple[Finding, ...]:
+        """The findings that are listed below the text. The report text, the preview and the panel list the same."""
+        return tuple(finding for finding in self.findings if finding.listed)
