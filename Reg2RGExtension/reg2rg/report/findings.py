@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reg2rg.labeler import Mention, Status, spot
+from reg2rg.labeler import Mention, Status, side_and_level
 from reg2rg.report.located_finding import SEEN_FROM, LocatedFinding
 from reg2rg.report.schema import Familiarity, Location, SectionFinding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_words
@@ -49,7 +49,7 @@ def section_findings(region: str, told: Sequence[Mention], seen: Seen) -> tuple[
 
 def _joined(region: str, label: str, told: Sequence[Mention], seen: LocatedFinding | None) -> SectionFinding:
     text = min(told, key=lambda finding: _SUREST.index(finding.status), default=None)
-    places = [(*spot(text), text.size_mm)] if text and text.status is not Status.ABSENT else []
+    places = [(*side_and_level(text), text.size_mm)] if text and text.status is not Status.ABSENT else []
     if seen is not None and seen.probability >= (SEEN_FROM if text else LISTED_FROM):
         places.insert(0, (seen.side, seen.level, seen.size_mm))
     given = zip(*places, _NOWHERE, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reg2rg.labeler import Mention, Status, extract_mentions, spot
+from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 
 if TYPE_CHECKING:
     from reg2rg.report.schema import SectionFinding
@@ -104,7 +104,7 @@ def _details(region: str, finding: SectionFinding, told: Sequence[Mention]) -> I
     if finding.side in ("left", "right") and sides and finding.side not in sides:
         (other,) = sides
         yield f"The text says {label} on the {other}; {detector} sees it on the {finding.side}."
-    levels = {level for each in told for _, level in [spot(each)] if level}
+    levels = {level for each in told for _, level in [side_and_level(each)] if level}
     if finding.level and levels and finding.level not in levels:
         part = "lobe" if region == "lung" else "part"
         words = " and ".join(sorted(levels))
