@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reg2rg.pipeline.events import Event, Notice, Progress, RegionsFound, Stage
 from reg2rg.regions import get_region
+from reg2rg.runtime.callbacks import ProgressCallback
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -25,7 +26,7 @@ def shown_progress() -> Iterator[Callable[[Event], None]]:
 
 
 @contextlib.contextmanager
-def shown_fraction() -> Iterator[Callable[[float, str], None]]:
+def shown_fraction() -> Iterator[ProgressCallback]:
     """What to call with the fraction done of a task and with what is being done."""
     if sys.stderr.isatty():
         with _progress_bars() as bars:

@@ -22,6 +22,7 @@ from reg2rg.models.config import ModelConfig, VisionConfig
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.region_encoder import RegionEncoder
 from reg2rg.preprocessing import ModelInputs
+from reg2rg.runtime.callbacks import ShouldCancel
 
 KEPT = 64
 """Encoded volumes and masks that are kept: those of three cases."""
@@ -29,7 +30,6 @@ KEPT = 64
 CPU_BATCH_BYTES = 256 * 2**20
 """Memory of a batch on the CPU, where a larger one is not faster."""
 
-ShouldCancel = Callable[[], bool]
 Encoded = tuple[Tensor, dict[str, Tensor]]
 """Tokens of the whole volume, and of each region by its name."""
 Said = Mapping[str, Mapping[str, bool]]

@@ -21,6 +21,7 @@ from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import opening_ids, prompt_ids
 from reg2rg.regions import REGION_NAMES
+from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 
 ALL_TEXTS = (1 << len(REGION_NAMES)) - 1
 
@@ -52,7 +53,7 @@ class ReportGenerator:
         said: Said = MappingProxyType({}),
         cues: bool = True,
         on_text: Callable[[GeneratedSection], None] = lambda section: None,
-        should_cancel: Callable[[], bool] = lambda: False,
+        should_cancel: ShouldCancel = never_cancel,
     ) -> list[GeneratedSection]:
         """Write one section for each region of ``inputs``, in their order.
 
@@ -81,18 +82,18 @@ class ReportGenerator:
 
     @torch.inference_mode()
     def findings(
-        self, inputs: ModelInputs, should_cancel: Callable[[], bool] = lambda: False
+        self, inputs: ModelInputs, should_cancel: ShouldCancel = never_cancel
     ) -> dict[str, tuple[SeenFinding, ...]]:
         """What the finding head sees in each region, the most probable finding first; empty without a finding head."""
         return {name: region.findings for name, region in self._look(inputs, should_cancel).items()}
 
     @torch.inference_mode()
-    def familiarity(self, inputs: ModelInputs, should_cancel: Callable[[], bool] = lambda: False) -> Familiarity | None:
+    def familiarity(self, inputs: ModelInputs, should_cancel: ShouldCancel = never_cancel) -> Familiarity | None:
         """Whether the volume is like the training cases; None without a finding head."""
         means = {name: region.mean for name, region in self._look(inputs, should_cancel).items()}
         return self.model.embedding_layer.familiarity(means) if means else None
 
-    def _look(self, inputs: ModelInputs, should_cancel: Callable[[], bool]) -> dict[str, SeenRegion]:
+    def _look(self, inputs: ModelInputs, should_cancel: ShouldCancel) -> dict[str, SeenRegion]:
         return self._features.look(inputs, list(inputs.textures), should_cancel)
 
     def _checked(self, said: Said) -> Said:
@@ -108,7 +109,7 @@ class ReportGenerator:
         return said
 
     def _prompts(
-        self, inputs: ModelInputs, only: Sequence[str], said: Said, cues: bool, should_cancel: Callable[[], bool]
+        self, inputs: ModelInputs, only: Sequence[str], said: Said, cues: bool, should_cancel: ShouldCancel
     ) -> list[_Prompt]:
         """The prompts that hold the wanted regions, embedded."""
         model, config = self.model, self.model.config
@@ -175,7 +176,7 @@ class ReportGenerator:
         wanted: Set[str],
         chooser: Sampler,
         on_text: Callable[[GeneratedSection], None],
-        should_cancel: Callable[[], bool],
+        should_cancel: ShouldCancel,
     ) -> list[GeneratedSection]:
         """Let the drafts grow until the wanted sections are complete, telling of what has changed."""
         draft_of = {draft.text.bits: draft for draft in drafts}

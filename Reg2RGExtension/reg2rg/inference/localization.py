@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from reg2rg.errors import Cancelled
 from reg2rg.report.located_finding import SEEN_FROM, LocatedFinding, Spot
+from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 from reg2rg.segmentation.masks import Box, RegionMasks
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def locate_findings(
     findings: Mapping[str, Sequence[SeenFinding]],
     crops: Mapping[str, Crop],
     masks: RegionMasks,
-    should_cancel: Callable[[], bool] = lambda: False,
+    should_cancel: ShouldCancel = never_cancel,
 ) -> dict[str, tuple[LocatedFinding, ...]]:
     """Region -> its findings in their order, those that the head sees with their spots; Cancelled when asked for."""
     located = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reg2rg.errors import Cancelled
 from reg2rg.pipeline.events import Event, Progress, SectionText, SectionWritten, Stage
 from reg2rg.report import Section, plain
+from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel
 
 if TYPE_CHECKING:  # torch comes with it
     from reg2rg.inference import GeneratedSection
@@ -18,7 +19,6 @@ SECONDS_BETWEEN_TEXTS = 0.1
 """A section's growing text is told at most this often: an event per token and region would flood a front end."""
 
 EventCallback = Callable[[Event], None]
-ShouldCancel = Callable[[], bool]
 
 
 class RunContext:
@@ -31,7 +31,7 @@ class RunContext:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def stage(self, stage: Stage, message: str) -> Iterator[Callable[[float, str], None]]:
+    def stage(self, stage: Stage, message: str) -> Iterator[ProgressCallback]:
         """A stage from 0 to 1; yields what to call in between, which is also where a run can be cancelled."""
         started = time.monotonic()
         last = message
@@ -57,7 +57,7 @@ class SectionEvents:
         expected: int,
         build: Callable[[GeneratedSection], Section],
         tell: EventCallback,
-        progress: Callable[[float, str], None],
+        progress: ProgressCallback,
     ) -> None:
         self._expected = expected
         self._build = build

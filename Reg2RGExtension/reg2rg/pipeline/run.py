@@ -18,7 +18,7 @@ from reg2rg.exports.segmentation_nrrd import write_findings, write_segmentation
 from reg2rg.hub import find_model
 from reg2rg.pipeline import model_cache
 from reg2rg.pipeline.events import FindingsLocated, Notice, RegionsFound, ReportDone, Stage
-from reg2rg.pipeline.progress import EventCallback, RunContext, SectionEvents, ShouldCancel
+from reg2rg.pipeline.progress import EventCallback, RunContext, SectionEvents
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 from reg2rg.regions import in_reading_order
 from reg2rg.report import (
@@ -31,6 +31,7 @@ from reg2rg.report import (
     build_report,
     build_section,
 )
+from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import private_temporary_folder, staged
 from reg2rg.segmentation import RegionMasks
@@ -44,7 +45,7 @@ if TYPE_CHECKING:  # torch and transformers come only once a volume has been rea
     from reg2rg.preprocessing import ModelInputs
 
 
-def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> ReportDone:
+def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel) -> ReportDone:
     """Read a volume, find its regions, write its report.
 
     Nothing appears in ``request.output`` before the whole report does. Cancelled is raised soon after ``cancelled()``
@@ -90,7 +91,7 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
     return ReportDone(str(request.output), round(time.monotonic() - context.started, 2))
 
 
-def segment(request: SegmentRequest, on_event: EventCallback, should_cancel: ShouldCancel = lambda: False) -> None:
+def segment(request: SegmentRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel) -> None:
     """Read a volume and write its regions into the file ``request.output``; errors as in ``run``."""
     if not request.output.name.endswith(".seg.nrrd"):
         raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
@@ -210,7 +211,7 @@ def _write(
     inputs: ModelInputs,
     build: Callable[[GeneratedSection], Section],
     context: RunContext,
-    progress: Callable[[float, str], None],
+    progress: ProgressCallback,
 ) -> list[GeneratedSection]:
     from reg2rg.inference import Sampling
 
