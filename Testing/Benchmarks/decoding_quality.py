@@ -29,6 +29,7 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
+from reg2rg.runtime.callbacks import never_cancel
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.training.collation import Sections, collate_texts, packed_text
 
@@ -86,7 +87,7 @@ def training_cases(model: Reg2RG, seeds: Sequence[int]) -> list[Case]:
         phantom = make_phantom(seed)
         inputs = prepare(phantom.volume, phantom.masks, model.config.preprocessing)
         names = list(inputs.textures)
-        image, regions = encoder.encode(inputs, names, lambda: False)
+        image, regions = encoder.encode(inputs, names, never_cancel)
         features = PromptFeatures(image, torch.stack([regions[name] for name in names]))
         cases.append(([(name, phantom.sections[name]) for name in names], features))
     return cases

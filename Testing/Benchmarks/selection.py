@@ -88,7 +88,7 @@ def resampled(folder: Path) -> tuple[Path, Path]:
     ct = sitk.ReadImage(str(ct_file))
     spacing = [old * n / m for old, n, m in zip(ct.GetSpacing(), ct.GetSize(), SIZE, strict=True)]
     ct = sitk.Resample(ct, SIZE, sitk.Transform(), sitk.sitkLinear, ct.GetOrigin(), spacing, ct.GetDirection(), -1000.0)
-    masks = LabelMapSegmenter(regions_file, None).segment(ct, lambda fraction, message: None)
+    masks = LabelMapSegmenter(regions_file, None).segment(ct)
     paths = folder / "ct.nrrd", folder / "regions.seg.nrrd"
     sitk.WriteImage(ct, str(paths[0]))
     write_segmentation(masks, paths[1])

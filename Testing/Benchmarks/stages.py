@@ -120,6 +120,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     from reg2rg.models.config import PreprocessingConfig
     from reg2rg.models.reg2rg import PromptFeatures
     from reg2rg.preprocessing import prepare
+    from reg2rg.runtime.callbacks import never_cancel
 
     inputs = clock.time("prepare", prepare, volume, masks, PreprocessingConfig())
     inputs = _some(inputs, quick)
@@ -131,7 +132,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     names = list(inputs.textures)
     ids, _ = writing.prompt_and_length(model, len(names), _section(quick))
     with torch.inference_mode():
-        image, regions = clock.time("encode", generator._features.encode, inputs, names, lambda: False)
+        image, regions = clock.time("encode", generator._features.encode, inputs, names, never_cancel)
         features = PromptFeatures(image, torch.stack(list(regions.values())))
         clock.time("embed the prompt", model.embed, torch.tensor([ids]), [features])
     clock.time("write", generator.generate, inputs, parallel=True, max_new_tokens=_section(quick))

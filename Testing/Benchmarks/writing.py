@@ -26,6 +26,7 @@ from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import INSTRUCTION, opening_ids, prompt_ids
 from reg2rg.regions import REGION_NAMES
+from reg2rg.runtime.callbacks import never_cancel
 from reg2rg.training.tokenizers import train_tokenizer
 
 SECTION = 40
@@ -124,7 +125,7 @@ def random_inputs() -> ModelInputs:
 
 
 def encoded(model: Reg2RG, inputs: ModelInputs) -> PromptFeatures:
-    image, regions = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, REGION_NAMES, lambda: False)
+    image, regions = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, REGION_NAMES, never_cancel)
     return PromptFeatures(image, torch.stack(list(regions.values())))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reg2rg.evaluation.evaluate import Evaluation, evaluate
 from reg2rg.evaluation.output.tables import Cell
-from reg2rg.labeler import RuleReader
+from reg2rg.labeler import RuleLabeler
 
 HEADER = ("AccNum", "GT_combined_report", "Pred_combined_report")
 NORMAL = "Both lungs are normal."
@@ -29,7 +29,7 @@ def write_pairs(file: Path, references: Sequence[str], predictions: Sequence[str
 
 def evaluated(*files: Path, **options) -> Evaluation:
     """The evaluation of files, findings read by rules."""
-    return evaluate(files, reader=RuleReader(), **options)
+    return evaluate(files, reader=RuleLabeler(), **options)
 
 
 def row(evaluation: Evaluation, key: str, name: str) -> dict[str, Cell]:

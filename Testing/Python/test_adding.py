@@ -25,6 +25,7 @@ from reg2rg.hub import list_models
 from reg2rg.hub.catalog import Entry, RemoteFile, list_entries
 from reg2rg.hub.download import DownloadError, fetch
 from reg2rg.hub.install import add_model
+from reg2rg.runtime.callbacks import ignore_progress
 
 CONTENT = bytes(range(256)) * 20_000
 PUBLISHED = "/Trusure/Reg2RG/resolve/main"
@@ -242,7 +243,7 @@ def entry_of(server: FileServer, digest: str | None) -> Entry:
 
 def add(entry: Entry) -> list[str]:
     told: list[str] = []
-    add_model(entry, source=None, tokenizer=None, notify=lambda fraction, message: None, tell=told.append)
+    add_model(entry, source=None, tokenizer=None, progress=ignore_progress, on_message=told.append)
     return told
 
 

@@ -16,6 +16,7 @@ from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import opening_ids, prompt_ids
+from reg2rg.runtime.callbacks import never_cancel
 
 NAMES = ["heart", "lung", "pleura"]
 COUNT = 24
@@ -207,9 +208,9 @@ def test_a_pass_that_fails_leaves_the_writer_usable():
 
 def test_next_to_a_16_bit_language_model_vision_multiplies_in_16_bits_and_sees_about_the_same():
     model, inputs = untaught(1), inputs_for(untaught(1), NAMES)
-    exact, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, lambda: False)
+    exact, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, never_cancel)
     model.lang_model.to(torch.bfloat16)
     model.tie_word_embeddings()
-    rounded, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, lambda: False)
+    rounded, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, never_cancel)
     assert rounded.dtype == torch.bfloat16 and exact.dtype == torch.float32
     assert 0 < (rounded - exact).abs().max() < 0.05 * exact.abs().max()

@@ -13,7 +13,7 @@ from reg2rg.evaluation.inputs.predictions import Level, Pair
 from reg2rg.evaluation.inputs.published_recognition import read_printed
 from reg2rg.evaluation.labels import read_pairs
 from reg2rg.evaluation.report_metrics.lengths import kl_divergence
-from reg2rg.labeler import RuleReader
+from reg2rg.labeler import RuleLabeler
 from reg2rg.regions import REGION_NAMES
 
 EMPHYSEMA = "Emphysema is seen in both lungs."
@@ -243,7 +243,7 @@ def test_lengths_are_counted_in_words(tmp_path: Path):
 
 def test_only_the_published_labels_are_counted():
     text = "Pneumothorax and pleural effusion are seen on the left."
-    readings = read_pairs([Pair("case", "pleura", text, text)], RuleReader())
+    readings = read_pairs([Pair("case", "pleura", text, text)], RuleLabeler())
     for findings in (readings.reference_findings, readings.prediction_findings):
         assert [finding.label for finding in findings[0]] == ["Pleural effusion"]
     assert readings.reference_labels.shape == (1, 18)

@@ -19,6 +19,7 @@ from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import Crop, ModelInputs
+from reg2rg.runtime.callbacks import never_cancel
 
 LABELS = ("Lung nodule", "Atelectasis", "Pleural effusion")
 FINDINGS = FindingConfig(LABELS, sided=LABELS, levelled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
@@ -159,7 +160,7 @@ def test_cues_stand_behind_a_regions_own_tokens():
     def tokens(said: dict[str, bool], *, cues: bool = True) -> torch.Tensor:
         encoder = FeatureEncoder(model.embedding_layer, model.config)
         with torch.no_grad():
-            return encoder.encode(inputs, ["lung"], lambda: False, {"lung": said}, cues=cues)[1]["lung"]
+            return encoder.encode(inputs, ["lung"], never_cancel, {"lung": said}, cues=cues)[1]["lung"]
 
     told, silent = tokens({}), tokens({}, cues=False)
     own = model.config.perceiver.latents + 1

@@ -25,6 +25,7 @@ from reg2rg.checkpoints.model_folder import TIED, load_model, model_hash, verify
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.models.config import ModelConfig
+from reg2rg.runtime.callbacks import ignore_progress
 
 LANGUAGE = "lang_model.base_model.model."
 EMBEDDINGS = f"{LANGUAGE}model.embed_tokens.weight"
@@ -56,7 +57,7 @@ def planned(*files: Path, **options) -> ImportPlan:
 
 
 def imported(folder: Path, tokenizer: Path | None, *files: Path, **options) -> Path:
-    import_checkpoint(planned(*files, **options), folder, tokenizer=tokenizer, notify=lambda fraction, message: None)
+    import_checkpoint(planned(*files, **options), folder, tokenizer=tokenizer, progress=ignore_progress)
     return folder
 
 

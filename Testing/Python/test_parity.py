@@ -18,6 +18,7 @@ from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
+from reg2rg.runtime.callbacks import ignore_progress
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def model(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest
     torch.save(state, folder / "pytorch_model.bin")
     plan = plan_import([folder / "pytorch_model.bin"], name="parity")
     tokenizer = shared / "reference/llama_tokenizer"
-    import_checkpoint(plan, folder / "model", tokenizer=tokenizer, notify=lambda fraction, message: None)
+    import_checkpoint(plan, folder / "model", tokenizer=tokenizer, progress=ignore_progress)
     return load_model(folder / "model")
 
 

@@ -14,7 +14,7 @@ from tokenizers import ByteLevelBPETokenizer
 
 from reg2rg.errors import InputError
 from reg2rg.labeler import LABELS
-from reg2rg.labeler.radbert import RadBertReader
+from reg2rg.labeler.radbert import RadBertLabeler
 from reg2rg.runtime.third_party import declare_torchvision_ops
 
 declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
@@ -56,8 +56,8 @@ def folder(saved: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reader(saved: Path) -> RadBertReader:
-    return RadBertReader(saved)
+def reader(saved: Path) -> RadBertLabeler:
+    return RadBertLabeler(saved)
 
 
 def _published_labels(folder: Path, texts: list[str]) -> np.ndarray:
@@ -78,37 +78,37 @@ def _published_labels(folder: Path, texts: list[str]) -> np.ndarray:
     return torch.stack(rows).numpy()
 
 
-def test_labels_are_those_of_the_published_arithmetic_in_the_order_of_the_texts(saved: Path, reader: RadBertReader):
-    labels = reader.labels(TEXTS)
+def test_labels_are_those_of_the_published_arithmetic_in_the_order_of_the_texts(saved: Path, reader: RadBertLabeler):
+    labels = reader.label(TEXTS)
     assert labels.shape == (len(TEXTS), 18) and labels.dtype == bool
     assert 0.1 < labels.mean() < 0.9 and len({row.tobytes() for row in labels}) > 1, "the weights tell texts apart"
     np.testing.assert_array_equal(labels, _published_labels(saved, TEXTS))
 
 
-def test_a_text_longer_than_the_model_can_read_is_cut_off(saved: Path, reader: RadBertReader):
+def test_a_text_longer_than_the_model_can_read_is_cut_off(saved: Path, reader: RadBertLabeler):
     long = "nodule in the left lung " * 600
-    np.testing.assert_array_equal(reader.labels([long]), _published_labels(saved, [long]))
+    np.testing.assert_array_equal(reader.label([long]), _published_labels(saved, [long]))
 
 
-def test_missing_and_empty_texts_are_read_as_a_blank(reader: RadBertReader):
-    labels = reader.labels([" ", "", None, float("nan")])
+def test_missing_and_empty_texts_are_read_as_a_blank(reader: RadBertLabeler):
+    labels = reader.label([" ", "", None, float("nan")])
     assert (labels == labels[0]).all()
-    assert reader.labels([]).shape == (0, 18)
+    assert reader.label([]).shape == (0, 18)
 
 
-def test_the_name_tells_the_weights(folder: Path, reader: RadBertReader):
-    assert RadBertReader(folder).name == reader.name and reader.name.startswith("radbert-")
+def test_the_name_tells_the_weights(folder: Path, reader: RadBertLabeler):
+    assert RadBertLabeler(folder).name == reader.name and reader.name.startswith("radbert-")
     state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
     state["classifier.bias"] += 1
     torch.save(state, folder / "RadBertClassifier.pth")
-    assert RadBertReader(folder).name != reader.name
+    assert RadBertLabeler(folder).name != reader.name
 
 
-def test_safetensors_are_read_as_well(folder: Path, reader: RadBertReader):
+def test_safetensors_are_read_as_well(folder: Path, reader: RadBertLabeler):
     state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
     save_file(state, folder / "RadBertClassifier.safetensors")
     (folder / "RadBertClassifier.pth").unlink()
-    np.testing.assert_array_equal(RadBertReader(folder).labels(TEXTS), reader.labels(TEXTS))
+    np.testing.assert_array_equal(RadBertLabeler(folder).label(TEXTS), reader.label(TEXTS))
 
 
 def _change(folder: Path, **tensors: torch.Tensor | None) -> None:
@@ -120,7 +120,7 @@ def _change(folder: Path, **tensors: torch.Tensor | None) -> None:
 def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
     _change(folder, classifier__bias=None, surprise=torch.zeros(1), classifier__weight=torch.zeros(14, 32))
     with pytest.raises(InputError) as error:
-        RadBertReader(folder)
+        RadBertLabeler(folder)
     assert "classifier.bias is missing" in str(error.value)
     assert "surprise is not part of it" in str(error.value)
     assert "classifier.weight has shape (14, 32), expected (18, 32)" in str(error.value)
@@ -149,6 +149,6 @@ def test_a_damaged_folder_is_refused_in_one_line(folder: Path, capsys: pytest.Ca
     damage, words = DAMAGE[case]
     damage(folder)
     with pytest.raises(InputError, match=words) as error:
-        RadBertReader(folder)
+        RadBertLabeler(folder)
     assert "\n" not in str(error.value)
     assert "code from a file ran" not in capsys.readouterr().out

@@ -16,7 +16,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "Reg2RGModule"
-EXTENSION = REPOSITORY / "Reg2RGExtension"
 TESTING = REPOSITORY / "Testing" / "Slicer"
 ALLOWED = TESTING / "allowed_names.json"
 TABLES = REPOSITORY.parent / "shared" / "reference" / "slicer_api"
@@ -175,7 +174,7 @@ def test_a_name_missing_from_the_ui_file_is_caught(line):
     assert ui_name_problems(line, {"here"}) and ui_name_problems(line.replace("gone", "here"), {"here"}) == []
 
 
-# --- 2. CMake --------------------------------------------------------------------------------------------------------
+# --- 2. CMake (what is installed: test_installed_files.py) -----------------------------------------------------------
 
 
 def cmake_commands(text: str) -> list[tuple[str, list[str]]]:
@@ -183,19 +182,6 @@ def cmake_commands(text: str) -> list[tuple[str, list[str]]]:
     text = re.sub(r"#[^\n]*", "", text)
     found = re.findall(r"(\w+)\s*\(([^()]*)\)", text)
     return [(name.lower(), re.findall(r'"[^"]*"|[^\s"]+', arguments)) for name, arguments in found]
-
-
-def cmake_lists(text: str) -> dict[str, list[str]]:
-    """Values of set(NAME ...), with the variables of earlier set() put in."""
-    values = {}
-    for command, arguments in cmake_commands(text):
-        if command == "set" and arguments:
-            values[arguments[0]] = [_expanded(each.strip('"'), values) for each in arguments[1:]]
-    return values
-
-
-def _expanded(word: str, values: dict[str, list[str]]) -> str:
-    return re.sub(r"\$\{(\w+)\}", lambda found: ";".join(values.get(found[1], [found[0]])), word)
 
 
 def cmake_unittests(text: str) -> list[str]:
@@ -213,9 +199,9 @@ def cmake_unittests(text: str) -> list[str]:
     return scripts
 
 
-def listing_problems(listed: list[str], there: set[str], kind: str) -> list[str]:
-    problems = [f"{name} is not listed in {kind}" for name in sorted(there - set(listed))]
-    problems += [f"{name} is listed in {kind} but is not there" for name in sorted(set(listed) - there)]
+def listing_problems(listed: list[str], existing: set[str], kind: str) -> list[str]:
+    problems = [f"{name} is not listed in {kind}" for name in sorted(existing - set(listed))]
+    problems += [f"{name} is listed in {kind} but does not exist" for name in sorted(set(listed) - existing)]
     problems += [f"{name} is listed twice in {kind}" for name in sorted(set(listed)) if listed.count(name) > 1]
     return problems
 
@@ -233,43 +219,6 @@ def consists_of_test_cases(source: str) -> bool:
     return bool(cases) and not functions
 
 
-def files_under(folder: Path, pattern: str, start: Path) -> set[str]:
-    files = (file for file in folder.rglob(pattern) if file.is_file())
-    return {file.relative_to(start).as_posix() for file in files if "__pycache__" not in file.parts}
-
-
-@pytest.fixture(scope="module")
-def lists():
-    return cmake_lists(read(MODULE / "CMakeLists.txt"))
-
-
-def test_cmake_lists_every_script_of_the_module(lists):
-    assert listing_problems(lists["MODULE_PYTHON_SCRIPTS"], files_under(MODULE, "*.py", MODULE), "SCRIPTS") == []
-
-
-def test_cmake_lists_every_resource_of_the_module(lists):
-    there = files_under(MODULE / "Resources", "*", MODULE)
-    assert listing_problems(lists["MODULE_PYTHON_RESOURCES"], there, "RESOURCES") == []
-
-
-def test_cmake_lists_every_file_of_the_engine(lists):
-    there = files_under(EXTENSION / "reg2rg", "*.*", EXTENSION)
-    assert listing_problems(lists["ENGINE_FILES"], there, "ENGINE_FILES") == []
-
-
-def test_cmake_lists_every_resource_of_the_engine(lists):
-    listed = lists["ENGINE_RESOURCES"]
-    assert listed
-    folders = {(REPOSITORY / name).parent for name in listed}
-    there = set().union(*(files_under(folder, "*", REPOSITORY) for folder in folders))
-    assert listing_problems(listed, there, "ENGINE_RESOURCES") == []
-
-
-def test_cmake_does_not_list_the_host(lists):
-    assert [name for names in lists.values() for name in names if "slicer_host" in name] == []
-    assert "slicer_host" not in read(MODULE / "CMakeLists.txt")
-
-
 def test_slicer_finds_one_module_in_the_folder():
     """Slicer takes every .py beside a module for another module."""
     assert [file.name for file in MODULE.glob("*.py")] == ["Reg2RGModule.py"]
@@ -284,15 +233,12 @@ def test_ctest_runs_the_unittest_scripts_and_no_others():
     assert listing_problems(cmake_unittests(read(TESTING / "CMakeLists.txt")), scripts, "CMakeLists.txt") == []
 
 
-def test_an_incomplete_cmake_list_is_caught():
-    text = "set(MODULE_NAME M) # a comment\nset(SCRIPTS\n  ${MODULE_NAME}.py\n  Lib/gone.py # not there\n)"
-    listed = cmake_lists(text)["SCRIPTS"]
-    assert listed == ["M.py", "Lib/gone.py"]
-    assert listing_problems(listed, {"M.py", "Lib/new.py"}, "SCRIPTS") == [
-        "Lib/new.py is not listed in SCRIPTS",
-        "Lib/gone.py is listed in SCRIPTS but is not there",
+def test_an_incomplete_list_is_caught():
+    assert listing_problems(["a.py", "gone.py"], {"a.py", "new.py"}, "CMakeLists.txt") == [
+        "new.py is not listed in CMakeLists.txt",
+        "gone.py is listed in CMakeLists.txt but does not exist",
     ]
-    assert listing_problems(["M.py", "M.py"], {"M.py"}, "SCRIPTS") == ["M.py is listed twice in SCRIPTS"]
+    assert listing_problems(["a.py", "a.py"], {"a.py"}, "CMakeLists.txt") == ["a.py is listed twice in CMakeLists.txt"]
 
 
 def test_registered_scripts_are_read_from_calls_and_loops():

@@ -95,7 +95,7 @@ class Results:
                 rows.append((key, measure.goal, self._reached(name), measure.units, *cells))
         caption = (
             f"{len(self.records)} held-out phantoms, seeds {self.records[0].name} to {self.records[-1].name}; 95% "
-            "intervals from resampling cases. What is stated, read from the text by reg2rg.labeler.read_findings or "
+            "intervals from resampling cases. What is stated, read from the text by reg2rg.labeler.extract_mentions or "
             "given at least 0.5 by the head, against what was planted: findings of 8 mm and more or of no size. Every "
             "false alarm counts, whatever its size. Side, lobe or level, and size: of right findings, where there is "
             "one and the phantom's own report tells it. Goal, whether it is reached, and of how many things it is a "

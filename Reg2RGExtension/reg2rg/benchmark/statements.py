@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reg2rg.benchmark.finding_groups import GROWN_MM
 from reg2rg.benchmark.records import CaseRecord, Planted, SectionRecord
-from reg2rg.labeler import Mention, Status, extract_mentions, spot
+from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 
 STATED_FROM = 0.5
 """Probability from which the finding head counts as stating a finding."""
@@ -65,7 +65,7 @@ def read_statements(text: str, region: str) -> Statements:
 
 
 def _united(mentions: Sequence[Mention]) -> Statement:
-    places = [spot(finding) for finding in mentions]
+    places = [side_and_level(finding) for finding in mentions]
     sizes = [finding.size_mm for finding in mentions if finding.size_mm is not None]
     sides = {side for side, _ in places if side}
     side = sides.pop() if len(sides) == 1 else "both" if sides else None

@@ -77,8 +77,8 @@ def import_(
         _print_plan(plan)
         raise typer.Exit(1 if plan.misfits else 0)
     folder = output or place_for(name)
-    with shown_fraction() as notify:
-        import_checkpoint(plan, folder, tokenizer=tokenizer, notify=notify)
+    with shown_fraction() as progress:
+        import_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
     _say_differences(plan)
     print(folder)
 
@@ -150,8 +150,8 @@ def add(
         _confirm(f"{where}, into {user_models()}, under these terms?")
     told: list[str] = []
     try:
-        with shown_fraction() as notify:
-            folder = add_model(entry, source=source, tokenizer=tokenizer, notify=notify, tell=told.append)
+        with shown_fraction() as progress:
+            folder = add_model(entry, source=source, tokenizer=tokenizer, progress=progress, on_message=told.append)
     except KeyboardInterrupt:
         print("What was fetched so far is kept; the same command goes on from there.", file=sys.stderr)
         raise

@@ -12,7 +12,7 @@ from reg2rg.evaluation.labels import Readings, read_pairs
 from reg2rg.evaluation.output.tables import Table
 from reg2rg.evaluation.report_metrics.clinical import case_sums, crg, macro, micro
 from reg2rg.evaluation.text_metrics.nlg import TextScores, score_texts
-from reg2rg.labeler import LabelReader
+from reg2rg.labeler import Labeler
 
 
 def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, Statistic]:
@@ -31,7 +31,7 @@ def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, 
 def compare(
     first: Predictions,
     second: Predictions,
-    reader: LabelReader,
+    reader: Labeler,
     seed: int,
     show: Callable[[float], None] = lambda fraction: None,
 ) -> tuple[Table, tuple[Dropped, ...]]:

@@ -28,7 +28,7 @@ from reg2rg.evaluation.report_metrics.region_recognition import (
 from reg2rg.evaluation.report_metrics.template_collapse import diversity_table, normal_table, survival_table
 from reg2rg.evaluation.text_metrics.meteor import meteor_notes
 from reg2rg.evaluation.text_metrics.nlg import nlg_tables, score_texts
-from reg2rg.labeler import LabelReader
+from reg2rg.labeler import Labeler
 
 Show = Callable[[float, str], None]
 """Told the fraction done (0 to 1) and what is being done."""
@@ -60,7 +60,7 @@ def evaluate(
     *,
     references: Path | None = None,
     level: Level | None = None,
-    reader: LabelReader,
+    reader: Labeler,
     other: Path | None = None,
     seed: int = 0,
     show: Show = lambda fraction, message: None,
@@ -119,7 +119,7 @@ def _recognition_tables(first: Predictions, paths: Sequence[Path]) -> list[Table
     return [recognition_table(recognition, caption), swaps_table(recognition, caption)]
 
 
-def _about(first: Predictions, frame: Frame, reader: LabelReader, other: Path | None, seed: int) -> dict[str, str]:
+def _about(first: Predictions, frame: Frame, reader: Labeler, other: Path | None, seed: int) -> dict[str, str]:
     return {
         "predictions": first.names[0] + (f" and {len(first.names) - 1} more files" if len(first.names) > 1 else ""),
         **({"second system": other.name} if other else {}),

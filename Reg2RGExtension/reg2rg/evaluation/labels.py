@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from reg2rg.evaluation.inputs.predictions import Pair
-from reg2rg.labeler import LABELS, LabelReader, Mention, RuleReader, extract_mentions
+from reg2rg.labeler import LABELS, Labeler, Mention, RuleLabeler, extract_mentions
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Readings:
 
 
 def read_pairs(
-    pairs: Sequence[Pair], reader: LabelReader, show: Callable[[float], None] = lambda fraction: None
+    pairs: Sequence[Pair], reader: Labeler, show: Callable[[float], None] = lambda fraction: None
 ) -> Readings:
     """Read references and predictions; texts that occur again are read once. ``show`` is told the fraction done."""
     labels = np.zeros((2, len(pairs), len(LABELS)), bool)
@@ -41,13 +41,13 @@ def read_pairs(
         chosen = [index for index, pair in enumerate(pairs) if pair.region == region]
         for side, name in enumerate(("reference", "prediction")):
             texts = [getattr(pairs[index], name) for index in chosen]
-            labels[side, chosen] = _once(texts, partial(reader.labels, region=region))
+            labels[side, chosen] = _once(texts, partial(reader.label, region=region))
             findings[side].update(
                 zip(chosen, (_published(extract_mentions(text, region)) for text in texts), strict=True)
             )
             show((number + (side + 1) / 2) / len(regions))
     ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
-    return Readings(reader.name, RuleReader().name, labels[0], labels[1], ordered[0], ordered[1])
+    return Readings(reader.name, RuleLabeler().name, labels[0], labels[1], ordered[0], ordered[1])
 
 
 def _published(findings: Sequence[Mention]) -> tuple[Mention, ...]:

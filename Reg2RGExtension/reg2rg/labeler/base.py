@@ -12,7 +12,7 @@ from reg2rg.labeler.mention import LABELS, Status
 from reg2rg.labeler.rules import extract_mentions
 
 
-class LabelReader(Protocol):
+class Labeler(Protocol):
     """Tells which of LABELS a text finds.
 
     Attributes:
@@ -21,24 +21,24 @@ class LabelReader(Protocol):
 
     name: str
 
-    def labels(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
+    def label(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
         """(N, 18) bool in the order of LABELS; ``region`` is the one whose sections the texts are, None for reports."""
         ...
 
 
-class RuleReader:
+class RuleLabeler:
     """The rule-based reader: a label is positive if a sentence asserts it or leaves it open; denied ones are not.
 
     So counted, the released reference texts have as many positive cases per label as the published classifier found;
     where only assertions count, lymph nodes that are named without being called enlarged make the difference
-    (docs/findings-reader.md). Of all other labels at most five cases in 1,564 depend on it.
+    (docs/labeler.md). Of all other labels at most five cases in 1,564 depend on it.
     """
 
     def __init__(self) -> None:
         self.name = f"rules-{tables().published.digest[:8]}"
 
-    def labels(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
-        """See LabelReader."""
+    def label(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
+        """See Labeler."""
         result = np.zeros((len(texts), len(LABELS)), dtype=bool)
         for row, text in enumerate(texts):
             for finding in extract_mentions(text, region):

@@ -75,7 +75,7 @@ class Mention:
     end: int
 
 
-def spot(finding: Mention) -> tuple[str | None, str | None]:
+def side_and_level(finding: Mention) -> tuple[str | None, str | None]:
     """Where a finding is, in one word each.
 
     Returns:

@@ -45,8 +45,8 @@ class RadBertClassifier(nn.Module):
         return self.classifier(self.model(input_ids=input_ids, attention_mask=attention_mask).pooler_output)
 
 
-class RadBertReader:
-    """A LabelReader. A label is positive at a probability of 0.5 or more; the region of a text plays no part.
+class RadBertLabeler:
+    """A Labeler. A label is positive at a probability of 0.5 or more; the region of a text plays no part.
 
     Args:
         folder: config.json, TOKENIZER_FILES, and the weights as one of WEIGHTS_FILES.
@@ -76,8 +76,8 @@ class RadBertReader:
         self._device = device
         self.name = f"radbert-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
 
-    def labels(self, texts: Sequence[str | float | None], region: str | None = None) -> np.ndarray:
-        """See LabelReader; a missing text (None, NaN) or an empty one is read as a blank."""
+    def label(self, texts: Sequence[str | float | None], region: str | None = None) -> np.ndarray:
+        """See Labeler; a missing text (None, NaN) or an empty one is read as a blank."""
         read = [text if isinstance(text, str) and text else " " for text in texts]
         result = np.zeros((len(read), len(LABELS)), dtype=bool)
         by_length = sorted(range(len(read)), key=lambda row: len(read[row]))

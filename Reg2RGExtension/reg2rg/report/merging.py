@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reg2rg.labeler import Mention, Status, spot
+from reg2rg.labeler import Mention, Status, side_and_level
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_name
 
@@ -55,7 +55,7 @@ def _merge(region: str, label: str, mentions: Sequence[Mention], detected: Findi
     if detected is not None and _probability(detected) >= (DETECTION_THRESHOLD if mention else STORED_FROM):
         side, level, size_mm = detected.side, detected.level, detected.size_mm
     if mention is not None and mention.status is not Status.ABSENT:
-        mentioned_side, mentioned_level = spot(mention)
+        mentioned_side, mentioned_level = side_and_level(mention)
         side, level = side or mentioned_side, level or mentioned_level
         size_mm = mention.size_mm if size_mm is None else size_mm
     location = detected.location if detected is not None else None

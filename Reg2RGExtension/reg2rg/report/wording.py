@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reg2rg.labeler import Mention, Status, extract_mentions, spot
+from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
@@ -105,7 +105,7 @@ def _detail_disagreements(region: str, finding: Finding, mentions: Sequence[Ment
     if finding.side in ("left", "right") and sides and finding.side not in sides:
         (other,) = sides
         yield f"The text places {label} on the {other}; the finding detector places it on the {finding.side}."
-    levels = {level for mention in mentions for _, level in [spot(mention)] if level}
+    levels = {level for mention in mentions for _, level in [side_and_level(mention)] if level}
     if finding.level and levels and finding.level not in levels:
         part = "lobe" if region == "lung" else "part"
         words = " and ".join(sorted(levels))

@@ -2,6 +2,7 @@
 
 Files:
 
+    callbacks    ProgressCallback and ShouldCancel, the callbacks of long-running work
     devices      choosing a torch device
     versions     versions of the installed packages
     resources    paths of the embedded model and the sample case

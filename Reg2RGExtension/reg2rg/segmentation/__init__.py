@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import SimpleITK as sitk
 
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks
-
-Progress = Callable[[float, str], None]
-"""Called with the fraction done (0 to 1) and what is being done, in words."""
 
 
 class Segmenter(Protocol):
@@ -18,9 +15,9 @@ class Segmenter(Protocol):
 
     name: str
 
-    def segment(self, volume: sitk.Image, progress: Progress) -> RegionMasks:
+    def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Masks of the regions in ``volume`` (3-D, HU), on the volume's own grid."""
         ...
 
 
-__all__ = ["Progress", "RegionMasks", "Segmenter"]
+__all__ = ["RegionMasks", "Segmenter"]

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.regions import REGIONS, get_region
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks, region_bits
 
 LARGEST_LABEL = 1 << 20
@@ -42,7 +43,7 @@ class LabelMapSegmenter:
         self._path = Path(path)
         self._mapping = None if mapping is None else {str(key): get_region(to).name for key, to in mapping.items()}
 
-    def segment(self, volume: sitk.Image, progress=lambda fraction, words: None) -> RegionMasks:
+    def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Masks on the volume's grid, matched in physical space; InputError if no region is found."""
         progress(0.0, "Reading the regions")
         layers, segments = _read(self._path)

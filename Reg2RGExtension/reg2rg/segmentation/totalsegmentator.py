@@ -16,6 +16,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.regions import REGIONS
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import shell
@@ -50,7 +51,7 @@ class TotalSegmentatorSegmenter:
         self._device = _device_name(device)
         self._weights = weights
 
-    def segment(self, volume: sitk.Image, progress=lambda fraction, words: None) -> RegionMasks:
+    def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Masks of the wanted regions, as far as weights are there; Reg2RGError if TotalSegmentator fails."""
         absent = {task: _absent_weights(task, self._fast, self._weights) for task in self._tasks()}
         if absent.get(REQUIRED_TASK):

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.labeler import Status, extract_mentions, spot
+from reg2rg.labeler import Status, extract_mentions, side_and_level
 from reg2rg.models.config import FindingConfig, ModelConfig, PreprocessingConfig, Size
 from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.preprocessing import Crop, prepare
@@ -145,7 +145,7 @@ def targets_of_text(
             labels[index] = np.nan
         elif finding.status is Status.PRESENT:
             labels[index] = 1
-            side, level = spot(finding)
+            side, level = side_and_level(finding)
             sides[index] = SIDES.index(side) if finding.label in config.sided else -1
             levels[index] = LEVELS.index(level) if finding.label in config.levelled else -1
             sizes[index] = finding.size_mm if finding.label in config.sized and finding.size_mm else np.nan

@@ -22,6 +22,7 @@ from reg2rg.checkpoints.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.runtime.callbacks import ProgressCallback
 from reg2rg.runtime.staging import staged
 
 _PROBE = ". The region 0 is "
@@ -29,8 +30,6 @@ _PROBE_IDS = [869, 450, 5120, 29871, 29900, 338, 29871]
 """A piece of the prompt and its published ids (reference A.5): other forms of LLaMA's tokenizer give others."""
 
 _LLAMA_VOCABULARY = 32000
-
-Notify = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,13 @@ def plan_import(checkpoints: Sequence[Path], *, name: str, config: Path | None =
     return ImportPlan(tuple(files), chosen, dict(ordered), found.overruled, misfits)
 
 
-def import_checkpoint(plan: ImportPlan, folder: Path, *, tokenizer: Path | None, notify: Notify) -> None:
+def import_checkpoint(plan: ImportPlan, folder: Path, *, tokenizer: Path | None, progress: ProgressCallback) -> None:
     """Write the model folder; on any failure nothing is written.
 
     Args:
         folder: must not hold a model yet.
         tokenizer: folder with LLaMA's tokenizer, which no checkpoint holds.
-        notify: is told the fraction done and what is being done.
+        progress: called with the fraction done and the current step.
     """
     refuse_misfits(plan.misfits, see_all=" (--check lists them all)")
     if (folder / CONFIG_FILE).exists():
@@ -98,12 +97,12 @@ def import_checkpoint(plan: ImportPlan, folder: Path, *, tokenizer: Path | None,
     done = 0
 
     def advance(message: str) -> Callable[[int], None]:
-        def progress(count: int) -> None:
+        def count_bytes(count: int) -> None:
             nonlocal done
             done += count
-            notify(done / total, message)
+            progress(done / total, message)
 
-        return progress
+        return count_bytes
 
     with staged(folder) as staging:
         _check_space(staging, plan.bytes)

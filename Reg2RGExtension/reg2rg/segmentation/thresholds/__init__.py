@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.regions import get_region
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import Spacing, closed, shell
 from reg2rg.segmentation.thresholds.airways import find_airways
@@ -29,7 +30,7 @@ class ThresholdSegmenter:
 
     name = "thresholds"
 
-    def segment(self, volume: sitk.Image, progress=lambda fraction, words: None) -> RegionMasks:
+    def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Masks of the regions that can be found; InputError if there is neither body nor lung."""
         progress(0.0, "Looking for the body")
         working = _to_working_grid(volume)

@@ -1,4 +1,4 @@
-"""The rule-based reader on sentences written for it (Testing/Data/findings.tsv), most of them unseen while it grew."""
+"""The rule-based labeler on sentences written for it (labeler_sentences.tsv), most of them unseen when tuned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, RuleReader, Status, extract_mentions, spot
+from reg2rg.labeler import (
+    ALL_LABELS,
+    FURTHER_LABELS,
+    LABELS,
+    Mention,
+    RuleLabeler,
+    Status,
+    extract_mentions,
+    side_and_level,
+)
 
 WHOLE = "whole"
 FURTHER = "further"
@@ -36,7 +45,7 @@ def _expected(text: str) -> tuple:
 
 @pytest.fixture(scope="module")
 def groups(repository: Path) -> dict[str, list[Row]]:
-    lines = (repository / "Testing" / "Data" / "findings.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (repository / "Testing" / "Data" / "labeler_sentences.tsv").read_text(encoding="utf-8").splitlines()
     groups: dict[str, list[Row]] = {}
     for line in lines:
         if not line.startswith("#"):
@@ -167,7 +176,7 @@ def test_one_denial_is_of_lytic_and_of_sclerotic_lesions(text: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "region", "side_and_level"),
+    ("text", "region", "expected"),
     [
         ("A nodule is seen.", "lung", (None, None)),
         ("A nodule is seen in the left lower lobe.", "lung", ("left", "lower")),
@@ -179,8 +188,8 @@ def test_one_denial_is_of_lytic_and_of_sclerotic_lesions(text: str):
         ("A lytic lesion is seen in the middle thoracic spine.", "bone", (None, "middle")),
     ],
 )
-def test_a_spot_is_one_side_and_one_level(text: str, region: str, side_and_level: tuple):
-    assert [spot(finding) for finding in extract_mentions(text, region)] == [side_and_level]
+def test_side_and_level_are_one_word_each(text: str, region: str, expected: tuple):
+    assert [side_and_level(finding) for finding in extract_mentions(text, region)] == [expected]
 
 
 def test_the_published_labels_are_read_as_if_there_were_no_others():
@@ -196,7 +205,7 @@ def test_the_published_labels_are_read_as_if_there_were_no_others():
 
 def test_labels_of_texts_are_the_published_ones():
     texts = ["Pneumothorax is seen.", "No pneumothorax, but effusion is seen."]
-    assert RuleReader().labels(texts, "pleura").sum(axis=1).tolist() == [0, 1]
+    assert RuleLabeler().label(texts, "pleura").sum(axis=1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +323,7 @@ def test_a_region_that_does_not_exist_is_refused():
 
 def test_labels_are_positive_where_asserted_or_left_open():
     texts = ["", "Emphysema is seen. No nodule is seen.", "Nodule? Emphysema was not seen."]
-    labels = RuleReader().labels(texts, "lung")
+    labels = RuleLabeler().label(texts, "lung")
     assert labels.shape == (3, 18) and labels.dtype == bool
     emphysema, nodule = LABELS.index("Emphysema"), LABELS.index("Lung nodule")
     np.testing.assert_array_equal(labels[:, [emphysema, nodule]], [[0, 0], [1, 0], [0, 1]])
@@ -325,12 +334,12 @@ def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_
     shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
-    import reader_supports
+    import labeler_supports
 
     published = shared / "reference" / "published"
     start = time.perf_counter()
-    texts, cases = reader_supports.read_cases(published)
+    texts, cases = labeler_supports.read_cases(published)
     assert texts == 2 * 11_462 and time.perf_counter() - start < 15
-    for row in reader_supports.published_rows(published):
-        _, positive, _ = reader_supports.count(cases["reference"], row["Label"])
+    for row in labeler_supports.published_rows(published):
+        _, positive, _ = labeler_supports.count(cases["reference"], row["Label"])
         assert positive == pytest.approx(int(row["Support"]), rel=0.10), row["Label"]

@@ -1,6 +1,6 @@
 """Positive cases per label that the reader finds in the released texts, beside those of the published classifier.
 
-    python Testing/Benchmarks/reader_supports.py ../shared/reference/published
+    python Testing/Benchmarks/labeler_supports.py ../shared/reference/published
 
 A case has the labels of all its region texts; the whole reports that the published classifier read are not released.
 The published number of predicted positives follows from support, precision and recall.
@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from reg2rg.labeler import LABELS, RuleReader, Status, extract_mentions
+from reg2rg.labeler import LABELS, RuleLabeler, Status, extract_mentions
 from reg2rg.regions import REGION_NAMES
 
 COLUMNS = {"reference": "GT_combined_report", "predicted": "Pred_combined_report"}
@@ -27,7 +27,7 @@ def main() -> None:
     start = time.perf_counter()
     texts, cases = read_cases(published)
     seconds = time.perf_counter() - start
-    print(f"{RuleReader().name}: {texts} texts in {seconds:.1f} s\n")
+    print(f"{RuleLabeler().name}: {texts} texts in {seconds:.1f} s\n")
     print(
         "| label | published | asserted | + left open | denied only | published, predicted | asserted | + left open |"
     )

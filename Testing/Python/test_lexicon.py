@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.labeler import ALL_LABELS, LABELS, RuleReader, extract_mentions, lexicon, rules
+from reg2rg.labeler import ALL_LABELS, LABELS, RuleLabeler, extract_mentions, lexicon, rules
 from reg2rg.labeler.lexicon import FURTHER_FILE, TABLE_FILE, read_table
 
 
@@ -42,23 +42,23 @@ def test_every_label_has_a_row_and_terms(files: tuple[Path, ...], labels: tuple[
 def test_words_of_the_further_labels_give_the_reader_of_the_published_ones_no_new_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    name, path = RuleReader().name, tmp_path / "further_terms.tsv"
+    name, path = RuleLabeler().name, tmp_path / "further_terms.tsv"
     row = "term\tPneumothorax\tsaid\tair cap\t-\tany\t-\n"
     path.write_text(FURTHER_FILE.read_text(encoding="utf-8") + row, encoding="utf-8")
     monkeypatch.setattr(lexicon, "FURTHER_FILE", path)
     _forget()
     found = [finding.label for finding in extract_mentions("An air cap is seen.", "pleura")]
-    assert found == ["Pneumothorax"] and RuleReader().name == name
+    assert found == ["Pneumothorax"] and RuleLabeler().name == name
     monkeypatch.undo()
     _forget()
 
 
 def test_a_row_more_is_a_wording_more_and_another_name_of_the_reader(extend: Callable[[str], Path]):
-    text, name = "Hydrops of the pleura is seen.", RuleReader().name
+    text, name = "Hydrops of the pleura is seen.", RuleLabeler().name
     assert extract_mentions(text, "pleura") == ()
     extend("term\tPleural effusion\tsaid\thydrops\tpleura\tpleura\t-")
     assert [finding.label for finding in extract_mentions(text, "pleura")] == ["Pleural effusion"]
-    assert RuleReader().name != name
+    assert RuleLabeler().name != name
 
 
 def test_a_cue_more_is_a_denial_more(extend: Callable[[str], Path]):

@@ -1,6 +1,6 @@
 """Random sentences of the released reports with what the reader of findings makes of them, to be judged by hand.
 
-    python Testing/Benchmarks/reader_sample.py ../shared/reference/published --seed 8 --count 200
+    python Testing/Benchmarks/labeler_sample.py ../shared/reference/published --seed 8 --count 200
 
 Drawn from the different sentences (with their region) of the reference and the predicted texts together.
 """
