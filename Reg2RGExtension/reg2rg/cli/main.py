@@ -21,7 +21,7 @@ from reg2rg.runtime.third_party import quiet_libraries
 INTERRUPTED = 130
 
 _interrupted = threading.Event()
-"""Set by Ctrl-C, in addition to the exception that it raises: some libraries swallow exceptions while being imported."""
+"""Set by Ctrl-C, in addition to the exception it raises: some libraries swallow exceptions while being imported."""
 
 # The name of typer's base class of usage errors differs between versions; this public class derives from it.
 _UsageError = typer.BadParameter.__base__
@@ -61,9 +61,7 @@ def _desktop(
     ct: Annotated[Path | None, typer.Argument(metavar="[CT]", help="A volume to load first.")] = None,
     screenshot: Annotated[
         Path | None,
-        typer.Option(
-            help="Write a report without a display, of the sample case if no CT is given, and save a picture."
-        ),
+        typer.Option(help="Without a display: report on CT (or the sample case) and save a picture of the window."),
     ] = None,
     size: Annotated[str, typer.Option(help="Window size, WIDTHxHEIGHT pixels.")] = "1280x800",
 ) -> None:

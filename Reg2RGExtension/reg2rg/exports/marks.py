@@ -1,4 +1,4 @@
-"""Marks in the slices of the preview: a ring around a finding that is a spot, a cross in one that is spread; names."""
+"""Marks of findings in the slices of the preview: a ring around a focal finding, a cross in a spread one, and names."""
 
 from __future__ import annotations
 
@@ -8,75 +8,100 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import get_region
-from reg2rg.report import Location, Report, SectionFinding
+from reg2rg.report import Finding, Location, Report
 
-LEAST_RADIUS, ROOM_AROUND_MM = 13, 4.0
-"""Of a ring: pixels, and mm between it and the finding."""
+MIN_RADIUS = 13
+"""Smallest radius of a ring in pixels."""
 
-CROSS, CROSS_REACH_MM = 9, 10.0
-"""Of a cross: half its pixels, and how far from its point, mm, a slice still shows it."""
+RING_MARGIN_MM = 4.0
+"""Distance between a ring and its finding."""
 
-SIZE = 16
-DARK = (0, 0, 0)
+CROSS_SIZE = 9
+"""Half the size of a cross in pixels."""
+
+CROSS_REACH_MM = 10.0
+"""Distance from the point of a spread finding up to which a slice shows its cross."""
+
+FONT_SIZE = 16
+OUTLINE_COLOR = (0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A finding to mark: its name, colour and place."""
+    """A finding to mark.
+
+    Attributes:
+        name: its label, with a question mark if its probability is not calibrated.
+        color: red, green, blue, 0 to 255.
+        location: where it is.
+    """
 
     name: str
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     location: Location
 
     def voxel(self, volume: sitk.Image) -> tuple[float, float, float]:
-        """Its point as an index (z, y, x) into a volume."""
+        """Return its point as a continuous index (z, y, x) into a volume."""
         right, anterior, superior = self.location.point_ras
-        return volume.TransformPhysicalPointToContinuousIndex((-right, -anterior, superior))[::-1]
+        x, y, z = volume.TransformPhysicalPointToContinuousIndex((-right, -anterior, superior))
+        return z, y, x
 
 
 def marks_of(report: Report) -> list[Mark]:
-    """The findings of a report that have a segment: spots before those that are spread, the most probable first."""
-    located = [
-        (finding, section.region)
-        for section in report.sections
-        for finding in section.findings
-        if finding.location is not None and finding.segment is not None
-    ]
-    located.sort(key=lambda pair: (not pair[0].location.focal, -pair[0].probability))
-    return [Mark(_name(finding), get_region(region).bright_color, finding.location) for finding, region in located]
+    """Return the findings of a report that have a segment: focal ones first, then by probability."""
+    marks = []
+    for section in report.sections:
+        color = get_region(section.region).bright_color
+        for finding in section.findings:
+            if finding.location is not None and finding.segment is not None:
+                priority = (not finding.location.focal, -(finding.probability or 0.0))
+                marks.append((priority, Mark(_name(finding), color, finding.location)))
+    return [mark for _, mark in sorted(marks, key=lambda pair: pair[0])]
 
 
-def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], across: int, index: int) -> None:
-    """Draw the marks that a slice cuts into its picture.
+def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], axis: int, index: int) -> None:
+    """Draw the marks that a slice intersects.
 
     Args:
-        volume: in LPS order; the picture shows all of a slice of it, head or front up.
-        across: array axis (z, y, x) that the slice lies across; ``index`` is its place on it.
+        picture: the picture of a whole slice, head or front up.
+        volume: the volume in LPS orientation.
+        marks: the marks.
+        axis: array axis (z, y, x) that is perpendicular to the slice.
+        index: index of the slice on this axis.
     """
-    draw, font, taken = ImageDraw.Draw(picture), ImageFont.load_default(SIZE), []
+    draw, font, taken = ImageDraw.Draw(picture), ImageFont.load_default(FONT_SIZE), []
     sizes, spacing = volume.GetSize()[::-1], volume.GetSpacing()[::-1]
-    row, column = (axis for axis in range(3) if axis != across)
+    row, column = (each for each in range(3) if each != axis)
     scale = picture.width / (sizes[column] * spacing[column])  # pixels per mm
     for mark in marks:
         voxel, extent = mark.voxel(volume), mark.location.extent_mm[::-1]
-        reach = extent[across] / 2 if mark.location.focal else CROSS_REACH_MM
-        if abs(voxel[across] - index) * spacing[across] > max(reach, spacing[across]):
+        reach = extent[axis] / 2 if mark.location.focal else CROSS_REACH_MM
+        if abs(voxel[axis] - index) * spacing[axis] > max(reach, spacing[axis]):
             continue
-        place = [(voxel[axis] + 0.5) * spacing[axis] * scale for axis in (row, column)]
-        y, x = picture.height - place[0] if across else place[0], place[1]  # the head is up, and last in the array
+        y, x = ((voxel[each] + 0.5) * spacing[each] * scale for each in (row, column))
+        if axis != 0:
+            y = picture.height - y  # the head is up, but last in the array
         if mark.location.focal:
-            radius = max(LEAST_RADIUS, (max(extent[row], extent[column]) / 2 + ROOM_AROUND_MM) * scale)
-            for grow, width, colour in ((1, 5, DARK), (0, 3, mark.colour)):
-                reach = radius + grow
-                draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
+            radius = max(MIN_RADIUS, (max(extent[row], extent[column]) / 2 + RING_MARGIN_MM) * scale)
+            _draw_ring(draw, x, y, radius, mark.color)
         else:
-            radius = CROSS
-            for width, colour in ((7, DARK), (3, mark.colour)):
-                draw.line((x - radius, y, x + radius, y), colour, width)
-                draw.line((x, y - radius, x, y + radius), colour, width)
+            radius = CROSS_SIZE
+            _draw_cross(draw, x, y, mark.color)
         box = _free_place(draw.textbbox((0, 0), mark.name, font=font), (x, y, radius), picture.size, taken)
         taken.append(box)
-        draw.text(box[:2], mark.name, font=font, fill=mark.colour, stroke_width=3, stroke_fill=DARK)
+        draw.text(box[:2], mark.name, font=font, fill=mark.color, stroke_width=3, stroke_fill=OUTLINE_COLOR)
+
+
+def _draw_ring(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: tuple[int, int, int]) -> None:
+    for margin, width, stroke in ((1, 5, OUTLINE_COLOR), (0, 3, color)):
+        outer = radius + margin
+        draw.ellipse((x - outer, y - outer, x + outer, y + outer), outline=stroke, width=width)
+
+
+def _draw_cross(draw: ImageDraw.ImageDraw, x: float, y: float, color: tuple[int, int, int]) -> None:
+    for width, stroke in ((7, OUTLINE_COLOR), (3, color)):
+        draw.line((x - CROSS_SIZE, y, x + CROSS_SIZE, y), stroke, width)
+        draw.line((x, y - CROSS_SIZE, x, y + CROSS_SIZE), stroke, width)
 
 
 Box = tuple[float, float, float, float]
@@ -84,7 +109,7 @@ Box = tuple[float, float, float, float]
 
 
 def _free_place(text: Box, ring: tuple[float, float, float], size: tuple[int, int], taken: list[Box]) -> Box:
-    """Where a name fits: right of its ring, else left of it, else below; and lower where other names are."""
+    """Return where a name fits: right of its ring, left of it, or below it; farther down if other names are there."""
     width, height = text[2], text[3]
     x, y, radius = ring
     left, top = x + radius + 5, y - height / 2
@@ -102,5 +127,5 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _name(finding: SectionFinding) -> str:
+def _name(finding: Finding) -> str:
     return finding.label if finding.calibrated else f"{finding.label}?"

@@ -7,21 +7,21 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from reg2rg.exports.preview import write_preview
-from reg2rg.exports.text import to_text
-from reg2rg.report import Report
-from reg2rg.segmentation.masks import RegionMasks
-
-SEGMENTATION_FILE = "regions.seg.nrrd"
-FINDINGS_FILE = "findings.seg.nrrd"
-REPORT_FILE = "report.json"
+from reg2rg.report import PREVIEW_FILE, REPORT_FILE, TEXT_FILE, Report
+from reg2rg.segmentation import RegionMasks
 
 
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
-    """Write the forms of a report into an existing folder (one that ``scratch.staged`` then moves into place).
+    """Write a report as JSON, text and preview.
 
-    Its regions and findings are written where they are found: as SEGMENTATION_FILE, by ``write_segmentation``, and as
-    FINDINGS_FILE, by ``write_findings``.
+    The pipeline writes the segmentations of regions and findings earlier, as soon as they are known.
+
+    Args:
+        report: the report.
+        volume: the CT in HU.
+        masks: the region masks.
+        folder: an existing folder.
     """
-    write_preview(report, volume, masks, folder / "preview.png")
-    (folder / "report.txt").write_text(to_text(report), encoding="utf-8")
+    write_preview(report, volume, masks, folder / PREVIEW_FILE)
+    (folder / TEXT_FILE).write_text(report.to_text(), encoding="utf-8")
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")

@@ -1,14 +1,15 @@
-"""Regions and findings as Slicer segmentations (.seg.nrrd) with names, colours and terminology.
+"""Regions and findings as Slicer segmentations (.seg.nrrd) with names, colors and terminology.
 
-Header fields are those that Slicer's segmentation storage node writes. Segments overlap, so they are kept in layers:
-the components of each voxel; each segment is in the first layer that has room for it.
+The header fields are those that Slicer's segmentation storage node writes. Segments overlap, so they are stored in
+layers, which are the components of each voxel. Each segment is in the first layer that has room for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,13 +18,37 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.terminology import finding_entry, region_entry
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import segment_id
-from reg2rg.report.located_finding import LocatedFinding
 from reg2rg.segmentation.masks import Box, RegionMasks
+
+MAX_LABEL = 255
+
+
+class FindingOutline(Protocol):
+    """The voxels of a located finding: ``mask`` is boolean over ``box``, a part of the volume's array (z, y, x)."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def box(self) -> Box: ...
+    @property
+    def mask(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A segment: ``mask`` gives its voxels in ``box``, a part of the volume's array (z, y, x)."""
+    """A segment.
+
+    Attributes:
+        id: segment ID.
+        name: name that Slicer shows.
+        color: red, green, blue, 0 to 255.
+        terminology: serialized terminology entry.
+        box: part of the volume's array (z, y, x).
+        mask: returns the boolean array over ``box``.
+        tags: further tags.
+    """
 
     id: str
     name: str
@@ -34,19 +59,32 @@ class _Segment:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def write_segmentation(masks: RegionMasks, path: Path) -> None:
-    """Write the masks of all present regions; one segment a region, its name as ID; InputError if there is none."""
+def write_regions(masks: RegionMasks, path: Path) -> None:
+    """Write the masks of all present regions, one segment per region with the region's name as ID.
+
+    Args:
+        masks: the region masks.
+        path: file to write, .seg.nrrd.
+
+    Raises:
+        InputError: there is no region to write.
+    """
     if not masks.present:
-        raise InputError("No region was found in the volume; expected a CT of a chest.")
+        raise InputError("No region was found in the volume; expected a chest CT.")
     _write([_region_segment(masks, name) for name in masks.present], masks.bits, path)
 
 
-def write_findings(seen: Mapping[str, Sequence[LocatedFinding]], reference: sitk.Image, path: Path) -> bool:
-    """Write what is outlined of the findings, on the grid of ``reference``; whether there was anything to write."""
-    segments = list(_finding_segments(seen))
-    if segments:
-        _write(segments, reference, path)
-    return bool(segments)
+def write_outlines(outlines: Sequence[FindingOutline], reference: sitk.Image, path: Path) -> None:
+    """Write the outlines of findings, one segment per finding.
+
+    Args:
+        outlines: the outlines, at least one.
+        reference: image on whose grid the outlines are.
+        path: file to write, .seg.nrrd.
+    """
+    order = [region.name for region in in_reading_order({outline.region for outline in outlines})]
+    ordered = sorted(outlines, key=lambda outline: order.index(outline.region))
+    _write([_finding_segment(outline) for outline in ordered], reference, path)
 
 
 def _region_segment(masks: RegionMasks, name: str) -> _Segment:
@@ -56,19 +94,16 @@ def _region_segment(masks: RegionMasks, name: str) -> _Segment:
     return _Segment(name, region.display_name, region.color, entry, box, lambda: masks.array(name, box), tags)
 
 
-def _finding_segments(seen: Mapping[str, Sequence[LocatedFinding]]) -> Iterator[_Segment]:
-    for region in in_reading_order(seen):
-        for finding in seen[region.name]:
-            spot, label = finding.spot, finding.label
-            if spot is not None and spot.mask is not None:
-                yield _Segment(
-                    id=segment_id(region.name, label),
-                    name=f"{label} ({region.display_name.lower()})",
-                    color=region.bright_color,
-                    terminology=finding_entry(label, region),
-                    box=spot.box,
-                    mask=lambda spot=spot: spot.mask,
-                )
+def _finding_segment(outline: FindingOutline) -> _Segment:
+    region = get_region(outline.region)
+    return _Segment(
+        id=segment_id(region.name, outline.label),
+        name=f"{outline.label} ({region.display_name.lower()})",
+        color=region.bright_color,
+        terminology=finding_entry(outline.label, region),
+        box=outline.box,
+        mask=lambda: outline.mask,
+    )
 
 
 def _write(segments: Sequence[_Segment], reference: sitk.Image, path: Path) -> None:
@@ -78,7 +113,7 @@ def _write(segments: Sequence[_Segment], reference: sitk.Image, path: Path) -> N
     for number, segment in enumerate(segments):
         mask = segment.mask()
         taken = (np.logical_and(labels[segment.box], mask).any() for labels in layers)
-        layer = next((i for i, full in enumerate(taken) if not full and used[i] < 255), len(layers))
+        layer = next((i for i, full in enumerate(taken) if not full and used[i] < MAX_LABEL), len(layers))
         if layer == len(layers):
             layers.append(np.zeros(reference.GetSize()[::-1], np.uint8))
             used.append(0)
@@ -94,7 +129,7 @@ def _write(segments: Sequence[_Segment], reference: sitk.Image, path: Path) -> N
         sitk.WriteImage(image, str(path), useCompression=True)
     except RuntimeError as error:
         raise Reg2RGError(
-            f"{path.name} cannot be written; is the disk full? Free some space or choose another folder."
+            f"Cannot write {path.name}; the disk may be full. Free some space or choose another folder."
         ) from error
 
 

@@ -1,8 +1,8 @@
 """Decoding: texts grow token by token behind the prompts of a packed sequence, all of them in one pass per step.
 
-A text that is written again can be given its earlier version. Tokens of the earlier version are then appended to the
-newest token in the same pass, and those that the model would have chosen are accepted. The result is the same, but where
-both versions agree one pass adds many tokens (speculative decoding with prompt lookup).
+A text that is generated again can be given its earlier version. Tokens of the earlier version are then appended to the
+newest token in the same pass, and those that the model would have chosen are accepted. The result is the same, but one
+pass adds many tokens where both versions agree (speculative decoding with prompt lookup).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fuse what can be computed before inference. The result is exact; the model can no longer be trained, saved or moved.
 
-LoRA's products are added to the layers that they adapt. The patch embedding of identical channels (the published one has
-three copies of its input) becomes one of a single channel: normalized copies are identical, so the sum over the channels
-can be taken in the weights. On the CPU, linear layers get the memory layout of oneDNN.
+LoRA's products are added to the layers they adapt. The patch embedding of identical channels becomes one of a single
+channel: the published model has three copies of its input, which remain identical after normalization, so the sum over
+the channels can be taken in the weights. On the CPU, linear layers get the memory layout of oneDNN.
 """
 
 from __future__ import annotations

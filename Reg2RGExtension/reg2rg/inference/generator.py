@@ -66,8 +66,8 @@ class ReportGenerator:
             inputs: the volume's tensors.
             regions: generate only these regions; all if empty. The prompt remains the same. If all regions share one
                 text, those before the wanted ones are generated on the way, mostly from the tokens of the last text.
-            parallel: generate one text per region, all at once, instead of one text for all regions of a prompt. A model
-                must have been trained for it.
+            parallel: generate one text per region, all at once, instead of one text for all regions of a prompt. The
+                model must have been trained for it.
             sampling: settings of random sampling. None chooses the most probable token.
             max_new_tokens: token limit per text. The model's context length is another limit.
             corrections: a reviewer's corrections, passed to the language model as cues.
@@ -131,7 +131,8 @@ class ReportGenerator:
             raise InputError(f"The model {config.name} takes no corrections: it was trained without cues.")
         if unknown:
             raise InputError(
-                f"The model {config.name} does not know the finding {unknown[0]!r}; expected one of: {', '.join(labels)}."
+                f"The model {config.name} does not know the finding {unknown[0]!r}; expected one of: "
+                f"{', '.join(labels)}."
             )
 
     def _build_prompts(

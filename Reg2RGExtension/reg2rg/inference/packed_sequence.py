@@ -168,7 +168,7 @@ def _packed_attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Compute scaled-dot-product attention of (1, heads, Q, d) queries on (1, key heads, K, d) under a (1, 1, Q, K) mask.
+    """Compute scaled-dot-product attention of (1, heads, Q, d) on (1, key heads, K, d) under a (1, 1, Q, K) mask.
 
     Query heads that share a key head become additional queries of it, so the cache is read once. transformers repeats
     the cache for each query head whenever Q > 1.

@@ -88,9 +88,7 @@ class ReportRequest(_VolumeRequest):
     precision: Annotated[str, Option("Precision of the language model: auto, fp32, bf16, fp16, 8bit or 4bit.")] = "auto"
     decoding: Annotated[
         str,
-        Option(
-            "One text for all regions (sequence), one text per region (parallel), or as the model was trained (auto)."
-        ),
+        Option("sequence (one text for all regions), parallel (one text per region) or auto (what the model learned)."),
     ] = "auto"
     do_sample: Annotated[
         bool, Option("Sample words randomly (top-k) instead of choosing the most probable.", ("--sample",))

@@ -8,8 +8,8 @@ from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
-"""Between these probabilities the finding head is undecided. Outside, a text that contradicts a calibrated head is wrong
-in 7 of 10 cases: often enough to warn the reader, and rarely enough that the warning is read."""
+"""Between these probabilities the finding head is undecided. Outside, a text that contradicts a calibrated head is
+wrong in 7 of 10 cases: often enough to warn the reader, and rarely enough that the warning is read."""
 
 SIZE_TOLERANCE = 0.3
 """Relative difference up to which two sizes of one finding agree. The evaluation uses the same value."""
@@ -46,7 +46,7 @@ def lobe_name(side: str | None, level: str | None) -> str | None:
 
 
 def location_words(region: str, side: str | None, level: str | None) -> str | None:
-    """Return where in its region a finding is: "left lower lobe", "both lungs" or "right, upper part"; None if unknown."""
+    """Return where in its region a finding is, such as "left lower lobe" or "right, upper part"; None if unknown."""
     if region == "lung" and (lobe := lobe_name(side, level)):
         return lobe
     sides = {"left": "left", "right": "right", "both": "both sides"}
@@ -110,7 +110,8 @@ def _detail_disagreements(region: str, finding: Finding, mentions: Sequence[Ment
         part = "lobe" if region == "lung" else "part"
         words = " and ".join(sorted(levels))
         yield (
-            f"The text places {label} in the {words} {part}; the finding detector places it in the {finding.level} {part}."
+            f"The text places {label} in the {words} {part}; the finding detector places it in the {finding.level} "
+            f"{part}."
         )
     sizes = [mention.size_mm for mention in mentions if mention.size_mm]
     if finding.size_mm and sizes and not any(abs(size - finding.size_mm) <= SIZE_TOLERANCE * size for size in sizes):

@@ -1,0 +1,122 @@
+"""Three orthogonal slices of a CT with its regions and marked findings."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from reg2rg.exports.marks import Mark, draw_marks
+from reg2rg.exports.text_column import TEXT, Color, load_font
+from reg2rg.regions import Region, Window, get_region
+from reg2rg.segmentation.masks import RegionMasks, region_bit, region_bits
+
+SLICES_WIDTH = 760
+WINDOW = Window(-250, 1500)
+"""Wide enough for lung and soft tissue in one picture."""
+
+OPACITY = 0.28
+SURROUNDINGS_MM = 45
+CENTER_REGIONS = ("heart", "mediastinum", "lung")
+"""Without a marked finding, the slices pass through the first of these regions that is present."""
+
+
+def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], background: Color) -> Image.Image:
+    """Draw an axial slice above a coronal and a sagittal one.
+
+    The slices are in radiological convention (the patient's right is on the left) and pass through the first mark.
+
+    Args:
+        volume: the CT in HU.
+        masks: the region masks.
+        marks: the findings to mark, the most important first.
+        background: color around the slices.
+
+    Returns:
+        A picture SLICES_WIDTH pixels wide.
+    """
+    cropped = _crop_to_regions(volume, masks)
+    volume, bits_image = (sitk.DICOMOrient(image, "LPS") for image in cropped)
+    hu, bits = sitk.GetArrayViewFromImage(volume), sitk.GetArrayViewFromImage(bits_image)
+    center = marks[0].voxel(volume) if marks else _center_of_region(bits, masks)
+    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(center, hu.shape, strict=True))
+    sx, sy, sz = volume.GetSpacing()
+    planes = [
+        (hu[z], bits[z], (sy, sx), "RLAP"),
+        (hu[::-1, y], bits[::-1, y], (sz, sx), "RLSI"),
+        (hu[::-1, :, x], bits[::-1, :, x], (sz, sy), "APSI"),
+    ]
+    regions = [get_region(name) for name in masks.present]
+    sizes = [(SLICES_WIDTH, 470), *[((SLICES_WIDTH - 10) // 2, 380)] * 2]
+    pictures = [_draw_plane(*plane, regions, *size) for plane, size in zip(planes, sizes, strict=True)]
+    for picture, axis, index in zip(pictures, range(3), (z, y, x), strict=True):
+        draw_marks(picture, volume, marks, axis, index)
+    axial, coronal, sagittal = pictures
+    lower_height = max(coronal.height, sagittal.height)
+    sheet = Image.new("RGB", (SLICES_WIDTH, axial.height + 10 + lower_height), background)
+    sheet.paste(axial, ((SLICES_WIDTH - axial.width) // 2, 0))
+    sheet.paste(coronal, (0, axial.height + 10))
+    sheet.paste(sagittal, (SLICES_WIDTH - sagittal.width, axial.height + 10))
+    return sheet
+
+
+def _crop_to_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Image, sitk.Image]:
+    """Return volume and region bits without most of the table and the surrounding air."""
+    box = []
+    for axis, (size, spacing) in enumerate(zip(volume.GetSize(), volume.GetSpacing(), strict=True)):
+        spans = [region[2 - axis] for region in masks.boxes.values()]
+        margin = round(SURROUNDINGS_MM / spacing)
+        start, end = min(span.start for span in spans) - margin, max(span.stop for span in spans) + margin
+        box.append(slice(max(0, start), min(size, end)))
+    return volume[tuple(box)], masks.bits[tuple(box)]
+
+
+def _center_of_region(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
+    """Return the center of mass (z, y, x) of the region that the slices pass through."""
+    name = next((name for name in CENTER_REGIONS if name in masks.present), masks.present[0])
+    mask = (bits & region_bits(name)) != 0
+    counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
+
+
+def _draw_plane(
+    hu: np.ndarray,
+    bits: np.ndarray,
+    spacing: tuple[float, float],
+    letters: str,
+    regions: list[Region],
+    width: int,
+    height: int,
+) -> Image.Image:
+    """Draw one slice, as large as fits, with tinted and outlined regions.
+
+    Args:
+        hu: (rows, columns) HU.
+        bits: (rows, columns) region bits.
+        spacing: mm per row and column.
+        letters: orientation letters for left, right, top and bottom.
+        regions: the regions to draw.
+        width: pixels that the slice may take.
+        height: pixels that the slice may take.
+    """
+    rows, columns = hu.shape[0] * spacing[0], hu.shape[1] * spacing[1]
+    scale = min(width / columns, height / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    low, high = WINDOW.bounds
+    gray = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    picture = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
+    masks = [(((bits >> region_bit(region.name)) & 1).astype(np.uint8), region) for region in regions]
+    # Large regions first: the heart is inside the mediastinum and must be drawn over it.
+    for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
+        inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127
+        outline = inside & ~ndimage.binary_erosion(inside, iterations=2)
+        color = np.array(region.color, np.float32)
+        picture = np.where(inside[..., None], (1 - OPACITY) * picture + OPACITY * color, picture)
+        picture = np.where(outline[..., None], color, picture)
+    image = Image.fromarray(picture.astype(np.uint8))
+    draw, (w, h) = ImageDraw.Draw(image), size
+    places = ((8, h // 2, "lm"), (w - 8, h // 2, "rm"), (w // 2, 6, "ma"), (w // 2, h - 6, "md"))
+    for letter, (x, y, anchor) in zip(letters, places, strict=True):
+        draw.text((x, y), letter, font=load_font(18), fill=TEXT, anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
+    return image

@@ -1,0 +1,114 @@
+"""The sections of a report as a column of text in a picture."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from reg2rg.regions import Region, get_region
+from reg2rg.report import Report, Section, finding_line, measurement_line, section_warnings
+
+Color = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
+
+BACKGROUND, PANEL, TEXT, FAINT, WARNING = (18, 20, 23), (30, 33, 38), (232, 234, 237), (160, 166, 174), (255, 196, 87)
+
+
+@functools.cache
+def load_font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the font that is included in Pillow, so that no system font is needed.
+
+    Args:
+        size: height in pixels.
+    """
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow is built with FreeType
+    return font
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of text and its place in the picture."""
+
+    text: str
+    size: int
+    color: Color
+    x: int
+    y: int
+
+
+class TextColumn:
+    """The sections, laid out before they are drawn, so that the picture can be made as tall as they need.
+
+    Attributes:
+        bottom: lowest pixel of the column.
+    """
+
+    def __init__(self, report: Report, *, left: int, right: int, top: int) -> None:
+        """Lay out a report between two pixel columns, from ``top`` down."""
+        self.bottom = top
+        self._left = left
+        self._right = right
+        self._lines: list[_Line] = []
+        self._panels: list[tuple[Region, int, int]] = []
+        for warning in report.warnings:
+            self._add_paragraph(f"! {warning}", 17, WARNING)
+            self.bottom += 9
+        for section in report.sections:
+            self._add_section(section)
+        if report.skipped_regions:
+            self._add_line("Not described", 16, FAINT)
+            for name, reason in report.skipped_regions.items():
+                self._add_paragraph(f"{get_region(name).display_name}: {reason}", 15, FAINT)
+
+    def draw(self, picture: Image.Image) -> None:
+        """Draw the column into a picture."""
+        draw = ImageDraw.Draw(picture)
+        for region, top, bottom in self._panels:
+            draw.rounded_rectangle((self._left - 14, top, self._right, bottom), 6, fill=PANEL)
+            draw.rectangle((self._left - 14, top, self._left - 6, bottom), fill=region.color)
+        for line in self._lines:
+            draw.text((line.x, line.y), line.text, font=load_font(line.size), fill=line.color)
+
+    def _add_section(self, section: Section) -> None:
+        region, top = get_region(section.region), self.bottom
+        self.bottom += 8
+        measurements = measurement_line(section)
+        x = self._right - 12 - _text_width(measurements, 15)
+        self._lines.append(_Line(measurements, 15, FAINT, x, self.bottom + 3))
+        self._add_line(region.display_name, 19, region.color)
+        self._add_paragraph(section.text or "No text.", 17, TEXT)
+        for finding in section.listed_findings:
+            self._add_paragraph(f"- {finding_line(section.region, finding)}", 15, FAINT)
+        for warning in section_warnings(section):
+            self._add_paragraph(f"! {warning}", 15, WARNING)
+        self.bottom += 6
+        self._panels.append((region, top, self.bottom))
+        self.bottom += 9
+
+    def _add_paragraph(self, text: str, size: int, color: Color) -> None:
+        line = ""
+        for word in text.split():
+            extended = f"{line} {word}".strip()
+            if line and not self._fits(extended, size):
+                self._add_line(line, size, color)
+                extended = word
+            while not self._fits(extended, size):  # a word longer than a line, as a looping model may generate
+                count = next(n for n in range(len(extended) - 1, 0, -1) if n == 1 or self._fits(extended[:n], size))
+                self._add_line(extended[:count], size, color)
+                extended = extended[count:]
+            line = extended
+        self._add_line(line, size, color)
+
+    def _fits(self, text: str, size: int) -> bool:
+        return self._left + _text_width(text, size) <= self._right - 12
+
+    def _add_line(self, text: str, size: int, color: Color) -> None:
+        self._lines.append(_Line(text, size, color, self._left + 6, self.bottom))
+        self.bottom += round(size * 1.38)
+
+
+def _text_width(text: str, size: int) -> int:
+    return int(load_font(size).getlength(text)) + 1
