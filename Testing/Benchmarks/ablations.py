@@ -15,10 +15,10 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from reg2rg.benchmark import measure, side_by_side
+from reg2rg.benchmark import comparison_tables, run_benchmark
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.evaluation.output.tables import to_markdown
+from reg2rg.evaluation.tables import to_markdown
 from reg2rg.training.config import Stage, TrainingConfig, read_config
 from reg2rg.training.run import train
 
@@ -29,8 +29,8 @@ def main() -> None:
     for name, config in variants(budgeted(read_config(options.config), options.steps), options.output).items():
         model = train(config, options.output / name.replace(" ", "-"), options.device, _say(name))
         seeds = TEST_SEEDS[: options.cases]
-        results[name] = measure(model, seeds, options.output / "answers", processes=options.processes)
-    for table in side_by_side(results):
+        results[name] = run_benchmark(model, seeds, options.output / "answers", processes=options.processes)
+    for table in comparison_tables(results):
         print(to_markdown(table), "\n")
 
 

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 
 import torch
 
-from reg2rg.benchmark import Results, measure
+from reg2rg.benchmark import BenchmarkResults, run_benchmark
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.checkpoints.model_folder import load_model, save_model
-from reg2rg.evaluation.output.tables import shown
+from reg2rg.evaluation.tables import format_cell
 from reg2rg.hub import find_model
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.models.config import ModelConfig
@@ -67,7 +67,7 @@ def main() -> None:
         with scratch_folder() as folder:
             save_model(model, folder / "model", card="")
             for parallel in (False, True):
-                results = measure(folder / "model", TEST_SEEDS[:test], folder / "records", parallel=parallel)
+                results = run_benchmark(folder / "model", TEST_SEEDS[:test], folder / "records", parallel=parallel)
                 print(f"| {way(taught)} | {way(parallel)} | {shares(results)} |", flush=True)
 
 
@@ -75,8 +75,8 @@ def way(parallel: bool) -> str:
     return "in parallel" if parallel else "in one text"
 
 
-def shares(results: Results) -> str:
-    return " | ".join(shown(results.intervals[name].value) for name in SHOWN)
+def shares(results: BenchmarkResults) -> str:
+    return " | ".join(format_cell(results.intervals[name].value) for name in SHOWN)
 
 
 @torch.no_grad()

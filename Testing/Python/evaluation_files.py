@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reg2rg.evaluation.evaluate import Evaluation, evaluate
-from reg2rg.evaluation.output.tables import Cell
+from reg2rg.evaluation.tables import Cell
 from reg2rg.labeler import RuleLabeler
 
 HEADER = ("AccNum", "GT_combined_report", "Pred_combined_report")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.benchmark import Results, measure
-from reg2rg.benchmark.agreement import agreement
+from reg2rg.benchmark import BenchmarkResults, run_benchmark
+from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.collect import TEST_SEEDS
-from reg2rg.benchmark.model_card import stored_numbers
+from reg2rg.benchmark.model_card import read_stored_metrics
 from reg2rg.checkpoints.model_folder import load_model, verify_model
-from reg2rg.evaluation.output.tables import to_markdown
+from reg2rg.evaluation.tables import to_markdown
 from reg2rg.hub import find_model
 from reg2rg.inference import ReportGenerator
 from reg2rg.models.reg2rg import Reg2RG
@@ -37,9 +37,9 @@ def model(folder: Path) -> Reg2RG:
 
 
 @pytest.fixture(scope="module")
-def results(folder: Path, tmp_path_factory) -> Results:
+def results(folder: Path, tmp_path_factory) -> BenchmarkResults:
     assert not set(SEEDS) & set(TEST_SEEDS)
-    return measure(folder, SEEDS, tmp_path_factory.mktemp("records"))
+    return run_benchmark(folder, SEEDS, tmp_path_factory.mktemp("records"))
 
 
 def test_its_files_are_whole_and_take_at_most_30_mb(folder: Path):
@@ -50,14 +50,14 @@ def test_its_files_are_whole_and_take_at_most_30_mb(folder: Path):
 def test_its_card_says_what_it_is_not_and_was_measured_on_these_weights(folder: Path):
     card = (folder / "MODEL_CARD.md").read_text()
     assert "trained on synthetic phantoms only" in card and DRAFT_LABEL in card
-    stored = stored_numbers(folder)
+    stored = read_stored_metrics(folder)
     assert stored["cases"] == len(TEST_SEEDS) >= 500
     for table in ("Findings", "Findings by size", "Pointing", "Template collapse", "Real CTs"):
         assert f"## {table}\n" in card
 
 
-def test_a_few_other_phantoms_agree_with_its_card(folder: Path, results: Results):
-    table, agrees = agreement(stored_numbers(folder), results.as_dict())
+def test_a_few_other_phantoms_agree_with_its_card(folder: Path, results: BenchmarkResults):
+    table, agrees = check_agreement(read_stored_metrics(folder), results.as_dict())
     assert agrees, to_markdown(table)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from evaluation_files import NORMAL, evaluated, row, write_pairs, write_rows
 
-from reg2rg.evaluation.inputs.predictions import Level, Pair
-from reg2rg.evaluation.inputs.published_recognition import read_printed
-from reg2rg.evaluation.labels import read_pairs
-from reg2rg.evaluation.report_metrics.lengths import kl_divergence
+from reg2rg.evaluation.inputs.predictions import Level, TextPair
+from reg2rg.evaluation.inputs.published_recognition import read_recognition_report
+from reg2rg.evaluation.pair_labels import label_pairs
+from reg2rg.evaluation.report_metrics.text_lengths import kl_divergence
 from reg2rg.labeler import RuleLabeler
 from reg2rg.regions import REGION_NAMES
 
@@ -187,7 +187,7 @@ def test_a_model_that_calls_every_region_lung_recognises_lung_only(tmp_path: Pat
 
 def test_the_published_recognition_follows_from_its_printed_lists(shared: Path):
     file = shared / "reference" / "published" / "radgenome__region_classification_report.txt"
-    printed = read_printed(file)
+    printed = read_recognition_report(file)
     text = file.read_text()
     pattern = re.compile(r"^\w+:\nPrecision: (\S+)\nRecall: (\S+)\nF1 score: (\S+)$", re.MULTILINE)
     published = np.array([[float(value) for value in match] for match in pattern.findall(text)])
@@ -216,11 +216,11 @@ def test_printed_lists_tell_a_wrong_name_only_where_there_is_one_way(tmp_path: P
     rates = "".join(f"{name.split()[0]}:\nPrecision: 0.5\nRecall: 0\nF1 score: 0\n\n" for name in REGION_NAMES)
     lines = "".join(f"Region: {name}\nFalse {kind} accnums: {cases}\n\n" for (name, kind), cases in lists.items())
     (tmp_path / "x_region_classification_report.txt").write_text(rates + lines)
-    printed = read_printed(tmp_path / "x_region_classification_report.txt")
+    printed = read_recognition_report(tmp_path / "x_region_classification_report.txt")
     swaps = {(REGION_NAMES[i], j): int(n) for (i, j), n in np.ndenumerate(printed.recognition.swaps) if n}
     breast, thyroid, none = REGION_NAMES.index("breast"), REGION_NAMES.index("thyroid"), len(REGION_NAMES)
     assert swaps[("breast", thyroid)] == 2 and swaps[("thyroid", breast)] == 1  # one alone, two with each other
-    assert swaps[("heart", none)] == 2 and printed.untold == 2  # thyroid and bone, or bone and thyroid
+    assert swaps[("heart", none)] == 2 and printed.unattributed == 2  # thyroid and bone, or bone and thyroid
     assert swaps[("esophagus", none)] == 1  # named by none: that is told
 
 
@@ -243,10 +243,10 @@ def test_lengths_are_counted_in_words(tmp_path: Path):
 
 def test_only_the_published_labels_are_counted():
     text = "Pneumothorax and pleural effusion are seen on the left."
-    readings = read_pairs([Pair("case", "pleura", text, text)], RuleLabeler())
-    for findings in (readings.reference_findings, readings.prediction_findings):
+    pair_labels = label_pairs([TextPair("case", "pleura", text, text)], RuleLabeler())
+    for findings in (pair_labels.reference_mentions, pair_labels.prediction_mentions):
         assert [finding.label for finding in findings[0]] == ["Pleural effusion"]
-    assert readings.reference_labels.shape == (1, 18)
+    assert pair_labels.reference_labels.shape == (1, 18)
 
 
 def test_a_label_of_any_section_counts_for_its_case(tmp_path: Path):

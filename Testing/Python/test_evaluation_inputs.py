@@ -8,9 +8,9 @@ import pytest
 from evaluation_files import write_pairs, write_rows
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.inputs.parsing import plain_text, recognised_regions, sections_by_region
-from reg2rg.evaluation.inputs.prediction_files import read_source
-from reg2rg.evaluation.inputs.predictions import Dropped, Level, Pair, Predictions, cut
+from reg2rg.evaluation.inputs.prediction_files import read_predictions
+from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, TextPair, pair_texts
+from reg2rg.evaluation.inputs.published_format import plain_text, recognized_regions, sections_by_region
 from reg2rg.report import Geometry, Provenance, Report, Section, State
 
 SLOTS = (
@@ -18,8 +18,8 @@ SLOTS = (
 )
 
 
-def read(*files: Path, level: Level | None = None, references: Path | None = None) -> Predictions:
-    return cut(read_source(files, references), level)
+def read(*files: Path, level: Level | None = None, references: Path | None = None) -> PairedPredictions:
+    return pair_texts(read_predictions(files, references), level)
 
 
 def refusal(*files: Path, **options) -> str:
@@ -43,7 +43,7 @@ def test_sections_are_filed_by_name_and_those_of_one_name_are_joined():
         "lung": "Clear. A nodule.",
         "trachea and bronchie": "Open.",
     }
-    assert recognised_regions(text) == {
+    assert recognized_regions(text) == {
         0: "heart",
         1: "trachea and bronchie",
         2: "lung",
@@ -57,7 +57,7 @@ def test_both_published_spellings_are_read_and_labels_are_no_texts(tmp_path: Pat
     combined = write_rows(tmp_path / "a.csv", [("c_1.nii.gz", "GT.", "Pred.")])
     header = ("AccNum", "Question", "GT text", "Pred text", "GT_Emphysema", "Pred_Emphysema", "GT_Lung nodule")
     labelled = write_rows(tmp_path / "b.csv", [("c_1.nii.gz", "GT.", "GT.", "Pred.", "1.0", "0.0", "0.0")], header)
-    assert read(combined).pairs == read(labelled).pairs == (Pair("c_1", None, "GT.", "Pred."),)
+    assert read(combined).pairs == read(labelled).pairs == (TextPair("c_1", None, "GT.", "Pred."),)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be"])
@@ -71,10 +71,10 @@ def test_encodings_are_recognised_and_told(tmp_path: Path, encoding: str):
 def test_a_region_file_is_known_by_its_name(tmp_path: Path):
     lung = write_pairs(tmp_path / "radgenome_lung_reports.csv", ["Clear."], ["A nodule."])
     trachea = write_pairs(tmp_path / "trachea_and_bronchie_reports.csv", ["Open."], ["Narrow."])
-    assert read(lung).pairs == (Pair("case_0", "lung", "Clear.", "A nodule."),)
+    assert read(lung).pairs == (TextPair("case_0", "lung", "Clear.", "A nodule."),)
     assert [pair.region for pair in read(tmp_path).pairs] == ["lung", "trachea and bronchie"]
     whole = read(lung, trachea, level=Level.REPORT)
-    assert whole.pairs == (Pair("case_0", None, "Clear. Open.", "A nodule. Narrow."),) and whole.notes
+    assert whole.pairs == (TextPair("case_0", None, "Clear. Open.", "A nodule. Narrow."),) and whole.notes
 
 
 def test_region_files_keep_the_order_of_the_list_they_were_cut_from(tmp_path: Path):
@@ -86,7 +86,7 @@ def test_region_files_keep_the_order_of_the_list_they_were_cut_from(tmp_path: Pa
 def test_whole_reports_are_cut_into_regions_that_both_have(tmp_path: Path):
     prediction = "The region 0 is heart: Normal. The region 1 is pleura: Normal."
     predictions = read(write_pairs(tmp_path / "a.csv", [SLOTS], [prediction]), level=Level.REGION)
-    assert predictions.pairs == (Pair("case_0", "heart", "Heart is large.", "Normal."),)
+    assert predictions.pairs == (TextPair("case_0", "heart", "Heart is large.", "Normal."),)
     reasons = {(item.region, item.reason) for item in predictions.dropped}
     assert reasons == {("lung", "no prediction"), ("trachea and bronchie", "no prediction"), ("pleura", "no reference")}
 
@@ -96,7 +96,7 @@ def test_empty_predictions_are_kept_and_named_and_empty_references_dropped(tmp_p
     predictions = read(write_rows(tmp_path / "a.csv", rows))
     assert [pair.prediction for pair in predictions.pairs] == ["", "", "B."]
     assert predictions.notes == ("Empty predictions, which score 0: 2 (a, b).",)
-    assert predictions.dropped == tuple(Dropped(case, None, "the reference is empty") for case in "cd")
+    assert predictions.dropped == tuple(DroppedItem(case, None, "the reference is empty") for case in "cd")
 
 
 def test_of_duplicates_the_first_counts_and_the_others_are_named(tmp_path: Path):
@@ -119,12 +119,12 @@ def test_references_of_radgenome_take_the_place_of_gt(tmp_path: Path):
     given = [("a", "The region 0 is lung: Clear."), ("c", "The region 0 is lung: Clear.")]
     file = write_rows(tmp_path / "a.csv", given, ("AccNum", "Pred_combined_report"))
     predictions = read(file, references=references, level=Level.REGION)
-    assert predictions.pairs == (Pair("a", "lung", "A nodule.", "Clear."),)
+    assert predictions.pairs == (TextPair("a", "lung", "A nodule.", "Clear."),)
     assert [(item.case, item.region) for item in predictions.dropped] == [
         ("a", "lung"), ("a", "heart"), ("c", None), ("b", None),
     ]  # fmt: skip
     assert any("left kidney (1)" in note for note in predictions.notes)
-    assert read(file, references=references).pairs == (Pair("a", None, "Large. A nodule.", "Clear."),)
+    assert read(file, references=references).pairs == (TextPair("a", None, "Large. A nodule.", "Clear."),)
 
 
 def write_report(folder: Path, sections: dict[str, tuple[str, str, State]]) -> None:
@@ -147,7 +147,7 @@ def test_report_folders_are_read_with_references(tmp_path: Path):
     references = write_rows(tmp_path / "references.csv", rows, ("Volumename", "Anatomy", "Sentence"))
     for path in (tmp_path / "reports", tmp_path / "reports" / "a"):
         predictions = read(path, references=references, level=Level.REGION)
-        assert predictions.pairs == (Pair("a", "lung", "Clear.", "A nodule."),)
+        assert predictions.pairs == (TextPair("a", "lung", "Clear.", "A nodule."),)
         assert predictions.slots["a"].written == {5: "pleura", 4: "heart"}
         assert "rejected" in predictions.dropped[0].reason
     assert "--references" in refusal(tmp_path / "reports")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from evaluation_files import write_pairs
 
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.inputs.prediction_files import read_source
-from reg2rg.evaluation.inputs.predictions import cut
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.inputs.prediction_files import read_predictions
+from reg2rg.evaluation.inputs.predictions import pair_texts
 from reg2rg.evaluation.text_metrics import meteor as meteor_module
 from reg2rg.evaluation.text_metrics.bleu import bleu, bleu_statistics, corpus_bleu
 from reg2rg.evaluation.text_metrics.cider import cider
@@ -110,9 +110,9 @@ def test_without_punkt_our_own_sentences_are_used_and_it_is_said(monkeypatch):
 def test_all_numbers_of_the_published_table_come_out_of_the_released_files(shared: Path, wordnet):
     if not find_punkt():
         pytest.skip("Punkt is absent (pip install --no-deps llama-index-core)")
-    predictions = cut(read_source([shared / "reference" / "published"]))
+    predictions = pair_texts(read_predictions([shared / "reference" / "published"]))
     assert len(predictions.pairs) == 11_462 and not predictions.dropped
-    groups = Frame(predictions.pairs, predictions.level, seed=0).groups
+    groups = Corpus(predictions.pairs, predictions.level, seed=0).groups
     groups.pop("all sections")
     ours: dict[str, dict[str, str]] = {name: {} for name in groups}
     for table in nlg_tables(score_texts(predictions.pairs), groups):
@@ -129,9 +129,11 @@ def as_published(cell) -> str:
 
 
 def test_the_table_has_a_row_for_all_texts(tmp_path: Path):
-    predictions = cut(read_source([write_pairs(tmp_path / "a.csv", ["a b c d", "a b c d"], ["a b c d", "a b c x"])]))
-    frame = Frame(predictions.pairs, predictions.level, seed=0)
-    table = nlg_tables(score_texts(predictions.pairs), frame.groups)[0]
+    predictions = pair_texts(
+        read_predictions([write_pairs(tmp_path / "a.csv", ["a b c d", "a b c d"], ["a b c d", "a b c x"])])
+    )
+    corpus = Corpus(predictions.pairs, predictions.level, seed=0)
+    table = nlg_tables(score_texts(predictions.pairs), corpus.groups)[0]
     assert [row[0] for row in table.rows] == ["all reports"]
     assert table.column("BLEU-1")[0].mean == pytest.approx((1 + 4 / 5) / 2)
     assert table.column("BLEU-1")[0].std == pytest.approx((1 - 4 / 5) / 2)

@@ -12,49 +12,49 @@ from oracle import PREPROCESSING, Oracle
 from tiny_model import save_tiny_model
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.benchmark import Results, measure, side_by_side
-from reg2rg.benchmark.agreement import agreement
-from reg2rg.benchmark.collect import TEST_SEEDS, collect, held_out
-from reg2rg.benchmark.examine import Asking, examine_phantom
-from reg2rg.benchmark.finding_groups import FOCAL, LABELS_OF, REGION_OF
+from reg2rg.benchmark import BenchmarkResults, comparison_tables, run_benchmark
+from reg2rg.benchmark.agreement import check_agreement
+from reg2rg.benchmark.collect import TEST_SEEDS, collect_records, held_out_phantom
+from reg2rg.benchmark.examine import GenerationSettings, examine_phantom
+from reg2rg.benchmark.finding_groups import FOCAL_LABELS, LABELS_OF, REGION_OF
 from reg2rg.benchmark.model_card import (
     MEASURED_FILE,
     RELIABILITY_FILE,
-    Measured,
-    stored_numbers,
+    CardMeasurements,
+    read_stored_metrics,
     write_card,
 )
-from reg2rg.benchmark.real import examine_real, real_table
-from reg2rg.benchmark.records import CaseRecord, Planted, SectionRecord, Seen, from_json, to_json
+from reg2rg.benchmark.real_cts import examine_real_cts, real_ct_table
+from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord, from_json, to_json
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.checkpoints.model_folder import CARD_FILE, verify_model
 from reg2rg.errors import InputError
-from reg2rg.evaluation.output.tables import Table
+from reg2rg.evaluation.tables import Table
 from reg2rg.phantom import PhantomCase
 
 CASES = 14
-ASKING = Asking(PREPROCESSING, tuple(REGION_OF), parallel=False, max_new_tokens=10)
+SETTINGS = GenerationSettings(PREPROCESSING, tuple(REGION_OF), parallel=False, max_new_tokens=10)
 
 
 @pytest.fixture(scope="module")
 def phantoms() -> list[PhantomCase]:
-    return [held_out(seed) for seed in range(9_700_000, 9_700_000 + CASES)]
+    return [held_out_phantom(seed) for seed in range(9_700_000, 9_700_000 + CASES)]
 
 
-def results_of(phantoms, kind=Oracle) -> Results:
-    return Results(tuple(examine_phantom(kind(phantom), ASKING, phantom) for phantom in phantoms))
+def results_of(phantoms, kind=Oracle) -> BenchmarkResults:
+    return BenchmarkResults(tuple(examine_phantom(kind(phantom), SETTINGS, phantom) for phantom in phantoms))
 
 
 @pytest.fixture(scope="module")
-def known(phantoms) -> Results:
+def known(phantoms) -> BenchmarkResults:
     return results_of(phantoms)
 
 
-def values(results: Results) -> dict[str, float]:
+def values(results: BenchmarkResults) -> dict[str, float]:
     return {name: interval.value for name, interval in results.intervals.items()}
 
 
-def table(results: Results, key: str) -> Table:
+def table(results: BenchmarkResults, key: str) -> Table:
     return next(table for table in results.tables() if table.key == key)
 
 
@@ -103,7 +103,7 @@ def test_who_knows_everything_is_right_in_everything(known):
 def test_the_test_phantoms_are_of_the_held_out_population_and_have_every_kind_of_finding():
     assert len(TEST_SEEDS) >= 500 and TEST_SEEDS[0] >= 9_000_000
     assert sorted(REGION_OF) == sorted(label for labels in LABELS_OF.values() for label in labels)
-    assert len(REGION_OF) >= 20 and FOCAL < set(REGION_OF)
+    assert len(REGION_OF) >= 20 and FOCAL_LABELS < set(REGION_OF)
 
 
 def test_who_writes_only_normal_finds_nothing_and_is_called_collapsed(phantoms, known):
@@ -143,26 +143,26 @@ def test_a_model_without_a_finding_head_has_the_numbers_of_its_text(phantoms, kn
     results = results_of(phantoms, Blind)
     assert not any(name.startswith(("head", "pointing", "calibration", "called")) for name in results.measures)
     assert values(results)["text: F1, micro"] == 1
-    both = side_by_side({"head": known, "none": results})
+    both = comparison_tables({"head": known, "none": results})
     assert both[0].columns == ("measure", "head", "none")
     row = next(row for row in both[0].rows if row[0] == "pointing, focal findings")
     assert row[1].value == 1 and row[2] is None
     assert both[1].columns == ("measure", "references", "head", "none")
 
 
-def lung(text: str, *seen: Seen) -> SectionRecord:
+def lung(text: str, *seen: DetectionRecord) -> SectionRecord:
     return SectionRecord("lung", "A nodule of 5 mm is seen in the right upper lobe.", text, None, "lung", True, seen)
 
 
-def nodule(size_mm: float) -> Planted:
-    return Planted("Lung nodule", "lung", "right", "upper", size_mm, 0.01)
+def nodule(size_mm: float) -> PlantedRecord:
+    return PlantedRecord("Lung nodule", "lung", "right", "upper", size_mm, 0.01)
 
 
 def test_small_findings_stand_in_the_table_of_sizes_and_not_in_the_headline():
     missed = CaseRecord("1", (nodule(5),), (lung("The lungs are clear."),), None, None)
     found = CaseRecord("2", (nodule(12),), (lung("A nodule of 11 mm is seen in the right upper lobe."),), None, None)
     alarm = CaseRecord("3", (), (lung("A nodule of 5 mm is seen in the left lower lobe."),), None, None)
-    results = Results((missed, found, alarm))
+    results = BenchmarkResults((missed, found, alarm))
     assert values(results)["text: recall"] == 1 and values(results)["text: precision"] == 0.5
     sizes = {row[0]: row[1:4] for row in table(results, "sizes").rows}
     assert sizes["below 6 mm"] == (1, 0, 1)
@@ -172,10 +172,10 @@ def test_small_findings_stand_in_the_table_of_sizes_and_not_in_the_headline():
 
 def test_calibration_error_is_the_distance_of_what_is_said_from_what_is():
     def case(name: str, planted: bool) -> CaseRecord:
-        seen = Seen("Lung nodule", 0.8, None, None, None, None)
+        seen = DetectionRecord("Lung nodule", 0.8, None, None, None, None)
         return CaseRecord(name, (nodule(12),) if planted else (), (lung("", seen),), None, None)
 
-    results = Results(tuple(case(str(index), index % 2 == 0) for index in range(10)))
+    results = BenchmarkResults(tuple(case(str(index), index % 2 == 0) for index in range(10)))
     assert values(results)["calibration error"] == pytest.approx(0.3)
     assert [row[1:] for row in table(results, "calibration").rows if row[1]] == [(10, pytest.approx(0.8), 0.5)]
     assert results.reliability().startswith(b"\x89PNG")
@@ -186,12 +186,12 @@ def test_records_are_read_as_they_were_written(known):
 
 
 def test_numbers_agree_with_those_of_part_of_the_cases_and_not_with_those_of_a_worse_model(phantoms, known):
-    part = Results(known.records[:5])
-    assert agreement(known.as_dict(), part.as_dict())[1]
-    compared, agrees = agreement(known.as_dict(), results_of(phantoms, Normal).as_dict())
+    part = BenchmarkResults(known.records[:5])
+    assert check_agreement(known.as_dict(), part.as_dict())[1]
+    compared, agrees = check_agreement(known.as_dict(), results_of(phantoms, Normal).as_dict())
     verdicts = dict(zip(compared.column("measure"), compared.column("agrees"), strict=True))
     assert not agrees and verdicts["text: recall"] == "no" and verdicts["head: recall"] == "yes"
-    assert not agreement(known.as_dict(), results_of(phantoms, Blind).as_dict())[1], "numbers that are gone"
+    assert not check_agreement(known.as_dict(), results_of(phantoms, Blind).as_dict())[1], "numbers that are gone"
 
 
 @pytest.fixture(scope="module")
@@ -201,20 +201,20 @@ def model(tmp_path_factory) -> Path:
 
 def test_a_model_is_asked_once_about_each_phantom(model, tmp_path):
     told = []
-    first = measure(model, TEST_SEEDS[:2], tmp_path, processes=1, show=lambda done, all: told.append((done, all)))
+    first = run_benchmark(model, TEST_SEEDS[:2], tmp_path, processes=1, show=lambda done, all: told.append((done, all)))
     assert told[0] == (0, 2) and told[-1] == (2, 2)
     sections = [section for record in first.records for section in record.sections]
     assert values(first)["region recognised"] == pytest.approx(2 / len(sections)), "it calls every region the lung"
     assert {section.text for section in sections} == {"The lungs are clear. No nodule is seen."}
     files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
     assert len(files) == 2
-    assert collect(model, TEST_SEEDS[:2], tmp_path, processes=1) == list(first.records)
+    assert collect_records(model, TEST_SEEDS[:2], tmp_path, processes=1) == list(first.records)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")} == files
 
 
 def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
-    measured = Measured(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
+    measured = CardMeasurements(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
     (folder / CARD_FILE).write_text(
         "# trained: not evaluated\n\n**Untried.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
@@ -226,9 +226,9 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
     assert "not evaluated" not in card and card.count("Intended use") == 1
     assert "| F1, micro | 0.850 | yes |" in card and "Not measured: there are none." in card
     assert (folder / RELIABILITY_FILE).exists()
-    stored = stored_numbers(folder)
+    stored = read_stored_metrics(folder)
     assert stored["cases"] == CASES and stored["counts"]["Lung nodule"]["missed"] == 0
-    assert agreement(stored, known.as_dict())[1]
+    assert check_agreement(stored, known.as_dict())[1]
     write_card(folder, measured)
     head, again = card.partition("## Measured")[0], (folder / CARD_FILE).read_text()
     assert again.startswith(head) and again.count("## Measured") == 1
@@ -237,25 +237,25 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
 def test_a_card_of_other_weights_is_not_compared_with(known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     with pytest.raises(InputError, match="no measured.json"):
-        stored_numbers(folder)
-    write_card(folder, Measured(known, [], "", [1.0]))
+        read_stored_metrics(folder)
+    write_card(folder, CardMeasurements(known, [], "", [1.0]))
     text = (folder / MEASURED_FILE).read_text()
     (folder / MEASURED_FILE).write_text(text.replace('"weights": "', '"weights": "0'))
     with pytest.raises(InputError, match="other weights"):
-        stored_numbers(folder)
+        read_stored_metrics(folder)
 
 
 def test_real_cts_stand_beside_the_phantoms(model, known, tmp_path):
-    sitk.WriteImage(held_out(9_700_000).volume, str(tmp_path / "chest.nii.gz"))
+    sitk.WriteImage(held_out_phantom(9_700_000).volume, str(tmp_path / "chest.nii.gz"))
     (tmp_path / "chest_reference.nii.gz").write_bytes(b"")
-    records = examine_real(model, tmp_path)
-    shown = real_table(records, known.records)
+    records = examine_real_cts(model, tmp_path)
+    shown = real_ct_table(records, known.records)
     assert [row[0] for row in shown.rows] == ["chest", f"{CASES} held-out phantoms"]
     assert shown.rows[0][2] == pytest.approx(1 / len(records[0].sections)) and math.isnan(shown.rows[0][3])
     assert shown.rows[1][2] == 1 and shown.rows[1][-1] == 0
     assert shown.caption.startswith(f"1 of {len(records[0].sections)} regions of real CTs are named right. Regions of")
-    assert "confidence does not fall (" in real_table(known.records, known.records).caption
-    assert examine_real(model, tmp_path / "empty") == []
+    assert "confidence does not fall (" in real_ct_table(known.records, known.records).caption
+    assert examine_real_cts(model, tmp_path / "empty") == []
 
 
 @pytest.mark.parametrize(("low", "high", "agrees"), [(0.07, 0.15, True), (0.07, 0.11, False)])
@@ -264,4 +264,4 @@ def test_what_few_cases_add_to_a_calibration_error_is_not_held_against_it(low: f
         return {"cases": cases, "measures": {"calibration error": measure}}
 
     card = of(500, value=0.017, low=0.015, high=0.030, units=3190)
-    assert agreement(card, of(12, value=0.09, low=low, high=high, units=77))[1] is agrees
+    assert check_agreement(card, of(12, value=0.09, low=low, high=high, units=77))[1] is agrees

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from seen_phantoms import CONFIG, located_in
 
-from reg2rg.benchmark.finding_groups import FOCAL
+from reg2rg.benchmark.finding_groups import FOCAL_LABELS
 from reg2rg.errors import Cancelled
 from reg2rg.inference import SeenFinding
 from reg2rg.inference.localization import above, locate, locate_findings
@@ -188,7 +188,7 @@ def test_in_phantoms_the_point_lies_in_the_focal_finding_that_was_planted() -> N
         phantom = make_phantom(seed)
         for region, findings in located_in(phantom).items():
             for finding in findings:
-                if finding.label not in FOCAL:
+                if finding.label not in FOCAL_LABELS:
                     continue  # a catheter is thinner than a cell of the map
                 right, anterior, superior = finding.spot.point_ras
                 voxel = phantom.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))

@@ -10,6 +10,6 @@ In the order data flows:
     card, agreement              the model card, and whether numbers measured again agree with it
 """
 
-from reg2rg.benchmark.results import Results, measure, side_by_side
+from reg2rg.benchmark.results import BenchmarkResults, comparison_tables, run_benchmark
 
-__all__ = ["Results", "measure", "side_by_side"]
+__all__ = ["BenchmarkResults", "comparison_tables", "run_benchmark"]

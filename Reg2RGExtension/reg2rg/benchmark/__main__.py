@@ -10,15 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reg2rg.benchmark.agreement import agreement
+from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.collect import TEST_SEEDS
-from reg2rg.benchmark.model_card import Measured, card_tables, stored_numbers, write_card
-from reg2rg.benchmark.real import examine_real
+from reg2rg.benchmark.model_card import CardMeasurements, card_tables, read_stored_metrics, write_card
+from reg2rg.benchmark.real_cts import examine_real_cts
 from reg2rg.benchmark.records import CaseRecord
-from reg2rg.benchmark.results import measure
+from reg2rg.benchmark.results import run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
-from reg2rg.evaluation.output.tables import to_markdown
+from reg2rg.evaluation.tables import to_markdown
 from reg2rg.hub import find_model
 
 QUICK = 60
@@ -28,16 +28,16 @@ TIMED = 6
 def main() -> int:
     options = _options()
     model = find_model(options.model)
-    stored = None if options.write else stored_numbers(model)
+    stored = None if options.write else read_stored_metrics(model)
     seeds = TEST_SEEDS[: options.cases]
-    results = measure(model, seeds, options.work, processes=options.processes, show=_show)
+    results = run_benchmark(model, seeds, options.work, processes=options.processes, show=_show)
     real, why_none = _real(model, options.ct)
-    measured = Measured(results, real, why_none, seconds_per_report(model, seeds[:TIMED]))
+    measured = CardMeasurements(results, real, why_none, seconds_per_report(model, seeds[:TIMED]))
     print(card_tables(model, measured))
     if stored is None:
         write_card(model, measured)
         return 0
-    table, agrees = agreement(stored, results.as_dict())
+    table, agrees = check_agreement(stored, results.as_dict())
     print(to_markdown(table))
     return 0 if agrees else 1
 
@@ -45,7 +45,7 @@ def main() -> int:
 def _real(model: Path, folder: Path | None) -> tuple[Sequence[CaseRecord], str]:
     if folder is None:
         return [], "no folder of CTs was named (--ct)."
-    real = examine_real(model, folder)
+    real = examine_real_cts(model, folder)
     return real, "" if real else f"{folder} holds no .nii.gz files."
 
 

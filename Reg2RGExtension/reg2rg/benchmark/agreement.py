@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reg2rg.evaluation.output.tables import Cell, Table
+from reg2rg.evaluation.tables import Cell, Table
 
 ERRORS = 3.5
 """Standard errors that two measurements of the same model may lie apart: some thirty numbers are compared at once."""
@@ -15,7 +15,7 @@ SLACK = 0.005
 """What may differ besides: intervals from few cases are rough."""
 
 
-def agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
+def check_agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
     """Both as ``Results.as_dict`` gives them: a table of the headline numbers, and whether all agree.
 
     Where all cases are alike the number of units says how sure that is: 20 of 20 does not mean 100 of 100.

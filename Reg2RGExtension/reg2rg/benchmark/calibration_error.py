@@ -18,7 +18,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Probability:
+class LabelProbability:
     """What the head says of a label that belongs to a section's region, and whether it was planted there."""
 
     case: int
@@ -26,13 +26,13 @@ class Probability:
     planted: bool
 
 
-def probabilities(records: Sequence[CaseRecord]) -> list[Probability]:
+def label_probabilities(records: Sequence[CaseRecord]) -> list[LabelProbability]:
     """Of every label in the region it belongs to."""
     found = []
     for case, record in enumerate(records):
         planted = {(finding.region, finding.label) for finding in record.planted}
         found += [
-            Probability(case, finding.probability, (section.region, finding.label) in planted)
+            LabelProbability(case, finding.probability, (section.region, finding.label) in planted)
             for section in record.sections
             for finding in section.seen
             if REGION_OF.get(finding.label) == section.region
@@ -40,7 +40,7 @@ def probabilities(records: Sequence[CaseRecord]) -> list[Probability]:
     return found
 
 
-def calibration_error(values: Sequence[Probability], cases: int) -> Statistic:
+def calibration_error(values: Sequence[LabelProbability], cases: int) -> Statistic:
     """Expected calibration error over bins of equal width: mean distance of a bin's mean probability and its share of
     planted findings, weighted by how many fall into it.
     """
@@ -60,7 +60,7 @@ def _error(sums: np.ndarray) -> np.ndarray:
         return np.abs(confidence - planted).sum(axis=-1) / count.sum(axis=-1)
 
 
-def bins(values: Sequence[Probability]) -> list[tuple[float, float, int, float, float]]:
+def reliability_bins(values: Sequence[LabelProbability]) -> list[tuple[float, float, int, float, float]]:
     """Of each bin: from, below, how many fall into it, their mean probability, share of them that was planted."""
     rows = []
     for index in range(BINS):
@@ -71,9 +71,9 @@ def bins(values: Sequence[Probability]) -> list[tuple[float, float, int, float, 
     return rows
 
 
-def reliability_plot(values: Sequence[Probability]) -> bytes:
+def reliability_plot(values: Sequence[LabelProbability]) -> bytes:
     """A PNG: share of planted findings over the probability given, and how often each probability is given."""
-    rows = bins(values)
+    rows = reliability_bins(values)
     filled = [row for row in rows if row[2]]
     figure = Figure(figsize=(4.6, 5.2), dpi=150, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

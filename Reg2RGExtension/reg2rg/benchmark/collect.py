@@ -11,7 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 import torch
 
-from reg2rg.benchmark.examine import Asking, examine_phantom
+from reg2rg.benchmark.examine import GenerationSettings, examine_phantom
 from reg2rg.benchmark.records import CaseRecord, from_json, to_json
 from reg2rg.checkpoints.model_folder import CONFIG_FILE, load_model, model_hash
 from reg2rg.inference import ReportGenerator
@@ -25,7 +25,7 @@ MAX_NEW_TOKENS = 200
 """Per region; no section of a phantom is as long."""
 
 
-def collect(
+def collect_records(
     model: Path,
     seeds: Iterable[int],
     folder: Path,
@@ -62,28 +62,30 @@ def read_records(folder: Path, seeds: Sequence[int]) -> list[CaseRecord]:
     return [from_json((folder / f"{seed}.json").read_text(encoding="utf-8")) for seed in seeds]
 
 
-def open_model(folder: Path, parallel: bool | None = None, device: str = "cpu") -> tuple[ReportGenerator, Asking]:
+def load_generator(
+    folder: Path, parallel: bool | None = None, device: str = "cpu"
+) -> tuple[ReportGenerator, GenerationSettings]:
     """The model of a folder, and how it is asked."""
     model = load_model(folder, device)
     config = model.config
     parallel = config.parallel if parallel is None else parallel
-    asking = Asking(
+    settings = GenerationSettings(
         preprocessing=config.preprocessing,
         labels=config.findings.labels if config.findings and config.findings.cues else (),
         parallel=parallel,
         max_new_tokens=MAX_NEW_TOKENS * (1 if parallel else config.regions_per_prompt),
     )
-    return ReportGenerator(model), asking
+    return ReportGenerator(model), settings
 
 
-def held_out(seed: int) -> PhantomCase:
+def held_out_phantom(seed: int) -> PhantomCase:
     """The phantom of a test seed."""
     return make_phantom(seed, PhantomConfig(population="held-out"))
 
 
 def _fingerprint(model: Path, parallel: bool | None) -> str:
     """Differs where records would: by the model, the way of writing, and what phantoms look like."""
-    phantom = held_out(TEST_SEEDS[0])
+    phantom = held_out_phantom(TEST_SEEDS[0])
     digest = hashlib.sha256(f"{model_hash(model)} {parallel} {phantom.findings} {phantom.sections}".encode())
     digest.update((model / CONFIG_FILE).read_bytes())
     for image in (phantom.volume, phantom.masks.bits, phantom.finding_bits):
@@ -91,18 +93,18 @@ def _fingerprint(model: Path, parallel: bool | None) -> str:
     return digest.hexdigest()[:16]
 
 
-_open: tuple[ReportGenerator, Asking, Path] | None = None  # of this worker process
+_open: tuple[ReportGenerator, GenerationSettings, Path] | None = None  # of this worker process
 
 
 def _begin(model: Path, parallel: bool | None, device: str, kept: Path) -> None:
     global _open
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    _open = (*open_model(model, parallel, device), kept)
+    _open = (*load_generator(model, parallel, device), kept)
 
 
 def _keep(seed: int) -> None:
-    generator, asking, kept = _open
-    record = examine_phantom(generator, asking, held_out(seed))
+    generator, settings, kept = _open
+    record = examine_phantom(generator, settings, held_out_phantom(seed))
     with staged(kept) as staging:
         (staging / f"{seed}.json").write_text(to_json(record), encoding="utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.benchmark.finding_groups import LABELS_OF, REGION_OF
-from reg2rg.benchmark.records import CaseRecord, Correction, Planted, SectionRecord, Seen
+from reg2rg.benchmark.records import CaseRecord, CorrectionRecord, DetectionRecord, PlantedRecord, SectionRecord
 from reg2rg.benchmark.statements import read_statements
 from reg2rg.inference import ReportGenerator
 from reg2rg.inference.detection import MAPPED_FROM, SeenFinding
@@ -24,7 +24,7 @@ CLAIMED = 3
 
 
 @dataclass(frozen=True)
-class Asking:
+class GenerationSettings:
     """How a model is asked.
 
     Attributes:
@@ -40,37 +40,37 @@ class Asking:
     max_new_tokens: int
 
 
-def examine_phantom(generator: ReportGenerator, asking: Asking, phantom: PhantomCase) -> CaseRecord:
+def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, phantom: PhantomCase) -> CaseRecord:
     """What the model says of a phantom, first in its own way, then without cues, then corrected."""
-    inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
+    inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
     planted = [_planted(phantom, index) for index in range(len(phantom.findings))]
     places = {(f.region, f.label): _voxels_mm(phantom, index) for index, f in enumerate(phantom.findings)}
-    return _examine(generator, asking, inputs, str(phantom.seed), planted, places, phantom.sections)
+    return _examine(generator, settings, inputs, str(phantom.seed), planted, places, phantom.sections)
 
 
 def examine_volume(
-    generator: ReportGenerator, asking: Asking, name: str, volume: sitk.Image, masks: RegionMasks
+    generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:
     """What the model says of a CT of which nothing is known."""
-    inputs = prepare(volume, masks, asking.preprocessing)
-    return _examine(generator, asking, inputs, name, [], {}, {})
+    inputs = prepare(volume, masks, settings.preprocessing)
+    return _examine(generator, settings, inputs, name, [], {}, {})
 
 
 def _examine(
     generator: ReportGenerator,
-    asking: Asking,
+    settings: GenerationSettings,
     inputs: ModelInputs,
     name: str,
-    planted: Sequence[Planted],
+    planted: Sequence[PlantedRecord],
     places: Mapping[tuple[str, str], _Voxels],
     references: Mapping[str, str],
 ) -> CaseRecord:
-    how = {"parallel": asking.parallel, "max_new_tokens": asking.max_new_tokens}
+    how = {"parallel": settings.parallel, "max_new_tokens": settings.max_new_tokens}
     written = generator.generate(inputs, **how)
-    silent = {s.region: s.text for s in generator.generate(inputs, cues=False, **how)} if asking.labels else {}
+    silent = {s.region: s.text for s in generator.generate(inputs, cues=False, **how)} if settings.labels else {}
     looked, familiarity = generator.findings(inputs), generator.familiarity(inputs)
     texts = {section.region: section.text for section in written}
-    corrections = _corrections(generator, asking, inputs, how, texts, planted, name) if references else {}
+    corrections = _corrections(generator, settings, inputs, how, texts, planted, name) if references else {}
     sections = []
     for section in written:
         region = section.region
@@ -97,30 +97,30 @@ def _examine(
 
 def _corrections(
     generator: ReportGenerator,
-    asking: Asking,
+    settings: GenerationSettings,
     inputs: ModelInputs,
     how: Mapping,
     texts: Mapping[str, str],
-    planted: Sequence[Planted],
+    planted: Sequence[PlantedRecord],
     name: str,
-) -> dict[str, list[Correction]]:
+) -> dict[str, list[CorrectionRecord]]:
     """One right statement of each section rejected, and findings claimed that are neither there nor stated."""
     draw = random.Random(name)
     rejected, claimed = {}, {}
     for region, text in texts.items():
         there = {finding.label for finding in planted if finding.region == region}
-        stated, known = set(read_statements(text, region)), set(LABELS_OF[region]) & set(asking.labels)
+        stated, known = set(read_statements(text, region)), set(LABELS_OF[region]) & set(settings.labels)
         rejected[region] = _one_of(known & there & stated, draw)
         claimed[region] = _one_of(known - there - stated, draw)
     possible = sorted(region for region, label in claimed.items() if label)
     claimed = {region: claimed[region] for region in draw.sample(possible, min(CLAIMED, len(possible)))}
-    corrections: dict[str, list[Correction]] = {region: [] for region in texts}
+    corrections: dict[str, list[CorrectionRecord]] = {region: [] for region in texts}
     for labels, present in ((rejected, False), (claimed, True)):
         said = {region: {label: present} for region, label in labels.items() if label}
         if said:
             for section in generator.generate(inputs, only=list(said), said=said, **how):
                 (label,) = said[section.region]
-                corrections[section.region].append(Correction(label, present, section.text))
+                corrections[section.region].append(CorrectionRecord(label, present, section.text))
     return corrections
 
 
@@ -149,17 +149,17 @@ def _voxels_mm(phantom: PhantomCase, index: int) -> _Voxels:
     return _Voxels(np.argwhere(_finding_array(phantom, index)), spacing)
 
 
-def _planted(phantom: PhantomCase, index: int) -> Planted:
+def _planted(phantom: PhantomCase, index: int) -> PlantedRecord:
     finding = phantom.findings[index]
     region = phantom.masks.array(finding.region) != 0
     chance = float((_finding_array(phantom, index) & region).sum() / max(1, region.sum()))
-    return Planted(finding.label, finding.region, finding.side, finding.level, finding.size_mm, chance)
+    return PlantedRecord(finding.label, finding.region, finding.side, finding.level, finding.size_mm, chance)
 
 
-def _seen(finding: SeenFinding, crop: Crop, place: _Voxels | None) -> Seen:
+def _seen(finding: SeenFinding, crop: Crop, place: _Voxels | None) -> DetectionRecord:
     distance = None
     if finding.map is not None and place is not None and len(place.indices):
         values = crop.to_volume(finding.map)
         best = np.unravel_index(values.argmax(), values.shape)
         distance = place.distance(np.array(best) + [span.start for span in crop.box])
-    return Seen(finding.label, finding.probability, finding.side, finding.level, finding.size_mm, distance)
+    return DetectionRecord(finding.label, finding.probability, finding.side, finding.level, finding.size_mm, distance)

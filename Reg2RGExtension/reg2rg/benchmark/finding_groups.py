@@ -13,7 +13,7 @@ LABELS_OF: dict[str, tuple[str, ...]] = {
 }
 """Region -> labels that its section may report."""
 
-FOCAL: frozenset[str] = frozenset(
+FOCAL_LABELS: frozenset[str] = frozenset(
     {
         "Lung nodule",
         "Lung opacity",
@@ -31,7 +31,7 @@ FOCAL: frozenset[str] = frozenset(
 )
 """Findings with one spot to point at. The others spread over their region: air, fluid, layers, walls, whole organs."""
 
-GROWN_MM = 8.0
+HEADLINE_SIZE_MM = 8.0
 """Size from which a finding counts in the headline numbers; smaller ones stand in the table of size bands."""
 
 BANDS: tuple[tuple[str, float, float], ...] = (
@@ -46,7 +46,7 @@ BANDS: tuple[tuple[str, float, float], ...] = (
 UNSIZED = "no size"
 
 
-def band_of(size_mm: float | None) -> str:
+def size_band(size_mm: float | None) -> str:
     """Name of the band of a size."""
     if size_mm is None:
         return UNSIZED

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.benchmark.real import real_table
+from reg2rg.benchmark.real_cts import real_ct_table
 from reg2rg.benchmark.records import CaseRecord
-from reg2rg.benchmark.results import Results
+from reg2rg.benchmark.results import BenchmarkResults
 from reg2rg.benchmark.timing import megabytes
 from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.checkpoints.model_folder import CARD_FILE, model_hash
 from reg2rg.errors import InputError
-from reg2rg.evaluation.output.tables import to_markdown
+from reg2rg.evaluation.tables import to_markdown
 from reg2rg.runtime.staging import staged
 
 MEASURED_FILE = "measured.json"
@@ -37,7 +37,7 @@ _NOT_KEPT = "- Intended use"
 
 
 @dataclass(frozen=True)
-class Measured:
+class CardMeasurements:
     """All that a card's tables need.
 
     Attributes:
@@ -45,7 +45,7 @@ class Measured:
         seconds: of reports, on two cores.
     """
 
-    results: Results
+    results: BenchmarkResults
     real: Sequence[CaseRecord]
     why_none: str
     seconds: Sequence[float]
@@ -62,7 +62,7 @@ def card_head(present: str) -> str:
     return _HEAD + "\n".join(items)
 
 
-def card_tables(model: Path, measured: Measured) -> str:
+def card_tables(model: Path, measured: CardMeasurements) -> str:
     """What stands below the head."""
     results, seconds = measured.results, measured.seconds
     return "\n".join(
@@ -77,14 +77,14 @@ def card_tables(model: Path, measured: Measured) -> str:
             f"{max(seconds):.1f} s at most, of {len(seconds)} phantoms (at most 10 s are wanted).",
             "",
             results.table(),
-            to_markdown(real_table(measured.real, results.records))
+            to_markdown(real_ct_table(measured.real, results.records))
             if measured.real
             else f"## Real CTs\n\nNot measured: {measured.why_none}\n",
         ]
     )
 
 
-def write_card(model: Path, measured: Measured) -> None:
+def write_card(model: Path, measured: CardMeasurements) -> None:
     """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew."""
     head = card_head((model / CARD_FILE).read_text(encoding="utf-8"))
     numbers = {"weights": model_hash(model), **measured.results.as_dict()}
@@ -96,7 +96,7 @@ def write_card(model: Path, measured: Measured) -> None:
     write_checksums(model)
 
 
-def stored_numbers(model: Path) -> dict[str, Any]:
+def read_stored_metrics(model: Path) -> dict[str, Any]:
     """What was measured when the card was written; InputError if it was not on these weights."""
     file = model / MEASURED_FILE
     if not file.is_file():

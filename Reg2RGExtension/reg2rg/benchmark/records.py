@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedRecord:
     """A finding of a phantom.
 
     Attributes:
@@ -24,7 +24,7 @@ class Planted:
 
 
 @dataclass(frozen=True)
-class Seen:
+class DetectionRecord:
     """What the finding head says of a label in a section's region.
 
     Attributes:
@@ -41,7 +41,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Correction:
+class CorrectionRecord:
     """A section written again after a user said of one label whether it is there."""
 
     label: str
@@ -67,8 +67,8 @@ class SectionRecord:
     without_cues: str | None
     recognised: str | None
     complete: bool
-    seen: tuple[Seen, ...]
-    corrections: tuple[Correction, ...] = ()
+    seen: tuple[DetectionRecord, ...]
+    corrections: tuple[CorrectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CaseRecord:
     """A case; ``distance`` and ``limit`` are those of models.familiarity, None without a finding head."""
 
     name: str
-    planted: tuple[Planted, ...]
+    planted: tuple[PlantedRecord, ...]
     sections: tuple[SectionRecord, ...]
     distance: float | None
     limit: float | None
@@ -90,11 +90,11 @@ def to_json(record: CaseRecord) -> str:
 def from_json(line: str) -> CaseRecord:
     """What ``to_json`` wrote."""
     values = json.loads(line)
-    planted = tuple(Planted(**finding) for finding in values.pop("planted"))
+    planted = tuple(PlantedRecord(**finding) for finding in values.pop("planted"))
     return CaseRecord(**{**values, "planted": planted, "sections": tuple(map(_section, values["sections"]))})
 
 
 def _section(values: dict) -> SectionRecord:
-    seen = tuple(Seen(**finding) for finding in values["seen"])
-    corrections = tuple(Correction(**correction) for correction in values["corrections"])
+    seen = tuple(DetectionRecord(**finding) for finding in values["seen"])
+    corrections = tuple(CorrectionRecord(**correction) for correction in values["corrections"])
     return SectionRecord(**{**values, "seen": seen, "corrections": corrections})

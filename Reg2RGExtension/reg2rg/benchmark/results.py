@@ -9,26 +9,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from reg2rg.benchmark.calibration_error import probabilities, reliability_plot
-from reg2rg.benchmark.collect import collect
+from reg2rg.benchmark.calibration_error import label_probabilities, reliability_plot
+from reg2rg.benchmark.collect import collect_records
 from reg2rg.benchmark.finding_groups import REGION_OF
-from reg2rg.benchmark.measures import OF_SOURCE, Measure, counts, measures, sources_of
+from reg2rg.benchmark.metrics import SOURCE_SEPARATOR, Metric, available_sources, counts, measures
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.result_tables import calibration_table, label_table, pointing_table, size_table
 from reg2rg.benchmark.statements import from_text, outcomes
 from reg2rg.benchmark.template_collapse import collapse_table
 from reg2rg.evaluation.bootstrap import Bootstrap
-from reg2rg.evaluation.output.tables import Cell, Interval, Table, to_markdown
+from reg2rg.evaluation.tables import Cell, Interval, Table, to_markdown
 
 
 @dataclass(frozen=True)
-class Results:
+class BenchmarkResults:
     """What a model answered about phantoms, and every number that follows from it."""
 
     records: tuple[CaseRecord, ...]
 
     @cached_property
-    def measures(self) -> dict[str, Measure]:
+    def measures(self) -> dict[str, Metric]:
         """Name -> headline number."""
         return measures(self.records)
 
@@ -41,7 +41,7 @@ class Results:
     @property
     def has_head(self) -> bool:
         """Whether the model has a finding head."""
-        return "head" in sources_of(self.records)
+        return "head" in available_sources(self.records)
 
     def tables(self) -> list[Table]:
         """All of them, the headline numbers first."""
@@ -81,17 +81,17 @@ class Results:
 
     def reliability(self) -> bytes:
         """The reliability plot of the finding head, a PNG."""
-        return reliability_plot(probabilities(self.records))
+        return reliability_plot(label_probabilities(self.records))
 
     def _findings(self) -> Table:
         """The sources' numbers beside one another."""
-        sources = sources_of(self.records)
-        first = sources[0] + OF_SOURCE
+        sources = available_sources(self.records)
+        first = sources[0] + SOURCE_SEPARATOR
         rows = []
         for name, measure in self.measures.items():
             if name.startswith(first):
                 key = name.removeprefix(first)
-                cells = [self.intervals[f"{source}{OF_SOURCE}{key}"] for source in sources]
+                cells = [self.intervals[f"{source}{SOURCE_SEPARATOR}{key}"] for source in sources]
                 rows.append((key, measure.goal, self._reached(name), measure.units, *cells))
         caption = (
             f"{len(self.records)} held-out phantoms, seeds {self.records[0].name} to {self.records[-1].name}; 95% "
@@ -107,7 +107,7 @@ class Results:
         rows = [
             (name, self.measures[name].goal, self._reached(name), self.measures[name].units, self.intervals[name])
             for name in self.measures
-            if OF_SOURCE not in name
+            if SOURCE_SEPARATOR not in name
         ]
         caption = (
             "Pointing: the maximum of the finding's map lies in the planted finding (8 mm and more or of no size, "
@@ -125,7 +125,7 @@ class Results:
         return "yes" if measure.reached(value, measure.goal) else "no"
 
 
-def measure(
+def run_benchmark(
     model: Path,
     seeds: Iterable[int],
     folder: Path,
@@ -134,14 +134,14 @@ def measure(
     processes: int = 2,
     device: str = "cpu",
     show: Callable[[int, int], None] = lambda done, all: None,
-) -> Results:
+) -> BenchmarkResults:
     """Ask the model of a folder about held-out phantoms and measure its answers; arguments as for ``collect``."""
-    return Results(
-        tuple(collect(model, seeds, folder, parallel=parallel, processes=processes, device=device, show=show))
+    return BenchmarkResults(
+        tuple(collect_records(model, seeds, folder, parallel=parallel, processes=processes, device=device, show=show))
     )
 
 
-def side_by_side(results: Mapping[str, Results]) -> list[Table]:
+def comparison_tables(results: Mapping[str, BenchmarkResults]) -> list[Table]:
     """The headline numbers and the collapse of several models, one column each."""
     names = list(dict.fromkeys(name for of_one in results.values() for name in of_one.intervals))
     rows: list[tuple[Cell, ...]] = [(name, *(r.intervals.get(name) for r in results.values())) for name in names]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reg2rg.benchmark.finding_groups import GROWN_MM
-from reg2rg.benchmark.records import CaseRecord, Planted, SectionRecord
+from reg2rg.benchmark.finding_groups import HEADLINE_SIZE_MM
+from reg2rg.benchmark.records import CaseRecord, PlantedRecord, SectionRecord
 from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 
-STATED_FROM = 0.5
+STATED_THRESHOLD = 0.5
 """Probability from which the finding head counts as stating a finding."""
 
 
@@ -25,7 +25,7 @@ class Statement:
 Statements = Mapping[str, Statement]
 """Label -> what is stated of it."""
 
-Source = Callable[[SectionRecord], Statements]
+StatementSource = Callable[[SectionRecord], Statements]
 """Who states: the text, the text without cues, the finding head."""
 
 
@@ -41,7 +41,7 @@ class Outcome:
     case: int
     region: str
     label: str
-    planted: Planted | None
+    planted: PlantedRecord | None
     stated: Statement | None
     told: Statement | None
 
@@ -52,7 +52,7 @@ class Outcome:
     @property
     def grown(self) -> bool:
         """It counts in the headline: a planted finding of no size or a size of 8 mm and more, or any false alarm."""
-        return self.planted is None or self.planted.size_mm is None or self.planted.size_mm >= GROWN_MM
+        return self.planted is None or self.planted.size_mm is None or self.planted.size_mm >= HEADLINE_SIZE_MM
 
 
 def read_statements(text: str, region: str) -> Statements:
@@ -85,11 +85,11 @@ def from_head(section: SectionRecord) -> Statements:
     return {
         finding.label: Statement(finding.side, finding.level, finding.size_mm)
         for finding in section.seen
-        if finding.probability >= STATED_FROM
+        if finding.probability >= STATED_THRESHOLD
     }
 
 
-def outcomes(records: Iterable[CaseRecord], source: Source) -> list[Outcome]:
+def outcomes(records: Iterable[CaseRecord], source: StatementSource) -> list[Outcome]:
     """All that was planted or is stated."""
     found = []
     for case, record in enumerate(records):

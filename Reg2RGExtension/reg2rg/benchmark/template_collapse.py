@@ -10,8 +10,8 @@ import numpy as np
 from reg2rg.benchmark.finding_groups import REGION_OF
 from reg2rg.benchmark.records import CaseRecord, SectionRecord
 from reg2rg.benchmark.statements import read_statements
-from reg2rg.evaluation.output.tables import Cell, Table
-from reg2rg.evaluation.report_metrics.template_collapse import BANDS, diversity, label_bands, worded_normal
+from reg2rg.evaluation.report_metrics.template_collapse import BANDS, diversity, is_normal_by_wording, label_bands
+from reg2rg.evaluation.tables import Cell, Table
 
 _TEXTS: Mapping[str, Callable[[SectionRecord], str | None]] = {
     "references": lambda section: section.reference,
@@ -53,7 +53,7 @@ def _column(
         "distinct 2-grams": varied.distinct_2,
         "self-BLEU": varied.self_bleu,
         "normal": float(np.mean([not labels for labels in stated])),
-        "worded normal": float(np.mean([worded_normal(text) for *_, text in texts])),
+        "worded normal": float(np.mean([is_normal_by_wording(text) for *_, text in texts])),
         "called normal, where a finding was planted": _mean([not s for s, i in zip(stated, ill, strict=True) if i]),
     }
     for (name, low, high), labels in zip(BANDS, label_bands(planted).values(), strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from reg2rg.benchmark.collect import held_out, open_model
+from reg2rg.benchmark.collect import held_out_phantom, load_generator
 from reg2rg.preprocessing import prepare
 
 THREADS = 2
@@ -22,13 +22,13 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        generator, asking = open_model(model)
+        generator, settings = load_generator(model)
         taken = []
         for seed in seeds:
-            phantom = held_out(seed)
+            phantom = held_out_phantom(seed)
             started = time.perf_counter()
-            inputs = prepare(phantom.volume, phantom.masks, asking.preprocessing)
-            generator.generate(inputs, parallel=asking.parallel, max_new_tokens=asking.max_new_tokens)
+            inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
+            generator.generate(inputs, parallel=settings.parallel, max_new_tokens=settings.max_new_tokens)
             generator.findings(inputs)
             generator.familiarity(inputs)
             taken.append(time.perf_counter() - started)

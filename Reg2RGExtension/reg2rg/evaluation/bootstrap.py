@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reg2rg.evaluation.output.tables import Interval
+from reg2rg.evaluation.tables import Interval
 
 RESAMPLES = 1000
-SWAPS = 5000
+PERMUTATIONS = 5000
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Bootstrap:
     def __init__(self, cases: int, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
         self._weights = self._generator.multinomial(cases, np.full(cases, 1 / cases), RESAMPLES).astype(float)
-        self._swapped = (self._generator.random((SWAPS, cases)) < 0.5).astype(np.float32)
+        self._swapped = (self._generator.random((PERMUTATIONS, cases)) < 0.5).astype(np.float32)
 
     def interval(self, statistic: Statistic) -> Interval:
         """95% percentile interval. Resamples in which there is nothing to measure do not count."""
@@ -71,7 +71,7 @@ class Bootstrap:
         moved = self._swapped @ (second.sums - first.sums)
         swapped = first.value(first.sums.sum(axis=0) + moved) - second.value(second.sums.sum(axis=0) - moved)
         as_large = np.count_nonzero(np.abs(swapped) >= abs(point) - 1e-9)
-        return self._interval(point, drawn), (1 + as_large) / (1 + SWAPS)
+        return self._interval(point, drawn), (1 + as_large) / (1 + PERMUTATIONS)
 
     @staticmethod
     def _interval(point: float, drawn: np.ndarray) -> Interval:

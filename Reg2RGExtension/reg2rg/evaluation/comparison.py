@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 from reg2rg.errors import InputError
 from reg2rg.evaluation.bootstrap import Statistic, holm, mean_statistic
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.inputs.predictions import Dropped, Predictions
-from reg2rg.evaluation.labels import Readings, read_pairs
-from reg2rg.evaluation.output.tables import Table
-from reg2rg.evaluation.report_metrics.clinical import case_sums, crg, macro, micro
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.inputs.predictions import DroppedItem, PairedPredictions
+from reg2rg.evaluation.pair_labels import PairLabels, label_pairs
+from reg2rg.evaluation.report_metrics.clinical_efficacy import case_counts, crg, macro, micro
+from reg2rg.evaluation.tables import Table
 from reg2rg.evaluation.text_metrics.nlg import TextScores, score_texts
 from reg2rg.labeler import Labeler
 
 
-def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, Statistic]:
+def headline_statistics(corpus: Corpus, scores: TextScores, pair_labels: PairLabels) -> dict[str, Statistic]:
     """The numbers that systems are compared by: means over texts, and averages over the labels of cases."""
-    cases = len(frame.cases)
-    means = {name: mean_statistic(values, frame.owners, cases) for name, values in scores.by_text.items()}
-    sums = case_sums(frame, readings)
+    cases = len(corpus.cases)
+    means = {name: mean_statistic(values, corpus.owners, cases) for name, values in scores.by_text.items()}
+    sums = case_counts(corpus, pair_labels)
     return {
         **means,
         "micro F1": Statistic(sums, lambda total: micro(total)[2]),
@@ -29,12 +29,12 @@ def headline(frame: Frame, scores: TextScores, readings: Readings) -> dict[str, 
 
 
 def compare(
-    first: Predictions,
-    second: Predictions,
+    first: PairedPredictions,
+    second: PairedPredictions,
     reader: Labeler,
     seed: int,
     show: Callable[[float], None] = lambda fraction: None,
-) -> tuple[Table, tuple[Dropped, ...]]:
+) -> tuple[Table, tuple[DroppedItem, ...]]:
     """Compare on the pairs that both have with the same reference; the others are returned."""
     theirs = {(pair.case, pair.region): pair for pair in second.pairs}
     common, dropped = [], []
@@ -42,29 +42,29 @@ def compare(
         other = theirs.pop((pair.case, pair.region), None)
         if other is None or other.reference != pair.reference:
             reason = "only the first system has it" if other is None else "the two files have different references"
-            dropped.append(Dropped(pair.case, pair.region, reason))
+            dropped.append(DroppedItem(pair.case, pair.region, reason))
         else:
             common.append((pair, other))
-    dropped += [Dropped(pair.case, pair.region, "only the second system has it") for pair in theirs.values()]
+    dropped += [DroppedItem(pair.case, pair.region, "only the second system has it") for pair in theirs.values()]
     if not common:
         raise InputError("The two files have no case in common with the same reference; nothing can be compared.")
-    frame = Frame([pair for pair, _ in common], first.level, seed)
+    corpus = Corpus([pair for pair, _ in common], first.level, seed)
     sides = []
     for number, pairs in enumerate(zip(*common, strict=True)):
         scores = score_texts(pairs, lambda fraction, number=number: show((number + fraction) / 2))
-        sides.append(headline(frame, scores, read_pairs(pairs, reader)))
-    return _table(frame, *sides, reader.name), tuple(dropped)
+        sides.append(headline_statistics(corpus, scores, label_pairs(pairs, reader)))
+    return _table(corpus, *sides, reader.name), tuple(dropped)
 
 
-def _table(frame: Frame, first: dict[str, Statistic], second: dict[str, Statistic], reader: str) -> Table:
-    results = {name: frame.bootstrap.difference(second[name], first[name]) for name in first}
+def _table(corpus: Corpus, first: dict[str, Statistic], second: dict[str, Statistic], reader: str) -> Table:
+    results = {name: corpus.bootstrap.difference(second[name], first[name]) for name in first}
     corrected = holm([p for _, p in results.values()])
     rows = tuple(
         (name, first[name].point, second[name].point, difference, p, adjusted)
         for (name, (difference, p)), adjusted in zip(results.items(), corrected, strict=True)
     )
     caption = (
-        f"{len(frame.pairs):,} texts of {len(frame.cases):,} cases that both have. Difference: second minus first, "
+        f"{len(corpus.pairs):,} texts of {len(corpus.cases):,} cases that both have. Difference: second minus first, "
         "with a 95% interval from resamples of the cases, the same for both. p: two-sided, from swapping the two "
         "systems' results of random cases 5,000 times; Holm: corrected for the number of rows."
     )

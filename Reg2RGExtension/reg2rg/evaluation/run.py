@@ -39,7 +39,7 @@ def run(
         raise Reg2RGError(f"Evaluation needs more packages ({', '.join(missing)}): pip install 'reg2rg[evaluate]'.")
     from reg2rg.evaluation.evaluate import evaluate
     from reg2rg.evaluation.inputs.predictions import Level
-    from reg2rg.evaluation.output.outputs import PAGE_FILE, write_evaluation
+    from reg2rg.evaluation.output.result_files import PAGE_FILE, write_evaluation
 
     if level not in (None, *(known.value for known in Level)):
         raise InputError(f"The level is {level!r}; expected report or region.")

@@ -17,7 +17,7 @@ _LARGEST_CELL = 10_000_000
 
 
 @dataclass(frozen=True)
-class Sheet:
+class CsvTable:
     """A CSV file.
 
     Attributes:
@@ -31,7 +31,7 @@ class Sheet:
     rows: tuple[dict[str, str], ...]
 
 
-def read_sheet(file: Path) -> Sheet:
+def read_csv(file: Path) -> CsvTable:
     """Read a CSV file with a header; InputError if it is none."""
     if not file.is_file():
         raise InputError(f"{file}: there is no such file.")
@@ -46,10 +46,10 @@ def read_sheet(file: Path) -> Sheet:
     columns = tuple(name.strip() for name in lines[0])
     padding = [""] * len(columns)
     rows = tuple(dict(zip(columns, map(_cell, row + padding), strict=False)) for row in lines[1:])
-    return Sheet(file, encoding, columns, rows)
+    return CsvTable(file, encoding, columns, rows)
 
 
-def pick_column(sheet: Sheet, wanted: str, matches: Sequence[str]) -> str:
+def find_column(sheet: CsvTable, wanted: str, matches: Sequence[str]) -> str:
     """The one column that matches; InputError says what the file has instead."""
     if len(matches) == 1:
         return matches[0]
@@ -58,13 +58,13 @@ def pick_column(sheet: Sheet, wanted: str, matches: Sequence[str]) -> str:
     raise InputError(f"{sheet.file} should have one column {wanted} but has {found}. Its columns are: {columns}.")
 
 
-def encoding_notes(sheets: Iterable[Sheet]) -> tuple[str, ...]:
+def encoding_notes(sheets: Iterable[CsvTable]) -> tuple[str, ...]:
     """What to tell of files that are not UTF-8."""
     others = [sheet for sheet in sheets if not sheet.encoding.startswith("utf-8")]
     return tuple(f"{sheet.file.name} is not UTF-8; it was read as {sheet.encoding}." for sheet in others)
 
 
-def letters_of(name: str) -> str:
+def normalize_column_name(name: str) -> str:
     """A column's name without case, spaces and signs, which files spell differently."""
     return re.sub(r"[^a-z]+", "", name.lower())
 

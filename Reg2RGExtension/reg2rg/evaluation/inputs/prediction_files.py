@@ -10,9 +10,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.inputs.csv_files import Sheet, encoding_notes, letters_of, pick_column, read_sheet
-from reg2rg.evaluation.inputs.parsing import has_slots, recognised_regions
-from reg2rg.evaluation.inputs.predictions import Case, Dropped, Level, Slots, Source, Text, case_name
+from reg2rg.evaluation.inputs.csv_files import CsvTable, encoding_notes, find_column, normalize_column_name, read_csv
+from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, RawCase, RawPredictions, Slots, Text, case_name
+from reg2rg.evaluation.inputs.published_format import has_slots, recognized_regions
 from reg2rg.evaluation.inputs.references import read_references
 from reg2rg.evaluation.inputs.report_folders import read_reports
 from reg2rg.exports.report_folder import REPORT_FILE
@@ -22,7 +22,7 @@ from reg2rg.regions import REGION_NAMES
 REPEATED = "a later row of the same case; the first counts"
 
 
-def read_source(paths: Sequence[Path], references: Path | None = None) -> Source:
+def read_predictions(paths: Sequence[Path], references: Path | None = None) -> RawPredictions:
     """Read predictions: one CSV file, region files, a folder of region files, or folders of reports.
 
     A CSV file has the columns AccNum, GT... and Pred... (a region file is one that is named ``<region>_reports.csv``);
@@ -61,14 +61,16 @@ def _region_of(file: Path) -> str | None:
     return next((region for region in REGION_NAMES if re.search(rf"(^| ){region} reports$", name)), None)
 
 
-def _read_whole(file: Path, with_references: bool) -> Source:
-    sheet = read_sheet(file)
+def _read_whole(file: Path, with_references: bool) -> RawPredictions:
+    sheet = read_csv(file)
     rows, dropped = _rows(sheet, with_references)
-    cases = [Case(name, reference, prediction, _slots(reference, prediction)) for name, reference, prediction in rows]
-    return Source((file.name,), tuple(cases), tuple(dropped), encoding_notes([sheet]), Level.REPORT)
+    cases = [
+        RawCase(name, reference, prediction, _slots(reference, prediction)) for name, reference, prediction in rows
+    ]
+    return RawPredictions((file.name,), tuple(cases), tuple(dropped), encoding_notes([sheet]), Level.REPORT)
 
 
-def _read_regions(files: Sequence[Path], with_references: bool) -> Source:
+def _read_regions(files: Sequence[Path], with_references: bool) -> RawPredictions:
     regions = [_region_of(file) for file in files]
     unnamed = [file.name for file, region in zip(files, regions, strict=True) if region is None]
     if unnamed:
@@ -76,7 +78,7 @@ def _read_regions(files: Sequence[Path], with_references: bool) -> Source:
     if twice := [region for region, count in Counter(regions).items() if count > 1]:
         raise InputError(f"There are several files of the region {twice[0]}; name one.")
     references, predictions = {}, {}
-    sheets, dropped, orders = [read_sheet(file) for file in files], [], []
+    sheets, dropped, orders = [read_csv(file) for file in files], [], []
     for sheet, region in zip(sheets, regions, strict=True):
         rows, repeated = _rows(sheet, with_references)
         dropped += [replace(item, region=region) for item in repeated]
@@ -85,9 +87,9 @@ def _read_regions(files: Sequence[Path], with_references: bool) -> Source:
             references.setdefault(name, {})[region] = reference
             predictions.setdefault(name, {})[region] = prediction
     order = _common_order(orders)
-    cases = tuple(Case(name, references[name] if with_references else None, predictions[name]) for name in order)
+    cases = tuple(RawCase(name, references[name] if with_references else None, predictions[name]) for name in order)
     names = tuple(file.name for file in files)
-    return Source(names, cases, tuple(dropped), encoding_notes(sheets), Level.REGION)
+    return RawPredictions(names, cases, tuple(dropped), encoding_notes(sheets), Level.REGION)
 
 
 def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
@@ -105,40 +107,44 @@ def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
         return list(before)
 
 
-def _rows(sheet: Sheet, with_references: bool) -> tuple[list[tuple[str, str | None, str]], list[Dropped]]:
+def _rows(sheet: CsvTable, with_references: bool) -> tuple[list[tuple[str, str | None, str]], list[DroppedItem]]:
     """(case, reference, prediction) of each row, and rows that repeat a case."""
-    accession = pick_column(
-        sheet, "AccNum", [name for name in sheet.columns if letters_of(name) in ("accnum", "volumename")]
+    accession = find_column(
+        sheet, "AccNum", [name for name in sheet.columns if normalize_column_name(name) in ("accnum", "volumename")]
     )
-    predicted = pick_column(sheet, "Pred...", _text_columns(sheet, "pred"))
-    expected = pick_column(sheet, "GT...", _text_columns(sheet, "gt")) if with_references else None
+    predicted = find_column(sheet, "Pred...", _text_columns(sheet, "pred"))
+    expected = find_column(sheet, "GT...", _text_columns(sheet, "gt")) if with_references else None
     rows, dropped = {}, []
     for number, row in enumerate(sheet.rows, start=2):
         name = case_name(row[accession])
         if not name:
-            dropped.append(Dropped(f"row {number} of {sheet.file.name}", None, "no AccNum"))
+            dropped.append(DroppedItem(f"row {number} of {sheet.file.name}", None, "no AccNum"))
         elif name in rows:
-            dropped.append(Dropped(name, None, REPEATED))
+            dropped.append(DroppedItem(name, None, REPEATED))
         else:
             rows[name] = (name, row[expected] if expected else None, row[predicted])
     return list(rows.values()), dropped
 
 
-def _text_columns(sheet: Sheet, begins: str) -> list[str]:
+def _text_columns(sheet: CsvTable, begins: str) -> list[str]:
     """Columns of that side, those that hold a label (GT_Emphysema) left out."""
-    labels = {letters_of(f"{begins} {label}") for label in LABELS}
-    return [name for name in sheet.columns if letters_of(name).startswith(begins) and letters_of(name) not in labels]
+    labels = {normalize_column_name(f"{begins} {label}") for label in LABELS}
+    return [
+        name
+        for name in sheet.columns
+        if normalize_column_name(name).startswith(begins) and normalize_column_name(name) not in labels
+    ]
 
 
 def _slots(reference: Text | None, prediction: Text | None) -> Slots | None:
     if not isinstance(reference, str) or not isinstance(prediction, str) or not has_slots(reference):
         return None
-    return Slots(recognised_regions(reference), recognised_regions(prediction))
+    return Slots(recognized_regions(reference), recognized_regions(prediction))
 
 
-def _with_references(source: Source, file: Path) -> Source:
+def _with_references(source: RawPredictions, file: Path) -> RawPredictions:
     references, dropped, notes = read_references(file)
     cases = [replace(case, reference=references.get(case.name)) for case in source.cases]
     known = {case.name for case in cases}
-    cases += [Case(name, text, None) for name, text in references.items() if name not in known]
+    cases += [RawCase(name, text, None) for name, text in references.items() if name not in known]
     return replace(source, cases=tuple(cases), dropped=(*source.dropped, *dropped), notes=(*source.notes, *notes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.inputs.parsing import plain_text, sections_by_region
+from reg2rg.evaluation.inputs.published_format import plain_text, sections_by_region
 from reg2rg.regions import REGION_NAMES
 
 
@@ -32,7 +32,7 @@ class Slots:
 
 
 @dataclass(frozen=True)
-class Case:
+class RawCase:
     """What a source says of one case; None where it says nothing."""
 
     name: str
@@ -42,7 +42,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Pair:
+class TextPair:
     """A text and its reference; ``region`` is None for a whole report. The prediction may be empty."""
 
     case: str
@@ -52,7 +52,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Dropped:
+class DroppedItem:
     """What was left out; ``region`` is None for a whole case."""
 
     case: str
@@ -61,7 +61,7 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Source:
+class RawPredictions:
     """What was read.
 
     Attributes:
@@ -72,14 +72,14 @@ class Source:
     """
 
     names: tuple[str, ...]
-    cases: tuple[Case, ...]
-    dropped: tuple[Dropped, ...]
+    cases: tuple[RawCase, ...]
+    dropped: tuple[DroppedItem, ...]
     notes: tuple[str, ...]
     natural_level: Level
 
 
 @dataclass(frozen=True)
-class Predictions:
+class PairedPredictions:
     """A source cut into pairs.
 
     Attributes:
@@ -89,9 +89,9 @@ class Predictions:
 
     names: tuple[str, ...]
     level: Level
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TextPair, ...]
     slots: Mapping[str, Slots]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedItem, ...]
     notes: tuple[str, ...]
 
     @property
@@ -105,31 +105,31 @@ def case_name(accession: str) -> str:
     return re.sub(r"(\.nii)?(\.gz)?$", "", accession.strip())
 
 
-def cut(source: Source, level: Level | None = None) -> Predictions:
+def pair_texts(source: RawPredictions, level: Level | None = None) -> PairedPredictions:
     """The pairs of a source at its natural level or another; InputError if there is none.
 
     At the level of regions only sections that both texts have are paired, as published; the others are dropped by name.
     """
     level = level or source.natural_level
-    pairs: list[Pair] = []
+    pairs: list[TextPair] = []
     dropped = list(source.dropped)
     for case in source.cases:
         texts = _whole(case) if level is Level.REPORT else _sections(case)
         for region, (reference, prediction) in texts.items():
             if reason := _reason(reference, prediction):
-                dropped.append(Dropped(case.name, region, reason))
+                dropped.append(DroppedItem(case.name, region, reason))
             else:
-                pairs.append(Pair(case.name, region, reference, prediction))
+                pairs.append(TextPair(case.name, region, reference, prediction))
     if not pairs:
         raise InputError(
             f"{', '.join(source.names)}: nothing can be scored at the level {level.value}: {_why(dropped)}."
         )
     notes = [*source.notes, *_empty(pairs), *_rebuilt(source, level)]
     slots = {case.name: case.slots for case in source.cases if case.slots is not None}
-    return Predictions(source.names, level, tuple(pairs), slots, tuple(dropped), tuple(notes))
+    return PairedPredictions(source.names, level, tuple(pairs), slots, tuple(dropped), tuple(notes))
 
 
-def count_reasons(dropped: Iterable[Dropped]) -> dict[tuple[str, str], int]:
+def count_reasons(dropped: Iterable[DroppedItem]) -> dict[tuple[str, str], int]:
     """(what, reason) -> how many, the most frequent first; what is "case" or the region."""
     counts: dict[tuple[str, str], int] = {}
     for item in dropped:
@@ -141,11 +141,11 @@ def count_reasons(dropped: Iterable[Dropped]) -> dict[tuple[str, str], int]:
 Texts = Mapping[str | None, tuple[str | None, str | None]]
 
 
-def _whole(case: Case) -> Texts:
+def _whole(case: RawCase) -> Texts:
     return {None: (_report(case.reference), _report(case.prediction))}
 
 
-def _sections(case: Case) -> Texts:
+def _sections(case: RawCase) -> Texts:
     if case.reference is None or case.prediction is None:
         return _whole(case)
     reference, prediction = _by_region(case.reference), _by_region(case.prediction)
@@ -174,12 +174,12 @@ def _reason(reference: str | None, prediction: str | None) -> str | None:
     return None if reference else "the reference is empty"
 
 
-def _why(dropped: Sequence[Dropped]) -> str:
+def _why(dropped: Sequence[DroppedItem]) -> str:
     reasons = [f"{reason} ({count} times)" for (_, reason), count in count_reasons(dropped).items()]
     return "; ".join(reasons[:3]) or "there are no rows"
 
 
-def _empty(pairs: Sequence[Pair]) -> list[str]:
+def _empty(pairs: Sequence[TextPair]) -> list[str]:
     empty = [f"{pair.case} {pair.region or ''}".strip() for pair in pairs if not pair.prediction]
     if not empty:
         return []
@@ -187,7 +187,7 @@ def _empty(pairs: Sequence[Pair]) -> list[str]:
     return [f"Empty predictions, which score 0: {len(empty)} ({named})."]
 
 
-def _rebuilt(source: Source, level: Level) -> list[str]:
+def _rebuilt(source: RawPredictions, level: Level) -> list[str]:
     if level is Level.REGION or source.natural_level is Level.REPORT:
         return []
     return [

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.inputs.parsing import region_called
-from reg2rg.evaluation.report_metrics.region_recognition import LOOK_ALIKE, Recognition
+from reg2rg.evaluation.inputs.published_format import region_from_name
+from reg2rg.evaluation.report_metrics.region_recognition import LOOKALIKES, Recognition
 from reg2rg.regions import REGION_NAMES
 
 FILE_ENDING = "region_classification_report.txt"
@@ -29,7 +29,7 @@ _INDEX = {name: index for index, name in enumerate(REGION_NAMES)}
 
 
 @dataclass(frozen=True)
-class PrintedRecognition:
+class PublishedRecognition:
     """What the report says.
 
     Attributes:
@@ -37,28 +37,28 @@ class PrintedRecognition:
     """
 
     recognition: Recognition
-    untold: int
+    unattributed: int
 
 
-def read_printed(file: Path) -> PrintedRecognition:
+def read_recognition_report(file: Path) -> PublishedRecognition:
     """Read the report; InputError if it is none."""
     text = file.read_text(encoding="utf-8", errors="replace")
-    precision = {region_called(name): float(value) for name, value in _PRECISION.findall(text)}
+    precision = {region_from_name(name): float(value) for name, value in _PRECISION.findall(text)}
     if set(precision) != set(REGION_NAMES):
         raise InputError(f"{file} is no report of region recognition: it lacks the precision of the ten regions.")
     wrong: dict[str, dict[str, list[str]]] = {"positive": defaultdict(list), "negative": defaultdict(list)}
     for name, kind, cases in _LIST.findall(text):
         for case in re.findall(r"'([^']+)'", cases):
-            wrong[kind][case].append(region_called(name))
+            wrong[kind][case].append(region_from_name(name))
     fp, fn = (_totals(wrong[kind].values()) for kind in ("positive", "negative"))
     rates = np.array([precision[name] for name in REGION_NAMES])
     tp = np.round(rates * fp / (1 - rates)).astype(int)
     swaps = np.zeros((len(REGION_NAMES), len(REGION_NAMES) + 1), int)
     swaps[np.diag_indices(len(REGION_NAMES))] = tp
-    untold = sum(
+    unattributed = sum(
         _add_swaps(swaps, missed, wrong["positive"].get(case, [])) for case, missed in wrong["negative"].items()
     )
-    return PrintedRecognition(Recognition(tp, fp, fn, swaps), untold)
+    return PublishedRecognition(Recognition(tp, fp, fn, swaps), unattributed)
 
 
 def _totals(regions: Sequence[Sequence[str]]) -> np.ndarray:
@@ -89,4 +89,4 @@ def _names_of_missed(missed: Sequence[str], named: Sequence[str]) -> list[str]:
 
 def _swaps_look_alikes(missed: Sequence[str], way: Sequence[str]) -> bool:
     got = dict(zip(missed, way, strict=True))
-    return [got.get(name) for name in LOOK_ALIKE] == list(reversed(LOOK_ALIKE))
+    return [got.get(name) for name in LOOKALIKES] == list(reversed(LOOKALIKES))

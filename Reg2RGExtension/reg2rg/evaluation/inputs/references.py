@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from reg2rg.evaluation.inputs.csv_files import encoding_notes, letters_of, pick_column, read_sheet
-from reg2rg.evaluation.inputs.predictions import Dropped, Text, case_name
+from reg2rg.evaluation.inputs.csv_files import encoding_notes, find_column, normalize_column_name, read_csv
+from reg2rg.evaluation.inputs.predictions import DroppedItem, Text, case_name
 from reg2rg.regions import REGION_NAMES
 
 REPLACED = "an earlier row of the same region; the last counts, as published"
 
 
-def read_references(file: Path) -> tuple[Mapping[str, Text], list[Dropped], list[str]]:
+def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], list[str]]:
     """Case -> sections, or the whole report where there are none, of a file in RadGenome's layout."""
-    sheet = read_sheet(file)
+    sheet = read_csv(file)
     volume, anatomy, sentence = (
-        pick_column(sheet, name, [column for column in sheet.columns if letters_of(column) == name.lower()])
+        find_column(sheet, name, [column for column in sheet.columns if normalize_column_name(column) == name.lower()])
         for name in ("Volumename", "Anatomy", "Sentence")
     )
     texts: dict[str, dict[str, str]] = {}
@@ -25,13 +25,13 @@ def read_references(file: Path) -> tuple[Mapping[str, Text], list[Dropped], list
     for number, row in enumerate(sheet.rows, start=2):
         name, region = case_name(row[volume]), row[anatomy]
         if not name:
-            dropped.append(Dropped(f"row {number} of {file.name}", None, "no Volumename"))
+            dropped.append(DroppedItem(f"row {number} of {file.name}", None, "no Volumename"))
         elif region and region not in REGION_NAMES:
             others[region] += 1
         else:
             sections = texts.setdefault(name, {})
             if region in sections:
-                dropped.append(Dropped(name, region or None, REPLACED))
+                dropped.append(DroppedItem(name, region or None, REPLACED))
             sections[region] = row[sentence]
     notes = [*encoding_notes([sheet])]
     if others:

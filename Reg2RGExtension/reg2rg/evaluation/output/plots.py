@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reg2rg.evaluation.output.tables import Table
+from reg2rg.evaluation.tables import Table
 
 REFERENCE, PREDICTION = "#8a8f98", "#2f6db5"
 _ERROR_BAR = {"ecolor": "#222", "lw": 1}

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from reg2rg.evaluation.bootstrap import mean_statistic
-from reg2rg.evaluation.dataset import Frame
+from reg2rg.evaluation.corpus import Corpus
 from reg2rg.evaluation.inputs.predictions import Level
-from reg2rg.evaluation.labels import Readings
-from reg2rg.evaluation.output.tables import Interval, Table
+from reg2rg.evaluation.pair_labels import PairLabels
+from reg2rg.evaluation.tables import Interval, Table
 from reg2rg.labeler import Mention, Status
 
 
-def contradicted(findings: Sequence[Mention], others: Sequence[Mention] | None = None) -> frozenset[str]:
+def contradicted_labels(findings: Sequence[Mention], others: Sequence[Mention] | None = None) -> frozenset[str]:
     """Labels that ``findings`` assert and ``others`` deny or the other way round; without ``others``, of one text.
 
     Two places are the same if neither side nor level tells them apart: "no effusion" denies a right effusion, "no
@@ -31,10 +31,10 @@ def contradicted(findings: Sequence[Mention], others: Sequence[Mention] | None =
     )
 
 
-def contradicted_between(sections: Sequence[Sequence[Mention]]) -> frozenset[str]:
+def labels_contradicted_between(sections: Sequence[Sequence[Mention]]) -> frozenset[str]:
     """Labels that one section asserts and another denies."""
     pairs = ((one, other) for index, one in enumerate(sections) for other in sections[index + 1 :])
-    return frozenset().union(*(contradicted(one, other) for one, other in pairs))
+    return frozenset().union(*(contradicted_labels(one, other) for one, other in pairs))
 
 
 def _same_place(one: Mention, other: Mention) -> bool:
@@ -43,29 +43,31 @@ def _same_place(one: Mention, other: Mention) -> bool:
     return bool(sides and levels)
 
 
-def contradictions_table(frame: Frame, readings: Readings) -> Table:
+def contradictions_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """How often texts, and sections of a case, contradict themselves; references beside predictions."""
-    sides = readings.reference_findings, readings.prediction_findings
-    within = [np.array([bool(contradicted(found)) for found in findings], float) for findings in sides]
+    sides = pair_labels.reference_mentions, pair_labels.prediction_mentions
+    within = [np.array([bool(contradicted_labels(found)) for found in findings], float) for findings in sides]
     rows = [
-        (f"within: {name}", len(chosen), *(frame.mean(values, chosen) for values in within))
-        for name, chosen in frame.groups.items()
+        (f"within: {name}", len(chosen), *(corpus.mean(values, chosen) for values in within))
+        for name, chosen in corpus.groups.items()
     ]
-    if frame.level is Level.REGION:
-        between = (_between(frame, findings) for findings in sides)
-        rows.append(("between sections of a case", len(frame.cases), *between))
+    if corpus.level is Level.REGION:
+        between = (_between(corpus, findings) for findings in sides)
+        rows.append(("between sections of a case", len(corpus.cases), *between))
     caption = (
         "Share of texts, or of cases, in which a finding is asserted and denied at the same place. "
         "What the references show is the floor: it holds their own contradictions and words that the rules do not "
         'weigh ("no suspicious nodule").'
     )
     columns = ("contradiction", "n", "references", "predictions")
-    return Table("contradictions", "Contradictions", caption, columns, tuple(rows), readings.place_reader)
+    return Table("contradictions", "Contradictions", caption, columns, tuple(rows), pair_labels.place_reader)
 
 
-def _between(frame: Frame, findings: Sequence[tuple[Mention, ...]]) -> Interval:
-    sections: list[list[tuple[Mention, ...]]] = [[] for _ in frame.cases]
-    for owner, found in zip(frame.owners, findings, strict=True):
+def _between(corpus: Corpus, findings: Sequence[tuple[Mention, ...]]) -> Interval:
+    sections: list[list[tuple[Mention, ...]]] = [[] for _ in corpus.cases]
+    for owner, found in zip(corpus.owners, findings, strict=True):
         sections[owner].append(found)
     cases = len(sections)
-    return frame.interval(mean_statistic([bool(contradicted_between(s)) for s in sections], range(cases), cases))
+    return corpus.interval(
+        mean_statistic([bool(labels_contradicted_between(s)) for s in sections], range(cases), cases)
+    )

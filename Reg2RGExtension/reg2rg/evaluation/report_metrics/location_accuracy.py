@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reg2rg.evaluation.bootstrap import Statistic, ratio
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.labels import Readings, by_case
-from reg2rg.evaluation.output.tables import Cell, Table
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.pair_labels import PairLabels, mentions_by_case
+from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.labeler import LABELS, Mention, Status
 
 PRESENT, SIDE, OPPOSITE, LEVEL = range(4)
@@ -22,7 +22,7 @@ STEPS = 4
 
 
 @dataclass(frozen=True)
-class Answers:
+class LocationScores:
     """Answers of the cases.
 
     Attributes:
@@ -35,7 +35,7 @@ class Answers:
     asked: np.ndarray
 
 
-def ask(reference: Sequence[Sequence[Mention]], prediction: Sequence[Sequence[Mention]]) -> Answers:
+def score_locations(reference: Sequence[Sequence[Mention]], prediction: Sequence[Sequence[Mention]]) -> LocationScores:
     """Ask for each finding that the reference of a case asserts or leaves open; both are given by case."""
     right = np.zeros((len(reference), len(LABELS), STEPS))
     asked = np.zeros_like(right)
@@ -46,7 +46,7 @@ def ask(reference: Sequence[Sequence[Mention]], prediction: Sequence[Sequence[Me
             for step, answer in _answers(finding, [other for other in said if other.label == finding.label]).items():
                 asked[case, label, step] += 1
                 right[case, label, step] += answer
-    return Answers(right, asked)
+    return LocationScores(right, asked)
 
 
 def _told(findings: Sequence[Mention]) -> list[Mention]:
@@ -70,14 +70,14 @@ def _answers(finding: Mention, said: Sequence[Mention]) -> dict[int, bool]:
     return answers
 
 
-def location_table(frame: Frame, readings: Readings) -> Table:
+def location_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """Accuracy at each step, by label and of all."""
-    answers = ask(
-        by_case(readings.reference_findings, frame.owners, len(frame.cases)),
-        by_case(readings.prediction_findings, frame.owners, len(frame.cases)),
+    answers = score_locations(
+        mentions_by_case(pair_labels.reference_mentions, corpus.owners, len(corpus.cases)),
+        mentions_by_case(pair_labels.prediction_mentions, corpus.owners, len(corpus.cases)),
     )
-    rows = [_row(label, answers, [index], frame) for index, label in enumerate(LABELS)]
-    rows.append(_row("all labels", answers, list(range(len(LABELS))), frame))
+    rows = [_row(label, answers, [index], corpus) for index, label in enumerate(LABELS)]
+    rows.append(_row("all labels", answers, list(range(len(LABELS))), corpus))
     caption = (
         "Each finding that a reference asserts or leaves open. Present: the prediction tells of the "
         "label anywhere in the case. Right side: asked of those present whose reference names a side (or both); a "
@@ -95,15 +95,15 @@ def location_table(frame: Frame, readings: Readings) -> Table:
         "level asked",
         "right level",
     )
-    return Table("location", "Location-aware questions", caption, columns, tuple(rows), readings.place_reader)
+    return Table("location", "Location-aware questions", caption, columns, tuple(rows), pair_labels.place_reader)
 
 
-def _row(name: str, answers: Answers, labels: list[int], frame: Frame) -> tuple[Cell, ...]:
+def _row(name: str, answers: LocationScores, labels: list[int], corpus: Corpus) -> tuple[Cell, ...]:
     right, asked = (counts[:, labels].sum(axis=1) for counts in (answers.right, answers.asked))
 
     def share(step: int) -> Cell:
         sums = np.stack([right[:, step], asked[:, step]], axis=1)
-        return frame.interval(Statistic(sums, ratio)) if sums[:, 1].any() else None
+        return corpus.interval(Statistic(sums, ratio)) if sums[:, 1].any() else None
 
     totals = asked.sum(axis=0).astype(int)
     sides = int(totals[SIDE]), share(SIDE), share(OPPOSITE)

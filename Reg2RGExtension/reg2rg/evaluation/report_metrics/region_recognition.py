@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from reg2rg.evaluation.inputs.predictions import Slots
-from reg2rg.evaluation.output.tables import Spread, Table
-from reg2rg.evaluation.report_metrics.clinical import Rates, rates_of
+from reg2rg.evaluation.report_metrics.clinical_efficacy import Rates, precision_recall_f1
+from reg2rg.evaluation.tables import Spread, Table
 from reg2rg.regions import REGION_NAMES
 
 NO_NAME = "none of the ten"
-LOOK_ALIKE = ("lung", "pleura")
+LOOKALIKES = ("lung", "pleura")
 """Left out of the published means: their masks are nearly the same."""
 
 
@@ -39,10 +39,10 @@ class Recognition:
     @property
     def rates(self) -> Rates:
         """Precision, recall and F1, each (10,)."""
-        return rates_of(self.tp, self.fp, self.fn)
+        return precision_recall_f1(self.tp, self.fp, self.fn)
 
 
-def recognise(cases: Iterable[Slots]) -> Recognition:
+def count_recognition(cases: Iterable[Slots]) -> Recognition:
     """Count the slots of cases."""
     swaps = np.zeros((len(REGION_NAMES), len(REGION_NAMES) + 1), int)
     for case in cases:
@@ -76,7 +76,7 @@ def recognition_table(recognition: Recognition, source: str) -> Table:
         for i, name in enumerate(REGION_NAMES)
         if recognition.tp[i] + recognition.fp[i] + recognition.fn[i]
     ]
-    counted = [i for i, name in enumerate(REGION_NAMES) if name not in LOOK_ALIKE and recognition.swaps[i].any()]
+    counted = [i for i, name in enumerate(REGION_NAMES) if name not in LOOKALIKES and recognition.swaps[i].any()]
     if counted:
         means = [Spread(float(column[counted].mean()), float(column[counted].std())) for column in rates.T]
         rows.append(("mean without lung and pleura", None, None, None, *means))
@@ -86,7 +86,7 @@ def recognition_table(recognition: Recognition, source: str) -> Table:
     return Table("recognition", "Region recognition", caption, columns, tuple(rows))
 
 
-def swaps_table(recognition: Recognition, source: str) -> Table:
+def confusion_table(recognition: Recognition, source: str) -> Table:
     """Rows: what the slot was; columns: what it was taken for, with how many if none or another."""
     present = [i for i in range(len(REGION_NAMES)) if recognition.swaps[i].any()]
     rows = [(REGION_NAMES[i], *map(int, recognition.swaps[i])) for i in present]
@@ -117,10 +117,10 @@ def accuracy_caption(slots: Mapping[str, Slots]) -> str:
     )
 
 
-def printed_caption(file: str, untold: int) -> str:
+def published_caption(file: str, unattributed: int) -> str:
     """Where the numbers come from if not from texts."""
     return (
         f"From the lists of false positives and negatives in {file}, since the texts tell no slots. Where a case "
-        f"misses and names both lung and pleura, they are taken to be swapped with each other; {untold} missed slots "
-        "whose wrong name the lists do not tell stand under none."
+        f"misses and names both lung and pleura, they are taken to be swapped with each other; {unattributed} missed "
+        "slots whose wrong name the lists do not tell stand under none."
     )

@@ -14,10 +14,10 @@ from itertools import chain
 import numpy as np
 
 from reg2rg.evaluation.bootstrap import Statistic, ratio
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.labels import Readings
-from reg2rg.evaluation.output.tables import Cell, Table
-from reg2rg.evaluation.report_metrics.clinical import by_label, case_labels, label_sums
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.pair_labels import PairLabels
+from reg2rg.evaluation.report_metrics.clinical_efficacy import case_labels, label_counts, per_label
+from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.evaluation.text_metrics.bleu import ORDERS, bleu_of, ngrams, possible_ngrams, tokens_13a
 from reg2rg.labeler import LABELS
 from reg2rg.report import split_sentences
@@ -95,7 +95,7 @@ def _closest_others(lengths: np.ndarray) -> np.ndarray:
     return closest
 
 
-def worded_normal(text: str) -> bool:
+def is_normal_by_wording(text: str) -> bool:
     """Whether each sentence says only that something is normal or absent (``impression.holds_finding``)."""
     return not any(holds_finding(text[start:end]) for start, end in split_sentences(text))
 
@@ -114,12 +114,12 @@ _DIVERSITY = {
 }
 
 
-def diversity_table(frame: Frame) -> Table:
+def diversity_table(corpus: Corpus) -> Table:
     """How different texts are from one another, references beside predictions."""
     rows = []
-    for name, chosen in frame.groups.items():
-        references = diversity([frame.pairs[index].reference for index in chosen])
-        predictions = diversity([frame.pairs[index].prediction for index in chosen])
+    for name, chosen in corpus.groups.items():
+        references = diversity([corpus.pairs[index].reference for index in chosen])
+        predictions = diversity([corpus.pairs[index].prediction for index in chosen])
         cells = [getattr(side, field) for field in _DIVERSITY for side in (references, predictions)]
         rows.append((name, references.texts, *cells))
     columns = [f"{title}, {side}" for title in _DIVERSITY.values() for side in ("references", "predictions")]
@@ -132,13 +132,14 @@ def diversity_table(frame: Frame) -> Table:
     return Table("diversity", "Collapse: diversity", caption, ("texts", "n", *columns), tuple(rows))
 
 
-def normal_table(frame: Frame, readings: Readings) -> Table:
+def normal_bias_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """How often a text is normal, references beside predictions."""
-    free = [~labels.any(axis=1) for labels in (readings.reference_labels, readings.prediction_labels)]
+    free = [~labels.any(axis=1) for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)]
     worded = [
-        np.array([worded_normal(getattr(pair, side)) for pair in frame.pairs]) for side in ("reference", "prediction")
+        np.array([is_normal_by_wording(getattr(pair, side)) for pair in corpus.pairs])
+        for side in ("reference", "prediction")
     ]
-    rows = [(name, len(chosen), *_normal_cells(frame, free, worded, chosen)) for name, chosen in frame.groups.items()]
+    rows = [(name, len(chosen), *_normal_cells(corpus, free, worded, chosen)) for name, chosen in corpus.groups.items()]
     columns = (
         "texts",
         "n",
@@ -156,29 +157,29 @@ def normal_table(frame: Frame, readings: Readings) -> Table:
         "that something is normal or absent, which also sees findings beyond the 18. Bias is predictions minus "
         "references: above 0 normal is written too readily."
     )
-    return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows), readings.reader)
+    return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows), pair_labels.reader)
 
 
 def _normal_cells(
-    frame: Frame, free: list[np.ndarray], worded: list[np.ndarray], chosen: np.ndarray
+    corpus: Corpus, free: list[np.ndarray], worded: list[np.ndarray], chosen: np.ndarray
 ) -> tuple[Cell, ...]:
     def share(values: np.ndarray) -> float:
         return float(values[chosen].mean())
 
     def bias(sides: list[np.ndarray]) -> Cell:
-        return frame.mean(sides[1].astype(float) - sides[0], chosen)
+        return corpus.mean(sides[1].astype(float) - sides[0], chosen)
 
     found = chosen[~free[0][chosen]]
-    called = frame.mean(free[1].astype(float), found) if found.size else None
+    called = corpus.mean(free[1].astype(float), found) if found.size else None
     return share(free[0]), share(free[1]), bias(free), called, share(worded[0]), share(worded[1]), bias(worded)
 
 
-def survival_table(frame: Frame, readings: Readings) -> Table:
+def rare_findings_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """Recall of labels by how frequent they are in the references."""
-    reference, prediction = case_labels(frame, readings)
-    cases = len(frame.cases)
-    sums = label_sums(reference, prediction, np.arange(cases), cases)
-    recalls = by_label(sums.sum(axis=0))[1]
+    reference, prediction = case_labels(corpus, pair_labels)
+    cases = len(corpus.cases)
+    sums = label_counts(reference, prediction, np.arange(cases), cases)
+    recalls = per_label(sums.sum(axis=0))[1]
     rows = []
     for (name, low, high), labels in zip(BANDS, label_bands(reference).values(), strict=True):
         found = reference[:, labels] & prediction[:, labels]
@@ -190,7 +191,7 @@ def survival_table(frame: Frame, readings: Readings) -> Table:
             limits,
             int(labels.sum()),
             int(counts[:, 1].sum()),
-            frame.interval(statistic),
+            corpus.interval(statistic),
             ", ".join(unseen) or "none",
         )
         rows.append(row)
@@ -199,7 +200,7 @@ def survival_table(frame: Frame, readings: Readings) -> Table:
         "writes what is frequent loses the rare ones first."
     )
     columns = ("labels", "how many", "findings", "recall", "never found")
-    return Table("survival", "Collapse: survival of rare findings", caption, columns, tuple(rows), readings.reader)
+    return Table("survival", "Collapse: survival of rare findings", caption, columns, tuple(rows), pair_labels.reader)
 
 
 def _limits(low: float, high: float) -> str:

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from reg2rg.evaluation.inputs.predictions import Pair
-from reg2rg.evaluation.output.tables import Cell, Spread, Table
+from reg2rg.evaluation.inputs.predictions import TextPair
+from reg2rg.evaluation.tables import Cell, Spread, Table
 from reg2rg.evaluation.text_metrics.bleu import bleu, bleu_statistics, corpus_bleu
 from reg2rg.evaluation.text_metrics.cider import cider
 from reg2rg.evaluation.text_metrics.meteor import meteor, meteor_name, meteor_notes
@@ -28,7 +28,7 @@ class TextScores:
         rouge: (texts, 3): 1, 2, L.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TextPair, ...]
     bleu_statistics: np.ndarray
     meteor: np.ndarray
     rouge: np.ndarray
@@ -49,7 +49,7 @@ class TextScores:
         return dict(zip(names, columns.T, strict=True))
 
 
-def score_texts(pairs: Sequence[Pair], show: Callable[[float], None] = lambda fraction: None) -> TextScores:
+def score_texts(pairs: Sequence[TextPair], show: Callable[[float], None] = lambda fraction: None) -> TextScores:
     """Score each text; ``show`` is told the fraction done."""
     statistics, meteors, rouges = [], [], []
     for index, pair in enumerate(pairs):
@@ -61,7 +61,7 @@ def score_texts(pairs: Sequence[Pair], show: Callable[[float], None] = lambda fr
     return TextScores(tuple(pairs), np.array(statistics), np.array(meteors), np.array(rouges))
 
 
-def summarise(scores: TextScores) -> dict[str, Cell]:
+def summarize(scores: TextScores) -> dict[str, Cell]:
     """The published columns of a set of texts: mean and population deviation per text, then the corpus as a whole."""
     columns: dict[str, Cell] = {
         name: Spread(float(values.mean()), float(values.std())) for name, values in scores.by_text.items()
@@ -76,7 +76,7 @@ def summarise(scores: TextScores) -> dict[str, Cell]:
 
 def nlg_tables(scores: TextScores, groups: Mapping[str, np.ndarray]) -> list[Table]:
     """The published columns with one row for each group of texts: means over texts, and the corpus as a whole."""
-    summaries = {name: summarise(scores.of(chosen)) for name, chosen in groups.items()}
+    summaries = {name: summarize(scores.of(chosen)) for name, chosen in groups.items()}
     by_text = (
         "Mean over texts ± population standard deviation, with the definitions of the published tables. CIDEr weighs "
         "words by how rare they are in the references of its row, so it cannot be compared between rows."

@@ -59,7 +59,7 @@ class Table:
         return [row[self.columns.index(name)] for row in self.rows]
 
 
-def shown(cell: Cell) -> str:
+def format_cell(cell: Cell) -> str:
     """A cell as people read it, three decimals."""
     if isinstance(cell, Spread):
         return f"{cell.mean:.3f} ± {cell.std:.3f}"
@@ -73,7 +73,7 @@ def shown(cell: Cell) -> str:
 def to_markdown(table: Table) -> str:
     """Title, table and caption."""
     lines = [f"## {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
-    lines += [_line([shown(cell).replace("|", "\\|") for cell in row]) for row in table.rows]
+    lines += [_line([format_cell(cell).replace("|", "\\|") for cell in row]) for row in table.rows]
     return "\n".join([*lines, "", table.caption, ""])
 
 
@@ -90,7 +90,7 @@ def to_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def to_plain(table: Table) -> dict[str, Any]:
+def to_json_dict(table: Table) -> dict[str, Any]:
     """For JSON: title, caption, reader and one object per row."""
     rows = [{name: _plain(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
     return {"title": table.title, "caption": table.caption, "reader": table.reader, "rows": rows}

@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from reg2rg.evaluation.bootstrap import Bootstrap, Statistic, mean_statistic
-from reg2rg.evaluation.inputs.predictions import Level, Pair
-from reg2rg.evaluation.output.tables import Interval
+from reg2rg.evaluation.inputs.predictions import Level, TextPair
+from reg2rg.evaluation.tables import Interval
 from reg2rg.regions import REGION_NAMES
 
 ALL = {Level.REPORT: "all reports", Level.REGION: "all sections"}
 
 
-class Frame:
+class Corpus:
     """Pairs and who they belong to.
 
     Attributes:
@@ -24,7 +24,7 @@ class Frame:
         owners: (pairs,) index of each pair's case.
     """
 
-    def __init__(self, pairs: Sequence[Pair], level: Level, seed: int) -> None:
+    def __init__(self, pairs: Sequence[TextPair], level: Level, seed: int) -> None:
         self.pairs = tuple(pairs)
         self.level = level
         self.cases = tuple(dict.fromkeys(pair.case for pair in pairs))

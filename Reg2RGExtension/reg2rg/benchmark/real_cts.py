@@ -7,33 +7,33 @@ from pathlib import Path
 
 import numpy as np
 
-from reg2rg.benchmark.collect import open_model
+from reg2rg.benchmark.collect import load_generator
 from reg2rg.benchmark.examine import examine_volume
 from reg2rg.benchmark.finding_groups import REGION_OF
 from reg2rg.benchmark.records import CaseRecord
-from reg2rg.benchmark.statements import STATED_FROM, from_text
-from reg2rg.evaluation.output.tables import Cell, Table
+from reg2rg.benchmark.statements import STATED_THRESHOLD, from_text
+from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 
 _NOWHERE = float("nan")
 
 
-def examine_real(model: Path, folder: Path) -> list[CaseRecord]:
+def examine_real_cts(model: Path, folder: Path) -> list[CaseRecord]:
     """Records of the CTs (.nii.gz) of a folder, regions by thresholds; empty if it holds none."""
     files = [file for file in sorted(folder.glob("*.nii.gz")) if "reference" not in file.name]
     if not files:
         return []
-    generator, asking = open_model(model)
+    generator, settings = load_generator(model)
     records = []
     for file in files:
         volume = read_volume(file)
         masks = ThresholdSegmenter().segment(volume)
-        records.append(examine_volume(generator, asking, file.name.removesuffix(".nii.gz"), volume, masks))
+        records.append(examine_volume(generator, settings, file.name.removesuffix(".nii.gz"), volume, masks))
     return records
 
 
-def real_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Table:
+def real_ct_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Table:
     """One row a CT, then all held-out phantoms beside them."""
     rows = [(record.name, *_cells([record])) for record in real]
     if len(real) > 1:
@@ -82,7 +82,7 @@ def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
         len(sections),
         _mean([section.recognised == section.region for section in sections]),
         _mean(tops),
-        _mean([top >= STATED_FROM for top in tops]),
+        _mean([top >= STATED_THRESHOLD for top in tops]),
         _mean([not from_text(section) for section in sections]),
         _mean([record.distance for record in measured]),
         _mean([record.limit for record in measured]),

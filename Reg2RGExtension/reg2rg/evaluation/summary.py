@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reg2rg.evaluation.comparison import headline
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.labels import Readings
-from reg2rg.evaluation.output.tables import Cell, Table
+from reg2rg.evaluation.comparison import headline_statistics
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.pair_labels import PairLabels
+from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.evaluation.text_metrics.nlg import TextScores
 
 
-def summary_table(frame: Frame, scores: TextScores, readings: Readings, tables: Mapping[str, Table]) -> Table:
+def summary_table(corpus: Corpus, scores: TextScores, pair_labels: PairLabels, tables: Mapping[str, Table]) -> Table:
     """Predictions, and beside them the references where they show the same of themselves."""
     rows: list[tuple[Cell, ...]] = [
-        (name, frame.interval(statistic), None) for name, statistic in headline(frame, scores, readings).items()
+        (name, corpus.interval(statistic), None)
+        for name, statistic in headline_statistics(corpus, scores, pair_labels).items()
     ]
     if "recognition" in tables:
         total = [sum(cell for cell in tables["recognition"].column(name)[:-1]) for name in ("right", "missed")]
@@ -33,7 +34,9 @@ def summary_table(frame: Frame, scores: TextScores, readings: Readings, tables: 
     caption = (
         "Of all texts together, with 95% intervals; the tables below say what each number means and show its parts."
     )
-    return Table("summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows), readings.reader)
+    return Table(
+        "summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows), pair_labels.reader
+    )
 
 
 def _sides(table: Table, name: str) -> tuple[Cell, Cell]:

@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from reg2rg.evaluation.inputs.predictions import Pair
+from reg2rg.evaluation.inputs.predictions import TextPair
 from reg2rg.labeler import LABELS, Labeler, Mention, RuleLabeler, extract_mentions
 
 
 @dataclass(frozen=True)
-class Readings:
+class PairLabels:
     """What was read in pairs, in their order.
 
     Attributes:
@@ -26,13 +26,13 @@ class Readings:
     place_reader: str
     reference_labels: np.ndarray
     prediction_labels: np.ndarray
-    reference_findings: tuple[tuple[Mention, ...], ...]
-    prediction_findings: tuple[tuple[Mention, ...], ...]
+    reference_mentions: tuple[tuple[Mention, ...], ...]
+    prediction_mentions: tuple[tuple[Mention, ...], ...]
 
 
-def read_pairs(
-    pairs: Sequence[Pair], reader: Labeler, show: Callable[[float], None] = lambda fraction: None
-) -> Readings:
+def label_pairs(
+    pairs: Sequence[TextPair], reader: Labeler, show: Callable[[float], None] = lambda fraction: None
+) -> PairLabels:
     """Read references and predictions; texts that occur again are read once. ``show`` is told the fraction done."""
     labels = np.zeros((2, len(pairs), len(LABELS)), bool)
     findings: list[dict[int, tuple[Mention, ...]]] = [{}, {}]
@@ -47,7 +47,7 @@ def read_pairs(
             )
             show((number + (side + 1) / 2) / len(regions))
     ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
-    return Readings(reader.name, RuleLabeler().name, labels[0], labels[1], ordered[0], ordered[1])
+    return PairLabels(reader.name, RuleLabeler().name, labels[0], labels[1], ordered[0], ordered[1])
 
 
 def _published(findings: Sequence[Mention]) -> tuple[Mention, ...]:
@@ -60,14 +60,16 @@ def _once(texts: Sequence[str], read: Callable[[Sequence[str]], np.ndarray]) -> 
     return read(distinct)[[place[text] for text in texts]]
 
 
-def any_by_case(labels: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
+def labels_by_case(labels: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
     """(cases, labels): whether any text of the case has the label; ``owners`` is the case of each text."""
     merged = np.zeros((cases, labels.shape[1]), bool)
     np.logical_or.at(merged, owners, labels)
     return merged
 
 
-def by_case(findings: Sequence[tuple[Mention, ...]], owners: np.ndarray, cases: int) -> list[tuple[Mention, ...]]:
+def mentions_by_case(
+    findings: Sequence[tuple[Mention, ...]], owners: np.ndarray, cases: int
+) -> list[tuple[Mention, ...]]:
     """Findings of all texts of each case."""
     merged: list[tuple[Mention, ...]] = [()] * cases
     for owner, found in zip(owners, findings, strict=True):

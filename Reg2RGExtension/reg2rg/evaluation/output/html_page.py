@@ -11,7 +11,7 @@ from reg2rg import __version__
 from reg2rg.evaluation.evaluate import Evaluation
 from reg2rg.evaluation.inputs.predictions import count_reasons
 from reg2rg.evaluation.output.plots import Plot
-from reg2rg.evaluation.output.tables import shown
+from reg2rg.evaluation.tables import format_cell
 
 _PLACES = {"lengths": "lengths", "labels": "labels", "swaps": "swaps", "collapse": "diversity"}
 _NOT_SHOWN = {"histogram"}
@@ -34,7 +34,7 @@ def to_page(evaluation: Evaluation, plots: Sequence[Plot]) -> str:
             "title": table.title,
             "caption": table.caption,
             "columns": table.columns,
-            "rows": [[shown(cell) for cell in row] for row in table.rows],
+            "rows": [[format_cell(cell) for cell in row] for row in table.rows],
         }
         for table in evaluation.tables
         if table.key not in _NOT_SHOWN

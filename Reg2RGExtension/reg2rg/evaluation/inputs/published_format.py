@@ -47,11 +47,11 @@ def sections_by_region(text: str) -> dict[str, str]:
     return sections
 
 
-def recognised_regions(text: str) -> dict[int, str]:
+def recognized_regions(text: str) -> dict[int, str]:
     """Slot -> region that its first word names; a name of none of the ten stays as that word."""
-    return {int(match[1]): region_called(match[2]) for match in _SLOT.finditer(text)}
+    return {int(match[1]): region_from_name(match[2]) for match in _SLOT.finditer(text)}
 
 
-def region_called(words: str) -> str:
+def region_from_name(words: str) -> str:
     """The region whose first word that is, as the published evaluation tells regions apart; else the words."""
     return _FULL_NAMES.get(words.split()[0] if words.split() else "", words)

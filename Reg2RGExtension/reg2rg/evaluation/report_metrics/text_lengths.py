@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.output.tables import Table
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.tables import Table
 
 MOST_BINS = 40
 
@@ -35,11 +35,11 @@ def kl_divergence(reference: np.ndarray, prediction: np.ndarray) -> float:
     return float((p * np.log(p / q)).sum())
 
 
-def lengths_table(frame: Frame) -> Table:
+def lengths_table(corpus: Corpus) -> Table:
     """Words per text, references beside predictions, and how far their distributions are apart."""
     rows = []
-    for name, chosen in frame.groups.items():
-        expected, written = _words(frame, chosen)
+    for name, chosen in corpus.groups.items():
+        expected, written = _words(corpus, chosen)
         _, *counts = length_histogram(expected, written)
         medians = [float(np.median(words)) for words in (expected, written)]
         rows.append((name, len(chosen), expected.mean(), written.mean(), *medians, kl_divergence(*counts)))
@@ -51,9 +51,9 @@ def lengths_table(frame: Frame) -> Table:
     return Table("lengths", "Length of texts", caption, columns, tuple(rows))
 
 
-def histogram_table(frame: Frame) -> Table:
+def histogram_table(corpus: Corpus) -> Table:
     """The histogram of all texts."""
-    edges, expected, written = length_histogram(*_words(frame, np.arange(len(frame.pairs))))
+    edges, expected, written = length_histogram(*_words(corpus, np.arange(len(corpus.pairs))))
     bins = [f"{low}–{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
     rows = zip(bins, map(int, edges[:-1]), map(int, expected), map(int, written), strict=True)
     caption = "Texts by their number of words."
@@ -61,6 +61,6 @@ def histogram_table(frame: Frame) -> Table:
     return Table("histogram", "Histogram of lengths", caption, columns, tuple(rows))
 
 
-def _words(frame: Frame, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [frame.pairs[index] for index in chosen]
+def _words(corpus: Corpus, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [corpus.pairs[index] for index in chosen]
     return word_counts([pair.reference for pair in pairs]), word_counts([pair.prediction for pair in pairs])

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from reg2rg.evaluation.bootstrap import Statistic, mean_statistic
-from reg2rg.evaluation.dataset import Frame
-from reg2rg.evaluation.labels import Readings, any_by_case
-from reg2rg.evaluation.output.tables import Cell, Table
+from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.pair_labels import PairLabels, labels_by_case
+from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.labeler import LABELS
 
 _L = len(LABELS)
@@ -21,7 +21,7 @@ Rates = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Precision, recall and F1."""
 
 
-def label_sums(reference: np.ndarray, prediction: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
+def label_counts(reference: np.ndarray, prediction: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
     """What each case adds, (cases, 3 x 18 + 1): true positives, false positives, false negatives by label, and texts.
 
     Args:
@@ -34,28 +34,28 @@ def label_sums(reference: np.ndarray, prediction: np.ndarray, owners: np.ndarray
     return sums
 
 
-def by_label(sums: np.ndarray) -> Rates:
+def per_label(sums: np.ndarray) -> Rates:
     """Each (..., 18)."""
     tp, fp, fn = sums[..., :_L], sums[..., _L : 2 * _L], sums[..., 2 * _L : 3 * _L]
-    return rates_of(tp, fp, fn)
+    return precision_recall_f1(tp, fp, fn)
 
 
 def micro(sums: np.ndarray) -> Rates:
     """From the counts of all labels together, as in the paper's Table II."""
     tp, fp, fn = (sums[..., kind * _L : (kind + 1) * _L].sum(axis=-1) for kind in range(3))
-    return rates_of(tp, fp, fn)
+    return precision_recall_f1(tp, fp, fn)
 
 
 def macro(sums: np.ndarray) -> Rates:
     """Mean over labels."""
-    return tuple(rate.mean(axis=-1) for rate in by_label(sums))
+    return tuple(rate.mean(axis=-1) for rate in per_label(sums))
 
 
 def weighted(sums: np.ndarray) -> Rates:
     """Mean over labels, weighted by how often the reference has them."""
     support = sums[..., :_L] + sums[..., 2 * _L : 3 * _L]
     total = support.sum(axis=-1)
-    return tuple(_divide((rate * support).sum(axis=-1), total) for rate in by_label(sums))
+    return tuple(_divide((rate * support).sum(axis=-1), total) for rate in per_label(sums))
 
 
 def samples(sums: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def crg(sums: np.ndarray) -> np.ndarray:
         return np.where(positive > 0, weight * positive / (2 * weight * positive - score), np.nan)
 
 
-def rates_of(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> Rates:
+def precision_recall_f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> Rates:
     """Precision, recall and F1 of counts, 0 where undefined."""
     return _divide(tp, tp + fp), _divide(tp, tp + fn), _divide(2 * tp, 2 * tp + fp + fn)
 
@@ -90,41 +90,42 @@ AVERAGES: dict[str, Callable[[np.ndarray], Rates]] = {"micro": micro, "macro": m
 _KINDS = ("precision", "recall", "F1")
 
 
-def case_labels(frame: Frame, readings: Readings) -> tuple[np.ndarray, np.ndarray]:
+def case_labels(corpus: Corpus, pair_labels: PairLabels) -> tuple[np.ndarray, np.ndarray]:
     """Labels of reference and prediction, (cases, 18) each: those of any of a case's texts."""
     return tuple(
-        any_by_case(labels, frame.owners, len(frame.cases))
-        for labels in (readings.reference_labels, readings.prediction_labels)
+        labels_by_case(labels, corpus.owners, len(corpus.cases))
+        for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)
     )
 
 
-def case_sums(frame: Frame, readings: Readings) -> np.ndarray:
+def case_counts(corpus: Corpus, pair_labels: PairLabels) -> np.ndarray:
     """``clinical.label_sums`` of whole cases."""
-    return label_sums(*case_labels(frame, readings), np.arange(len(frame.cases)), len(frame.cases))
+    return label_counts(*case_labels(corpus, pair_labels), np.arange(len(corpus.cases)), len(corpus.cases))
 
 
-def averages_table(frame: Frame, readings: Readings) -> Table:
+def averages_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """Micro, macro, weighted and sample averages over the labels of whole cases."""
-    sums = case_sums(frame, readings)
+    sums = case_counts(corpus, pair_labels)
     rows = [
-        (name, *(frame.interval(_rate(average, kind, sums)) for kind in range(3))) for name, average in AVERAGES.items()
+        (name, *(corpus.interval(_rate(average, kind, sums)) for kind in range(3)))
+        for name, average in AVERAGES.items()
     ]
     each = samples(sums)
-    cases = np.arange(len(frame.cases))
-    means = (frame.interval(mean_statistic(each[:, kind], cases, len(cases))) for kind in range(3))
+    cases = np.arange(len(corpus.cases))
+    means = (corpus.interval(mean_statistic(each[:, kind], cases, len(cases))) for kind in range(3))
     rows.append(("samples", *means))
     caption = (
-        f"18 labels of {len(frame.cases):,} cases; a label of any section counts for its case. 95% intervals from "
+        f"18 labels of {len(corpus.cases):,} cases; a label of any section counts for its case. 95% intervals from "
         "resampled cases. The paper's Table II shows the micro average. What is not defined is 0."
     )
-    return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows), readings.reader)
+    return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows), pair_labels.reader)
 
 
-def labels_table(frame: Frame, readings: Readings) -> Table:
+def labels_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """Each label of whole cases."""
-    reference, prediction = case_labels(frame, readings)
-    sums = case_sums(frame, readings)
-    precision, recall, _ = by_label(sums.sum(axis=0))
+    reference, prediction = case_labels(corpus, pair_labels)
+    sums = case_counts(corpus, pair_labels)
+    precision, recall, _ = per_label(sums.sum(axis=0))
     rows = [
         (
             label,
@@ -132,37 +133,37 @@ def labels_table(frame: Frame, readings: Readings) -> Table:
             int(prediction[:, index].sum()),
             float(precision[index]),
             float(recall[index]),
-            frame.interval(Statistic(sums, lambda total, index=index: by_label(total)[2][..., index])),
+            corpus.interval(Statistic(sums, lambda total, index=index: per_label(total)[2][..., index])),
         )
         for index, label in enumerate(LABELS)
     ]
     caption = "Cases whose reference or prediction has the label; precision, recall and F1 by case."
     columns = ("label", "in references", "in predictions", *_KINDS)
-    return Table("labels", "Clinical efficacy by label", caption, columns, tuple(rows), readings.reader)
+    return Table("labels", "Clinical efficacy by label", caption, columns, tuple(rows), pair_labels.reader)
 
 
-def regions_table(frame: Frame, readings: Readings) -> Table:
+def regions_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """The sections of each region by themselves, then whole cases."""
     rows = [
-        _region_row(frame, name, label_sums(*_chosen(readings, chosen), frame.owners[chosen], len(frame.cases)))
-        for name, chosen in frame.groups.items()
-        if frame.pairs[chosen[0]].region is not None and len(chosen) < len(frame.pairs)
+        _region_row(corpus, name, label_counts(*_chosen(pair_labels, chosen), corpus.owners[chosen], len(corpus.cases)))
+        for name, chosen in corpus.groups.items()
+        if corpus.pairs[chosen[0]].region is not None and len(chosen) < len(corpus.pairs)
     ]
-    rows.append(_region_row(frame, "whole cases", case_sums(frame, readings)))
+    rows.append(_region_row(corpus, "whole cases", case_counts(corpus, pair_labels)))
     caption = (
         "Labels of the sections of each region; support is how many the references have. CRG is 1 if all is right and "
         "1/3 if nothing is found and nothing invented."
     )
     columns = ("sections of", "n", "support", "micro P", "micro R", "micro F1", "macro F1", "CRG")
-    return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows), readings.reader)
+    return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows), pair_labels.reader)
 
 
-def _region_row(frame: Frame, name: str, sums: np.ndarray) -> tuple[Cell, ...]:
+def _region_row(corpus: Corpus, name: str, sums: np.ndarray) -> tuple[Cell, ...]:
     total = sums.sum(axis=0)
     count = len(LABELS)
     support = int(total[:count].sum() + total[2 * count : 3 * count].sum())
     precision, recall, _ = (float(value) for value in micro(total))
-    f1 = frame.interval(_rate(micro, 2, sums))
+    f1 = corpus.interval(_rate(micro, 2, sums))
     return (
         name,
         int(total[-1]),
@@ -171,12 +172,12 @@ def _region_row(frame: Frame, name: str, sums: np.ndarray) -> tuple[Cell, ...]:
         recall,
         f1,
         float(macro(total)[2]),
-        frame.interval(Statistic(sums, crg)),
+        corpus.interval(Statistic(sums, crg)),
     )
 
 
-def _chosen(readings: Readings, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return readings.reference_labels[chosen], readings.prediction_labels[chosen]
+def _chosen(pair_labels: PairLabels, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return pair_labels.reference_labels[chosen], pair_labels.prediction_labels[chosen]
 
 
 def _rate(average: Callable[[np.ndarray], Rates], kind: int, sums: np.ndarray) -> Statistic:

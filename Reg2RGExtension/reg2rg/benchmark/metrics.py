@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reg2rg.benchmark.calibration_error import Probability, calibration_error, probabilities
-from reg2rg.benchmark.finding_groups import FOCAL, GROWN_MM, REGION_OF
+from reg2rg.benchmark.calibration_error import LabelProbability, calibration_error, label_probabilities
+from reg2rg.benchmark.finding_groups import FOCAL_LABELS, HEADLINE_SIZE_MM, REGION_OF
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.statements import (
-    STATED_FROM,
+    STATED_THRESHOLD,
     Outcome,
-    Source,
+    StatementSource,
     from_head,
     from_text,
     from_text_without_cues,
@@ -22,17 +22,21 @@ from reg2rg.benchmark.statements import (
     read_statements,
 )
 from reg2rg.evaluation.bootstrap import Statistic, mean_statistic
-from reg2rg.evaluation.report_metrics.clinical import rates_of
+from reg2rg.evaluation.report_metrics.clinical_efficacy import precision_recall_f1
 from reg2rg.inference.detection import MAPPED_FROM
 from reg2rg.report.wording import SIZE_TOLERANCE
 
-OF_SOURCE = ": "
+SOURCE_SEPARATOR = ": "
 
-SOURCES: dict[str, Source] = {"text": from_text, "text without cues": from_text_without_cues, "head": from_head}
+SOURCES: dict[str, StatementSource] = {
+    "text": from_text,
+    "text without cues": from_text_without_cues,
+    "head": from_head,
+}
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metric:
     """A number of the model.
 
     Attributes:
@@ -46,7 +50,7 @@ class Measure:
     reached: Callable[[float, float], bool] = operator.ge
 
 
-def measures(records: Sequence[CaseRecord]) -> dict[str, Measure]:
+def measures(records: Sequence[CaseRecord]) -> dict[str, Metric]:
     """Name -> number; those of a source begin with its name. What the model has nothing to say to is left out."""
     sections = [(case, section) for case, record in enumerate(records) for section in record.sections]
     measured = [(case, record) for case, record in enumerate(records) if record.distance is not None]
@@ -54,9 +58,9 @@ def measures(records: Sequence[CaseRecord]) -> dict[str, Measure]:
         "region recognised": _share(records, ((c, s.recognised == s.region) for c, s in sections), 0.99),
         "sections written to their end": _share(records, ((c, s.complete) for c, s in sections)),
     }
-    for name in sources_of(records):
-        found |= {f"{name}{OF_SOURCE}{key}": measure for key, measure in _of_source(records, name).items()}
-    if "head" in sources_of(records):
+    for name in available_sources(records):
+        found |= {f"{name}{SOURCE_SEPARATOR}{key}": measure for key, measure in _of_source(records, name).items()}
+    if "head" in available_sources(records):
         found |= _of_head(records)
     if measured:
         unlike = ((case, record.distance > record.limit) for case, record in measured)
@@ -64,7 +68,7 @@ def measures(records: Sequence[CaseRecord]) -> dict[str, Measure]:
     return found
 
 
-def sources_of(records: Sequence[CaseRecord]) -> list[str]:
+def available_sources(records: Sequence[CaseRecord]) -> list[str]:
     """Which sources this model has."""
     sections = [section for record in records for section in record.sections]
     has = {
@@ -75,7 +79,7 @@ def sources_of(records: Sequence[CaseRecord]) -> list[str]:
     return [name for name in SOURCES if has[name]]
 
 
-def _of_source(records: Sequence[CaseRecord], name: str) -> dict[str, Measure]:
+def _of_source(records: Sequence[CaseRecord], name: str) -> dict[str, Metric]:
     source = SOURCES[name]
     found = outcomes(records, source)
     counted = [outcome for outcome in found if outcome.grown]
@@ -114,22 +118,22 @@ def _agrees(planted: str | float, stated: str | float | None) -> bool:
     return stated is not None and abs(stated - planted) <= SIZE_TOLERANCE * planted
 
 
-def _of_head(records: Sequence[CaseRecord]) -> dict[str, Measure]:
+def _of_head(records: Sequence[CaseRecord]) -> dict[str, Metric]:
     pointed = [
         (case, finding, distance)
         for case, record in enumerate(records)
         for finding, distance in pointings(record)
-        if finding.size_mm is None or finding.size_mm >= GROWN_MM
+        if finding.size_mm is None or finding.size_mm >= HEADLINE_SIZE_MM
     ]
-    focal = [(case, distance == 0) for case, finding, distance in pointed if finding.label in FOCAL]
-    diffuse = [(case, distance == 0) for case, finding, distance in pointed if finding.label not in FOCAL]
+    focal = [(case, distance == 0) for case, finding, distance in pointed if finding.label in FOCAL_LABELS]
+    diffuse = [(case, distance == 0) for case, finding, distance in pointed if finding.label not in FOCAL_LABELS]
     agreeing = [pair for case, record in enumerate(records) for pair in agreements(record, case)]
     found = {
         "pointing, focal findings": _share(records, focal, 0.85),
         "pointing, diffuse findings": _share(records, diffuse),
-        "calibration error": _calibration(records, probabilities(records), 0.05),
+        "calibration error": _calibration(records, label_probabilities(records), 0.05),
         "calibration error, from 5% on": _calibration(
-            records, [item for item in probabilities(records) if item.value >= MAPPED_FROM]
+            records, [item for item in label_probabilities(records) if item.value >= MAPPED_FROM]
         ),
         "text and head agree": _share(records, ((case, a == b) for case, a, b in agreeing), 0.95),
         "text and head agree, where either states": _share(records, ((c, a == b) for c, a, b in agreeing if a or b)),
@@ -161,7 +165,7 @@ def pointings(record: CaseRecord) -> list[tuple]:
 def agreements(record: CaseRecord, case: int) -> list[tuple[int, bool, bool]]:
     """Whether text and head state each label that belongs to a section's region."""
     return [
-        (case, finding.label in stated, finding.probability >= STATED_FROM)
+        (case, finding.label in stated, finding.probability >= STATED_THRESHOLD)
         for section in record.sections
         for stated in [from_text(section)]
         for finding in section.seen
@@ -169,20 +173,20 @@ def agreements(record: CaseRecord, case: int) -> list[tuple[int, bool, bool]]:
     ]
 
 
-def _share(records: Sequence[CaseRecord], pairs: Iterable[tuple[int, bool]], goal: float | None = None) -> Measure:
+def _share(records: Sequence[CaseRecord], pairs: Iterable[tuple[int, bool]], goal: float | None = None) -> Metric:
     """Share of what is true, of pairs of a case's index and a truth."""
     pairs = list(pairs)
     statistic = mean_statistic([value for _, value in pairs], [case for case, _ in pairs], len(records))
-    return Measure(statistic, len(pairs), goal)
+    return Metric(statistic, len(pairs), goal)
 
 
-def _micro(records: Sequence[CaseRecord], found: Sequence[Outcome], which: int, goal: float | None = None) -> Measure:
+def _micro(records: Sequence[CaseRecord], found: Sequence[Outcome], which: int, goal: float | None = None) -> Metric:
     sums = counts(found, len(records))
     units = (sums[:, [[0, 1], [0, 2], [0, 1, 2]][which]]).sum()
-    return Measure(Statistic(sums, lambda s: rates_of(*np.moveaxis(s, -1, 0))[which]), int(units), goal)
+    return Metric(Statistic(sums, lambda s: precision_recall_f1(*np.moveaxis(s, -1, 0))[which]), int(units), goal)
 
 
-def _macro(records: Sequence[CaseRecord], found: Sequence[Outcome], goal: float | None) -> Measure:
+def _macro(records: Sequence[CaseRecord], found: Sequence[Outcome], goal: float | None) -> Metric:
     """Mean F1 of the labels that were planted."""
     labels = list(REGION_OF)
     by_label = [counts([o for o in found if o.label == label], len(records)) for label in labels]
@@ -191,9 +195,9 @@ def _macro(records: Sequence[CaseRecord], found: Sequence[Outcome], goal: float 
     def value(sums: np.ndarray) -> np.ndarray:
         tp, fp, fn = np.moveaxis(sums.reshape(*sums.shape[:-1], len(labels), 3), -1, 0)
         planted = tp + fn > 0
-        return (rates_of(tp, fp, fn)[2] * planted).sum(axis=-1) / np.maximum(1, planted.sum(axis=-1))
+        return (precision_recall_f1(tp, fp, fn)[2] * planted).sum(axis=-1) / np.maximum(1, planted.sum(axis=-1))
 
-    return Measure(Statistic(sums, value), len(labels), goal)
+    return Metric(Statistic(sums, value), len(labels), goal)
 
 
 def counts(found: Iterable[Outcome], cases: int) -> np.ndarray:
@@ -204,5 +208,7 @@ def counts(found: Iterable[Outcome], cases: int) -> np.ndarray:
     return sums
 
 
-def _calibration(records: Sequence[CaseRecord], values: Sequence[Probability], goal: float | None = None) -> Measure:
-    return Measure(calibration_error(values, len(records)), len(values), goal, operator.le)
+def _calibration(
+    records: Sequence[CaseRecord], values: Sequence[LabelProbability], goal: float | None = None
+) -> Metric:
+    return Metric(calibration_error(values, len(records)), len(values), goal, operator.le)

@@ -10,9 +10,9 @@ from pathlib import Path
 from reg2rg import __version__
 from reg2rg.evaluation.evaluate import Evaluation
 from reg2rg.evaluation.inputs.predictions import count_reasons
-from reg2rg.evaluation.output.page import to_page
+from reg2rg.evaluation.output.html_page import to_page
 from reg2rg.evaluation.output.plots import draw_plots
-from reg2rg.evaluation.output.tables import to_csv, to_markdown, to_plain
+from reg2rg.evaluation.tables import to_csv, to_json_dict, to_markdown
 from reg2rg.runtime.staging import staged
 
 PAGE_FILE = "evaluation.html"
@@ -53,7 +53,7 @@ def _plain(evaluation: Evaluation) -> Mapping:
         "about": evaluation.about,
         "notes": list(evaluation.notes),
         "dropped": [{"case": d.case, "region": d.region, "reason": d.reason} for d in evaluation.dropped],
-        "tables": {table.key: to_plain(table) for table in evaluation.tables},
+        "tables": {table.key: to_json_dict(table) for table in evaluation.tables},
     }
 
 
