@@ -61,7 +61,7 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
 
     torch.set_num_threads(1)
     config = read_config(folder)
-    need = memory_needed(config, ModelSize.of(config), precision, regions=regions, max_new_tokens=tokens)
+    need = memory_needed(config, ModelSize.from_config(config), precision, regions=regions, max_new_tokens=tokens)
     sizes, names = config.preprocessing, REGION_NAMES[:regions]
     textures = {name: torch.rand(sizes.texture_size) for name in names}
     masks = {name: torch.rand(sizes.mask_size) for name in names}

@@ -80,7 +80,7 @@ def count_triangles(panel) -> int:
 
 def resampled(folder: Path) -> tuple[Path, Path]:
     """The sample case on the benchmark's grid."""
-    from reg2rg.exports.segmentation_nrrd import write_segmentation
+    from reg2rg.exports.segmentation_nrrd import write_regions
     from reg2rg.runtime.resources import sample_case
     from reg2rg.segmentation.label_map import LabelMapSegmenter
 
@@ -91,7 +91,7 @@ def resampled(folder: Path) -> tuple[Path, Path]:
     masks = LabelMapSegmenter(regions_file, None).segment(ct)
     paths = folder / "ct.nrrd", folder / "regions.seg.nrrd"
     sitk.WriteImage(ct, str(paths[0]))
-    write_segmentation(masks, paths[1])
+    write_regions(masks, paths[1])
     return paths
 
 

@@ -116,7 +116,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     import writing
 
     from reg2rg.inference import ReportGenerator
-    from reg2rg.inference.fusing import fold
+    from reg2rg.inference.fusing import fuse
     from reg2rg.models.config import PreprocessingConfig
     from reg2rg.models.reg2rg import PromptFeatures
     from reg2rg.preprocessing import prepare
@@ -128,7 +128,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
     if half:
         model.lang_model.to(torch.bfloat16)
         model.tie_word_embeddings()
-    generator = ReportGenerator(fold(model))
+    generator = ReportGenerator(fuse(model))
     names = list(inputs.textures)
     ids, _ = writing.prompt_and_length(model, len(names), _section(quick))
     with torch.inference_mode():

@@ -20,7 +20,7 @@ import torch
 
 from reg2rg.inference import ReportGenerator
 from reg2rg.inference.encoding import FeatureEncoder
-from reg2rg.inference.fusing import fold
+from reg2rg.inference.fusing import fuse
 from reg2rg.models.config import LanguageConfig, ModelConfig, PreprocessingConfig, VisionConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
@@ -65,14 +65,14 @@ def main() -> None:
     with torch.inference_mode():
         features = encoded(model, inputs)
     measure("published: generate, LoRA beside", generate, model, ids, features, whole)
-    folded = fold(copy.deepcopy(model))
+    folded = fuse(copy.deepcopy(model))
     measure("generate, folded", generate, folded, ids, features, whole)
     model.lang_model.to(torch.bfloat16)
     model.tie_word_embeddings()
-    half = fold(model)
+    half = fuse(model)
     for name, made in (("", folded), (", bfloat16", half)):
         generator = ReportGenerator(made)
-        generator.generate(inputs, only=REGION_NAMES[:1], max_new_tokens=1)
+        generator.generate(inputs, regions=REGION_NAMES[:1], max_new_tokens=1)
         generator._prompted = None
         measure(f"one sequence{name}", generator.generate, inputs, max_new_tokens=whole)
         generator._prompted = None

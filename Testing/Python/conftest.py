@@ -82,13 +82,13 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     """A small synthetic CT of a man and its regions, as files; do not change them."""
     import SimpleITK as sitk
 
-    from reg2rg.exports.segmentation_nrrd import write_segmentation
+    from reg2rg.exports.segmentation_nrrd import write_regions
     from reg2rg.phantom import make_phantom
 
     folder = tmp_path_factory.mktemp("phantom")
     case = make_phantom(104)
     sitk.WriteImage(case.volume, str(folder / "ct.nrrd"))
-    write_segmentation(case.masks, folder / "regions.seg.nrrd")
+    write_regions(case.masks, folder / "regions.seg.nrrd")
     return folder / "ct.nrrd", folder / "regions.seg.nrrd"
 
 

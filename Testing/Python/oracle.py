@@ -8,11 +8,11 @@ import SimpleITK as sitk
 import torch
 
 from reg2rg.benchmark.finding_groups import LABELS_OF
-from reg2rg.inference import GeneratedSection, SeenFinding
+from reg2rg.inference import DetectedRegion, GeneratedSection
 from reg2rg.models.config import PreprocessingConfig
-from reg2rg.models.ood_detector import Familiarity
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import ModelInputs
+from reg2rg.report import Finding, OutOfDistribution
 
 PREPROCESSING = PreprocessingConfig(image_size=(16,) * 3, texture_size=(16,) * 3, mask_size=(16,) * 3)
 
@@ -24,32 +24,31 @@ class Oracle:
         self.phantom = phantom
 
     def generate(
-        self, inputs: ModelInputs, *, only=(), said=MappingProxyType({}), cues=True, **how
+        self, inputs: ModelInputs, *, regions=(), corrections=MappingProxyType({}), use_cues=True, **how
     ) -> list[GeneratedSection]:
         sections = []
-        for region in only or inputs.textures:
+        for region in regions or inputs.textures:
             text = self.phantom.sections[region]
-            for label, present in said.get(region, {}).items():
+            for label, present in corrections.get(region, {}).items():
                 text = f"{text} There is {label.lower()}." if present else "There is no abnormality."
             sections.append(GeneratedSection(region, region, text, (), True))
         return sections
 
-    def findings(self, inputs: ModelInputs) -> dict[str, tuple[SeenFinding, ...]]:
+    def detect(self, inputs: ModelInputs) -> dict[str, DetectedRegion]:
         planted = {(f.region, f.label): (index, f) for index, f in enumerate(self.phantom.findings)}
-        seen = {}
+        detected = {}
         for region in inputs.textures:
-            seen[region] = tuple(
-                self._there(inputs, *planted[region, label])
-                if (region, label) in planted
-                else SeenFinding(label, 0.0, None, None, None, None)
-                for label in LABELS_OF[region]
-            )
-        return seen
+            findings, maps = [], {}
+            for label in LABELS_OF[region]:
+                if (region, label) not in planted:
+                    findings.append(Finding(label, 0.0))
+                    continue
+                index, finding = planted[region, label]
+                findings.append(Finding(label, 1.0, finding.side, finding.level, finding.size_mm))
+                bits = inputs.crops[region].cut(sitk.GetArrayFromImage(self.phantom.finding_bits))
+                maps[label] = torch.from_numpy(((bits >> index) & 1).astype("float32"))
+            detected[region] = DetectedRegion(tuple(findings), maps)
+        return detected
 
-    def familiarity(self, inputs: ModelInputs) -> Familiarity:
-        return Familiarity(1.0, 1.5)
-
-    def _there(self, inputs: ModelInputs, index, finding) -> SeenFinding:
-        bits = inputs.crops[finding.region].cut(sitk.GetArrayFromImage(self.phantom.finding_bits))
-        mask = torch.from_numpy(((bits >> index) & 1).astype("float32"))
-        return SeenFinding(finding.label, 1.0, finding.side, finding.level, finding.size_mm, mask)
+    def out_of_distribution(self, inputs: ModelInputs) -> OutOfDistribution:
+        return OutOfDistribution(1.0, 1.5)

@@ -7,32 +7,33 @@ import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
 
-from reg2rg.inference import SeenFinding
-from reg2rg.inference.localization import locate_findings
+from reg2rg.inference import DetectedRegion, LocatedFindings, locate_findings
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import prepare
-from reg2rg.report.located_finding import LocatedFinding
+from reg2rg.report import Finding
 
 CONFIG = PreprocessingConfig(image_size=(16, 16, 16), texture_size=(16, 16, 16), mask_size=(16, 16, 16))
 
 
-def seen_in(phantom: PhantomCase, probability: float = 0.9) -> dict[str, list[SeenFinding]]:
-    """Region -> its planted findings, as probable as said, with maps of cells of two voxels."""
+def seen_in(phantom: PhantomCase, probability: float = 0.9) -> dict[str, DetectedRegion]:
+    """Return the planted findings of each region with this probability and maps with cells of two voxels."""
     crops = prepare(phantom.volume, phantom.masks, CONFIG).crops
     bits = sitk.GetArrayFromImage(phantom.finding_bits)
-    seen: dict[str, list[SeenFinding]] = {}
+    findings: dict[str, list[Finding]] = {}
+    maps: dict[str, dict[str, torch.Tensor]] = {}
     for index, finding in enumerate(phantom.findings):
         planted = (bits >> index & 1).astype(np.float32)
         values = torch.tensor(np.ascontiguousarray(crops[finding.region].cut(planted)))
         values = F.adaptive_avg_pool3d(values[None], [max(1, n // 2) for n in values.shape])[0]
-        seen.setdefault(finding.region, []).append(
-            SeenFinding(finding.label, probability, finding.side, finding.level, finding.size_mm, values)
+        findings.setdefault(finding.region, []).append(
+            Finding(finding.label, probability, finding.side, finding.level, finding.size_mm)
         )
-    return seen
+        maps.setdefault(finding.region, {})[finding.label] = values
+    return {region: DetectedRegion(tuple(findings[region]), maps[region]) for region in findings}
 
 
-def located_in(phantom: PhantomCase, probability: float = 0.9) -> dict[str, tuple[LocatedFinding, ...]]:
-    """The same, located."""
+def located_in(phantom: PhantomCase, probability: float = 0.9) -> LocatedFindings:
+    """Return the planted findings of each region, located."""
     crops = prepare(phantom.volume, phantom.masks, CONFIG).crops
     return locate_findings(seen_in(phantom, probability), crops, phantom.masks)

@@ -120,7 +120,7 @@ def test_chance_is_repeated_by_its_seed_and_not_disturbed_by_other_regions():
     together = written_ids(ReportGenerator(model), inputs, sampling=sampling)
     assert written_ids(ReportGenerator(model), inputs, sampling=sampling) == together
     assert written_ids(ReportGenerator(model), inputs, sampling=Sampling(seed=5, temperature=3.0)) != together
-    alone = written_ids(ReportGenerator(model), inputs, sampling=sampling, only=["pleura"])
+    alone = written_ids(ReportGenerator(model), inputs, sampling=sampling, regions=["pleura"])
     assert alone == together[2:]
     assert written_ids(ReportGenerator(model), inputs) != together
 
@@ -159,7 +159,7 @@ def test_a_region_is_written_again_without_encoding_or_prompt_and_in_few_tokens(
     volumes, tokens = counted.since(lambda: first.extend(generator.generate(inputs, parallel=True)))
     assert volumes == 4
     again = []
-    repeated = counted.since(lambda: again.extend(generator.generate(inputs, only=["lung"], parallel=True)))
+    repeated = counted.since(lambda: again.extend(generator.generate(inputs, regions=["lung"], parallel=True)))
     assert [section.text for section in again] == [first[1].text]
     assert repeated[0] == 0
     section = len(model.tokenizer.encode(first[1].text)) + 20
@@ -173,7 +173,7 @@ def test_in_one_text_a_region_is_written_again_by_way_of_those_before_it_but_not
     _, tokens = counted.since(lambda: first.extend(generator.generate(inputs)))
     told: list[str] = []
     repeated = counted.since(
-        lambda: again.extend(generator.generate(inputs, only=["lung"], on_text=lambda s: told.append(s.region)))
+        lambda: again.extend(generator.generate(inputs, regions=["lung"], on_section=lambda s: told.append(s.region)))
     )
     assert [(s.region, s.text) for s in again] == [("lung", first[1].text)] and set(told) == {"lung"}
     assert repeated[0] == 0
@@ -188,9 +188,9 @@ def test_a_corrected_segment_is_encoded_alone_and_the_prompt_is_run_from_there()
     texture = inputs.textures["pleura"].flip(0)
     corrected = dataclasses.replace(inputs, textures={**inputs.textures, "pleura": texture})
     written = []
-    volumes, _ = counted.since(lambda: written.extend(generator.generate(corrected, only=["pleura"], parallel=True)))
+    volumes, _ = counted.since(lambda: written.extend(generator.generate(corrected, regions=["pleura"], parallel=True)))
     assert volumes == 1
-    fresh = ReportGenerator(tiny_model(slots=3)).generate(corrected, only=["pleura"], parallel=True)
+    fresh = ReportGenerator(tiny_model(slots=3)).generate(corrected, regions=["pleura"], parallel=True)
     assert [(s.region, s.text) for s in written] == [(s.region, s.text) for s in fresh]
 
 

@@ -67,7 +67,7 @@ def test_it_writes_about_the_sample_case(model: Reg2RG):
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing)
     sections = ReportGenerator(model).generate(inputs)
     assert len(sections) == 10 and all(section.complete and section.text for section in sections)
-    assert all(section.recognised == section.region for section in sections)
+    assert all(section.recognized == section.region for section in sections)
 
 
 def test_it_writes_the_same_every_time(model: Reg2RG):

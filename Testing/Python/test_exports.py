@@ -18,7 +18,7 @@ from reg2rg.errors import InputError
 from reg2rg.exports.marks import draw_marks, marks_of
 from reg2rg.exports.preview import WARNING, write_preview
 from reg2rg.exports.report_folder import write_report_folder
-from reg2rg.exports.segmentation_nrrd import write_findings, write_segmentation
+from reg2rg.exports.segmentation_nrrd import write_findings, write_regions
 from reg2rg.exports.text import to_text
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
@@ -62,7 +62,7 @@ def left_handed(phantom) -> RegionMasks:
 @pytest.mark.parametrize("stored", [lambda p: p.masks, oblique, left_handed], ids=["axial", "oblique", "left-handed"])
 def test_segmentation_comes_back_as_it_was(phantom, stored, tmp_path: Path):
     masks = stored(phantom)
-    write_segmentation(masks, tmp_path / "regions.seg.nrrd")
+    write_regions(masks, tmp_path / "regions.seg.nrrd")
     volume = sitk.Cast(masks.bits, sitk.sitkInt16)
     again = LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume)
     assert again.present == masks.present
@@ -71,7 +71,7 @@ def test_segmentation_comes_back_as_it_was(phantom, stored, tmp_path: Path):
 
 
 def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(phantom, tmp_path: Path):
-    write_segmentation(phantom.masks, tmp_path / "regions.seg.nrrd")
+    write_regions(phantom.masks, tmp_path / "regions.seg.nrrd")
     data, header = nrrd.read(str(tmp_path / "regions.seg.nrrd"))
     assert header["space"] == "left-posterior-superior"
     np.testing.assert_allclose(header["space origin"], phantom.volume.GetOrigin())
@@ -204,7 +204,7 @@ def test_a_finding_that_is_spread_has_a_cross_at_its_point_and_only_near_there(p
 def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_written(phantom, tmp_path: Path):
     nothing = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
     with pytest.raises(InputError, match="No region was found"):
-        write_segmentation(nothing, tmp_path / "regions.seg.nrrd")
+        write_regions(nothing, tmp_path / "regions.seg.nrrd")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -254,5 +254,5 @@ def test_a_word_longer_than_a_line_is_broken_not_clipped(report, phantom, tmp_pa
 def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_path: Path):
     write_report_folder(report, phantom.volume, phantom.masks, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.txt", "preview.png"}
-    assert Report.from_json((tmp_path / "report.json").read_text()) == report
+    assert parse_report((tmp_path / "report.json").read_text()) == report
     assert (tmp_path / "report.txt").read_text() == to_text(report)

@@ -76,7 +76,7 @@ def test_a_model_without_a_finding_head_sees_nothing_and_knows_no_familiarity():
     assert generator.findings(inputs) == {}
     assert generator.familiarity(inputs) is None
     with pytest.raises(InputError, match="takes no cues"):
-        generator.generate(inputs, said={"lung": {"Lung nodule": False}})
+        generator.generate(inputs, corrections={"lung": {"Lung nodule": False}})
 
 
 def test_a_smaller_voxel_makes_the_head_look_anew():
@@ -171,7 +171,7 @@ def test_cues_stand_behind_a_regions_own_tokens():
 
 def test_a_label_that_the_model_does_not_know_cannot_be_said():
     with pytest.raises(InputError, match="cannot be told of Goitre; expected one of Lung nodule"):
-        ReportGenerator(model_with(FINDINGS)).generate(inputs_of("lung"), said={"lung": {"Goitre": True}})
+        ReportGenerator(model_with(FINDINGS)).generate(inputs_of("lung"), corrections={"lung": {"Goitre": True}})
 
 
 def test_a_volume_unlike_the_training_cases_is_unfamiliar():

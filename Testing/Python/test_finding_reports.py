@@ -15,7 +15,7 @@ from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.pipeline.events import FindingsLocated, Notice, SectionText, SectionWritten
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.report import Report, plain
@@ -63,8 +63,8 @@ def run(phantom_files, sure, tmp_path: Path):
         told = []
         fields = {"regions_file": regions, "device": "cpu", "max_new_tokens": 40, **fields}
         request = ReportRequest(volume=volume, output=tmp_path / "out", model=str(model), **fields)
-        pipeline.run(request, told.append)
-        return told, Report.from_json((tmp_path / "out" / "report.json").read_text())
+        run_report(request, told.append)
+        return told, parse_report((tmp_path / "out" / "report.json").read_text())
 
     return make
 
@@ -109,7 +109,7 @@ def test_an_unlike_volume_is_told_of_and_its_findings_do_not_look_sure(run, head
 
 def test_what_the_user_said_is_written_anew_and_kept(run) -> None:
     run()
-    told, report = run(only=("lung",), said={"lung": {NODULE: False}})
+    told, report = run(regions=("lung",), corrections={"lung": {NODULE: False}})
     (lung,) = report.sections
     assert {finding.label: finding.said for finding in lung.findings} == {NODULE: False, EMPHYSEMA: None}
     (written,) = [event.section for event in told if isinstance(event, SectionWritten)]
@@ -119,11 +119,11 @@ def test_what_the_user_said_is_written_anew_and_kept(run) -> None:
 def test_a_correction_that_the_model_cannot_be_told_of_is_refused(run, tiny_model_folder: Path) -> None:
     for model, label in ((None, "Pneumothorax"), (tiny_model_folder, NODULE)):
         with pytest.raises(InputError, match=f"cannot be told of {label}"):
-            run(*[model] * (model is not None), said={"lung": {label: True}})
+            run(*[model] * (model is not None), corrections={"lung": {label: True}})
 
 
 def test_cues_can_be_left_out(run) -> None:
-    told, silent, again = (run("phantom", cues=cues, only=("lung",))[1].sections[0] for cues in (True, False, True))
+    told, silent, again = (run("phantom", cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True))
     assert told.sentences == again.sentences != silent.sentences, "how sure words are depends on all that it is told"
     _, report = run(cues=False)
     assert report.sections[0].findings[0].label == NODULE, "the head is asked all the same"

@@ -10,7 +10,7 @@ import torch
 from parity import small_config
 from tiny_model import tiny_model
 
-from reg2rg.inference.fusing import PackedLinear, fold
+from reg2rg.inference.fusing import PackedLinear, fuse
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.models.vision_transformer import VisionTransformer
 
@@ -27,7 +27,7 @@ def model() -> Reg2RG:
 
 def test_three_equal_channels_fold_into_one_to_1e_5(model):
     volumes = torch.rand(1, 64, 64, 16) * 2 - 1
-    folded = fold(copy.deepcopy(model)).embedding_layer.vision_encoder
+    folded = fuse(copy.deepcopy(model)).embedding_layer.vision_encoder
     plain = model.embedding_layer.vision_encoder
     assert folded.to_patch_embedding[2].in_features * 3 == plain.to_patch_embedding[2].in_features
     with torch.inference_mode():
@@ -38,7 +38,7 @@ def test_three_equal_channels_fold_into_one_to_1e_5(model):
 
 def test_lora_folds_into_its_layers_to_1e_5(model):
     embeddings = torch.randn(1, 12, model.config.language.hidden_size)
-    folded = fold(copy.deepcopy(model))
+    folded = fuse(copy.deepcopy(model))
     assert not any("lora_" in name for name, _ in folded.named_parameters())
     with torch.inference_mode():
         expected, actual = (m.causal_lm(inputs_embeds=embeddings).logits for m in (model, folded))
@@ -59,7 +59,7 @@ def test_stems_of_one_channel_are_left_alone(stem):
     volumes = torch.rand(2, 16, 16, 16)
     with torch.inference_mode():
         before = model.embedding_layer.vision_encoder.to_patch_embedding(volumes)
-        after = fold(model).embedding_layer.vision_encoder.to_patch_embedding
+        after = fuse(model).embedding_layer.vision_encoder.to_patch_embedding
         assert type(after[1]) is torch.nn.LayerNorm and after[1].elementwise_affine, "its norm keeps its weights"
         torch.testing.assert_close(after(volumes), before, rtol=1e-5, atol=1e-5)
 
@@ -76,9 +76,9 @@ def test_packed_layers_compute_what_the_layers_do(dtype, tolerance, bias, rows):
 
 
 def test_folded_models_have_packed_layers_but_for_shared_words(model):
-    folded = fold(copy.deepcopy(model))
+    folded = fuse(copy.deepcopy(model))
     names = {name for name, layer in folded.named_modules() if isinstance(layer, torch.nn.Linear)}
     assert names == set() and not model.config.language.tie_word_embeddings
     tied = dataclasses.replace(model.config.language, tie_word_embeddings=True, lora=None)
-    folded = fold(Reg2RG(dataclasses.replace(model.config, language=tied)))
+    folded = fuse(Reg2RG(dataclasses.replace(model.config, language=tied)))
     assert {n for n, m in folded.named_modules() if isinstance(m, torch.nn.Linear)} == {"lang_model.lm_head"}

@@ -33,7 +33,7 @@ def test_every_region_gets_its_section_in_the_order_asked(model, count):
     names = REGION_NAMES[:count]
     sections = ReportGenerator(model).generate(inputs_for(model, names))
     assert [section.region for section in sections] == list(names)
-    assert {(section.recognised, section.text, section.complete) for section in sections} == {
+    assert {(section.recognized, section.text, section.complete) for section in sections} == {
         (RECOGNISED, SENTENCES, True)
     }
 
@@ -47,7 +47,7 @@ def test_tokens_cover_the_text_with_probabilities(model):
 
 def test_sections_appear_while_they_are_written(model):
     seen: list[GeneratedSection] = []
-    ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), on_text=seen.append)
+    ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), on_section=seen.append)
     growing = [section.text for section in seen if section.region == "heart"]
     assert len(growing) > 5 and growing[-1] == SENTENCES
     assert all(later.startswith(earlier) for earlier, later in zip(growing, growing[1:], strict=False))
@@ -61,7 +61,7 @@ def test_text_cut_at_the_limit_is_marked_incomplete(model):
 
 def test_a_region_the_model_never_reached_has_no_text_and_is_incomplete(model):
     (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]), max_new_tokens=2)
-    assert section.text == "" and section.recognised is None and not section.complete
+    assert section.text == "" and section.recognized is None and not section.complete
 
 
 def test_writing_stops_when_it_is_cancelled(model):
@@ -92,7 +92,7 @@ def test_one_prompt_for_several_regions_files_each_text_under_its_slot():
     model = tiny_model(slots=3)
     names = ["heart", "lung", "pleura"]
     sections = ReportGenerator(model).generate(inputs_for(model, names))
-    assert [(s.region, s.recognised, s.text, s.complete) for s in sections] == [
+    assert [(s.region, s.recognized, s.text, s.complete) for s in sections] == [
         (name, RECOGNISED, SENTENCES, True) for name in names
     ]
 

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.exports.segmentation_nrrd import write_segmentation
+from reg2rg.exports.segmentation_nrrd import write_regions
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
@@ -67,7 +67,7 @@ def test_regions_that_were_estimated_stay_approximate_when_they_are_read_back(tm
     heart[2:8, 2:6, 3:9], lung[2:8, 8:12, 3:9] = True, True
     arrays = {"heart": heart, "lung": lung}
     masks = RegionMasks.from_arrays(arrays, volume, segmenter="test", approximate=frozenset({"heart"}))
-    write_segmentation(masks, tmp_path / "regions.seg.nrrd")
+    write_regions(masks, tmp_path / "regions.seg.nrrd")
     assert LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume).approximate == {"heart"}
 
 

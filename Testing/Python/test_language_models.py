@@ -221,7 +221,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = ReportGenerator(again).generate(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
-    assert all(section.recognised for section in sections), "so few steps teach it the form of the answer"
+    assert all(section.recognized for section in sections), "so few steps teach it the form of the answer"
 
 
 class TwoRegions(CaseStore):

@@ -1,4 +1,4 @@
-"""Memory is estimated before anything is loaded, and decides where a model runs: first choice, fallback, refusal."""
+"""Memory is estimated before anything is loaded, and decides where a model runs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tiny_model import tiny_config, tiny_model
 from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
-from reg2rg.inference.memory import ModelSize, cache_bytes_per_token, memory_needed, prompt_tokens
-from reg2rg.inference.placement import choices, place
+from reg2rg.inference.memory import ModelSize, Workload, cache_bytes_per_token, memory_needed, prompt_tokens
+from reg2rg.inference.placement import Candidate, list_candidates, place
 from reg2rg.models.config import LanguageConfig, ModelConfig
 from reg2rg.models.quantization import can_quantize
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.pipeline import model_cache
-from reg2rg.pipeline import run as pipeline
 from reg2rg.pipeline.events import Notice
+from reg2rg.pipeline.model_cache import MODEL_CACHE
 from reg2rg.pipeline.request import ReportRequest
+from reg2rg.pipeline.run import run_report
 from reg2rg.runtime import devices
 from reg2rg.runtime.devices import free_memory
 
@@ -32,34 +32,34 @@ GB = 10**9
 
 @pytest.fixture(scope="module")
 def llama2() -> ModelSize:
-    return ModelSize.of(LLAMA2)
+    return ModelSize.from_config(LLAMA2)
 
 
 @pytest.mark.parametrize(
     ("precision", "language", "total"),
     [("fp32", 26.97, 28.8), ("bf16", 13.49, 14.7), ("8bit", 7.01, 8.45), ("4bit", 3.87, 5.3)],
 )
-def test_llama2_7b_needs_what_is_known_of_it(llama2: ModelSize, precision: str, language: float, total: float):
+def test_the_memory_of_llama2_7b_is_estimated_within_two_percent(llama2: ModelSize, precision: str, language: float, total: float):
     assert llama2.linear + llama2.other == 6_738_415_616 + 4_194_304  # LLaMA-2-7B and its LoRA
-    assert (llama2.weights(precision) - 4 * llama2.vision) / GB == pytest.approx(language, abs=0.01)
+    assert (llama2.weight_bytes(precision) - 4 * llama2.vision) / GB == pytest.approx(language, abs=0.01)
     assert memory_needed(LLAMA2, llama2, precision).total / GB == pytest.approx(total, rel=0.02)
 
 
-def test_the_cache_takes_half_a_megabyte_a_token_and_less_with_grouped_heads():
+def test_the_cache_needs_half_a_megabyte_per_token_and_less_with_grouped_heads():
     assert cache_bytes_per_token(LLAMA2, "bf16") == 2**19
     assert cache_bytes_per_token(LLAMA2, "fp32") == 2**20
     mistral = LanguageConfig(num_key_value_heads=8)
     assert cache_bytes_per_token(dataclasses.replace(LLAMA2, language=mistral), "8bit") == 2**17
 
 
-def test_prompts_are_estimated_as_long_as_they_are():
+def test_the_length_of_prompts_is_estimated_from_above():
     assert 544 <= prompt_tokens(LLAMA2, 10) <= 600  # 544 with the published tokenizer
 
 
-def test_more_tokens_and_more_texts_need_more_cache_but_the_prompt_is_there_once(llama2: ModelSize):
+def test_more_tokens_and_texts_need_more_cache_but_the_prompt_is_stored_once(llama2: ModelSize):
     prompt = prompt_tokens(LLAMA2, 10)
     cache = [
-        memory_needed(LLAMA2, llama2, "bf16", max_new_tokens=tokens, parallel=parallel).cache / 2**19
+        memory_needed(LLAMA2, llama2, "bf16", Workload(max_new_tokens=tokens, parallel=parallel)).cache / 2**19
         for tokens, parallel in ((100, False), (500, False), (500, True), (9999, True))
     ]
     assert cache == [prompt + 100, prompt + 500, prompt + 5000, prompt + 10 * (4096 - prompt)]
@@ -67,91 +67,104 @@ def test_more_tokens_and_more_texts_need_more_cache_but_the_prompt_is_there_once
 
 def test_the_phantom_model_fits_anywhere():
     config = read_config(find_model("phantom"))
-    need = memory_needed(config, ModelSize.of(config), "fp32")
+    need = memory_needed(config, ModelSize.from_config(config), "fp32")
     assert need.weights == pytest.approx(25.1e6, rel=0.01) and need.total < 0.1 * GB
 
 
-ALL = [("cuda", "bf16"), ("cuda", "8bit"), ("cuda", "4bit"), ("cpu", "fp32"), ("cpu", "bf16")]
+GPU_FIRST = [
+    Candidate("cuda", "bf16"),
+    Candidate("cuda", "8bit"),
+    Candidate("cuda", "4bit"),
+    Candidate("cpu", "fp32"),
+    Candidate("cpu", "bf16"),
+]
 
 
 @pytest.mark.parametrize(
     ("gpu", "cpu", "chosen"),
     [
-        (24, 8, ("cuda", "bf16")),
-        (12, 64, ("cuda", "8bit")),
-        (6, 64, ("cuda", "4bit")),
-        (4, 64, ("cpu", "fp32")),
-        (4, 20, ("cpu", "bf16")),
+        (24, 8, Candidate("cuda", "bf16")),
+        (12, 64, Candidate("cuda", "8bit")),
+        (6, 64, Candidate("cuda", "4bit")),
+        (4, 64, Candidate("cpu", "fp32")),
+        (4, 20, Candidate("cpu", "bf16")),
     ],
 )
-def test_the_first_choice_that_fits_is_taken_and_any_other_than_the_best_is_told(gpu: int, cpu: int, chosen):
-    placement = place(LLAMA2, ALL, free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
-    assert (placement.device, placement.precision) == chosen
-    if chosen == ALL[0]:
+def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_best(gpu: int, cpu: int, chosen: Candidate):
+    placement = place(LLAMA2, GPU_FIRST, Workload(), free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
+    assert Candidate(placement.device, placement.precision) == chosen
+    if chosen == GPU_FIRST[0]:
         assert placement.notice is None
     else:
-        assert placement.notice.startswith(f"llama2-7b needs about 14.7 GB in bf16 and {gpu}.0 GB are free on cuda")
-        assert placement.notice.endswith(f"it runs on {chosen[0]} in {chosen[1]}.")
+        assert placement.notice.startswith(f"llama2-7b needs about 14.7 GB in bf16, but {gpu}.0 GB are free on cuda")
+        assert placement.notice.endswith(f"it runs on {chosen.device} in {chosen.precision}.")
 
 
-def test_what_does_not_fit_is_refused_with_numbers_and_a_way_out():
+def test_a_model_that_does_not_fit_is_refused_with_numbers_and_advice():
     with pytest.raises(InputError) as error:
-        place(LLAMA2, [("cpu", "bf16")], free=lambda device: 9 * GB)
+        place(LLAMA2, [Candidate("cpu", "bf16")], Workload(), free=lambda device: 9 * GB)
     assert str(error.value) == (
-        "llama2-7b needs about 14.7 GB in bf16 and 9.0 GB are free on cpu. --precision 8bit would need 8.5 GB."
+        "llama2-7b needs about 14.7 GB in bf16, but 9.0 GB are free on cpu. --precision 8bit would need 8.5 GB."
     )
-    with pytest.raises(InputError, match=r"5\.\d GB in 4bit and 2.0 GB are free on cuda.*smaller model"):
-        place(LLAMA2, [("cuda", "bf16"), ("cuda", "4bit")], free=lambda device: 2 * GB)
+    with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but 2.0 GB are free on cuda.*smaller model"):
+        place(LLAMA2, [Candidate("cuda", "bf16"), Candidate("cuda", "4bit")], Workload(), free=lambda device: 2 * GB)
 
 
-def test_on_the_cpu_exact_weights_come_first_and_a_named_precision_stands_alone():
+def test_the_cpu_prefers_exact_weights_and_a_requested_precision_is_the_only_candidate():
     quantized = ["8bit", "4bit"] if can_quantize() else []
-    assert choices("cpu") == [("cpu", name) for name in ["fp32", "bf16", *quantized]]
-    assert choices("cpu", "fp16") == [("cpu", "fp16")]
+    assert list_candidates("cpu") == [Candidate("cpu", name) for name in ["fp32", "bf16", *quantized]]
+    assert list_candidates("cpu", "fp16") == [Candidate("cpu", "fp16")]
     with pytest.raises(InputError, match="No precision is called"):
-        choices("cpu", "int3")
+        list_candidates("cpu", "int3")
 
 
 @pytest.fixture
 def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
     volume, regions = phantom_files
-    model_cache.placed.cache_clear()
+    MODEL_CACHE.clear()
     yield lambda **fields: ReportRequest(
-        volume, tmp_path / "out", regions_file=regions, model=str(tiny_model_folder), max_new_tokens=4, **fields
+        volume=volume,
+        output=tmp_path / "out",
+        regions_file=regions,
+        model=str(tiny_model_folder),
+        max_new_tokens=4,
+        **fields,
     )
-    model_cache.placed.cache_clear()
+    MODEL_CACHE.clear()
 
 
-def test_a_run_tells_of_a_fallback_and_refuses_what_does_not_fit_before_the_regions(request_of, monkeypatch):
+def test_a_run_reports_a_fallback_and_refuses_a_model_that_does_not_fit_before_segmenting(request_of, monkeypatch):
     config = read_config(Path(request_of().model))
-    size = ModelSize.of(config)
-    needs = [memory_needed(config, size, name, max_new_tokens=4).total for name in ("fp32", "bf16")]
+    size = ModelSize.from_config(config)
+    needs = [memory_needed(config, size, name, Workload(max_new_tokens=4)).total for name in ("fp32", "bf16")]
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, sum(needs) / 2))
     events = []
-    pipeline.run(request_of(device="cpu"), events.append)
+    run_report(request_of(device="cpu"), events.append)
     (notice,) = [event for event in events if isinstance(event, Notice)]
     assert notice.message.endswith("it runs on cpu in bf16.")
     events.clear()
     with pytest.raises(InputError, match="--precision bf16 would need"):
-        pipeline.run(request_of(device="cpu", precision="fp32"), events.append)
+        run_report(request_of(device="cpu", precision="fp32"), events.append)
     assert {event.stage.value for event in events} == {"read"}
 
 
 def limited(read_text, free: float):
-    """What reads the control group's files as those of a container with so many bytes left."""
-    told = {"memory.max": f"{int(free / 0.95)}\n", "memory.current": "1000\n", "memory.stat": "inactive_file 1000\n"}
+    """Return a function that reads the control group's files as in a container with so many bytes left."""
+    contents = {"memory.max": f"{int(free / 0.95)}\n", "memory.current": "1000\n", "memory.stat": "inactive_file 1000\n"}
 
     def read(path: Path, *arguments, **options) -> str:
-        return told[path.name] if path.name in told else read_text(path, *arguments, **options)
+        return contents[path.name] if path.name in contents else read_text(path, *arguments, **options)
 
     return read
 
 
-def test_memory_is_asked_for_only_once_while_the_model_is_kept(request_of):
-    pipeline.run(request_of(), lambda event: None)
-    hits = model_cache.placed.cache_info().hits
-    pipeline.run(request_of(only=("lung",)), lambda event: None)
-    assert model_cache.placed.cache_info().hits == hits + 1
+def test_the_placement_is_decided_once_while_the_model_is_in_memory(request_of, monkeypatch):
+    run_report(request_of(), lambda event: None)
+    monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, 1000))  # nothing more would fit
+    run_report(request_of(regions=("lung",)), lambda event: None)
+    MODEL_CACHE.clear()
+    with pytest.raises(InputError, match="are free on cpu"):
+        run_report(request_of(), lambda event: None)
 
 
 def test_free_memory_of_the_cpu_is_some_of_what_there_is():
@@ -163,17 +176,17 @@ def test_free_memory_of_the_cpu_is_some_of_what_there_is():
 MEASURE = """
 import sys, threading, time, psutil, torch
 from pathlib import Path
-from reg2rg.inference import Writer
+from reg2rg.inference import ReportGenerator
 from reg2rg.checkpoints.model_folder import load_model, read_config
-from reg2rg.inference.fusing import fold
-from reg2rg.inference.memory import ModelSize, memory_needed
+from reg2rg.inference.fusing import fuse
+from reg2rg.inference.memory import ModelSize, Workload, memory_needed
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.regions import REGION_NAMES
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
 config = read_config(folder)
-need = memory_needed(config, ModelSize.of(config), precision, max_new_tokens=8)
+need = memory_needed(config, ModelSize.from_config(config), precision, Workload(max_new_tokens=8))
 volumes = {name: torch.rand(config.preprocessing.image_size) for name in REGION_NAMES}
 resident = psutil.Process().memory_info
 before, peak = resident().rss, 0
@@ -184,7 +197,7 @@ def watch():
         time.sleep(0.002)
 threading.Thread(target=watch, daemon=True).start()
 model = load_model(folder, precision=precision)
-Writer(fold(model)).write(ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
+ReportGenerator(fuse(model)).generate(ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
 print(need.total / (peak - before))
 """
 
@@ -208,4 +221,4 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path,
 
 def test_weights_take_what_was_estimated(tiny_model_folder: Path):
     model = load_model(tiny_model_folder)
-    assert ModelSize.of(model.config).weights("fp32") == sum(parameter.nbytes for parameter in model.parameters())
+    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(parameter.nbytes for parameter in model.parameters())

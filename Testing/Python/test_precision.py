@@ -15,12 +15,12 @@ from tiny_model import tiny_config, tiny_model
 from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
 from reg2rg.inference import ReportGenerator
-from reg2rg.inference.fusing import fold
+from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize
 from reg2rg.models.config import LoraSettings
 from reg2rg.models.quantization import PRECISIONS, QUANTIZED, can_quantize, check_precision
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.pipeline import run as pipeline
+from reg2rg.pipeline.run import run_report
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.report import Report
@@ -77,7 +77,7 @@ def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, pr
     with torch.inference_mode():
         wanted, given = (each.lang_model(ids).logits.float() for each in (exact, model))
     assert (given - wanted).norm() <= TOLERATED[precision] * wanted.norm()
-    sections = ReportGenerator(fold(model)).generate(inputs_of(model), max_new_tokens=6)
+    sections = ReportGenerator(fuse(model)).generate(inputs_of(model), max_new_tokens=6)
     assert [section.region for section in sections] == ["lung", "heart", "bone"]
 
 
@@ -94,7 +94,7 @@ def test_weights_are_stored_as_the_precision_says_and_the_vision_side_in_float32
             assert (parameter.dtype in (torch.int8, torch.uint8)) == layer_of_many, name
     assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
     stored = sum(parameter.nbytes for parameter in model.parameters())
-    assert stored == pytest.approx(ModelSize.of(model.config).weights(precision), rel=0.02)
+    assert stored == pytest.approx(ModelSize.from_config(model.config).weight_bytes(precision), rel=0.02)
 
 
 def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
@@ -107,12 +107,12 @@ PEAK = """
 import sys, torch
 from pathlib import Path
 from reg2rg.checkpoints.model_folder import read_config, load_model
-from reg2rg.inference.fusing import fold
+from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
-weights = ModelSize.of(read_config(folder)).weights(precision)
+weights = ModelSize.from_config(read_config(folder)).weight_bytes(precision)
 def memory(kind):  # not getrusage, whose peak begins with that of the parent process
     return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind))
 before = memory("VmRSS")
@@ -166,10 +166,10 @@ def test_without_bitsandbytes_quantized_weights_are_refused_with_what_to_install
 def test_the_precision_is_recorded_in_the_report(phantom_files, tiny_model_folder: Path, tmp_path: Path):
     volume, regions = phantom_files
     request = ReportRequest(volume, tmp_path, regions_file=regions, model=str(tiny_model_folder), precision="bf16")
-    pipeline.run(dataclasses.replace(request, only=("lung",), max_new_tokens=4), lambda event: None)
+    run_report(dataclasses.replace(request, regions=("lung",), max_new_tokens=4), lambda event: None)
     text = (tmp_path / "report.json").read_text()
-    assert Report.from_json(text).provenance.precision == "bf16"
+    assert parse_report(text).provenance.precision == "bf16"
     values = json.loads(text)
     values["schema_version"] = 1
     del values["provenance"]["precision"]
-    assert Report.from_json(json.dumps(values)).provenance.precision == "fp32", "what version 1 always ran in"
+    assert parse_report(json.dumps(values)).provenance.precision == "fp32", "what version 1 always ran in"

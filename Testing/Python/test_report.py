@@ -72,7 +72,7 @@ def test_sections_are_in_reading_order_whatever_order_they_were_written_in(repor
 
 def test_the_grounding_check_compares_the_region_named_with_the_region_asked(report):
     lung, heart = report.sections
-    assert (lung.recognised, lung.grounded) == ("pleura", False)
+    assert (lung.recognized, lung.grounded) == ("pleura", False)
     assert heart.grounded and heart.complete and not lung.complete
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_accepted_by_default_and_the_label_stands_in_the_json(report)
 def test_json_keeps_everything(report):
     accepted = dataclasses.replace(report.sections[0], state=State.ACCEPTED)
     changed = dataclasses.replace(report, sections=(accepted, report.sections[1]))
-    assert Report.from_json(changed.to_json()) == changed
+    assert parse_report(changed.to_json()) == changed
 
 
 SPOT = Spot((1.0, -2.0, 3.5), (8.0, 9.0, 10.0), True, (slice(0, 2), slice(0, 2), slice(0, 2)), np.ones((2, 2, 2), bool))
@@ -217,7 +217,7 @@ def test_text_and_head_that_see_another_lobe_or_size_are_told_of(lung, text, wor
 
 
 def test_what_the_user_has_said_is_kept_and_settles_a_disagreement(lung):
-    section = lung("No nodule.", seen("Lung nodule", 0.9), said={"Lung nodule": False, "Emphysema": True})
+    section = lung("No nodule.", seen("Lung nodule", 0.9), corrections={"Lung nodule": False, "Emphysema": True})
     nodule, emphysema = section.findings
     assert (nodule.said, emphysema.said) == (False, True) and section.disagreements == ()
     assert finding_words("lung", nodule).endswith("very likely (90%); not there by the user's word")
@@ -251,12 +251,12 @@ def test_in_an_unlike_volume_no_finding_looks_sure(lung):
 
 @pytest.fixture
 def with_findings(report, lung) -> Report:
-    section = lung("A nodule.", seen("Lung nodule", 0.9), seen("Atelectasis", 0.4), said={"Emphysema": False})
+    section = lung("A nodule.", seen("Lung nodule", 0.9), seen("Atelectasis", 0.4), corrections={"Emphysema": False})
     return dataclasses.replace(report, sections=(section,), familiarity=Familiarity(1.0, 1.5))
 
 
 def test_json_keeps_findings_and_says_what_follows_from_them(with_findings):
-    assert Report.from_json(with_findings.to_json()) == with_findings
+    assert parse_report(with_findings.to_json()) == with_findings
     values = json.loads(with_findings.to_json())
     assert values["familiarity"] == {"distance": 1.0, "limit": 1.5, "familiar": True}
     nodule = values["sections"][0]["findings"][0]
@@ -275,7 +275,7 @@ def test_reports_of_older_versions_are_read_without_findings(report, version):
             for sentence in section["sentences"]:
                 del sentence["findings"]
 
-    read = Report.from_json(_changed(report, older))
+    read = parse_report(_changed(report, older))
     assert read.schema_version == 4 and read.familiarity is None and read.provenance.precision == "fp32"
     assert [(s.text, s.findings) for s in read.sections] == [(s.text, ()) for s in report.sections]
 
@@ -289,7 +289,7 @@ def test_disagreements_are_stored_and_found_anew_in_reports_of_the_version_witho
         values["schema_version"] = 3
         del values["sections"][0]["disagreements"]
 
-    assert Report.from_json(_changed(told, older)) == told
+    assert parse_report(_changed(told, older)) == told
 
 
 WRONG_FINDINGS = {
@@ -303,12 +303,12 @@ WRONG_FINDINGS = {
 def test_a_finding_that_contradicts_itself_or_the_form_is_refused(with_findings, case):
     change, words = WRONG_FINDINGS[case]
     with pytest.raises(InputError, match=words):
-        Report.from_json(_changed(with_findings, lambda values: change(values["sections"][0]["findings"][0])))
+        parse_report(_changed(with_findings, lambda values: change(values["sections"][0]["findings"][0])))
 
 
 def test_a_sentence_that_speaks_of_a_finding_that_is_not_there_is_refused(with_findings):
     with pytest.raises(InputError, match="speaks of a finding that is not there"):
-        Report.from_json(
+        parse_report(
             _changed(with_findings, lambda values: values["sections"][0]["sentences"][0].update(findings=[7]))
         )
 
@@ -349,13 +349,13 @@ UNREADABLE = {
 def test_an_older_or_broken_report_is_refused_in_one_line(report, case):
     change, words = UNREADABLE[case]
     with pytest.raises(InputError, match=words) as error:
-        Report.from_json(_changed(report, change))
+        parse_report(_changed(report, change))
     assert "\n" not in str(error.value)
 
 
 def test_an_error_gives_away_no_text_of_the_report(report):
     with pytest.raises(InputError, match="sections of the report is a dict") as error:
-        Report.from_json(_changed(report, lambda v: v.update(sections={"0": v["sections"]})))
+        parse_report(_changed(report, lambda v: v.update(sections={"0": v["sections"]})))
     assert "No effusion" not in str(error.value)
 
 
@@ -367,7 +367,7 @@ def test_what_could_not_be_read_back_is_not_written(report):
 @pytest.mark.parametrize("text", ["", "[]", '"report"', '{"a": 1}', '{"schema_version": 1', "[" * 200_000])
 def test_what_is_no_report_is_refused(text):
     with pytest.raises(InputError):
-        Report.from_json(text)
+        parse_report(text)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
+from torch import Tensor
 
 from reg2rg.benchmark.finding_groups import LABELS_OF, REGION_OF
 from reg2rg.benchmark.records import CaseRecord, CorrectionRecord, DetectionRecord, PlantedRecord, SectionRecord
 from reg2rg.benchmark.statements import read_statements
 from reg2rg.inference import ReportGenerator
-from reg2rg.inference.detection import MAPPED_FROM, SeenFinding
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import Crop, ModelInputs, prepare
+from reg2rg.report import Finding
 from reg2rg.segmentation.masks import RegionMasks
 
 CLAIMED = 3
@@ -67,31 +68,35 @@ def _examine(
 ) -> CaseRecord:
     how = {"parallel": settings.parallel, "max_new_tokens": settings.max_new_tokens}
     written = generator.generate(inputs, **how)
-    silent = {s.region: s.text for s in generator.generate(inputs, cues=False, **how)} if settings.labels else {}
-    looked, familiarity = generator.findings(inputs), generator.familiarity(inputs)
+    silent = {s.region: s.text for s in generator.generate(inputs, use_cues=False, **how)} if settings.labels else {}
+    detected, out_of_distribution = generator.detect(inputs), generator.out_of_distribution(inputs)
     texts = {section.region: section.text for section in written}
     corrections = _corrections(generator, settings, inputs, how, texts, planted, name) if references else {}
     sections = []
     for section in written:
         region = section.region
-        seen = [
-            _seen(finding, inputs.crops[region], places.get((region, finding.label)))
-            for finding in looked.get(region, ())
-            if finding.probability >= MAPPED_FROM or REGION_OF.get(finding.label) == region
-        ]
+        seen = []
+        if region in detected:
+            maps = detected[region].maps
+            seen = [
+                _seen(finding, maps.get(finding.label), inputs.crops[region], places.get((region, finding.label)))
+                for finding in detected[region].findings
+                if finding.label in maps or REGION_OF.get(finding.label) == region
+            ]
         sections.append(
             SectionRecord(
                 region=region,
                 reference=references.get(region, ""),
                 text=section.text,
                 without_cues=silent.get(region),
-                recognised=section.recognised,
+                recognised=section.recognized,
                 complete=section.complete,
                 seen=tuple(seen),
                 corrections=tuple(corrections.get(region, ())),
             )
         )
-    distance, limit = (familiarity.distance, familiarity.limit) if familiarity else (None, None)
+    check = out_of_distribution
+    distance, limit = (check.distance, check.limit) if check else (None, None)
     return CaseRecord(name, tuple(planted), tuple(sections), distance, limit)
 
 
@@ -118,7 +123,7 @@ def _corrections(
     for labels, present in ((rejected, False), (claimed, True)):
         said = {region: {label: present} for region, label in labels.items() if label}
         if said:
-            for section in generator.generate(inputs, only=list(said), said=said, **how):
+            for section in generator.generate(inputs, regions=list(said), corrections=said, **how):
                 (label,) = said[section.region]
                 corrections[section.region].append(CorrectionRecord(label, present, section.text))
     return corrections
@@ -156,10 +161,10 @@ def _planted(phantom: PhantomCase, index: int) -> PlantedRecord:
     return PlantedRecord(finding.label, finding.region, finding.side, finding.level, finding.size_mm, chance)
 
 
-def _seen(finding: SeenFinding, crop: Crop, place: _Voxels | None) -> DetectionRecord:
+def _seen(finding: Finding, finding_map: Tensor | None, crop: Crop, place: _Voxels | None) -> DetectionRecord:
     distance = None
-    if finding.map is not None and place is not None and len(place.indices):
-        values = crop.to_volume(finding.map)
+    if finding_map is not None and place is not None and len(place.indices):
+        values = crop.to_volume(finding_map)
         best = np.unravel_index(values.argmax(), values.shape)
         distance = place.distance(np.array(best) + [span.start for span in crop.box])
     return DetectionRecord(finding.label, finding.probability, finding.side, finding.level, finding.size_mm, distance)

@@ -23,7 +23,7 @@ from reg2rg.benchmark.statements import (
 )
 from reg2rg.evaluation.bootstrap import Statistic, mean_statistic
 from reg2rg.evaluation.report_metrics.clinical_efficacy import precision_recall_f1
-from reg2rg.inference.detection import MAPPED_FROM
+from reg2rg.inference.detection import MAP_THRESHOLD
 from reg2rg.report.wording import SIZE_TOLERANCE
 
 SOURCE_SEPARATOR = ": "
@@ -133,7 +133,7 @@ def _of_head(records: Sequence[CaseRecord]) -> dict[str, Metric]:
         "pointing, diffuse findings": _share(records, diffuse),
         "calibration error": _calibration(records, label_probabilities(records), 0.05),
         "calibration error, from 5% on": _calibration(
-            records, [item for item in label_probabilities(records) if item.value >= MAPPED_FROM]
+            records, [item for item in label_probabilities(records) if item.value >= MAP_THRESHOLD]
         ),
         "text and head agree": _share(records, ((case, a == b) for case, a, b in agreeing), 0.95),
         "text and head agree, where either states": _share(records, ((c, a == b) for c, a, b in agreeing if a or b)),

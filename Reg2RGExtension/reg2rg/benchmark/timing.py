@@ -29,8 +29,8 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
             started = time.perf_counter()
             inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
             generator.generate(inputs, parallel=settings.parallel, max_new_tokens=settings.max_new_tokens)
-            generator.findings(inputs)
-            generator.familiarity(inputs)
+            generator.detect(inputs)
+            generator.out_of_distribution(inputs)
             taken.append(time.perf_counter() - started)
         return taken[1:]
     finally:

@@ -50,12 +50,12 @@ def describe_model(folder: Path) -> ModelInformation:
 
 def _memory_in_words(folder: Path) -> str:
     from reg2rg.checkpoints.model_folder import read_config
-    from reg2rg.inference.memory import ModelSize, gigabytes, memory_needed
+    from reg2rg.inference.memory import ModelSize, format_bytes, memory_needed
 
     config = read_config(folder)
-    size = ModelSize.of(config)
+    size = ModelSize.from_config(config)
     precisions = ("fp32", "bf16", "8bit", "4bit")
-    return ", ".join(f"{gigabytes(memory_needed(config, size, name).total)} in {name}" for name in precisions)
+    return ", ".join(f"{format_bytes(memory_needed(config, size, name).total)} in {name}" for name in precisions)
 
 
 def describe_installation() -> dict[str, str]:

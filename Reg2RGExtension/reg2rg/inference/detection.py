@@ -25,17 +25,28 @@ class DetectedRegion:
         findings: all findings, the most probable first, not yet located.
         maps: label to finding map, (h, w, d) in [0, 1], on a grid over the region's crop in model axes. Only for
             findings that are probable enough. ``Crop.to_volume`` brings a map back to the volume.
-        cues: the findings as cues for the language model, one row.
-        mean_token: (dim,) mean of the region's vision tokens.
     """
 
     findings: tuple[Finding, ...]
     maps: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class RegionDetection:
+    """What the finding head says about one region, and what the other parts of the model need of it.
+
+    Attributes:
+        detected: findings and finding maps.
+        cues: the findings as cues for the language model, one row.
+        mean_token: (dim,) mean of the region's vision tokens.
+    """
+
+    detected: DetectedRegion
     cues: Cues
     mean_token: Tensor
 
 
-def detect_findings(head: FindingHead, output: FindingOutput, grid: Size) -> list[DetectedRegion]:
+def detect_findings(head: FindingHead, output: FindingOutput, grid: Size) -> list[RegionDetection]:
     """Convert the finding head's output to findings.
 
     Args:
@@ -68,7 +79,8 @@ def detect_findings(head: FindingHead, output: FindingOutput, grid: Size) -> lis
         region_maps = {
             labels[index]: maps[row, index].half().cpu() for index in order if float(values[index]) >= MAP_THRESHOLD
         }
-        regions.append(DetectedRegion(tuple(findings), region_maps, cues.rows(slice(row, row + 1)), mean_tokens[row]))
+        detected = DetectedRegion(tuple(findings), region_maps)
+        regions.append(RegionDetection(detected, cues.rows(slice(row, row + 1)), mean_tokens[row]))
     return regions
 
 

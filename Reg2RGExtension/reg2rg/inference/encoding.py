@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from reg2rg.errors import Cancelled
-from reg2rg.inference.detection import DetectedRegion, apply_corrections, detect_findings
+from reg2rg.inference.detection import DetectedRegion, RegionDetection, apply_corrections, detect_findings
 from reg2rg.models.config import ModelConfig, VisionConfig
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.region_encoder import RegionEncoder
@@ -72,10 +72,10 @@ class FeatureEncoder:
             geometries = self._cached(masks, self._encoder.encode_masks, self._config.mask, should_cancel)
             textures = self._encode_textures(inputs, regions, should_cancel)
             tokens = {}
-            for name, geometry, (latents, detected) in zip(regions, geometries, textures, strict=True):
+            for name, geometry, (latents, detection) in zip(regions, geometries, textures, strict=True):
                 parts = [latents, geometry]
-                if detected is not None:
-                    parts.append(self._cue_tokens(detected.cues, corrections.get(name, {}), use_cues))
+                if detection is not None:
+                    parts.append(self._cue_tokens(detection.cues, corrections.get(name, {}), use_cues))
                 tokens[name] = torch.cat(parts)
             return image, tokens
 
@@ -92,11 +92,31 @@ class FeatureEncoder:
         Raises:
             Cancelled: ``should_cancel`` returned True.
         """
+        return {name: each.detected for name, each in self._detections(inputs, regions, should_cancel).items()}
+
+    def mean_tokens(
+        self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel = never_cancel
+    ) -> dict[str, Tensor]:
+        """Return the mean of each region's vision tokens, (dim,). Empty if the model has no finding head.
+
+        Args:
+            inputs: the volume's tensors.
+            regions: names of the regions.
+            should_cancel: checked between batches.
+
+        Raises:
+            Cancelled: ``should_cancel`` returned True.
+        """
+        return {name: each.mean_token for name, each in self._detections(inputs, regions, should_cancel).items()}
+
+    def _detections(
+        self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel
+    ) -> dict[str, RegionDetection]:
         if self._encoder.finding_head is None:
             return {}
         with self._autocast():
             encoded = self._encode_textures(inputs, regions, should_cancel)
-        return {name: detected for name, (_, detected) in zip(regions, encoded, strict=True) if detected is not None}
+        return {name: detection for name, (_, detection) in zip(regions, encoded, strict=True) if detection is not None}
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype, device = self._encoder.weight.dtype, self._encoder.image_token_weight.device
@@ -114,7 +134,7 @@ class FeatureEncoder:
 
     def _encode_textures(
         self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel
-    ) -> list[tuple[Tensor, DetectedRegion | None]]:
+    ) -> list[tuple[Tensor, RegionDetection | None]]:
         """Return the latents of each region in the language model's width, and what is detected in it."""
         textures = [inputs.textures[name] for name in regions]
         if self._encoder.finding_head is None:
@@ -123,7 +143,7 @@ class FeatureEncoder:
         voxels = [torch.tensor(inputs.crops[name].voxel_mm) for name in regions]
         return self._cached(textures, self._encode_and_detect, self._config.vision, should_cancel, voxels)
 
-    def _encode_and_detect(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, DetectedRegion]]:
+    def _encode_and_detect(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, RegionDetection]]:
         encoder = self._encoder
         assert encoder.finding_head is not None
         output = encoder.look(textures, voxel_mm)

@@ -118,7 +118,7 @@ class ReportGenerator:
         Raises:
             Cancelled: ``should_cancel`` returned True.
         """
-        means = {name: region.mean_token for name, region in self.detect(inputs, should_cancel).items()}
+        means = self._features.mean_tokens(inputs, list(inputs.textures), should_cancel)
         return self.model.embedding_layer.familiarity(means) if means else None
 
     def _check(self, corrections: Corrections) -> None:

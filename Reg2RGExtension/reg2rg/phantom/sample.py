@@ -7,7 +7,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from reg2rg.exports.segmentation_nrrd import write_segmentation
+from reg2rg.exports.segmentation_nrrd import write_regions
 from reg2rg.phantom.case import make_phantom
 from reg2rg.regions import in_reading_order
 
@@ -28,7 +28,7 @@ def write_sample(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     phantom = make_phantom(SEED)
     sitk.WriteImage(phantom.volume, str(folder / "ct.nrrd"), useCompression=True)
-    write_segmentation(phantom.masks, folder / "regions.seg.nrrd")
+    write_regions(phantom.masks, folder / "regions.seg.nrrd")
     regions = in_reading_order(phantom.sections)
     sections = "\n".join(f"- {r.display_name}: {phantom.sections[r.name]}" for r in regions)
     (folder / "README.md").write_text(_README.format(seed=SEED, sections=sections))

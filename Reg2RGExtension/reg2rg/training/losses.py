@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.inference.detection import cues_of
+from reg2rg.inference.detection import cues_from_output
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.finding_head import FindingHead, FindingOutput
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
@@ -129,7 +129,7 @@ def kept_vision(model: Reg2RG, case: TrainingCase) -> KeptVision:
         output = encoder.look(texture, _stacked([sample], "voxel_mm", model.device))
         tokens[sample.region] = output.tokens[0].bfloat16()
         head = encoder.finding_head
-        cues[sample.region] = cues_of(head.config, output, head.probabilities(output))
+        cues[sample.region] = cues_from_output(head.config, output, head.probabilities(output))
     told = None if encoder.finding_head is None else Cues.joined(list(cues.values()))
     return KeptVision(image, tuple(tokens.values()), told)
 
