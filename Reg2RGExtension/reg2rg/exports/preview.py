@@ -14,7 +14,7 @@ from reg2rg.exports.marks import Mark, draw_marks, marks_of
 from reg2rg.exports.text import measured, shown_findings, warnings_of, warnings_of_report
 from reg2rg.regions import Region, Window, get_region, in_reading_order
 from reg2rg.report import Report, Section, finding_words
-from reg2rg.segmentation.masks import RegionMasks, region_bit, region_bits
+from reg2rg.segmentation.masks import RegionMasks, region_flag, region_index
 
 WIDTH, LEAST_HEIGHT, MARGIN = 1720, 900, 24
 IMAGE_WIDTH = 760
@@ -106,7 +106,7 @@ def _around_the_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Im
 def _centre(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
     """Centre of mass (z, y, x) of the region that the slices go through."""
     name = next((name for name in CENTRE_REGIONS if name in masks.present), masks.present[0])
-    mask = (bits & region_bits(name)) != 0
+    mask = (bits & region_flag(name)) != 0
     counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
     return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
 
@@ -127,7 +127,7 @@ def _plane(
     low, high = WINDOW.bounds
     grey = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     picture = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
-    masks = [(((bits >> region_bit(region.name)) & 1).astype(np.uint8), region) for region in regions]
+    masks = [(((bits >> region_index(region.name)) & 1).astype(np.uint8), region) for region in regions]
     # Large regions first: the heart lies in the mediastinum and is to be seen in front of it.
     for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
         inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127

@@ -17,7 +17,7 @@ REPORT_FILE = "report.json"
 
 
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
-    """Write the forms of a report into an existing folder (one that ``scratch.staged`` then moves into place).
+    """Write the forms of a report into an existing folder (one that ``staging.staged_output`` then moves into place).
 
     Its regions and findings are written where they are found: as SEGMENTATION_FILE, by ``write_segmentation``, and as
     FINDINGS_FILE, by ``write_findings``.

@@ -33,7 +33,7 @@ from reg2rg.report import (
 )
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
-from reg2rg.runtime.staging import private_temporary_folder, staged
+from reg2rg.runtime.staging import redirected_tempdir, staged_output
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.choose import choose_segmenter
 from reg2rg.volumes import read_volume
@@ -53,7 +53,7 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
     """
     context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
-    with private_temporary_folder(), staged(request.output) as folder:
+    with redirected_tempdir(), staged_output(request.output) as folder:
         volume = _read(request, context)
         config, placement = _place(request, model_folder, context)
         device = choose_device(request.device)
@@ -96,7 +96,7 @@ def segment(request: SegmentRequest, on_event: EventCallback, should_cancel: Sho
     if not request.output.name.endswith(".seg.nrrd"):
         raise InputError(f"{request.output} does not end in .seg.nrrd, the format that regions are written in.")
     context = RunContext(on_event, should_cancel)
-    with private_temporary_folder(), staged(request.output.parent) as folder:
+    with redirected_tempdir(), staged_output(request.output.parent) as folder:
         volume = _read(request, context)
         device = choose_device(request.device)
         _find_regions(request, device, volume, folder / request.output.name, context)
@@ -118,8 +118,8 @@ def _find_regions(
             mapping=request.mapping,
             device=device,
             fast=request.fast,
-            weights=request.weights,
-            only=request.only,
+            totalseg_weights=request.weights,
+            regions=request.only,
         )
         masks = segmenter.segment(volume, progress)
         write_segmentation(masks, file)
