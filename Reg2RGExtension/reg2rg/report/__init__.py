@@ -2,7 +2,6 @@
 
     schema      what a report holds
     stored      that, to plain types and back, older versions too
-    sentences   where a text's sentences are
     findings    what text and finding head say of a region, joined
     build       a report from what was written, seen and measured
     wording     probabilities, places and disagreements in words
@@ -24,7 +23,6 @@ from reg2rg.report.schema import (
     State,
     plain,
 )
-from reg2rg.report.sentences import split_sentences
 from reg2rg.report.serialization import SCHEMA_VERSION
 from reg2rg.report.wording import UNFAMILIAR, finding_words, probability_words
 
@@ -47,5 +45,4 @@ __all__ = [
     "plain",
     "probability_words",
     "segment_id",
-    "split_sentences",
 ]

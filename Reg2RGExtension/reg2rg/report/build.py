@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.labeler import extract_mentions
+from reg2rg.labeler import extract_mentions, split_sentences
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.findings import Seen, section_findings
 from reg2rg.report.schema import Provenance, Report, Section, SectionFinding, Sentence
-from reg2rg.report.sentences import split_sentences
 from reg2rg.report.wording import disagreements
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
