@@ -20,7 +20,7 @@ from torch import Tensor
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.segmentation.masks import Box, RegionMasks, region_bit, region_bits
+from reg2rg.segmentation.masks import Box, RegionMasks, region_flag, region_index
 
 OUTSIDE_HU = -1024
 """What the published system writes where a region's mask is not."""
@@ -97,7 +97,7 @@ def prepare(
     for name in masks.present:
         if regions is not None and name not in regions:
             skipped[name] = "it was not asked for"
-        elif region_bit(name) not in boxes:
+        elif region_index(name) not in boxes:
             skipped[name] = f"none of its voxels is above {config.body_threshold:g} HU"
     names = [name for name in masks.present if name not in skipped]
     if not names:
@@ -105,10 +105,10 @@ def prepare(
     body = boxes[BODY_BIT]
     return ModelInputs(
         image=_to_unit(scan.average(body, config.image_size, scan.hu), config),
-        textures={name: _texture(scan, name, boxes[region_bit(name)], config) for name in names},
+        textures={name: _texture(scan, name, boxes[region_index(name)], config) for name in names},
         masks={name: scan.average(body, config.mask_size, scan.mask(name)) for name in names},
         skipped=skipped,
-        crops={name: scan.crop(boxes[region_bit(name)], config.texture_size_of(name)) for name in names},
+        crops={name: scan.crop(boxes[region_index(name)], config.texture_size_of(name)) for name in names},
     )
 
 
@@ -143,7 +143,7 @@ class _Scan:
         return self._hu[box]
 
     def mask(self, name: str) -> Slab:
-        bit = region_bits(name)
+        bit = region_flag(name)
         return lambda box: (self._bits[box] & bit) != 0
 
     def boxes(self, threshold: float) -> dict[int, Box]:

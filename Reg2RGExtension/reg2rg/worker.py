@@ -29,7 +29,7 @@ from reg2rg.errors import Cancelled, InputError, Reg2RGError
 from reg2rg.pipeline.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
 from reg2rg.pipeline.failures import as_failure
 from reg2rg.pipeline.request import ReportRequest
-from reg2rg.runtime.staging import end_children_with_us
+from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
 
 HEARTBEAT_SECONDS = 1.0
@@ -46,7 +46,7 @@ def main() -> None:
     """Run the worker until it is told to quit or standard input ends."""
     quiet_libraries()
     commands, output = _private_streams()
-    end_children_with_us()
+    kill_children_on_exit()
     _log_to_stderr()
     worker = Worker(output)
     try:

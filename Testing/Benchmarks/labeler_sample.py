@@ -12,8 +12,7 @@ import csv
 import random
 from pathlib import Path
 
-from reg2rg.labeler import Mention, extract_mentions
-from reg2rg.labeler.sentences import split_sentences
+from reg2rg.labeler import Mention, extract_mentions, split_sentences
 from reg2rg.regions import REGION_NAMES
 
 COLUMNS = ("GT_combined_report", "Pred_combined_report")
@@ -43,7 +42,7 @@ def all_sentences(published: Path):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 for text in (row[column] for column in COLUMNS):
-                    yield from ((region, text[start:end]) for start, end in split_sentences(text, 0, len(text)))
+                    yield from ((region, text[start:end]) for start, end in split_sentences(text))
 
 
 def told(finding: Mention) -> str:

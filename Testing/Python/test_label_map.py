@@ -90,7 +90,7 @@ def test_unusable_files_are_refused_in_one_line(tmp_path: Path, volume):
 
 
 def test_the_choice_says_why(tmp_path: Path):
-    automatic, why = choose_segmenter("auto", weights=tmp_path)
+    automatic, why = choose_segmenter("auto", totalseg_weights=tmp_path)
     assert automatic.name == "thresholds" and "absent" in why
     given, why = choose_segmenter("auto", regions_file=tmp_path / "a.nrrd")
     assert given.name == "label map" and "given" in why

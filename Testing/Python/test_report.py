@@ -26,7 +26,6 @@ from reg2rg.report import (
     build_section,
     finding_words,
     probability_words,
-    split_sentences,
 )
 from reg2rg.report.located_finding import LocatedFinding, Spot
 from reg2rg.segmentation.masks import RegionMasks
@@ -368,22 +367,3 @@ def test_what_could_not_be_read_back_is_not_written(report):
 def test_what_is_no_report_is_refused(text):
     with pytest.raises(InputError):
         parse_report(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Clear. No nodule.", ["Clear.", "No nodule."]),
-        ("A 5.5 mm nodule is seen. Normal otherwise", ["A 5.5 mm nodule is seen.", "Normal otherwise"]),
-        ("Measures approx. 5 mm. Seen by Dr. Who.", ["Measures approx. 5 mm.", "Seen by Dr. Who."]),
-        ("  Spaces.   5 mm node?  ", ["Spaces.", "5 mm node?"]),
-        (
-            "Station No. 7 is large. Effusion? No. Heart normal.",
-            ["Station No. 7 is large.", "Effusion?", "No.", "Heart normal."],
-        ),
-        ("1. Nodule. 2. St. Jude valve.", ["1. Nodule.", "2. St. Jude valve."]),
-        ("", []),
-    ],
-)
-def test_sentences_are_told_apart(text, expected):
-    assert [text[start:end] for start, end in split_sentences(text)] == expected

@@ -43,7 +43,9 @@ def _settings() -> dict[str, str]:
 def segmented(volume: sitk.Image, weights: Path):
     told: list[tuple[float, str]] = []
     before = _settings()
-    masks = TotalSegmentatorSegmenter(fast=True, weights=weights).segment(volume, lambda *step: told.append(step))
+    masks = TotalSegmentatorSegmenter(fast=True, totalseg_weights=weights).segment(
+        volume, lambda *step: told.append(step)
+    )
     assert _settings() == before, "the user's own settings are as they were"
     return masks, told
 
@@ -58,7 +60,7 @@ def test_masks_lie_on_the_grid_of_the_volume(segmented, volume):
 
 def test_the_same_anatomy_is_found_however_the_volume_is_stored(segmented, volume, weights):
     turned = sitk.DICOMOrient(volume, "PIR")
-    again = TotalSegmentatorSegmenter(fast=True, weights=weights).segment(turned)
+    again = TotalSegmentatorSegmenter(fast=True, totalseg_weights=weights).segment(turned)
     stored = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
     back = sitk.GetArrayFromImage(sitk.DICOMOrient(again.bits, stored))
     agreement = (back == sitk.GetArrayFromImage(segmented[0].bits)).mean()
@@ -82,7 +84,7 @@ def test_only_the_wanted_regions_are_looked_for_and_in_their_box_alone(volume, w
         return real(*arguments, **options)
 
     monkeypatch.setattr(nnunet, "nnUNet_predict_image", noted)
-    masks = TotalSegmentatorSegmenter(fast=True, weights=tmp_path, only=["heart", "lung"]).segment(volume)
+    masks = TotalSegmentatorSegmenter(fast=True, totalseg_weights=tmp_path, regions=["heart", "lung"]).segment(volume)
     assert set(masks.present) <= {"heart", "lung"}
     assert masks.missing["bone"] == "it was not asked for"
     assert [model for model, _ in asked] == [298, 297]
@@ -96,7 +98,7 @@ def test_progress_names_the_task(segmented):
 def test_absent_weights_are_named_and_nothing_is_fetched(volume, tmp_path):
     assert not weights_available(tmp_path)
     with pytest.raises(InputError, match="Dataset297.*not in") as error:
-        TotalSegmentatorSegmenter(fast=True, weights=tmp_path).segment(volume)
+        TotalSegmentatorSegmenter(fast=True, totalseg_weights=tmp_path).segment(volume)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 

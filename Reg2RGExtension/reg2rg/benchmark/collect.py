@@ -16,7 +16,7 @@ from reg2rg.benchmark.records import CaseRecord, from_json, to_json
 from reg2rg.checkpoints.model_folder import CONFIG_FILE, load_model, model_hash
 from reg2rg.inference import ReportGenerator
 from reg2rg.phantom import PhantomCase, PhantomConfig, make_phantom
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 TEST_SEEDS = range(9_000_000, 9_000_500)
 """Held out: no training run may use them, nor the population they are drawn from."""
@@ -106,5 +106,5 @@ def _begin(model: Path, parallel: bool | None, device: str, kept: Path) -> None:
 def _keep(seed: int) -> None:
     generator, settings, kept = _open
     record = examine_phantom(generator, settings, held_out_phantom(seed))
-    with staged(kept) as staging:
+    with staged_output(kept) as staging:
         (staging / f"{seed}.json").write_text(to_json(record), encoding="utf-8")

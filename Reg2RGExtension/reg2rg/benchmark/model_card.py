@@ -18,7 +18,7 @@ from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.checkpoints.model_folder import CARD_FILE, model_hash
 from reg2rg.errors import InputError
 from reg2rg.evaluation.tables import to_markdown
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 MEASURED_FILE = "measured.json"
 RELIABILITY_FILE = "reliability.png"
@@ -88,7 +88,7 @@ def write_card(model: Path, measured: CardMeasurements) -> None:
     """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew."""
     head = card_head((model / CARD_FILE).read_text(encoding="utf-8"))
     numbers = {"weights": model_hash(model), **measured.results.as_dict()}
-    with staged(model) as staging:
+    with staged_output(model) as staging:
         (staging / CARD_FILE).write_text(f"{head.rstrip()}\n{card_tables(model, measured)}", encoding="utf-8")
         (staging / MEASURED_FILE).write_text(json.dumps(_plain(numbers), indent=1) + "\n", encoding="utf-8")
         if measured.results.has_head:

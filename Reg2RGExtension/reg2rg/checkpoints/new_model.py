@@ -14,7 +14,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.language_model import language_config, with_lora
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 
 def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) -> None:
@@ -38,7 +38,7 @@ def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) ->
     torch.manual_seed(seed)
     fresh = Reg2RG(config, with_lora(model, described.lora))
     fresh.tokenizer = tokenizer
-    with staged(folder) as staging:
+    with staged_output(folder) as staging:
         save_model(fresh, staging, dtype=None, card=_card(config, source))
 
 

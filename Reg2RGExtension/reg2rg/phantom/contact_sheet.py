@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from reg2rg.phantom.case import PhantomConfig, make_phantom
 from reg2rg.regions import LUNG_WINDOW, SOFT_TISSUE_WINDOW, Window
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 from reg2rg.volumes import read_volume
 
 _TILE = 176
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = PhantomConfig(population=options.population)
     for seed in range(options.seed, options.seed + options.count):
         volumes.append((f"phantom {seed}", make_phantom(seed, config).volume))
-    with staged(options.output.parent) as folder:
+    with staged_output(options.output.parent) as folder:
         draw_sheet(volumes).save(folder / options.output.name)
 
 

@@ -27,7 +27,7 @@ from reg2rg.report import (
 )
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
-from reg2rg.runtime.staging import private_temporary_folder, staged
+from reg2rg.runtime.staging import redirected_tempdir, staged_output
 from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.choose import choose_segmenter
@@ -58,7 +58,7 @@ def run_report(
     """
     context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
-    with private_temporary_folder(), staged(request.output) as folder:
+    with redirected_tempdir(), staged_output(request.output) as folder:
         volume = _read(request, context)
         config, key, placement = _place(request, model_folder, context)
         masks, reason = _find_regions(request, volume, folder / REGIONS_FILE, context)
@@ -108,7 +108,7 @@ def run_segmentation(
         Exception: any other error, which ``reg2rg.pipeline.failures`` puts into one line.
     """
     context = RunContext(on_event, should_cancel)
-    with private_temporary_folder(), staged(request.output.parent) as folder:
+    with redirected_tempdir(), staged_output(request.output.parent) as folder:
         volume = _read(request, context)
         masks, _ = _find_regions(request, volume, folder / request.output.name, context)
     return masks
@@ -150,8 +150,8 @@ def _find_regions(
             mapping=request.mapping,
             device=choose_device(request.device),
             fast=request.fast,
-            weights=request.totalseg_weights,
-            only=request.regions,
+            totalseg_weights=request.totalseg_weights,
+            regions=request.regions,
         )
         masks = segmenter.segment(volume, progress)
         write_regions(masks, file)

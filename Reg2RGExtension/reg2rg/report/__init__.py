@@ -32,7 +32,6 @@ from reg2rg.report.report import (
     Report,
 )
 from reg2rg.report.section import Section, Sentence
-from reg2rg.report.sentences import split_sentences
 from reg2rg.report.serialization import load_report, parse_report
 from reg2rg.report.text import measurement_line
 from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, report_warnings, section_warnings
@@ -68,5 +67,4 @@ __all__ = [
     "report_warnings",
     "section_warnings",
     "segment_id",
-    "split_sentences",
 ]

@@ -8,14 +8,13 @@ from typing import Protocol
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.labeler import extract_mentions
+from reg2rg.labeler import extract_mentions, split_sentences
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report.finding import Finding
 from reg2rg.report.merging import merge_findings
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section, Sentence
-from reg2rg.report.sentences import split_sentences
 from reg2rg.report.wording import disagreements
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU

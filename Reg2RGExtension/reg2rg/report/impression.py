@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from reg2rg.labeler import Status, extract_mentions
+from reg2rg.labeler import Status, extract_mentions, split_sentences
 from reg2rg.regions import get_region
-from reg2rg.report.sentences import split_sentences
 
 _NORMAL = re.compile(
     r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|smooth|regular|symmetric(?:al)?"

@@ -94,7 +94,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_janitor_to_parent)
 
 
-def end_children_with_us() -> None:
+def kill_children_on_exit() -> None:
     """Whatever ends this process ends the processes it has started, too. For a process that ends by ``os._exit``.
 
     It becomes the leader of a session of its own if need be, so that the group holds nobody else. Where there are no
@@ -126,7 +126,7 @@ def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def private_temporary_folder() -> Iterator[None]:
+def redirected_tempdir() -> Iterator[None]:
     """What libraries and child processes take for the system's temporary folder is a scratch folder of ours."""
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     with scratch_folder() as folder:
@@ -141,7 +141,7 @@ def private_temporary_folder() -> Iterator[None]:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def staged_output(folder: Path) -> Iterator[Path]:
     """A scratch folder whose files move into ``folder`` when the block ends well: all of them or, if it fails, none.
 
     ``folder`` is made if need be, and nothing else in it is touched. If the process is killed before the move, nothing

@@ -18,8 +18,8 @@ def choose_segmenter(
     mapping: Mapping[str, str] | None = None,
     device: str = "cpu",
     fast: bool = False,
-    weights: Path | None = None,
-    only: Sequence[str] = (),
+    totalseg_weights: Path | None = None,
+    regions: Sequence[str] = (),
 ) -> tuple[Segmenter, str]:
     """The segmenter and one sentence that says why it was chosen.
 
@@ -27,7 +27,7 @@ def choose_segmenter(
         name: one of SEGMENTERS; "auto" takes TotalSegmentator where it is installed with weights.
         regions_file: an existing label map or segmentation, which is then used instead.
         mapping: label value or segment name in ``regions_file`` -> region, where the names do not say it.
-        device, fast, weights, only: for TotalSegmentator. The others find all they can at once.
+        device, fast, totalseg_weights, regions: for TotalSegmentator. The others find all they can at once.
     """
     if regions_file is not None:
         from reg2rg.segmentation.label_map import LabelMapSegmenter
@@ -38,10 +38,10 @@ def choose_segmenter(
     from reg2rg.segmentation.totalsegmentator import TotalSegmentatorSegmenter, weights_available
 
     if name == "totalsegmentator":
-        return TotalSegmentatorSegmenter(fast, device, weights, only), "TotalSegmentator was asked for."
-    if name == "auto" and weights_available(weights, fast):
+        return TotalSegmentatorSegmenter(fast, device, totalseg_weights, regions), "TotalSegmentator was asked for."
+    if name == "auto" and weights_available(totalseg_weights, fast):
         reason = "TotalSegmentator is installed with its weights."
-        return TotalSegmentatorSegmenter(fast, device, weights, only), reason
+        return TotalSegmentatorSegmenter(fast, device, totalseg_weights, regions), reason
     from reg2rg.segmentation.thresholds import ThresholdSegmenter
 
     if name == "thresholds":

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.regions import REGIONS, get_region
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
-from reg2rg.segmentation.masks import RegionMasks, region_bits
+from reg2rg.segmentation.masks import RegionMasks, region_flag
 
 LARGEST_LABEL = 1 << 20
 """Greater values, and those below 1, are no labels."""
@@ -57,7 +57,7 @@ class LabelMapSegmenter:
             )
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
         for number, layer in enumerate(layers):
-            bits_of_label = {s.value: region_bits(mapping[s.name]) for s in used if s.layer == number}
+            bits_of_label = {s.value: region_flag(mapping[s.name]) for s in used if s.layer == number}
             if bits_of_label:
                 on_grid = _on_grid(layer, volume)  # has a name, because the view does not keep it alive
                 bits |= _translated(sitk.GetArrayViewFromImage(on_grid), bits_of_label)

@@ -44,7 +44,7 @@ class RegionMasks:
         """Pack boolean arrays (z, y, x), one per region, on the grid of ``reference``. Empty ones become missing."""
         bits = np.zeros(reference.GetSize()[::-1], np.uint16)
         for name, array in arrays.items():
-            np.bitwise_or(bits, region_bits(name), out=bits, where=np.asarray(array, bool))
+            np.bitwise_or(bits, region_flag(name), out=bits, where=np.asarray(array, bool))
         given = frozenset(arrays)
         return cls.from_bits(bits, given, reference, segmenter=segmenter, approximate=approximate, missing=missing)
 
@@ -65,7 +65,7 @@ class RegionMasks:
         for name in REGION_NAMES:
             if name not in given:
                 missing.setdefault(name, f"the {segmenter} segmenter does not give it")
-            elif not found & region_bits(name):
+            elif not found & region_flag(name):
                 missing.setdefault(name, "no voxel of it was found in this volume")
         image = sitk.GetImageFromArray(bits)
         image.CopyInformation(reference)
@@ -86,11 +86,11 @@ class RegionMasks:
             np.bitwise_or.reduce(planes, axis=1),
             np.bitwise_or.reduce(planes, axis=0),
         )
-        return {name: tuple(_extent(profile & region_bits(name)) for profile in profiles) for name in self.present}
+        return {name: tuple(_extent(profile & region_flag(name)) for profile in profiles) for name in self.present}
 
     def array(self, name: str, box: Box = (slice(None),) * 3) -> np.ndarray:
         """Mask of one region, or of what of it lies in a box, as a boolean array (z, y, x)."""
-        return (sitk.GetArrayViewFromImage(self.bits)[box] & region_bits(name)) != 0
+        return (sitk.GetArrayViewFromImage(self.bits)[box] & region_flag(name)) != 0
 
     def image(self, name: str) -> sitk.Image:
         """Mask of one region as a uint8 image with the volume's geometry."""
@@ -99,14 +99,14 @@ class RegionMasks:
         return image
 
 
-def region_bit(name: str) -> int:
+def region_index(name: str) -> int:
     """Bit number of a region: its index in REGIONS."""
     return REGION_NAMES.index(get_region(name).name)
 
 
-def region_bits(name: str) -> np.uint16:
+def region_flag(name: str) -> np.uint16:
     """A voxel's bits with that of a region alone set."""
-    return np.uint16(1 << region_bit(name))
+    return np.uint16(1 << region_index(name))
 
 
 def _extent(profile: np.ndarray) -> slice:

@@ -34,8 +34,8 @@ class TotalSegmentatorSegmenter:
     Args:
         fast: the 3 mm model of the main task, and no slow tasks.
         device: torch's name of a device ("cpu", "cuda", "cuda:1", "mps").
-        weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's own place if None.
-        only: names of regions to look for; all if empty. Tasks and part models that none of them needs are left out,
+        totalseg_weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's own place if None.
+        regions: names of regions to look for; all if empty. Tasks and part models that none of them needs are left out,
             and where the 6 mm model is there, only the box of their structures is looked at.
 
     A region whose task has no weights is missing; without those of the task "total" nothing can be done.
@@ -44,12 +44,12 @@ class TotalSegmentatorSegmenter:
     name = "totalsegmentator"
 
     def __init__(
-        self, fast: bool = False, device: str = "cpu", weights: Path | None = None, only: Sequence[str] = ()
+        self, fast: bool = False, device: str = "cpu", totalseg_weights: Path | None = None, regions: Sequence[str] = ()
     ) -> None:
-        self._regions = [region for region in REGIONS if not only or region.name in only]
+        self._regions = [region for region in REGIONS if not regions or region.name in regions]
         self._fast = fast
         self._device = _device_name(device)
-        self._weights = weights
+        self._weights = totalseg_weights
 
     def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Masks of the wanted regions, as far as weights are there; Reg2RGError if TotalSegmentator fails."""
@@ -109,11 +109,11 @@ class TotalSegmentatorSegmenter:
         }
 
 
-def weights_available(weights: Path | None = None, fast: bool = False) -> bool:
+def weights_available(totalseg_weights: Path | None = None, fast: bool = False) -> bool:
     """Whether TotalSegmentator is installed with the weights of its main task."""
     if importlib.util.find_spec("totalsegmentator") is None:
         return False
-    return not _absent_weights(REQUIRED_TASK, fast, weights)
+    return not _absent_weights(REQUIRED_TASK, fast, totalseg_weights)
 
 
 def _device_name(device: str) -> str:
@@ -124,7 +124,7 @@ def _device_name(device: str) -> str:
     return names[kind] + (f":{number}" if number else "")
 
 
-def _absent_weights(task: str, fast: bool, weights: Path | None) -> list[str]:
+def _absent_weights(task: str, fast: bool, totalseg_weights: Path | None) -> list[str]:
     """Weight folders that a task needs and that are not there."""
     from totalsegmentator.map_tasks_config import TASK_CONFIGS
 
@@ -134,23 +134,23 @@ def _absent_weights(task: str, fast: bool, weights: Path | None) -> list[str]:
     ids = config["task_id"] if isinstance(config["task_id"], list) else [config["task_id"]]
     if config.get("crop"):
         ids = [*ids, 297 if config.get("robust_crop") else ROUGH_MODEL]  # the model that finds where to crop
-    return _absent_folders(ids, weights)
+    return _absent_folders(ids, totalseg_weights)
 
 
-def _absent_folders(ids: Sequence[int], weights: Path | None) -> list[str]:
+def _absent_folders(ids: Sequence[int], totalseg_weights: Path | None) -> list[str]:
     """Names of the weight folders of these models that are not there."""
     from totalsegmentator.map_tasks_config import TASK_ID_WEIGHTS_CONFIGS
 
-    folder = _weights_folder(weights)
+    folder = _weights_folder(totalseg_weights)
     needed = [
         Path(TASK_ID_WEIGHTS_CONFIGS[i].get("rel_path") or "") / TASK_ID_WEIGHTS_CONFIGS[i]["foldername"] for i in ids
     ]
     return [path.name for path in needed if not (folder / path).is_dir()]
 
 
-def _weights_folder(weights: Path | None) -> Path:
-    if weights is not None:
-        return Path(weights)
+def _weights_folder(totalseg_weights: Path | None) -> Path:
+    if totalseg_weights is not None:
+        return Path(totalseg_weights)
     from reg2rg.runtime.third_party import declare_torchvision_ops
 
     declare_torchvision_ops()
@@ -160,9 +160,9 @@ def _weights_folder(weights: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def _own_settings(weights: Path | None) -> Iterator[None]:
+def _own_settings(totalseg_weights: Path | None) -> Iterator[None]:
     """TotalSegmentator with settings of ours: usage statistics off, the user's own configuration untouched."""
-    folder = _weights_folder(weights)
+    folder = _weights_folder(totalseg_weights)
     names = ("TOTALSEG_HOME_DIR", "TOTALSEG_WEIGHTS_PATH", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
     before = {name: os.environ.get(name) for name in names}
     with scratch_folder() as home:

@@ -27,7 +27,7 @@ import reg2rg.training.samples
 from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.regions import REGION_NAMES
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 from reg2rg.training.datasets import CaseSource, code_hash
 from reg2rg.training.samples import RegionSample, TrainingCase, map_grid, targets_of_text
 
@@ -111,7 +111,7 @@ class CaseStore:
                 arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
             metadata = {"regions": json.dumps([(sample.region, sample.text) for sample in case.regions])}
         file = self._file(number)
-        with staged(file.parent) as staging:
+        with staged_output(file.parent) as staging:
             save_file(arrays, staging / file.name, metadata)
 
     def _file(self, number: int) -> Path:

@@ -18,7 +18,7 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 from reg2rg.training.case_cache import CaseStore
 from reg2rg.training.losses import KeptVision, kept_vision
 
@@ -36,7 +36,7 @@ class KeptStore:
     def __getitem__(self, number: int) -> KeptVision:
         file = self.folder / f"{number}.safetensors"
         if not file.exists():
-            with staged(self.folder) as staging:
+            with staged_output(self.folder) as staging:
                 save_file(_flat(self._look(number)), staging / file.name)
         return _joined(load_file(file))
 

@@ -25,7 +25,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.case_cache import CaseNumbers, CaseStore, case_bytes
 from reg2rg.training.config import Stage, TrainingConfig
@@ -82,7 +82,7 @@ def train(config: TrainingConfig, folder: Path, device: str, tell: Tell) -> Path
     tell("calibrating")
     calibrate(model, store)
     model.config = dataclasses.replace(model.config, name=config.name)
-    with staged(folder / "model") as staging:
+    with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.store], card=write_card(config, model, histories))
     return folder / "model"
 
@@ -100,7 +100,7 @@ def _train_stage(
         return json.loads((folder / HISTORY).read_text())
     trainer = StageTrainer(learner, store, config, stage, folder, tell)
     history = trainer.run()
-    with staged(folder) as staging:
+    with staged_output(folder) as staging:
         save_trained(learner, staging / WEIGHTS)
         (staging / HISTORY).write_text(json.dumps(history))
     for checkpoint in folder.glob("checkpoint-*"):
@@ -122,7 +122,7 @@ def _tokenizer(config: TrainingConfig, store: CaseStore, folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     if not folder.exists():
-        with staged(folder) as staging:
+        with staged_output(folder) as staging:
             make_tokenizer(store, config).save_pretrained(staging)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
@@ -174,7 +174,7 @@ def _describe(source: CaseSource, store: CaseStore) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    with staged(file.parent) as staging:
+    with staged_output(file.parent) as staging:
         (staging / file.name).write_text(text)
 
 

@@ -23,7 +23,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.callbacks import ProgressCallback
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 _PROBE = ". The region 0 is "
 _PROBE_IDS = [869, 450, 5120, 29871, 29900, 338, 29871]
@@ -104,7 +104,7 @@ def import_checkpoint(plan: ImportPlan, folder: Path, *, tokenizer: Path | None,
 
         return count_bytes
 
-    with staged(folder) as staging:
+    with staged_output(folder) as staging:
         _check_space(staging, plan.bytes)
         sources = {file: sha256(file, advance("Reading the checkpoint's checksum")) for file in plan.files}
         blocks = read_blocks(plan.tensors.values())

@@ -13,7 +13,7 @@ from reg2rg.evaluation.inputs.predictions import count_reasons
 from reg2rg.evaluation.output.html_page import to_page
 from reg2rg.evaluation.output.plots import draw_plots
 from reg2rg.evaluation.tables import to_csv, to_json_dict, to_markdown
-from reg2rg.runtime.staging import staged
+from reg2rg.runtime.staging import staged_output
 
 PAGE_FILE = "evaluation.html"
 _NOT_ALWAYS = ("comparison.csv", "recognition.csv", "swaps.csv", "swaps.png", "clinical_regions.csv")
@@ -22,7 +22,7 @@ _NOT_ALWAYS = ("comparison.csv", "recognition.csv", "swaps.csv", "swaps.png", "c
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write all files, or none if that fails; files of an earlier evaluation in the folder are replaced or removed."""
     plots = draw_plots({table.key: table for table in evaluation.tables})
-    with staged(folder) as staging:
+    with staged_output(folder) as staging:
         for plot in plots:
             (staging / f"{plot.key}.png").write_bytes(plot.png)
         for table in evaluation.tables:

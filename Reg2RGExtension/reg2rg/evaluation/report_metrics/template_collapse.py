@@ -19,8 +19,7 @@ from reg2rg.evaluation.pair_labels import PairLabels
 from reg2rg.evaluation.report_metrics.clinical_efficacy import case_labels, label_counts, per_label
 from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.evaluation.text_metrics.bleu import ORDERS, bleu_of, ngrams, possible_ngrams, tokens_13a
-from reg2rg.labeler import LABELS
-from reg2rg.report import split_sentences
+from reg2rg.labeler import LABELS, split_sentences
 from reg2rg.report.impression import holds_finding
 
 BANDS = (("rare", 0.0, 0.1), ("uncommon", 0.1, 0.2), ("frequent", 0.2, 1.01))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from reg2rg.evaluation.text_metrics.wordnet import find_punkt, find_wordnet
-from reg2rg.report import split_sentences
+from reg2rg.labeler import split_sentences
 
 WITHOUT_WORDNET = (
     "WordNet was not found, so METEOR matched equal words and stems only, no synonyms: it comes out lower and must not "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reg2rg.runtime.staging import private_temporary_folder, scratch_folder, staged
+from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_output
 
 PAUSE = "print('here', flush=True); time.sleep(60)"
 
@@ -83,7 +83,7 @@ def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path
     target.mkdir()
     (target / "mine").write_text("mine")
     (target / "report").write_text("earlier")
-    with staged(target) as folder:
+    with staged_output(target) as folder:
         (folder / "report").write_text("new")
         (folder / "text").write_text("new")
         assert (target / "report").read_text() == "earlier"
@@ -96,28 +96,29 @@ def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path
 
 def test_a_failure_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("earlier")
-    with pytest.raises(ValueError), staged(tmp_path) as folder:
+    with pytest.raises(ValueError), staged_output(tmp_path) as folder:
         (folder / "report").write_text("half")
         raise ValueError
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report", "earlier")]
 
 
 def test_a_failure_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError), staged(tmp_path / "a" / "b"):
+    with pytest.raises(ValueError), staged_output(tmp_path / "a" / "b"):
         raise ValueError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kill_before_the_move_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("earlier")
-    killed(f"with staged(Path({str(tmp_path)!r})) as folder:\n (folder / 'report').write_text('half')\n {PAUSE}")
+    killed(f"with staged_output(Path({str(tmp_path)!r})) as folder:\n (folder / 'report').write_text('half')\n {PAUSE}")
     assert soon(lambda: len(list(tmp_path.iterdir())) == 1)
     assert (tmp_path / "report").read_text() == "earlier"
 
 
 def test_a_kill_before_the_move_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
     killed(
-        f"with staged(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n (folder / 'report').write_text('')\n {PAUSE}"
+        f"with staged_output(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n"
+        f" (folder / 'report').write_text('')\n {PAUSE}"
     )
     assert soon(lambda: list(tmp_path.iterdir()) == [])
 
@@ -128,7 +129,7 @@ def test_a_move_that_is_cut_short_by_a_kill_is_completed(tmp_path: Path) -> None
         f"replace, moved = os.replace, []\n"
         f"def one_then_pause(a, b):\n replace(a, b); {PAUSE}\n"
         f"os.replace = one_then_pause\n"
-        f"with staged(Path({str(target)!r})) as folder:\n"
+        f"with staged_output(Path({str(target)!r})) as folder:\n"
         " for name in 'abc':\n  (folder / name).write_text(name)\n"
     )
     assert soon(lambda: sorted(file.name for file in target.iterdir()) == ["a", "b", "c"])
@@ -136,7 +137,7 @@ def test_a_move_that_is_cut_short_by_a_kill_is_completed(tmp_path: Path) -> None
 
 
 def test_libraries_and_children_put_their_temporary_files_where_they_are_removed() -> None:
-    with private_temporary_folder():
+    with redirected_tempdir():
         own = Path(tempfile.mkdtemp())
         program = "import tempfile; print(tempfile.mkdtemp())"
         childs = Path(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip())
