@@ -1,20 +1,83 @@
-"""Reg2RG: a chest CT in, a draft report out, whose every section belongs to a region of the image.
+"""Draft chest CT reports in which every section belongs to a region of the image (Reg2RG, IEEE TMI 2025).
 
-The rooms of the engine, in the order data flows through them (a room imports only rooms above it):
+The public Python API. Everything else is internal and may change.
 
-    errors, scratch, resources, devices, torchvision_ops     what all rooms need
-    regions, volumes, segmentation, preprocessing   from a CT to the model's tensors
-    models, prompting, generation                   from tensors to text
-    findings, locating                              what a text says, and where in the volume it is seen
-    report, impression, exports                     what was written, and the forms it leaves in
-    events, request, failures, pipeline             the whole way
-    worker, cli (model_commands, terminal, information, quiet)   its front ends
+    generate_report  write the report of a chest CT
+    segment          find the regions of a chest CT
+    load_report      read a report folder
+    sample_case      paths of the sample CT and its regions
+    Report           a report: sections, findings, text, masks
+    RegionMasks      where each region is
+    ReportRequest    all options of a report
 
-training, evaluation and phantom are leaves that the inference path never imports. Nothing here imports slicer, qt, ctk
-or vtk.
+Example:
+    >>> import reg2rg
+    >>> ct, regions = reg2rg.sample_case()
+    >>> report = reg2rg.generate_report(ct, regions_file=regions, progress=False)
+    >>> report.section("heart").recognized
+    'heart'
+
+The rooms of the engine, in the order in which they may import each other:
+
+    errors, regions, runtime                    what every room needs
+    volumes, segmentation, preprocessing        from a CT to the model's tensors
+    labeler, report                             what a text says, and what a report holds
+    prompting, models, checkpoints, hub         the network and model folders
+    inference                                   from tensors to text and located findings
+    exports, pipeline                           the files of a report, and the whole way
+    cli, worker, api                            front ends
+
+``training``, ``evaluation``, ``benchmark`` and ``phantom`` are never imported by these. Nothing here imports slicer,
+qt, ctk or vtk.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reg2rg.api import generate_report, load_report, sample_case, segment
+    from reg2rg.pipeline.request import ReportRequest
+    from reg2rg.report import Report
+    from reg2rg.segmentation import RegionMasks
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "DRAFT_LABEL",
+    "RegionMasks",
+    "Report",
+    "ReportRequest",
+    "__version__",
+    "generate_report",
+    "load_report",
+    "sample_case",
+    "segment",
+]
+
 DRAFT_LABEL = "AI-generated draft, not reviewed. Not for clinical use."
-"""Stands wherever a draft is shown or exported."""
+"""Shown wherever a draft is shown or exported."""
+
+_PUBLIC = {
+    "generate_report": "reg2rg.api",
+    "load_report": "reg2rg.api",
+    "sample_case": "reg2rg.api",
+    "segment": "reg2rg.api",
+    "Report": "reg2rg.report",
+    "RegionMasks": "reg2rg.segmentation",
+    "ReportRequest": "reg2rg.pipeline.request",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import reg2rg`` is fast (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'reg2rg' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

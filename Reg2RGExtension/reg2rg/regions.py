@@ -7,7 +7,7 @@ class names, colours are Paul Tol's "light" scheme, which colour-blind readers c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reg2rg.errors import InputError
@@ -158,6 +158,9 @@ REGIONS: tuple[Region, ...] = (
         1,
     ),
 )
+
+Corrections = Mapping[str, Mapping[str, bool]]
+"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
 
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 _BY_NAME = {region.name: region for region in REGIONS}

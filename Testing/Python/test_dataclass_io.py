@@ -78,7 +78,7 @@ def test_fields_that_are_left_out_take_their_defaults():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": "red"}, r"^drawing has unknown fields: colour; expected some of: name, shapes"),
+        ({"colour": "red"}, r"^drawing has unknown fields: 'colour'; expected some of: name, shapes"),
         ({"name": 3}, r"^drawing.name is 3; expected a string\.$"),
         ({"copies": True}, r"^drawing.copies is True; expected an integer\.$"),
         ({"copies": 0}, r"^drawing.copies is 0; expected 1 or more\.$"),

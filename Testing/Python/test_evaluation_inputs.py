@@ -11,7 +11,7 @@ from reg2rg.errors import InputError
 from reg2rg.evaluation.inputs.prediction_files import read_predictions
 from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, TextPair, pair_texts
 from reg2rg.evaluation.inputs.published_format import plain_text, recognized_regions, sections_by_region
-from reg2rg.report import Geometry, Provenance, Report, Section, State
+from reg2rg.report import Geometry, Provenance, Report, Section
 
 SLOTS = (
     "The region 0 is heart: Heart is large. The region 1 is trachea and bronchie: Open.\nThe region 2 is lung: Clear. "
@@ -127,29 +127,30 @@ def test_references_of_radgenome_take_the_place_of_gt(tmp_path: Path):
     assert read(file, references=references).pairs == (TextPair("a", None, "Large. A nodule.", "Clear."),)
 
 
-def write_report(folder: Path, sections: dict[str, tuple[str, str, State]]) -> None:
+def write_report(folder: Path, sections: dict[str, tuple[str, str]]) -> None:
     geometry = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0,) * 9)
     provenance = Provenance(
         "m", "00", "greedy", "cpu", "fp32", 0, 1, "s", "r", {}, "2026-01-01T00:00:00+00:00", {}, geometry
     )
     written = tuple(
-        Section(region, recognised, region == recognised, text, (), True, False, 1.0, 0.0, state)
-        for region, (recognised, text, state) in sections.items()
+        Section(region, recognized, text, (), True, False, 1.0, 0.0, (), ())
+        for region, (recognized, text) in sections.items()
     )
     folder.mkdir(parents=True)
-    (folder / "report.json").write_text(Report(written, {}, provenance).to_json(), encoding="utf-8")
+    (folder / "report.json").write_text(Report(written, {}, provenance, None).to_json(), encoding="utf-8")
 
 
 def test_report_folders_are_read_with_references(tmp_path: Path):
-    lung, heart = ("pleura", "A nodule.", State.DRAFT), ("heart", "Large.", State.REJECTED)
-    write_report(tmp_path / "reports" / "a", {"lung": lung, "heart": heart})
+    write_report(tmp_path / "reports" / "a", {"lung": ("pleura", "A nodule."), "heart": ("heart", "Large.")})
     rows = [("a.nii.gz", "lung", "Clear."), ("a.nii.gz", "heart", "Normal.")]
     references = write_rows(tmp_path / "references.csv", rows, ("Volumename", "Anatomy", "Sentence"))
     for path in (tmp_path / "reports", tmp_path / "reports" / "a"):
         predictions = read(path, references=references, level=Level.REGION)
-        assert predictions.pairs == (TextPair("a", "lung", "Clear.", "A nodule."),)
+        assert set(predictions.pairs) == {
+            TextPair("a", "lung", "Clear.", "A nodule."),
+            TextPair("a", "heart", "Normal.", "Large."),
+        }
         assert predictions.slots["a"].written == {5: "pleura", 4: "heart"}
-        assert "rejected" in predictions.dropped[0].reason
     assert "--references" in refusal(tmp_path / "reports")
 
 

@@ -40,25 +40,25 @@ def test_every_kind_of_event_was_tried_above() -> None:
     "values", [{}, {"event": "party"}, {"event": "stopped", "x": 1}, {"event": "progress", "stage": "party"}]
 )
 def test_what_is_no_event_is_refused(values) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(InputError):
         events.from_dict(values)
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "needs volume and output"),
-        ({"volume": "a"}, "needs output"),
-        ({"volume": "a", "output": "b", "colour": 1}, "no colour"),
+        ({}, "request lacks required fields: volume, output"),
+        ({"volume": "a"}, "request lacks required fields: output"),
+        ({"volume": "a", "output": "b", "colour": 1}, "unknown fields: 'colour'; expected some of: volume, series"),
         ({"volume": "a", "output": 3}, "output"),
         ({"volume": "a", "output": "b", "max_new_tokens": True}, "max_new_tokens"),
         ({"volume": "a", "output": "b", "max_new_tokens": 0}, "1 or more"),
         ({"volume": "a", "output": "b", "mapping": {"x": 1}}, "mapping"),
-        ({"volume": "a", "output": "b", "cues": "no"}, "cues of a run is 'no'; expected bool"),
-        ({"volume": "a", "output": "b", "said": {"lung": {"Lung nodule": "no"}}}, "said .*{finding: true or false}"),
-        ({"volume": "a", "output": "b", "said": {"lung": True}}, "said .*{finding: true or false}"),
-        ({"volume": "a", "output": "b", "said": {"knee": {"Lung nodule": True}}}, "No region is called 'knee'"),
-        ({"volume": "a", "output": "b", "said": {"lung": {"Nodul": True}}}, "No finding is called 'Nodul'. Findings"),
+        ({"volume": "a", "output": "b", "use_cues": "no"}, "request.use_cues is 'no'; expected true or false"),
+        ({"volume": "a", "output": "b", "corrections": {"lung": {"Nodule": "no"}}}, "lung.Nodule is 'no'; expected true"),
+        ({"volume": "a", "output": "b", "corrections": {"lung": True}}, "corrections.lung is True; expected named values"),
+        ({"volume": "a", "output": "b", "corrections": {"knee": {"Lung nodule": True}}}, "'knee'"),
+        ({"volume": "a", "output": "b", "corrections": {"lung": {"Nodul": True}}}, "Unknown finding 'Nodul'; expected"),
     ],
 )
 def test_a_request_with_wrong_fields_is_refused_by_name(values, words) -> None:
@@ -83,7 +83,7 @@ def test_null_fields_of_a_request_take_their_defaults() -> None:
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "Not enough memory", 1),
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
-        (PermissionError(errno.EACCES, "x", "/a"), "/a: access is denied", 1),
+        (PermissionError(errno.EACCES, "x", "/a"), "/a: permission denied", 1),
         (ZeroDivisionError("division\nby zero"), "Unexpected ZeroDivisionError: division by zero", 1),
     ],
 )

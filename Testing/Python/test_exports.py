@@ -11,18 +11,17 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image, ImageFont
 from seen_phantoms import located_in
-from test_report import provenance, written
+from test_report import generated, provenance
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.marks import draw_marks, marks_of
 from reg2rg.exports.preview import WARNING, write_preview
 from reg2rg.exports.report_folder import write_report_folder
-from reg2rg.exports.segmentation_nrrd import write_findings, write_regions
-from reg2rg.exports.text import to_text
+from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
-from reg2rg.report import Familiarity, Report, Seen, build_report
+from reg2rg.report import OUT_OF_DISTRIBUTION_WARNING, OutOfDistribution, Report, ReportBuilder, parse_report
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
 
@@ -35,17 +34,18 @@ def phantom():
 
 @pytest.fixture(scope="module")
 def report(phantom) -> Report:
-    sections = [written(name, phantom.sections[name], name) for name in phantom.masks.present]
-    sections[0] = written("abdomen", "Something else.", "bone", complete=False)
-    return build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), phantom.masks.missing)
+    sections = [generated(name, phantom.sections[name], name) for name in phantom.masks.present]
+    sections[0] = generated("abdomen", "Something else.", "bone", complete=False)
+    builder = ReportBuilder(phantom.volume, phantom.masks)
+    return builder.report(sections, provenance(phantom.volume), phantom.masks.missing)
 
 
 def test_text_has_the_label_above_and_below_every_section_and_the_warnings(report):
-    text = to_text(report)
+    text = report.to_text()
     assert text.startswith(DRAFT_LABEL) and text.rstrip().endswith(DRAFT_LABEL)
     positions = [text.index(get_region(s.region).display_name.upper()) for s in report.sections]
     assert positions == sorted(positions)
-    assert "[The model took this region for: bone.]" in text and "[The text was cut off at the token limit.]" in text
+    assert "[The model identified this region as: Bones.]" in text and "[The text was cut off at the token limit.]" in text
     assert "NOT DESCRIBED\n- Breast: " in text
 
 
@@ -70,7 +70,7 @@ def test_segmentation_comes_back_as_it_was(phantom, stored, tmp_path: Path):
         np.testing.assert_array_equal(again.array(name), masks.array(name))
 
 
-def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(phantom, tmp_path: Path):
+def test_the_segmentation_header_contains_names_colors_terminology_and_geometry(phantom, tmp_path: Path):
     write_regions(phantom.masks, tmp_path / "regions.seg.nrrd")
     data, header = nrrd.read(str(tmp_path / "regions.seg.nrrd"))
     assert header["space"] == "left-posterior-superior"
@@ -88,73 +88,76 @@ def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(ph
 
 
 @pytest.fixture(scope="module")
-def seen(phantom):
+def located(phantom):
     return located_in(phantom)
 
 
 @pytest.fixture(scope="module")
-def marked(phantom, seen) -> Report:
-    sections = [written(name, phantom.sections[name], name) for name in phantom.masks.present]
-    return build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), {}, Seen(seen))
+def marked(phantom, located) -> Report:
+    sections = [generated(name, phantom.sections[name], name) for name in phantom.masks.present]
+    builder = ReportBuilder(phantom.volume, phantom.masks, detected=located.findings)
+    return builder.report(sections, provenance(phantom.volume), {})
 
 
-def test_findings_are_segments_of_their_own_that_the_report_names(phantom, seen, marked, tmp_path: Path):
-    assert write_findings(seen, phantom.volume, tmp_path / "findings.seg.nrrd")
+def test_each_outlined_finding_is_a_segment_that_the_report_names(phantom, located, marked, tmp_path: Path):
+    write_outlines(located.outlines, phantom.volume, tmp_path / "findings.seg.nrrd")
     data, header = nrrd.read(str(tmp_path / "findings.seg.nrrd"))
     ids = [header[key] for key in header if key.endswith("_ID")]
     named = [finding.segment for section in marked.sections for finding in section.findings if finding.segment]
     assert sorted(ids) == sorted(named) and len(ids) == len(set(ids)) > 2
     number = ids.index("lung.Lung nodule")
     assert header[f"Segment{number}_Name"] == "Lung nodule (lungs)"
-    colour = [255 * float(channel) for channel in header[f"Segment{number}_Color"].split()]
-    assert min(np.subtract(colour, get_region("lung").color)) > 10
+    color = [255 * float(channel) for channel in header[f"Segment{number}_Color"].split()]
+    assert min(np.subtract(color, get_region("lung").color)) > 10
     tags = header[f"Segment{number}_Tags"]
     assert "SCT^49755003^" in tags and "SCT^27925004^Nodule" in tags and "SCT^39607008^Lung" in tags
     layers = data if data.ndim == 4 else data[None]
     voxels = layers[int(header[f"Segment{number}_Layer"])] == int(header[f"Segment{number}_LabelValue"])
-    (spot,) = [finding.spot for finding in seen["lung"] if finding.label == "Lung nodule"]
+    (outline,) = [each for each in located.outlines if (each.region, each.label) == ("lung", "Lung nodule")]
     x, y, z = (slice(*map(int, pair)) for pair in np.reshape(header[f"Segment{number}_Extent"].split(), (3, 2)))
-    assert voxels.sum() == spot.mask.sum() and (x.start, y.stop + 1, z.start) == (
-        spot.box[2].start,
-        spot.box[1].stop,
-        spot.box[0].start,
+    assert voxels.sum() == outline.mask.sum() and (x.start, y.stop + 1, z.start) == (
+        outline.box[2].start,
+        outline.box[1].stop,
+        outline.box[0].start,
     )
 
 
-def test_findings_that_overlap_lie_in_layers(phantom, seen, tmp_path: Path):
-    (first, *_) = seen["lung"]
-    write_findings(
-        {"lung": (first, dataclasses.replace(first, label="Atelectasis"))}, phantom.volume, tmp_path / "f.nrrd"
-    )
+def test_overlapping_findings_are_stored_in_layers(phantom, located, tmp_path: Path):
+    (first, *_) = located.outlines
+    write_outlines([first, dataclasses.replace(first, label="Atelectasis")], phantom.volume, tmp_path / "f.nrrd")
     data, _ = nrrd.read(str(tmp_path / "f.nrrd"))
     assert data.ndim == 4 and (data[0] == data[1]).all() and data.max() == 1
 
 
-def test_without_an_outlined_finding_no_file_is_written(phantom, seen, tmp_path: Path):
+def test_without_an_outlined_finding_no_file_is_generated(phantom, seen, tmp_path: Path):
     doubted = {"lung": tuple(dataclasses.replace(finding, spot=None) for finding in seen["lung"])}
     assert not write_findings(doubted, phantom.volume, tmp_path / "f.nrrd")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_text_has_findings_in_plain_words_and_disagreements_as_warnings(phantom, seen):
-    sections = [written("lung", "No nodule. Fibrotic sequela in the left lower lobe.", "lung")]
-    report = build_report(sections, phantom.volume, phantom.masks, provenance(phantom.volume), {}, Seen(seen))
-    text = to_text(report)
+def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located):
+    sections = [generated("lung", "No nodule. Fibrotic sequela in the left lower lobe.", "lung")]
+    builder = ReportBuilder(phantom.volume, phantom.masks, detected=located.findings)
+    report = builder.report(sections, provenance(phantom.volume), {})
+    text = report.to_text()
     assert "  - Lung nodule, left lower lobe, 10 mm: very likely (90%)\n" in text
-    assert "[The text denies lung nodule; the finding detector calls it very likely (90%).]" in text
+    assert "[The text denies lung nodule; the finding detector rates it very likely (90%).]" in text
 
 
 @pytest.mark.parametrize("distance", [1.0, 3.0])
-def test_an_unlike_volume_is_told_of_above_all_sections(marked, phantom, tmp_path: Path, distance):
-    report = dataclasses.replace(marked, familiarity=Familiarity(distance, 1.5))
-    head = to_text(report).split("LUNGS")[0]
-    assert ("This volume is unlike the model's training data." in head) == (distance > 1.5)
+def test_a_volume_out_of_distribution_is_warned_about_above_all_sections(marked, phantom, tmp_path: Path, distance):
+    report = dataclasses.replace(marked, out_of_distribution=OutOfDistribution(distance, 1.5))
+    head = report.to_text().split("LUNGS")[0]
+    assert (OUT_OF_DISTRIBUTION_WARNING in head) == (distance > 1.5)
     picture = picture_of(report, phantom, tmp_path / "preview.png")
-    assert (colour_share(picture[84:110], WARNING, slice(790, 1700)) > 100) == (distance > 1.5)
+    assert (color_share(picture[84:110], WARNING, slice(790, 1700)) > 100) == (distance > 1.5)
 
 
-def test_without_a_finding_head_text_has_no_lines_of_findings(report):
-    assert "\n  - " not in to_text(report)
+def test_text_and_preview_list_what_the_section_lists(report):
+    assert any(section.listed_findings for section in report.sections), "the phantom's own text states findings"
+    lines = [line for line in report.to_text().splitlines() if line.startswith("  - ")]
+    assert len(lines) == sum(len(section.listed_findings) for section in report.sections)
+    assert not any("denied" in line for line in lines)
 
 
 def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tmp_path: Path):
@@ -164,7 +167,7 @@ def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tm
     for report, least in ((dataclasses.replace(marked, sections=without), 0), (marked, 60)):
         picture = picture_of(report, phantom, tmp_path / "preview.png")
         parts = picture[84:550], picture[560:950, sides[0]], picture[560:950, sides[1]]
-        shares = [colour_share(part, ring, slice(0, 780)) for part in parts]
+        shares = [color_share(part, ring, slice(0, 780)) for part in parts]
         assert all(share >= least for share in shares) and (least or max(shares) < 20), shares
 
 
@@ -179,7 +182,7 @@ def test_the_ring_lies_where_the_finding_is(phantom, marked):
     for across, (index, (down, row), (right, column)) in shown.items():
         picture = Image.new("RGB", (round(size[right] * spacing[right]), round(size[down] * spacing[down])))
         draw_marks(picture, volume, [dataclasses.replace(mark, name="")], across, index)
-        pixels = np.argwhere((np.asarray(picture) == mark.colour).all(axis=-1))
+        pixels = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
         place = (row + 0.5) * spacing[down], (column + 0.5) * spacing[right]
         expected = picture.height - place[0] if across else place[0], place[1]  # the head is up
         np.testing.assert_allclose(pixels.mean(axis=0), expected, atol=3)
@@ -195,31 +198,31 @@ def test_a_finding_that_is_spread_has_a_cross_at_its_point_and_only_near_there(p
     for away in (0, 30):
         picture = Image.new("RGB", (round(nx * sx), round(ny * sy)))
         draw_marks(picture, volume, [mark], 0, z + round(away / sz))
-        drawn[away] = np.argwhere((np.asarray(picture) == mark.colour).all(axis=-1))
+        drawn[away] = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
     assert len(drawn[0]) > 50 and len(drawn[30]) == 0
     np.testing.assert_allclose(drawn[0].mean(axis=0), ((y + 0.5) * sy, (x + 0.5) * sx), atol=3)
     assert np.ptp(drawn[0], axis=0).max() < 25, "a cross, not a ring around all of it"
 
 
-def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_written(phantom, tmp_path: Path):
+def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_generated(phantom, tmp_path: Path):
     nothing = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
     with pytest.raises(InputError, match="No region was found"):
         write_regions(nothing, tmp_path / "regions.seg.nrrd")
     assert list(tmp_path.iterdir()) == []
 
 
-def colour_share(picture: np.ndarray, colour: tuple[int, int, int], columns: slice) -> int:
-    return int((np.abs(picture[:, columns].astype(int) - colour).max(axis=-1) <= 3).sum())
+def color_share(picture: np.ndarray, color: tuple[int, int, int], columns: slice) -> int:
+    return int((np.abs(picture[:, columns].astype(int) - color).max(axis=-1) <= 3).sum())
 
 
-def test_preview_shows_each_region_in_its_colour_in_slices_and_beside_its_text(report, phantom, tmp_path: Path):
+def test_preview_shows_each_region_in_its_color_in_slices_and_beside_its_text(report, phantom, tmp_path: Path):
     write_preview(report, phantom.volume, phantom.masks, tmp_path / "preview.png")
     picture = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"))
     assert picture.shape[0] >= 900 and picture.shape[1] == 1720
     for name in phantom.masks.present:
-        assert colour_share(picture, get_region(name).color, slice(790, 840)) > 100, f"{name} beside its text"
+        assert color_share(picture, get_region(name).color, slice(790, 840)) > 100, f"{name} beside its text"
     for name in ("lung", "heart", "bone", "abdomen", "mediastinum"):
-        assert colour_share(picture[:930], get_region(name).color, slice(0, 780)) > 50, f"{name} in the slices"
+        assert color_share(picture[:930], get_region(name).color, slice(0, 780)) > 50, f"{name} in the slices"
 
 
 def test_preview_grows_with_the_text(report, phantom, tmp_path: Path):
@@ -255,4 +258,4 @@ def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_pat
     write_report_folder(report, phantom.volume, phantom.masks, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.txt", "preview.png"}
     assert parse_report((tmp_path / "report.json").read_text()) == report
-    assert (tmp_path / "report.txt").read_text() == to_text(report)
+    assert (tmp_path / "report.txt").read_text() == report.to_text()

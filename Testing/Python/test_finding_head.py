@@ -11,7 +11,7 @@ from tiny_model import tiny_model
 from reg2rg.checkpoints.model_folder import load_model, save_model
 from reg2rg.errors import InputError
 from reg2rg.inference import ReportGenerator
-from reg2rg.inference.detection import MAPPED_FROM, corrected, cues_of
+from reg2rg.inference.detection import MAP_THRESHOLD, apply_corrections, cues_from_output
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.models.cue_encoder import CueEncoder, Cues
@@ -45,37 +45,38 @@ def inputs_of(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: in
 
 @pytest.mark.parametrize("stem", ["pyramid", "patch"])
 def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a_map(stem):
-    seen = ReportGenerator(model_with(FINDINGS, stem)).findings(inputs_of("lung", "pleura"))
+    seen = ReportGenerator(model_with(FINDINGS, stem)).detect(inputs_of("lung", "pleura"))
     assert set(seen) == {"lung", "pleura"}
-    for findings in seen.values():
+    for region in seen.values():
+        findings = region.findings
         assert {finding.label for finding in findings} == set(LABELS)
         probabilities = [finding.probability for finding in findings]
         assert probabilities == sorted(probabilities, reverse=True) and 0 < min(probabilities) < max(probabilities) < 1
         for finding in findings:
-            assert (finding.map is not None) == (finding.probability >= MAPPED_FROM)
+            assert (finding.label in region.maps) == (finding.probability >= MAP_THRESHOLD)
             assert finding.side in SIDES and finding.level in (LEVELS if finding.label in LABELS[:2] else (None,))
             assert (finding.size_mm is not None) == (finding.label == "Lung nodule")
 
 
 def test_the_map_has_the_finest_cells_that_the_stem_offers():
     fine, coarse = (
-        ReportGenerator(model_with(FINDINGS, stem)).findings(inputs_of("lung")) for stem in ("pyramid", "patch")
+        ReportGenerator(model_with(FINDINGS, stem)).detect(inputs_of("lung")) for stem in ("pyramid", "patch")
     )
-    assert {f.map.shape for f in fine["lung"] if f.map is not None} <= {(8, 8, 8)}
-    assert {f.map.shape for f in coarse["lung"] if f.map is not None} <= {(2, 2, 2)}
+    assert {each.shape for each in fine["lung"].maps.values()} <= {(8, 8, 8)}
+    assert {each.shape for each in coarse["lung"].maps.values()} <= {(2, 2, 2)}
 
 
 def test_without_a_dense_map_attention_shows_where_the_head_looked():
-    seen = ReportGenerator(model_with(dataclasses.replace(FINDINGS, dense=False))).findings(inputs_of("lung"))
-    for finding in seen["lung"]:
-        assert finding.map is None or (finding.map.shape == (2, 2, 2) and finding.map.max() == 1)
+    seen = ReportGenerator(model_with(dataclasses.replace(FINDINGS, dense=False))).detect(inputs_of("lung"))
+    for finding_map in seen["lung"].maps.values():
+        assert finding_map.shape == (2, 2, 2) and finding_map.max() == 1
 
 
 def test_a_model_without_a_finding_head_sees_nothing_and_knows_no_familiarity():
     generator, inputs = ReportGenerator(model_with(None)), inputs_of("lung")
-    assert generator.findings(inputs) == {}
-    assert generator.familiarity(inputs) is None
-    with pytest.raises(InputError, match="takes no cues"):
+    assert generator.detect(inputs) == {}
+    assert generator.out_of_distribution(inputs) is None
+    with pytest.raises(InputError, match="takes no corrections"):
         generator.generate(inputs, corrections={"lung": {"Lung nodule": False}})
 
 
@@ -85,7 +86,7 @@ def test_a_smaller_voxel_makes_the_head_look_anew():
     finer = dataclasses.replace(
         inputs, crops={name: dataclasses.replace(crop, voxel_mm=(1.0, 1.0, 1.0)) for name, crop in inputs.crops.items()}
     )
-    first, second = (generator.findings(given)["lung"] for given in (inputs, finer))
+    first, second = (generator.detect(given)["lung"].findings for given in (inputs, finer))
     assert [f.probability for f in first] != [f.probability for f in second]
 
 
@@ -94,7 +95,7 @@ def test_regions_of_several_texture_sizes_are_seen_in_one_report():
     both = inputs_of("lung", "pleura")
     mixed = dataclasses.replace(both, textures={**both.textures, "pleura": torch.zeros(16, 16, 24)})
     assert len(ReportGenerator(model).generate(mixed, max_new_tokens=4)) == 2
-    assert set(ReportGenerator(model).findings(mixed)) == {"lung", "pleura"}
+    assert set(ReportGenerator(model).detect(mixed)) == {"lung", "pleura"}
 
 
 def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
@@ -102,7 +103,7 @@ def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
     save_model(model, tmp_path, card="x")
     loaded = load_model(tmp_path)
     assert loaded.config == model.config == ModelConfig.from_dict(model.config.to_dict())
-    before, after = (ReportGenerator(m).findings(inputs_of("lung"))["lung"] for m in (model, loaded))
+    before, after = (ReportGenerator(m).detect(inputs_of("lung"))["lung"].findings for m in (model, loaded))
     assert [f.label for f in before] == [f.label for f in after]
     assert [f.probability for f in before] == pytest.approx([f.probability for f in after])
 
@@ -110,7 +111,7 @@ def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
 def test_a_higher_temperature_makes_the_head_less_sure():
     def least_sure(temperature: float) -> float:
         model = model_with(dataclasses.replace(FINDINGS, temperature=temperature))
-        return min(abs(f.probability - 0.5) for f in ReportGenerator(model).findings(inputs_of("lung"))["lung"])
+        return min(abs(f.probability - 0.5) for f in ReportGenerator(model).detect(inputs_of("lung"))["lung"].findings)
 
     assert least_sure(4.0) < least_sure(1.0) < least_sure(0.25)
 
@@ -147,8 +148,8 @@ def test_a_correction_changes_what_the_language_model_is_told():
     model = model_with(FINDINGS)
     texture = torch.rand(1, 16, 16, 16)
     output = model.embedding_layer.look(texture, torch.full((1, 3), 3.0))
-    seen = cues_of(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
-    said = corrected(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
+    seen = cues_from_output(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
+    said = apply_corrections(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
     assert said.probability[0].tolist()[:2] == [0.0, 1.0]
     assert said.probability[0, 2] == seen.probability[0, 2]
     assert not torch.equal(model.embedding_layer.cues(seen), model.embedding_layer.cues(said))
@@ -160,7 +161,7 @@ def test_cues_stand_behind_a_regions_own_tokens():
     def tokens(said: dict[str, bool], *, cues: bool = True) -> torch.Tensor:
         encoder = FeatureEncoder(model.embedding_layer, model.config)
         with torch.no_grad():
-            return encoder.encode(inputs, ["lung"], never_cancel, {"lung": said}, cues=cues)[1]["lung"]
+            return encoder.encode(inputs, ["lung"], never_cancel, {"lung": said}, use_cues=cues)[1]["lung"]
 
     told, silent = tokens({}), tokens({}, cues=False)
     own = model.config.perceiver.latents + 1
@@ -170,7 +171,7 @@ def test_cues_stand_behind_a_regions_own_tokens():
 
 
 def test_a_label_that_the_model_does_not_know_cannot_be_said():
-    with pytest.raises(InputError, match="cannot be told of Goitre; expected one of Lung nodule"):
+    with pytest.raises(InputError, match="does not know the finding 'Goitre'; expected one of: Lung nodule"):
         ReportGenerator(model_with(FINDINGS)).generate(inputs_of("lung"), corrections={"lung": {"Goitre": True}})
 
 

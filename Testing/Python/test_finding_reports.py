@@ -15,10 +15,11 @@ from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.pipeline.events import FindingsLocated, Notice, SectionText, SectionWritten
 from reg2rg.pipeline.request import ReportRequest
-from reg2rg.report import Report, plain
+from reg2rg.pipeline.run import run_report
+from reg2rg.report import OUT_OF_DISTRIBUTION_WARNING, parse_report
+from reg2rg.runtime.dataclass_io import to_plain
 
 NODULE, EMPHYSEMA, MASS = LABELS = ("Lung nodule", "Emphysema", "Breast mass")
 
@@ -73,12 +74,12 @@ def test_findings_are_in_the_report_and_their_segments_in_the_folder(run, tmp_pa
     _, report = run()
     lung = next(section for section in report.sections if section.region == "lung")
     nodule, emphysema = lung.findings
-    assert (nodule.label, nodule.seen, nodule.segment) == (NODULE, True, "lung.Lung nodule")
-    assert (emphysema.label, emphysema.seen, emphysema.location) == (EMPHYSEMA, False, None)
+    assert (nodule.label, nodule.detected, nodule.segment) == (NODULE, True, "lung.Lung nodule")
+    assert (emphysema.label, emphysema.detected, emphysema.location) == (EMPHYSEMA, False, None)
     image = sitk.ReadImage(str(tmp_path / "out" / "findings.seg.nrrd"))
     ids = {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_ID")}
     assert ids == {finding.segment for s in report.sections for finding in s.findings if finding.segment}
-    assert report.familiarity.familiar
+    assert not report.out_of_distribution.detected
     text = (tmp_path / "out" / "report.txt").read_text()
     assert f"  - {NODULE}, " in text and "very likely (9" in text
 
@@ -89,19 +90,19 @@ def test_findings_are_told_before_sections_and_sections_hold_them_as_the_report_
     first = min(index for index, event in enumerate(told) if isinstance(event, (SectionText, SectionWritten)))
     assert told.index(located) < first and located.file.endswith("findings.seg.nrrd")
     seen = {event.section["region"]: event.section for event in told if isinstance(event, SectionWritten)}
-    assert json.loads(json.dumps(seen)) == {section.region: plain(section) for section in report.sections}
+    assert json.loads(json.dumps(seen)) == {section.region: to_plain(section) for section in report.sections}
 
 
 def test_a_text_that_does_not_say_what_the_head_is_sure_of_is_warned_about(run, tmp_path: Path) -> None:
     run()
     text = (tmp_path / "out" / "report.txt").read_text()
-    assert "lung nodule; the finding detector calls it very likely (9" in text
+    assert "lung nodule; the finding detector rates it very likely (9" in text
 
 
 def test_an_unlike_volume_is_told_of_and_its_findings_do_not_look_sure(run, head_folder, tmp_path: Path) -> None:
     told, report = run(head_folder("strange", limit=1e-6))
-    assert "This volume is unlike the model's training data." in [e.message for e in told if isinstance(e, Notice)]
-    assert not report.familiarity.familiar
+    assert OUT_OF_DISTRIBUTION_WARNING in [e.message for e in told if isinstance(e, Notice)]
+    assert report.out_of_distribution.detected
     assert not any(finding.calibrated for section in report.sections for finding in section.findings)
     text = (tmp_path / "out" / "report.txt").read_text()
     assert "unlike the model's training data" in text and "likely (" not in text and "not calibrated" in text
@@ -111,21 +112,22 @@ def test_what_the_user_said_is_written_anew_and_kept(run) -> None:
     run()
     told, report = run(regions=("lung",), corrections={"lung": {NODULE: False}})
     (lung,) = report.sections
-    assert {finding.label: finding.said for finding in lung.findings} == {NODULE: False, EMPHYSEMA: None}
+    assert {finding.label: finding.correction for finding in lung.findings} == {NODULE: False, EMPHYSEMA: None}
     (written,) = [event.section for event in told if isinstance(event, SectionWritten)]
-    assert written["findings"][0]["said"] is False
+    assert written["findings"][0]["correction"] is False
 
 
 def test_a_correction_that_the_model_cannot_be_told_of_is_refused(run, tiny_model_folder: Path) -> None:
-    for model, label in ((None, "Pneumothorax"), (tiny_model_folder, NODULE)):
-        with pytest.raises(InputError, match=f"cannot be told of {label}"):
-            run(*[model] * (model is not None), corrections={"lung": {label: True}})
+    with pytest.raises(InputError, match="does not know the finding 'Pneumothorax'; expected one of: Lung nodule"):
+        run(corrections={"lung": {"Pneumothorax": True}})
+    with pytest.raises(InputError, match="takes no corrections"):
+        run(tiny_model_folder, corrections={"lung": {NODULE: True}})
 
 
 def test_cues_can_be_left_out(run) -> None:
-    told, silent, again = (run("phantom", cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True))
+    told, silent, again = (run("phantom", use_cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True))
     assert told.sentences == again.sentences != silent.sentences, "how sure words are depends on all that it is told"
-    _, report = run(cues=False)
+    _, report = run(use_cues=False)
     assert report.sections[0].findings[0].label == NODULE, "the head is asked all the same"
 
 
@@ -133,5 +135,5 @@ def test_outlines_of_an_earlier_report_do_not_stay_beside_one_that_has_none(run,
     run()
     told, report = run(tiny_model_folder)
     assert not (tmp_path / "out" / "findings.seg.nrrd").exists()
-    assert not any(isinstance(event, FindingsLocated) for event in told) and report.familiarity is None
+    assert not any(isinstance(event, FindingsLocated) for event in told) and report.out_of_distribution is None
     assert {finding.source for section in report.sections for finding in section.findings} == {"text"}

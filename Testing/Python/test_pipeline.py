@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
 from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.pipeline.model_cache import MODEL_CACHE, progress
+from reg2rg.pipeline import progress
+from reg2rg.pipeline.model_cache import MODEL_CACHE
 from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.pipeline.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
-from reg2rg.report import Report
+from reg2rg.report import parse_report
 
 FILES = ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
 

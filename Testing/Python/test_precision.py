@@ -23,7 +23,7 @@ from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.pipeline.run import run_report
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.preprocessing import ModelInputs
-from reg2rg.report import Report
+from reg2rg.report import parse_report
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TOLERATED = {"fp32": 0.0, "bf16": 0.02, "fp16": 0.003, "8bit": 0.03, "4bit": 0.3}

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from reg2rg.pipeline.request import Corrections, ReportRequest, SegmentRequest, request_options
+from reg2rg.pipeline.request import ReportRequest, SegmentRequest, request_options
+from reg2rg.regions import Corrections
 
 Request = TypeVar("Request", ReportRequest, SegmentRequest)
 

@@ -21,7 +21,7 @@ from reg2rg.models.config import ModelConfig, VisionConfig
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.region_encoder import RegionEncoder
 from reg2rg.preprocessing import ModelInputs
-from reg2rg.report import Corrections
+from reg2rg.regions import Corrections
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 
 CACHE_SIZE = 64

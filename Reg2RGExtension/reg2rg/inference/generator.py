@@ -18,8 +18,8 @@ from reg2rg.inference.sections import GeneratedSection, GrowingText
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import opening_ids, prompt_ids
-from reg2rg.regions import REGION_NAMES
-from reg2rg.report import Corrections, OutOfDistribution
+from reg2rg.regions import REGION_NAMES, Corrections
+from reg2rg.report import OutOfDistribution
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 
 ALL_TEXTS = (1 << len(REGION_NAMES)) - 1

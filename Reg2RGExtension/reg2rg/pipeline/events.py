@@ -25,19 +25,36 @@ class Stage(str, Enum):
     SAVE = "save"
 
 
+STAGE_SPANS: Mapping[Stage, tuple[float, float]] = {
+    Stage.READ: (0.00, 0.03),
+    Stage.SEGMENT: (0.03, 0.45),
+    Stage.PREPARE: (0.45, 0.60),
+    Stage.LOAD: (0.60, 0.68),
+    Stage.WRITE: (0.68, 0.98),
+    Stage.SAVE: (0.98, 1.00),
+}
+"""Stage to the part of a whole run that it takes, roughly."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a stage is.
 
     Attributes:
         stage: the stage.
-        fraction: fraction done, 0 to 1.
+        fraction: fraction of the stage that is done, 0 to 1.
         message: what is being done.
     """
 
     stage: Stage
     fraction: float
     message: str
+
+    @property
+    def overall(self) -> float:
+        """Fraction of the whole run that is done, 0 to 1."""
+        start, end = STAGE_SPANS[self.stage]
+        return start + (end - start) * self.fraction
 
 
 @dataclass(frozen=True)

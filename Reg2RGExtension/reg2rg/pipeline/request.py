@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from reg2rg.errors import InputError
-from reg2rg.regions import get_region
+from reg2rg.regions import Corrections, get_region
 from reg2rg.runtime.dataclass_io import Constraint, from_plain
 
+Request = TypeVar("Request", bound="_VolumeRequest")
+
 DECODINGS = ("auto", "sequence", "parallel")
-
-Corrections = Mapping[str, Mapping[str, bool]]
-"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
-
 
 @dataclass(frozen=True)
 class Option:
@@ -57,6 +55,15 @@ class _VolumeRequest:
     def __post_init__(self) -> None:
         for name in (*self.regions, *self.mapping.values()):
             get_region(name)  # refuses unknown regions
+
+    @classmethod
+    def from_dict(cls: type[Request], values: Mapping[str, Any]) -> Request:
+        """Read a request from the plain types of JSON. A value of None stands for the default.
+
+        Raises:
+            InputError: a field is unknown, missing, or has a value of the wrong type.
+        """
+        return from_plain(cls, {name: value for name, value in values.items() if value is not None}, "request")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +124,6 @@ class ReportRequest(_VolumeRequest):
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
         if self.corrections:
             _check_corrections(self.corrections)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ReportRequest:
-        """Read a request from the plain types of JSON. A value of None stands for the default.
-
-        Raises:
-            InputError: a field is unknown, missing, or has a value of the wrong type.
-        """
-        return from_plain(cls, {name: value for name, value in values.items() if value is not None}, "request")
 
 
 def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:

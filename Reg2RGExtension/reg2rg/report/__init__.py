@@ -18,7 +18,7 @@ A report contains no patient data, not even the name of the file it was made fro
 than in ``exports`` because they need nothing but the report.
 """
 
-from reg2rg.report.build import Corrections, ReportBuilder
+from reg2rg.report.build import ReportBuilder
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
 from reg2rg.report.impression import draft_impression
 from reg2rg.report.provenance import Geometry, OutOfDistribution, Provenance
@@ -47,7 +47,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "SIZE_TOLERANCE",
     "TEXT_FILE",
-    "Corrections",
     "Finding",
     "Geometry",
     "Location",

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.labeler import extract_mentions, split_sentences
-from reg2rg.regions import get_region, in_reading_order
+from reg2rg.regions import Corrections, get_region, in_reading_order
 from reg2rg.report.finding import Finding
 from reg2rg.report.merging import merge_findings
 from reg2rg.report.provenance import OutOfDistribution, Provenance
@@ -18,10 +18,6 @@ from reg2rg.report.section import Section, Sentence
 from reg2rg.report.wording import disagreements
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
-
-Corrections = Mapping[str, Mapping[str, bool]]
-"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
-
 
 class TextToken(Protocol):
     """A generated token: characters ``start`` to ``end`` of a section's text, and its probability."""

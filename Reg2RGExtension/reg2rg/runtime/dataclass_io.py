@@ -93,7 +93,7 @@ def from_plain(cls: type[T], values: Any, name: str) -> T:
         raise InputError(f"{name} is {shorten(values)}; expected named fields.")
     fields = _stored_fields(cls)
     derived = _derived(cls)
-    unknown = sorted(str(key) for key in set(values) - fields.keys() - set(derived))
+    unknown = sorted(shorten(key) for key in set(values) - fields.keys() - set(derived))
     if unknown:
         raise InputError(f"{name} has unknown fields: {', '.join(unknown[:3])}; expected some of: {', '.join(fields)}.")
     missing = [field.name for field in fields.values() if field.name not in values and _is_required(field)]

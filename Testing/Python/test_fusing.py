@@ -1,4 +1,4 @@
-"""Folded weights compute what the unfolded ones do."""
+"""A fused model computes what the original one does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from parity import small_config
 from tiny_model import tiny_model
 
-from reg2rg.inference.fusing import PackedLinear, fuse
+from reg2rg.inference import fusing
+from reg2rg.inference.fusing import PackedLinear, can_pack, fuse
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.models.vision_transformer import VisionTransformer
 
@@ -25,23 +26,23 @@ def model() -> Reg2RG:
     return model
 
 
-def test_three_equal_channels_fold_into_one_to_1e_5(model):
+def test_three_identical_channels_are_fused_into_one_within_1e_5(model):
     volumes = torch.rand(1, 64, 64, 16) * 2 - 1
-    folded = fuse(copy.deepcopy(model)).embedding_layer.vision_encoder
+    fused = fuse(copy.deepcopy(model)).embedding_layer.vision_encoder
     plain = model.embedding_layer.vision_encoder
-    assert folded.to_patch_embedding[2].in_features * 3 == plain.to_patch_embedding[2].in_features
+    assert fused.to_patch_embedding[2].in_features * 3 == plain.to_patch_embedding[2].in_features
     with torch.inference_mode():
-        expected, actual = plain.to_patch_embedding(volumes), folded.to_patch_embedding(volumes)
+        expected, actual = plain.to_patch_embedding(volumes), fused.to_patch_embedding(volumes)
         assert expected.std() > 0.1
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
 
 
-def test_lora_folds_into_its_layers_to_1e_5(model):
+def test_lora_is_fused_into_its_layers_within_1e_5(model):
     embeddings = torch.randn(1, 12, model.config.language.hidden_size)
-    folded = fuse(copy.deepcopy(model))
-    assert not any("lora_" in name for name, _ in folded.named_parameters())
+    fused = fuse(copy.deepcopy(model))
+    assert not any("lora_" in name for name, _ in fused.named_parameters())
     with torch.inference_mode():
-        expected, actual = (m.causal_lm(inputs_embeds=embeddings).logits for m in (model, folded))
+        expected, actual = (m.causal_lm(inputs_embeds=embeddings).logits for m in (model, fused))
         without = _without_lora(model)(inputs_embeds=embeddings).logits
     assert (without - expected).abs().max() > 0.01, "LoRA does something here"
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
@@ -52,7 +53,7 @@ def _without_lora(model: Reg2RG):
 
 
 @pytest.mark.parametrize("stem", ["patch", "pyramid"])
-def test_stems_of_one_channel_are_left_alone(stem):
+def test_a_stem_with_one_channel_is_unchanged(stem):
     model = tiny_model(taught=False)
     vision = dataclasses.replace(model.config.vision, stem=stem)
     model.embedding_layer.vision_encoder = VisionTransformer(vision)
@@ -67,7 +68,9 @@ def test_stems_of_one_channel_are_left_alone(stem):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [(1,), (3, 7), (1, 130)])
-def test_packed_layers_compute_what_the_layers_do(dtype, tolerance, bias, rows):
+def test_packed_layers_compute_what_linear_layers_do(dtype, tolerance, bias, rows):
+    if not can_pack(dtype):
+        pytest.skip(f"this CPU cannot run packed layers in {dtype}")
     torch.manual_seed(0)
     linear = torch.nn.Linear(48, 80, bias=bias).to(dtype)
     x = torch.randn(*rows, 48).to(dtype)
@@ -75,10 +78,33 @@ def test_packed_layers_compute_what_the_layers_do(dtype, tolerance, bias, rows):
         torch.testing.assert_close(PackedLinear(linear)(x), linear(x), rtol=tolerance, atol=tolerance)
 
 
-def test_folded_models_have_packed_layers_but_for_shared_words(model):
-    folded = fuse(copy.deepcopy(model))
-    names = {name for name, layer in folded.named_modules() if isinstance(layer, torch.nn.Linear)}
+def test_fused_models_have_packed_layers_but_for_shared_words(model):
+    fused = fuse(copy.deepcopy(model))
+    names = {name for name, layer in fused.named_modules() if isinstance(layer, torch.nn.Linear)}
     assert names == set() and not model.config.language.tie_word_embeddings
     tied = dataclasses.replace(model.config.language, tie_word_embeddings=True, lora=None)
-    folded = fuse(Reg2RG(dataclasses.replace(model.config, language=tied)))
-    assert {n for n, m in folded.named_modules() if isinstance(m, torch.nn.Linear)} == {"lang_model.lm_head"}
+    fused = fuse(Reg2RG(dataclasses.replace(model.config, language=tied)))
+    assert {n for n, m in fused.named_modules() if isinstance(m, torch.nn.Linear)} == {"lang_model.lm_head"}
+
+
+def test_without_the_private_operators_layers_remain_linear_and_compute_the_same(model, monkeypatch):
+    embeddings = torch.randn(1, 12, model.config.language.hidden_size)
+    packed = fuse(copy.deepcopy(model))
+    monkeypatch.setattr(fusing, "can_pack", lambda dtype: False)
+    plain = fuse(copy.deepcopy(model))
+    assert not any(isinstance(layer, PackedLinear) for layer in plain.modules())
+    with torch.inference_mode():
+        expected, actual = (m.causal_lm(inputs_embeds=embeddings).logits for m in (packed, plain))
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_cpu_that_refuses_the_operators_cannot_pack(monkeypatch):
+    def refuse(weight):
+        raise RuntimeError("mkldnn_reorder_linear_weight: bf16 path needs the cpu support avx512bw")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", refuse)
+    can_pack.cache_clear()
+    try:
+        assert not can_pack(torch.bfloat16) and not can_pack(torch.float32)
+    finally:
+        can_pack.cache_clear()

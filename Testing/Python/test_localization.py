@@ -1,4 +1,4 @@
-"""A finding map becomes a spot that lies where the map says, however the volume is oriented."""
+"""A finding map becomes a location where the map is high, in any orientation of the volume."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from seen_phantoms import CONFIG, located_in
 
 from reg2rg.benchmark.finding_groups import FOCAL_LABELS
 from reg2rg.errors import Cancelled
-from reg2rg.inference import SeenFinding
-from reg2rg.inference.localization import above, locate, locate_findings
+from reg2rg.inference import DetectedRegion, locate_findings
+from reg2rg.inference.localization import _locate, upsampled_mask
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
+from reg2rg.report import Finding
 from reg2rg.segmentation.masks import RegionMasks
 
 
@@ -114,7 +115,7 @@ def test_a_part_of_a_map_is_what_the_whole_would_be_there(direction) -> None:
     part = (slice(2, 20), slice(0, 11), slice(13, shape[2]))
     turned = crop.in_array_order(values).numpy()
     level = 0.5
-    differing = above(turned, level, shape, part) != (whole[part] >= level)
+    differing = upsampled_mask(turned, level, shape, part) != (whole[part] >= level)
     assert (np.abs(whole[part][differing] - level) < 1e-5).all()
 
 
@@ -165,32 +166,32 @@ def test_a_map_spread_over_the_region_is_no_spot_but_shown_whole() -> None:
     assert spot.mask.sum() == ((planted > 0) & scan.masks.array("lung")).sum()
 
 
-def test_only_what_the_head_sees_is_located() -> None:
+def test_only_detected_findings_with_a_map_are_located() -> None:
     scan = Scan()
     values = scan.map_of(scan.ball((9, 10, 10), 7.0))
-    seen = SeenFinding("Lung nodule", 0.8, "left", "upper", 12.0, values)
-    doubted, no_map = dataclasses.replace(seen, probability=0.4), dataclasses.replace(seen, map=None)
-    located = locate_findings({"lung": (seen, doubted, no_map)}, {"lung": scan.crop}, scan.masks)["lung"]
-    assert [finding.spot is not None for finding in located] == [True, False, False]
-    assert (located[0].label, located[0].probability, located[0].side, located[0].size_mm) == (
-        "Lung nodule",
-        0.8,
-        "left",
-        12.0,
-    )
+    nodule = Finding("Lung nodule", 0.8, "left", "upper", 12.0)
+    doubted = dataclasses.replace(nodule, label="Atelectasis", probability=0.4)
+    without_map = dataclasses.replace(nodule, label="Consolidation")
+    detected = DetectedRegion((nodule, doubted, without_map), {"Lung nodule": values, "Atelectasis": values})
+    located = locate_findings({"lung": detected}, {"lung": scan.crop}, scan.masks)
+    findings = located.findings["lung"]
+    assert [finding.location is not None for finding in findings] == [True, False, False]
+    assert dataclasses.replace(findings[0], location=None, segment=None) == nodule
+    assert findings[0].segment == "lung.Lung nodule"
+    assert [(outline.region, outline.label) for outline in located.outlines] == [("lung", "Lung nodule")]
     with pytest.raises(Cancelled):
-        locate_findings({"lung": (seen,)}, {"lung": scan.crop}, scan.masks, lambda: True)
+        locate_findings({"lung": detected}, {"lung": scan.crop}, scan.masks, lambda: True)
 
 
 def test_in_phantoms_the_point_lies_in_the_focal_finding_that_was_planted() -> None:
     hits = []
     for seed in (101, 103, 110):
         phantom = make_phantom(seed)
-        for region, findings in located_in(phantom).items():
+        for region, findings in located_in(phantom).findings.items():
             for finding in findings:
                 if finding.label not in FOCAL_LABELS:
                     continue  # a catheter is thinner than a cell of the map
-                right, anterior, superior = finding.spot.point_ras
+                right, anterior, superior = finding.location.point_ras
                 voxel = phantom.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))
                 bit = [f.label for f in phantom.findings].index(finding.label)
                 hits.append((region, finding.label, bool(phantom.finding_bits[voxel] >> bit & 1)))

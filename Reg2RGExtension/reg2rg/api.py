@@ -1,0 +1,144 @@
+"""The functions of the public Python API, for scripts and notebooks. Import them from ``reg2rg``."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from reg2rg.pipeline.events import Event, EventCallback, Progress
+from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.report import Report, load_report
+from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
+from reg2rg.runtime.resources import sample_case
+from reg2rg.runtime.staging import scratch_folder
+from reg2rg.segmentation import RegionMasks
+
+__all__ = ["generate_report", "load_report", "sample_case", "segment"]
+
+
+def generate_report(
+    ct: str | Path | sitk.Image,
+    output: str | Path | None = None,
+    *,
+    progress: bool | ProgressCallback = True,
+    should_cancel: ShouldCancel = never_cancel,
+    **options: Any,
+) -> Report:
+    """Write the report of a chest CT.
+
+    The model stays in memory, so that the next call is faster.
+
+    Args:
+        ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
+        output: folder to write the report to. None writes it to a temporary folder that exists as long as the report.
+        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
+        should_cancel: checked often; the call stops soon after it returns True.
+        **options: further fields of ReportRequest, such as ``regions``, ``regions_file``, ``corrections`` or ``model``.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: the volume, a file or an option is not valid.
+        Reg2RGError: the machine cannot do what was asked.
+        Cancelled: ``should_cancel`` returned True.
+
+    Example:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> report = reg2rg.generate_report(ct, regions_file=regions, regions=("lung", "heart"), progress=False)
+        >>> [section.region for section in report.sections]
+        ['lung', 'heart']
+        >>> print(report.to_text().splitlines()[0])
+        AI-generated draft, not reviewed. Not for clinical use.
+    """
+    from reg2rg.pipeline.run import run_report
+
+    temporary = tempfile.TemporaryDirectory(prefix="reg2rg-report-") if output is None else None
+    folder = Path(temporary.name if temporary is not None else str(output))
+    with _as_file(ct) as volume, _listener(progress) as on_event:
+        request = ReportRequest.from_dict({"volume": volume, "output": folder, **options})
+        run_report(request, on_event, should_cancel)
+    report = load_report(folder)
+    if temporary is not None:
+        weakref.finalize(report, temporary.cleanup)
+    return report
+
+
+def segment(
+    ct: str | Path | sitk.Image,
+    output: str | Path | None = None,
+    *,
+    progress: bool | ProgressCallback = True,
+    should_cancel: ShouldCancel = never_cancel,
+    **options: Any,
+) -> RegionMasks:
+    """Find the regions of a chest CT.
+
+    Args:
+        ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
+        output: file (.seg.nrrd) to write the regions to. None writes no file.
+        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
+        should_cancel: checked often; the call stops soon after it returns True.
+        **options: further fields of SegmentRequest, such as ``segmenter`` or ``regions_file``.
+
+    Returns:
+        The region masks on the volume's grid.
+
+    Raises:
+        InputError: the volume, a file or an option is not valid.
+        Reg2RGError: the machine cannot do what was asked.
+        Cancelled: ``should_cancel`` returned True.
+
+    Example:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> masks = reg2rg.segment(ct, regions_file=regions, progress=False)
+        >>> masks.array("heart").dtype
+        dtype('bool')
+    """
+    from reg2rg.pipeline.run import run_segmentation
+
+    with _as_file(ct) as volume, _listener(progress) as on_event, scratch_folder() as scratch:
+        file = scratch / "regions.seg.nrrd" if output is None else Path(output)
+        request = SegmentRequest.from_dict({"volume": volume, "output": file, **options})
+        return run_segmentation(request, on_event, should_cancel)
+
+
+@contextlib.contextmanager
+def _as_file(ct: str | Path | sitk.Image) -> Iterator[Path]:
+    """Yield the path of a CT. An image is written to a temporary file."""
+    if not isinstance(ct, sitk.Image):
+        yield Path(ct)
+        return
+    with scratch_folder() as folder:
+        path = folder / "ct.nrrd"
+        sitk.WriteImage(ct, str(path))
+        yield path
+
+
+@contextlib.contextmanager
+def _listener(progress: bool | ProgressCallback) -> Iterator[EventCallback]:
+    """Yield the callback that shows a run's events."""
+    if progress is True:
+        from rich.console import Console
+
+        from reg2rg.cli.progress import show_events
+
+        with show_events(Console()) as on_event:
+            yield on_event
+    elif progress is False:
+        yield lambda event: None
+    else:
+
+        def forward(event: Event) -> None:
+            if isinstance(event, Progress):
+                progress(event.overall, event.message)
+
+        yield forward
