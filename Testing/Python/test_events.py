@@ -55,8 +55,14 @@ def test_what_is_no_event_is_refused(values) -> None:
         ({"volume": "a", "output": "b", "max_new_tokens": 0}, "1 or more"),
         ({"volume": "a", "output": "b", "mapping": {"x": 1}}, "mapping"),
         ({"volume": "a", "output": "b", "use_cues": "no"}, "request.use_cues is 'no'; expected true or false"),
-        ({"volume": "a", "output": "b", "corrections": {"lung": {"Nodule": "no"}}}, "lung.Nodule is 'no'; expected true"),
-        ({"volume": "a", "output": "b", "corrections": {"lung": True}}, "corrections.lung is True; expected named values"),
+        (
+            {"volume": "a", "output": "b", "corrections": {"lung": {"Nodule": "no"}}},
+            "lung.Nodule is 'no'; expected true",
+        ),
+        (
+            {"volume": "a", "output": "b", "corrections": {"lung": True}},
+            "corrections.lung is True; expected named values",
+        ),
         ({"volume": "a", "output": "b", "corrections": {"knee": {"Lung nodule": True}}}, "'knee'"),
         ({"volume": "a", "output": "b", "corrections": {"lung": {"Nodul": True}}}, "Unknown finding 'Nodul'; expected"),
     ],

@@ -16,9 +16,10 @@ from test_report import generated, provenance
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.marks import draw_marks, marks_of
-from reg2rg.exports.preview import WARNING, write_preview
+from reg2rg.exports.preview import write_preview
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
+from reg2rg.exports.text_column import WARNING
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
 from reg2rg.report import OUT_OF_DISTRIBUTION_WARNING, OutOfDistribution, Report, ReportBuilder, parse_report
@@ -45,7 +46,9 @@ def test_text_has_the_label_above_and_below_every_section_and_the_warnings(repor
     assert text.startswith(DRAFT_LABEL) and text.rstrip().endswith(DRAFT_LABEL)
     positions = [text.index(get_region(s.region).display_name.upper()) for s in report.sections]
     assert positions == sorted(positions)
-    assert "[The model identified this region as: Bones.]" in text and "[The text was cut off at the token limit.]" in text
+    assert (
+        "[The model identified this region as: Bones.]" in text and "[The text was cut off at the token limit.]" in text
+    )
     assert "NOT DESCRIBED\n- Breast: " in text
 
 
@@ -127,12 +130,6 @@ def test_overlapping_findings_are_stored_in_layers(phantom, located, tmp_path: P
     write_outlines([first, dataclasses.replace(first, label="Atelectasis")], phantom.volume, tmp_path / "f.nrrd")
     data, _ = nrrd.read(str(tmp_path / "f.nrrd"))
     assert data.ndim == 4 and (data[0] == data[1]).all() and data.max() == 1
-
-
-def test_without_an_outlined_finding_no_file_is_generated(phantom, seen, tmp_path: Path):
-    doubted = {"lung": tuple(dataclasses.replace(finding, spot=None) for finding in seen["lung"])}
-    assert not write_findings(doubted, phantom.volume, tmp_path / "f.nrrd")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located):

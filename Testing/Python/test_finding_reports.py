@@ -125,7 +125,9 @@ def test_a_correction_that_the_model_cannot_be_told_of_is_refused(run, tiny_mode
 
 
 def test_cues_can_be_left_out(run) -> None:
-    told, silent, again = (run("phantom", use_cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True))
+    told, silent, again = (
+        run("phantom", use_cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True)
+    )
     assert told.sentences == again.sentences != silent.sentences, "how sure words are depends on all that it is told"
     _, report = run(use_cues=False)
     assert report.sections[0].findings[0].label == NODULE, "the head is asked all the same"

@@ -14,7 +14,7 @@ from seen_phantoms import CONFIG, located_in
 from reg2rg.benchmark.finding_groups import FOCAL_LABELS
 from reg2rg.errors import Cancelled
 from reg2rg.inference import DetectedRegion, locate_findings
-from reg2rg.inference.localization import _locate, upsampled_mask
+from reg2rg.inference.localization import upsampled_mask
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.report import Finding
@@ -35,6 +35,17 @@ DIRECTIONS = {
     "coronal, flipped": (-1, 0, 0, 0, 0, 1, 0, 1, 0),
     "oblique": turned(20),
 }
+
+
+@dataclasses.dataclass
+class Spot:
+    """A located finding: its location, and the box and mask of its outline if it has one."""
+
+    point_ras: tuple[float, float, float]
+    extent_mm: tuple[float, float, float]
+    focal: bool
+    box: tuple[slice, ...] | None
+    mask: np.ndarray | None
 
 
 class Scan:
@@ -65,8 +76,15 @@ class Scan:
         right, anterior, superior = point_ras
         return self.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))[::-1]
 
-    def locate(self, values: torch.Tensor):
-        return locate(values, "lung", self.crop, self.masks)
+    def locate(self, values: torch.Tensor) -> Spot | None:
+        detected = DetectedRegion((Finding("Lung nodule", 0.9),), {"Lung nodule": values})
+        located = locate_findings({"lung": detected}, {"lung": self.crop}, self.masks)
+        ((finding,), outlines) = located.findings["lung"], located.outlines
+        if finding.location is None:
+            assert not outlines
+            return None
+        (box, mask) = (outlines[0].box, outlines[0].mask) if outlines else (None, None)
+        return Spot(finding.location.point_ras, finding.location.extent_mm, finding.location.focal, box, mask)
 
 
 each_direction = pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)

@@ -39,7 +39,9 @@ def llama2() -> ModelSize:
     ("precision", "language", "total"),
     [("fp32", 26.97, 28.8), ("bf16", 13.49, 14.7), ("8bit", 7.01, 8.45), ("4bit", 3.87, 5.3)],
 )
-def test_the_memory_of_llama2_7b_is_estimated_within_two_percent(llama2: ModelSize, precision: str, language: float, total: float):
+def test_the_memory_of_llama2_7b_is_estimated_within_two_percent(
+    llama2: ModelSize, precision: str, language: float, total: float
+):
     assert llama2.linear + llama2.other == 6_738_415_616 + 4_194_304  # LLaMA-2-7B and its LoRA
     assert (llama2.weight_bytes(precision) - 4 * llama2.vision) / GB == pytest.approx(language, abs=0.01)
     assert memory_needed(LLAMA2, llama2, precision).total / GB == pytest.approx(total, rel=0.02)
@@ -90,7 +92,9 @@ GPU_FIRST = [
         (4, 20, Candidate("cpu", "bf16")),
     ],
 )
-def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_best(gpu: int, cpu: int, chosen: Candidate):
+def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_best(
+    gpu: int, cpu: int, chosen: Candidate
+):
     placement = place(LLAMA2, GPU_FIRST, Workload(), free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
     assert Candidate(placement.device, placement.precision) == chosen
     if chosen == GPU_FIRST[0]:
@@ -150,7 +154,11 @@ def test_a_run_reports_a_fallback_and_refuses_a_model_that_does_not_fit_before_s
 
 def limited(read_text, free: float):
     """Return a function that reads the control group's files as in a container with so many bytes left."""
-    contents = {"memory.max": f"{int(free / 0.95)}\n", "memory.current": "1000\n", "memory.stat": "inactive_file 1000\n"}
+    contents = {
+        "memory.max": f"{int(free / 0.95)}\n",
+        "memory.current": "1000\n",
+        "memory.stat": "inactive_file 1000\n",
+    }
 
     def read(path: Path, *arguments, **options) -> str:
         return contents[path.name] if path.name in contents else read_text(path, *arguments, **options)
@@ -221,4 +229,6 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path,
 
 def test_weights_take_what_was_estimated(tiny_model_folder: Path):
     model = load_model(tiny_model_folder)
-    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(parameter.nbytes for parameter in model.parameters())
+    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(
+        parameter.nbytes for parameter in model.parameters()
+    )

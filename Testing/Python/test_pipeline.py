@@ -14,10 +14,10 @@ from tiny_model import RECOGNISED, SENTENCES, tiny_model
 from reg2rg.checkpoints.model_folder import save_model
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.pipeline import progress
-from reg2rg.pipeline.model_cache import MODEL_CACHE
-from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.pipeline.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage
+from reg2rg.pipeline.model_cache import MODEL_CACHE
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.report import parse_report
 
 FILES = ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
@@ -154,7 +154,9 @@ def test_the_model_is_kept_for_the_next_run(request_of, monkeypatch) -> None:
 def test_regions_alone_can_be_written_into_a_file(phantom_files, tmp_path: Path) -> None:
     volume, regions = phantom_files
     seen = []
-    run_segmentation(SegmentRequest(volume=volume, output=tmp_path / "mine.seg.nrrd", regions_file=regions), seen.append)
+    run_segmentation(
+        SegmentRequest(volume=volume, output=tmp_path / "mine.seg.nrrd", regions_file=regions), seen.append
+    )
     image = sitk.ReadImage(str(tmp_path / "mine.seg.nrrd"))
     names = {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_Name")}
     assert {"Lungs", "Heart", "Esophagus"} < names

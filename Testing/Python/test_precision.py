@@ -20,8 +20,8 @@ from reg2rg.inference.memory import ModelSize
 from reg2rg.models.config import LoraSettings
 from reg2rg.models.quantization import PRECISIONS, QUANTIZED, can_quantize, check_precision
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.pipeline.run import run_report
 from reg2rg.pipeline.request import ReportRequest
+from reg2rg.pipeline.run import run_report
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.report import parse_report
 

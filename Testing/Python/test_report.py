@@ -253,18 +253,25 @@ def test_a_probability_is_words_and_a_number_and_never_certainty(probability, wo
 
 def test_no_finding_looks_certain_in_a_volume_out_of_distribution(lung):
     distant = OutOfDistribution(3.0, 1.5)
-    section = lung("No emphysema.", detected("Lung nodule", 0.99), detected("Emphysema", 0.01), out_of_distribution=distant)
+    section = lung(
+        "No emphysema.", detected("Lung nodule", 0.99), detected("Emphysema", 0.01), out_of_distribution=distant
+    )
     assert [finding_line("lung", finding) for finding in section.findings] == [
         "Lung nodule, right upper lobe, 14 mm: possible (99%, not calibrated for this volume)",
         "Emphysema: uncertain (1%, not calibrated for this volume)",
     ]
     assert distant.detected and not any(finding.calibrated for finding in section.findings)
-    assert all(finding.calibrated for finding in lung("No emphysema.", out_of_distribution=OutOfDistribution(1.0, 1.5)).findings)
+    assert all(
+        finding.calibrated
+        for finding in lung("No emphysema.", out_of_distribution=OutOfDistribution(1.0, 1.5)).findings
+    )
 
 
 @pytest.fixture
 def with_findings(report, lung) -> Report:
-    section = lung("A nodule.", detected("Lung nodule", 0.9), detected("Atelectasis", 0.4), corrections={"Emphysema": False})
+    section = lung(
+        "A nodule.", detected("Lung nodule", 0.9), detected("Atelectasis", 0.4), corrections={"Emphysema": False}
+    )
     return dataclasses.replace(report, sections=(section,), out_of_distribution=OutOfDistribution(1.0, 1.5))
 
 
@@ -273,7 +280,11 @@ def test_json_keeps_findings_and_says_what_follows_from_them(with_findings):
     values = json.loads(with_findings.to_json())
     assert values["out_of_distribution"] == {"distance": 1.0, "limit": 1.5, "detected": False}
     nodule = values["sections"][0]["findings"][0]
-    assert (nodule["source"], nodule["text_status"], nodule["location"]["point_ras"]) == ("both", "present", [1.0, -2.0, 3.5])
+    assert (nodule["source"], nodule["text_status"], nodule["location"]["point_ras"]) == (
+        "both",
+        "present",
+        [1.0, -2.0, 3.5],
+    )
 
 
 OLD_REPORTS = Path(__file__).parents[1] / "Data" / "reports"
@@ -297,21 +308,24 @@ def test_reports_of_older_schema_versions_are_read(version):
 
 
 def test_disagreements_are_derived_for_reports_of_schema_versions_without_them():
-    version_4 = parse_report((OLD_REPORTS / "schema_4.json").read_text(encoding="utf-8"))
-    values = json.loads((OLD_REPORTS / "schema_4.json").read_text(encoding="utf-8"))
-    values["schema_version"] = 3
-    for section in values["sections"]:
-        del section["disagreements"]
-    version_3 = parse_report(json.dumps(values))
-    assert any(section.disagreements for section in version_3.sections)
-    counts = [[len(section.disagreements) for section in report.sections] for report in (version_3, version_4)]
-    assert counts[0] == counts[1]
+    values = json.loads((OLD_REPORTS / "schema_3.json").read_text(encoding="utf-8"))
+    lung = values["sections"][0]
+    lung["text"] = "No nodule is seen."
+    lung["sentences"] = []
+    (nodule,) = [finding for finding in lung["findings"] if finding["label"] == "Lung nodule"]
+    nodule.update(text="absent", source="head")
+    assert nodule["probability"] > 0.9
+    (disagreement,) = [each for each in parse_report(json.dumps(values)).sections[0].disagreements if "nodule" in each]
+    assert disagreement.startswith("The text denies lung nodule; the finding detector rates it very likely (9")
 
 
 WRONG_FINDINGS = {
     "another source": (lambda f: f.update(source="text"), "source is 'text', which contradicts the other fields"),
     "a point of two numbers": (lambda f: f["location"].update(point_ras=[1.0, 2.0]), "point_ras"),
-    "an unknown status": (lambda f: f.update(text_status="perhaps"), "text_status is 'perhaps'; expected one of: present"),
+    "an unknown status": (
+        lambda f: f.update(text_status="perhaps"),
+        "text_status is 'perhaps'; expected one of: present",
+    ),
 }
 
 
@@ -324,9 +338,7 @@ def test_a_finding_that_contradicts_itself_or_the_form_is_refused(with_findings,
 
 def test_a_sentence_that_mentions_a_missing_finding_is_refused(with_findings):
     with pytest.raises(InputError, match="mentions a finding that is not in the report"):
-        parse_report(
-            _changed(with_findings, lambda values: values["sections"][0]["sentences"][0].update(findings=[7]))
-        )
+        parse_report(_changed(with_findings, lambda values: values["sections"][0]["sentences"][0].update(findings=[7])))
 
 
 def test_reports_are_read_where_scipy_is_not():
@@ -348,7 +360,10 @@ UNREADABLE = {
     "unknown field": (lambda v: v.update(extra=1), "unknown fields: 'extra'"),
     "unknown field of many lines": (lambda v: v.update({"a\nb" * 99: 1}), "unknown"),
     "version of many lines": (lambda v: v.update(schema_version="1\n2"), "schema version '1"),
-    "not a number": (lambda v: v["sections"][0].update(mean_hu=float("nan")), "mean_hu is nan; expected a finite number"),
+    "not a number": (
+        lambda v: v["sections"][0].update(mean_hu=float("nan")),
+        "mean_hu is nan; expected a finite number",
+    ),
     "infinite": (lambda v: v["sections"][0].update(mean_hu=float("inf")), "mean_hu is inf; expected a finite number"),
     "too large": (lambda v: v["sections"][0].update(mean_hu=10**400), "mean_hu is .*; expected a finite number"),
     "unknown region": (lambda v: v["sections"][0].update(region="knee"), "'knee'"),

@@ -19,6 +19,7 @@ Request = TypeVar("Request", bound="_VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
 
+
 @dataclass(frozen=True)
 class Option:
     """How a field is described to users.

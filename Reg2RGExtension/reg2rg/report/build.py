@@ -19,6 +19,7 @@ from reg2rg.report.wording import disagreements
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
+
 class TextToken(Protocol):
     """A generated token: characters ``start`` to ``end`` of a section's text, and its probability."""
 
