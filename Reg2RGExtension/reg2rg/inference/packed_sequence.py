@@ -16,11 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reg2rg.runtime.third_party import declare_torchvision_ops
-
-declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
-
-from transformers import AttentionInterface  # noqa: E402
+from reg2rg.runtime.third_party import import_transformers
 
 _NAME = "reg2rg_packed"
 
@@ -58,7 +54,7 @@ def _packed_attention(
     return out.reshape(1, heads, queries, width).transpose(1, 2), None
 
 
-AttentionInterface.register(_NAME, _packed_attention)
+import_transformers().AttentionInterface.register(_NAME, _packed_attention)
 
 
 TOKENS_AT_A_TIME = 256

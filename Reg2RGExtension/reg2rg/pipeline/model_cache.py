@@ -6,8 +6,9 @@ import ctypes
 import functools
 import gc
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from reg2rg.checkpoints import ModelFolder
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
     from reg2rg.inference import ReportGenerator
@@ -15,27 +16,22 @@ if TYPE_CHECKING:  # torch and transformers come only once a volume has been rea
 
 
 @functools.lru_cache(maxsize=1)
-def placed(
-    model_folder: Path, sha256: str, device: str, precision: str, max_new_tokens: int, parallel: bool
-) -> Placement:
+def placed(folder: ModelFolder, device: str, precision: str, max_new_tokens: int, parallel: bool) -> Placement:
     """Kept as long as the model is: its own memory would speak against it the next time. Made for all ten regions."""
-    from reg2rg.checkpoints.model_folder import read_config
     from reg2rg.inference.placement import choices, place
 
     loaded.cache_clear()
     gc.collect()  # the layers of LoRA hold each other
-    config = read_config(model_folder)
-    return place(config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
+    return place(folder.config, choices(device, precision), max_new_tokens=max_new_tokens, parallel=parallel)
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(model_folder: Path, device: str, precision: str, sha256: str) -> ReportGenerator:
-    """Kept for the next run of the same process; the hash tells whether the folder still holds the same model."""
-    from reg2rg.checkpoints.model_folder import load_model
+def loaded(folder: ModelFolder, device: str, precision: str) -> ReportGenerator:
+    """Kept for the next run of the same process, as long as the folder holds the same config and files."""
     from reg2rg.inference import ReportGenerator
     from reg2rg.inference.fusing import fold
 
-    return ReportGenerator(fold(load_model(model_folder, device, precision)))
+    return ReportGenerator(fold(folder.load(device, precision)))
 
 
 def free_memory() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.cli.info import versions
 from reg2rg.errors import InputError
 from reg2rg.exports.report_folder import FINDINGS_FILE, SEGMENTATION_FILE, write_report_folder
@@ -52,14 +53,14 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
     says yes; other errors come as they are (reg2rg.pipeline.failures puts them into words).
     """
     context = RunContext(on_event, should_cancel)
-    model_folder = find_model(request.model)
+    model_folder = ModelFolder.open(find_model(request.model))
     with redirected_tempdir(), staged_output(request.output) as folder:
         volume = _read(request, context)
-        config, placement = _place(request, model_folder, context)
+        config, placement = model_folder.config, _place(request, model_folder, context)
         device = choose_device(request.device)
         masks, reason = _find_regions(request, device, volume, folder / SEGMENTATION_FILE, context)
         inputs = _prepare(config, volume, masks, request.only, context)
-        generator, sha256 = _load(model_folder, placement, context)
+        generator = _load(model_folder, placement, context)
         with context.stage(Stage.WRITE, "Looking at the regions") as progress:
             seen = _look(request, generator, inputs, masks, folder / FINDINGS_FILE, context)
             progress(0.0, "Writing the sections")
@@ -68,7 +69,7 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
         with context.stage(Stage.SAVE, "Writing the report folder"):
             provenance = Provenance(
                 model=config.name,
-                model_sha256=sha256,
+                model_sha256=model_folder.weights_sha256,
                 decoding=_decoding(request, config),
                 device=placement.device,
                 precision=placement.precision,
@@ -139,20 +140,16 @@ def _prepare(
         return prepare(volume, masks, config.preprocessing, (config.regions_per_prompt == 1 and only) or None)
 
 
-def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[ModelConfig, Placement]:
-    """The model's config, and where and how it will run; what cannot be is refused before the regions take minutes."""
-    from reg2rg.checkpoints.model_folder import model_hash, read_config
-
-    config, sha256 = read_config(model_folder), model_hash(model_folder)
+def _place(request: ReportRequest, model_folder: ModelFolder, context: RunContext) -> Placement:
+    """Where and how the model will run; what cannot be is refused before the regions take minutes."""
+    config = model_folder.config
     parallel = _is_parallel(request, config)
-    placement = model_cache.placed(
-        model_folder, sha256, request.device, request.precision, request.max_new_tokens, parallel
-    )
+    placement = model_cache.placed(model_folder, request.device, request.precision, request.max_new_tokens, parallel)
     if placement.notice:
         context.tell(Notice(placement.notice))
     if parallel and not config.parallel and config.regions_per_prompt > 1:
         context.tell(Notice(f"{config.name} was not trained to write its regions in parallel; expect little of it."))
-    return config, placement
+    return placement
 
 
 def _is_parallel(request: ReportRequest, config: ModelConfig) -> bool:
@@ -170,13 +167,10 @@ def _decoding(request: ReportRequest, config: ModelConfig) -> str:
     return f"{way}; {'drawn by chance (top-k)' if request.sample else 'greedy'}"
 
 
-def _load(model_folder: Path, placement: Placement, context: RunContext) -> tuple[ReportGenerator, str]:
-    """The model, ready to write, and the hash of its weights."""
+def _load(model_folder: ModelFolder, placement: Placement, context: RunContext) -> ReportGenerator:
+    """The model, ready to write."""
     with context.stage(Stage.LOAD, "Loading the model"):
-        from reg2rg.checkpoints.model_folder import model_hash
-
-        sha256 = model_hash(model_folder)
-        return model_cache.loaded(model_folder, placement.device, placement.precision, sha256), sha256
+        return model_cache.loaded(model_folder, placement.device, placement.precision)
 
 
 def _look(
