@@ -50,7 +50,7 @@ def _make_checkpoint(folder: Path, layers: int) -> Path:
     """As the authors store it, in bfloat16; each tensor is mapped from one file of noise, which takes little memory."""
     import torch
 
-    from reg2rg.checkpoints.model_folder import TIED
+    from reg2rg.checkpoints.assembly import TIED
     from reg2rg.models.config import ModelConfig
     from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.training.tokenizers import train_tokenizer

@@ -21,7 +21,8 @@ import torch
 
 from reg2rg.benchmark import BenchmarkResults, run_benchmark
 from reg2rg.benchmark.collect import TEST_SEEDS
-from reg2rg.checkpoints.model_folder import load_model, save_model
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.evaluation.tables import format_cell
 from reg2rg.hub import find_model
 from reg2rg.inference.encoding import FeatureEncoder
@@ -56,7 +57,7 @@ def main() -> None:
     cases, steps, test = (8, 4, 2) if options.quick else (len(TRAINING_SEEDS), 300, 60)
     assert not set(TRAINING_SEEDS) & set(TEST_SEEDS)
 
-    embedded = load_model(find_model("phantom"))
+    embedded = ModelFolder.open(find_model("phantom")).load()
     config = dataclasses.replace(embedded.config, regions_per_prompt=10)
     training = training_cases(embedded, TRAINING_SEEDS[:cases])
     print(f"{cases} training phantoms, {steps} steps of {BATCH}, {test} held-out phantoms")

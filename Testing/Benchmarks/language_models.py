@@ -34,7 +34,7 @@ def main() -> None:
 def random_model(layers: int, folder: Path) -> str:
     import torch
 
-    from reg2rg.checkpoints.model_folder import save_model
+    from reg2rg.checkpoints.saving import save_model
     from reg2rg.models.config import LanguageConfig, ModelConfig
     from reg2rg.models.reg2rg import Reg2RG
     from reg2rg.training.tokenizers import train_tokenizer
@@ -53,22 +53,22 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     from reg2rg.runtime.third_party import quiet_libraries
 
     quiet_libraries()
-    from reg2rg.checkpoints.model_folder import load_model, read_config
+    from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference import ReportGenerator
-    from reg2rg.inference.memory import ModelSize, memory_needed
+    from reg2rg.inference.memory import ModelSize, Workload, memory_needed
     from reg2rg.preprocessing import ModelInputs
     from reg2rg.regions import REGION_NAMES
 
     torch.set_num_threads(1)
-    config = read_config(folder)
-    need = memory_needed(config, ModelSize.from_config(config), precision, regions=regions, max_new_tokens=tokens)
+    config = ModelFolder.open(folder).config
+    need = memory_needed(config, ModelSize.from_config(config), precision, Workload(regions, tokens))
     sizes, names = config.preprocessing, REGION_NAMES[:regions]
     textures = {name: torch.rand(sizes.texture_size) for name in names}
     masks = {name: torch.rand(sizes.mask_size) for name in names}
     inputs = ModelInputs(torch.rand(sizes.image_size), textures, masks, {})
     with Peak(psutil.Process().memory_info) as peak:
         started = time.thread_time()
-        model = load_model(folder, precision=precision)
+        model = ModelFolder.open(folder).load(precision=precision)
         load_seconds, load_peak = time.thread_time() - started, peak.grown
         ReportGenerator(model).generate(inputs, max_new_tokens=tokens)
         whole_peak = peak.grown

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reg2rg.checkpoints.model_folder import TIED
+from reg2rg.checkpoints.assembly import TIED
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig, PerceiverConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.tokenizers import train_tokenizer

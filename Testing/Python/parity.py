@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reg2rg.checkpoints.assembly import assemble
 from reg2rg.models.config import LanguageConfig, ModelConfig, VisionConfig
+from reg2rg.models.reg2rg import Reg2RG
 
 
 def small_config() -> ModelConfig:
@@ -28,6 +30,11 @@ def state(shared: Path) -> dict[str, Tensor]:
     shapes = json.loads((shared / "reference/parity/small.json").read_text())["state_dict_shapes"]
     tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
     return {name: weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
+
+
+def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
+    """Build a float32 model of a configuration from a state dict."""
+    return assemble(config, {name: tuple(tensor.shape) for name, tensor in state.items()}, state.__getitem__)
 
 
 def weight(key: str, shape: list[int]) -> Tensor:

@@ -18,8 +18,8 @@ from authors_files import small_config, state_of
 from file_server import FileServer, serving
 from test_cli import refused
 
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.checksums import read_checksums
-from reg2rg.checkpoints.model_folder import load_model, verify_model
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.hub import list_models
 from reg2rg.hub.catalog import Entry, RemoteFile, list_entries
@@ -178,7 +178,7 @@ def test_the_published_model_is_fetched_resumed_imported_and_ready(hub, models, 
         assert words in finished.stderr[:begin]
     assert "nobody has stated its SHA-256" in finished.stderr
     assert hub.ranges == [None, "bytes=1000000-", None, None]
-    model = load_model(mine / "reg2rg-llama2-7b")
+    model = ModelFolder.open(mine / "reg2rg-llama2-7b").load()
     assert model.config.language.num_hidden_layers == 3 and len(model.tokenizer) == 32000
     assert sorted(path.name for path in mine.rglob("*") if path.suffix in (".bin", ".pth", ".part")) == []
     digest = hashlib.sha256(hub.files[f"{PUBLISHED}/pytorch_model.bin"]).hexdigest()
@@ -192,7 +192,7 @@ def test_from_a_folder_nothing_is_fetched_and_the_files_stay(hub, authors_files,
     assert "lacks pytorch_model.bin, RadFM_vit3d.pth" in refused(models(*words, mine.parent / "empty"), 2)
     finished = models(*words, authors_files)
     assert finished.returncode == 0, finished.stderr
-    verify_model(mine / "reg2rg-llama2-7b")
+    ModelFolder.open(mine / "reg2rg-llama2-7b").verify()
     assert hub.ranges == [] and len(list(authors_files.iterdir())) == 3
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from parity import load_state
 from tiny_model import save_tiny_model
 
-from reg2rg.checkpoints.model_folder import load_model, load_state, model_hash, save_model, verify_model
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.models.config import ModelConfig
@@ -28,25 +30,25 @@ def folder(saved: Path, tmp_path: Path) -> Path:
 
 
 def test_a_saved_model_loads_with_the_same_weights_and_config(folder: Path, tmp_path: Path):
-    model = load_model(folder)
+    model = ModelFolder.open(folder).load()
     save_model(model, tmp_path / "again", card="card")
-    again = load_model(tmp_path / "again")
+    again = ModelFolder.open(tmp_path / "again").load()
     assert again.config == model.config and not again.training
     for (name, ours), theirs in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
-    assert model_hash(folder) == model_hash(tmp_path / "again")
+    assert ModelFolder.open(folder).weights_sha256 == ModelFolder.open(tmp_path / "again").weights_sha256
 
 
 def test_word_embeddings_are_one_parameter_also_after_loading(folder: Path):
-    model = load_model(folder)
+    model = ModelFolder.open(folder).load()
     assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
 
 
 def test_half_precision_halves_the_file_and_loads_as_float32(folder: Path, tmp_path: Path):
-    save_model(load_model(folder), tmp_path / "half", dtype=torch.float16, card="card")
+    save_model(ModelFolder.open(folder).load(), tmp_path / "half", dtype=torch.float16, card="card")
     sizes = [(f / "model.safetensors").stat().st_size for f in (folder, tmp_path / "half")]
     assert sizes[1] < 0.6 * sizes[0]
-    assert load_model(tmp_path / "half").embedding_layer.fc.weight.dtype == torch.float32
+    assert ModelFolder.open(tmp_path / "half").load().embedding_layer.fc.weight.dtype == torch.float32
 
 
 def test_config_survives_json():
@@ -69,8 +71,8 @@ DAMAGE = {
     "a flipped bit": (lambda f: _flip(f / "model.safetensors"), "model.safetensors is damaged"),
     "cut off": (lambda f: (f / "model.safetensors").write_bytes(b"abc"), "model.safetensors is damaged"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
-    "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json"),
-    "broken config": (lambda f: (f / "config.json").write_text("{"), "not readable as JSON"),
+    "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), "is not valid JSON"),
     "unknown field": (lambda f: _edit_config(f, magic=1), "unknown fields: magic"),
     "no checksums": (lambda f: (f / "SHA256SUMS").unlink(), "holds no SHA256SUMS"),
     "bad checksums": (lambda f: (f / "SHA256SUMS").write_text("nonsense"), "not a list of checksums"),
@@ -82,14 +84,14 @@ def test_a_damaged_folder_is_refused_in_one_line(folder: Path, case: str):
     damage, words = DAMAGE[case]
     damage(folder)
     with pytest.raises(InputError, match=words) as error:
-        load_model(folder)
+        ModelFolder.open(folder).load()
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=words):
-        verify_model(folder)
+        ModelFolder.open(folder).verify()
 
 
 def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
-    model = load_model(folder)
+    model = ModelFolder.open(folder).load()
     state = model.state_dict()
     del state["embedding_layer.fc.bias"]
     state["embedding_layer.surprise"] = torch.zeros(2)
@@ -102,7 +104,7 @@ def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
 
 
 def test_rotary_buffers_of_old_checkpoints_are_left_out(folder: Path):
-    model = load_model(folder)
+    model = ModelFolder.open(folder).load()
     state = model.state_dict()
     state["lang_model.model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.zeros(4)
     assert isinstance(load_state(model.config, state), Reg2RG)

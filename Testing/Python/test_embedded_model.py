@@ -12,7 +12,7 @@ from reg2rg.benchmark import BenchmarkResults, run_benchmark
 from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.benchmark.model_card import read_stored_metrics
-from reg2rg.checkpoints.model_folder import load_model, verify_model
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.evaluation.tables import to_markdown
 from reg2rg.hub import find_model
 from reg2rg.inference import ReportGenerator
@@ -33,7 +33,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Reg2RG:
-    return load_model(folder)
+    return ModelFolder.open(folder).load()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def results(folder: Path, tmp_path_factory) -> BenchmarkResults:
 
 
 def test_its_files_are_whole_and_take_at_most_30_mb(folder: Path):
-    verify_model(folder)
+    ModelFolder.open(folder).verify()
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 30e6
 
 

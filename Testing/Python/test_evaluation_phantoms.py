@@ -27,7 +27,7 @@ from reg2rg.benchmark.model_card import (
 from reg2rg.benchmark.real_cts import examine_real_cts, real_ct_table
 from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord, from_json, to_json
 from reg2rg.benchmark.timing import seconds_per_report
-from reg2rg.checkpoints.model_folder import CARD_FILE, verify_model
+from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.errors import InputError
 from reg2rg.evaluation.tables import Table
 from reg2rg.phantom import PhantomCase
@@ -220,7 +220,7 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
         "# trained: not evaluated\n\n**Untried.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
     )
     write_card(folder, measured)
-    verify_model(folder)
+    ModelFolder.open(folder).verify()
     card = (folder / CARD_FILE).read_text()
     assert DRAFT_LABEL in card and "phantoms only" in card and "- Training: none\n  worth the name." in card
     assert "not evaluated" not in card and card.count("Intended use") == 1

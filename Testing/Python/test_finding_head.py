@@ -8,7 +8,8 @@ import pytest
 import torch
 from tiny_model import tiny_model
 
-from reg2rg.checkpoints.model_folder import load_model, save_model
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.inference import ReportGenerator
 from reg2rg.inference.detection import MAP_THRESHOLD, apply_corrections, cues_from_output
@@ -101,7 +102,7 @@ def test_regions_of_several_texture_sizes_are_seen_in_one_report():
 def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
     model = model_with(dataclasses.replace(FINDINGS, temperature=1.7))
     save_model(model, tmp_path, card="x")
-    loaded = load_model(tmp_path)
+    loaded = ModelFolder.open(tmp_path).load()
     assert loaded.config == model.config == ModelConfig.from_dict(model.config.to_dict())
     before, after = (ReportGenerator(m).detect(inputs_of("lung"))["lung"].findings for m in (model, loaded))
     assert [f.label for f in before] == [f.label for f in after]

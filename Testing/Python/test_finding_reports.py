@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import torch
 from tiny_model import tiny_model
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG

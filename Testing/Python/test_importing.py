@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from test_cli import refused, reg2rg
 from torch import Tensor
 
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.assembly import TIED
 from reg2rg.checkpoints.convert.convert import ImportPlan, import_checkpoint, plan_import
-from reg2rg.checkpoints.model_folder import TIED, load_model, model_hash, verify_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.models.config import ModelConfig
@@ -76,7 +77,7 @@ def test_every_weight_arrives_bit_by_bit_and_every_size_is_read_from_the_shapes(
     folder = imported(tmp_path / "model", tokenizer, checkpoint)
     assert_same(load_file(folder / "model.safetensors"), kept(state))
     assert json.loads((folder / "config.json").read_text()) == json.loads(json.dumps(small_config().to_dict()))
-    model = load_model(folder)
+    model = ModelFolder.open(folder).load()
     assert model.config == small_config() and model.tokenizer.bos_token_id == 1
     assert torch.equal(model.embedding_layer.fc.weight, state["embedding_layer.fc.weight"].float())
 
@@ -135,13 +136,15 @@ VARIANTS = {
 @pytest.fixture(scope="module")
 def expected_hash(state, tokenizer, tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("expected")
-    return model_hash(imported(folder / "model", tokenizer, saved(state, folder / "pytorch_model.bin")))
+    return ModelFolder.open(
+        imported(folder / "model", tokenizer, saved(state, folder / "pytorch_model.bin"))
+    ).weights_sha256
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_weights_make_the_same_file_under_whatever_names(variant, state, tokenizer, tmp_path, expected_hash):
     file = saved(VARIANTS[variant](state), tmp_path / "variant.bin")
-    assert model_hash(imported(tmp_path / "model", tokenizer, file)) == expected_hash
+    assert ModelFolder.open(imported(tmp_path / "model", tokenizer, file)).weights_sha256 == expected_hash
 
 
 @pytest.mark.parametrize("kind", ["bin", "safetensors"])
@@ -154,7 +157,7 @@ def test_sharded_checkpoints_are_read_by_their_index(kind, state, tokenizer, tmp
     index = tmp_path / f"model.{kind}.index.json"
     index.write_text(json.dumps({"weight_map": {n: f"{shard}.{kind}" for shard, part in shards.items() for n in part}}))
     head = dict(config=config_file(tmp_path))  # without rotary buffers nothing tells the width of a head
-    assert model_hash(imported(tmp_path / "model", tokenizer, index, **head)) == expected_hash
+    assert ModelFolder.open(imported(tmp_path / "model", tokenizer, index, **head)).weights_sha256 == expected_hash
     (tmp_path / f"b.{kind}").unlink()
     with pytest.raises(InputError, match=f"lacks files .*: b.{kind}"):
         planned(index)
@@ -189,7 +192,7 @@ def test_where_both_hold_a_tensor_the_main_checkpoint_wins_and_the_card_says_so(
     state, checkpoint, tokenizer, tmp_path, expected_hash
 ):
     folder = imported(tmp_path / "model", tokenizer, *radfm_files(state, tmp_path), checkpoint)
-    assert model_hash(folder) == expected_hash
+    assert ModelFolder.open(folder).weights_sha256 == expected_hash
     assert "those of the main checkpoint" in (folder / "MODEL_CARD.md").read_text()
 
 
@@ -325,7 +328,7 @@ def test_a_model_is_never_overwritten(checkpoint, tokenizer, tmp_path):
     folder = imported(tmp_path / "model", tokenizer, checkpoint)
     with pytest.raises(InputError, match="holds a model already"):
         imported(folder, tokenizer, checkpoint)
-    verify_model(folder)
+    ModelFolder.open(folder).verify()
 
 
 def test_without_a_folder_it_goes_among_the_users_models_and_is_found_by_name(
@@ -374,7 +377,7 @@ def test_full_width_is_imported_in_much_less_memory_than_the_file_takes(tokenize
     peak = int(finished.stdout.split()[-1]) * 1024
     assert peak < size + 1e9  # what the issue asks for
     assert peak < 1e9  # Python, torch and transformers take most of it; 13.7 GB need no more (Testing/Benchmarks)
-    verify_model(tmp_path / "model")
+    ModelFolder.open(tmp_path / "model").verify()
     original = torch.load(file, weights_only=True, mmap=True)
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as stored:
         assert set(stored.keys()) == kept(original).keys()

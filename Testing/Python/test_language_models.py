@@ -10,8 +10,9 @@ import pytest
 import torch
 from tiny_model import tiny_config
 
-from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.new_model import new_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.inference import ReportGenerator
@@ -86,7 +87,7 @@ def saved_language_model(kind: str, tokenizer, folder: Path) -> torch.nn.Module:
 def test_a_model_of_transformers_computes_the_same_inside_a_model_folder(kind: str, tokenizer, tmp_path: Path):
     theirs = saved_language_model(kind, tokenizer, tmp_path / "theirs")
     new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1))
-    ours = load_model(tmp_path / "ours")
+    ours = ModelFolder.open(tmp_path / "ours").load()
     ids = torch.randint(3, VOCABULARY, (2, 100))
     with torch.inference_mode():
         assert torch.equal(ours.lang_model(ids).logits, theirs(ids).logits)
@@ -102,7 +103,7 @@ def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: P
     saved_language_model("llama", tokenizer, tmp_path / "theirs")
     new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1), seed=1)
     new_model(tmp_path / "theirs", tmp_path / "others", tiny_config(VOCABULARY, 1), seed=2)
-    first, second = (dict(load_model(tmp_path / name).named_parameters()) for name in ("ours", "others"))
+    first, second = (dict(ModelFolder.open(tmp_path / name).load().named_parameters()) for name in ("ours", "others"))
     assert first["embedding_layer.fc.weight"].ne(second["embedding_layer.fc.weight"]).all()
     trained = {name for name, parameter in first.items() if parameter.requires_grad}
     assert trained == {name for name in first if not name.startswith("lang_model.") or "lora_" in name}
@@ -110,7 +111,7 @@ def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: P
 
 
 def test_a_config_without_the_newer_fields_is_a_llama_as_ever():
-    config = read_config(find_model("phantom")).language
+    config = ModelFolder.open(find_model("phantom")).config.language
     assert (config.model_type, config.bos_token_id, config.eos_token_id, config.pad_token_id) == ("llama", 1, 2, 0)
     assert transformers_config(LanguageConfig()).rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
 
@@ -162,13 +163,13 @@ def test_models_new_makes_a_folder_that_is_listed_as_whole(models, tokenizer, tm
     saved_language_model("llama", tokenizer, tmp_path / "theirs")
     finished = models("new", "--language", tmp_path / "theirs", "-o", tmp_path / "mine", "--like", "phantom")
     assert finished.stdout == f"{tmp_path / 'mine'}\n", finished.stderr
-    assert read_config(tmp_path / "mine").vision == read_config(find_model("phantom")).vision
+    assert ModelFolder.open(tmp_path / "mine").config.vision == ModelFolder.open(find_model("phantom")).config.vision
     assert "learned nothing about CT" in (tmp_path / "mine" / "MODEL_CARD.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def smollm2(smollm2_model_folder: Path) -> Reg2RG:
-    return load_model(smollm2_model_folder)
+    return ModelFolder.open(smollm2_model_folder).load()
 
 
 def test_smollm2_knows_what_it_knew(smollm2: Reg2RG):
@@ -197,7 +198,7 @@ def test_smollm2_has_its_own_special_tokens_and_our_prompts_hold_together(smollm
 
 
 def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2_model_folder: Path, tmp_path: Path):
-    model = load_model(smollm2_model_folder)
+    model = ModelFolder.open(smollm2_model_folder).load()
     lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
     learner = Learner(model, Stage("text", steps=14), lesson, None)
@@ -216,7 +217,7 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     assert graded and all("lora_" in name or name.startswith("embedding_layer.") for name in graded)
     assert all(torch.equal(before[name], model.get_parameter(name)) for name in before)
     save_model(model, tmp_path / "taught", dtype=torch.float16, card="# taught\n")
-    again = load_model(tmp_path / "taught")
+    again = ModelFolder.open(tmp_path / "taught").load()
     phantom = make_phantom(1)
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = ReportGenerator(again).generate(inputs, max_new_tokens=12)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg.checkpoints.model_folder import load_model, read_config, save_model
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.inference.memory import ModelSize, Workload, cache_bytes_per_token, memory_needed, prompt_tokens
@@ -68,7 +69,7 @@ def test_more_tokens_and_texts_need_more_cache_but_the_prompt_is_stored_once(lla
 
 
 def test_the_phantom_model_fits_anywhere():
-    config = read_config(find_model("phantom"))
+    config = ModelFolder.open(find_model("phantom")).config
     need = memory_needed(config, ModelSize.from_config(config), "fp32")
     assert need.weights == pytest.approx(25.1e6, rel=0.01) and need.total < 0.1 * GB
 
@@ -138,7 +139,7 @@ def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
 
 
 def test_a_run_reports_a_fallback_and_refuses_a_model_that_does_not_fit_before_segmenting(request_of, monkeypatch):
-    config = read_config(Path(request_of().model))
+    config = ModelFolder.open(Path(request_of().model)).config
     size = ModelSize.from_config(config)
     needs = [memory_needed(config, size, name, Workload(max_new_tokens=4)).total for name in ("fp32", "bf16")]
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, sum(needs) / 2))
@@ -185,7 +186,7 @@ MEASURE = """
 import sys, threading, time, psutil, torch
 from pathlib import Path
 from reg2rg.inference import ReportGenerator
-from reg2rg.checkpoints.model_folder import load_model, read_config
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize, Workload, memory_needed
 from reg2rg.preprocessing import ModelInputs
@@ -193,7 +194,8 @@ from reg2rg.regions import REGION_NAMES
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
-config = read_config(folder)
+opened = ModelFolder.open(folder)
+config = opened.config
 need = memory_needed(config, ModelSize.from_config(config), precision, Workload(max_new_tokens=8))
 volumes = {name: torch.rand(config.preprocessing.image_size) for name in REGION_NAMES}
 resident = psutil.Process().memory_info
@@ -204,7 +206,7 @@ def watch():
         peak = max(peak, resident().rss)
         time.sleep(0.002)
 threading.Thread(target=watch, daemon=True).start()
-model = load_model(folder, precision=precision)
+model = opened.load(precision=precision)
 ReportGenerator(fuse(model)).generate(ModelInputs(volumes["lung"], volumes, volumes, {}), max_new_tokens=8)
 print(need.total / (peak - before))
 """
@@ -228,7 +230,5 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path,
 
 
 def test_weights_take_what_was_estimated(tiny_model_folder: Path):
-    model = load_model(tiny_model_folder)
-    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(
-        parameter.nbytes for parameter in model.parameters()
-    )
+    model = ModelFolder.open(tiny_model_folder).load()
+    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(parameter.nbytes for parameter in model.parameters())

@@ -10,9 +10,10 @@ import numpy as np
 import parity
 import pytest
 import torch
+from parity import load_state
 
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
-from reg2rg.checkpoints.model_folder import load_model, load_state
 from reg2rg.inference.decoding import Text, decode
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
@@ -38,7 +39,7 @@ def model(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest
     plan = plan_import([folder / "pytorch_model.bin"], name="parity")
     tokenizer = shared / "reference/llama_tokenizer"
     import_checkpoint(plan, folder / "model", tokenizer=tokenizer, progress=ignore_progress)
-    return load_model(folder / "model")
+    return ModelFolder.open(folder / "model").load()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 from tiny_model import RECOGNISED, SENTENCES, tiny_model
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.pipeline import progress
 from reg2rg.pipeline.events import Notice, Progress, RegionsFound, SectionText, SectionWritten, Stage

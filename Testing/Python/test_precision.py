@@ -12,7 +12,8 @@ import pytest
 import torch
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg.checkpoints.model_folder import load_model, save_model
+from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.inference import ReportGenerator
 from reg2rg.inference.fusing import fuse
@@ -72,7 +73,7 @@ def inputs_of(model: Reg2RG) -> ModelInputs:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, precision: str):
-    exact, model = load_model(folder), load_model(folder, precision=available(precision))
+    exact, model = ModelFolder.open(folder).load(), ModelFolder.open(folder).load(precision=available(precision))
     ids = torch.randint(3, 100, (2, 40), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         wanted, given = (each.lang_model(ids).logits.float() for each in (exact, model))
@@ -83,7 +84,7 @@ def test_the_language_model_computes_nearly_the_same_and_writes(folder: Path, pr
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_weights_are_stored_as_the_precision_says_and_the_vision_side_in_float32(folder: Path, precision: str):
-    model = load_model(folder, precision=available(precision))
+    model = ModelFolder.open(folder).load(precision=available(precision))
     for name, parameter in model.named_parameters():
         if not name.startswith("lang_model."):
             assert name == "embedding_layer.weight" or parameter.dtype == torch.float32, name
@@ -98,7 +99,7 @@ def test_weights_are_stored_as_the_precision_says_and_the_vision_side_in_float32
 
 
 def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
-    model = load_model(folder, precision=available("8bit"))
+    model = ModelFolder.open(folder).load(precision=available("8bit"))
     trained = [name for name, parameter in model.lang_model.named_parameters() if parameter.requires_grad]
     assert trained and all("lora_" in name for name in trained)
 
@@ -106,17 +107,18 @@ def test_lora_of_a_quantized_model_is_still_what_is_trained(folder: Path):
 PEAK = """
 import sys, torch
 from pathlib import Path
-from reg2rg.checkpoints.model_folder import read_config, load_model
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize
 import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
-weights = ModelSize.from_config(read_config(folder)).weight_bytes(precision)
+opened = ModelFolder.open(folder)
+weights = ModelSize.from_config(opened.config).weight_bytes(precision)
 def memory(kind):  # not getrusage, whose peak begins with that of the parent process
     return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind))
 before = memory("VmRSS")
-load_model(folder, precision=precision)
+opened.load(precision=precision)
 print((memory("VmHWM") - before) / weights)
 """
 
@@ -137,7 +139,7 @@ def test_loading_takes_little_more_memory_than_the_model_in_the_end(tmp_path: Pa
 
 
 def test_the_output_head_gets_contiguous_input_which_spares_a_copy_of_it_for_each_sequence(folder: Path):
-    model, seen = load_model(folder, precision="bf16"), []
+    model, seen = ModelFolder.open(folder).load(precision="bf16"), []
     head = model.lang_model.get_output_embeddings()
     head.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
     with torch.inference_mode():

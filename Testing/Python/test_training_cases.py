@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from reg2rg.checkpoints.model_folder import load_model
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.errors import InputError
 from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import ModelConfig
@@ -99,7 +99,7 @@ def test_a_folder_without_finding_masks_trains_a_head_from_its_texts_and_a_secon
     assert max(row["step"] for row in seen) == 2 and max(row["step"] for row in told) == 1, "two cases are a step"
     on = dataclasses.replace(config, model=ModelSource(start=str(model)), stages=(text,))
     again = train(on, tmp_path / "second", "cpu", print)
-    first, second = (load_model(path).state_dict() for path in (model, again))
+    first, second = (ModelFolder.open(path).load().state_dict() for path in (model, again))
     changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
     vision_names = [name for name in first if ".vision_encoder." in name]
     assert "lang_model" in changed and all(torch.equal(first[name], second[name]) for name in vision_names)

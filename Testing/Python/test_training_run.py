@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.checkpoints.model_folder import load_model
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.errors import InputError
 from reg2rg.models.ood_detector import UNKNOWN
 from reg2rg.training.config import read_config
@@ -76,7 +76,7 @@ def test_losses_fall_on_training_and_validation_cases(run: Path, stage: str, nam
 
 
 def test_the_model_folder_is_whole_calibrated_and_says_what_it_is(run: Path):
-    model = load_model(run / "model")
+    model = ModelFolder.open(run / "model").load()
     assert model.config.findings.temperature != 1.0
     assert float(model.embedding_layer.familiarity.usual.nan_to_num().max()) < UNKNOWN
     card = (run / "model" / "MODEL_CARD.md").read_text()
@@ -114,7 +114,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(smoke: dict[str, A
     again = trained(smoke, tmp_path)
     assert losses(again, "1-vision", "loss") == pytest.approx(losses(run, "1-vision", "loss"), rel=1e-5)
     assert losses(again, "2-text", "loss") == pytest.approx(losses(run, "2-text", "loss"), rel=1e-5)
-    assert load_model(again / "model").config == load_model(run / "model").config
+    assert ModelFolder.open(again / "model").load().config == ModelFolder.open(run / "model").load().config
 
 
 def test_ctrl_c_says_how_to_go_on(smoke: dict[str, Any], tmp_path: Path):

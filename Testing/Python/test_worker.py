@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tiny_model import SENTENCES, tiny_model
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.pipeline import events
 from reg2rg.pipeline.events import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.models.config import LanguageConfig, ModelConfig, PerceiverConfig, PreprocessingConfig, VisionConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import training_ids

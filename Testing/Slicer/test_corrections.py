@@ -28,7 +28,7 @@ def model_folder(tmp_path_factory, repository_folder):
     import torch
     from tiny_model import tiny_model
 
-    from reg2rg.checkpoints.model_folder import save_model
+    from reg2rg.checkpoints.saving import save_model
     from reg2rg.models.config import FindingConfig
     from reg2rg.models.reg2rg import Reg2RG
 

@@ -13,7 +13,7 @@ import torch
 
 from reg2rg.benchmark.examine import GenerationSettings, examine_phantom
 from reg2rg.benchmark.records import CaseRecord, from_json, to_json
-from reg2rg.checkpoints.model_folder import CONFIG_FILE, load_model, model_hash
+from reg2rg.checkpoints import CONFIG_FILE, ModelFolder
 from reg2rg.inference import ReportGenerator
 from reg2rg.phantom import PhantomCase, PhantomConfig, make_phantom
 from reg2rg.runtime.staging import staged_output
@@ -66,7 +66,7 @@ def load_generator(
     folder: Path, parallel: bool | None = None, device: str = "cpu"
 ) -> tuple[ReportGenerator, GenerationSettings]:
     """The model of a folder, and how it is asked."""
-    model = load_model(folder, device)
+    model = ModelFolder.open(folder).load(device)
     config = model.config
     parallel = config.parallel if parallel is None else parallel
     settings = GenerationSettings(
@@ -86,7 +86,8 @@ def held_out_phantom(seed: int) -> PhantomCase:
 def _fingerprint(model: Path, parallel: bool | None) -> str:
     """Differs where records would: by the model, the way of writing, and what phantoms look like."""
     phantom = held_out_phantom(TEST_SEEDS[0])
-    digest = hashlib.sha256(f"{model_hash(model)} {parallel} {phantom.findings} {phantom.sections}".encode())
+    weights = ModelFolder.open(model).weights_sha256
+    digest = hashlib.sha256(f"{weights} {parallel} {phantom.findings} {phantom.sections}".encode())
     digest.update((model / CONFIG_FILE).read_bytes())
     for image in (phantom.volume, phantom.masks.bits, phantom.finding_bits):
         digest.update(sitk.GetArrayViewFromImage(image).tobytes())

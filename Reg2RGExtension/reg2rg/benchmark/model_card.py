@@ -14,8 +14,8 @@ from reg2rg.benchmark.real_cts import real_ct_table
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.results import BenchmarkResults
 from reg2rg.benchmark.timing import megabytes
+from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
-from reg2rg.checkpoints.model_folder import CARD_FILE, model_hash
 from reg2rg.errors import InputError
 from reg2rg.evaluation.tables import to_markdown
 from reg2rg.runtime.staging import staged_output
@@ -69,8 +69,8 @@ def card_tables(model: Path, measured: CardMeasurements) -> str:
         [
             f"{_MEASURED} on {len(results.records)} held-out phantoms",
             "",
-            f"By `make model-card`, on the weights {model_hash(model)[:16]}. The phantoms are of other bodies and "
-            'scanners than those of training (population "held-out").',
+            f"By `make model-card`, on the weights {ModelFolder.open(model).weights_sha256[:16]}. The phantoms are of "
+            'other bodies and scanners than those of training (population "held-out").',
             "",
             f"- Size of the model's folder: {megabytes(model):.1f} MB (at most 30 are wanted).",
             f"- A report on 2 cores, after segmentation: {sum(seconds) / len(seconds):.1f} s on average, "
@@ -87,7 +87,7 @@ def card_tables(model: Path, measured: CardMeasurements) -> str:
 def write_card(model: Path, measured: CardMeasurements) -> None:
     """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew."""
     head = card_head((model / CARD_FILE).read_text(encoding="utf-8"))
-    numbers = {"weights": model_hash(model), **measured.results.as_dict()}
+    numbers = {"weights": ModelFolder.open(model).weights_sha256, **measured.results.as_dict()}
     with staged_output(model) as staging:
         (staging / CARD_FILE).write_text(f"{head.rstrip()}\n{card_tables(model, measured)}", encoding="utf-8")
         (staging / MEASURED_FILE).write_text(json.dumps(_plain(numbers), indent=1) + "\n", encoding="utf-8")
@@ -102,7 +102,7 @@ def read_stored_metrics(model: Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"{model} holds no {MEASURED_FILE}; write its card with --write first.")
     numbers = json.loads(file.read_text(encoding="utf-8"))
-    if numbers["weights"] != model_hash(model):
+    if numbers["weights"] != ModelFolder.open(model).weights_sha256:
         raise InputError(f"{file} was measured on other weights than those beside it; write the card again (--write).")
     return numbers
 

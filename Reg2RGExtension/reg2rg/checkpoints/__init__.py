@@ -2,9 +2,16 @@
 
 Files:
 
-    model_folder  load, save and verify a model folder
-    checksums     SHA-256 sums of its files
-    assembly      a model built from stored tensors, one at a time
-    new_model     an untrained model folder around a given language model
-    convert/      the authors' checkpoint files to a model folder
+    model_folder  open, verify and load a model folder
+    checksums     SHA-256 checksums of its files
+    assembly      build a model from stored tensors, one at a time
+    saving        write a model folder
+    new_model     create an untrained model folder around a language model
+    convert/      convert the authors' checkpoint files to a model folder
+
+The package itself does not import torch. ``saving``, ``new_model`` and ``convert`` do; import them directly.
 """
+
+from reg2rg.checkpoints.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, ModelFolder
+
+__all__ = ["CARD_FILE", "CONFIG_FILE", "WEIGHTS_FILE", "ModelFolder"]

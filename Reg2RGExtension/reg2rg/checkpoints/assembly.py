@@ -1,10 +1,12 @@
-"""A model put together from stored tensors, one by one, each in the precision and on the device it is to have."""
+"""Build a model from stored tensors, one by one, each in its final precision and on its final device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from reg2rg.errors import InputError
@@ -15,11 +17,125 @@ from reg2rg.models.reg2rg import Reg2RG
 
 Shape = Sequence[int]
 
+TIED = "embedding_layer.weight"
+"""The region encoder's name for the word embeddings, which are the language model's parameter."""
+
+ROTARY = "rotary_emb.inv_freq"
+"""Suffix of buffers that old checkpoints store although they are computed, not learned."""
+
 _SHOWN = 5
 
 
+def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
+    """Open a safetensors file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Tensor name -> shape, and a function that reads one tensor by name. The file is reopened for each tensor,
+        because pages read through one mapping count as this process's memory until the mapping is closed.
+
+    Raises:
+        InputError: the file is not a valid safetensors file.
+    """
+
+    def read(name: str) -> Tensor:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(name)
+
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, read
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a valid safetensors file ({error}).") from error
+
+
+def assemble(
+    config: ModelConfig,
+    shapes: Mapping[str, Shape],
+    read: Callable[[str], Tensor],
+    device: str = "cpu",
+    precision: str = "fp32",
+) -> Reg2RG:
+    """Build a model from stored tensors.
+
+    The model is created on the meta device, so memory holds the weights only once. Rotary buffers of old checkpoints
+    are ignored.
+
+    Args:
+        config: configuration of the model.
+        shapes: published tensor name -> shape of the stored tensor.
+        read: returns a tensor by its name; called once per tensor.
+        device: torch device.
+        precision: precision of the language model; the vision side is always float32.
+
+    Returns:
+        The model, in training mode and without a tokenizer.
+
+    Raises:
+        InputError: tensors are missing, unexpected or of the wrong shape, or the precision is not available.
+    """
+    check_precision(precision, device)
+    model = empty_model(config)
+    ignored = shared_names(model)
+    given = {name: shape for name, shape in shapes.items() if name not in ignored and not name.endswith(ROTARY)}
+    refuse_misfits(list_misfits(expected_shapes(model), given))
+    dtype = compute_dtype(precision, device)
+    layers = {}
+    if precision in QUANTIZED:
+        layers = {f"lang_model.{name}.weight": layer for name, layer in quantizable_layers(model.lang_model).items()}
+    state = model.state_dict(keep_vars=True)
+    for name in given:
+        if name in layers:
+            layer = quantized(layers[name], read(name), precision, dtype, device)
+            _set(model, name.removesuffix(".weight"), layer)
+        else:
+            own = dtype if name.startswith("lang_model.") else torch.float32
+            tensor = read(name).detach().to(device, own, copy=True)  # a copy, so that the file can be closed
+            if isinstance(state[name], nn.Parameter):
+                tensor = nn.Parameter(tensor, requires_grad=state[name].requires_grad)
+            _set(model, name, tensor)
+    head = model.lang_model.get_output_embeddings()
+    if config.language.tie_word_embeddings:
+        head.weight = model.lang_model.get_input_embeddings().weight
+    head.register_forward_pre_hook(_make_contiguous)
+    model.tie_word_embeddings()
+    rebuild_rotary_tables(model.lang_model, config.language, device)
+    return model
+
+
+def empty_model(config: ModelConfig) -> Reg2RG:
+    """Create a model on the meta device: it has names and shapes, but no values."""
+    with torch.device("meta"):
+        return Reg2RG(config)
+
+
+def expected_shapes(model: Reg2RG) -> dict[str, Shape]:
+    """Return name -> shape of every tensor that a model folder stores. Shared tensors appear once."""
+    ignored = shared_names(model)
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in ignored}
+
+
+def shared_names(model: Reg2RG) -> set[str]:
+    """Return the names under which the state dict repeats the word embeddings."""
+    names = {TIED}
+    if model.config.language.tie_word_embeddings:
+        head = model.lang_model.get_output_embeddings()
+        names |= {f"lang_model.{name}.weight" for name, module in model.lang_model.named_modules() if module is head}
+    return names
+
+
 def list_misfits(expected: Mapping[str, Shape], given: Mapping[str, Shape]) -> list[str]:
-    """One phrase for each tensor that does not fit, from name -> shape of both; empty if all do."""
+    """List tensors that do not match.
+
+    Args:
+        expected: name -> shape of each tensor of the model.
+        given: name -> shape of each stored tensor.
+
+    Returns:
+        One phrase per missing, unexpected or misshapen tensor.
+    """
     misfits = [f"{name} is missing" for name in sorted(expected.keys() - given.keys())]
     misfits += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys())]
     misfits += [
@@ -31,75 +147,20 @@ def list_misfits(expected: Mapping[str, Shape], given: Mapping[str, Shape]) -> l
 
 
 def refuse_misfits(misfits: Sequence[str], *, see_all: str = "") -> None:
-    """InputError with the first few if there are any; ``see_all`` says how to see the rest."""
+    """Raise InputError with the first few misfits if there are any; ``see_all`` says how to see the others."""
     if misfits:
         more = f" and {len(misfits) - _SHOWN} more{see_all}" if len(misfits) > _SHOWN else ""
-        raise InputError(f"The weights do not fit the model's config: {'; '.join(misfits[:_SHOWN])}{more}.")
+        raise InputError(f"The weights do not match the model's config: {'; '.join(misfits[:_SHOWN])}{more}.")
 
 
-TIED = "embedding_layer.weight"
-"""The word embeddings' second name in the published state dict."""
-
-
-def assemble(
-    config: ModelConfig,
-    shapes: Mapping[str, Shape],
-    read: Callable[[str], Tensor],
-    device: str = "cpu",
-    precision: str = "fp32",
-) -> Reg2RG:
-    """A model of this config holding the tensors of these shapes, named as published.
-
-    Built on the meta device, so memory holds the weights once. Rotary buffers of old checkpoints are left out: they are
-    computed, not learned.
-
-    Args:
-        read: gives a tensor by its name, once each, in any type.
-        precision: of the language model; the vision side is float32.
-
-    Raises:
-        InputError: names of tensors that are missing, superfluous or of another shape; or an impossible precision.
-    """
-    check_precision(precision, device)
-    with torch.device("meta"):
-        model = Reg2RG(config)
-    wanted = dict(model.named_parameters())  # names each shared parameter once: by the language model's input
-    given = {name: shape for name, shape in shapes.items() if not name.endswith("rotary_emb.inv_freq")}
-    twice = {TIED} | (_second_names(model) if config.language.tie_word_embeddings else set())
-    given = {name: shape for name, shape in given.items() if name not in twice}
-    refuse_misfits(list_misfits({name: parameter.shape for name, parameter in wanted.items()}, given))
-    dtype = compute_dtype(precision, device)
-    layers = {}
-    if precision in QUANTIZED:
-        layers = {f"lang_model.{name}.weight": layer for name, layer in quantizable_layers(model.lang_model).items()}
-    for name in wanted:
-        if name in layers:
-            layer = quantized(layers[name], read(name), precision, dtype, device)
-            _set(model, name.removesuffix(".weight"), layer)
-        else:
-            own = dtype if name.startswith("lang_model.") else torch.float32
-            tensor = read(name).detach().to(device, own, copy=True)  # ours, not the file's
-            _set(model, name, nn.Parameter(tensor, requires_grad=wanted[name].requires_grad))
-    head = model.lang_model.get_output_embeddings()
-    if config.language.tie_word_embeddings:
-        head.weight = model.lang_model.get_input_embeddings().weight
-    head.register_forward_pre_hook(_contiguous)
-    model.tie_word_embeddings()
-    rebuild_rotary_tables(model.lang_model, config.language, device)
-    return model
-
-
-def _set(model: nn.Module, name: str, part: nn.Module | nn.Parameter) -> None:
+def _set(model: nn.Module, name: str, value: nn.Module | Tensor) -> None:
     path, _, attribute = name.rpartition(".")
-    setattr(model.get_submodule(path), attribute, part)
+    setattr(model.get_submodule(path), attribute, value)
 
 
-def _contiguous(head: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
-    """The last position of a batch is no contiguous tensor: torch would copy a 16-bit head once a sequence for it."""
+def _make_contiguous(head: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+    """Make the output head's input contiguous.
+
+    The last position of a batch is a strided view, for which torch would copy a 16-bit head once per sequence.
+    """
     return (arguments[0].contiguous(),)
-
-
-def _second_names(model: Reg2RG) -> set[str]:
-    """Names of the output head, where it is the word embeddings."""
-    head = model.lang_model.get_output_embeddings()
-    return {f"lang_model.{name}.weight" for name, module in model.lang_model.named_modules() if module is head}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.language_model import language_config, with_lora

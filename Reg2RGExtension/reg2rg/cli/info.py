@@ -6,9 +6,13 @@ import importlib.util
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.versions import versions
+
+if TYPE_CHECKING:
+    from reg2rg.models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,14 @@ class ModelInformation:
 
 def describe_model(folder: Path) -> ModelInformation:
     """Look at a model folder and check its files against their checksums."""
-    from reg2rg.checkpoints.model_folder import CARD_FILE, model_hash, verify_model
+    from reg2rg.checkpoints import CARD_FILE, ModelFolder
 
     memory, sha256, problem = "an unknown amount of memory", None, None
     try:
-        sha256 = model_hash(folder)
-        verify_model(folder)
-        memory = _memory_in_words(folder)
+        opened = ModelFolder.open(folder)
+        sha256 = opened.weights_sha256
+        opened.verify()
+        memory = _memory_in_words(opened.config)
     except InputError as error:
         problem = str(error)
     card = folder / CARD_FILE
@@ -48,11 +53,9 @@ def describe_model(folder: Path) -> ModelInformation:
     return ModelInformation(folder, about, memory, megabytes, sha256, problem)
 
 
-def _memory_in_words(folder: Path) -> str:
-    from reg2rg.checkpoints.model_folder import read_config
+def _memory_in_words(config: ModelConfig) -> str:
     from reg2rg.inference.memory import ModelSize, format_bytes, memory_needed
 
-    config = read_config(folder)
     size = ModelSize.from_config(config)
     precisions = ("fp32", "bf16", "8bit", "4bit")
     return ", ".join(f"{format_bytes(memory_needed(config, size, name).total)} in {name}" for name in precisions)

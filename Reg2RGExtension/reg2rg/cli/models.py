@@ -116,12 +116,12 @@ def new(
     seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 0,
 ) -> None:
     """Make an untrained model around a language model: fresh vision and LoRA."""
-    from reg2rg.checkpoints.model_folder import read_config
+    from reg2rg.checkpoints import ModelFolder
     from reg2rg.checkpoints.new_model import new_model
     from reg2rg.hub import find_model
     from reg2rg.models.config import ModelConfig
 
-    new_model(language, output, ModelConfig() if like is None else read_config(find_model(like)), seed)
+    new_model(language, output, ModelConfig() if like is None else ModelFolder.open(find_model(like)).config, seed)
     print(output)
 
 

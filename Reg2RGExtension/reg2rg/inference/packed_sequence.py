@@ -16,11 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reg2rg.runtime.third_party import declare_torchvision_ops
-
-declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
-
-from transformers import AttentionInterface  # noqa: E402
+from reg2rg.runtime.third_party import import_transformers
 
 BUFFER_STEP = 256
 """Tokens by which a buffer of the key-value cache grows. The cache of transformers copies all keys for every token,
@@ -181,4 +177,4 @@ def _packed_attention(
     return output.reshape(1, heads, queries, width).transpose(1, 2), None
 
 
-AttentionInterface.register(_ATTENTION_NAME, _packed_attention)
+import_transformers().AttentionInterface.register(_ATTENTION_NAME, _packed_attention)

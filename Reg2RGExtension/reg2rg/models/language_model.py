@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import LanguageConfig, LoraSettings
-from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.runtime.third_party import import_transformers
 
-declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig  # noqa: E402
+transformers = import_transformers()
 
 LLAMA_FAMILY = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite")
 """Architectures that are built, each tested: RMSNorm, rotary positions, gated MLP, grouped heads."""
@@ -28,7 +29,7 @@ _OF_TRAINING = {"initializer_range", "attention_dropout", "use_cache", "pretrain
 
 def build_language_model(config: LanguageConfig) -> nn.Module:
     """A language model of this shape with fresh weights, wrapped in LoRA if the config has it."""
-    return with_lora(AutoModelForCausalLM.from_config(transformers_config(config)), config.lora)
+    return with_lora(transformers.AutoModelForCausalLM.from_config(transformers_config(config)), config.lora)
 
 
 def with_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
@@ -68,7 +69,7 @@ def transformers_config(config: LanguageConfig) -> PreTrainedConfig:
     if config.head_dim is None:
         del values["head_dim"]  # some architectures have no such field
     rope = {"rope_type": "default", "rope_theta": config.rope_theta, **config.other.get("rope_parameters", {})}
-    return AutoConfig.for_model(**{**values, **config.other, "rope_parameters": rope})
+    return transformers.AutoConfig.for_model(**{**values, **config.other, "rope_parameters": rope})
 
 
 def language_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings | None) -> LanguageConfig:
@@ -101,5 +102,5 @@ def _architecture_fields(model_type: str) -> set[str]:
     """Names that ``LanguageConfig.other`` may hold: no more than the architecture itself declares."""
     if model_type not in LLAMA_FAMILY:
         raise InputError(f"The language model is of type {model_type!r}; expected one of {', '.join(LLAMA_FAMILY)}.")
-    general = PreTrainedConfig().to_dict().keys()
-    return set(AutoConfig.for_model(model_type).to_dict()) - general - _OURS - _OF_TRAINING
+    general = transformers.PreTrainedConfig().to_dict().keys()
+    return set(transformers.AutoConfig.for_model(model_type).to_dict()) - general - _OURS - _OF_TRAINING

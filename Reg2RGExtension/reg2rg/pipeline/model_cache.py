@@ -6,10 +6,10 @@ import ctypes
 import gc
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
+    from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference import ReportGenerator
     from reg2rg.inference.memory import Workload
     from reg2rg.inference.placement import Placement
@@ -20,14 +20,13 @@ class PlacementKey:
     """What a placement depends on.
 
     Attributes:
-        folder: the model folder.
-        sha256: hash of its weights, which tells whether the folder still contains the same model.
-        device, precision: as requested, "auto" included.
+        folder: the model folder. Another config or other weights make it another key.
+        device: as requested, "auto" included.
+        precision: as requested, "auto" included.
         workload: what the report asks for.
     """
 
-    folder: Path
-    sha256: str
+    folder: ModelFolder
     device: str
     precision: str
     workload: Workload
@@ -52,12 +51,11 @@ class ModelCache:
             InputError: the model does not fit into memory.
         """
         if self._placement is None or key != self._key:
-            from reg2rg.checkpoints.model_folder import read_config
             from reg2rg.inference.placement import list_candidates, place
 
             self.clear()
             candidates = list_candidates(key.device, key.precision)
-            self._placement = place(read_config(key.folder), candidates, key.workload)
+            self._placement = place(key.folder.config, candidates, key.workload)
             self._key = key
         return self._placement
 
@@ -65,11 +63,10 @@ class ModelCache:
         """Return the generator of a placed model, and load it if necessary."""
         placement = self.place(key)
         if self._generator is None:
-            from reg2rg.checkpoints.model_folder import load_model
             from reg2rg.inference import ReportGenerator
             from reg2rg.inference.fusing import fuse
 
-            model = load_model(key.folder, placement.device, placement.precision)
+            model = key.folder.load(placement.device, placement.precision)
             self._generator = ReportGenerator(fuse(model))
         return self._generator
 

@@ -60,7 +60,8 @@ def run_report(
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_output(request.output) as folder:
         volume = _read(request, context)
-        config, key, placement = _place(request, model_folder, context)
+        key, placement = _place(request, model_folder, context)
+        config = key.folder.config
         masks, reason = _find_regions(request, volume, folder / REGIONS_FILE, context)
         inputs = _prepare(config, volume, masks, request.regions, context)
         with context.stage(Stage.LOAD, "Loading the model"):
@@ -72,7 +73,7 @@ def run_report(
         with context.stage(Stage.SAVE, "Saving the report"):
             provenance = Provenance(
                 model=config.name,
-                model_sha256=key.sha256,
+                model_sha256=key.folder.weights_sha256,
                 decoding=_describe_decoding(request, config),
                 device=placement.device,
                 precision=placement.precision,
@@ -121,22 +122,23 @@ def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.
 
 def _place(
     request: ReportRequest, model_folder: Path, context: RunContext
-) -> tuple[ModelConfig, PlacementKey, Placement]:
+) -> tuple[PlacementKey, Placement]:
     """Decide where and how the model will run, before the segmentation takes minutes."""
-    from reg2rg.checkpoints.model_folder import model_hash, read_config
+    from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference.memory import Workload
 
-    config = read_config(model_folder)
+    folder = ModelFolder.open(model_folder)
+    config = folder.config
     parallel = _is_parallel(request, config)
     # For all ten regions, so that one region can be generated again without another placement.
     workload = Workload(max_new_tokens=request.max_new_tokens, parallel=parallel)
-    key = PlacementKey(model_folder, model_hash(model_folder), request.device, request.precision, workload)
+    key = PlacementKey(folder, request.device, request.precision, workload)
     placement = MODEL_CACHE.place(key)
     if placement.notice:
         context.emit(Notice(placement.notice))
     if parallel and not config.parallel and config.regions_per_prompt > 1:
         context.emit(Notice(f"{config.name} was not trained for parallel decoding; its text may be poor."))
-    return config, key, placement
+    return key, placement
 
 
 def _find_regions(

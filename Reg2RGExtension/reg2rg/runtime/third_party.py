@@ -7,10 +7,12 @@ Declaring the two operators' schemas is enough.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 import warnings
+from types import ModuleType
 
 import torch
 
@@ -49,3 +51,12 @@ def declare_torchvision_ops() -> None:
     _library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in _SCHEMAS:
         _library.define(schema)
+
+
+def import_transformers() -> ModuleType:
+    """Import transformers, with torchvision's operators declared first.
+
+    transformers imports torchvision where it is installed. Import transformers only through this function.
+    """
+    declare_torchvision_ops()
+    return importlib.import_module("transformers")

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.convert.key_mapping import assign_names
 from reg2rg.checkpoints.convert.tensor_files import list_stored, read_blocks
-from reg2rg.checkpoints.model_folder import load_model, read_config
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS
@@ -31,7 +31,7 @@ _LEVELS_OF = ("lobe", "spine")
 def full_config(source: ModelSource, name: str) -> ModelConfig:
     """The config of the whole model, nothing switched off: what cases are prepared for."""
     if source.start is not None:
-        return read_config(find_model(source.start))
+        return ModelFolder.open(find_model(source.start)).config
     given = dict(source.architecture or {})
     if given.get("findings") is not None:
         given["findings"] = {**dataclasses.asdict(all_findings()), **_mapping(given["findings"], "findings")}
@@ -76,7 +76,7 @@ def fresh_model(config: ModelConfig, source: ModelSource, tokenizer: Any, seed: 
 
 def started_model(source: ModelSource, device: str) -> Reg2RG:
     """The model of the folder that the source names."""
-    return load_model(find_model(source.start), device, source.precision)
+    return ModelFolder.open(find_model(source.start)).load(device, source.precision)
 
 
 def take_weights(model: Reg2RG, files: Sequence[Path]) -> None:

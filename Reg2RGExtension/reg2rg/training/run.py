@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from reg2rg.checkpoints.model_folder import save_model
+from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG

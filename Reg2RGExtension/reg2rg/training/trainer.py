@@ -14,21 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reg2rg.errors import Reg2RGError
-from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.runtime.third_party import import_transformers
 from reg2rg.training.case_cache import CaseNumbers, CaseStore, collate_numbers
 from reg2rg.training.config import Stage, TrainingConfig
 from reg2rg.training.module import Learner
 
-declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
-
-from transformers import (  # noqa: E402
-    EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
-from transformers.integrations import TensorBoardCallback  # noqa: E402
+transformers = import_transformers()
 
 WEIGHTS = "trained.safetensors"
 """Of a checkpoint: what the stage trains, and nothing else."""
@@ -36,7 +27,7 @@ WEIGHTS = "trained.safetensors"
 Tell = Callable[[str], None]
 
 
-class StageTrainer(Trainer):
+class StageTrainer(transformers.Trainer):
     """Trains what a learner says; its loss is the sum of the learner's losses, each of which is logged."""
 
     def __init__(
@@ -53,12 +44,12 @@ class StageTrainer(Trainer):
             eval_dataset=validation,
             data_collator=collate_numbers,
             callbacks=[
-                TensorBoardCallback(_tensorboard(folder / "logs")),
+                transformers.integrations.TensorBoardCallback(_tensorboard(folder / "logs")),
                 _Lines(stage, tell),
-                *([EarlyStoppingCallback(stage.patience)] if stage.patience else []),
+                *([transformers.EarlyStoppingCallback(stage.patience)] if stage.patience else []),
             ],
         )
-        self.remove_callback(PrinterCallback)  # ours says it in fewer words
+        self.remove_callback(transformers.PrinterCallback)  # ours says it in fewer words
 
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint on if there is one; what was logged."""
@@ -142,7 +133,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-class _Lines(TrainerCallback):
+class _Lines(transformers.TrainerCallback):
     """A line for each thing that is logged."""
 
     def __init__(self, stage: Stage, tell: Tell) -> None:
@@ -159,11 +150,11 @@ class _Lines(TrainerCallback):
 
 def _arguments(
     config: TrainingConfig, stage: Stage, folder: Path, device: torch.device, *, validated: bool
-) -> TrainingArguments:
+) -> transformers.TrainingArguments:
     length = {"max_steps": stage.steps} if stage.steps else {"num_train_epochs": stage.epochs}
     improving = stage.patience is not None
     schedules = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
-    return TrainingArguments(
+    return transformers.TrainingArguments(
         output_dir=str(folder),
         **length,
         per_device_train_batch_size=stage.batch,

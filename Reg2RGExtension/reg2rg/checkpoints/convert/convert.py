@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from reg2rg.checkpoints.assembly import TIED, list_misfits, refuse_misfits
+from reg2rg.checkpoints.assembly import TIED, empty_model, expected_shapes, list_misfits, refuse_misfits
 from reg2rg.checkpoints.checksums import sha256, write_checksums
 from reg2rg.checkpoints.convert.infer_config import infer_config
 from reg2rg.checkpoints.convert.key_mapping import assign_names
 from reg2rg.checkpoints.convert.model_card import write_card
 from reg2rg.checkpoints.convert.tensor_files import Stored, list_stored, read_blocks, same_values, write_safetensors
-from reg2rg.checkpoints.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from reg2rg.checkpoints.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, parse_config
+from reg2rg.checkpoints.tokenizer import load_tokenizer
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.callbacks import ProgressCallback
 from reg2rg.runtime.staging import staged_output
 
@@ -124,11 +121,8 @@ def load_llama_tokenizer(folder: Path | None, config: ModelConfig) -> Any:
             "https://huggingface.co/meta-llama/Llama-2-7b-chat-hf, save tokenizer.model, tokenizer_config.json and "
             "special_tokens_map.json from there in a folder, and give it as --tokenizer FOLDER."
         )
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(folder)
         special = tokenizer.bos_token_id, tokenizer.eos_token_id
         probe = tokenizer.encode(_PROBE, add_special_tokens=False)
     except Exception as error:  # each kind of tokenizer file fails in its own way
@@ -153,23 +147,19 @@ def _word_embeddings(tensors: Mapping[str, Stored]) -> Stored:
 
 def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     try:
-        with torch.device("meta"):
-            state = Reg2RG(config).state_dict()
+        return expected_shapes(empty_model(config))
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f"The sizes read from the checkpoint make no model ({error}); give its config as --config FILE."
         ) from error
-    head = "lm_head.weight" if config.language.tie_word_embeddings else None
-    return {n: tuple(t.shape) for n, t in state.items() if n != TIED and not (head and n.endswith(head))}
 
 
 def _read_config(path: Path) -> ModelConfig:
     try:
-        return ModelConfig.from_dict(json.loads(path.read_text()))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; --config expects a file like a model folder's config.json.") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not readable as JSON ({error}).") from error
+    return parse_config(content, str(path))
 
 
 def _check_space(folder: Path, needed: int) -> None:
