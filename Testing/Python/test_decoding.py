@@ -1,4 +1,4 @@
-"""Texts written side by side are what each would be alone, whatever is proposed, kept or written beside them."""
+"""Texts generated side by side equal those generated alone, whatever is proposed, cached or generated beside them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from test_generation import inputs_for
 from tiny_model import tiny_config, tiny_model
 
-from reg2rg.inference import ReportGenerator, Sampling
-from reg2rg.inference.decoding import Text, decode
+from reg2rg.inference import ReportGenerator, SamplingConfig
+from reg2rg.inference.decoding import TextState, decode
 from reg2rg.inference.encoding import FeatureEncoder
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
@@ -23,7 +23,7 @@ COUNT = 24
 
 
 def untaught(slots: int, **language) -> Reg2RG:
-    """A model that writes nonsense, but other nonsense for every region."""
+    """Return a model that writes nonsense, different for every region."""
     torch.manual_seed(3)
     tokenizer = tiny_model(taught=False).tokenizer
     config = tiny_config(len(tokenizer), slots)
@@ -47,30 +47,30 @@ def prompt_embeddings(model: Reg2RG, inputs, names) -> tuple[list[int], torch.Te
 
 @torch.inference_mode()
 def generated(model: Reg2RG, embeddings: torch.Tensor) -> list[int]:
-    """What transformers' own generate draws after these embeddings."""
+    """Return the token IDs that transformers generates after these embeddings."""
     drawn = model.lang_model.generate(
         inputs_embeds=embeddings[None], max_new_tokens=COUNT, min_new_tokens=COUNT, do_sample=False, eos_token_id=None
     )
     return drawn[0].tolist()
 
 
-def written_ids(generator: ReportGenerator, inputs, **options) -> list[list[int]]:
-    """Ids of each text, in the order of the texts' bits."""
+def generated_ids(generator: ReportGenerator, inputs, **options) -> list[list[int]]:
+    """Return the token IDs of each text, in the order of the texts' bits."""
     generator.generate(inputs, max_new_tokens=COUNT, **options)
-    return [generator._drawn[bits] for bits in sorted(generator._drawn)]
+    return [generator._last_ids[bits] for bits in sorted(generator._last_ids)]
 
 
 @pytest.mark.parametrize("key_heads", [4, 2, 1])
-def test_a_prompt_of_its_own_for_each_region_gives_what_generate_gives_for_each(key_heads):
+def test_one_prompt_per_region_gives_what_transformers_generates(key_heads):
     model = untaught(1, num_key_value_heads=key_heads)
     model.tokenizer.eos_token_id = None  # nonsense never ends
     inputs = inputs_for(model, NAMES)
     alone = [generated(model, prompt_embeddings(model, inputs, [name])[1]) for name in NAMES]
     assert len({tuple(ids) for ids in alone}) == 3
-    assert written_ids(ReportGenerator(model), inputs) == alone
+    assert generated_ids(ReportGenerator(model), inputs) == alone
 
 
-def test_regions_in_parallel_give_what_generate_gives_for_prompt_and_opening():
+def test_parallel_regions_give_what_transformers_generates_for_prompt_and_opening():
     model = untaught(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
@@ -79,20 +79,20 @@ def test_regions_in_parallel_give_what_generate_gives_for_prompt_and_opening():
     openings = [opening_ids(model.tokenizer, slot, instruction=False) for slot in range(3)]
     alone = [generated(model, torch.cat([prompt, words[torch.tensor(ids)]])) for ids in openings]
     assert len({tuple(ids) for ids in alone}) == 3
-    assert written_ids(ReportGenerator(model), inputs, parallel=True) == alone
+    assert generated_ids(ReportGenerator(model), inputs, parallel=True) == alone
 
 
-def test_one_text_for_all_regions_gives_what_generate_gives():
+def test_one_text_for_all_regions_gives_what_transformers_generates():
     model = untaught(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
-    assert written_ids(ReportGenerator(model), inputs) == [generated(model, prompt_embeddings(model, inputs, NAMES)[1])]
+    assert generated_ids(ReportGenerator(model), inputs) == [generated(model, prompt_embeddings(model, inputs, NAMES)[1])]
 
 
 @pytest.mark.parametrize(
     "change", [lambda ids: ids, lambda ids: ids[3:], lambda ids: [*ids[:9], 7, 7, *ids[10:]], lambda ids: [5] * 40]
 )
-def test_proposals_never_change_what_is_written_but_save_passes_where_they_are_right(change):
+def test_proposals_never_change_the_text_but_save_passes_where_they_are_right(change):
     model = untaught(1)
     embeddings = prompt_embeddings(model, inputs_for(model, NAMES), ["lung"])[1]
     right, passes = decoded(model, embeddings, earlier=[])
@@ -104,31 +104,33 @@ def test_proposals_never_change_what_is_written_but_save_passes_where_they_are_r
 
 @torch.inference_mode()
 def decoded(model: Reg2RG, embeddings: torch.Tensor, earlier: list[int]) -> tuple[list[int], int]:
-    """Ids drawn after a prompt, and in how many passes."""
+    """Return the token IDs generated after a prompt, and the number of passes."""
     ids, before = prompt_ids(model.tokenizer, model.special, 1, instruction=False), len(embeddings) - 1
     sequence = PackedSequence(model.causal_lm)
-    sequence.add(Tokens(embeddings[:before], range(before), [1] * before))
-    text = Text(bits=1, start=ids[before:], position=before, room=COUNT, earlier=earlier)
+    sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
+    text = TextState(
+        text_bits=1, start_ids=ids[before:], start_position=before, max_tokens=COUNT, earlier_ids=earlier
+    )
     words = model.embedding_layer.weight
     passes = list(decode(sequence, lambda ids: words[torch.tensor(ids)], [text], -1, Sampler(None)))
-    return text.drawn, len(passes)
+    return text.ids, len(passes)
 
 
-def test_chance_is_repeated_by_its_seed_and_not_disturbed_by_other_regions():
-    model, sampling = untaught(1), Sampling(seed=4, temperature=3.0)
+def test_sampling_is_reproducible_by_its_seed_and_independent_of_other_regions():
+    model, sampling = untaught(1), SamplingConfig(seed=4, temperature=3.0)
     inputs = inputs_for(model, NAMES)
-    together = written_ids(ReportGenerator(model), inputs, sampling=sampling)
-    assert written_ids(ReportGenerator(model), inputs, sampling=sampling) == together
-    assert written_ids(ReportGenerator(model), inputs, sampling=Sampling(seed=5, temperature=3.0)) != together
-    alone = written_ids(ReportGenerator(model), inputs, sampling=sampling, regions=["pleura"])
+    together = generated_ids(ReportGenerator(model), inputs, sampling=sampling)
+    assert generated_ids(ReportGenerator(model), inputs, sampling=sampling) == together
+    assert generated_ids(ReportGenerator(model), inputs, sampling=SamplingConfig(seed=5, temperature=3.0)) != together
+    alone = generated_ids(ReportGenerator(model), inputs, sampling=sampling, regions=["pleura"])
     assert alone == together[2:]
-    assert written_ids(ReportGenerator(model), inputs) != together
+    assert generated_ids(ReportGenerator(model), inputs) != together
 
 
-def test_chance_keeps_to_the_best_words():
+def test_sampling_is_limited_to_the_most_probable_tokens():
     logits = torch.tensor([[5.0, 4.9, 4.8, -9.0, 4.7]])
-    chooser = Sampler(Sampling(seed=0, top_k=4, top_p=0.6))
-    drawn = {chooser.choose(logits, [0])[0][0] for _ in range(200)}
+    sampler = Sampler(SamplingConfig(seed=0, top_k=4, top_p=0.6))
+    drawn = {sampler.choose(logits, [0])[0][0] for _ in range(200)}
     assert drawn == {0, 1, 2}, "0.29 + 0.25 do not fill 0.6, with 0.21 they do; the fourth is left out"
 
 
