@@ -10,7 +10,7 @@ import torch
 from reg2rg.benchmark.finding_groups import LABELS_OF
 from reg2rg.inference import GeneratedSection, SeenFinding
 from reg2rg.models.config import PreprocessingConfig
-from reg2rg.models.ood_detector import Familiarity
+from reg2rg.models.ood_detector import OutOfDistribution
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import ModelInputs
 
@@ -46,8 +46,8 @@ class Oracle:
             )
         return seen
 
-    def familiarity(self, inputs: ModelInputs) -> Familiarity:
-        return Familiarity(1.0, 1.5)
+    def familiarity(self, inputs: ModelInputs) -> OutOfDistribution:
+        return OutOfDistribution(1.0, 1.5)
 
     def _there(self, inputs: ModelInputs, index, finding) -> SeenFinding:
         bits = inputs.crops[finding.region].cut(sitk.GetArrayFromImage(self.phantom.finding_bits))

@@ -72,7 +72,7 @@ def seen_regions(head: FindingHead, output: FindingOutput, grid: tuple[int, int,
                     map=maps[row, index].half().cpu() if probability >= MAPPED_FROM else None,
                 )
             )
-        regions.append(SeenRegion(tuple(findings), cues.rows(slice(row, row + 1)), means[row]))
+        regions.append(SeenRegion(tuple(findings), cues.select(slice(row, row + 1)), means[row]))
     return regions
 
 
@@ -80,20 +80,20 @@ def cues_of(config: FindingConfig, output: FindingOutput, probabilities: Tensor)
     """The head's own cues of B regions: its best side, level and size, where the finding has them."""
     sided, levelled, sized = (
         torch.tensor([label in labels for label in config.labels], device=probabilities.device)
-        for labels in (config.sided, config.levelled, config.sized)
+        for labels in (config.sided, config.leveled, config.sized)
     )
     return Cues(
         probability=probabilities,
-        side=output.sides.argmax(-1) * sided,
-        level=output.levels.argmax(-1) * levelled,
+        side=output.side_logits.argmax(-1) * sided,
+        level=output.level_logits.argmax(-1) * levelled,
         size_mm=output.log_size.exp() * sized,
-        weight=torch.zeros_like(probabilities),
+        priority=torch.zeros_like(probabilities),
     )
 
 
 def corrected(config: FindingConfig, cues: Cues, said: Mapping[str, bool]) -> Cues:
     """Cues of one region after a user said of some labels whether they are there."""
-    probability, weight = cues.probability.clone(), cues.weight.clone()
+    probability, weight = cues.probability.clone(), cues.priority.clone()
     for label, present in said.items():
         index = config.labels.index(label)
         probability[:, index], weight[:, index] = float(present), 1.0

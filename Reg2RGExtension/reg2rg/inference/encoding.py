@@ -88,11 +88,11 @@ class FeatureEncoder:
 
     def _told(self, cues: Cues, said: Mapping[str, bool], all_cues: bool) -> Tensor:
         """Cue tokens (cues, width) of one region; none are (0, width)."""
-        encoder, config = self._encoder.cues, self._config.findings
+        encoder, config = self._encoder.cue_encoder, self._config.findings
         if encoder is None:
             return self._encoder.image_token_weight[:0]
         if not all_cues and not said:
-            return encoder.silent(1)[0]
+            return encoder.null_cues(1)[0]
         return encoder(corrected(config, cues, said))[0]
 
     def _regions(
@@ -108,7 +108,7 @@ class FeatureEncoder:
 
     def _look(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, SeenRegion]]:
         encoder = self._encoder
-        output = encoder.look(textures, voxel_mm)
+        output = encoder.detect_findings(textures, voxel_mm)
         latents = encoder.fc(encoder.latents(textures, output.tokens))
         grid = encoder.vision_encoder.grid(textures)
         return list(zip(latents, seen_regions(encoder.finding_head, output, grid), strict=True))

@@ -16,7 +16,7 @@ from reg2rg.inference.encoding import FeatureEncoder, Said
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler, Sampling
 from reg2rg.inference.sections import Draft, GeneratedSection
-from reg2rg.models.ood_detector import Familiarity
+from reg2rg.models.ood_detector import OutOfDistribution
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.prompting import opening_ids, prompt_ids
@@ -88,10 +88,10 @@ class ReportGenerator:
         return {name: region.findings for name, region in self._look(inputs, should_cancel).items()}
 
     @torch.inference_mode()
-    def familiarity(self, inputs: ModelInputs, should_cancel: ShouldCancel = never_cancel) -> Familiarity | None:
+    def familiarity(self, inputs: ModelInputs, should_cancel: ShouldCancel = never_cancel) -> OutOfDistribution | None:
         """Whether the volume is like the training cases; None without a finding head."""
         means = {name: region.mean for name, region in self._look(inputs, should_cancel).items()}
-        return self.model.embedding_layer.familiarity(means) if means else None
+        return self.model.embedding_layer.ood_detector(means) if means else None
 
     def _look(self, inputs: ModelInputs, should_cancel: ShouldCancel) -> dict[str, SeenRegion]:
         return self._features.look(inputs, list(inputs.textures), should_cancel)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reg2rg.models.config import ModelConfig, VisionConfig
-from reg2rg.models.quantization import QUANTIZED, bytes_of, quantizable_layers
+from reg2rg.models.quantization import QUANTIZED, bytes_per_weight, quantizable_layers
 from reg2rg.models.reg2rg import Reg2RG
 
 TOKENS_OF_WORDS = (34, 80, 10)
@@ -40,7 +40,7 @@ class ModelSize:
     """Numbers of parameters.
 
     Attributes:
-        vision: of the vision side.
+        vision: of the vision side, with the statistics of the out-of-distribution detector.
         linear, largest: of the language model's layers that can be quantized, all of them and the largest.
         other: of the language model's other parts.
     """
@@ -56,12 +56,14 @@ class ModelSize:
             model = Reg2RG(config)
         language = _count(model.lang_model)
         layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
-        return cls(_count(model) - language, sum(layers), max(layers), language - sum(layers))
+        statistics = sum(buffer.numel() for buffer in model.embedding_layer.buffers())
+        vision = _count(model) - language + statistics
+        return cls(vision, sum(layers), max(layers), language - sum(layers))
 
     def weights(self, precision: str) -> int:
         """Bytes of the weights: float32 for vision, 16 bits for what a quantized language model keeps whole."""
-        other = bytes_of("bf16" if precision in QUANTIZED else precision)
-        return int(4 * self.vision + bytes_of(precision) * self.linear + other * self.other)
+        other = bytes_per_weight("bf16" if precision in QUANTIZED else precision)
+        return int(4 * self.vision + bytes_per_weight(precision) * self.linear + other * self.other)
 
 
 def memory_needed(
