@@ -9,8 +9,8 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from perfect_detection import locate_planted
 from PIL import Image, ImageFont
-from seen_phantoms import located_in
 from test_report import provenance, written
 
 from reg2rg import DRAFT_LABEL
@@ -89,7 +89,7 @@ def test_segmentation_header_tells_slicer_names_colours_terminology_and_place(ph
 
 @pytest.fixture(scope="module")
 def seen(phantom):
-    return located_in(phantom)
+    return locate_planted(phantom)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Random textures that are the same on every grid."""
+"""Random textures that look the same on every grid."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import numpy as np
 def random_field(
     axes: tuple[np.ndarray, np.ndarray, np.ndarray], wavelength_mm: float, rng: np.random.Generator, waves: int = 8
 ) -> np.ndarray:
-    """A smooth random field (z, y, x) with about zero mean and unit variance at points x, y, z, the same on every grid.
+    """Sample a smooth random field with approximately zero mean and unit variance.
 
-    It is a sum of plane waves; each is a product of one in the axial plane and one along z, and so quickly made.
+    The field is a function of position, so every grid samples the same one. It is a sum of plane waves; each wave is
+    split into a factor in the axial plane and one along z, which makes it cheap to evaluate.
+
+    Args:
+        axes: x, y and z of the voxel centers in mm, shaped to broadcast against (z, y, x).
+        wavelength_mm: mean wavelength in mm.
+        rng: source of the waves' directions, lengths and phases.
+        waves: number of plane waves.
+
+    Returns:
+        float32 (z, y, x).
     """
     x, y, z = axes
     field = np.zeros((z.size, y.size, x.size), np.float32)
