@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reg2rg.models.reg2rg import SpecialTokens
+from reg2rg.models.special_tokens import SpecialTokens
 
 INSTRUCTION = (
     "Given the provided global and regional information from this CT scan, please generate a comprehensive medical "

@@ -86,7 +86,9 @@ def test_one_text_for_all_regions_gives_what_transformers_generates():
     model = untaught(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
-    assert generated_ids(ReportGenerator(model), inputs) == [generated(model, prompt_embeddings(model, inputs, NAMES)[1])]
+    assert generated_ids(ReportGenerator(model), inputs) == [
+        generated(model, prompt_embeddings(model, inputs, NAMES)[1])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +110,7 @@ def decoded(model: Reg2RG, embeddings: torch.Tensor, earlier: list[int]) -> tupl
     ids, before = prompt_ids(model.tokenizer, model.special, 1, instruction=False), len(embeddings) - 1
     sequence = PackedSequence(model.causal_lm)
     sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
-    text = TextState(
-        text_bits=1, start_ids=ids[before:], start_position=before, max_tokens=COUNT, earlier_ids=earlier
-    )
+    text = TextState(text_bits=1, start_ids=ids[before:], start_position=before, max_tokens=COUNT, earlier_ids=earlier)
     words = model.embedding_layer.weight
     passes = list(decode(sequence, lambda ids: words[torch.tensor(ids)], [text], -1, Sampler(None)))
     return text.ids, len(passes)

@@ -9,8 +9,9 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from perfect_detection import locate_planted
 from PIL import Image, ImageFont
-from seen_phantoms import located_in
+from seen_phantoms import locate_planted
 from test_report import generated, provenance
 
 from reg2rg import DRAFT_LABEL
@@ -92,7 +93,7 @@ def test_the_segmentation_header_contains_names_colors_terminology_and_geometry(
 
 @pytest.fixture(scope="module")
 def located(phantom):
-    return located_in(phantom)
+    return locate_planted(phantom)
 
 
 @pytest.fixture(scope="module")

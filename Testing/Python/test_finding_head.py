@@ -23,7 +23,7 @@ from reg2rg.preprocessing import Crop, ModelInputs
 from reg2rg.runtime.callbacks import never_cancel
 
 LABELS = ("Lung nodule", "Atelectasis", "Pleural effusion")
-FINDINGS = FindingConfig(LABELS, sided=LABELS, levelled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
+FINDINGS = FindingConfig(LABELS, sided=LABELS, leveled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
 
 
 def model_with(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
@@ -153,7 +153,7 @@ def test_a_correction_changes_what_the_language_model_is_told():
     said = apply_corrections(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
     assert said.probability[0].tolist()[:2] == [0.0, 1.0]
     assert said.probability[0, 2] == seen.probability[0, 2]
-    assert not torch.equal(model.embedding_layer.cues(seen), model.embedding_layer.cues(said))
+    assert not torch.equal(model.embedding_layer.cue_encoder(seen), model.embedding_layer.cue_encoder(said))
 
 
 def test_cues_stand_behind_a_regions_own_tokens():
@@ -183,25 +183,25 @@ def test_a_volume_unlike_the_training_cases_is_unfamiliar():
     def case(scale: float = 1.0, shift: float = 0.0) -> dict[str, torch.Tensor]:
         return {n: torch.randn(4) @ mixing * scale + 0.1 * torch.randn(24) + shift for n in ("lung", "heart")}
 
-    check = OODDetector(24, 4)
-    check.fit([case() for _ in range(300)], [case() for _ in range(100)])
-    distances = [check(case()).distance for _ in range(200)]
+    detector = OODDetector(24, 4)
+    detector.fit([case() for _ in range(300)], [case() for _ in range(100)])
+    distances = [detector(case()).distance for _ in range(200)]
     assert 0.7 < sum(distances) / len(distances) < 1.3
-    assert sum(check(case()).familiar for _ in range(200)) > 180
-    assert not check(case(shift=1.0)).familiar
-    assert not check(case(scale=6.0)).familiar
+    assert sum(detector(case()).detected for _ in range(200)) < 20
+    assert detector(case(shift=1.0)).detected
+    assert detector(case(scale=6.0)).detected
 
 
 def test_one_region_alone_has_a_limit_of_its_own():
     torch.manual_seed(0)
-    check = OODDetector(8, 2)
+    detector = OODDetector(8, 2)
     cases = [{n: torch.randn(8) for n in ("lung", "heart")} for _ in range(400)]
-    check.fit(cases[:200], cases[200:])
-    alone = [check({"lung": torch.randn(8)}) for _ in range(200)]
-    both = check(cases[0])
+    detector.fit(cases[:200], cases[200:])
+    alone = [detector({"lung": torch.randn(8)}) for _ in range(200)]
+    both = detector(cases[0])
     assert alone[0].limit > both.limit
-    assert sum(familiarity.familiar for familiarity in alone) > 180
+    assert sum(result.detected for result in alone) < 20
 
 
 def test_before_it_is_fitted_every_volume_is_familiar():
-    assert OODDetector(8, 2)({"lung": torch.full((8,), 100.0)}).familiar
+    assert not OODDetector(8, 2)({"lung": torch.full((8,), 100.0)}).detected

@@ -33,16 +33,16 @@ def head_folder(tmp_path_factory: pytest.TempPathFactory):
 
     def make(name: str, limit: float = 1e4) -> Path:
         taught = tiny_model()
-        findings = FindingConfig(labels=LABELS, sided=(NODULE,), levelled=(NODULE,), sized=(NODULE,), cues=2)
+        findings = FindingConfig(labels=LABELS, sided=(NODULE,), leveled=(NODULE,), sized=(NODULE,), cues=2)
         torch.manual_seed(1)
         model = Reg2RG(dataclasses.replace(taught.config, findings=findings))
         model.tokenizer = taught.tokenizer
         model.load_state_dict(taught.state_dict(), strict=False)
         with torch.no_grad():
-            model.embedding_layer.finding_head.usual[:, 0] = torch.tensor([5.0, -0.4, -9.0])
-            model.embedding_layer.finding_head.follow[:] = 0
-            model.embedding_layer.finding_head.map.logits.bias[1] += 5  # a nodule's map is not weak
-            model.embedding_layer.familiarity.usual.fill_(limit)
+            model.embedding_layer.finding_head.output_bias[:, 0] = torch.tensor([5.0, -0.4, -9.0])
+            model.embedding_layer.finding_head.evidence_weight[:] = 0
+            model.embedding_layer.finding_head.finding_map.logits.bias[1] += 5  # a nodule's map is not weak
+            model.embedding_layer.ood_detector.validation_distances.fill_(limit)
         folder = tmp_path_factory.mktemp("heads") / name
         save_model(model.eval(), folder, card=f"# {name}")
         return folder

@@ -17,7 +17,7 @@ from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.inference import ReportGenerator
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
-from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, transformers_config
+from reg2rg.models.language_model import LLAMA_FAMILY, build_language_model, to_transformers_config
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
@@ -113,17 +113,17 @@ def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: P
 def test_a_config_without_the_newer_fields_is_a_llama_as_ever():
     config = ModelFolder.open(find_model("phantom")).config.language
     assert (config.model_type, config.bos_token_id, config.eos_token_id, config.pad_token_id) == ("llama", 1, 2, 0)
-    assert transformers_config(LanguageConfig()).rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
+    assert to_transformers_config(LanguageConfig()).rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"model_type": "gpt2"}, "'gpt2'; expected one of llama"),
-        ({"model_type": "../evil"}, "expected one of llama"),
-        ({"other": {"auto_map": {"AutoConfig": "evil.py"}}}, "auto_map.*expected fields of llama"),
-        ({"other": {"attn_implementation": "some/kernel"}}, "expected fields of llama"),
-        ({"other": "nothing"}, "expected fields of llama"),
+        ({"model_type": "gpt2"}, "'gpt2'; expected one of: llama"),
+        ({"model_type": "../evil"}, "expected one of: llama"),
+        ({"config_overrides": {"auto_map": {"AutoConfig": "evil.py"}}}, "auto_map.*expected fields of llama"),
+        ({"config_overrides": {"attn_implementation": "some/kernel"}}, "expected fields of llama"),
+        ({"config_overrides": "nothing"}, "expected fields of llama"),
     ],
 )
 def test_a_config_that_asks_for_anything_else_is_refused(fields, words):

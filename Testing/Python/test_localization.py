@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
-from seen_phantoms import CONFIG, located_in
+from perfect_detection import CONFIG, locate_planted
 
 from reg2rg.benchmark.finding_groups import FOCAL_LABELS
 from reg2rg.errors import Cancelled
@@ -205,7 +205,7 @@ def test_in_phantoms_the_point_lies_in_the_focal_finding_that_was_planted() -> N
     hits = []
     for seed in (101, 103, 110):
         phantom = make_phantom(seed)
-        for region, findings in located_in(phantom).findings.items():
+        for region, findings in locate_planted(phantom).findings.items():
             for finding in findings:
                 if finding.label not in FOCAL_LABELS:
                     continue  # a catheter is thinner than a cell of the map

@@ -231,4 +231,6 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path,
 
 def test_weights_take_what_was_estimated(tiny_model_folder: Path):
     model = ModelFolder.open(tiny_model_folder).load()
-    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(parameter.nbytes for parameter in model.parameters())
+    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(
+        parameter.nbytes for parameter in model.parameters()
+    )

@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intermediate_size=256,
         num_hidden_layers=2,
         num_key_value_heads=2,
-        other={"attention_bias": True},
+        config_overrides={"attention_bias": True},
         lora=LoraSettings(),
     )
     model = Reg2RG(dataclasses.replace(config, language=language))

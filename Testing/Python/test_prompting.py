@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from reg2rg.models.reg2rg import SpecialTokens
+from reg2rg.models.special_tokens import SpecialTokens
 from reg2rg.prompting import parse_report, prompt_ids, report_text, training_ids
 from reg2rg.regions import REGION_NAMES
 

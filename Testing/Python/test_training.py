@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from reg2rg.errors import InputError
 from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import LoraSettings, ModelConfig
-from reg2rg.models.ood_detector import UNKNOWN
+from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import feature_cache as kept_module
 from reg2rg.training import losses
@@ -74,7 +74,7 @@ def model(smoke_config: ModelConfig, tokenizer) -> Reg2RG:
     return fresh_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=0).eval()
 
 
-def with_lora(config: ModelConfig) -> ModelConfig:
+def add_lora(config: ModelConfig) -> ModelConfig:
     return dataclasses.replace(config, language=dataclasses.replace(config.language, lora=LoraSettings(rank=2)))
 
 
@@ -103,7 +103,7 @@ PUBLISHED = {"lora"} | {
 
 
 def test_the_published_recipe_trains_what_the_published_one_trained():
-    config = dataclasses.replace(tiny_config(100, 2), language=with_lora(tiny_config(100, 2)).language)
+    config = dataclasses.replace(tiny_config(100, 2), language=add_lora(tiny_config(100, 2)).language)
     trained = trained_parameters(Reg2RG(config), TEXT)
     assert parts(set(trained)) == PUBLISHED
     assert {name.split(".")[-4] for name in trained if ".lora_" in name} == {"q_proj", "v_proj"}
@@ -113,7 +113,7 @@ def test_the_published_recipe_trains_what_the_published_one_trained():
     ("stage", "expected"),
     [
         (VISION, {"embedding_layer.vision_encoder", "embedding_layer.finding_head"}),
-        (TEXT, PUBLISHED | {"embedding_layer.cues"}),
+        (TEXT, PUBLISHED | {"embedding_layer.cue_encoder"}),
         (
             dataclasses.replace(TEXT, frozen=False),
             PUBLISHED | {f"embedding_layer.{part}" for part in ("cues", "vision_encoder", "finding_head")},
@@ -123,7 +123,7 @@ def test_the_published_recipe_trains_what_the_published_one_trained():
 def test_a_step_changes_what_its_stage_trains_and_nothing_else(
     stage: Stage, expected: set[str], smoke_config: ModelConfig, tokenizer, store: CaseStore, tmp_path: Path
 ):
-    model = fresh_model(with_lora(smoke_config), ModelSource(architecture={}), tokenizer, seed=0)
+    model = fresh_model(add_lora(smoke_config), ModelSource(architecture={}), tokenizer, seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     kept = KeptStore(model, store, tmp_path) if stage.kind == "text" and stage.frozen else None
     learner = Learner(model, stage, store, kept)
@@ -207,20 +207,20 @@ def test_true_cues_say_what_the_text_says(model: Reg2RG, store: CaseStore):
         expected = torch.from_numpy(np.stack([getattr(sample, told) for sample in samples]))
         known = there & ((expected > 0) if expected.dtype.is_floating_point else (expected >= 0))
         assert known.any() and torch.equal(getattr(cues, name)[known], expected[known])
-    assert cues.weight[there].min() > cues.weight[~there].max(), "what is there is told before what is not"
+    assert cues.priority[there].min() > cues.priority[~there].max(), "what is there is told before what is not"
 
 
 def test_cues_of_a_text_are_true_or_predicted_or_silent(
     model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
 ):
-    case, encoder = store[0], model.embedding_layer.cues
+    case, encoder = store[0], model.embedding_layer.cue_encoder
     with torch.no_grad():
         kept = kept_vision(model, case)
-        seen, samples = kept.cues.rows(slice(3)), case.regions[:3]
+        seen, samples = kept.cues.select(slice(3)), case.regions[:3]
         mixed = mixed_cues(model, samples, seen, torch.tensor([0.1, TRUE_CUES + 0.1, TRUE_CUES + PREDICTED_CUES + 0.1]))
         assert_close(mixed[0], encoder(true_cues(samples, seen))[0])
         assert_close(mixed[1], encoder(seen)[1])
-        assert_close(mixed[2], encoder.silent(1)[0])
+        assert_close(mixed[2], encoder.null_cues(1)[0])
         told = {}
         for shares in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
             for name, share in zip(("TRUE_CUES", "PREDICTED_CUES"), shares, strict=True):
@@ -329,7 +329,7 @@ def test_a_switched_off_part_leaves_the_same_model_otherwise(smoke_config: Model
     without = switched(smoke_config, ModelSource(architecture={}, cues=0))
     assert dataclasses.replace(without.findings, cues=2) == smoke_config.findings
     model = fresh_model(smoke_config, ModelSource(architecture={}, dense=False, cues=0), tokenizer, seed=0)
-    assert model.embedding_layer.cues is None and model.embedding_layer.finding_head.map is None
+    assert model.embedding_layer.cue_encoder is None and model.embedding_layer.finding_head.finding_map is None
 
 
 def test_the_temperature_makes_probabilities_as_often_right_as_they_say():
@@ -346,7 +346,7 @@ def test_the_temperature_makes_probabilities_as_often_right_as_they_say():
 def test_calibration_changes_probabilities_not_logits_and_knows_training_cases(model: Reg2RG, store: CaseStore):
     calibrate(model, store)
     assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
-    assert float(model.embedding_layer.familiarity.usual.nan_to_num().max()) < UNKNOWN
+    assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
 
 
 def test_the_head_tells_no_size_that_no_text_told_it(model: Reg2RG, store: CaseStore):

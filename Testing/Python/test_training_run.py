@@ -20,7 +20,7 @@ import yaml
 from reg2rg import DRAFT_LABEL
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.errors import InputError
-from reg2rg.models.ood_detector import UNKNOWN
+from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.training.config import read_config
 from reg2rg.training.run import train
 
@@ -78,7 +78,7 @@ def test_losses_fall_on_training_and_validation_cases(run: Path, stage: str, nam
 def test_the_model_folder_is_whole_calibrated_and_says_what_it_is(run: Path):
     model = ModelFolder.open(run / "model").load()
     assert model.config.findings.temperature != 1.0
-    assert float(model.embedding_layer.familiarity.usual.nan_to_num().max()) < UNKNOWN
+    assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
     card = (run / "model" / "MODEL_CARD.md").read_text()
     assert "not evaluated" in card and DRAFT_LABEL in card
     assert "8 phantoms" in card and "20 steps of 2 cases" in card and "40 steps of 2 cases" in card

@@ -33,15 +33,15 @@ def model_folder(tmp_path_factory, repository_folder):
     from reg2rg.models.reg2rg import Reg2RG
 
     taught = tiny_model()
-    findings = FindingConfig(LABELS, sided=LABELS, levelled=LABELS, sized=LABELS[:1], width=16, cues=2)
+    findings = FindingConfig(LABELS, sided=LABELS, leveled=LABELS, sized=LABELS[:1], width=16, cues=2)
     torch.manual_seed(1)
     model = Reg2RG(dataclasses.replace(taught.config, findings=findings))
     model.load_state_dict(taught.state_dict(), strict=False)
     model.tokenizer = taught.tokenizer
     head = model.embedding_layer.finding_head
     with torch.no_grad():
-        head.usual[:, 0] = torch.where(torch.arange(len(LABELS)) < SEEN, 2.0, -4.0)
-        head.follow[:] = 0
+        head.output_bias[:, 0] = torch.where(torch.arange(len(LABELS)) < SEEN, 2.0, -4.0)
+        head.evidence_weight[:] = 0
         head.map.logits.weight *= SHARPER
         head.map.logits.bias[0] = 0  # as likely as any finding, so that maps are not weak
     folder = tmp_path_factory.mktemp("model") / "head"

@@ -9,10 +9,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.language_model import rebuild_rotary_tables
-from reg2rg.models.quantization import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantized
+from reg2rg.models.quantization import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantize_linear
 from reg2rg.models.reg2rg import Reg2RG
 
 Shape = Sequence[int]
@@ -33,22 +34,26 @@ def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]
         path: the file.
 
     Returns:
-        Tensor name -> shape, and a function that reads one tensor by name. The file is reopened for each tensor,
-        because pages read through one mapping count as this process's memory until the mapping is closed.
+        Tensor name -> shape, and a function that reads one tensor by name. Names of earlier versions are translated to
+        current ones. The file is reopened for each tensor, because pages read through one mapping count as this
+        process's memory until the mapping is closed.
 
     Raises:
         InputError: the file is not a valid safetensors file.
     """
 
-    def read(name: str) -> Tensor:
-        with safe_open(path, "pt") as file:
-            return file.get_tensor(name)
-
     try:
         with safe_open(path, "pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, read
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
     except SafetensorError as error:
         raise InputError(f"{path} is not a valid safetensors file ({error}).") from error
+    stored_names = {upgrade_tensor_name(name): name for name in shapes}
+
+    def read(name: str) -> Tensor:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(stored_names[name])
+
+    return {name: shapes[stored] for name, stored in stored_names.items()}, read
 
 
 def assemble(
@@ -88,7 +93,7 @@ def assemble(
     state = model.state_dict(keep_vars=True)
     for name in given:
         if name in layers:
-            layer = quantized(layers[name], read(name), precision, dtype, device)
+            layer = quantize_linear(layers[name], read(name), precision, dtype, device)
             _set(model, name.removesuffix(".weight"), layer)
         else:
             own = dtype if name.startswith("lang_model.") else torch.float32

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reg2rg.checkpoints.checksums import CHECKSUMS_FILE, read_checksums, sha256
+from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
+from reg2rg.runtime.dataclass_io import parse_json
 
 if TYPE_CHECKING:  # imports torch
     from reg2rg.models.reg2rg import Reg2RG
@@ -59,7 +60,7 @@ class ModelFolder:
             raise InputError(
                 f"{path} is not a model folder: it has no {CONFIG_FILE}. `reg2rg models` lists the installed models."
             ) from None
-        config = parse_config(content, str(file))
+        config = parse_config(content.decode(errors="replace"), str(file))
         checksums = read_checksums(path)
         if WEIGHTS_FILE not in checksums:
             raise InputError(f"{path / CHECKSUMS_FILE} does not list {WEIGHTS_FILE}.")
@@ -117,7 +118,7 @@ class ModelFolder:
         return model.eval()
 
 
-def parse_config(content: bytes, name: str) -> ModelConfig:
+def parse_config(content: str, name: str) -> ModelConfig:
     """Parse the content of a config.json.
 
     Args:
@@ -130,8 +131,8 @@ def parse_config(content: bytes, name: str) -> ModelConfig:
     Raises:
         InputError: the content is not a valid configuration.
     """
+    values = parse_json(content, name)
     try:
-        values = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{name} is not valid JSON ({error}).") from error
-    return ModelConfig.from_dict(values)
+        return ModelConfig.from_dict(upgrade_config(values))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error

@@ -12,7 +12,7 @@ from torch import nn
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
-from reg2rg.models.language_model import language_config, with_lora
+from reg2rg.models.language_model import add_lora, from_transformers_config
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.staging import staged_output
 
@@ -36,7 +36,7 @@ def new_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) ->
     described, tokenizer, model = _load_language_model(source, like.language.lora or LoraSettings())
     config = dataclasses.replace(like, name=folder.absolute().name, language=described)
     torch.manual_seed(seed)
-    fresh = Reg2RG(config, with_lora(model, described.lora))
+    fresh = Reg2RG(config, add_lora(model, described.lora))
     fresh.tokenizer = tokenizer
     with staged_output(folder) as staging:
         save_model(fresh, staging, dtype=None, card=_card(config, source))
@@ -68,7 +68,7 @@ def _load_language_model(source: Path, lora: LoraSettings) -> tuple[LanguageConf
             options = {"dtype": torch.float16, "quantization_config": GgufConfig(dequantize=True)}
         tokenizer = AutoTokenizer.from_pretrained(**place)
         config = AutoConfig.from_pretrained(**place)
-        described = language_config(config, tokenizer, lora)  # refuses others before the weights come
+        described = from_transformers_config(config, tokenizer, lora)  # refuses others before the weights come
         _check_tokenizer(source, tokenizer, described.vocab_size)
         return described, tokenizer, AutoModelForCausalLM.from_pretrained(**place, **options, config=config)
     except ImportError as error:

@@ -80,7 +80,7 @@ def detect_findings(head: FindingHead, output: FindingOutput, grid: Size) -> lis
             labels[index]: maps[row, index].half().cpu() for index in order if float(values[index]) >= MAP_THRESHOLD
         }
         detected = DetectedRegion(tuple(findings), region_maps)
-        regions.append(RegionDetection(detected, cues.rows(slice(row, row + 1)), mean_tokens[row]))
+        regions.append(RegionDetection(detected, cues.select(slice(row, row + 1)), mean_tokens[row]))
     return regions
 
 
@@ -97,14 +97,14 @@ def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities
     """
     sided, leveled, sized = (
         torch.tensor([label in labels for label in config.labels], device=probabilities.device)
-        for labels in (config.sided, config.levelled, config.sized)
+        for labels in (config.sided, config.leveled, config.sized)
     )
     return Cues(
         probability=probabilities,
-        side=output.sides.argmax(-1) * sided,
-        level=output.levels.argmax(-1) * leveled,
+        side=output.side_logits.argmax(-1) * sided,
+        level=output.level_logits.argmax(-1) * leveled,
         size_mm=output.log_size.exp() * sized,
-        weight=torch.zeros_like(probabilities),
+        priority=torch.zeros_like(probabilities),
     )
 
 
@@ -116,8 +116,8 @@ def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[st
         cues: the region's cues, one row.
         corrections: label to whether the reviewer marked it as present.
     """
-    probability, weight = cues.probability.clone(), cues.weight.clone()
+    probability, priority = cues.probability.clone(), cues.priority.clone()
     for label, present in corrections.items():
         index = config.labels.index(label)
-        probability[:, index], weight[:, index] = float(present), 1.0
-    return Cues(probability, cues.side, cues.level, cues.size_mm, weight)
+        probability[:, index], priority[:, index] = float(present), 1.0
+    return Cues(probability, cues.side, cues.level, cues.size_mm, priority)

@@ -125,11 +125,11 @@ class FeatureEncoder:
 
     def _cue_tokens(self, cues: Cues, corrections: Mapping[str, bool], use_cues: bool) -> Tensor:
         """Return the cue tokens of one region, (cues, width); (0, width) if the model takes no cues."""
-        encoder, config = self._encoder.cues, self._config.findings
+        encoder, config = self._encoder.cue_encoder, self._config.findings
         if encoder is None or config is None:
             return self._encoder.image_token_weight[:0]
         if not use_cues and not corrections:
-            return encoder.silent(1)[0]
+            return encoder.null_cues(1)[0]
         return encoder(apply_corrections(config, cues, corrections))[0]
 
     def _encode_textures(
@@ -146,7 +146,7 @@ class FeatureEncoder:
     def _encode_and_detect(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, RegionDetection]]:
         encoder = self._encoder
         assert encoder.finding_head is not None
-        output = encoder.look(textures, voxel_mm)
+        output = encoder.detect_findings(textures, voxel_mm)
         latents = encoder.fc(encoder.latents(textures, output.tokens))
         grid = encoder.vision_encoder.grid(textures)
         return list(zip(latents, detect_findings(encoder.finding_head, output, grid), strict=True))

@@ -119,7 +119,7 @@ class ReportGenerator:
             Cancelled: ``should_cancel`` returned True.
         """
         means = self._features.mean_tokens(inputs, list(inputs.textures), should_cancel)
-        return self.model.embedding_layer.familiarity(means) if means else None
+        return self.model.embedding_layer.ood_detector(means) if means else None
 
     def _check(self, corrections: Corrections) -> None:
         """Refuse corrections that the model has no cues for."""

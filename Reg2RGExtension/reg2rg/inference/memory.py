@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reg2rg.models.config import ModelConfig, VisionConfig
-from reg2rg.models.quantization import QUANTIZED, bytes_of, quantizable_layers
+from reg2rg.models.quantization import QUANTIZED, bytes_per_weight, quantizable_layers
 from reg2rg.models.reg2rg import Reg2RG
 
 PREFACE_TOKENS, INSTRUCTION_TOKENS, SEPARATOR_TOKENS = 34, 80, 10
@@ -57,7 +57,7 @@ class ModelSize:
     """Numbers of parameters.
 
     Attributes:
-        vision: vision side.
+        vision: vision side, the statistics of the out-of-distribution detector included.
         linear: all layers of the language model that can be quantized.
         largest_linear: the largest of these layers.
         other: other parts of the language model.
@@ -75,12 +75,14 @@ class ModelSize:
             model = Reg2RG(config)
         language = _count(model.lang_model)
         layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
-        return cls(_count(model) - language, sum(layers), max(layers), language - sum(layers))
+        statistics = sum(buffer.numel() for buffer in model.embedding_layer.buffers())
+        vision = _count(model) - language + statistics
+        return cls(vision, sum(layers), max(layers), language - sum(layers))
 
     def weight_bytes(self, precision: str) -> int:
         """Return the size of the weights: float32 for vision, 16 bits for the parts that are not quantized."""
-        other = bytes_of("bf16" if precision in QUANTIZED else precision)
-        return int(4 * self.vision + bytes_of(precision) * self.linear + other * self.other)
+        other = bytes_per_weight("bf16" if precision in QUANTIZED else precision)
+        return int(4 * self.vision + bytes_per_weight(precision) * self.linear + other * self.other)
 
 
 def memory_needed(config: ModelConfig, size: ModelSize, precision: str, workload: Workload | None = None) -> MemoryNeed:

@@ -1,19 +1,20 @@
-"""Configuration of a model folder: architecture, preprocessing, prompt. Presets are small differences between configs.
+"""Configuration of a model: architecture, preprocessing and prompt format, as stored in ``config.json``.
 
-Defaults are the published Reg2RG with LLaMA-2-7B-chat. A field that the paper does not have is off by default and
-says so; the embedded ``phantom`` model differs from the published one only by the values of these fields.
+The defaults are those of the published Reg2RG with LLaMA-2-7B-chat (IEEE TMI 2025, section III). Fields that are not
+in the paper say so and are off by default. The embedded ``phantom`` model differs from the published one only in the
+values of these fields.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from reg2rg.errors import InputError
+from reg2rg.runtime.dataclass_io import from_plain, to_plain
 
 Size = tuple[int, int, int]
-"""Voxels or tokens along the model's axes: right-left, anterior-posterior, superior-inferior."""
+"""Number of voxels or tokens along the model's axes: right-left, anterior-posterior, superior-inferior."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,16 @@ class PreprocessingConfig:
     """How a volume and its masks become tensors.
 
     Attributes:
-        image_size: size the cropped whole volume is resized to.
-        texture_size: size each region's crop is resized to.
-        mask_size: size each region's mask, uncropped, is resized to.
-        body_threshold: HU above which a voxel counts for cropping.
-        hu_min, hu_max: HU clamped to this range, which then maps onto -1 to 1.
-        inside_only: average each resized texture voxel over the region's voxels alone, so that no background mixes
-            into its edges. Not in the paper.
-        texture_sizes: region -> texture size, where it is not ``texture_size``: a large region whose findings are small
-            needs more voxels than a small one. Not in the paper.
+        image_size: size of the whole volume after cropping to the body and resizing.
+        texture_size: size of each region's crop after resizing.
+        mask_size: size of each region's uncropped mask after resizing.
+        body_threshold: HU above which a voxel belongs to the body.
+        hu_min: HU that maps to -1; lower values are clamped.
+        hu_max: HU that maps to 1; higher values are clamped.
+        inside_only: average each resized texture voxel over voxels inside the region only, so that no background
+            bleeds into its edges. Not in the paper.
+        texture_sizes: region name -> texture size where it differs from ``texture_size``. A large region with small
+            findings needs more voxels. Not in the paper.
     """
 
     image_size: Size = (256, 256, 64)
@@ -42,24 +44,30 @@ class PreprocessingConfig:
     texture_sizes: dict[str, Size] = field(default_factory=dict)
 
     def texture_size_of(self, region: str) -> Size:
-        """Voxels that the texture of a region is resized to."""
+        """Return the texture size of a region."""
         return self.texture_sizes.get(region, self.texture_size)
 
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """A 3-D vision transformer (the texture encoder, shared with the whole volume, or the mask encoder).
+    """A 3-D vision transformer: the texture encoder, which also encodes the whole volume, or the mask encoder.
 
     Attributes:
-        table_size: voxels that the learned position table was made for; its size is table_size / patch_size.
-        patch_size: voxels of one token.
-        channels: equal copies of the one-channel input that the patch embedding expects.
-        dim, depth, heads, dim_head, mlp_dim: width, blocks, attention heads, their width, width of the MLP.
-        positions: "learned" (published) or "sine" (fixed, over the crop; the table has no weights then).
-        stem: "patch" (published: flatten and project) or "pyramid" (convolutions that halve the grid down to patches of
-            8 x 8 x 8 voxels, whose features at each scale the finding map is made from).
-        windows: of the "pyramid" stem, ranges of the volume's values, each clamped and stretched to a channel of its
-            own beside the volume: soft tissue takes up a hundredth of what lies between air and bone.
+        table_size: volume size that the learned position table covers; the table has table_size / patch_size entries.
+        patch_size: voxels per token.
+        channels: number of identical copies of the one-channel input that the patch embedding expects.
+        dim: width of the tokens.
+        depth: number of transformer blocks.
+        heads: attention heads per block.
+        dim_head: width of an attention head.
+        mlp_dim: hidden width of the MLP.
+        dropout: dropout probability.
+        positions: "learned" (published) or "sine" (fixed, relative to the crop, without weights).
+        stem: "patch" (published; flatten and project) or "pyramid" (convolutions that halve the grid step by step down
+            to patches of 8 x 8 x 8 voxels; the finding map uses their features at each scale).
+        windows: intensity windows of the "pyramid" stem, in units of the normalized volume (-1 to 1). Each adds one
+            input channel that is clamped and stretched to the window. Soft tissue covers only a hundredth of the range
+            between air and bone. Not in the paper.
     """
 
     table_size: Size = (512, 512, 512)
@@ -71,17 +79,22 @@ class VisionConfig:
     dim_head: int = 64
     mlp_dim: int = 2048
     dropout: float = 0.1
-    positions: str = "learned"
-    stem: str = "patch"
+    positions: Literal["learned", "sine"] = "learned"
+    stem: Literal["patch", "pyramid"] = "patch"
     windows: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class PerceiverConfig:
-    """The resampler that turns any number of vision tokens into a few.
+    """The perceiver resampler, which reduces any number of vision tokens to a few latents.
 
     Attributes:
-        positions: add the fixed sine positions to the vision tokens once more before resampling. Not in the paper.
+        latents: number of latents.
+        depth: number of layers.
+        heads: attention heads per layer.
+        dim_head: width of an attention head.
+        ff_mult: hidden width of the feed-forward layers, as a multiple of the token width.
+        positions: add the position codes to the vision tokens once more before resampling. Not in the paper.
     """
 
     latents: int = 32
@@ -94,36 +107,46 @@ class PerceiverConfig:
 
 @dataclass(frozen=True)
 class FindingConfig:
-    """The finding head and the cues it gives the language model. Not in the paper.
+    """The finding head, the cues it passes to the language model, and the out-of-distribution detector.
+
+    Not in the paper.
 
     Attributes:
-        labels: findings the head tells apart, one query each.
-        sided, levelled, sized: those of them that have a side, a level (SIDES and LEVELS of
-            reg2rg.models.finding_head) or a size.
-        dense: also a logit per finding and cell of the finest grid that the stem offers: the finding map.
-        width: of the head's queries.
-        cues: findings of a region told to the language model, one token each, behind the region's tokens; 0 tells it
-            nothing.
-        size_edges: mm; sizes between two of them have one cue.
-        temperature: divides the head's logits; fitted on validation cases.
-        familiarity: main directions kept of the training cases' tokens, region by region, to tell unlike volumes by.
+        labels: findings that the head detects, one query each.
+        sided: labels that have a side.
+        leveled: labels that have a level (upper, middle, lower).
+        sized: labels that have a size.
+        dense: also predict the finding map: one logit per label and cell of the finest grid that the stem offers.
+        width: width of the head's queries.
+        cues: number of findings per region that are passed to the language model, one token each, after the region's
+            own tokens; 0 passes none.
+        size_edges: boundaries in mm of the size bins of a cue.
+        temperature: divisor of the head's logits, fitted on validation cases.
+        ood_directions: number of principal directions per region that the out-of-distribution detector keeps.
     """
 
     labels: tuple[str, ...]
     sided: tuple[str, ...] = ()
-    levelled: tuple[str, ...] = ()
+    leveled: tuple[str, ...] = ()
     sized: tuple[str, ...] = ()
     dense: bool = True
     width: int = 192
     cues: int = 4
     size_edges: tuple[float, ...] = (4, 5, 6, 7, 8, 9.5, 11, 13, 15, 17.5, 20, 23, 27, 31, 36, 42, 49, 57, 66, 77)
     temperature: float = 1.0
-    familiarity: int = 16
+    ood_directions: int = 16
 
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Low-rank adaptation of the language model's query and value projections."""
+    """Low-rank adaptation (LoRA) of the language model.
+
+    Attributes:
+        rank: rank of the update.
+        alpha: scale of the update; it is multiplied by alpha / rank.
+        dropout: dropout probability of the update's input.
+        targets: names of the linear layers that are adapted.
+    """
 
     rank: int = 8
     alpha: int = 32
@@ -133,15 +156,27 @@ class LoraSettings:
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """The LLaMA-family language model, in transformers' terms, and its LoRA.
+    """The LLaMA-family language model and its LoRA. Fields are those of transformers unless noted.
 
     Attributes:
+        vocab_size: number of words in the vocabulary.
+        hidden_size: width of the embeddings and the residual stream.
+        intermediate_size: hidden width of the MLP.
+        num_hidden_layers: number of layers.
+        num_attention_heads: query heads per layer.
+        num_key_value_heads: key and value heads per layer.
+        max_position_embeddings: context length in tokens.
+        rms_norm_eps: epsilon of the RMSNorm layers.
+        rope_theta: base of the rotary position embedding.
+        tie_word_embeddings: the output head shares its weights with the word embeddings.
         model_type: transformers' name of the architecture, one of reg2rg.models.language_model.LLAMA_FAMILY.
-        head_dim: width of an attention head; None is hidden_size / num_attention_heads.
-        bos_token_id, eos_token_id, pad_token_id: the tokenizer's; None where it has none.
-        other: fields of transformers' config of that architecture that differ from its defaults, such as
-            rope_parameters, attention_bias or sliding_window.
-        lora: None trains the language model whole.
+        head_dim: width of an attention head; None means hidden_size / num_attention_heads.
+        bos_token_id: the tokenizer's first token; None if it has none.
+        eos_token_id: the tokenizer's last token; None if it has none.
+        pad_token_id: the tokenizer's padding token; None if it has none.
+        config_overrides: further fields of transformers' config that differ from the defaults of the architecture,
+            such as rope_parameters, attention_bias or sliding_window. Not a field of transformers.
+        lora: LoRA settings; None means that the language model is trained as a whole. Not a field of transformers.
     """
 
     vocab_size: int = 32000
@@ -159,20 +194,25 @@ class LanguageConfig:
     bos_token_id: int | None = 1
     eos_token_id: int | None = 2
     pad_token_id: int | None = 0
-    other: dict[str, Any] = field(default_factory=dict)
+    config_overrides: dict[str, Any] = field(default_factory=dict)
     lora: LoraSettings | None = field(default_factory=LoraSettings)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything a model folder's config.json says.
+    """Everything in a model folder's config.json.
 
     Attributes:
-        name: preset or model name, shown in provenance.
-        regions_per_prompt: regions asked for in one prompt; 10 is published, 1 writes each region by itself.
-        parallel: trained to write each region of a prompt in a text of its own that sees the prompt alone, all at once;
-            published is one text for all. Not in the paper.
-        instruction: the published instruction ends the prompt; False leaves it out. Not in the paper.
+        name: name of the preset or model, recorded in the provenance of reports.
+        preprocessing: how a volume and its masks become tensors.
+        vision: the vision transformer of region textures and the whole volume.
+        mask: the vision transformer of region masks.
+        perceiver: the resampler of vision tokens.
+        language: the language model.
+        regions_per_prompt: regions requested in one prompt; 10 is published, 1 writes each region independently.
+        parallel: the model was trained to continue a prompt with one text per region, all at once, each of which sees
+            the prompt only. The published model writes one text for all regions. Not in the paper.
+        instruction: the prompt ends with the published instruction; False leaves it out. Not in the paper.
         findings: the finding head; None is published.
     """
 
@@ -191,44 +231,24 @@ class ModelConfig:
 
     @property
     def region_tokens(self) -> int:
-        """Tokens of the prompt that stand for one region: texture latents, the geometry token, cues."""
+        """Number of prompt tokens per region: texture latents, the geometry token and cues."""
         return self.perceiver.latents + 1 + (self.findings.cues if self.findings else 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types for config.json."""
-        return dataclasses.asdict(self)
+        """Return the configuration as plain types for config.json."""
+        return to_plain(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        """Read what ``to_dict`` wrote; InputError for unknown fields or values of a wrong kind."""
-        return _build(cls, values, "config")
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Read the result of ``to_dict``.
 
+        Args:
+            values: field name -> plain value.
 
-_NESTED = {
-    "preprocessing": PreprocessingConfig,
-    "vision": VisionConfig,
-    "mask": VisionConfig,
-    "perceiver": PerceiverConfig,
-    "language": LanguageConfig,
-    "lora": LoraSettings,
-    "findings": FindingConfig,
-}
+        Returns:
+            The configuration.
 
-
-def _build(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise InputError(f"{where} in the model's config.json is {values!r}; expected an object with named fields.")
-    known = {f.name for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise InputError(f"{where} in the model's config.json has unknown fields: {', '.join(unknown)}.")
-    arguments = {}
-    for name, value in values.items():
-        if name in _NESTED and value is not None:
-            value = _build(_NESTED[name], value, f"{where}.{name}")
-        elif name == "texture_sizes":
-            value = {region: tuple(size) for region, size in value.items()}
-        elif isinstance(value, list):
-            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-        arguments[name] = value
-    return cls(**arguments)
+        Raises:
+            InputError: a field is unknown or has a value of the wrong type.
+        """
+        return from_plain(cls, values, "config")

@@ -1,12 +1,14 @@
-"""The finding head: what a region shows, how probable it is, and where (detect first, word it afterwards).
+"""Finding head: which findings a region shows, how probable each is, and where.
 
-Not in the paper: the field learned after it that the text loss alone does not teach a model to look. One learned query
-per finding reads the region's vision tokens before the perceiver sees them. Labels read out of the region's text are
-enough to train it; where findings have masks, the finding map guides where it looks.
+Not in the paper; see docs/method.md. The text loss alone does not teach a model to look at the image, so findings are
+detected first and worded afterwards. One learned query per finding attends to the region's vision tokens before the
+perceiver reduces them. Labels extracted from the region's text are sufficient for training; where masks of findings are
+available, they supervise the finding map, which guides the attention.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,67 +19,16 @@ from torch import Tensor, nn
 from reg2rg.models.config import FindingConfig, Size
 from reg2rg.models.vision_transformer import residual_block
 
-USUAL_LOGIT = 4.0
-"""Of "no finding" before training: most cells show nothing, which need not be learned first."""
-
-
-class FindingMap(nn.Module):
-    """Vision tokens, and what the stem saw on finer grids, to probabilities per cell of the finest of them.
-
-    A transformer token knows its surroundings, the stem's finer features know the edges: one is added to the other on
-    the way up, as in a U-Net. Without finer features the cells are the tokens'.
-    """
-
-    def __init__(self, dim: int, finer: Sequence[int], findings: int) -> None:
-        """``finer``: channels of the finer features, the finest first."""
-        super().__init__()
-        self.norm = nn.LayerNorm(dim)
-        widths = [dim, *reversed(finer)]
-        self.ups = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.blocks = nn.ModuleList(residual_block(width) for width in widths[1:])
-        self.logits = nn.Linear(widths[-1], findings + 1)
-        with torch.no_grad():
-            self.logits.bias[0] += USUAL_LOGIT
-
-    def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
-        """Log-probabilities (B, F + 1, h', w', d') from tokens (B, N, dim) and finer features (B, C, h, w, d) each.
-
-        Class 0 is "no finding"; class n + 1 is finding n.
-        """
-        x = self.norm(tokens).reshape(len(tokens), *grid, -1)
-        for up, block, features in zip(self.ups, self.blocks, reversed(finer), strict=True):
-            x = F.interpolate(up(x).permute(0, 4, 1, 2, 3), scale_factor=2) + features
-            x = (x + block(x)).permute(0, 2, 3, 4, 1)
-        return self.logits(x).float().log_softmax(-1).permute(0, 4, 1, 2, 3)
-
-
-def pooled(dense: Tensor, grid: Size) -> Tensor:
-    """Log-odds of every finding against none, the best of each token's cells: (B, N, findings).
-
-    Not log-probabilities, which are all alike where a rare finding counted so much in training that they come near 1.
-    """
-    best = F.adaptive_max_pool3d(dense[:, 1:] - dense[:, :1], grid)
-    return best.flatten(2).transpose(1, 2)
-
-
-def soft_volume(dense: Tensor, voxel_mm: Tensor, texture: torch.Size) -> Tensor:
-    """Cubic millimetres that each finding fills by the map's probabilities: (B, findings).
-
-    Args:
-        voxel_mm: (B, 3) size of the texture's voxels.
-        texture: voxels of the texture (H, W, D).
-    """
-    cell = voxel_mm.prod(dim=1) * (texture.numel() / dense[0, 0].numel())
-    return dense[:, 1:].exp().sum(dim=(2, 3, 4)) * cell[:, None]
-
-
 SIDES = (None, "left", "right", "both")
 LEVELS = (None, "upper", "middle", "lower")
 
-MOST_LOG_ODDS = 12.0
-"""Of a finding in a cell: nothing beyond is told apart, so that one cell cannot outweigh all others."""
+MAX_LOG_ODDS = 12.0
+"""Bound of a finding's log-odds in a cell, so that one cell cannot outweigh all others."""
 
-USUAL_PLACES = [
+BACKGROUND_BIAS = 4.0
+"""Initial bias of the finding map's background logit; most cells show nothing, which need not be learned first."""
+
+LOCATION_PRIOR = [
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # no side
     [-5.0, 0.0, 0.0, -2.0, 0.0, 0.0],  # left
     [5.0, 0.0, 0.0, -2.0, 0.0, 0.0],  # right
@@ -87,114 +38,225 @@ USUAL_PLACES = [
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # middle
     [0.0, 0.0, -5.0, 0.0, 0.0, 0.0],  # lower
 ]
-"""Logits of sides and levels by mean and spread (right-left, anterior-posterior, superior-inferior; -1 to 1)."""
+"""Initial weights (sides and levels, 6) that map the attention's mean and standard deviation to side and level logits.
+
+Coordinates run from -1 to 1: right-left, anterior-posterior, superior-inferior.
+"""
 
 
 @dataclass(frozen=True)
 class FindingOutput:
-    """What the head says of B regions and F findings.
+    """Output of the finding head for B regions and F findings.
 
     Attributes:
-        logits: (B, F), not yet divided by the temperature.
-        sides, levels: (B, F, 4) logits over SIDES and LEVELS.
-        log_size: (B, F) natural logarithm of the size in mm.
-        attention: (B, F, N) weights over the vision tokens.
-        dense: (B, F + 1, h, w, d) log-probabilities of the finding map, or None.
-        tokens: (B, N, dim) vision tokens that know of the map.
+        logits: (B, F), before division by the temperature.
+        side_logits: (B, F, 4), over SIDES.
+        level_logits: (B, F, 4), over LEVELS.
+        log_size: (B, F), natural logarithm of the size in mm.
+        attention: (B, F, N), weights over the vision tokens.
+        map_log_probs: (B, F + 1, h, w, d), log-probabilities of the finding map, class 0 being "no finding"; None
+            without a finding map.
+        tokens: (B, N, dim), vision tokens with the finding map's evidence added.
     """
 
     logits: Tensor
-    sides: Tensor
-    levels: Tensor
+    side_logits: Tensor
+    level_logits: Tensor
     log_size: Tensor
     attention: Tensor
-    dense: Tensor | None
+    map_log_probs: Tensor | None
     tokens: Tensor
 
 
 class FindingHead(nn.Module):
-    """Findings of regions from their vision tokens."""
+    """Detects findings in regions from their vision tokens.
 
-    def __init__(self, config: FindingConfig, dim: int, finer: Sequence[int]) -> None:
-        """``dim``: width of the vision tokens; ``finer``: channels of the stem's finer features, the finest first."""
+    Attributes:
+        config: labels and sizes of the head, and the temperature.
+    """
+
+    def __init__(self, config: FindingConfig, dim: int, finer_widths: Sequence[int]) -> None:
+        """Initialize random weights.
+
+        Args:
+            config: labels and sizes of the head.
+            dim: width of the vision tokens.
+            finer_widths: channels of the stem's finer features, finest first.
+        """
         super().__init__()
         self.config = config
         findings, width = len(config.labels), config.width
-        self.map = FindingMap(dim, finer, findings) if config.dense else None
+        self.finding_map = FindingMap(dim, finer_widths, findings) if config.dense else None
         if config.dense:
-            self.told = nn.Linear(findings, dim)
+            self.evidence_to_tokens = nn.Linear(findings, dim)
         self.norm = nn.LayerNorm(dim)
         self.queries = nn.Parameter(torch.randn(findings, width) * width**-0.5)
         self.keys, self.values = nn.Linear(dim, width), nn.Linear(dim, width)
         evidence = 2 if config.dense else 0
-        self.reading = nn.Sequential(
+        self.readout = nn.Sequential(
             nn.Linear(2 * width + 3 + evidence + 6, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
         )
-        # Where the logit and the log size begin; from the first step on the logit follows the map's evidence.
-        self.usual = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
-        self.follow = nn.Parameter(torch.tensor([3.0, 1.0][:evidence]).repeat(findings, 1))
-        # Side and level from where it looks, to begin with as any body has them: this needs no examples.
-        self.places = nn.Parameter(torch.tensor(USUAL_PLACES).repeat(findings, 1, 1))
+        # Initial logit and log size; from the first step on, the logit follows the finding map's evidence.
+        self.output_bias = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
+        self.evidence_weight = nn.Parameter(torch.tensor([3.0, 1.0][:evidence]).repeat(findings, 1))
+        # Side and level follow from where the head attends. The prior knows this from anatomy, without any examples.
+        self.location_weight = nn.Parameter(torch.tensor(LOCATION_PRIOR).repeat(findings, 1, 1))
 
     def forward(
-        self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, size: Size
+        self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, texture_size: Size
     ) -> FindingOutput:
-        """Read B regions.
+        """Detect findings in B regions.
 
         Args:
-            tokens: (B, N, dim) vision tokens of ``grid``.
-            finer: the stem's finer features, the finest first; empty if it has none.
-            voxel_mm: (B, 3) size of the texture's voxels, which is what makes a size in mm.
-            size: voxels of the texture.
+            tokens: (B, N, dim) vision tokens, N in row-major order of ``grid``.
+            grid: number of tokens along each axis.
+            finer: the stem's finer features (B, channels, h, w, d), finest first; empty without a pyramid stem.
+            voxel_mm: (B, 3) voxel size of the texture in mm.
+            texture_size: number of voxels of the texture along each axis.
+
+        Returns:
+            The head's output.
         """
-        dense, prior, evidence = None, 0.0, tokens.new_zeros(len(tokens), len(self.queries), 0)
-        if self.map is not None:
-            dense = self.map(tokens, grid, finer)
-            odds = pooled(dense, grid).clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)  # (B, N, F)
-            tokens = tokens + self.told(odds / 4)
-            prior = odds.transpose(1, 2)
-            volume = soft_volume(dense, voxel_mm, torch.Size(size))
-            evidence = torch.stack([prior.amax(-1) / 4, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
+        map_log_probs = None
+        attention_bias: Tensor | float = 0.0
+        evidence = tokens.new_zeros(len(tokens), len(self.queries), 0)  # (B, F, 0 or 2)
+        if self.finding_map is not None:
+            map_log_probs = self.finding_map(tokens, grid, finer)
+            odds = max_pool_log_odds(map_log_probs, grid).clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)  # (B, N, F)
+            tokens = tokens + self.evidence_to_tokens(odds / 4)
+            attention_bias = odds.transpose(1, 2)
+            volume = expected_volume(map_log_probs, voxel_mm, texture_size)
+            evidence = torch.stack([attention_bias.amax(-1) / 4, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
         media = self.norm(tokens)
         scores = torch.einsum("fw,bnw->bfn", self.queries.to(media.dtype), self.keys(media)) * self.config.width**-0.5
-        attention = (scores.float() + prior).softmax(-1)
-        read = attention.to(media.dtype) @ self.values(media)  # (B, F, width)
+        attention = (scores.float() + attention_bias).softmax(-1)
+        attended = attention.to(media.dtype) @ self.values(media)  # (B, F, width)
         queries = self.queries.expand(len(tokens), -1, -1)
-        scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)
-        place = _place(attention, grid)
-        out = self.reading(torch.cat([read, queries, scale, evidence, place], dim=-1)).float()
-        own, placed = out.split([2, len(SIDES) + len(LEVELS)], dim=-1)
-        sides, levels = (placed + torch.einsum("bfp,fop->bfo", place, self.places)).split([len(SIDES), len(LEVELS)], -1)
-        logit, log_size = (own + self.usual).unbind(-1)
+        scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)  # (B, F, 3)
+        location = _attention_location(attention, grid)
+        features = torch.cat([attended, queries, scale, evidence, location], dim=-1)
+        outputs, location_logits = self.readout(features).float().split([2, len(SIDES) + len(LEVELS)], dim=-1)
+        location_logits = location_logits + torch.einsum("bfp,fop->bfo", location, self.location_weight)
+        side_logits, level_logits = location_logits.split([len(SIDES), len(LEVELS)], dim=-1)
+        logits, log_size = (outputs + self.output_bias).unbind(-1)
         return FindingOutput(
-            logits=logit + (evidence * self.follow).sum(-1),
-            sides=sides,
-            levels=levels,
+            logits=logits + (evidence * self.evidence_weight).sum(-1),
+            side_logits=side_logits,
+            level_logits=level_logits,
             log_size=log_size,
             attention=attention,
-            dense=dense,
+            map_log_probs=map_log_probs,
             tokens=tokens,
         )
 
+    def probabilities(self, output: FindingOutput) -> Tensor:
+        """Return calibrated probabilities (B, F)."""
+        return torch.sigmoid(output.logits / self.config.temperature)
+
     def maps(self, output: FindingOutput, grid: Size) -> Tensor:
-        """Where each finding is seen, (B, F, h, w, d) in [0, 1]: dense probabilities, else attention, 1 at its peak."""
-        if output.dense is not None:
-            return output.dense[:, 1:].exp()
+        """Return where each finding is seen.
+
+        Args:
+            output: output for B regions.
+            grid: number of tokens along each axis.
+
+        Returns:
+            Maps (B, F, h, w, d) with values in [0, 1]: the probabilities of the finding map or, without one, the
+            attention divided by its maximum.
+        """
+        if output.map_log_probs is not None:
+            return output.map_log_probs[:, 1:].exp()
         attention = output.attention / output.attention.amax(-1, keepdim=True)
         return attention.reshape(*attention.shape[:2], *grid)
 
-    def probabilities(self, output: FindingOutput) -> Tensor:
-        """Calibrated probabilities (B, F)."""
-        return torch.sigmoid(output.logits / self.config.temperature)
+
+class FindingMap(nn.Module):
+    """Predicts the probability of each finding in each cell of the finest available grid.
+
+    Transformer tokens carry context, the stem's finer features carry edges. The tokens are upsampled step by step and
+    the finer features are added, as in a U-Net. Without finer features, the cells are the tokens.
+    """
+
+    def __init__(self, dim: int, finer_widths: Sequence[int], findings: int) -> None:
+        """Initialize random weights.
+
+        Args:
+            dim: width of the vision tokens.
+            finer_widths: channels of the finer features, finest first.
+            findings: number of findings.
+        """
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        widths = [dim, *reversed(finer_widths)]
+        self.ups = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.blocks = nn.ModuleList(residual_block(width) for width in widths[1:])
+        self.logits = nn.Linear(widths[-1], findings + 1)
+        with torch.no_grad():
+            self.logits.bias[0] += BACKGROUND_BIAS
+
+    def forward(self, tokens: Tensor, grid: Size, finer: Sequence[Tensor]) -> Tensor:
+        """Predict the finding map.
+
+        Args:
+            tokens: (B, N, dim) vision tokens, N in row-major order of ``grid``.
+            grid: number of tokens along each axis.
+            finer: finer features (B, channels, h, w, d), finest first.
+
+        Returns:
+            Log-probabilities (B, F + 1, h, w, d). Class 0 is "no finding", class n + 1 is finding n.
+        """
+        x = self.norm(tokens).reshape(len(tokens), *grid, -1)
+        for up, block, features in zip(self.ups, self.blocks, reversed(finer), strict=True):
+            x = F.interpolate(up(x).permute(0, 4, 1, 2, 3), scale_factor=2) + features
+            x = (x + block(x)).permute(0, 2, 3, 4, 1)
+        return self.logits(x).float().log_softmax(-1).permute(0, 4, 1, 2, 3)
 
 
-def _place(attention: Tensor, grid: Size) -> Tensor:
-    """Where attention (B, F, N) over the tokens of ``grid`` lies, (B, F, 6): its mean and spread along axes of -1 to 1.
+def max_pool_log_odds(map_log_probs: Tensor, grid: Size) -> Tensor:
+    """Reduce the finding map to the token grid: the maximum log-odds of each finding against "no finding".
 
-    A side and a lobe are hardly more; read out of the tokens they would have to be learned finding by finding.
+    Log-odds are used because log-probabilities saturate near 0 for rare findings, which training weights heavily.
+
+    Args:
+        map_log_probs: (B, F + 1, h, w, d) log-probabilities.
+        grid: number of tokens along each axis.
+
+    Returns:
+        Log-odds (B, N, F), N in row-major order of ``grid``.
+    """
+    maxima = F.adaptive_max_pool3d(map_log_probs[:, 1:] - map_log_probs[:, :1], grid)
+    return maxima.flatten(2).transpose(1, 2)
+
+
+def expected_volume(map_log_probs: Tensor, voxel_mm: Tensor, texture_size: Size) -> Tensor:
+    """Compute the expected volume of each finding under the finding map.
+
+    Args:
+        map_log_probs: (B, F + 1, h, w, d) log-probabilities.
+        voxel_mm: (B, 3) voxel size of the texture in mm.
+        texture_size: number of voxels of the texture along each axis.
+
+    Returns:
+        Volumes (B, F) in cubic millimeters.
+    """
+    cell = voxel_mm.prod(dim=1) * (math.prod(texture_size) / map_log_probs[0, 0].numel())
+    return map_log_probs[:, 1:].exp().sum(dim=(2, 3, 4)) * cell[:, None]
+
+
+def _attention_location(attention: Tensor, grid: Size) -> Tensor:
+    """Compute the mean and standard deviation of attention weights along each axis.
+
+    Side and level depend on little else. Inferring them from the tokens would have to be learned for every finding.
+
+    Args:
+        attention: (B, F, N) weights over the tokens, N in row-major order of ``grid``.
+        grid: number of tokens along each axis.
+
+    Returns:
+        (B, F, 6): three means and three standard deviations, in coordinates from -1 to 1.
     """
     axes = [(torch.arange(n, device=attention.device) + 0.5) * (2 / n) - 1 for n in grid]
-    places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
-    mean = attention @ places
-    spread = (attention @ places.square() - mean.square()).clamp(min=1e-6).sqrt()
-    return torch.cat([mean, spread], dim=-1)
+    coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+    mean = attention @ coordinates
+    std = (attention @ coordinates.square() - mean.square()).clamp(min=1e-6).sqrt()
+    return torch.cat([mean, std], dim=-1)

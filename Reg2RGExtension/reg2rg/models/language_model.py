@@ -1,4 +1,4 @@
-"""The language model: any LLaMA-family causal LM that transformers builds, with LoRA from peft."""
+"""The language model: any LLaMA-family causal language model of transformers, with LoRA from peft."""
 
 from __future__ import annotations
 
@@ -18,22 +18,36 @@ if TYPE_CHECKING:
 transformers = import_transformers()
 
 LLAMA_FAMILY = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite")
-"""Architectures that are built, each tested: RMSNorm, rotary positions, gated MLP, grouped heads."""
+"""Supported architectures: RMSNorm, rotary position embedding, gated MLP, grouped-query attention."""
 
-_OURS = {field.name for field in dataclasses.fields(LanguageConfig)} - {"other", "lora", "rope_theta"}
-"""Fields that transformers' config has under the same name."""
+_SHARED_FIELDS = {field.name for field in dataclasses.fields(LanguageConfig)} - {
+    "config_overrides",
+    "lora",
+    "rope_theta",
+}
+"""Fields of LanguageConfig that transformers' config has under the same name."""
 
-_OF_TRAINING = {"initializer_range", "attention_dropout", "use_cache", "pretraining_tp"}
-"""Fields of transformers' config that say nothing about what the model computes."""
+_TRAINING_FIELDS = {"initializer_range", "attention_dropout", "use_cache", "pretraining_tp"}
+"""Fields of transformers' config that do not affect what the model computes."""
 
 
 def build_language_model(config: LanguageConfig) -> nn.Module:
-    """A language model of this shape with fresh weights, wrapped in LoRA if the config has it."""
-    return with_lora(transformers.AutoModelForCausalLM.from_config(transformers_config(config)), config.lora)
+    """Build a language model with random weights and, if configured, LoRA.
+
+    Args:
+        config: architecture and LoRA.
+
+    Returns:
+        The model, wrapped by peft if it has LoRA.
+
+    Raises:
+        InputError: the architecture is not supported.
+    """
+    return add_lora(transformers.AutoModelForCausalLM.from_config(to_transformers_config(config)), config.lora)
 
 
-def with_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
-    """The model wrapped in fresh LoRA, which changes nothing before it is trained; as it is for None."""
+def add_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
+    """Wrap a model in new LoRA adapters, which change nothing before they are trained; None returns it unchanged."""
     if lora is None:
         return model
     from peft import LoraConfig, get_peft_model
@@ -51,31 +65,52 @@ def with_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
 
 
 def rebuild_rotary_tables(model: nn.Module, config: LanguageConfig, device: str) -> None:
-    """Recompute the rotary tables, which no checkpoint stores, after building on the meta device."""
+    """Recompute the rotary tables, which are not stored, after a model was created on the meta device."""
     for module in model.modules():
         if hasattr(module, "rotary_emb"):
-            module.rotary_emb = type(module.rotary_emb)(transformers_config(config)).to(device)
+            module.rotary_emb = type(module.rotary_emb)(to_transformers_config(config)).to(device)
 
 
-def transformers_config(config: LanguageConfig) -> PreTrainedConfig:
-    """Transformers' own config; InputError for an architecture or a field that is not of the LLaMA family."""
+def to_transformers_config(config: LanguageConfig) -> PreTrainedConfig:
+    """Convert a language model's configuration to that of transformers.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The configuration of transformers.
+
+    Raises:
+        InputError: the architecture is not supported, or it has no field of that name.
+    """
     allowed = _architecture_fields(config.model_type)
-    if not isinstance(config.other, Mapping) or not config.other.keys() <= allowed:
+    overrides = config.config_overrides
+    if not isinstance(overrides, Mapping) or not overrides.keys() <= allowed:
         raise InputError(
-            f"other of the model's language model is {config.other!r}; expected fields of {config.model_type}: "
+            f"config_overrides of the language model is {overrides!r}; expected fields of {config.model_type}: "
             f"{', '.join(sorted(allowed))}."
         )
-    values = {name: getattr(config, name) for name in _OURS}
+    values = {name: getattr(config, name) for name in _SHARED_FIELDS}
     if config.head_dim is None:
-        del values["head_dim"]  # some architectures have no such field
-    rope = {"rope_type": "default", "rope_theta": config.rope_theta, **config.other.get("rope_parameters", {})}
-    return transformers.AutoConfig.for_model(**{**values, **config.other, "rope_parameters": rope})
+        del values["head_dim"]  # not a field of every architecture
+    rope = {"rope_type": "default", "rope_theta": config.rope_theta, **overrides.get("rope_parameters", {})}
+    return transformers.AutoConfig.for_model(**{**values, **overrides, "rope_parameters": rope})
 
 
-def language_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings | None) -> LanguageConfig:
-    """Our description of a language model of transformers; the tokenizer has the last word on special tokens.
+def from_transformers_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings | None) -> LanguageConfig:
+    """Describe a language model of transformers.
 
-    A padding token that ends texts as well is left out: transformers would never train its embedding.
+    Args:
+        source: the configuration of transformers.
+        tokenizer: the model's tokenizer, which decides the special tokens. A padding token that also ends texts is
+            ignored, because transformers would never train its embedding.
+        lora: LoRA to add to the model.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputError: the architecture is not supported.
     """
     allowed = _architecture_fields(source.model_type)
     values = source.to_dict()
@@ -83,7 +118,7 @@ def language_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     config = LanguageConfig(
         **{
-            **{name: values.get(name) for name in _OURS},
+            **{name: values.get(name) for name in _SHARED_FIELDS},
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": eos,
             "pad_token_id": pad if pad != eos else None,
@@ -91,16 +126,17 @@ def language_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings
         rope_theta=rope.pop("rope_theta"),
         lora=lora,
     )
-    usual = transformers_config(config).to_dict()
-    other = {name: values[name] for name in sorted(allowed - {"rope_parameters"}) if values[name] != usual[name]}
+    defaults = to_transformers_config(config).to_dict()
+    overrides = {name: values[name] for name in sorted(allowed - {"rope_parameters"}) if values[name] != defaults[name]}
     if rope != {"rope_type": "default"}:
-        other["rope_parameters"] = rope
-    return dataclasses.replace(config, other=other)
+        overrides["rope_parameters"] = rope
+    return dataclasses.replace(config, config_overrides=overrides)
 
 
 def _architecture_fields(model_type: str) -> set[str]:
-    """Names that ``LanguageConfig.other`` may hold: no more than the architecture itself declares."""
+    """Return the names allowed in ``config_overrides``: fields that the architecture itself declares."""
     if model_type not in LLAMA_FAMILY:
-        raise InputError(f"The language model is of type {model_type!r}; expected one of {', '.join(LLAMA_FAMILY)}.")
+        raise InputError(f"Unknown type of language model {model_type!r}; expected one of: {', '.join(LLAMA_FAMILY)}.")
     general = transformers.PreTrainedConfig().to_dict().keys()
-    return set(transformers.AutoConfig.for_model(model_type).to_dict()) - general - _OURS - _OF_TRAINING
+    specific = set(transformers.AutoConfig.for_model(model_type).to_dict())
+    return specific - general - _SHARED_FIELDS - _TRAINING_FIELDS

@@ -1,95 +1,112 @@
-"""Whether a volume is like those a model was trained on, by what its vision tokens look like.
+"""Out-of-distribution detector: is a volume similar to the training data, judged by its vision tokens?
 
-For each region the mean of its vision tokens is compared with those of the training cases: its Mahalanobis distance
-along their main directions, and what lies outside of these. Both are 1 on average for a training case.
+For each region, the mean of the volume's vision tokens is compared with the means of the training cases. The distance
+combines the Mahalanobis distance along the principal directions of the training means with the residual outside them.
+Both are scaled to be 1 on average for a training case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 
 import torch
 from torch import Tensor, nn
 
 from reg2rg.regions import REGION_NAMES
+from reg2rg.report import OutOfDistribution
 
-VALIDATION_CASES = 128
-"""Whose distances are kept, so that a limit can be had for any selection of regions."""
+NUM_VALIDATION_CASES = 128
+"""Number of validation cases whose distances are kept, so that a limit can be computed for any set of regions."""
 
-UNKNOWN = 65504.0
-"""A distance that none exceeds, the largest half: nothing is unfamiliar before the check was fitted."""
+UNFITTED_DISTANCE = 65504.0
+"""Validation distance before fitting: the largest float16, so that no volume is flagged."""
 
-
-@dataclass(frozen=True)
-class Familiarity:
-    """How far a volume is from the training cases.
-
-    Attributes:
-        distance: about 1 for a training case.
-        limit: what 99 of 100 validation cases stay below.
-    """
-
-    distance: float
-    limit: float
-
-    @property
-    def familiar(self) -> bool:
-        return self.distance <= self.limit
+_LIMIT_QUANTILE = 0.99
 
 
 class OODDetector(nn.Module):
-    """Statistics of the training cases, ``directions`` main directions a region, and distances of validation cases."""
+    """Statistics of the vision tokens of the training cases, R regions each.
+
+    The statistics are buffers: they are saved with the weights and fitted, but not trained.
+
+    Attributes:
+        means: (R, dim) mean of the training means.
+        directions: (R, directions, dim) principal directions.
+        stds: (R, directions) standard deviations along them.
+        residuals: (R,) root mean square of the distance outside them.
+        validation_distances: (NUM_VALIDATION_CASES, R); NaN where a case lacks the region.
+    """
+
+    means: Tensor
+    directions: Tensor
+    stds: Tensor
+    residuals: Tensor
+    validation_distances: Tensor
 
     def __init__(self, dim: int, directions: int) -> None:
+        """Initialize the statistics of an unfitted detector.
+
+        Args:
+            dim: width of the vision tokens.
+            directions: number of principal directions per region.
+        """
         super().__init__()
         regions = len(REGION_NAMES)
-        self.centres = _stored(torch.zeros(regions, dim))
-        self.directions = _stored(torch.zeros(regions, directions, dim))
-        self.spreads = _stored(torch.ones(regions, directions))
-        self.residuals = _stored(torch.ones(regions))
-        self.usual = _stored(torch.full((VALIDATION_CASES, regions), UNKNOWN))
+        self.register_buffer("means", torch.zeros(regions, dim))
+        self.register_buffer("directions", torch.zeros(regions, directions, dim))
+        self.register_buffer("stds", torch.ones(regions, directions))
+        self.register_buffer("residuals", torch.ones(regions))
+        self.register_buffer("validation_distances", torch.full((NUM_VALIDATION_CASES, regions), UNFITTED_DISTANCE))
 
-    def forward(self, means: Mapping[str, Tensor]) -> Familiarity:
-        """The volume whose regions' tokens have these means (dim).
+    def forward(self, means: Mapping[str, Tensor]) -> OutOfDistribution:
+        """Measure the distance of a volume from the training data.
 
-        Compared with the same regions of the validation cases: a report of one region has a limit of its own.
+        Args:
+            means: region name -> mean (dim,) of the region's vision tokens.
+
+        Returns:
+            The mean distance over the given regions, and the limit that 99% of the validation cases stay below over
+            the same regions.
         """
         indices = [REGION_NAMES.index(name) for name in means]
-        distances = [self._distance(index, mean.float()) for index, mean in zip(indices, means.values(), strict=True)]
-        usual = self.usual[:, indices].float().nanmean(dim=1)
-        usual = usual[~usual.isnan()]
-        limit = float(usual.quantile(0.99)) if len(usual) else UNKNOWN
-        return Familiarity(float(torch.stack(distances).mean()), limit)
+        distances = [self._distance(index, mean) for index, mean in zip(indices, means.values(), strict=True)]
+        reference = self.validation_distances[:, indices].float().nanmean(dim=1)
+        reference = reference[~reference.isnan()]
+        limit = float(reference.quantile(_LIMIT_QUANTILE)) if len(reference) else UNFITTED_DISTANCE
+        return OutOfDistribution(float(torch.stack(distances).mean()), limit)
 
     @torch.no_grad()
-    def fit(self, training: list[Mapping[str, Tensor]], validation: list[Mapping[str, Tensor]]) -> None:
-        """Take the statistics of training cases and the distances of validation cases, each once or more often."""
+    def fit(self, training: Sequence[Mapping[str, Tensor]], validation: Sequence[Mapping[str, Tensor]]) -> None:
+        """Fit the statistics.
+
+        A region with no more training cases than directions keeps its initial statistics.
+
+        Args:
+            training: for each training case, region name -> mean (dim,) of the region's vision tokens.
+            validation: the same for validation cases. They are repeated if there are fewer than NUM_VALIDATION_CASES.
+        """
+        count = self.directions.shape[1]
         for index, name in enumerate(REGION_NAMES):
             known = [case[name].float() for case in training if name in case]
-            if len(known) <= self.directions.shape[1]:
-                continue  # too few to know what is usual: such a region counts as it was initialised, hardly at all
-            means = torch.stack(known)
-            centre = means.mean(dim=0)
-            _, spreads, directions = torch.linalg.svd(means - centre, full_matrices=False)
-            count = self.directions.shape[1]
-            self.centres[index], self.directions[index] = centre, directions[:count]
-            self.spreads[index] = spreads[:count] / len(means) ** 0.5
-            outside = (means - centre) - (means - centre) @ directions[:count].T @ directions[:count]
+            if len(known) <= count:
+                continue
+            samples = torch.stack(known)
+            mean = samples.mean(dim=0)
+            offsets = samples - mean
+            _, singular_values, directions = torch.linalg.svd(offsets, full_matrices=False)
+            self.means[index], self.directions[index] = mean, directions[:count]
+            self.stds[index] = singular_values[:count] / len(samples) ** 0.5
+            outside = offsets - offsets @ directions[:count].T @ directions[:count]
             self.residuals[index] = outside.square().sum(dim=1).mean().sqrt()
-        for row, case in enumerate(islice(cycle(validation), VALIDATION_CASES)):
+        for row, case in enumerate(islice(cycle(validation), NUM_VALIDATION_CASES)):
             for index, name in enumerate(REGION_NAMES):
-                self.usual[row, index] = self._distance(index, case[name].float()) if name in case else torch.nan
+                distance = self._distance(index, case[name]) if name in case else torch.nan
+                self.validation_distances[row, index] = distance
 
     def _distance(self, region: int, mean: Tensor) -> Tensor:
-        offset = mean - self.centres[region]
+        offset = mean.to(self.means) - self.means[region]
         along = self.directions[region] @ offset
         outside = (offset - along @ self.directions[region]).norm() / self.residuals[region].clamp(min=1e-4)
-        inside = (along / self.spreads[region].clamp(min=1e-4)).square().mean().sqrt()
+        inside = (along / self.stds[region].clamp(min=1e-4)).square().mean().sqrt()
         return ((inside.square() + outside.square()) / 2).sqrt()
-
-
-def _stored(values: Tensor) -> nn.Parameter:
-    """Saved and loaded with the weights, never trained."""
-    return nn.Parameter(values, requires_grad=False)

@@ -1,6 +1,7 @@
-"""Perceiver resampler: any number of vision tokens become a few latents (Flamingo, RadFM; reference A.1).
+"""Perceiver resampler: reduce any number of vision tokens to a few latents.
 
-Module names are those of the published checkpoint, so its tensors load by name.
+Introduced by Flamingo (Alayrac et al., 2022, https://arxiv.org/abs/2204.14198); Reg2RG takes it from RadFM (Wu et al.,
+2023, https://arxiv.org/abs/2308.02463). Module names are those of the published checkpoint.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from reg2rg.models.config import PerceiverConfig
 
 
 class PerceiverResampler(nn.Module):
-    """Vision tokens (B, N, dim) to latents (B, latents, dim)."""
+    """Maps vision tokens (B, N, dim) to latents (B, latents, dim)."""
 
     def __init__(self, dim: int, config: PerceiverConfig) -> None:
         super().__init__()
@@ -24,16 +25,17 @@ class PerceiverResampler(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, media: Tensor) -> Tensor:
-        latents = self.latents.expand(media.shape[0], -1, -1)
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Resample vision tokens (B, N, dim) to latents (B, latents, dim)."""
+        latents = self.latents.expand(tokens.shape[0], -1, -1)
         for attention, feed_forward in self.layers:
-            latents = latents + attention(media, latents)
+            latents = latents + attention(tokens, latents)
             latents = latents + feed_forward(latents)
         return self.norm(latents)
 
 
 class PerceiverAttention(nn.Module):
-    """Latents attend to the media tokens and to themselves; no biases."""
+    """Attention of the latents to the vision tokens and to themselves, without biases."""
 
     def __init__(self, dim: int, config: PerceiverConfig) -> None:
         super().__init__()
@@ -45,14 +47,15 @@ class PerceiverAttention(nn.Module):
         self.to_kv = nn.Linear(dim, 2 * inner, bias=False)
         self.to_out = nn.Linear(inner, dim, bias=False)
 
-    def forward(self, media: Tensor, latents: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, latents: Tensor) -> Tensor:
+        """Return the update (B, latents, dim) of latents (B, latents, dim) that attend to tokens (B, N, dim)."""
         latents = self.norm_latents(latents)
-        context = torch.cat([self.norm_media(media), latents], dim=1)  # (B, N + latents, dim)
+        context = torch.cat([self.norm_media(tokens), latents], dim=1)  # (B, N + latents, dim)
         k, v = self.to_kv(context).chunk(2, dim=-1)
-        out = F.scaled_dot_product_attention(*(self._by_head(x) for x in (self.to_q(latents), k, v)))
+        out = F.scaled_dot_product_attention(*(self._split_heads(x) for x in (self.to_q(latents), k, v)))
         return self.to_out(out.transpose(1, 2).flatten(2))
 
-    def _by_head(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, heads, N, dim_head)
 
 

@@ -1,4 +1,4 @@
-"""Region encoder: texture, geometry and the whole volume become tokens of the language model (paper, section III-B).
+"""Region encoder: textures, geometry and the whole volume become tokens of the language model (paper, section III-B).
 
 Attribute names are those of the published checkpoint (``embedding_layer``), so its tensors load by name.
 """
@@ -17,12 +17,23 @@ from reg2rg.models.vision_transformer import VisionTransformer
 
 
 class RegionEncoder(nn.Module):
-    """Encodes the whole volume into ``latents`` tokens, each region into ``latents`` of texture and one of geometry.
+    """Encodes the whole volume as ``latents`` tokens, each region as ``latents`` texture tokens and a geometry token.
 
-    Also holds the word embeddings (the language model's own parameter) and the tokens around image and region.
+    Attributes:
+        weight: (vocab_size, width) word embeddings, the language model's own parameter.
+        image_token_weight: (2, width) embeddings of <image> and </image>.
+        region_token_weight: (2, width) embeddings of <region> and </region>.
+        finding_head: detects findings; None if the model has no finding head.
+        cue_encoder: encodes findings for the language model; None if the model uses no cues.
     """
 
     def __init__(self, config: ModelConfig, word_embeddings: nn.Parameter) -> None:
+        """Initialize random weights.
+
+        Args:
+            config: configuration of the model.
+            word_embeddings: (vocab_size, width) word embeddings of the language model.
+        """
         super().__init__()
         width = config.language.hidden_size
         self.add_positions = config.perceiver.positions
@@ -35,34 +46,56 @@ class RegionEncoder(nn.Module):
         self.mask_encoder = VisionTransformer(config.mask)
         self.mask_fc = nn.Linear(config.mask.dim, width)
         self.finding_head: FindingHead | None = None
-        self.cues: CueEncoder | None = None
+        self.cue_encoder: CueEncoder | None = None
         if config.findings:
-            self.finding_head = FindingHead(config.findings, config.vision.dim, self.vision_encoder.finer_widths)
-            self.familiarity = OODDetector(config.vision.dim, config.findings.familiarity)
+            self.finding_head = FindingHead(config.findings, config.vision.dim, self.vision_encoder.pyramid_widths)
+            self.ood_detector = OODDetector(config.vision.dim, config.findings.ood_directions)
             if config.findings.cues:
-                self.cues = CueEncoder(config.findings, width)
+                self.cue_encoder = CueEncoder(config.findings, width)
+
+    def encode_volumes(self, volumes: Tensor) -> Tensor:
+        """Encode volumes (B, H, W, D) with values in [-1, 1] as tokens (B, latents, width)."""
+        return self.fc(self.latents(volumes))
 
     def latents(self, volumes: Tensor, vision_tokens: Tensor | None = None) -> Tensor:
-        """Volumes (B, H, W, D) in [-1, 1] to latents (B, latents, dim), from their vision tokens if those are given."""
+        """Resample the vision tokens of volumes to latents.
+
+        Args:
+            volumes: (B, H, W, D), values in [-1, 1].
+            vision_tokens: (B, N, dim) vision tokens, if they have been computed already. Then only the shape of
+                ``volumes`` is used.
+
+        Returns:
+            Latents (B, latents, dim).
+        """
         tokens = self.vision_encoder(volumes) if vision_tokens is None else vision_tokens
         if self.add_positions:
             tokens = tokens + self.vision_encoder.positions(volumes)
         return self.perceiver(tokens)
 
-    def look(self, textures: Tensor, voxel_mm: Tensor) -> FindingOutput:
-        """What the finding head sees in textures (B, H, W, D) whose voxels have these sizes (B, 3), mm."""
-        tokens, finer = self.vision_encoder.pyramid(textures)
-        size = tuple(textures.shape[1:])
-        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, size)
-
-    def encode_volumes(self, volumes: Tensor) -> Tensor:
-        """Volumes (B, H, W, D) in [-1, 1] to tokens (B, latents, width)."""
-        return self.fc(self.latents(volumes))
-
     def encode_masks(self, masks: Tensor) -> Tensor:
-        """Masks (B, H, W, D) in [0, 1] to one token each (B, 1, width)."""
+        """Encode masks (B, H, W, D) with values in [0, 1] as one geometry token each (B, 1, width)."""
         return self.mask_fc(self.mask_encoder(masks).mean(dim=1, keepdim=True))
 
     def encode_regions(self, textures: Tensor, masks: Tensor) -> Tensor:
-        """Textures and masks of B regions to (B, latents + 1, width): texture tokens, then the geometry token."""
+        """Encode textures and masks (B, H, W, D) as texture and geometry tokens (B, latents + 1, width)."""
         return torch.cat([self.encode_volumes(textures), self.encode_masks(masks)], dim=1)
+
+    def detect_findings(self, textures: Tensor, voxel_mm: Tensor) -> FindingOutput:
+        """Apply the finding head.
+
+        Args:
+            textures: (B, H, W, D), values in [-1, 1].
+            voxel_mm: (B, 3) voxel size of the textures in mm.
+
+        Returns:
+            The finding head's output.
+
+        Raises:
+            ValueError: the model has no finding head.
+        """
+        if self.finding_head is None:
+            raise ValueError("the model has no finding head")
+        tokens, finer = self.vision_encoder.forward_pyramid(textures)
+        _, h, w, d = textures.shape
+        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, (h, w, d))

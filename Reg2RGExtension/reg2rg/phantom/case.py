@@ -1,4 +1,4 @@
-"""One phantom: a seed in, a chest CT with region masks, findings and the report that describes them out."""
+"""One phantom: from a seed to a chest CT with region masks, findings and the report that describes them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.phantom.body import Build, build_anatomy
-from reg2rg.phantom.body.physique import POPULATIONS
-from reg2rg.phantom.body.surfaces import Surfaces
-from reg2rg.phantom.findings import Finding, adapt_build, draw_findings, plant_findings
-from reg2rg.phantom.region_masks import region_masks
+from reg2rg.phantom.body import POPULATIONS, Physique, Surfaces, build_anatomy
+from reg2rg.phantom.findings import PlantedFinding, adapt_physique, plant_findings, sample_findings
+from reg2rg.phantom.region_masks import build_region_masks
 from reg2rg.phantom.report import write_section
-from reg2rg.phantom.scan import Scanner
+from reg2rg.phantom.scanner import Scanner
 from reg2rg.segmentation.masks import RegionMasks
 
 
 @dataclass(frozen=True)
 class PhantomConfig:
-    """The scan.
+    """How phantoms are scanned, and from which population they come.
 
     Attributes:
-        size: voxels along x, y, z.
-        spacing: mm along x, y, z; if None, such that the body's field of view fills the size. The grid is centred on
-            that field of view.
-        population: "training", or "held-out" with bodies and scanners from other ranges.
-        enriched: more findings a case than in life, above all rare ones, for a model to learn from.
+        size: number of voxels along x, y, z. The grid is centered on the scanned part of the body.
+        spacing: voxel size along x, y, z in mm; if None, the grid covers exactly the scanned part of the body.
+        population: "training" or "held-out", whose bodies and scanners are sampled from other ranges.
+        enriched: whether cases have more findings than a natural population, rare ones above all, to train on.
+
+    Raises:
+        InputError: if the population is unknown.
     """
 
     size: tuple[int, int, int] = (128, 128, 96)
@@ -37,8 +37,9 @@ class PhantomConfig:
     enriched: bool = False
 
     def __post_init__(self) -> None:
+        """Check the population."""
         if self.population not in POPULATIONS:
-            raise InputError(f"The population is {self.population!r}; expected one of {', '.join(POPULATIONS)}.")
+            raise InputError(f"Unknown population {self.population!r}; expected one of: {', '.join(POPULATIONS)}.")
 
 
 @dataclass(frozen=True)
@@ -46,56 +47,69 @@ class PhantomCase:
     """A synthetic chest CT and everything known about it.
 
     Attributes:
-        seed: what it was made from.
-        volume: int16 HU; LPS axes.
-        masks: regions on the volume's grid; they overlap as in a body. A male phantom has no breast.
-        sections: region -> its section of the report, for the regions that have a mask.
-        findings: those that lie in the volume, in the order of FINDINGS.
-        finding_bits: uint32 on the volume's grid; bit i of a voxel is set where findings[i] lies. They may overlap.
+        seed: the seed it was made from.
+        volume: int16 image in HU with LPS axes.
+        masks: region masks on the volume's grid. They overlap as in a real body; male phantoms have no breast.
+        sections: region -> its section of the report, for every region that has a mask.
+        findings: the findings that lie in the volume, in the order of FINDING_LABELS.
+        finding_bits: uint32 image on the volume's grid; bit i is set in the voxels of ``findings[i]``. Findings may
+            overlap.
     """
 
     seed: int
     volume: sitk.Image
     masks: RegionMasks
     sections: dict[str, str]
-    findings: tuple[Finding, ...]
+    findings: tuple[PlantedFinding, ...]
     finding_bits: sitk.Image
 
 
 def make_phantom(
-    seed: int, config: PhantomConfig | None = None, findings: Sequence[Finding] | None = None
+    seed: int, config: PhantomConfig | None = None, findings: Sequence[PlantedFinding] | None = None
 ) -> PhantomCase:
-    """Make the phantom of a seed; the same one every time, and the same body and findings on every grid.
+    """Make the phantom of a seed.
+
+    The result is reproducible, and body and findings do not depend on the grid.
 
     Args:
-        findings: planted instead of those the seed draws, at most one of a label (their centres are not looked at); a
-            breast mass needs a seed whose phantom is female.
+        seed: seed of all random numbers.
+        config: grid and population; by default 128 x 128 x 96 voxels and the training population.
+        findings: findings to plant instead of those sampled for the seed, at most one per label; their ``center_mm``
+            is ignored. Breast masses require a seed whose phantom is female.
 
     Raises:
-        InputError: for a finding of the breast in a male phantom, or two of one label.
+        InputError: if a male phantom is given a breast mass, if two findings have the same label, or if a finding
+            lacks the size or the side it is planted by.
     """
     config = config or PhantomConfig()
     population = POPULATIONS.index(config.population)
-    body, chance, words, scan = (np.random.default_rng((seed, population, stream)) for stream in range(4))
-    build = Build.draw(body, config.population)
-    drawn = draw_findings(chance, female=build.female, enriched=config.enriched)
-    wanted = drawn if findings is None else _checked(findings, build, seed)
-    build = adapt_build(build, wanted)
-    surfaces = Surfaces.draw(build, body)
-    scanner = Scanner.draw(build, surfaces, config.population, scan)
+    # Separate streams keep the body of a seed independent of its findings, its wording and its scan.
+    body_rng, finding_rng, report_rng, scan_rng = (
+        np.random.default_rng((seed, population, stream)) for stream in range(4)
+    )
+    physique = Physique.sample(body_rng, config.population)
+    sampled = sample_findings(finding_rng, female=physique.female, enriched=config.enriched)
+    wanted = sampled if findings is None else _check_findings(findings, physique, seed)
+    physique = adapt_physique(physique, wanted)
+    surfaces = Surfaces.sample(physique, body_rng)
+    scanner = Scanner.sample(physique, surfaces, config.population, scan_rng)
     canvas = scanner.canvas(config.size, config.spacing)
-    anatomy = build_anatomy(canvas, build, surfaces, body)
+    anatomy = build_anatomy(canvas, physique, surfaces, body_rng)
     planted, bits = plant_findings(anatomy, wanted, (seed, population, 4))
-    volume = canvas.image(scanner.acquire(canvas, scan))
-    masks = region_masks(anatomy, volume)
-    sections = {name: write_section(name, [f for f in planted if f.region == name], words) for name in masks.present}
+    volume = canvas.image(scanner.acquire(canvas, scan_rng))
+    masks = build_region_masks(anatomy, volume)
+    sections = {
+        region: write_section(region, [finding for finding in planted if finding.region == region], report_rng)
+        for region in masks.present
+    }
     return PhantomCase(seed, volume, masks, sections, planted, canvas.image(bits))
 
 
-def _checked(findings: Sequence[Finding], build: Build, seed: int) -> Sequence[Finding]:
-    if not build.female and any(finding.region == "breast" for finding in findings):
-        raise InputError(f"The phantom of seed {seed} is male; expected no finding of the breast. Take another seed.")
+def _check_findings(findings: Sequence[PlantedFinding], physique: Physique, seed: int) -> Sequence[PlantedFinding]:
+    """Return the findings if a body can have them; raise InputError otherwise."""
+    if not physique.female and any(finding.region == "breast" for finding in findings):
+        raise InputError(f"The phantom of seed {seed} is male and cannot have breast findings; use another seed.")
     labels = [finding.label for finding in findings]
     if len(set(labels)) < len(labels):
-        raise InputError(f"The findings are {', '.join(labels)}; expected at most one of a label.")
+        raise InputError(f"Got findings {', '.join(labels)}; expected at most one per label.")
     return findings

@@ -1,4 +1,4 @@
-"""Draws phantoms beside real CTs, to compare by eye: ``python -m reg2rg.phantom.contact_sheet -o FILE.png``."""
+"""Drawing phantoms beside real CTs for comparison: ``python -m reg2rg.phantom.contact_sheet -o FILE.png``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,31 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw
 
+from reg2rg.phantom.body import POPULATIONS
 from reg2rg.phantom.case import PhantomConfig, make_phantom
 from reg2rg.regions import LUNG_WINDOW, SOFT_TISSUE_WINDOW, Window
 from reg2rg.runtime.staging import staged_output
 from reg2rg.volumes import read_volume
 
 _TILE = 176
-_LEVELS = (0.3, 0.5, 0.72)
-"""Heights of the axial slices, as shares of the volume's."""
+"""Width and height of one slice in pixels."""
+_AXIAL_LEVELS = (0.3, 0.5, 0.72)
+"""Positions of the axial slices between the bottom (0) and the top (1) of the volume."""
+_CORONAL_LEVEL = 0.52
+"""Position of the coronal slice between the front (0) and the back (1) of the volume."""
 _COLUMNS = 3
+"""Volumes per row."""
 
 
 def draw_sheet(volumes: Sequence[tuple[str, sitk.Image]]) -> Image.Image:
-    """One cell per volume (name, image): axial slices and a coronal one, at the lung and the soft-tissue window."""
+    """Draw axial slices and a coronal one of each volume in the lung window and the soft-tissue window.
+
+    Args:
+        volumes: name and image (HU) of each volume; at least one.
+
+    Returns:
+        An 8-bit gray image with one cell per volume.
+    """
     cells = [_cell(name, volume) for name, volume in volumes]
     width, height = cells[0].size
     rows = -(-len(cells) // _COLUMNS)
@@ -33,10 +45,11 @@ def draw_sheet(volumes: Sequence[tuple[str, sitk.Image]]) -> Image.Image:
 
 
 def _cell(name: str, volume: sitk.Image) -> Image.Image:
+    """Draw the slices of one volume, one window per row."""
     volume = sitk.DICOMOrient(volume, "LPS")
     hu, (sx, sy, sz) = sitk.GetArrayViewFromImage(volume), volume.GetSpacing()
-    slices = [(hu[int(level * len(hu))], sy / sx) for level in _LEVELS]
-    slices.append((hu[::-1, int(0.52 * hu.shape[1])], sz / sx))
+    slices = [(hu[int(level * len(hu))], sy / sx) for level in _AXIAL_LEVELS]
+    slices.append((hu[::-1, int(_CORONAL_LEVEL * hu.shape[1])], sz / sx))
     cell = Image.new("L", (_TILE * len(slices) + 4, 2 * _TILE + 4))
     for row, window in enumerate((LUNG_WINDOW, SOFT_TISSUE_WINDOW)):
         for column, (plane, ratio) in enumerate(slices):
@@ -46,6 +59,7 @@ def _cell(name: str, volume: sitk.Image) -> Image.Image:
 
 
 def _tile(plane: np.ndarray, ratio: float, window: Window) -> Image.Image:
+    """Draw one slice, whose pixels are ``ratio`` times as high as wide, into a square tile."""
     low, high = window.bounds
     image = Image.fromarray((np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     rows, columns = plane.shape
@@ -59,13 +73,17 @@ def _tile(plane: np.ndarray, ratio: float, window: Window) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
+    """Run the command line.
+
+    Args:
+        arguments: command-line arguments; by default those of the process.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="PNG file to write")
-    parser.add_argument("--real", type=Path, help="folder of real CTs (.nii.gz) to draw first")
-    parser.add_argument("--seed", type=int, default=0, help="first seed")
+    parser.add_argument("--real", type=Path, help="folder of real CTs (.nii.gz), which are drawn first")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first phantom")
     parser.add_argument("--count", type=int, default=24, help="number of phantoms")
-    parser.add_argument("--population", default="training", help="training or held-out")
+    parser.add_argument("--population", choices=POPULATIONS, default="training", help="population of the phantoms")
     options = parser.parse_args(arguments)
     volumes = []
     for path in sorted(options.real.glob("*.nii.gz")) if options.real else []:

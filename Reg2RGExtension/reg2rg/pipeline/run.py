@@ -120,9 +120,7 @@ def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.
         return read_volume(request.volume, request.series)
 
 
-def _place(
-    request: ReportRequest, model_folder: Path, context: RunContext
-) -> tuple[PlacementKey, Placement]:
+def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[PlacementKey, Placement]:
     """Decide where and how the model will run, before the segmentation takes minutes."""
     from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference.memory import Workload

@@ -38,7 +38,7 @@ def calibrate(model: Reg2RG, store: CaseStore) -> None:
     )
     model.config = dataclasses.replace(model.config, findings=findings)
     model.embedding_layer.finding_head.config = findings
-    model.embedding_layer.familiarity.fit(training.means, validation.means)
+    model.embedding_layer.ood_detector.fit(training.means, validation.means)
 
 
 def taught_sizes(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _seen(model: Reg2RG, store: CaseStore, numbers: Sequence[int]) -> _Seen:
         case_means = {}
         for sample in store[number].regions:
             texture = decoded([sample.texture], model.config.preprocessing).to(device)
-            output = encoder.look(texture, torch.from_numpy(sample.voxel_mm)[None].to(device))
+            output = encoder.detect_findings(texture, torch.from_numpy(sample.voxel_mm)[None].to(device))
             logits.append(output.logits[0].cpu())
             labels.append(torch.from_numpy(sample.labels))
             sizes.append(torch.from_numpy(sample.sizes))

@@ -61,7 +61,7 @@ def _flat(kept: KeptVision) -> dict[str, torch.Tensor]:
 
 
 def _joined(tensors: dict[str, torch.Tensor]) -> KeptVision:
-    cues = Cues(*(tensors[f"cues.{name}"] for name in _CUES)) if "cues.weight" in tensors else None
+    cues = Cues(*(tensors[f"cues.{name}"] for name in _CUES)) if "cues.priority" in tensors else None
     tokens = tuple(tensors[name] for name in sorted(tensors) if name.startswith("tokens."))
     return KeptVision(tensors["image"], tokens, cues)
 

@@ -12,6 +12,7 @@ import torch
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.convert.key_mapping import assign_names
 from reg2rg.checkpoints.convert.tensor_files import list_stored, read_blocks
+from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS
@@ -32,7 +33,7 @@ def full_config(source: ModelSource, name: str) -> ModelConfig:
     """The config of the whole model, nothing switched off: what cases are prepared for."""
     if source.start is not None:
         return ModelFolder.open(find_model(source.start)).config
-    given = dict(source.architecture or {})
+    given = upgrade_config(source.architecture or {})
     if given.get("findings") is not None:
         given["findings"] = {**dataclasses.asdict(all_findings()), **_mapping(given["findings"], "findings")}
     published = ModelConfig().to_dict()
@@ -47,7 +48,7 @@ def all_findings() -> FindingConfig:
     return FindingConfig(
         labels=ALL_LABELS,
         sided=tuple(label for label, facts in told.items() if facts.sided),
-        levelled=tuple(label for label, facts in told.items() if facts.levels in _LEVELS_OF),
+        leveled=tuple(label for label, facts in told.items() if facts.levels in _LEVELS_OF),
         sized=tuple(label for label, facts in told.items() if facts.sized),
     )
 
@@ -101,7 +102,7 @@ def _merged(base: Mapping[str, Any], given: Mapping[str, Any], where: str) -> di
     merged = dict(base)
     for name, value in given.items():
         group = base.get(name)
-        if isinstance(group, Mapping) and name not in ("texture_sizes", "other") and value is not None:
+        if isinstance(group, Mapping) and name not in ("texture_sizes", "config_overrides") and value is not None:
             merged[name] = _merged(group, _mapping(value, f"{where}{name}"), f"{where}{name}.")
         else:
             merged[name] = value

@@ -62,7 +62,7 @@ def vision_losses(model: Reg2RG, samples: Sequence[RegionSample], weights: Tenso
     for indices in by_shape(samples):
         group = [samples[index] for index in indices]
         textures = jittered(_volumes(model, [sample.texture for sample in group]))
-        output = model.embedding_layer.look(textures, _stacked(group, "voxel_mm", model.device))
+        output = model.embedding_layer.detect_findings(textures, _stacked(group, "voxel_mm", model.device))
         for name, each in head_losses(head, output, group).items():
             sums[name] = sums.get(name, 0) + (each * weights[indices].to(each)).sum() / total
     return sums
@@ -75,15 +75,15 @@ def head_losses(head: FindingHead, output: FindingOutput, samples: Sequence[Regi
     present = labels == 1
     bce = F.binary_cross_entropy_with_logits(output.logits, labels.nan_to_num(), reduction="none")
     losses = {"labels": (bce * ~labels.isnan()).sum(1)}
-    for name, logits in (("sides", output.sides), ("levels", output.levels)):
+    for name, logits in (("sides", output.side_logits), ("levels", output.level_logits)):
         target = _stacked(samples, name, device)
         each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none")
         losses[name] = (each.reshape(target.shape) * present).sum(1)
     sizes = _stacked(samples, "sizes", device)
     error = F.smooth_l1_loss(output.log_size, sizes.nan_to_num(1.0).log(), reduction="none", beta=0.1)
     losses["sizes"] = (error * (present & ~sizes.isnan())).sum(1)
-    if output.dense is not None and all(sample.cells is not None for sample in samples):
-        losses["map"] = map_loss(output.dense, _stacked(samples, "cells", device).long())
+    if output.map_log_probs is not None and all(sample.cells is not None for sample in samples):
+        losses["map"] = map_loss(output.map_log_probs, _stacked(samples, "cells", device).long())
     return losses
 
 
@@ -126,11 +126,11 @@ def kept_vision(model: Reg2RG, case: TrainingCase) -> KeptVision:
         if encoder.finding_head is None:
             tokens[sample.region] = encoder.vision_encoder(texture)[0].bfloat16()
             continue
-        output = encoder.look(texture, _stacked([sample], "voxel_mm", model.device))
+        output = encoder.detect_findings(texture, _stacked([sample], "voxel_mm", model.device))
         tokens[sample.region] = output.tokens[0].bfloat16()
         head = encoder.finding_head
         cues[sample.region] = cues_from_output(head.config, output, head.probabilities(output))
-    told = None if encoder.finding_head is None else Cues.joined(list(cues.values()))
+    told = None if encoder.finding_head is None else Cues.concatenate(list(cues.values()))
     return KeptVision(image, tuple(tokens.values()), told)
 
 
@@ -143,10 +143,10 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], kept: Sequence[Kep
     images = _latents(model, [case.image for case in kept], [model.config.preprocessing.image_size] * len(kept))
     masks = _stacked(samples, "mask", model.device).float() / 255
     features = torch.cat([encoder.fc(torch.stack(regions)), encoder.encode_masks(masks)], dim=1)
-    if encoder.cues is not None:
+    if encoder.cue_encoder is not None:
         draw = torch.rand(len(samples), device=model.device)
         shown = exchanged(samples, draw < EXCHANGED)
-        seen = Cues.joined([case.cues for case in kept]).to(model.device).rows(shown)
+        seen = Cues.concatenate([case.cues for case in kept]).to(model.device).select(shown)
         features = torch.cat([features[shown], mixed_cues(model, samples, seen, draw)], dim=1)
     prompts = _prompts(model, cases, encoder.fc(torch.stack(images)), features)
     texts = collate_texts([packed_text(model, sections) for sections, _ in prompts]).to(model.device)
@@ -180,7 +180,7 @@ def true_cues(samples: Sequence[RegionSample], seen: Cues) -> Cues:
         side=_stacked(samples, "sides", device).clamp(min=0),
         level=_stacked(samples, "levels", device).clamp(min=0),
         size_mm=torch.where(sizes.isnan(), seen.size_mm * (sizes > 0), sizes).nan_to_num(),
-        weight=labels * 10 + seen.probability,
+        priority=labels * 10 + seen.probability,
     )
 
 
@@ -189,11 +189,11 @@ def mixed_cues(model: Reg2RG, samples: Sequence[RegionSample], seen: Cues, draw:
 
     Which of them says a number in [0, 1] for each, ``draw`` (B). So the text learns to do without, and to follow both.
     """
-    encoder = model.embedding_layer.cues
+    encoder = model.embedding_layer.cue_encoder
     draw = draw[:, None, None]
     true, predicted = encoder(true_cues(samples, seen)), encoder(seen)
     told = torch.where(draw < TRUE_CUES, true, predicted)
-    return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.silent(len(samples)))
+    return torch.where(draw < TRUE_CUES + PREDICTED_CUES, told, encoder.null_cues(len(samples)))
 
 
 def exchanged(samples: Sequence[RegionSample], wanted: Tensor) -> Tensor:

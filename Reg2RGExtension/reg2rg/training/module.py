@@ -101,7 +101,7 @@ def shuffled(case: TrainingCase, kept: KeptVision) -> tuple[TrainingCase, KeptVi
     order = torch.randperm(len(case.regions))
     regions = tuple(case.regions[i] for i in order)
     tokens = tuple(kept.tokens[i] for i in order)
-    cues = None if kept.cues is None else kept.cues.rows(order)
+    cues = None if kept.cues is None else kept.cues.select(order)
     return dataclasses.replace(case, regions=regions), dataclasses.replace(kept, tokens=tokens, cues=cues)
 
 
@@ -112,8 +112,6 @@ def trained_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
     lora = model.config.language.lora is not None
     chosen = {}
     for name, parameter in model.named_parameters():
-        if name.startswith("embedding_layer.familiarity."):
-            continue  # fitted, not trained
         if id(parameter) in vision:
             wanted = stage.kind == "vision" or not stage.frozen
         elif name.startswith("lang_model.") or name == "embedding_layer.weight":

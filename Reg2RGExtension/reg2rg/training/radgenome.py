@@ -41,7 +41,7 @@ class RadGenomeSource:
 
     Attributes:
         texts: of the regions that have a mask.
-        bits: of each volume's findings, where they have masks (reg2rg.phantom.dataset says in which form).
+        bits: of each volume's findings, where they have masks (format: see reg2rg.phantom.radgenome_writer).
     """
 
     data: FolderData

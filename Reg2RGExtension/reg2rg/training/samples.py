@@ -147,7 +147,7 @@ def targets_of_text(
             labels[index] = 1
             side, level = side_and_level(finding)
             sides[index] = SIDES.index(side) if finding.label in config.sided else -1
-            levels[index] = LEVELS.index(level) if finding.label in config.levelled else -1
+            levels[index] = LEVELS.index(level) if finding.label in config.leveled else -1
             sizes[index] = finding.size_mm if finding.label in config.sized and finding.size_mm else np.nan
     return labels, sides, levels, sizes
 

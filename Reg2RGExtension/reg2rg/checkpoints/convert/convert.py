@@ -156,7 +156,7 @@ def _expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def _read_config(path: Path) -> ModelConfig:
     try:
-        content = path.read_bytes()
+        content = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; --config expects a file like a model folder's config.json.") from None
     return parse_config(content, str(path))

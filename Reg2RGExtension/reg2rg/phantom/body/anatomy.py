@@ -1,4 +1,4 @@
-"""A healthy synthetic chest: shapes to HU, region masks, and the landmarks findings are planted at."""
+"""One chest while it is being painted: its image, region masks, surfaces and the landmarks findings are planted at."""
 
 from __future__ import annotations
 
@@ -7,89 +7,85 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reg2rg.phantom.body.abdomen import paint_abdomen
-from reg2rg.phantom.body.breasts import paint_breasts
 from reg2rg.phantom.body.canvas import Canvas, Shape
-from reg2rg.phantom.body.heart import paint_heart
-from reg2rg.phantom.body.lung_tree import Airway, paint_lung_tree
-from reg2rg.phantom.body.lungs import paint_lungs
-from reg2rg.phantom.body.neck import paint_neck
-from reg2rg.phantom.body.physique import Build
-from reg2rg.phantom.body.skeleton import paint_skeleton
+from reg2rg.phantom.body.physique import Physique
 from reg2rg.phantom.body.surfaces import Surfaces
-from reg2rg.phantom.body.trunk import paint_trunk
-from reg2rg.phantom.body.vessels import paint_vessels
+
+
+@dataclass(frozen=True)
+class Airway:
+    """A branch of the bronchial tree within a lobe.
+
+    Attributes:
+        side: "left" or "right".
+        level: lobe: "upper", "middle" or "lower".
+        start: x, y, z in mm.
+        end: x, y, z in mm.
+        radius: outer radius in mm.
+        generation: number of splits since the bronchus entered the lobe.
+    """
+
+    side: str
+    level: str
+    start: np.ndarray
+    end: np.ndarray
+    radius: float
+    generation: int
 
 
 @dataclass
 class Anatomy:
     """One chest on its canvas.
 
+    The arrays without a default are set by the functions that paint the body wall and the lungs.
+
     Attributes:
-        canvas: the HU, without the scanner's blur and noise.
-        build, surfaces: the body.
-        masks: region -> boolean array (z, y, x), without lung and pleura.
-        lung: share of each voxel that is air-filled lung, float32; what lies in the chest takes it away.
-        skin: distance (mm) to the trunk's outside, (z, y, x).
-        cavity: distance to the chest wall's inner surface, negative inside, (z, y, x).
-        diaphragm: height (mm) of the diaphragm, (1, y, x).
-        pleura: boolean, what fills the pleural space; nothing in health.
-        points: named points and paths in mm (x, y, z).
-        shapes: named shapes.
-        airways: branches of the bronchi within the lungs.
-        filled: distances as functions of points to what fills the pleural space, negative in it.
-        occupied: balls (centre, radius, mm) of the lung in which a finding lies; others keep out of them.
+        canvas: image in HU, before the scanner's blur and noise.
+        physique: sizes and densities of the body.
+        surfaces: large surfaces of the body.
+        masks: region -> boolean mask (z, y, x), for every region except lung and pleura.
+        lung_coverage: fraction of each voxel that is air-filled lung, float32 (z, y, x). Whatever else lies in the
+            chest is subtracted from it.
+        skin_distance: signed distance to the outside of the trunk in mm, negative inside, (z, y, x).
+        cavity_distance: signed distance to the inner surface of the chest wall in mm, negative inside, (z, y, x).
+        diaphragm_height: z of the diaphragm in mm, (1, y, x).
+        pleural_filling: voxels of fluid, air or tissue in the pleural space, boolean (z, y, x); empty in health.
+        landmarks: name -> point (3,) or path (N, 3) in mm, or the radii of a path.
+        shapes: name -> shape, for shapes that are needed again.
+        airways: bronchi within the lungs.
+        pleural_distances: functions of x, y, z that return the signed distance (mm) to what fills the pleural space.
+        occupied_spheres: center (mm) and radius (mm) of parts of the lung that hold a finding; others avoid them.
     """
 
     canvas: Canvas
-    build: Build
+    physique: Physique
     surfaces: Surfaces
     masks: dict[str, np.ndarray] = field(default_factory=dict)
-    lung: np.ndarray = field(init=False)
-    skin: np.ndarray = field(init=False)
-    cavity: np.ndarray = field(init=False)
-    diaphragm: np.ndarray = field(init=False)
-    pleura: np.ndarray = field(init=False)
-    points: dict[str, np.ndarray] = field(default_factory=dict)
+    lung_coverage: np.ndarray = field(init=False)
+    skin_distance: np.ndarray = field(init=False)
+    cavity_distance: np.ndarray = field(init=False)
+    diaphragm_height: np.ndarray = field(init=False)
+    pleural_filling: np.ndarray = field(init=False)
+    landmarks: dict[str, np.ndarray] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     airways: list[Airway] = field(default_factory=list)
-    filled: list[Callable[..., np.ndarray]] = field(default_factory=list)
-    occupied: list[tuple[np.ndarray, float]] = field(default_factory=list)
+    pleural_distances: list[Callable[..., np.ndarray]] = field(default_factory=list)
+    occupied_spheres: list[tuple[np.ndarray, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.pleura = np.zeros(self.canvas.shape, bool)
+        """Start with an empty pleural space."""
+        self.pleural_filling = np.zeros(self.canvas.shape, bool)
 
     @property
-    def breathing(self) -> np.ndarray:
-        """Voxels of air-filled lung."""
-        return self.lung >= 0.5
+    def aerated_lung(self) -> np.ndarray:
+        """Voxels that are at least half air-filled lung, boolean (z, y, x)."""
+        return self.lung_coverage >= 0.5
 
     def displace_lung(self, *shapes: Shape) -> None:
-        """Lungs give way to the shapes."""
+        """Subtract shapes from the air-filled lung."""
         for shape in shapes:
-            self.lung[shape.box] *= 1 - shape.coverage
+            self.lung_coverage[shape.box] *= 1 - shape.coverage
 
-    def extend(self, region: str, mask: np.ndarray) -> None:
-        """Add voxels to a region."""
+    def add_to_region(self, region: str, mask: np.ndarray) -> None:
+        """Add voxels, boolean (z, y, x), to the mask of a region."""
         self.masks[region] |= mask
-
-
-def build_anatomy(canvas: Canvas, build: Build, surfaces: Surfaces, rng: np.random.Generator) -> Anatomy:
-    """Paint a healthy chest on an empty canvas, from the outside in; what is painted later lies in front.
-
-    The generator is used the same way whatever the grid, so that every grid shows the same body.
-    """
-    anatomy = Anatomy(canvas, build, surfaces)
-    for paint in (
-        paint_trunk,
-        paint_lungs,
-        paint_skeleton,
-        paint_abdomen,
-        paint_heart,
-        paint_vessels,
-        paint_neck,
-        paint_lung_tree,
-        paint_breasts,
-    ):
-        paint(anatomy, np.random.default_rng(rng.integers(1 << 62)))
-    return anatomy

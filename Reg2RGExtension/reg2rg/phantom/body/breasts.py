@@ -1,39 +1,35 @@
-"""Female breasts: two caps of fat with strands and lumps of gland behind the nipple."""
+"""The female breasts: two caps of fat with lumps of glandular tissue behind the nipple."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from reg2rg.phantom.body.trunk import FAT_HU
-
-if TYPE_CHECKING:
-    from reg2rg.phantom.body.anatomy import Anatomy
+from reg2rg.phantom.body.anatomy import Anatomy
+from reg2rg.phantom.body.body_wall import FAT_HU
 
 
 def paint_breasts(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Sets the breast mask and where masses can lie, in women."""
-    canvas, build, surfaces = anatomy.canvas, anatomy.build, anatomy.surfaces
-    size, dense, glands = build.breast_scale, rng.uniform(-30, 20), int(rng.integers(4, 13))
+    """Paint the breasts of a female body; set the breast mask and the landmarks "breast left" and "breast right"."""
+    canvas, physique, surfaces = anatomy.canvas, anatomy.physique, anatomy.surfaces
+    size, gland_hu, gland_count = physique.breast_scale, rng.uniform(-30, 20), int(rng.integers(4, 13))
     across, height, lateral = rng.uniform(62, 72), rng.uniform(-130, -108), rng.uniform(0, 12)
-    if not build.female:
+    if not physique.female:
         return
     free = 1 - anatomy.shapes["muscle"].coverage
     caps = []
     for side, sign in (("right", -1), ("left", 1)):
-        centre = build.at(sign * across, 0, height) + (sign * lateral, 0, 0)
-        share = min(abs(centre[0]) / float(surfaces.curve("width", centre[2])), 0.95)
-        front = float(surfaces.curve("depth", centre[2])) * (1 - share**surfaces.boxiness) ** (1 / surfaces.boxiness)
-        centre[1] = float(surfaces.curve("centre", centre[2])) - front + 18
+        center = physique.at(sign * across, 0, height) + (sign * lateral, 0, 0)
+        share = min(abs(center[0]) / float(surfaces.curve("width", center[2])), 0.95)
+        front = float(surfaces.curve("depth", center[2])) * (1 - share**surfaces.boxiness) ** (1 / surfaces.boxiness)
+        center[1] = float(surfaces.curve("center", center[2])) - front + 18
         radii = np.array([66, 44, 62]) * size
-        cap = canvas.ellipsoid(centre, radii).within(free)
+        cap = canvas.ellipsoid(center, radii).within(free)
         canvas.paint(cap, 10)
-        canvas.paint(canvas.ellipsoid(centre, radii - 2.5).within(free), FAT_HU)
-        for _ in range(glands):
+        canvas.paint(canvas.ellipsoid(center, radii - 2.5).within(free), FAT_HU)
+        for _ in range(gland_count):
             offset = rng.uniform(-1, 1, 3) * (22, 8, 22) * size - (0, 24 * size, 0)
-            gland = canvas.ellipsoid(centre + offset, rng.uniform(4, 12, 3))
-            canvas.paint(gland.within(free), dense + rng.uniform(-15, 15))
+            gland = canvas.ellipsoid(center + offset, rng.uniform(4, 12, 3))
+            canvas.paint(gland.within(free), gland_hu + rng.uniform(-15, 15))
         caps.append(cap)
-        anatomy.points[f"breast {side}"] = centre - (0, 25 * size, 0)
+        anatomy.landmarks[f"breast {side}"] = center - (0, 25 * size, 0)
     anatomy.masks["breast"] = canvas.mask(*caps)

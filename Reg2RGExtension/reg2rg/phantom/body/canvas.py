@@ -1,4 +1,7 @@
-"""A voxel grid to paint shapes on, each evaluated in its own bounding box and mixed in by its share of a voxel."""
+"""A voxel grid to paint shapes on.
+
+Each shape is evaluated inside its own bounding box and blended in according to how much of each voxel it covers.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +14,53 @@ import SimpleITK as sitk
 
 from reg2rg.segmentation.masks import Box
 
-Point = Sequence[float]
-"""x, y, z in mm, LPS: x grows to the patient's left, y to posterior, z to superior."""
+Point = Sequence[float] | np.ndarray
+"""x, y, z in mm, LPS: x grows toward the patient's left, y toward the back, z toward the head."""
 
-_THIN = 0.6
-"""Radius, in voxels, below which a shape is drawn this thick and paler instead, so that its mass stays right."""
+_MIN_RADIUS_VOXELS = 0.6
+"""Smallest radius drawn, in voxels. Thinner shapes are drawn this thick but paler, which preserves their mass."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A part of the grid and how much of each of its voxels (z, y, x) is covered, 0 to 1."""
+    """A shape on a canvas.
+
+    Attributes:
+        box: the part of the grid that holds the shape, slices (z, y, x).
+        coverage: covered fraction of each voxel of the box, 0 to 1, (z, y, x).
+    """
 
     box: Box
     coverage: np.ndarray
 
     def within(self, coverage: np.ndarray) -> Shape:
-        """This shape cut by another coverage or mask, given on the whole grid."""
+        """Return this shape multiplied by a coverage or mask of the whole grid, (z, y, x)."""
         return Shape(self.box, self.coverage * coverage[self.box])
 
     def times(self, coverage: np.ndarray | float) -> Shape:
-        """This shape cut by another coverage, given on its own box."""
+        """Return this shape multiplied by a number or by a coverage of its own box, (z, y, x)."""
         return Shape(self.box, self.coverage * coverage)
 
 
 class Canvas:
-    """HU on a grid aligned with LPS axes.
+    """An image in HU on a grid aligned with the LPS axes, filled with air.
 
     Attributes:
         hu: float32 (z, y, x).
-        x, y, z: voxel centres in mm, shaped to broadcast against ``hu``.
-        spacing, origin: mm along x, y, z.
+        shape: number of voxels along z, y, x.
+        x, y, z: voxel centers in mm, shaped to broadcast against ``hu``.
+        spacing: voxel size along x, y, z in mm.
+        origin: center of the first voxel, x, y, z in mm.
     """
 
-    def __init__(self, size: Sequence[int], spacing: Sequence[float], origin: Point) -> None:
+    def __init__(self, size: Sequence[int], spacing: Point, origin: Point) -> None:
+        """Create an empty canvas.
+
+        Args:
+            size: number of voxels along x, y, z.
+            spacing: voxel size along x, y, z in mm.
+            origin: center of the first voxel, x, y, z in mm.
+        """
         self.spacing = tuple(float(s) for s in spacing)
         self.origin = tuple(float(o) for o in origin)
         axes = [
@@ -51,53 +68,62 @@ class Canvas:
             for n, s, o in zip(size, spacing, origin, strict=True)
         ]
         self.x, self.y, self.z = axes[0][None, None, :], axes[1][None, :, None], axes[2][:, None, None]
-        self.hu = np.full(tuple(size)[::-1], -1000, np.float32)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels along z, y, x."""
-        return self.hu.shape
+        columns, rows, slices = size
+        self.shape = (slices, rows, columns)
+        self.hu = np.full(self.shape, -1000, np.float32)
 
     @property
     def in_plane(self) -> float:
-        """Width of a voxel in the axial plane, mm."""
+        """Voxel width in the axial plane in mm, averaged over x and y."""
         return (self.spacing[0] + self.spacing[1]) / 2
 
     def box(self, lowest: Point, highest: Point) -> Box:
-        """Slices (z, y, x) of the voxels between two corners, one voxel wider on each side."""
+        """Return the slices (z, y, x) of the voxels between two corners (mm), with a margin of one voxel."""
         start = np.floor(np.subtract(lowest, self.origin) / self.spacing) - 1
         stop = np.ceil(np.subtract(highest, self.origin) / self.spacing) + 2
-        count = self.shape[::-1]
-        edges = np.clip((start, np.maximum(start, stop)), 0, count).astype(int)
-        return tuple(slice(first, last) for first, last in edges.T[::-1].tolist())
+        edges = np.clip((start, np.maximum(start, stop)), 0, self.shape[::-1]).astype(int)
+        (x_start, y_start, z_start), (x_stop, y_stop, z_stop) = edges.tolist()
+        return slice(z_start, z_stop), slice(y_start, y_stop), slice(x_start, x_stop)
 
-    def axes(self, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Voxel centres x, y, z of a box."""
+    def voxel_centers(self, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the x, y and z (mm) of a box's voxels, shaped to broadcast against (z, y, x)."""
         return self.x[:, :, box[2]], self.y[:, box[1]], self.z[box[0]]
 
-    def soften(self, distance: np.ndarray, width: float | None = None) -> np.ndarray:
-        """Coverage of voxels at a signed distance (mm, negative inside) from a surface.
+    def coverage(self, distance: np.ndarray, width: float | None = None) -> np.ndarray:
+        """Convert signed distances from a surface to voxel coverage.
 
-        ``width`` (mm) is the voxel's extent across the surface; that in the axial plane if not given.
+        Args:
+            distance: distance of each voxel center from the surface in mm, negative inside.
+            width: extent of a voxel across the surface in mm; by default its width in the axial plane.
+
+        Returns:
+            Covered fraction of each voxel, 0 to 1, of the shape of ``distance``.
         """
         coverage = distance * np.float32(-1 / (width or self.in_plane))
         coverage += np.float32(0.5)
         return np.clip(coverage, 0, 1, out=coverage)
 
-    def ellipsoid(self, centre: Point, radii: Point | float, turn: np.ndarray | None = None) -> Shape:
-        """An ellipsoid; ``turn`` holds its unit axes as rows (x, y, z), the grid's axes if None."""
+    def ellipsoid(self, center: Point, radii: Point | float, axes: np.ndarray | None = None) -> Shape:
+        """Return an ellipsoid.
+
+        Args:
+            center: x, y, z in mm.
+            radii: half axes in mm, or the radius of a ball.
+            axes: unit vectors (x, y, z) of the half axes, one per row, (3, 3); by default the grid's axes.
+        """
         true = np.broadcast_to(np.asarray(radii, float), 3)
-        extent = np.sqrt(((np.eye(3) if turn is None else np.asarray(turn)) ** 2) @ np.square(self.spacing))
-        drawn = np.maximum(true, _THIN * extent)
+        extent = np.sqrt(((np.eye(3) if axes is None else np.asarray(axes)) ** 2) @ np.square(self.spacing))
+        drawn = np.maximum(true, _MIN_RADIUS_VOXELS * extent)
         amount = float(np.prod(true / drawn))
         soft = (drawn - extent**2 / (12 * drawn)).astype(np.float32)  # the soft edge adds mass outside
         reach = drawn + extent
-        if turn is not None:
-            reach = np.sqrt(((np.asarray(turn) * reach[:, None]) ** 2).sum(axis=0))
-        box = self.box(np.subtract(centre, reach), np.add(centre, reach))
-        offsets = self._offsets(box, centre)
-        if turn is not None:
-            offsets = [sum(np.float32(w) * o for w, o in zip(axis, offsets, strict=True)) for axis in turn]
+        if axes is not None:
+            reach = np.sqrt(((np.asarray(axes) * reach[:, None]) ** 2).sum(axis=0))
+        box = self.box(np.subtract(center, reach), np.add(center, reach))
+        offsets = self._offsets(box, center)
+        if axes is not None:
+            ox, oy, oz = offsets
+            offsets = [np.float32(a) * ox + np.float32(b) * oy + np.float32(c) * oz for a, b, c in axes]
         squares = [np.square(offset / radius) for offset, radius in zip(offsets, soft, strict=True)]
         rho = np.sqrt(squares[0] + squares[1] + squares[2])
         a, b, c = (s * np.float32((e / r) ** 2) for s, e, r in zip(squares, extent, soft, strict=True))
@@ -105,8 +131,13 @@ class Canvas:
         coverage = np.clip(np.float32(0.5) - rho * (rho - 1) / np.maximum(across, np.float32(1e-6)), 0, 1)
         return Shape(box, coverage * np.float32(amount))
 
-    def tube(self, points: Sequence[Point], radii: Sequence[float] | float) -> Shape:
-        """A round tube through the points, its radius changing linearly between them."""
+    def tube(self, points: Sequence[Point] | np.ndarray, radii: Sequence[float] | np.ndarray | float) -> Shape:
+        """Return a round tube through points.
+
+        Args:
+            points: the tube's center line, (N, 3) in mm.
+            radii: one radius per point in mm, interpolated linearly in between, or one for all.
+        """
         points = np.asarray(points, float)
         radii = np.broadcast_to(np.asarray(radii, float), len(points))
         margin = max(radii.max(), max(self.spacing)) + max(self.spacing)
@@ -114,15 +145,22 @@ class Canvas:
         coverage = np.zeros([s.stop - s.start for s in whole], np.float32)
         for (start, first), (end, last) in pairwise(zip(points, radii, strict=True)):
             part = self.segment(start, end, first, last)
-            inner = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part.box, whole, strict=True))
-            np.maximum(coverage[inner], part.coverage, out=coverage[inner])
+            inner = coverage[relative_box(part.box, whole)]
+            np.maximum(inner, part.coverage, out=inner)
         return Shape(whole, coverage)
 
     def segment(self, start: np.ndarray, end: np.ndarray, first: float, last: float) -> Shape:
-        """A straight tube with round ends, of radius ``first`` at its start and ``last`` at its end."""
-        width = self.width_across(end - start)
+        """Return a straight tube with round ends.
+
+        Args:
+            start: x, y, z in mm.
+            end: x, y, z in mm.
+            first: radius at the start in mm.
+            last: radius at the end in mm.
+        """
+        width = self._width_across(end - start)
         radii = np.array([first, last])
-        drawn = np.maximum(radii, _THIN * width)
+        drawn = np.maximum(radii, _MIN_RADIUS_VOXELS * width)
         amount = float(np.mean((radii / drawn) ** 2))
         soft = np.sqrt(drawn**2 - width**2 / 12)
         reach = float(drawn.max()) + max(self.spacing) / 2
@@ -132,34 +170,35 @@ class Canvas:
         share = np.clip((ox * along[0] + oy * along[1] + oz * along[2]) / max(float(along @ along), 1e-6), 0, 1)
         squared = (ox - share * along[0]) ** 2 + (oy - share * along[1]) ** 2 + (oz - share * along[2]) ** 2
         distance = np.sqrt(squared) - (np.float32(soft[0]) + share * np.float32(soft[1] - soft[0]))
-        return Shape(box, self.soften(distance, width) * np.float32(amount))
+        return Shape(box, self.coverage(distance, width) * np.float32(amount))
 
-    def width_across(self, along: np.ndarray) -> float:
-        """Mean extent of a voxel across a direction, mm."""
+    def _width_across(self, along: np.ndarray) -> float:
+        """Return the mean extent (mm) of a voxel perpendicular to a direction."""
         unit = np.square(along) / max(float(np.dot(along, along)), 1e-12)
         return float(np.sqrt(np.square(self.spacing) @ (1 - unit) / 2))
 
-    def _offsets(self, box: Box, centre: Point) -> list[np.ndarray]:
-        return [axis - np.float32(c) for axis, c in zip(self.axes(box), centre, strict=True)]
+    def _offsets(self, box: Box, center: Point) -> list[np.ndarray]:
+        """Return the x, y and z distances (mm) of a box's voxels from a point."""
+        return [axis - np.float32(c) for axis, c in zip(self.voxel_centers(box), center, strict=True)]
 
-    def whole(self, coverage: np.ndarray) -> Shape:
-        """A coverage given on the whole grid as a shape."""
-        return Shape((slice(None),) * 3, np.broadcast_to(coverage, self.shape))
+    def whole_grid(self, coverage: np.ndarray) -> Shape:
+        """Return a shape whose box is the whole grid; its coverage may broadcast against (z, y, x)."""
+        return Shape((slice(None), slice(None), slice(None)), np.broadcast_to(coverage, self.shape))
 
     def paint(self, shape: Shape, hu: float | np.ndarray) -> None:
-        """Blend HU into the covered voxels by their coverage."""
+        """Blend HU into the voxels a shape covers, weighted by its coverage."""
         target = self.hu[shape.box]
         target += shape.coverage * (np.asarray(hu, np.float32) - target)
 
     def mask(self, *shapes: Shape) -> np.ndarray:
-        """Voxels at least half covered by one of the shapes, as a boolean array (z, y, x)."""
+        """Return the voxels at least half covered by any of the shapes, boolean (z, y, x)."""
         mask = np.zeros(self.shape, bool)
         for shape in shapes:
             mask[shape.box] |= shape.coverage >= 0.5
         return mask
 
-    def spot(self, *shapes: Shape) -> np.ndarray:
-        """Like ``mask``, but shapes smaller than a voxel have those they cover most."""
+    def mask_including_small(self, *shapes: Shape) -> np.ndarray:
+        """Return a mask like ``mask`` in which shapes smaller than a voxel keep the voxels they cover most."""
         mask = np.zeros(self.shape, bool)
         for shape in shapes:
             most = shape.coverage.max(initial=0)
@@ -168,8 +207,13 @@ class Canvas:
         return mask
 
     def image(self, array: np.ndarray) -> sitk.Image:
-        """An array (z, y, x) as an image on this grid."""
+        """Return an array (z, y, x) as an image on this grid."""
         image = sitk.GetImageFromArray(array)
         image.SetSpacing(self.spacing)
         image.SetOrigin(self.origin)
         return image
+
+
+def relative_box(part: Box, whole: Box) -> tuple[slice, ...]:
+    """Return the slices (z, y, x) of a box within a larger box that contains it."""
+    return tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))

@@ -1,4 +1,4 @@
-"""What makes one phantom's body differ from another's."""
+"""Physique: the sizes and tissue densities that make one phantom's body differ from another's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "half_width": (116, 134),
         "half_depth": (82, 100),
         "stretch": (0.92, 1.05),
-        "fat": (5, 24),
+        "fat_mm": (5, 24),
         "muscle_mm": (9, 16),
         "heart_scale": (0.90, 1.04),
         "lung": (-885, -815),
@@ -25,7 +25,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "half_width": (110, 127),
         "half_depth": (86, 106),
         "stretch": (0.97, 1.09),
-        "fat": (14, 34),
+        "fat_mm": (14, 34),
         "muscle_mm": (11, 19),
         "heart_scale": (0.95, 1.07),
         "lung": (-865, -795),
@@ -36,25 +36,39 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "tilt": (-0.045, 0.045),
     },
 }
-"""Sizes and densities of the bodies of a population; the ranges overlap in part."""
+"""Population -> quantity -> range it is sampled from, uniformly. The ranges of the populations overlap in part."""
 
 POPULATIONS = tuple(_RANGES)
 
+AVERAGE_HALF_WIDTH = 126
+AVERAGE_HALF_DEPTH = 82
+"""Half axes (mm) of the thoracic cavity in the average body, in whose coordinates organs are given."""
+
 
 @dataclass(frozen=True)
-class Build:
+class Physique:
     """Sizes (mm) and densities (HU) of one body.
 
     Attributes:
-        arms_up: whether the arms lie above the head; else they lie beside the trunk.
-        half_width, half_depth: of the thoracic cavity at its widest.
-        stretch: heights are multiplied by this.
-        fat: thickness under the skin.
-        muscle_mm: thickness of the chest wall within the fat.
-        tilt: how far the right and the left side of the body lie apart in depth, per mm.
-        heart_scale: 1 for a normal heart, above 1.15 for an enlarged one.
-        pericardium: thickness and HU of the layer between heart and pericardium; fat in a normal heart.
-        blood, muscle, liver, spleen, kidney, thyroid, marrow, lung: HU; blood is bright after contrast medium.
+        female: sex; only female bodies have breasts.
+        arms_up: whether the arms are raised above the head rather than lying beside the trunk.
+        half_width: half the width of the thoracic cavity at its widest, mm.
+        half_depth: half the depth of the thoracic cavity at its deepest, mm.
+        stretch: factor on all heights, 1 in the average body.
+        fat_mm: thickness of the fat under the skin.
+        muscle_mm: thickness of the chest wall inside the fat.
+        tilt: rotation about the long axis, as mm of depth per mm of width.
+        breast_scale: factor on the size of the breasts.
+        heart_scale: factor on the size of the heart, around 1 in health and above 1.15 in cardiomegaly.
+        pericardium: thickness (mm) and HU of the layer between heart and pericardium, which is fat in health.
+        blood_hu: blood, bright after contrast medium.
+        muscle_hu: muscle.
+        liver_hu: liver.
+        spleen_hu: spleen.
+        kidney_hu: kidneys.
+        thyroid_hu: thyroid gland.
+        marrow_hu: bone marrow.
+        lung_hu: air-filled lung.
     """
 
     female: bool
@@ -62,24 +76,29 @@ class Build:
     half_width: float
     half_depth: float
     stretch: float
-    fat: float
+    fat_mm: float
     muscle_mm: float
     tilt: float
     breast_scale: float
     heart_scale: float
     pericardium: tuple[float, float]
-    blood: float
-    muscle: float
-    liver: float
-    spleen: float
-    kidney: float
-    thyroid: float
-    marrow: float
-    lung: float
+    blood_hu: float
+    muscle_hu: float
+    liver_hu: float
+    spleen_hu: float
+    kidney_hu: float
+    thyroid_hu: float
+    marrow_hu: float
+    lung_hu: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, population: str) -> Build:
-        """A healthy body of a population."""
+    def sample(cls, rng: np.random.Generator, population: str) -> Physique:
+        """Sample a healthy body.
+
+        Args:
+            rng: source of the variation.
+            population: one of POPULATIONS.
+        """
         value = {name: float(rng.uniform(*limits)) for name, limits in _RANGES[population].items()}
         female = bool(rng.random() < 0.5)
         contrast = value["contrast"] if rng.random() < 0.4 else 0.0
@@ -91,30 +110,36 @@ class Build:
             half_width=value["half_width"] * smaller,
             half_depth=value["half_depth"] * smaller,
             stretch=value["stretch"] * (0.97 if female else 1.0),
-            fat=value["fat"] * (1.1 if female else 1.0),
+            fat_mm=value["fat_mm"] * (1.1 if female else 1.0),
             muscle_mm=value["muscle_mm"] * (0.85 if female else 1.0),
             tilt=value["tilt"],
             breast_scale=value["breast_scale"],
             heart_scale=value["heart_scale"],
             pericardium=(rng.uniform(3, 6), rng.uniform(-100, -75)),
-            blood=40 + 110 * contrast + soft,
-            muscle=52 + 8 * contrast + soft,
-            liver=60 + 45 * contrast + rng.uniform(-9, 8) + soft,
-            spleen=48 + 60 * contrast + soft,
-            kidney=32 + 90 * contrast + soft,
-            thyroid=105 + 45 * contrast + rng.uniform(-15, 12),
-            marrow=value["marrow"],
-            lung=value["lung"],
+            blood_hu=40 + 110 * contrast + soft,
+            muscle_hu=52 + 8 * contrast + soft,
+            liver_hu=60 + 45 * contrast + rng.uniform(-9, 8) + soft,
+            spleen_hu=48 + 60 * contrast + soft,
+            kidney_hu=32 + 90 * contrast + soft,
+            thyroid_hu=105 + 45 * contrast + rng.uniform(-15, 12),
+            marrow_hu=value["marrow"],
+            lung_hu=value["lung"],
         )
 
-    def with_heart(self, scale: float | None = None, pericardium: tuple[float, float] | None = None) -> Build:
-        """The same body with another heart."""
+    def with_heart(self, scale: float | None = None, pericardium: tuple[float, float] | None = None) -> Physique:
+        """Return the same body with a different heart.
+
+        Args:
+            scale: new ``heart_scale``; unchanged if None.
+            pericardium: new ``pericardium``, thickness (mm) and HU; unchanged if None.
+        """
         return replace(self, heart_scale=scale or self.heart_scale, pericardium=pericardium or self.pericardium)
 
     def at(self, x: float, y: float, z: float) -> np.ndarray:
-        """A point (mm) of the average body, moved to where this body has it."""
-        return np.array([x * self.half_width / 126, y * self.half_depth / 82, z * self.stretch])
+        """Map a point (mm) of the average body to the corresponding point of this body, (3,) in mm."""
+        across, back = x * self.half_width / AVERAGE_HALF_WIDTH, y * self.half_depth / AVERAGE_HALF_DEPTH
+        return np.array([across, back, z * self.stretch])
 
     def path(self, *points: tuple[float, float, float]) -> np.ndarray:
-        """Several such points, (N, 3)."""
+        """Map several points (mm) of the average body to this body, (N, 3) in mm."""
         return np.array([self.at(*point) for point in points])

@@ -1,18 +1,23 @@
-"""Findings: which a case has, and how each is planted in the anatomy, with its own mask."""
+"""Findings of phantoms: which ones a case has, and how each is painted into the anatomy together with its own mask.
 
-from reg2rg.phantom.findings.draw import adapt_build, draw_findings, in_order
-from reg2rg.phantom.findings.finding import Finding
-from reg2rg.phantom.findings.kinds import FINDINGS, KINDS, FindingKind, kind_of
-from reg2rg.phantom.findings.plant import plant_findings
+Files, in the order data flows: ``planted_finding`` (one finding of one case), ``finding_kinds`` (all 27 kinds),
+``random_findings`` (sampling the findings of a case), ``lung_locations`` and ``lesion_painting`` (where a finding can
+lie and what it looks like). Then one file per group of findings, named after it. ``planting`` paints them all.
+"""
+
+from reg2rg.phantom.findings.finding_kinds import FINDING_LABELS, KINDS, FindingKind, sort_findings
+from reg2rg.phantom.findings.heart_findings import adapt_physique
+from reg2rg.phantom.findings.planted_finding import PlantedFinding
+from reg2rg.phantom.findings.planting import plant_findings
+from reg2rg.phantom.findings.random_findings import sample_findings
 
 __all__ = [
-    "FINDINGS",
+    "FINDING_LABELS",
     "KINDS",
-    "Finding",
     "FindingKind",
-    "adapt_build",
-    "draw_findings",
-    "in_order",
-    "kind_of",
+    "PlantedFinding",
+    "adapt_physique",
     "plant_findings",
+    "sample_findings",
+    "sort_findings",
 ]

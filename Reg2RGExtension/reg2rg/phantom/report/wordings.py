@@ -1,4 +1,4 @@
-"""Sections of a phantom's report, from the wordings in wordings.tsv."""
+"""Writing the sections of a phantom's report from the sentences in wordings.tsv."""
 
 from __future__ import annotations
 
@@ -10,85 +10,106 @@ from pathlib import Path
 
 import numpy as np
 
-from reg2rg.phantom.findings import KINDS, Finding, in_order
+from reg2rg.phantom.findings import KINDS, PlantedFinding, sort_findings
 
 _FILE = Path(__file__).with_name("wordings.tsv")
-_CHOICE = re.compile(r"\[([^\]]*)\]")
+_ALTERNATIVES = re.compile(r"\[([^\]]*)\]")
 _LUNG_LABELS = {kind.label for kind in KINDS if kind.region == "lung"}
-_DENIED_OF_NORMAL = (1, 3)
-_DENIED_OF_ILL = (0, 2)
-_REST_SHARE = 0.4
+_DENIALS_IF_NORMAL = (1, 3)
+_DENIALS_IF_ABNORMAL = (0, 2)
+"""Range of the number of findings a section denies, upper bound excluded."""
+_CLOSING_SHARE = 0.4
+"""Fraction of abnormal sections that end with a sentence about the rest of the region."""
 
 
 @lru_cache(maxsize=1)
 def wordings() -> dict[tuple[str, str], tuple[str, ...]]:
-    """The file's rows: (what a row is, what it is about) -> its sentences."""
+    """Read wordings.tsv.
+
+    Returns:
+        (type of row, subject of row) -> its sentences or phrases, in the order of the file.
+    """
     rows = defaultdict(list)
     for line in _FILE.read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
-            kind, about, text = line.split("\t")
-            rows[kind, about].append(text)
+            kind, subject, text = line.split("\t")
+            rows[kind, subject].append(text)
     return {key: tuple(texts) for key, texts in rows.items()}
 
 
-def write_section(region: str, findings: Sequence[Finding], rng: np.random.Generator) -> str:
-    """The section of one region: its findings, else that it is normal; then some of what is absent."""
-    ordered = in_order(findings)
+def write_section(region: str, findings: Sequence[PlantedFinding], rng: np.random.Generator) -> str:
+    """Write the section of one region.
+
+    It states the region's findings or, if there are none, that the region is normal. Then it denies some of the other
+    findings the region can have.
+
+    Args:
+        region: name of the region.
+        findings: findings of this region.
+        rng: source of the choice of words.
+    """
+    ordered = sort_findings(findings)
     found = {finding.label for finding in ordered}
     absent = [kind.label for kind in KINDS if kind.region == region and kind.label not in found]
     sentences = [_state(finding, rng) for finding in ordered]
     if not found:
-        sentences.append(_expand(_choose("normal", region, rng), rng))
-    low, high = _DENIED_OF_ILL if found else _DENIED_OF_NORMAL
+        sentences.append(_resolve(_choose("normal", region, rng), rng))
+    low, high = _DENIALS_IF_ABNORMAL if found else _DENIALS_IF_NORMAL
     count = min(int(rng.integers(low, high)), len(absent))
     denied = [absent[index] for index in rng.permutation(len(absent))[:count]]
-    sentences += [_expand(_choose("absent", label, rng), rng) for label in denied]
-    if found and rng.random() < _REST_SHARE:
+    sentences += [_resolve(_choose("absent", label, rng), rng) for label in denied]
+    if found and rng.random() < _CLOSING_SHARE:
         sentences.append(_choose("rest", region if ("rest", region) in wordings() else "any", rng))
     return " ".join(sentences)
 
 
-def _choose(kind: str, about: str, rng: np.random.Generator) -> str:
-    texts = wordings()[kind, about]
+def _choose(kind: str, subject: str, rng: np.random.Generator) -> str:
+    """Choose one of the sentences of a type and subject."""
+    texts = wordings()[kind, subject]
     return texts[rng.integers(len(texts))]
 
 
-def _expand(text: str, rng: np.random.Generator) -> str:
-    """One of the alternatives in each pair of brackets."""
+def _resolve(text: str, rng: np.random.Generator) -> str:
+    """Replace each bracketed list of alternatives by one of them."""
 
-    def pick(match: re.Match) -> str:
+    def pick(match: re.Match[str]) -> str:
         options = match[1].split("|")
         return options[rng.integers(len(options))]
 
-    return _CHOICE.sub(pick, text)
+    return _ALTERNATIVES.sub(pick, text)
 
 
-def _state(finding: Finding, rng: np.random.Generator) -> str:
-    about = finding.label
-    if about == "Fracture":
-        about = "Rib fracture" if finding.side else "Vertebral fracture"
-    place = _place(finding)
-    words = {"side": finding.side, "level": finding.level, "severity": finding.severity}
+def _state(finding: PlantedFinding, rng: np.random.Generator) -> str:
+    """Write a sentence that states a finding."""
+    subject = finding.label
+    if subject == "Fracture":
+        subject = "Rib fracture" if finding.side else "Vertebral fracture"
+    values = {
+        "side": finding.side,
+        "level": finding.level,
+        "severity": finding.severity,
+        "Severity": (finding.severity or "").capitalize(),
+    }
     if finding.size_mm is not None:
-        words["size"] = f"{finding.size_mm:.0f}"
-    words["Severity"] = (finding.severity or "").capitalize()
-    text = _expand(_choose("present", about, rng), rng)
-    if place:
-        text = text.replace("{place}", _choose("place", place, rng))
-    text = text.format(**words)
+        values["size"] = f"{finding.size_mm:.0f}"
+    text = _resolve(_choose("present", subject, rng), rng)
+    location = _location_subject(finding)
+    if location:
+        text = text.replace("{place}", _choose("place", location, rng))
+    text = text.format(**values)
     return re.sub(r"\b([Aa]) (?=8 |11 |18 |80 )", r"\1n ", text)
 
 
-def _place(finding: Finding) -> str | None:
-    """Which row of places a finding takes; None if its sentences name none."""
+def _location_subject(finding: PlantedFinding) -> str | None:
+    """Return the subject of the "place" rows that locate a finding; None if its sentences name no place."""
     side, level = finding.side, finding.level
     if finding.label in _LUNG_LABELS:
-        number = "both" if side == "both" else "one"
         part = "lobe" if level else "lung"
-        return f"{number} {part}{'s' if number == 'both' else ''}"
-    if finding.region in ("pleura", "trachea and bronchie"):
-        organ = "pleura" if finding.region == "pleura" else "bronchus"
-        return f"{'both' if side == 'both' else 'one'} {organ}"
+        return f"both {part}s" if side == "both" else f"one {part}"
+    if finding.region == "pleura":
+        return "both pleurae" if side == "both" else "one pleura"
+    if finding.region == "trachea and bronchie":
+        return "both bronchi" if side == "both" else "one bronchus"
     if finding.region == "bone":
         return "rib" if side else "spine"
     if finding.label == "Lymphadenopathy":
