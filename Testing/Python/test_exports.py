@@ -11,7 +11,6 @@ import pytest
 import SimpleITK as sitk
 from perfect_detection import locate_planted
 from PIL import Image, ImageFont
-from seen_phantoms import locate_planted
 from test_report import generated, provenance
 
 from reg2rg import DRAFT_LABEL

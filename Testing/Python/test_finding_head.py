@@ -148,7 +148,7 @@ def test_more_cues_than_findings_are_refused():
 def test_a_correction_changes_what_the_language_model_is_told():
     model = model_with(FINDINGS)
     texture = torch.rand(1, 16, 16, 16)
-    output = model.embedding_layer.look(texture, torch.full((1, 3), 3.0))
+    output = model.embedding_layer.detect_findings(texture, torch.full((1, 3), 3.0))
     seen = cues_from_output(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
     said = apply_corrections(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
     assert said.probability[0].tolist()[:2] == [0.0, 1.0]

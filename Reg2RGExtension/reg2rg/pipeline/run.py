@@ -22,6 +22,7 @@ from reg2rg.report import (
     OUT_OF_DISTRIBUTION_WARNING,
     REGIONS_FILE,
     Geometry,
+    OutOfDistribution,
     Provenance,
     ReportBuilder,
 )
@@ -191,6 +192,9 @@ def _examine(
         write_outlines(located.outlines, masks.bits, file)
         context.emit(FindingsLocated(str(file)))
     out_of_distribution = generator.out_of_distribution(inputs, context.should_cancel)
+    if out_of_distribution is not None:
+        distance, limit = round(out_of_distribution.distance, 3), round(out_of_distribution.limit, 3)
+        out_of_distribution = OutOfDistribution(distance, limit)
     if out_of_distribution is not None and out_of_distribution.detected:
         context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
     return ReportBuilder(
