@@ -7,5 +7,6 @@ Files:
     versions     versions of the installed packages
     resources    paths of the embedded model and the sample case
     staging      temporary folders and atomic output
+    state_dict   comparing stored weights with what a model expects
     third_party  workarounds for libraries, and keeping them quiet
 """
