@@ -48,8 +48,8 @@ def split_sections(text: str, region: str | None) -> Iterator[tuple[int, int, st
     """Yield the sections of a report, which begin with the published prefix "The region i is NAME:".
 
     Args:
-        text: Report text.
-        region: Region of the text before the first prefix, or None.
+        text: report text.
+        region: region of the text before the first prefix, or None.
 
     Yields:
         Start and end of the section in ``text``, without its prefix, and its region: None if the prefix does not name
@@ -71,9 +71,9 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
     linear in the length of the text.
 
     Args:
-        text: Report text.
-        start: Index of the first character to read.
-        end: Index after the last character to read; None for the end of the text.
+        text: report text.
+        start: index of the first character to read.
+        end: index after the last character to read; None for the end of the text.
 
     Returns:
         Start and end of each sentence in ``text``, in order. Sentences do not overlap, neither begin nor end with
