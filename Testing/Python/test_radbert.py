@@ -15,11 +15,9 @@ from tokenizers import ByteLevelBPETokenizer
 from reg2rg.errors import InputError
 from reg2rg.labeler import LABELS
 from reg2rg.labeler.radbert import RadBertLabeler
-from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.runtime.third_party import import_transformers
 
-declare_torchvision_ops()  # before transformers, which imports torchvision if it is installed
-
-from transformers import AutoConfig, AutoTokenizer, RobertaModel  # noqa: E402
+transformers = import_transformers()
 
 TEXTS = [
     "The heart is enlarged.",
@@ -42,7 +40,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config |= dict(bos_token_id=0, pad_token_id=1, eos_token_id=2)
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
-    model, classifier = RobertaModel(AutoConfig.from_pretrained(folder)), torch.nn.Linear(32, len(LABELS))
+    model = transformers.RobertaModel(transformers.AutoConfig.from_pretrained(folder))
+    classifier = torch.nn.Linear(32, len(LABELS))
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     state |= {f"classifier.{name}": tensor for name, tensor in classifier.state_dict().items()}
     state["model.embeddings.position_ids"] = torch.arange(514)[None]
@@ -62,9 +61,9 @@ def labeler(saved: Path) -> RadBertLabeler:
 
 def _published_labels(folder: Path, texts: list[str]) -> np.ndarray:
     """Return labels by the published arithmetic: one text at a time, padded to 512 tokens."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     state = torch.load(folder / "RadBertClassifier.pth", weights_only=True)
-    model = RobertaModel(AutoConfig.from_pretrained(folder)).eval()
+    model = transformers.RobertaModel(transformers.AutoConfig.from_pretrained(folder)).eval()
     model.load_state_dict(
         {name[6:]: t for name, t in state.items() if name.startswith("model.") and "position_ids" not in name}
     )

@@ -23,14 +23,12 @@ from torch import Tensor, nn
 from reg2rg.errors import InputError
 from reg2rg.labeler.mention import LABELS
 from reg2rg.runtime.state_dict import list_misfits, refuse_misfits
-from reg2rg.runtime.third_party import declare_torchvision_ops
-
-declare_torchvision_ops()  # before transformers, which imports torchvision if it is installed
-
-from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: E402
+from reg2rg.runtime.third_party import import_transformers
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
+
+transformers = import_transformers()
 
 WEIGHTS_FILES = ("RadBertClassifier.safetensors", "RadBertClassifier.pth")
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
@@ -49,7 +47,7 @@ class RadBertClassifier(nn.Module):
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()
-        self.model = AutoModel.from_config(config)
+        self.model = transformers.AutoModel.from_config(config)
         self.classifier = nn.Linear(config.hidden_size, len(LABELS))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -82,9 +80,9 @@ class RadBertLabeler:
                 f"{folder} does not contain {' or '.join(missing)}; the files come with the model RadBERT-RoBERTa-4m."
             )
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
             # The published code passes do_lower_case, which RoBERTa's tokenizer ignores: case is kept.
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
