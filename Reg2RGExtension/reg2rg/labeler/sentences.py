@@ -32,10 +32,10 @@ _FIRST_ITEM = re.compile(r":\s+1\Z")
 _CONTINUED_LINE = re.compile(r"[a-z](?![.)])|\d+(?:\.\d|[^\d.)])")
 
 _CONTEXT = 16
-"""Characters before a full stop that are searched for an abbreviation; no abbreviation is as long."""
+"""Characters before a period that are searched for an abbreviation; every abbreviation is shorter."""
 
 _WRAPPED_LINE = 60
-"""Shortest line, in characters, that is taken for a hard-wrapped one."""
+"""Minimum length of a hard-wrapped line, in characters."""
 
 _TITLES = frozenset({"Dr", "dr", "Prof", "prof", "Mr", "Mrs", "Ms", "St"})
 _NEVER_FINAL = frozenset({"cf", "e.g", "fig", "figs", "i.e", "viz", "vs"})
