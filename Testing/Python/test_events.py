@@ -57,7 +57,7 @@ def test_what_is_no_event_is_refused(values) -> None:
         ({"volume": "a", "output": "b", "cues": "no"}, "cues of a run is 'no'; expected bool"),
         ({"volume": "a", "output": "b", "said": {"lung": {"Lung nodule": "no"}}}, "said .*{finding: true or false}"),
         ({"volume": "a", "output": "b", "said": {"lung": True}}, "said .*{finding: true or false}"),
-        ({"volume": "a", "output": "b", "said": {"knee": {"Lung nodule": True}}}, "No region is called 'knee'"),
+        ({"volume": "a", "output": "b", "said": {"knee": {"Lung nodule": True}}}, "Unknown region 'knee'"),
         ({"volume": "a", "output": "b", "said": {"lung": {"Nodul": True}}}, "No finding is called 'Nodul'. Findings"),
     ],
 )

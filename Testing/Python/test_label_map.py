@@ -85,7 +85,7 @@ def test_unusable_files_are_refused_in_one_line(tmp_path: Path, volume):
         with pytest.raises(InputError, match=words) as error:
             segmenter.segment(on)
         assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="No region is called 'spleen'"):
+    with pytest.raises(InputError, match="Unknown region 'spleen'"):
         LabelMapSegmenter(path, {"7": "spleen"})
 
 

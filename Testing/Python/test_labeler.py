@@ -317,7 +317,7 @@ def test_a_text_without_periods_is_read_in_linear_time():
 
 
 def test_an_unknown_region_is_an_error():
-    with pytest.raises(InputError, match="No region is called 'spleen'"):
+    with pytest.raises(InputError, match="Unknown region 'spleen'"):
         extract_mentions("No effusion.", "spleen")
 
 

@@ -189,7 +189,7 @@ def test_a_region_written_alone_says_what_it_says_among_all(tmp_path: Path, repo
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"only": ["spleen"]}, "No region is called 'spleen'"),
+        ({"only": ["spleen"]}, "Unknown region 'spleen'"),
         ({"decoding": "beam"}, "No decoding is called 'beam'; expected auto, sequence, parallel"),
         ({"only": "heart"}, "expected a list of regions"),
         ({"only": [3]}, "expected a list of regions"),

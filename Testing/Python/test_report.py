@@ -334,8 +334,8 @@ UNREADABLE = {
     "not a number": (lambda v: v["sections"][0].update(mean_hu=float("nan")), "mean_hu .*nan; expected float"),
     "infinite": (lambda v: v["sections"][0].update(mean_hu=float("inf")), "mean_hu .*inf; expected float"),
     "too large": (lambda v: v["sections"][0].update(mean_hu=10**400), "mean_hu .*; expected float"),
-    "unknown region": (lambda v: v["sections"][0].update(region="knee"), "No region is called 'knee'"),
-    "unknown region left out": (lambda v: v["without_section"].update(knee="why"), "No region is called 'knee'"),
+    "unknown region": (lambda v: v["sections"][0].update(region="knee"), "Unknown region 'knee'"),
+    "unknown region left out": (lambda v: v["without_section"].update(knee="why"), "Unknown region 'knee'"),
     "wrong type": (
         lambda v: v["sections"][0].update(volume_ml="big"),
         r"sections\[0\].volume_ml .*'big'; expected float",
