@@ -168,7 +168,7 @@ def test_only_the_regions_asked_for_are_written_about(request_of, tmp_path: Path
     pipeline.run(request_of(only=("heart", "lung")), told.append)
     report = Report.from_json((tmp_path / "out" / "report.json").read_text())
     assert [section.region for section in report.sections] == ["lung", "heart"]
-    assert report.without_section["bone"] == "it was not asked for"
+    assert report.without_section["bone"] == "not requested"
     assert len([event for event in told if isinstance(event, SectionWritten)]) == 2
     (found,) = [event for event in told if isinstance(event, RegionsFound)]
     assert "bone" in found.regions, "all regions are segmented all the same"
@@ -238,7 +238,7 @@ def test_one_region_is_written_again_from_the_prompt_of_all(request_of, three_sl
         report = Report.from_json((tmp_path / "out" / "report.json").read_text())
         seconds.append(report.provenance.seconds["write"])
     assert [(section.region, section.text) for section in report.sections] == [("heart", SENTENCES)]
-    assert report.without_section["lung"] == "it was not asked for"
+    assert report.without_section["lung"] == "not requested"
     assert seconds[2] < seconds[0], "features and prompt were kept"
 
 

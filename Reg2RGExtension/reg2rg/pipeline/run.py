@@ -35,8 +35,7 @@ from reg2rg.report import (
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, staged_output
-from reg2rg.segmentation import RegionMasks
-from reg2rg.segmentation.choose import choose_segmenter
+from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers come only once a volume has been read
@@ -82,7 +81,7 @@ def run(request: ReportRequest, on_event: EventCallback, should_cancel: ShouldCa
                 seconds=context.seconds,
                 geometry=Geometry.of(volume),
             )
-            not_asked = {name: "it was not asked for" for name in inputs.textures if name not in request.only}
+            not_asked = {name: NOT_REQUESTED for name in inputs.textures if name not in request.only}
             skipped = {**inputs.skipped, **(not_asked if request.only else {})}
             report = build_report(written, volume, masks, provenance, skipped, seen)
             write_report_folder(report, volume, masks, folder)

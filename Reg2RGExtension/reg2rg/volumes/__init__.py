@@ -2,9 +2,10 @@
 
 Files:
 
-    files   NIfTI, NRRD and MetaImage
-    dicom   DICOM CT series, classic and enhanced
-    checks  whether an image is a chest CT, and its conversion to clean HU
+    files     NIfTI, NRRD and MetaImage
+    dicom     DICOM CT series, classic and enhanced
+    checks    whether an image is a chest CT, and its conversion to clean HU
+    geometry  arrays on the grid of an image, voxel sizes and axis directions
 
 Images leave this package as 3-D int16 volumes (float32 if values have fractions) of at least -1024 HU, without any
 header fields, so that no patient data is passed on.

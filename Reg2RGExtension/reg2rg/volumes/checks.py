@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
+from reg2rg.volumes.geometry import image_like
 
 MINIMUM_SLICES = 8
 """Fewest voxels that a volume may have along any axis."""
@@ -49,9 +50,7 @@ def as_hu_volume(image: sitk.Image, path: Path) -> sitk.Image:
         )
     if high > HIGHEST_HU or high < 0:
         raise InputError(f"{path} has values from {low:g} to {high:g}; expected the HU of a chest, from air to bone.")
-    clean = sitk.GetImageFromArray(_clip(hu))
-    clean.CopyInformation(image)
-    return clean
+    return image_like(_clip(hu), image)
 
 
 def _three_dimensional(image: sitk.Image, path: Path) -> sitk.Image:

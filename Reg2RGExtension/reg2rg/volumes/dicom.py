@@ -7,14 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
-from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from reg2rg.errors import InputError
+
+if TYPE_CHECKING:  # pydicom takes a while to import, and only DICOM needs it
+    from pydicom.dataset import Dataset
 
 GAP_TOLERANCE = 0.25
 """Largest deviation of a gap between slices, as a share of the median gap; a larger one is a missing or extra slice."""
@@ -22,7 +23,7 @@ GAP_TOLERANCE = 0.25
 _SHEAR_TOLERANCE = 0.1
 """Largest sideways shift from one slice to the next, as a share of the gap, besides 0.01 mm of rounding."""
 
-_Header = tuple[Path, Dataset]
+_Header = tuple[Path, "Dataset"]
 """A DICOM file and its header."""
 
 
@@ -76,6 +77,9 @@ def read_dicom(path: Path, series: str | None, display_path: Path | None = None)
 
 def _find_series(path: Path) -> dict[str, list[_Header]]:
     """Headers of all DICOM images in a path, by series instance UID."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
     files = [path] if path.is_file() else [Path(d) / f for d, _, names in os.walk(path) for f in sorted(names)]
     found: dict[str, list[_Header]] = defaultdict(list)
     for file in files:
