@@ -65,7 +65,7 @@ class Draft:
                 sections.append(GeneratedSection(region, None, "", (), self.text.whole))
                 continue
             words, tokens = self._words[slot.start : slot.end], tuple(self._tokens(slot.start, slot.end))
-            sections.append(GeneratedSection(region, slot.recognised, words, tokens, slot.closed or self.text.whole))
+            sections.append(GeneratedSection(region, slot.recognized, words, tokens, slot.closed or self.text.whole))
         return sections
 
     def _read_on(self) -> None:
