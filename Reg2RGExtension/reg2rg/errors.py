@@ -1,21 +1,25 @@
-"""The one kind of error a user is meant to read."""
+"""Errors whose message is meant for the user."""
 
 
 class Reg2RGError(Exception):
-    """Something the user gave cannot be used, or the machine cannot do what was asked.
+    """Base class of the errors that users are meant to read.
 
-    The message is one line: what was given, what was expected, what to do. The command line prints it and exits
-    with ``exit_code``; the worker sends it as a failure event. Every room's own error derives from this class.
+    The message is one line: what was given, what was expected, and what to do. The command line prints it and exits
+    with ``exit_code``; the worker sends it as a failure event. Raised directly, it means that the machine cannot do
+    what was requested, for example because a disk is full.
+
+    Attributes:
+        exit_code: exit status of the command line.
     """
 
     exit_code = 1
 
 
 class InputError(Reg2RGError):
-    """What the user gave is at fault (a file, an option): the command line exits with 2."""
+    """Something the user provided, such as a file or an option, cannot be used."""
 
     exit_code = 2
 
 
 class Cancelled(Reg2RGError):
-    """The user asked to stop; nothing was written."""
+    """The user stopped the run; nothing was written."""

@@ -1,9 +1,13 @@
-"""Preprocessing: a volume and its region masks become the model's tensors (local feature decoupling, paper III-A).
+"""Preprocessing: from a volume and its region masks to the tensors that the model sees.
 
-The result is the published one (reference B.2, B.3): a region's texture is its masked volume cropped to the box of its
-voxels above -1000 HU, its geometry is its mask in the box of the whole body; all are resized by area averaging. Here
-voxels stay integers and masks stay bits, slab by slab, until they have been averaged; sums of integers are exact, so
-doing it in another order changes nothing.
+This is the local feature decoupling of the paper (Reg2RG, IEEE TMI 2025, section III-A; arXiv:2411.15539), with the
+numbers of the published code. The texture of a region is the volume with everything outside the region's mask set to
+-1024 HU, cropped to the bounding box of the voxels above -1000 HU. The geometry of a region is its mask in the bounding
+box of the whole body. Both, and the whole volume, are resized by area averaging, and HU from -1000 to 200 are mapped to
+the range from -1 to 1.
+
+The published code works on float volumes of full size. Here voxels stay integers and masks stay bits, slab by slab,
+until they have been averaged. Sums of integers are exact, so the result is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,27 +25,36 @@ from torch import Tensor
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.segmentation.masks import Box, RegionMasks, region_flag, region_index
+from reg2rg.segmentation.masks import NOT_REQUESTED, Box, RegionMasks, region_flag, region_index
+from reg2rg.volumes.geometry import array_spacing, direction_matrix
 
 OUTSIDE_HU = -1024
-"""What the published system writes where a region's mask is not."""
+"""Value of voxels outside a region's mask, as in the published code."""
 
 INSIDE_SHARE = 0.4
-"""Share of a resized voxel that a region must fill for its average to be taken over the region alone."""
+"""With ``inside_only``, smallest share of a resized voxel that the region must fill for the voxel to have a value."""
 
 BODY_BIT = 15
-"""Bit that stands for the whole body among the regions' bits."""
+"""Bit of the whole body, next to the bits of the ten regions."""
+
+VoxelReader = Callable[[Box], np.ndarray]
+"""Returns the voxels of a box, in z, y, x order."""
+
+_Array = TypeVar("_Array", Tensor, np.ndarray)
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """What the model sees; float32, one channel, axes right-left, anterior-posterior, superior-inferior (RAS order).
+    """What the model sees of a volume.
+
+    Tensors are float32 with one channel. Their axes run to the right, to the front and to the head of the patient (RAS
+    order).
 
     Attributes:
-        image: the whole volume, image_size, in [-1, 1].
-        textures: region -> texture_size, in [-1, 1], in published order.
-        masks: region -> mask_size, area averages in [0, 1].
-        skipped: region -> why it was left out.
+        image: the whole volume, in [-1, 1]; shape ``image_size``.
+        textures: region -> its texture, in [-1, 1], in published order; shape ``texture_size``.
+        masks: region -> its geometry, area averages in [0, 1]; shape ``mask_size``.
+        skipped: region -> reason why it was left out.
         crops: region -> where in the volume its texture lies.
     """
 
@@ -53,13 +67,13 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class Crop:
-    """Where a region's texture lies in the volume.
+    """Where the texture of a region lies in the volume.
 
     Attributes:
-        box: the texture's part of the volume's array (z, y, x).
-        voxel_mm: size of the texture's voxels along the model's axes.
-        axes: array axis of each model axis.
-        flips: of each model axis, whether the array runs the other way.
+        box: part of the volume's array (z, y, x) that the texture covers.
+        voxel_mm: voxel size of the texture along the model's axes (RAS).
+        axes: array axis of each of the model's axes.
+        flips: for each of the model's axes, whether the array runs in the opposite direction.
     """
 
     box: Box
@@ -68,16 +82,27 @@ class Crop:
     flips: tuple[bool, bool, bool]
 
     def cut(self, array: np.ndarray) -> np.ndarray:
-        """What of an array (z, y, x) over the whole volume lies in the crop, in model axes."""
+        """Crop an array over the whole volume (z, y, x) and turn it to the model's axes."""
         return array[self.box].transpose(self.axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
 
     def to_volume(self, values: Tensor) -> np.ndarray:
-        """Values on a grid of any size over the texture, in model axes, as an array (z, y, x) over ``box``: linear."""
+        """Interpolate values over the texture to the voxels of :attr:`box`.
+
+        Args:
+            values: 3-D tensor in the model's axes, on a grid of any size over the texture.
+
+        Returns:
+            float32 array in z, y, x order of the shape of the box, interpolated linearly.
+        """
         shape = [span.stop - span.start for span in self.box]
         return F.interpolate(self.in_array_order(values)[None, None], shape, mode="trilinear")[0, 0].numpy()
 
     def in_array_order(self, values: Tensor) -> Tensor:
-        """Values in model axes, turned as the volume's array (z, y, x) is; float32, still on their own grid."""
+        """Turn values from the model's axes to the axes of the volume's array (z, y, x), as float32.
+
+        Args:
+            values: 3-D tensor in the model's axes, on a grid of any size over the texture; the grid is kept.
+        """
         turned = values.float().flip([axis for axis, flip in enumerate(self.flips) if flip])
         return turned.permute(*(self.axes.index(axis) for axis in range(3)))
 
@@ -85,26 +110,34 @@ class Crop:
 def prepare(
     volume: sitk.Image, masks: RegionMasks, config: PreprocessingConfig, regions: Sequence[str] | None = None
 ) -> ModelInputs:
-    """Tensors of ``volume`` and of the wanted regions (all that have a mask, if None).
+    """Turn a volume and its region masks into the tensors that the model sees.
 
-    Raises InputError if the volume holds nothing but air or no wanted region is usable.
+    Args:
+        volume: 3-D image in HU, of any orientation and spacing.
+        masks: region masks on the grid of the volume.
+        config: sizes and intensity range.
+        regions: names of the regions to prepare; all that have a mask if None.
+
+    Raises:
+        InputError: the volume contains only air, or none of the requested regions can be used.
     """
     scan = _Scan(volume, masks)
     boxes = scan.boxes(config.body_threshold)
     if BODY_BIT not in boxes:
-        raise InputError(f"No voxel of the volume is above {config.body_threshold:g} HU; expected a CT of a chest.")
+        raise InputError(f"The volume has no voxels above {config.body_threshold:g} HU; expected a CT of a chest.")
     skipped = dict(masks.missing)
     for name in masks.present:
         if regions is not None and name not in regions:
-            skipped[name] = "it was not asked for"
+            skipped[name] = NOT_REQUESTED
         elif region_index(name) not in boxes:
-            skipped[name] = f"none of its voxels is above {config.body_threshold:g} HU"
+            skipped[name] = f"no voxels above {config.body_threshold:g} HU"
     names = [name for name in masks.present if name not in skipped]
     if not names:
-        raise InputError("No region can be described: " + "; ".join(f"{n}: {why}" for n, why in skipped.items()) + ".")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise InputError(f"No region can be described ({reasons}).")
     body = boxes[BODY_BIT]
     return ModelInputs(
-        image=_to_unit(scan.average(body, config.image_size, scan.hu), config),
+        image=hu_to_unit(scan.average(body, config.image_size, scan.hu), config),
         textures={name: _texture(scan, name, boxes[region_index(name)], config) for name in names},
         masks={name: scan.average(body, config.mask_size, scan.mask(name)) for name in names},
         skipped=skipped,
@@ -112,45 +145,69 @@ def prepare(
     )
 
 
-Slab = Callable[[Box], np.ndarray]
-"""Gives the voxels of a box, (z, y, x)."""
+def hu_to_unit(hu: _Array, config: PreprocessingConfig) -> _Array:
+    """Clamp HU to the range of a config and map it linearly to [-1, 1].
+
+    Args:
+        hu: tensor or array of any shape.
+        config: provides ``hu_min`` and ``hu_max``.
+    """
+    center, half_width = _intensity_range(config)
+    return (hu.clip(config.hu_min, config.hu_max) - center) / half_width
+
+
+def unit_to_hu(values: _Array, config: PreprocessingConfig) -> _Array:
+    """Map values in [-1, 1] back to HU; the inverse of :func:`hu_to_unit` within the range of the config.
+
+    Args:
+        values: tensor or array of any shape.
+        config: provides ``hu_min`` and ``hu_max``.
+    """
+    center, half_width = _intensity_range(config)
+    return values * half_width + center
+
+
+def _intensity_range(config: PreprocessingConfig) -> tuple[float, float]:
+    """Center and half width of the range of HU."""
+    return (config.hu_max + config.hu_min) / 2, (config.hu_max - config.hu_min) / 2
 
 
 class _Scan:
-    """A volume and its masks in the order they lie in memory, (z, y, x), and the way from there to the model's axes."""
+    """A volume and its masks in memory order (z, y, x), with the way from there to the model's axes."""
 
     def __init__(self, volume: sitk.Image, masks: RegionMasks) -> None:
         self._hu = sitk.GetArrayViewFromImage(volume)
         self._bits = sitk.GetArrayViewFromImage(masks.bits)
-        direction = np.reshape(volume.GetDirection(), (3, 3))  # columns: index axes x, y, z in LPS
-        order = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
-        self._axes = [2 - index for index in order]  # array axis of each model axis
-        self._spacing = volume.GetSpacing()[::-1]  # z, y, x
-        towards = [-direction[0, order[0]], -direction[1, order[1]], direction[2, order[2]]]  # R, A, S
-        self._flips = tuple(slice(None, None, 1 if sign > 0 else -1) for sign in towards)
+        self._spacing = array_spacing(volume)
+        direction = direction_matrix(volume)
+        x, y, z = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
+        self._axes = (2 - x, 2 - y, 2 - z)  # array axis of each of the model's axes
+        # The model's axes run to the right, front and head (RAS), those of SimpleITK to the left, back and head (LPS).
+        self._flips = (bool(direction[0, x] >= 0), bool(direction[1, y] >= 0), bool(direction[2, z] <= 0))
 
     def in_model_axes(self, array: np.ndarray) -> np.ndarray:
-        """An array (z, y, x) seen in the nearest RAS order."""
-        return array.transpose(self._axes)[self._flips]
+        """View an array (z, y, x) in the nearest RAS order."""
+        return array.transpose(self._axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self._flips)]
 
     def crop(self, box: Box, size: Size) -> Crop:
-        """The crop of a box that is resized to ``size``."""
-        extents = [(box[axis].stop - box[axis].start) * self._spacing[axis] for axis in self._axes]
-        voxel_mm = tuple(extent / n for extent, n in zip(extents, size, strict=True))
-        return Crop(box, voxel_mm, tuple(self._axes), tuple(flip.step < 0 for flip in self._flips))
+        """Describe the crop of a box that is resized to ``size``."""
+        x, y, z = ((box[axis].stop - box[axis].start) * self._spacing[axis] for axis in self._axes)
+        return Crop(box, (x / size[0], y / size[1], z / size[2]), self._axes, self._flips)
 
     def hu(self, box: Box) -> np.ndarray:
+        """Return the values of a box in HU, in z, y, x order."""
         return self._hu[box]
 
-    def mask(self, name: str) -> Slab:
-        bit = region_flag(name)
-        return lambda box: (self._bits[box] & bit) != 0
+    def mask(self, name: str) -> VoxelReader:
+        """Return a reader of a region's mask."""
+        flag = region_flag(name)
+        return lambda box: (self._bits[box] & flag) != 0
 
     def boxes(self, threshold: float) -> dict[int, Box]:
-        """Box of the voxels above the threshold: of each region, by its bit, and of the body. One pass over the volume.
+        """Find the bounding boxes of the voxels above a threshold, of each region and of the body, by bit.
 
-        Bits of a voxel say what it belongs to; their union over planes and lines leaves one profile along each axis,
-        which holds the boxes of all regions at once.
+        One pass over the volume is enough: bits are combined along planes and lines, which leaves one profile per axis
+        for all regions.
         """
         body = np.uint16(1 << BODY_BIT)
         along_z = np.zeros(self._hu.shape[0], np.uint16)
@@ -160,43 +217,54 @@ class _Scan:
             along_z[z] = np.bitwise_or.reduce(seen, axis=None)
             planes |= seen
         profiles = (along_z, np.bitwise_or.reduce(planes, axis=1), np.bitwise_or.reduce(planes, axis=0))
-        found = {}
+        found: dict[int, Box] = {}
         for bit in range(16):
-            extents = [np.flatnonzero(profile & np.uint16(1 << bit)) for profile in profiles]
-            if extents[0].size:
-                found[bit] = tuple(slice(int(e[0]), int(e[-1]) + 1) for e in extents)
+            z_indices, y_indices, x_indices = (np.flatnonzero(profile & np.uint16(1 << bit)) for profile in profiles)
+            if z_indices.size:
+                found[bit] = (_extent(z_indices), _extent(y_indices), _extent(x_indices))
         return found
 
-    def average(self, box: Box, size: Size, slab: Slab) -> Tensor:
-        """Area averages (adaptive average pooling, monai's "area" mode) of a box, at ``size`` in model axes.
+    def average(self, box: Box, size: Size, read: VoxelReader) -> Tensor:
+        """Resize a box by area averaging (adaptive average pooling, MONAI's mode "area").
 
-        Windows mirror when an axis is flipped, so averaging in memory order and turning the result is the same.
+        The windows of flipped axes are mirrored, so averaging in memory order and turning the result is equivalent.
+
+        Args:
+            box: part of the volume.
+            size: shape of the result, in the model's axes.
+            read: returns the voxels of a part of the box.
         """
         native = [0, 0, 0]
-        for n, axis in zip(size, self._axes, strict=True):
-            native[axis] = n
-        windows = [_windows(s.stop - s.start, n) for s, n in zip(box, native, strict=True)]
+        for count, axis in zip(size, self._axes, strict=True):
+            native[axis] = count
+        windows = [_pooling_windows(s.stop - s.start, n) for s, n in zip(box, native, strict=True)]
         sums = np.empty(native, np.float32)
         for index, (start, stop) in enumerate(windows[0].T):
-            voxels = slab((slice(box[0].start + start, box[0].start + stop), box[1], box[2]))
+            voxels = read((slice(box[0].start + start, box[0].start + stop), box[1], box[2]))
             plane = voxels.sum(axis=0, dtype=np.float64 if voxels.dtype.kind == "f" else np.int32)
             sums[index] = _window_sums(plane, windows[1], windows[2])
         turned = np.ascontiguousarray(self.in_model_axes(sums))
-        # Divided axis by axis in the model's order, as torch does, so that rounding is the same.
-        for axis, n in enumerate(size):
-            counts = np.diff(windows[self._axes[axis]], axis=0)[0][self._flips[axis]].astype(np.float32)
-            turned /= counts.reshape([n if a == axis else 1 for a in range(3)])
+        # Divide axis by axis in the model's order, as torch does, so that rounding is the same.
+        for axis, count in enumerate(size):
+            counts = np.diff(windows[self._axes[axis]], axis=0)[0].astype(np.float32)
+            if self._flips[axis]:
+                counts = counts[::-1]
+            turned /= counts.reshape([count if other == axis else 1 for other in range(3)])
         return torch.from_numpy(turned)
 
 
-def _windows(length: int, count: int) -> np.ndarray:
-    """First and last + 1 element (2, count) of each window of adaptive pooling; neighbours may overlap."""
+def _extent(indices: np.ndarray) -> slice:
+    return slice(int(indices[0]), int(indices[-1]) + 1)
+
+
+def _pooling_windows(length: int, count: int) -> np.ndarray:
+    """First and last + 1 element of each window of adaptive pooling, (2, count); neighboring windows may overlap."""
     index = np.arange(count)
     return np.stack([index * length // count, -((index + 1) * -length // count)])
 
 
 def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums of a plane over windows of rows and columns, by differences of its integral (integer overflow cancels)."""
+    """Sums over windows of rows and columns, as differences of the plane's integral; integer overflow cancels out."""
     integral = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), plane.dtype)
     np.cumsum(plane, axis=0, out=integral[1:, 1:])
     bands = integral[rows[1]] - integral[rows[0]]
@@ -205,10 +273,11 @@ def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
+    """Texture of a region in [-1, 1], averaged over the whole box or over the region's voxels alone."""
     mask, size = scan.mask(name), config.texture_size_of(name)
     if not config.inside_only:
         masked = scan.average(box, size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
-        return _to_unit(masked, config)
+        return hu_to_unit(masked, config)
 
     def above_minimum(b: Box) -> np.ndarray:
         clamped = np.clip(scan.hu(b), config.hu_min, config.hu_max).astype(scan.hu(b).dtype, copy=False)
@@ -216,9 +285,4 @@ def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> T
 
     share = scan.average(box, size, mask)
     inside = scan.average(box, size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
-    return torch.where(share > INSIDE_SHARE, _to_unit(inside, config), torch.tensor(-1.0))
-
-
-def _to_unit(hu: Tensor, config: PreprocessingConfig) -> Tensor:
-    middle, half = (config.hu_max + config.hu_min) / 2, (config.hu_max - config.hu_min) / 2
-    return (hu.clamp(config.hu_min, config.hu_max) - middle) / half
+    return torch.where(share > INSIDE_SHARE, hu_to_unit(inside, config), torch.tensor(-1.0))

@@ -1,6 +1,8 @@
-"""From regions to the prompt, and from what comes back to one text per slot (region-report alignment, paper III-C).
+"""Prompts and their answers: from regions to token ids, and from generated text back to one text per region.
 
-Strings are the published ones, letter by letter (reference B.4).
+This is the region-report alignment of the paper (Reg2RG, IEEE TMI 2025, section III-C; arXiv:2411.15539): every region
+has a slot in the prompt, and the model first names the region of a slot and then describes it. All strings are those of
+the published code, letter by letter.
 """
 
 from __future__ import annotations
@@ -8,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from reg2rg.models.special_tokens import SpecialTokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 INSTRUCTION = (
     "Given the provided global and regional information from this CT scan, please generate a comprehensive medical "
@@ -18,82 +23,126 @@ INSTRUCTION = (
     "information about these anatomical structures and any abnormalities that are essential. You can refer to the "
     "global information as the context and take it as a supplement when generating each region report."
 )
+"""Instruction at the end of the published prompt."""
+
+_SLOT = re.compile(r"The region (\d+) is ([^:.\n]{1,60}):")
+_SLOT_START = re.compile(r"The region \d+ is ")
 
 
 @dataclass(frozen=True)
 class SlotText:
-    """What the model wrote about one slot.
+    """The text that the model wrote for one slot.
 
     Attributes:
         slot: i in "The region i is".
-        recognised: the name the model gave the region, as written.
-        start, end: span of the slot's text in the whole output, white space at its ends left out.
-        closed: another slot begins after it.
+        recognized: name that the model gave the region, as written.
+        start: index of the first character of the text in the whole output, after white space.
+        end: index after the last character of the text, before white space.
+        closed: whether another slot starts after the text.
     """
 
     slot: int
-    recognised: str
+    recognized: str
     start: int
     end: int
     closed: bool
 
 
-def prompt_ids(tokenizer: Any, special: SpecialTokens, slots: int, *, instruction: bool = True) -> list[int]:
-    """Token ids of the prompt for ``slots`` regions, from the beginning of the sequence."""
+def prompt_ids(
+    tokenizer: PreTrainedTokenizerBase, special: SpecialTokens, slots: int, *, instruction: bool = True
+) -> list[int]:
+    """Return the token ids of a prompt, from the start of the sequence.
+
+    Args:
+        tokenizer: tokenizer of the language model.
+        special: ids of the special tokens that stand for the volume and its regions.
+        slots: number of regions.
+        instruction: whether the prompt ends with INSTRUCTION, as published.
+    """
     return _encode(tokenizer, _prompt_parts(special, slots, instruction))
 
 
 def training_ids(
-    tokenizer: Any, special: SpecialTokens, sections: Sequence[tuple[str, str]], *, instruction: bool = True
+    tokenizer: PreTrainedTokenizerBase,
+    special: SpecialTokens,
+    sections: Sequence[tuple[str, str]],
+    *,
+    instruction: bool = True,
 ) -> tuple[list[int], int]:
-    """Ids of prompt and report for sections (region name, text) in slot order, with EOS, and the prompt's length."""
+    """Return the token ids of a prompt and its report, ending with EOS.
+
+    Args:
+        tokenizer: tokenizer of the language model.
+        special: ids of the special tokens that stand for the volume and its regions.
+        sections: region name and text of each slot, in slot order.
+        instruction: whether the prompt ends with INSTRUCTION, as published.
+
+    Returns:
+        The ids, and how many of them belong to the prompt.
+    """
     parts = _prompt_parts(special, len(sections), instruction)
     prompt_length = len(_encode(tokenizer, parts))
-    parts[-1] += " " + report_text(sections)
-    return [*_encode(tokenizer, parts), tokenizer.eos_token_id], prompt_length
+    report = f"{_last_part(instruction)} {report_text(sections)}"
+    return [*_encode(tokenizer, [*parts[:-1], report]), tokenizer.eos_token_id], prompt_length
 
 
-def opening_ids(tokenizer: Any, slot: int, *, instruction: bool = True) -> list[int]:
-    """Ids that stand between a prompt and the name of the region, where the text of ``slot`` alone follows it."""
+def opening_ids(tokenizer: PreTrainedTokenizerBase, slot: int, *, instruction: bool = True) -> list[int]:
+    """Return the token ids between a prompt and the region's name, when only one slot is written.
+
+    Args:
+        tokenizer: tokenizer of the language model.
+        slot: index of the slot.
+        instruction: whether the prompt ends with INSTRUCTION, as published.
+    """
     return section_ids(tokenizer, slot, "", instruction=instruction)
 
 
-def section_ids(tokenizer: Any, slot: int, written: str, *, instruction: bool = True) -> list[int]:
-    """Ids that follow a prompt where ``written`` (the region's name and text) alone is told of ``slot``."""
+def section_ids(tokenizer: PreTrainedTokenizerBase, slot: int, written: str, *, instruction: bool = True) -> list[int]:
+    """Return the token ids that follow a prompt when only one slot is written.
+
+    Args:
+        tokenizer: tokenizer of the language model.
+        slot: index of the slot.
+        written: the region's name and text, as in " lung: Clear. "; may be empty or incomplete.
+        instruction: whether the prompt ends with INSTRUCTION, as published.
+    """
     last = _last_part(instruction)
-    begun = tokenizer.encode(last, add_special_tokens=False)
-    return tokenizer.encode(f"{last} The region {slot} is{written}", add_special_tokens=False)[len(begun) :]
+    prompt_end = tokenizer.encode(last, add_special_tokens=False)
+    return tokenizer.encode(f"{last} The region {slot} is{written}", add_special_tokens=False)[len(prompt_end) :]
 
 
 def report_text(sections: Sequence[tuple[str, str]]) -> str:
-    """The target text for sections (region name, text) in slot order."""
+    """Return the text that the model is trained to write.
+
+    Args:
+        sections: region name and text of each slot, in slot order.
+    """
     return "".join(f"The region {slot} is {name}: {text} " for slot, (name, text) in enumerate(sections))
 
 
-_SLOT = re.compile(r"The region (\d+) is ([^:.\n]{1,60}):")
-_SLOT_BEGINS = re.compile(r"The region \d+ is ")
-
-
 def parse_report(text: str) -> list[SlotText]:
-    """Slots in the order written. Text before the first slot belongs to none; of a repeated slot the first counts.
+    """Split generated text into slots, in the order in which they were written.
 
-    A slot ends where the next one begins, even if that one's name was cut off.
+    Text before the first slot is dropped. If a slot is repeated, its first text counts. A slot ends where the next one
+    starts, even if the next one's name is incomplete.
+
+    Args:
+        text: output of the model after the prompt.
     """
     slots: dict[int, SlotText] = {}
     for match in _SLOT.finditer(text):
-        following = _SLOT_BEGINS.search(text, match.end())
-        end = following.start() if following else len(text)
-        written = text[match.end() : end]
+        following = _SLOT_START.search(text, match.end())
+        written = text[match.end() : following.start() if following else len(text)]
         start = match.end() + len(written) - len(written.lstrip())
-        slot = int(match[1])
         end = match.end() + len(written.rstrip())
+        slot = int(match[1])
         slots.setdefault(slot, SlotText(slot, match[2].strip(), start, end, closed=following is not None))
     return list(slots.values())
 
 
-def _prompt_parts(special: SpecialTokens, slots: int, instruction: bool) -> list[Any]:
-    """Alternating text and special ids; the last part is text."""
-    parts: list[Any] = ["The global information is provided as the context: ", special.image]
+def _prompt_parts(special: SpecialTokens, slots: int, instruction: bool) -> list[str | list[int]]:
+    """Texts and ids of special tokens that make up a prompt, in turn; the last part is text."""
+    parts: list[str | list[int]] = ["The global information is provided as the context: ", special.image]
     for slot in range(slots):
         parts += [f". The region {slot} is ", special.region(slot)]
     return [*parts, _last_part(instruction)]
@@ -103,8 +152,8 @@ def _last_part(instruction: bool) -> str:
     return ". " + INSTRUCTION if instruction else "."
 
 
-def _encode(tokenizer: Any, parts: Sequence[Any]) -> list[int]:
-    """BOS, if there is one, and the parts. Text between special tokens is encoded by itself, as the published does."""
+def _encode(tokenizer: PreTrainedTokenizerBase, parts: Sequence[str | list[int]]) -> list[int]:
+    """Ids of BOS, if the tokenizer has one, and of all parts; each text is encoded separately, as published."""
     ids = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     for part in parts:
         ids += tokenizer.encode(part, add_special_tokens=False) if isinstance(part, str) else part

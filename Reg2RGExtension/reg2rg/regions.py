@@ -1,8 +1,9 @@
-"""The ten regions of a chest CT: the one table. Nobody else spells a region's name.
+"""The ten regions of a chest CT, in one table. No other file spells out a region's name.
 
-Names and their order are the published model's (Reg2RG, IEEE TMI 2025; alphabetical), because its prompts, reports
-and slot numbers depend on both. SNOMED CT codes are those of the DICOM exports, structures are TotalSegmentator 2
-class names, colours are Paul Tol's "light" scheme, which colour-blind readers can tell apart on a dark image.
+Names and their alphabetical order are those of the published model (Reg2RG, IEEE TMI 2025), because its prompts,
+reports and slot numbers depend on both. Structures are class names of TotalSegmentator 2
+(https://github.com/wasserth/TotalSegmentator). Codes are SNOMED CT, as used in the DICOM exports. Colors are Paul Tol's
+"light" scheme (https://personal.sron.nl/~pault/), which color-blind readers can distinguish on a dark image.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from reg2rg.errors import InputError
 
 @dataclass(frozen=True)
 class Window:
-    """Display window in HU."""
+    """Display window of a CT viewer.
+
+    Attributes:
+        level: center of the window, in HU.
+        width: range of the window, in HU.
+    """
 
     level: float
     width: float
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest HU shown."""
+        """Lowest and highest value of the window, in HU."""
         return self.level - self.width / 2, self.level + self.width / 2
 
 
@@ -36,14 +42,14 @@ class Region:
     """One of the ten regions.
 
     Attributes:
-        name: as the published model spells it.
-        display_name: as people read it.
-        color: red, green, blue, 0 to 255.
-        snomed: SNOMED CT code value and meaning.
-        structures: TotalSegmentator task -> class names whose union is the region.
-        window: the display window the region is read in.
-        reading_order: place in the report, 0 is read first.
-        shell_mm: if set, the region is not the union of its structures but a layer of this thickness around it.
+        name: name as the published model spells it.
+        display_name: name shown to users.
+        color: red, green and blue, 0 to 255.
+        snomed: SNOMED CT code and its meaning.
+        structures: TotalSegmentator task -> names of the classes whose union is the region.
+        window: display window in which the region is read.
+        reading_order: position in the report; 0 comes first.
+        shell_mm: if set, the region is not the union of its structures but a layer around it, this thick in mm.
     """
 
     name: str
@@ -57,7 +63,7 @@ class Region:
 
     @property
     def bright_color(self) -> tuple[int, int, int]:
-        """Of findings in it: the region's colour, nearly half way to white."""
+        """Color of findings in the region: the region's own color, almost halfway to white."""
         red, green, blue = (round(channel + 0.45 * (255 - channel)) for channel in self.color)
         return red, green, blue
 
@@ -158,22 +164,39 @@ REGIONS: tuple[Region, ...] = (
         1,
     ),
 )
+"""All regions, in published order."""
 
 Corrections = Mapping[str, Mapping[str, bool]]
 """Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
 
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
+"""Names of all regions, in published order."""
+
 _BY_NAME = {region.name: region for region in REGIONS}
 
 
 def get_region(name: str) -> Region:
-    """The region of that published name; InputError for any other."""
+    """Look up a region by its published name.
+
+    Args:
+        name: one of REGION_NAMES.
+
+    Raises:
+        InputError: there is no region of this name.
+    """
     try:
         return _BY_NAME[name]
     except KeyError:
-        raise InputError(f"No region is called {name!r}. Regions are: {', '.join(REGION_NAMES)}.") from None
+        raise InputError(f"Unknown region {name!r}; expected one of: {', '.join(REGION_NAMES)}.") from None
 
 
 def in_reading_order(names: Iterable[str]) -> list[Region]:
-    """The named regions in the order a radiologist reads them."""
+    """Look up regions and sort them in the order in which a radiologist reports them.
+
+    Args:
+        names: published names of regions, in any order.
+
+    Raises:
+        InputError: a name is unknown.
+    """
     return sorted((get_region(name) for name in names), key=lambda region: region.reading_order)

@@ -1,8 +1,8 @@
-"""Random sentences of the released reports with what the reader of findings makes of them, to be judged by hand.
+"""Print random sentences of the released reports with what the labeler reads in them, for review by hand.
 
     python Testing/Benchmarks/labeler_sample.py ../shared/reference/published --seed 8 --count 200
 
-Drawn from the different sentences (with their region) of the reference and the predicted texts together.
+The sample is drawn from the distinct pairs of sentence and region in the reference and predicted texts together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from reg2rg.labeler import Mention, extract_mentions, split_sentences
@@ -23,20 +24,20 @@ def main() -> None:
     parser.add_argument("published", type=Path, help="folder of radgenome_<region>_reports.csv")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--words", type=int, default=1, help="draw only from sentences of at least so many words")
+    parser.add_argument("--words", type=int, default=1, help="minimum number of words per sentence")
     arguments = parser.parse_args()
-    different = set(all_sentences(arguments.published))
-    sentences = sorted(pair for pair in different if len(pair[1].split()) >= arguments.words)
+    distinct = set(all_sentences(arguments.published))
+    sentences = sorted(pair for pair in distinct if len(pair[1].split()) >= arguments.words)
     drawn = random.Random(arguments.seed).sample(sentences, arguments.count)
-    print(f"{arguments.count} of {len(sentences)} different sentences, seed {arguments.seed}")
+    print(f"{arguments.count} of {len(sentences)} distinct sentences, seed {arguments.seed}")
     for number, (region, sentence) in enumerate(drawn, 1):
         print(f"{number:3d} {region} | {sentence}")
-        for finding in extract_mentions(sentence, region):
-            print(f"      {told(finding)}")
+        for mention in extract_mentions(sentence, region):
+            print(f"      {describe(mention)}")
 
 
-def all_sentences(published: Path):
-    """(region, sentence) of every text."""
+def all_sentences(published: Path) -> Iterator[tuple[str, str]]:
+    """Yield region and sentence of every text."""
     for region in REGION_NAMES:
         path = published / f"radgenome_{region.replace(' ', '_')}_reports.csv"
         with path.open(encoding="utf-8", newline="") as file:
@@ -45,10 +46,10 @@ def all_sentences(published: Path):
                     yield from ((region, text[start:end]) for start, end in split_sentences(text))
 
 
-def told(finding: Mention) -> str:
-    """A finding on one line."""
-    parts = [finding.status.value, finding.label, *sorted(finding.sides), *sorted(finding.levels)]
-    return ", ".join(parts) + (f", {finding.size_mm:g} mm" if finding.size_mm is not None else "")
+def describe(mention: Mention) -> str:
+    """Return a mention on one line."""
+    parts = [mention.status.value, mention.label, *sorted(mention.sides), *sorted(mention.levels)]
+    return ", ".join(parts) + (f", {mention.size_mm:g} mm" if mention.size_mm is not None else "")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Positive cases per label that the reader finds in the released texts, beside those of the published classifier.
+"""Print the positive cases per label in the released texts next to those of the published classifier.
 
     python Testing/Benchmarks/labeler_supports.py ../shared/reference/published
 
-A case has the labels of all its region texts; the whole reports that the published classifier read are not released.
-The published number of predicted positives follows from support, precision and recall.
+A case has the labels of all its region texts. The whole reports that the published classifier read are not released.
+The published number of predicted positives follows from support, precision, and recall.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def main() -> None:
         label, support = row["Label"], int(row["Support"])
         precision, recall = float(row["Precision"]), float(row["Recall"])
         predicted = round(support * recall / precision) if precision else "unknown"
-        counts = {source: count(cases[source], label) for source in COLUMNS}
-        (asserted, left_open, denied), (guessed, doubted, _) = counts["reference"], counts["predicted"]
-        print(f"| {label} | {support} | {asserted} | {left_open} | {denied} | {predicted} | {guessed} | {doubted} |")
+        reference, prediction = count(cases["reference"], label), count(cases["predicted"], label)
+        cells = (label, support, *reference, predicted, *prediction[:2])
+        print(f"| {' | '.join(map(str, cells))} |")
 
 
 def published_rows(published: Path) -> list[dict[str, str]]:
-    """The rows of the published table, in the order of LABELS."""
+    """Return the rows of the published table in the order of LABELS."""
     with (published / "radgenome__metrics_manual.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["Label"]: row for row in csv.DictReader(file)}
     return [rows[label] for label in LABELS]
 
 
 def read_cases(published: Path) -> tuple[int, dict[str, dict[str, set[tuple[str, Status]]]]]:
-    """How many texts there are, and by source and case what they say of the labels."""
+    """Return the number of texts, and source -> case -> pairs of label and status."""
     cases: dict[str, dict[str, set[tuple[str, Status]]]] = {source: defaultdict(set) for source in COLUMNS}
     texts = 0
     for region in REGION_NAMES:
@@ -58,16 +58,16 @@ def read_cases(published: Path) -> tuple[int, dict[str, dict[str, set[tuple[str,
             for row in csv.DictReader(file):
                 for source, column in COLUMNS.items():
                     texts += 1
-                    said = {(finding.label, finding.status) for finding in extract_mentions(row[column], region)}
-                    cases[source][row["AccNum"]] |= said
+                    mentions = extract_mentions(row[column], region)
+                    cases[source][row["AccNum"]] |= {(mention.label, mention.status) for mention in mentions}
     return texts, cases
 
 
 def count(cases: dict[str, set[tuple[str, Status]]], label: str) -> tuple[int, int, int]:
-    """Cases that assert the label; that assert it or leave it open; that only deny it."""
-    asserted = {case for case, said in cases.items() if (label, Status.PRESENT) in said}
-    left_open = asserted | {case for case, said in cases.items() if (label, Status.UNCERTAIN) in said}
-    denied = {case for case, said in cases.items() if (label, Status.ABSENT) in said} - left_open
+    """Return how many cases assert the label, how many assert it or leave it open, and how many only deny it."""
+    asserted = {case for case, found in cases.items() if (label, Status.PRESENT) in found}
+    left_open = asserted | {case for case, found in cases.items() if (label, Status.UNCERTAIN) in found}
+    denied = {case for case, found in cases.items() if (label, Status.ABSENT) in found} - left_open
     return len(asserted), len(left_open), len(denied)
 
 

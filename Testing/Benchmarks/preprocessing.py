@@ -1,8 +1,7 @@
-"""Preprocessing of a synthetic 512 x 512 x 300 CT with ten masks: seconds and peak memory beside the published way.
+"""Time and peak memory of preprocessing a synthetic 512 x 512 x 300 CT with ten masks, compared with the published way.
 
-The published way (reference B.2, B.3) is written plainly with monai: float volumes of full size, region by region,
-three equal channels. Each way runs in a process of its own, so that peak memory is its own; both start from the same
-arrays.
+The published way follows the authors' code with MONAI: float volumes of full size, region by region, with three equal
+channels. Each way runs in its own process, so that its peak memory can be measured; both start from the same arrays.
 
     python Testing/Benchmarks/preprocessing.py [--quick]
 """
@@ -31,6 +30,7 @@ FULL, QUICK = (512, 512, 300), (256, 256, 150)
 
 
 def main() -> None:
+    """Run both ways and print a comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="an eighth of the voxels")
     parser.add_argument("--way", choices=("making", "loading", "ours", "published"), help=argparse.SUPPRESS)
@@ -42,7 +42,7 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # A process starts with the peak memory of the one that started it, so this one stays small.
+        # The peak memory of a child process starts at that of its parent, so this process stays small.
         results = {way: _measured(way, folder, options.quick) for way in ("making", "loading", "ours", "published")}
         difference = _largest_difference(folder)
     print(f"{size[0]} x {size[1]} x {size[2]} voxels, ten masks, {torch.get_num_threads()} threads")
@@ -58,7 +58,12 @@ def main() -> None:
 
 
 def make_case(size: tuple[int, int, int], folder: Path) -> None:
-    """A noisy body in air and ten overlapping ellipsoids."""
+    """Write a volume with a noisy body in air, and masks of ten overlapping ellipsoids.
+
+    Args:
+        size: voxels along x, y and z.
+        folder: where to write ``volume.mha`` and ``bits.mha``.
+    """
     rng = np.random.default_rng(0)
     x, y, z = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
     grid = z[:, None, None], y[None, :, None], x[None, None, :]
@@ -69,11 +74,11 @@ def make_case(size: tuple[int, int, int], folder: Path) -> None:
     hu += rng.integers(-30, 30, hu.shape, dtype=np.int16)
     volume = sitk.GetImageFromArray(np.maximum(hu, -1024))
     volume.SetSpacing((0.7, 0.7, 1.0))
-    volume.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # RAS already, so that the published way needs no turning
+    volume.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # already RAS, so that the published way need not reorient it
     arrays = {}
     for name in REGION_NAMES:
-        centre, radius = rng.uniform(-0.3, 0.3, 3), rng.uniform(0.15, 0.5, 3)
-        arrays[name] = sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radius, strict=True)) < 1
+        center, radius = rng.uniform(-0.3, 0.3, 3), rng.uniform(0.15, 0.5, 3)
+        arrays[name] = sum(((g - c) / r) ** 2 for g, c, r in zip(grid, center, radius, strict=True)) < 1
     masks = RegionMasks.from_arrays(arrays, volume, segmenter="benchmark")
     sitk.WriteImage(volume, str(folder / "volume.mha"))
     sitk.WriteImage(masks.bits, str(folder / "bits.mha"))
@@ -94,7 +99,7 @@ def _run_one(way: str, folder: Path, size: tuple[int, int, int]) -> None:
     if way == "ours":
         inputs = prepare(volume, masks, PreprocessingConfig())
     elif way == "published":
-        import published  # here: its imports count as memory, too
+        import published  # imported here, because its imports count as memory
 
         inputs = published.preprocess(volume, masks)
     seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Writes real DICOM CT files for tests."""
+"""Write real DICOM CT files for tests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittle
 def write_series(
     folder: Path, image: sitk.Image, *, number: int = 1, slope: float = 1.0, modality: str = "CT", leave_out: int = -1
 ) -> str:
-    """Write an image as a classic series, slices in scrambled file order; give its instance UID."""
+    """Write an image as a classic series, with file names that do not sort in slice order.
+
+    Args:
+        folder: where to write the files; created if necessary.
+        image: 3-D image in HU.
+        number: series number.
+        slope: rescale slope of all slices; each slice has an intercept of its own.
+        modality: DICOM modality, such as "CT".
+        leave_out: index of a slice that is not written.
+
+    Returns:
+        The series instance UID.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     uid, study = generate_uid(), generate_uid()
     voxels = sitk.GetArrayFromImage(image)
     for index in range(len(voxels)):
         if index == leave_out:
             continue
-        intercept = -1024.0 - index  # its own for each slice, as PET-CT and some CT scanners write it
+        intercept = -1024.0 - index  # varies by slice, as in files of PET-CT and some CT scanners
         dataset = _dataset(CTImageStorage, uid, study, number, modality, image)
         dataset.InstanceNumber = index + 1
         dataset.ImagePositionPatient = list(image.TransformIndexToPhysicalPoint((0, 0, index)))
@@ -35,7 +47,7 @@ def write_series(
 
 
 def write_enhanced(path: Path, image: sitk.Image) -> None:
-    """Write an image as one enhanced multi-frame file, frames from top to bottom."""
+    """Write a 3-D image in HU as one enhanced multi-frame file, with its frames from top to bottom."""
     dataset = _dataset(EnhancedCTImageStorage, generate_uid(), generate_uid(), 1, "CT", image)
     voxels = sitk.GetArrayFromImage(image)[::-1]
     measures, orientation, rescale, shared = Dataset(), Dataset(), Dataset(), Dataset()

@@ -178,7 +178,7 @@ def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_pa
     ("option", "value", "words"),
     [
         ("--model", "nosuch", "No model 'nosuch'"),
-        ("--device", "abacus", "No device is called 'abacus'"),
+        ("--device", "abacus", "Unknown device 'abacus'"),
         ("--device", "cuda:99", "no device cuda:99"),
         ("--regions", "nosuch.nrrd", "does not exist"),
         ("--series", "3", "series"),

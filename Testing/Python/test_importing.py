@@ -221,7 +221,7 @@ def test_missing_extra_and_misshapen_tensors_are_all_listed_and_nothing_is_writt
     assert "embedding_layer.surprise is not part of the model" in lines
     assert "embedding_layer.mask_fc.bias has shape (3,), expected (32,)" in lines
     error = refused(models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
-    assert "do not fit" in error and "more (--check lists them all)" in error
+    assert "do not match" in error and "more (--check lists them all)" in error
     assert not (tmp_path / "out").exists()
 
 

@@ -1,10 +1,10 @@
-"""A first impression holds the sentences that tell of findings."""
+"""The draft of an impression keeps the sentences that say more than that something is normal or absent."""
 
 from __future__ import annotations
 
 import pytest
 
-from reg2rg.report.impression import draft_impression, holds_finding
+from reg2rg.report.impression import draft_impression, is_worded_normal
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from reg2rg.report.impression import draft_impression, holds_finding
         "Apart from a hiatal hernia the esophagus is unremarkable.",
     ],
 )
-def test_a_sentence_that_tells_of_a_finding_is_kept(sentence: str) -> None:
-    assert holds_finding(sentence)
+def test_a_sentence_that_states_a_finding_is_not_worded_normal(sentence: str) -> None:
+    assert not is_worded_normal(sentence)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_a_sentence_that_tells_of_a_finding_is_kept(sentence: str) -> None:
         "Otherwise the mediastinum is unremarkable.",
     ],
 )
-def test_a_sentence_that_tells_of_none_is_left_out(sentence: str) -> None:
-    assert not holds_finding(sentence)
+def test_a_sentence_without_a_finding_is_worded_normal(sentence: str) -> None:
+    assert is_worded_normal(sentence)
 
 
-def test_the_impression_names_each_region_with_its_findings() -> None:
+def test_the_impression_lists_the_findings_of_each_region() -> None:
     sections = [
         ("lung", "A nodule is seen. There is no consolidation."),
         ("heart", "The heart is normal."),
@@ -48,12 +48,17 @@ def test_the_impression_names_each_region_with_its_findings() -> None:
     assert draft_impression(sections) == "Lungs: A nodule is seen.\nPleura: A left effusion is seen. It is small."
 
 
-def test_without_findings_the_impression_is_empty() -> None:
+def test_the_impression_is_empty_without_findings() -> None:
     assert draft_impression([("lung", "The lungs are clear.")]) == ""
     assert draft_impression([]) == ""
 
 
-def test_a_finding_that_is_denied_in_any_words_is_left_out() -> None:
+def test_a_denied_finding_is_left_out_whatever_the_wording() -> None:
     text = "The coronary arteries are not calcified. Fluid in the pericardium measures 12 mm. There is cardiomegaly."
     assert "calcified" not in draft_impression([("heart", text)])
     assert "cardiomegaly" in draft_impression([("heart", text)])
+
+
+def test_an_abbreviation_does_not_cut_a_sentence_of_the_impression() -> None:
+    text = "A nodule of approx. 5 mm is seen, e.g. a granuloma. Both lungs are clear."
+    assert draft_impression([("lung", text)]) == "Lungs: A nodule of approx. 5 mm is seen, e.g. a granuloma."

@@ -1,4 +1,4 @@
-"""The rule-based labeler on sentences written for it (labeler_sentences.tsv), most of them unseen when tuned."""
+"""The rules on the sentences of labeler_sentences.tsv, and on single sentences that show one rule each."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def groups(repository: Path) -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="module")
 def published(groups: dict[str, list[Row]]) -> list[Row]:
-    """The rows of the published labels."""
+    """Return the rows of the published labels."""
     return [row for group, rows in groups.items() if group != FURTHER for row in rows]
 
 
@@ -66,23 +66,23 @@ def rows(groups: dict[str, list[Row]]) -> list[Row]:
     return [row for rows in groups.values() for row in rows]
 
 
-def _told(finding: Mention) -> tuple:
-    return finding.label, finding.status, finding.sides, finding.levels, finding.size_mm
+def _as_tuple(mention: Mention) -> tuple:
+    return mention.label, mention.status, mention.sides, mention.levels, mention.size_mm
 
 
 def _f1(rows: list[Row], score: str, labels: tuple[str, ...]) -> float:
-    """Micro F1 over the rows; a finding counts as right if the read one has the same of what ``score`` looks at."""
-    right = read = expected = 0
+    """Return the micro F1 over the rows; a mention is correct if it agrees in what ``score`` compares."""
+    correct = extracted = expected = 0
     for region, sentence, findings in rows:
-        ours = SCORES[score]([_told(found) for found in extract_mentions(sentence, region) if found.label in labels])
-        theirs = SCORES[score](findings)
-        right, read, expected = right + len(ours & theirs), read + len(ours), expected + len(theirs)
-    return 2 * right / (read + expected)
+        mentions = [_as_tuple(mention) for mention in extract_mentions(sentence, region) if mention.label in labels]
+        ours, theirs = SCORES[score](mentions), SCORES[score](findings)
+        correct, extracted, expected = correct + len(ours & theirs), extracted + len(ours), expected + len(theirs)
+    return 2 * correct / (extracted + expected)
 
 
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize(("group", "least"), {"developed": 0.97, "held out": 0.97, "plain": 0.94, "": 0.97}.items())
-def test_the_reader_reads_its_test_set(
+def test_the_rules_reach_their_scores_on_the_test_set(
     groups: dict[str, list[Row]], published: list[Row], group: str, least: float, score: str
 ):
     chosen = groups[group] if group else published
@@ -92,18 +92,18 @@ def test_the_reader_reads_its_test_set(
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_the_reader_reads_the_further_labels(groups: dict[str, list[Row]], score: str):
+def test_the_rules_reach_their_scores_on_the_further_labels(groups: dict[str, list[Row]], score: str):
     f1 = _f1(groups[FURTHER], score, ALL_LABELS)
     print(f"{FURTHER}, {len(groups[FURTHER])} sentences, {score}: F1 {f1:.4f}")
     assert f1 >= 0.97
 
 
-def test_the_test_set_tells_every_further_label_in_every_status(groups: dict[str, list[Row]]):
-    told = {finding[:2] for _, _, expected in groups[FURTHER] for finding in expected}
-    assert told >= {(label, status) for label in FURTHER_LABELS for status in Status}
+def test_the_test_set_has_every_further_label_in_every_status(groups: dict[str, list[Row]]):
+    covered = {finding[:2] for _, _, expected in groups[FURTHER] for finding in expected}
+    assert covered >= {(label, status) for label in FURTHER_LABELS for status in Status}
 
 
-def test_the_test_set_holds_what_it_must(rows: list[Row], published: list[Row]):
+def test_the_test_set_covers_labels_statuses_places_and_sizes(rows: list[Row], published: list[Row]):
     assert len(published) >= 300 and len({(region, sentence) for region, sentence, _ in rows}) == len(rows)
     findings = [finding for _, _, expected in published for finding in expected]
     for status in (Status.PRESENT, Status.ABSENT):
@@ -111,22 +111,22 @@ def test_the_test_set_holds_what_it_must(rows: list[Row], published: list[Row]):
     assert {side for finding in findings for side in finding[2]} == {"left", "right"}
     assert {"upper", "middle", "lower", "lingula"} <= {level for finding in findings for level in finding[3]}
     assert sum(finding[4] is not None for finding in findings) >= 40
-    assert sum(not expected for *_, expected in published) >= 20, "sentences about nothing that is read"
+    assert sum(not expected for *_, expected in published) >= 20, "sentences without any of the findings"
 
 
-def test_no_sentence_of_the_test_set_is_one_of_the_released_reports(rows: list[Row], shared: Path):
+def test_no_sentence_of_the_test_set_is_copied_from_the_released_reports(rows: list[Row], shared: Path):
     texts = [path.read_text(encoding="utf-8") for path in (shared / "reference" / "published").glob("*_reports.csv")]
-    long = [sentence for _, sentence, _ in rows if len(sentence.split()) > 4]
-    copied = [sentence for sentence in long if any(sentence in text for text in texts)]
+    long_sentences = [sentence for _, sentence, _ in rows if len(sentence.split()) > 4]
+    copied = [sentence for sentence in long_sentences if any(sentence in text for text in texts)]
     assert copied == []
 
 
-def _said(text: str, region: str | None = None) -> set[tuple[str, str]]:
-    return {(finding.label, finding.status.value) for finding in extract_mentions(text, region)}
+def _statuses(text: str, region: str | None = None) -> set[tuple[str, str]]:
+    return {(mention.label, mention.status.value) for mention in extract_mentions(text, region)}
 
 
 @pytest.mark.parametrize(
-    ("text", "region", "said"),
+    ("text", "region", "expected"),
     [
         ("Effusion is seen.", "pleura", {("Pleural effusion", "present")}),
         ("Effusion is seen.", "heart", {("Pericardial effusion", "present")}),
@@ -141,8 +141,8 @@ def _said(text: str, region: str | None = None) -> set[tuple[str, str]]:
         ("A hernia is seen.", "abdomen", set()),
     ],
 )
-def test_the_region_decides_what_a_word_means(text: str, region: str, said: set):
-    assert _said(text, region) == said
+def test_the_region_decides_what_an_ambiguous_word_means(text: str, region: str, expected: set):
+    assert _statuses(text, region) == expected
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_the_region_decides_what_a_word_means(text: str, region: str, said: set)
         "Neither nodule nor consolidation nor effusion is seen.",
     ],
 )
-def test_a_denial_reaches_all_it_speaks_of(text: str):
+def test_a_negation_denies_every_finding_it_lists(text: str):
     denied = {(label, "absent") for label in ("Lung nodule", "Consolidation", "Pleural effusion")}
-    assert {finding for finding in _said(text, "lung") if finding[0] != "Lung opacity"} == denied
+    assert {finding for finding in _statuses(text, "lung") if finding[0] != "Lung opacity"} == denied
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_a_denial_reaches_all_it_speaks_of(text: str):
         "Lytic-sclerotic lesions were not detected in the bones.",
     ],
 )
-def test_one_denial_is_of_lytic_and_of_sclerotic_lesions(text: str):
-    assert _said(text, "bone") == {("Lytic bone lesion", "absent"), ("Sclerotic bone lesion", "absent")}
+def test_one_negation_denies_lytic_and_sclerotic_lesions(text: str):
+    assert _statuses(text, "bone") == {("Lytic bone lesion", "absent"), ("Sclerotic bone lesion", "absent")}
 
 
 @pytest.mark.parametrize(
@@ -189,21 +189,21 @@ def test_one_denial_is_of_lytic_and_of_sclerotic_lesions(text: str):
     ],
 )
 def test_side_and_level_are_one_word_each(text: str, region: str, expected: tuple):
-    assert [side_and_level(finding) for finding in extract_mentions(text, region)] == [expected]
+    assert [side_and_level(mention) for mention in extract_mentions(text, region)] == [expected]
 
 
-def test_the_published_labels_are_read_as_if_there_were_no_others():
+def test_the_published_labels_are_read_as_if_there_were_no_other_labels():
     text = "Pleural effusion and, on the left, thickening of 6 mm are seen."
-    findings = {finding.label: finding for finding in extract_mentions(text, "pleura")}
+    findings = {mention.label: mention for mention in extract_mentions(text, "pleura")}
     assert set(findings) == {"Pleural effusion", "Pleural thickening"}
     assert findings["Pleural thickening"].sides == {"left"} and findings["Pleural thickening"].size_mm == 6
-    only = extract_mentions(text.replace("thickening", "something"), "pleura")
-    assert [(found.sides, found.size_mm) for found in only] == [
+    alone = extract_mentions(text.replace("thickening", "something"), "pleura")
+    assert [(mention.sides, mention.size_mm) for mention in alone] == [
         (findings["Pleural effusion"].sides, findings["Pleural effusion"].size_mm)
     ]
 
 
-def test_labels_of_texts_are_the_published_ones():
+def test_the_rule_labeler_assigns_the_published_labels_only():
     texts = ["Pneumothorax is seen.", "No pneumothorax, but effusion is seen."]
     assert RuleLabeler().label(texts, "pleura").sum(axis=1).tolist() == [0, 1]
 
@@ -219,22 +219,22 @@ def test_labels_of_texts_are_the_published_ones():
         "No nodule is seen except for consolidation.",
     ],
 )
-def test_a_denial_reaches_no_further(text: str):
-    assert _said(text, "lung") == {("Lung nodule", "absent"), ("Consolidation", "present")}
+def test_a_negation_does_not_reach_the_next_clause(text: str):
+    assert _statuses(text, "lung") == {("Lung nodule", "absent"), ("Consolidation", "present")}
 
 
 @pytest.mark.parametrize("text", ["No new nodule is seen.", "No other nodule was detected.", "No additional nodule."])
-def test_that_there_is_nothing_more_says_neither_yes_nor_no(text: str):
-    assert _said(text, "lung") == set()
+def test_no_new_finding_is_neither_present_nor_absent(text: str):
+    assert _statuses(text, "lung") == set()
 
 
 @pytest.mark.parametrize("text", ["No change in the nodules.", "The nodule was not seen in the previous examination."])
-def test_what_is_compared_is_there(text: str):
-    assert _said(text, "lung") == {("Lung nodule", "present")}
+def test_a_finding_that_is_compared_with_an_earlier_one_is_present(text: str):
+    assert _statuses(text, "lung") == {("Lung nodule", "present")}
 
 
 @pytest.mark.parametrize(
-    ("words", "size"),
+    ("phrase", "size_mm"),
     [
         ("of 5.5 mm", 5.5),
         ("of 5,5 mm", 5.5),
@@ -249,11 +249,11 @@ def test_what_is_compared_is_there(text: str):
         ("in segment 6", None),
     ],
 )
-def test_sizes_are_in_mm_and_limits_are_none(words: str, size: float | None):
-    assert [finding.size_mm for finding in extract_mentions(f"A nodule {words} is seen.", "lung")] == [size]
+def test_sizes_are_in_mm_and_limits_are_not_sizes(phrase: str, size_mm: float | None):
+    assert [mention.size_mm for mention in extract_mentions(f"A nodule {phrase} is seen.", "lung")] == [size_mm]
 
 
-def test_a_size_belongs_to_the_finding_it_stands_at():
+def test_a_size_belongs_to_the_finding_next_to_it():
     findings = extract_mentions("A 5 mm nodule, emphysema and a consolidation of 3 cm are seen.", "lung")
     assert {finding.label: finding.size_mm for finding in findings} == {
         "Lung nodule": 5,
@@ -285,43 +285,43 @@ BOTH, UPPER, LOWER = {"left", "right"}, {"upper"}, {"lower"}
         ),
     ],
 )
-def test_a_place_belongs_to_the_findings_it_is_said_of(text: str, emphysema: tuple, bronchiectasis: tuple):
-    places = {finding.label: (finding.sides, finding.levels) for finding in extract_mentions(text, "lung")}
+def test_a_place_belongs_to_the_findings_it_describes(text: str, emphysema: tuple, bronchiectasis: tuple):
+    places = {mention.label: (mention.sides, mention.levels) for mention in extract_mentions(text, "lung")}
     assert places == {"Emphysema": emphysema, "Bronchiectasis": bronchiectasis}
 
 
-def test_a_prefix_begins_the_section_of_its_region():
+def test_a_prefix_starts_the_section_of_its_region():
     report = "The region 0 is pleura: Effusion is seen. The region 1 is heart: Effusion was not seen."
-    assert _said(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
-    assert _said(report, "thyroid") == _said(report)
-    assert _said("The region 0 is pleura: Normal. The region 1 is liver: A nodule is seen in the liver.") == set()
+    assert _statuses(report) == {("Pleural effusion", "present"), ("Pericardial effusion", "absent")}
+    assert _statuses(report, "thyroid") == _statuses(report)
+    assert _statuses("The region 0 is pleura: Normal. The region 1 is liver: A nodule is seen in the liver.") == set()
 
 
-def test_findings_tell_the_place_of_their_sentence_in_the_text():
+def test_a_mention_has_the_start_and_end_of_its_sentence():
     text = "The region 3 is lung: Both lungs are aerated.  A 5.5 mm nodule is seen (right upper lobe).\nNo effusion"
-    sentences = [text[finding.start : finding.end] for finding in extract_mentions(text)]
+    sentences = [text[mention.start : mention.end] for mention in extract_mentions(text)]
     assert sentences == ["A 5.5 mm nodule is seen (right upper lobe).", "No effusion"]
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "\n", ".", "...", "?", "(", "Nodule", "no", "mm", "\u2028", "x" * 10_000, "( " * 999]
 )
-def test_scraps_are_read_without_complaint(text: str):
-    assert all(finding.label == "Lung nodule" for finding in extract_mentions(text, "lung"))
+def test_fragments_of_text_raise_no_error(text: str):
+    assert all(mention.label == "Lung nodule" for mention in extract_mentions(text, "lung"))
 
 
-def test_a_text_without_full_stops_takes_no_longer_than_others():
+def test_a_text_without_periods_is_read_in_linear_time():
     start = time.process_time()
     assert extract_mentions("no nodule and which is " * 2_000, "lung")
     assert time.process_time() - start < 10
 
 
-def test_a_region_that_does_not_exist_is_refused():
-    with pytest.raises(InputError, match="No region is called 'spleen'"):
+def test_an_unknown_region_is_an_error():
+    with pytest.raises(InputError, match="Unknown region 'spleen'"):
         extract_mentions("No effusion.", "spleen")
 
 
-def test_labels_are_positive_where_asserted_or_left_open():
+def test_a_label_is_positive_if_asserted_or_left_open():
     texts = ["", "Emphysema is seen. No nodule is seen.", "Nodule? Emphysema was not seen."]
     labels = RuleLabeler().label(texts, "lung")
     assert labels.shape == (3, 18) and labels.dtype == bool
@@ -330,7 +330,7 @@ def test_labels_are_positive_where_asserted_or_left_open():
     assert labels.sum() == 2
 
 
-def test_supports_of_the_released_texts_are_near_the_published_ones_and_read_in_seconds(
+def test_label_counts_of_the_released_texts_are_close_to_the_published_ones(
     shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")

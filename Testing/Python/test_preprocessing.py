@@ -1,4 +1,4 @@
-"""Preprocessing gives the published tensors, however the scan is stored."""
+"""Preprocessing yields the published tensors, whatever the orientation of the scan."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from monai.transforms import CropForeground, Resize
 
 from reg2rg.errors import InputError
-from reg2rg.models.config import PreprocessingConfig
-from reg2rg.phantom import make_phantom
-from reg2rg.preprocessing import prepare
+from reg2rg.models.config import PreprocessingConfig, Size
+from reg2rg.phantom import PhantomCase, make_phantom
+from reg2rg.preprocessing import ModelInputs, hu_to_unit, prepare, unit_to_hu
 from reg2rg.segmentation.masks import RegionMasks
 
 SIZE = (64, 64, 16)
@@ -19,17 +19,23 @@ CONFIG = PreprocessingConfig(image_size=SIZE, texture_size=SIZE, mask_size=SIZE)
 
 
 @pytest.fixture(scope="module")
-def phantom():
+def phantom() -> PhantomCase:
     return make_phantom(2)
 
 
 @pytest.fixture(scope="module")
-def inputs(phantom):
+def inputs(phantom: PhantomCase) -> ModelInputs:
     return prepare(phantom.volume, phantom.masks, CONFIG)
 
 
-def published(volume: sitk.Image, masks: RegionMasks, size) -> tuple[torch.Tensor, dict, dict]:
-    """The published steps (reference B.2, B.3) with monai, on float volumes with axes in RAS order."""
+def published(
+    volume: sitk.Image, masks: RegionMasks, size: Size
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Preprocess as the published code does, with MONAI, on float volumes with axes in RAS order.
+
+    Returns:
+        The whole volume, the textures and the geometries, as in ModelInputs.
+    """
 
     def ras(image: sitk.Image) -> torch.Tensor:
         return torch.from_numpy(sitk.GetArrayFromImage(sitk.DICOMOrient(image, "RAS")).T.astype(np.float32))[None]
@@ -52,7 +58,7 @@ def published(volume: sitk.Image, masks: RegionMasks, size) -> tuple[torch.Tenso
 
 
 @pytest.mark.parametrize("size", [SIZE, (200, 40, 101)], ids=["smaller", "larger and smaller"])
-def test_image_textures_and_masks_are_the_published_ones(phantom, size):
+def test_image_textures_and_masks_are_identical_to_the_published_ones(phantom: PhantomCase, size: Size) -> None:
     ours = prepare(phantom.volume, phantom.masks, PreprocessingConfig(size, size, size))
     image, textures, geometry = published(phantom.volume, phantom.masks, size)
     assert tuple(ours.textures) == phantom.masks.present
@@ -62,18 +68,20 @@ def test_image_textures_and_masks_are_the_published_ones(phantom, size):
         assert torch.equal(ours.masks[name], torch.as_tensor(geometry[name])), name
 
 
-@pytest.mark.parametrize("stored", ["RAS", "LPS", "ASL", "IRP"])
-def test_one_scan_stored_in_any_axis_order_gives_the_same_tensors(phantom, inputs, stored):
-    bits = sitk.DICOMOrient(phantom.masks.bits, stored)
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "ASL", "IRP"])
+def test_tensors_are_identical_for_any_orientation_of_the_scan(
+    phantom: PhantomCase, inputs: ModelInputs, orientation: str
+) -> None:
+    bits = sitk.DICOMOrient(phantom.masks.bits, orientation)
     masks = RegionMasks(bits, "test", missing=phantom.masks.missing)
-    turned = prepare(sitk.DICOMOrient(phantom.volume, stored), masks, CONFIG)
+    turned = prepare(sitk.DICOMOrient(phantom.volume, orientation), masks, CONFIG)
     assert torch.equal(turned.image, inputs.image)
     for name in inputs.textures:
         assert torch.equal(turned.textures[name], inputs.textures[name])
         assert torch.equal(turned.masks[name], inputs.masks[name])
 
 
-def test_first_axis_runs_to_the_right_second_to_the_front_third_to_the_head(phantom):
+def test_axes_run_to_the_right_the_front_and_the_head(phantom: PhantomCase) -> None:
     liver = prepare(phantom.volume, phantom.masks, CONFIG).masks["abdomen"]
     spine = prepare(phantom.volume, phantom.masks, CONFIG).masks["bone"]
     heart = prepare(phantom.volume, phantom.masks, CONFIG).masks["heart"]
@@ -83,7 +91,7 @@ def test_first_axis_runs_to_the_right_second_to_the_front_third_to_the_head(phan
     assert (heart.sum((1, 2)) * x).sum() / heart.sum() < SIZE[0] / 2, "the heart is on the left"
 
 
-def test_values_are_in_range_and_inputs_stay_as_they_were(phantom, inputs):
+def test_values_are_in_range_and_the_inputs_are_not_modified(phantom: PhantomCase, inputs: ModelInputs) -> None:
     before = sitk.Hash(phantom.volume), sitk.Hash(phantom.masks.bits)
     for tensor in (inputs.image, *inputs.textures.values()):
         assert tensor.dtype == torch.float32 and tensor.min() >= -1 and tensor.max() <= 1
@@ -92,7 +100,7 @@ def test_values_are_in_range_and_inputs_stay_as_they_were(phantom, inputs):
     assert (sitk.Hash(phantom.volume), sitk.Hash(phantom.masks.bits)) == before
 
 
-def test_inside_only_keeps_a_regions_edge_as_bright_as_its_inside():
+def test_inside_only_keeps_the_edge_of_a_region_as_bright_as_its_inside() -> None:
     volume = sitk.GetImageFromArray(np.full((30, 30, 30), -900, np.int16))
     volume[5:26, 5:26, 5:26] = 100
     ball = np.zeros((30, 30, 30), bool)
@@ -104,10 +112,10 @@ def test_inside_only_keeps_a_regions_edge_as_bright_as_its_inside():
     inside = prepare(volume, masks, PreprocessingConfig(**sizes, inside_only=True)).textures["heart"]
     expected = (100 + 400) / 600
     assert torch.all((inside == -1) | torch.isclose(inside, torch.tensor(expected), atol=1e-5))
-    assert ((plain > -0.99) & (plain < expected - 0.05)).any(), "area averages alone mix the background in"
+    assert ((plain > -0.99) & (plain < expected - 0.05)).any(), "plain area averages mix in the background"
 
 
-def test_unusable_regions_are_skipped_with_a_reason():
+def test_unusable_regions_are_skipped_with_a_reason() -> None:
     volume = sitk.GetImageFromArray(np.full((20, 20, 20), -1024, np.int16))
     volume[0:10, 0:20, 0:20] = 0
     air, tissue = np.zeros((20, 20, 20), bool), np.zeros((20, 20, 20), bool)
@@ -116,7 +124,7 @@ def test_unusable_regions_are_skipped_with_a_reason():
     masks = RegionMasks.from_arrays(arrays, volume, segmenter="test")
     ours = prepare(volume, masks, CONFIG)
     assert tuple(ours.textures) == ("heart",)
-    assert "-1000 HU" in ours.skipped["lung"] and "no voxel" in ours.skipped["bone"]
+    assert "-1000 HU" in ours.skipped["lung"] and "not found" in ours.skipped["bone"]
     assert tuple(prepare(volume, masks, CONFIG, ["heart"]).textures) == ("heart",)
     with pytest.raises(InputError, match="No region can be described"):
         prepare(volume, masks, CONFIG, ["lung"])
@@ -124,7 +132,15 @@ def test_unusable_regions_are_skipped_with_a_reason():
         prepare(volume * 0 - 1024, masks, CONFIG)
 
 
-def test_a_crop_cuts_another_array_where_the_texture_is_cut(phantom, inputs):
+def test_a_crop_cuts_other_arrays_where_the_texture_was_cut(phantom: PhantomCase, inputs: ModelInputs) -> None:
     masked = sitk.GetArrayFromImage(phantom.masks.image("heart")).astype(bool)
     crop = inputs.crops["heart"].cut(masked)
     assert crop.sum() == masked.sum() and all(crop.any(axis=tuple({0, 1, 2} - {a})).all() for a in range(3))
+
+
+def test_hu_map_to_the_unit_range_and_back() -> None:
+    hu = np.array([-2000.0, -1000.0, -400.0, 200.0, 3000.0])
+    for values in (hu, torch.from_numpy(hu)):
+        unit = hu_to_unit(values, CONFIG)
+        assert unit.tolist() == [-1, -1, 0, 1, 1]
+        assert unit_to_hu(unit, CONFIG).tolist() == [-1000, -1000, -400, 200, 200]

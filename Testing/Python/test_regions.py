@@ -1,4 +1,4 @@
-"""The table of regions is complete and says what other systems call them."""
+"""The table of regions is complete, and other systems know the names in it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from reg2rg.errors import InputError
 from reg2rg.regions import REGION_NAMES, REGIONS, get_region, in_reading_order
 
 
-def test_names_are_the_published_ones_in_their_order():
+def test_names_are_the_published_ones_in_published_order() -> None:
     assert ", ".join(REGION_NAMES) == (
         "abdomen, bone, breast, esophagus, heart, lung, mediastinum, pleura, thyroid, trachea and bronchie"
     )
 
 
-def test_reading_order_begins_with_the_lungs_and_ends_with_the_abdomen():
+def test_reading_order_starts_with_the_lungs_and_ends_with_the_abdomen() -> None:
     order = [region.name for region in in_reading_order(REGION_NAMES)]
     assert order == ["lung", "trachea and bronchie", "pleura", "mediastinum", "heart",
                      "esophagus", "thyroid", "breast", "bone", "abdomen"]  # fmt: skip
 
 
-def test_colours_codes_and_names_tell_regions_apart():
+def test_colors_codes_names_and_positions_are_unique() -> None:
     for attribute in ("color", "snomed", "display_name", "reading_order"):
         assert len({getattr(region, attribute) for region in REGIONS}) == len(REGIONS)
 
 
-def test_structures_are_classes_of_totalsegmentator():
+def test_structures_are_classes_of_totalsegmentator() -> None:
     pytest.importorskip("totalsegmentator", reason="TotalSegmentator is not installed")
     from reg2rg.runtime.third_party import declare_torchvision_ops
 
@@ -37,6 +37,6 @@ def test_structures_are_classes_of_totalsegmentator():
             assert set(names) <= set(class_map[task].values()), region.name
 
 
-def test_an_unknown_region_is_refused_with_the_names_there_are():
-    with pytest.raises(InputError, match="'spleen'. Regions are: abdomen, bone"):
+def test_an_unknown_region_is_rejected_with_a_list_of_the_known_ones() -> None:
+    with pytest.raises(InputError, match="Unknown region 'spleen'; expected one of: abdomen, bone"):
         get_region("spleen")

@@ -1,4 +1,4 @@
-"""Temporary folders go, and results come whole, however the process ends."""
+"""Temporary folders are removed, and output is complete or absent, however the process ends."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from reg2rg.errors import Reg2RGError
+from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_output
 
-PAUSE = "print('here', flush=True); time.sleep(60)"
+PAUSE = "print('ready', flush=True); time.sleep(60)"
 
 
-def killed(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = False) -> None:
-    """Run Python code in a process and session of its own until it says "here", then kill it."""
+def run_and_kill(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = False) -> None:
+    """Run Python code in a process and session of its own, and kill it once it prints "ready"."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -30,28 +32,29 @@ def killed(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = Fal
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert process.stdout.readline() == b"here\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
     (os.killpg if group else os.kill)(process.pid, how)
     process.stdout.read()
     process.wait()
 
 
-def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether a condition comes true in time."""
+def becomes_true(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Return whether a condition becomes true within the given time."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
     return condition()
 
 
-def test_a_scratch_folder_is_private_and_gone_after_its_block() -> None:
+def test_a_scratch_folder_is_private_and_removed_after_its_block() -> None:
     with scratch_folder() as folder:
         (folder / "file").write_text("x")
         assert folder.stat().st_mode & 0o777 == 0o700
     assert not folder.exists()
 
 
-def test_a_scratch_folder_is_gone_after_an_error(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_removed_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError), scratch_folder(tmp_path) as folder:
         assert folder.parent == tmp_path
         raise ValueError
@@ -60,25 +63,27 @@ def test_a_scratch_folder_is_gone_after_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-def test_a_scratch_folder_is_gone_after_a_signal_to_process_or_group(tmp_path: Path, how, group) -> None:
-    killed(
+def test_a_scratch_folder_is_removed_after_a_signal_to_the_process_or_its_group(
+    tmp_path: Path, how: signal.Signals, group: bool
+) -> None:
+    run_and_kill(
         f"with scratch_folder(Path({str(tmp_path)!r})) as folder:\n (folder / 'file').write_text('x')\n {PAUSE}",
         how,
         group=group,
     )
-    assert soon(lambda: list(tmp_path.iterdir()) == [])
+    assert becomes_true(lambda: list(tmp_path.iterdir()) == [])
 
 
-def test_a_forked_child_that_lives_on_does_not_keep_the_scratch_folder(tmp_path: Path) -> None:
-    killed(
+def test_a_surviving_forked_child_does_not_keep_the_scratch_folder(tmp_path: Path) -> None:
+    run_and_kill(
         f"with scratch_folder(Path({str(tmp_path)!r})):\n"
         " if os.fork() == 0:\n  os.close(1); os.close(2); time.sleep(8); os._exit(0)\n"
         f" {PAUSE}"
     )
-    assert soon(lambda: list(tmp_path.iterdir()) == [], seconds=4)
+    assert becomes_true(lambda: list(tmp_path.iterdir()) == [], seconds=4)
 
 
-def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path) -> None:
+def test_staged_files_appear_together_and_other_files_are_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.mkdir()
     (target / "mine").write_text("mine")
@@ -94,7 +99,7 @@ def test_staged_files_appear_together_and_leave_other_files_alone(tmp_path: Path
     }
 
 
-def test_a_failure_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
+def test_a_failure_leaves_earlier_output_unchanged(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("earlier")
     with pytest.raises(ValueError), staged_output(tmp_path) as folder:
         (folder / "report").write_text("half")
@@ -102,41 +107,43 @@ def test_a_failure_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report", "earlier")]
 
 
-def test_a_failure_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_new_folders(tmp_path: Path) -> None:
     with pytest.raises(ValueError), staged_output(tmp_path / "a" / "b"):
         raise ValueError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kill_before_the_move_leaves_an_earlier_result_as_it_was(tmp_path: Path) -> None:
+def test_a_kill_before_the_move_leaves_earlier_output_unchanged(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("earlier")
-    killed(f"with staged_output(Path({str(tmp_path)!r})) as folder:\n (folder / 'report').write_text('half')\n {PAUSE}")
-    assert soon(lambda: len(list(tmp_path.iterdir())) == 1)
+    run_and_kill(
+        f"with staged_output(Path({str(tmp_path)!r})) as folder:\n (folder / 'report').write_text('half')\n {PAUSE}"
+    )
+    assert becomes_true(lambda: len(list(tmp_path.iterdir())) == 1)
     assert (tmp_path / "report").read_text() == "earlier"
 
 
-def test_a_kill_before_the_move_leaves_no_folders_that_were_not_there(tmp_path: Path) -> None:
-    killed(
+def test_a_kill_before_the_move_leaves_no_new_folders(tmp_path: Path) -> None:
+    run_and_kill(
         f"with staged_output(Path({str(tmp_path / 'a' / 'b')!r})) as folder:\n"
         f" (folder / 'report').write_text('')\n {PAUSE}"
     )
-    assert soon(lambda: list(tmp_path.iterdir()) == [])
+    assert becomes_true(lambda: list(tmp_path.iterdir()) == [])
 
 
-def test_a_move_that_is_cut_short_by_a_kill_is_completed(tmp_path: Path) -> None:
+def test_a_move_interrupted_by_a_kill_is_completed(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    killed(
+    run_and_kill(
         f"replace, moved = os.replace, []\n"
         f"def one_then_pause(a, b):\n replace(a, b); {PAUSE}\n"
         f"os.replace = one_then_pause\n"
         f"with staged_output(Path({str(target)!r})) as folder:\n"
         " for name in 'abc':\n  (folder / name).write_text(name)\n"
     )
-    assert soon(lambda: sorted(file.name for file in target.iterdir()) == ["a", "b", "c"])
+    assert becomes_true(lambda: sorted(file.name for file in target.iterdir()) == ["a", "b", "c"])
     assert {file.read_text() for file in target.iterdir()} == {"a", "b", "c"}
 
 
-def test_libraries_and_children_put_their_temporary_files_where_they_are_removed() -> None:
+def test_temporary_files_of_libraries_and_child_processes_are_removed() -> None:
     with redirected_tempdir():
         own = Path(tempfile.mkdtemp())
         program = "import tempfile; print(tempfile.mkdtemp())"
@@ -144,3 +151,13 @@ def test_libraries_and_children_put_their_temporary_files_where_they_are_removed
         assert own.is_dir() and childs.is_dir() and own.parent == childs.parent
     assert not own.exists() and not childs.exists()
     assert tempfile.gettempdir() != str(own.parent)
+
+
+def test_a_full_disk_is_reported_with_its_numbers_and_a_hint(tmp_path: Path) -> None:
+    require_free_space(tmp_path, 1, "A byte")
+    with pytest.raises(
+        Reg2RGError, match=rf"^The model needs 1000000000\.0 GB, but only .* GB are free in {tmp_path}; "
+    ):
+        require_free_space(tmp_path, 10**18, "The model")
+    with pytest.raises(Reg2RGError, match="; use another disk.$"):
+        require_free_space(tmp_path, 10**18, "The model", hint="use another disk")

@@ -1,10 +1,11 @@
-"""The TotalSegmentator segmenter runs the real package; only its weights are small and random."""
+"""The TotalSegmentator segmenter runs the real package, with small random weights."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,11 @@ from tiny_nnunet import write_weights
 
 from reg2rg.errors import InputError
 from reg2rg.phantom import make_phantom
+from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.totalsegmentator import TotalSegmentatorSegmenter, weights_available
+
+Segmented = tuple[RegionMasks, list[tuple[float, str]]]
+"""Masks, and the progress reported while they were made."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def volume() -> sitk.Image:
-    """A phantom at 6 mm, stored left-handed: its second axis runs backwards."""
+    """A phantom at 6 mm, left-handed because its second axis is flipped."""
     shrunk = sitk.BinShrink(make_phantom(0).volume, [2, 2, 2])
     return sitk.Flip(sitk.Cast(shrunk, sitk.sitkInt16), [False, True, False])
 
@@ -40,17 +45,16 @@ def _settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def segmented(volume: sitk.Image, weights: Path):
-    told: list[tuple[float, str]] = []
+def segmented(volume: sitk.Image, weights: Path) -> Segmented:
+    steps: list[tuple[float, str]] = []
     before = _settings()
-    masks = TotalSegmentatorSegmenter(fast=True, totalseg_weights=weights).segment(
-        volume, lambda *step: told.append(step)
-    )
-    assert _settings() == before, "the user's own settings are as they were"
-    return masks, told
+    segmenter = TotalSegmentatorSegmenter(fast=True, totalseg_weights=weights)
+    masks = segmenter.segment(volume, lambda *step: steps.append(step))
+    assert _settings() == before, "the user's own settings are unchanged"
+    return masks, steps
 
 
-def test_masks_lie_on_the_grid_of_the_volume(segmented, volume):
+def test_masks_are_on_the_grid_of_the_volume(segmented: Segmented, volume: sitk.Image) -> None:
     masks, _ = segmented
     assert masks.bits.GetSize() == volume.GetSize()
     np.testing.assert_allclose(masks.bits.GetDirection(), volume.GetDirection())
@@ -58,44 +62,46 @@ def test_masks_lie_on_the_grid_of_the_volume(segmented, volume):
     assert masks.segmenter == "totalsegmentator" and masks.present
 
 
-def test_the_same_anatomy_is_found_however_the_volume_is_stored(segmented, volume, weights):
+def test_orientation_of_the_volume_does_not_matter(segmented: Segmented, volume: sitk.Image, weights: Path) -> None:
     turned = sitk.DICOMOrient(volume, "PIR")
     again = TotalSegmentatorSegmenter(fast=True, totalseg_weights=weights).segment(turned)
-    stored = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
-    back = sitk.GetArrayFromImage(sitk.DICOMOrient(again.bits, stored))
+    orientation = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
+    back = sitk.GetArrayFromImage(sitk.DICOMOrient(again.bits, orientation))
     agreement = (back == sitk.GetArrayFromImage(segmented[0].bits)).mean()
     assert agreement > 0.95
 
 
-def test_regions_without_weights_are_missing_with_the_reason(segmented):
+def test_regions_without_weights_are_missing_with_the_reason(segmented: Segmented) -> None:
     masks, _ = segmented
     assert "breasts" in masks.missing["breast"] and "weights" in masks.missing["breast"]
 
 
-def test_only_the_wanted_regions_are_looked_for_and_in_their_box_alone(volume, weights, tmp_path, monkeypatch):
+def test_only_requested_regions_are_segmented_and_only_within_their_bounding_box(
+    volume: sitk.Image, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from totalsegmentator import nnunet
 
     shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
     write_weights(tmp_path, "total", mode="fastest", spacing=6.0)
-    asked, real = [], nnunet.nnUNet_predict_image
+    calls, predict = [], nnunet.nnUNet_predict_image
 
-    def noted(*arguments, **options):
-        asked.append((arguments[2], options.get("crop")))
-        return real(*arguments, **options)
+    def recorded(*arguments: Any, **options: Any) -> Any:
+        calls.append((arguments[2], options.get("crop")))
+        return predict(*arguments, **options)
 
-    monkeypatch.setattr(nnunet, "nnUNet_predict_image", noted)
+    monkeypatch.setattr(nnunet, "nnUNet_predict_image", recorded)
     masks = TotalSegmentatorSegmenter(fast=True, totalseg_weights=tmp_path, regions=["heart", "lung"]).segment(volume)
     assert set(masks.present) <= {"heart", "lung"}
-    assert masks.missing["bone"] == "it was not asked for"
-    assert [model for model, _ in asked] == [298, 297]
-    assert asked[1][1] is not None, "the second model looks at the box that the first has found"
+    assert masks.missing["bone"] == "not requested"
+    assert [model for model, _ in calls] == [298, 297]
+    assert calls[1][1] is not None, "the second model is restricted to the bounding box that the first one found"
 
 
-def test_progress_names_the_task(segmented):
-    assert any("total" in words for _, words in segmented[1])
+def test_progress_messages_name_the_task(segmented: Segmented) -> None:
+    assert any("total" in message for _, message in segmented[1])
 
 
-def test_absent_weights_are_named_and_nothing_is_fetched(volume, tmp_path):
+def test_missing_weights_are_named_and_nothing_is_downloaded(volume: sitk.Image, tmp_path: Path) -> None:
     assert not weights_available(tmp_path)
     with pytest.raises(InputError, match="Dataset297.*not in") as error:
         TotalSegmentatorSegmenter(fast=True, totalseg_weights=tmp_path).segment(volume)
@@ -103,6 +109,6 @@ def test_absent_weights_are_named_and_nothing_is_fetched(volume, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_device_is_refused():
-    with pytest.raises(InputError, match="'tpu' is no device"):
+def test_an_unknown_device_is_rejected() -> None:
+    with pytest.raises(InputError, match="Unknown device 'tpu'; expected one of: cpu, mps, cuda"):
         TotalSegmentatorSegmenter(device="tpu")

@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said_in_words(message: str, tmp_path: Path):
         ({"vision": {"dim": "wide"}}, "config.model.architecture.vision.dim is 'wide'"),
         ({"vision": 3}, "config.model.architecture.vision is 3; expected named fields"),
         ({"preprocessing": {"texture_size": [30, 32, 32]}}, "texture_size is (30, 32, 32); expected multiples"),
-        ({"preprocessing": {"texture_sizes": {"liver": [32, 32, 4]}}}, "No region is called 'liver'"),
+        ({"preprocessing": {"texture_sizes": {"liver": [32, 32, 4]}}}, "Unknown region 'liver'"),
         ({"findings": {"cues": "many"}}, "config.model.architecture.findings.cues is 'many'"),
     ],
 )

@@ -1,10 +1,11 @@
-"""What is read is the CT, in HU, where it lies; what is no CT is refused in one line that says why."""
+"""CT volumes are read with their values in HU and their geometry; anything else is rejected with a one-line reason."""
 
 from __future__ import annotations
 
 import gzip
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume
 
 
-def ct(slices: int = 12, dtype=np.int16) -> sitk.Image:
-    """A small chest-like volume: air, lung, tissue, bone; anisotropic, off the origin."""
+def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
+    """Return a small chest-like volume of air, lung, tissue and bone, anisotropic and away from the origin."""
     z, y, x = np.indices((slices, 20, 24))
     hu = np.where((x - 12) ** 2 + (y - 10) ** 2 < 80, 40 + x, -1000)
     hu[:, 8:12, 6:9], hu[:, 9:11, 14:16] = -850, 700
@@ -27,36 +28,36 @@ def ct(slices: int = 12, dtype=np.int16) -> sitk.Image:
     return image
 
 
-def turned(image: sitk.Image, degrees: float = 12.0) -> sitk.Image:
-    """The same voxels, lying obliquely."""
+def make_oblique(image: sitk.Image, degrees: float = 12.0) -> sitk.Image:
+    """Rotate the axes of an image around the patient's left-right axis."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     image.SetDirection((1, 0, 0, 0, c, -s, 0, s, c))
     return image
 
 
 def assert_same(read: sitk.Image, written: sitk.Image) -> None:
-    for what in ("GetSpacing", "GetOrigin", "GetDirection"):
-        np.testing.assert_allclose(getattr(read, what)(), getattr(written, what)(), atol=1e-4)
+    for getter in ("GetSpacing", "GetOrigin", "GetDirection"):
+        np.testing.assert_allclose(getattr(read, getter)(), getattr(written, getter)(), atol=1e-4)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(written))
 
 
 @pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz", "ct.nrrd", "ct.nhdr", "ct.mha", "ct.mhd"])
-def test_volume_files_keep_voxels_and_geometry(tmp_path: Path, name: str):
-    for image in (ct(), turned(ct())):
+def test_volume_files_keep_their_voxels_and_geometry(tmp_path: Path, name: str) -> None:
+    for image in (ct(), make_oblique(ct())):
         sitk.WriteImage(image, str(tmp_path / name))
         read = read_volume(tmp_path / name)
         assert_same(read, image)
         assert read.GetPixelID() == sitk.sitkInt16
 
 
-def test_left_handed_volume_keeps_its_direction(tmp_path: Path):
+def test_a_left_handed_volume_keeps_its_direction(tmp_path: Path) -> None:
     image = ct()
     image.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, 1))
     sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
     assert_same(read_volume(tmp_path / "ct.nii.gz"), image)
 
 
-def test_float_values_with_fractions_stay_float_and_whole_ones_become_int16(tmp_path: Path):
+def test_fractional_values_stay_float_and_whole_numbers_become_int16(tmp_path: Path) -> None:
     sitk.WriteImage(ct(dtype=np.float32) + 0.25, str(tmp_path / "fractions.nrrd"))
     sitk.WriteImage(ct(dtype=np.float64), str(tmp_path / "whole.nrrd"))
     assert read_volume(tmp_path / "fractions.nrrd").GetPixelID() == sitk.sitkFloat32
@@ -64,7 +65,7 @@ def test_float_values_with_fractions_stay_float_and_whole_ones_become_int16(tmp_
 
 
 @pytest.mark.parametrize("padding", [-2000, -3024, -1030])
-def test_padding_and_values_below_air_become_minus_1024(tmp_path: Path, padding: int):
+def test_padding_and_values_below_air_become_minus_1024(tmp_path: Path, padding: int) -> None:
     image = ct()
     image[0:3, 0:3, 0:3] = padding
     sitk.WriteImage(image, str(tmp_path / "ct.mha"))
@@ -72,13 +73,13 @@ def test_padding_and_values_below_air_become_minus_1024(tmp_path: Path, padding:
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.5])
-def test_dicom_series_is_sorted_and_rescaled_slice_by_slice(tmp_path: Path, slope: float):
-    image = turned(ct())
+def test_a_dicom_series_is_sorted_and_rescaled_slice_by_slice(tmp_path: Path, slope: float) -> None:
+    image = make_oblique(ct())
     write_series(tmp_path, image, slope=slope)
     assert_same(read_volume(tmp_path), image)
 
 
-def test_largest_ct_series_is_read_unless_another_is_asked_for(tmp_path: Path):
+def test_the_largest_ct_series_is_read_unless_another_is_requested(tmp_path: Path) -> None:
     large, small = ct(14), ct(9)
     write_series(tmp_path / "a", small, number=3)
     write_series(tmp_path / "b", large, number=4)
@@ -90,7 +91,7 @@ def test_largest_ct_series_is_read_unless_another_is_asked_for(tmp_path: Path):
         read_volume(tmp_path, series="8")
 
 
-def test_zip_of_a_dicom_series_is_read_and_cannot_write_outside(tmp_path: Path):
+def test_a_zipped_dicom_series_is_read_and_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     image = ct()
     write_series(tmp_path / "series", image)
     with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
@@ -101,19 +102,19 @@ def test_zip_of_a_dicom_series_is_read_and_cannot_write_outside(tmp_path: Path):
     assert not (tmp_path.parent / "outside.txt").exists() and not (tmp_path.parent.parent / "outside.txt").exists()
 
 
-def test_enhanced_multi_frame_file_is_read(tmp_path: Path):
-    image = turned(ct())
+def test_an_enhanced_multi_frame_file_is_read(tmp_path: Path) -> None:
+    image = make_oblique(ct())
     write_enhanced(tmp_path / "enhanced.dcm", image)
     assert_same(read_volume(tmp_path / "enhanced.dcm"), image)
     assert_same(read_volume(tmp_path), image)
 
 
-def test_no_header_field_leaves_with_the_image(tmp_path: Path):
+def test_images_carry_no_header_fields(tmp_path: Path) -> None:
     write_series(tmp_path, ct())
     assert read_volume(tmp_path).GetMetaDataKeys() == ()
 
 
-def _write(path: Path, image: sitk.Image) -> Path:
+def _write_image(path: Path, image: sitk.Image) -> Path:
     sitk.WriteImage(image, str(path))
     return path
 
@@ -124,73 +125,75 @@ def _with_nan() -> sitk.Image:
     return image
 
 
-def _truncated(path: Path) -> Path:
-    _write(path, ct(40))
+def _write_truncated(path: Path) -> Path:
+    _write_image(path, ct(40))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
 
 
-def _corrupt_gzip(path: Path) -> Path:
+def _write_corrupt_gzip(path: Path) -> Path:
     path.write_bytes(gzip.compress(b"not an image at all" * 50))
     return path
 
 
-def _empty(path: Path) -> Path:
+def _make_empty_folder(path: Path) -> Path:
     path.mkdir()
     return path
 
 
-def _missing_slice(path: Path) -> Path:
+def _write_incomplete_series(path: Path) -> Path:
     write_series(path, ct(), leave_out=5)
     return path
 
 
-def _mr(path: Path) -> Path:
+def _write_mr_series(path: Path) -> Path:
     write_series(path, ct(), modality="MR")
     return path
 
 
-def _text(path: Path) -> Path:
+def _write_text(path: Path) -> Path:
     path.write_text("hello")
     return path
 
 
-REFUSED = {
+REJECTED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "absent": (lambda p: p / "no.nii.gz", "does not exist"),
-    "2D": (lambda p: _write(p / "a.nrrd", ct()[:, :, 3]), "2-D image"),
-    "4D": (lambda p: _write(p / "a.nii.gz", sitk.JoinSeries([ct(), ct()])), "4-D image"),
-    "colour": (lambda p: _write(p / "a.nrrd", sitk.Compose(ct(), ct(), ct())), "colour or vector"),
-    "MR values": (lambda p: _write(p / "a.nrrd", ct() + 1024), "no value below -200 HU"),
-    "label map": (lambda p: _write(p / "a.nrrd", ct() > 0), "no value below -200 HU"),
-    "NaN": (lambda p: _write(p / "a.nrrd", _with_nan()), "NaN"),
-    "constant": (lambda p: _write(p / "a.nrrd", ct() * 0 - 1000), "same value"),
-    "7 slices": (lambda p: _write(p / "a.nrrd", ct(7)), "at least 8 slices"),
-    "truncated NIfTI": (lambda p: _truncated(p / "a.nii.gz"), "cannot be read"),
-    "truncated plain NIfTI": (lambda p: _truncated(p / "a.nii"), "cannot be read"),
-    "truncated NRRD": (lambda p: _truncated(p / "a.nrrd"), "cannot be read"),
-    "truncated MetaImage": (lambda p: _truncated(p / "a.mha"), "cannot be read"),
-    "not NIfTI": (lambda p: _corrupt_gzip(p / "a.nii.gz"), "cannot be read"),
-    "broken zip": (lambda p: _text(p / "a.zip"), "cannot be unpacked"),
-    "unknown format": (lambda p: _text(p / "a.txt"), "format that is not read"),
-    "empty folder": (lambda p: _empty(p / "folder"), "holds no DICOM"),
-    "MR series": (lambda p: _mr(p / "folder"), "holds MR images"),
-    "missing slice": (lambda p: _missing_slice(p / "folder"), "slices are missing"),
+    "2D": (lambda p: _write_image(p / "a.nrrd", ct()[:, :, 3]), "2-D image"),
+    "4D": (lambda p: _write_image(p / "a.nii.gz", sitk.JoinSeries([ct(), ct()])), "4-D image"),
+    "color": (lambda p: _write_image(p / "a.nrrd", sitk.Compose(ct(), ct(), ct())), "color or vector"),
+    "MR values": (lambda p: _write_image(p / "a.nrrd", ct() + 1024), "no values below -200 HU"),
+    "label map": (lambda p: _write_image(p / "a.nrrd", ct() > 0), "no values below -200 HU"),
+    "NaN": (lambda p: _write_image(p / "a.nrrd", _with_nan()), "NaN"),
+    "constant": (lambda p: _write_image(p / "a.nrrd", ct() * 0 - 1000), "same value"),
+    "7 slices": (lambda p: _write_image(p / "a.nrrd", ct(7)), "at least 8 slices"),
+    "truncated NIfTI": (lambda p: _write_truncated(p / "a.nii.gz"), "cannot be read"),
+    "truncated plain NIfTI": (lambda p: _write_truncated(p / "a.nii"), "cannot be read"),
+    "truncated NRRD": (lambda p: _write_truncated(p / "a.nrrd"), "cannot be read"),
+    "truncated MetaImage": (lambda p: _write_truncated(p / "a.mha"), "cannot be read"),
+    "not NIfTI": (lambda p: _write_corrupt_gzip(p / "a.nii.gz"), "cannot be read"),
+    "broken zip": (lambda p: _write_text(p / "a.zip"), "cannot be unpacked"),
+    "unknown format": (lambda p: _write_text(p / "a.txt"), "unsupported format"),
+    "empty folder": (lambda p: _make_empty_folder(p / "folder"), "contains no DICOM"),
+    "MR series": (lambda p: _write_mr_series(p / "folder"), "contains images of modality MR"),
+    "missing slice": (lambda p: _write_incomplete_series(p / "folder"), "slices are missing"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_ct_is_refused_in_one_line(tmp_path: Path, case: str, capfd: pytest.CaptureFixture):
-    make, words = REFUSED[case]
+@pytest.mark.parametrize("case", REJECTED)
+def test_anything_but_a_ct_is_rejected_with_a_one_line_message(
+    tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, message = REJECTED[case]
     path = make(tmp_path)
     capfd.readouterr()
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(InputError, match=message) as error:
         read_volume(path)
     assert "\n" not in str(error.value)
-    assert capfd.readouterr() == ("", ""), "libraries stay silent"
+    assert capfd.readouterr() == ("", ""), "libraries print nothing"
 
 
 @pytest.mark.parametrize("name", ["chest_ct_01", "chest_ct_02", "heart_crop_contrast_ct"])
-def test_real_cts_are_read(shared: Path, name: str):
+def test_real_cts_are_read(shared: Path, name: str) -> None:
     volume = read_volume(shared / f"data/ct/{name}.nii.gz")
     hu = sitk.GetArrayViewFromImage(volume)
     assert hu.min() >= -1024 and hu.max() > 200 and volume.GetDimension() == 3

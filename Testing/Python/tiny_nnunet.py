@@ -1,4 +1,4 @@
-"""A weight folder as TotalSegmentator expects it, with a tiny nnU-Net of random weights."""
+"""Weight folders in the layout that TotalSegmentator expects, with a tiny nnU-Net of random weights."""
 
 from __future__ import annotations
 
@@ -48,7 +48,14 @@ _INTENSITY = {"max": 3000.0, "mean": 0.0, "median": 0.0, "min": -1024.0, "percen
 
 
 def write_weights(folder: Path, task: str, *, mode: str, spacing: float) -> None:
-    """Write the weight folders of a task; each holds a network that answers with random classes."""
+    """Write the weight folder of a task, with a network that predicts random classes.
+
+    Args:
+        folder: where to put the ``Dataset...`` folder.
+        task: name of TotalSegmentator's task.
+        mode: sub-mode of the task, such as "fast"; ignored for tasks without sub-modes.
+        spacing: voxel size of the model, in mm.
+    """
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
     from totalsegmentator.map_tasks_config import TASK_CONFIGS, TASK_ID_WEIGHTS_CONFIGS
     from totalsegmentator.map_to_binary import class_map

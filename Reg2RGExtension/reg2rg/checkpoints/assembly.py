@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -15,16 +15,13 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.models.language_model import rebuild_rotary_tables
 from reg2rg.models.quantization import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantize_linear
 from reg2rg.models.reg2rg import Reg2RG
-
-Shape = Sequence[int]
+from reg2rg.runtime.state_dict import Shape, list_misfits, refuse_misfits
 
 TIED = "embedding_layer.weight"
 """The region encoder's name for the word embeddings, which are the language model's parameter."""
 
 ROTARY = "rotary_emb.inv_freq"
 """Suffix of buffers that old checkpoints store although they are computed, not learned."""
-
-_SHOWN = 5
 
 
 def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
@@ -129,33 +126,6 @@ def shared_names(model: Reg2RG) -> set[str]:
         head = model.lang_model.get_output_embeddings()
         names |= {f"lang_model.{name}.weight" for name, module in model.lang_model.named_modules() if module is head}
     return names
-
-
-def list_misfits(expected: Mapping[str, Shape], given: Mapping[str, Shape]) -> list[str]:
-    """List tensors that do not match.
-
-    Args:
-        expected: name -> shape of each tensor of the model.
-        given: name -> shape of each stored tensor.
-
-    Returns:
-        One phrase per missing, unexpected or misshapen tensor.
-    """
-    misfits = [f"{name} is missing" for name in sorted(expected.keys() - given.keys())]
-    misfits += [f"{name} is not part of the model" for name in sorted(given.keys() - expected.keys())]
-    misfits += [
-        f"{name} has shape {tuple(given[name])}, expected {tuple(expected[name])}"
-        for name in sorted(expected.keys() & given.keys())
-        if tuple(given[name]) != tuple(expected[name])
-    ]
-    return misfits
-
-
-def refuse_misfits(misfits: Sequence[str], *, see_all: str = "") -> None:
-    """Raise InputError with the first few misfits if there are any; ``see_all`` says how to see the others."""
-    if misfits:
-        more = f" and {len(misfits) - _SHOWN} more{see_all}" if len(misfits) > _SHOWN else ""
-        raise InputError(f"The weights do not match the model's config: {'; '.join(misfits[:_SHOWN])}{more}.")
 
 
 def _set(model: nn.Module, name: str, value: nn.Module | Tensor) -> None:

@@ -74,7 +74,7 @@ class GrowingText:
                 continue
             text, tokens = self._decoded[slot.start : slot.end], tuple(self._tokens(slot.start, slot.end))
             complete = slot.closed or self.state.complete
-            sections.append(GeneratedSection(region, slot.recognised, text, tokens, complete))
+            sections.append(GeneratedSection(region, slot.recognized, text, tokens, complete))
         return sections
 
     def _decode_new_tokens(self) -> None:

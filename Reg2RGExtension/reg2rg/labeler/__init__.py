@@ -1,9 +1,21 @@
-"""Findings read out of report text, with negation, uncertainty, side, level and size: CT-RATE's 18 and nine more.
+"""Read findings out of report text: CT-RATE's 18 labels and nine more, each with status, side, level, and size.
 
-The words of the 18 stand in terms.tsv, which says in its head how to add some, those of the nine in further_terms.tsv.
+Files:
+
+    mention      the labels, and what a sentence says about one of them
+    sentences    text to sections and sentences; the engine's only sentence splitter
+    clauses      a sentence to clauses, so that a negation in one does not reach the next
+    lexicon      the terms and cues of terms.tsv and further_terms.tsv as compiled patterns
+    location     sides, levels, and sizes in a clause, and the terms they belong to
+    rules        the rule-based reading of a text, sentence by sentence
+    base         the Labeler protocol, and the rules as a Labeler
+    radbert      the published classifier as a Labeler; imports torch
+
+The comment at the top of terms.tsv explains how to add a term. docs/labeler.md lists conventions and accuracy.
 """
 
 from reg2rg.labeler.base import Labeler, RuleLabeler
+from reg2rg.labeler.lexicon import LabelTraits, label_traits
 from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, side_and_level
 from reg2rg.labeler.rules import extract_mentions
 from reg2rg.labeler.sentences import split_sentences
@@ -12,11 +24,13 @@ __all__ = [
     "ALL_LABELS",
     "FURTHER_LABELS",
     "LABELS",
-    "Mention",
+    "LabelTraits",
     "Labeler",
+    "Mention",
     "RuleLabeler",
     "Status",
     "extract_mentions",
+    "label_traits",
     "side_and_level",
     "split_sentences",
 ]

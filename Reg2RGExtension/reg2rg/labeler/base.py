@@ -1,4 +1,4 @@
-"""Labels of texts: what every reader of reports gives, so that evaluation can say which reader made them."""
+"""Labelers: what assigns the 18 published labels to texts."""
 
 from __future__ import annotations
 
@@ -7,41 +7,52 @@ from typing import Protocol
 
 import numpy as np
 
-from reg2rg.labeler.lexicon import tables
+from reg2rg.labeler.lexicon import load_lexicons
 from reg2rg.labeler.mention import LABELS, Status
 from reg2rg.labeler.rules import extract_mentions
 
 
 class Labeler(Protocol):
-    """Tells which of LABELS a text finds.
+    """Assigns LABELS to texts.
 
     Attributes:
-        name: the reader and its version; stands in every result that its labels make.
+        name: kind and version of the labeler; every result that depends on its labels states it.
     """
 
     name: str
 
     def label(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
-        """(N, 18) bool in the order of LABELS; ``region`` is the one whose sections the texts are, None for reports."""
+        """Label texts.
+
+        Args:
+            texts: N texts.
+            region: region whose sections the texts are; None for whole reports.
+
+        Returns:
+            Boolean array of shape (N, 18), with columns in the order of LABELS.
+        """
         ...
 
 
 class RuleLabeler:
-    """The rule-based reader: a label is positive if a sentence asserts it or leaves it open; denied ones are not.
+    """The rules as a Labeler. A label is positive if a sentence asserts it or leaves it open.
 
-    So counted, the released reference texts have as many positive cases per label as the published classifier found;
-    where only assertions count, lymph nodes that are named without being called enlarged make the difference
-    (docs/labeler.md). Of all other labels at most five cases in 1,564 depend on it.
+    Counted this way, the released reference texts have about as many positive cases per label as the published
+    classifier found. Only lymphadenopathy depends on it, because of lymph nodes that are mentioned without being called
+    enlarged; for every other label at most five of 1,564 cases change (docs/labeler.md).
+
+    Attributes:
+        name: "rules-" and a digest of terms.tsv.
     """
 
     def __init__(self) -> None:
-        self.name = f"rules-{tables().published.digest[:8]}"
+        self.name = f"rules-{load_lexicons().published.digest[:8]}"
 
     def label(self, texts: Sequence[str], region: str | None = None) -> np.ndarray:
-        """See Labeler."""
-        result = np.zeros((len(texts), len(LABELS)), dtype=bool)
+        """Label texts; see Labeler.label."""
+        labels = np.zeros((len(texts), len(LABELS)), dtype=bool)
         for row, text in enumerate(texts):
-            for finding in extract_mentions(text, region):
-                if finding.label in LABELS and finding.status is not Status.ABSENT:
-                    result[row, LABELS.index(finding.label)] = True
-        return result
+            for mention in extract_mentions(text, region):
+                if mention.label in LABELS and mention.status is not Status.ABSENT:
+                    labels[row, LABELS.index(mention.label)] = True
+        return labels

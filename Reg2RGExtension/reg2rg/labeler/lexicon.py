@@ -1,35 +1,49 @@
-"""The tables of terms (terms.tsv, further_terms.tsv) as compiled patterns; the first's head says what rows mean."""
+"""The terms and cues of terms.tsv and further_terms.tsv as compiled patterns.
+
+The comment at the top of terms.tsv describes the rows and the syntax of the patterns.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from reg2rg.errors import InputError
-from reg2rg.labeler.mention import ALL_LABELS
+from reg2rg.labeler.mention import ALL_LABELS, Status
 from reg2rg.regions import REGION_NAMES
 
-TABLE_FILE = Path(__file__).with_name("terms.tsv")
-FURTHER_FILE = Path(__file__).with_name("further_terms.tsv")
+TERMS_FILE = Path(__file__).with_name("terms.tsv")
+FURTHER_TERMS_FILE = Path(__file__).with_name("further_terms.tsv")
 WHOLE_REPORT = "whole"
-_ANY = "any"
-_COLUMNS = {"label": 5, "term": 6, "deny": 2, "doubt": 2, "side": 2, "level": 3}
+"""Stands for text outside any section, where a row names regions."""
+
+_ANY_REGION = "any"
+_EMPTY = "-"
+_COLUMN_COUNTS = {"label": 5, "term": 6, "negation": 2, "uncertainty": 2, "side": 2, "level": 3}
+_CUE_KINDS = ("comparison", "limit", "ignore", "conjunction", "verb", "relation", "emphasis")
+_PLACES = ("before", "after")
 _CHOICES = {
-    ("term", 1): {"said", "absent", "open"},
-    ("deny", 0): {"before", "after"},
-    ("doubt", 0): {"before", "after"},
+    ("term", 1): {status.value for status in Status},
+    ("negation", 0): set(_PLACES),
+    ("uncertainty", 0): set(_PLACES),
     ("side", 0): {"left", "right", "both"},
 }
-_CUES = ("moot", "bound", "ignore", "break", "verb", "same", "also")
 
 
 @dataclass(frozen=True)
-class Label:
-    """What sentences can say about a label: sides, levels of which set, a size, and from where an open term counts."""
+class LabelTraits:
+    """Which details a sentence can give about a label.
+
+    Attributes:
+        sided: whether it has a side.
+        levels: name of the set of levels it can be in, such as "lobe", or None.
+        sized: whether it has a size.
+        enlarged_mm: size in mm from which an uncertain term is present, or None.
+    """
 
     sided: bool
     levels: str | None
@@ -39,160 +53,203 @@ class Label:
 
 @dataclass(frozen=True)
 class Term:
-    """A row that reads a label; see the table's head."""
+    """A row of kind "term".
+
+    Attributes:
+        label: the label that the term stands for.
+        status: status of the term itself, before cues are considered.
+        pattern: the term.
+        near: where this matches, the term counts in every region.
+        regions: regions in whose sections the term counts without ``near``.
+        unless: where this matches, ``regions`` does not apply.
+    """
 
     label: str
-    status: str
-    pattern: re.Pattern
-    near: re.Pattern | None
+    status: Status
+    pattern: re.Pattern[str]
+    near: re.Pattern[str] | None
     regions: frozenset[str]
-    unless: re.Pattern | None
+    unless: re.Pattern[str] | None
 
-    def fits(self, clause: str, region: str | None) -> bool:
-        """Whether it is read in this clause of that region's section."""
+    def applies(self, clause: str, region: str | None) -> bool:
+        """Return whether the term counts in a clause of a region's section; ``region`` is None outside sections."""
         if self.near and self.near.search(clause):
             return True
         return (region or WHOLE_REPORT) in self.regions and not (self.unless and self.unless.search(clause))
 
-    def may_fit(self, sentence: str, region: str | None) -> bool:
-        """False where it is read in no clause of the sentence (lower case)."""
+    def may_apply(self, sentence: str, region: str | None) -> bool:
+        """Return False if the term counts in no clause of a sentence in lower case."""
         if (region or WHOLE_REPORT) not in self.regions and not (self.near and self.near.search(sentence)):
             return False
         return self.pattern.search(sentence) is not None
 
 
 @dataclass(frozen=True)
-class Table:
-    """The whole table. Of the kinds of cue all patterns are joined into one.
+class Lexicon:
+    """The rows of one or more files. All patterns of one kind of cue are joined into one.
 
     Attributes:
-        terms: in the table's order.
-        any_term: finds what any term finds.
-        deny, doubt: cues "before" and "after" the term.
-        sides, levels: (side or name, pattern); levels by set.
-        cues: moot, bound, ignore, break, verb, same, also.
-        digest: of the files' content.
+        labels: label -> its traits.
+        terms: the terms in the order of the files.
+        any_term: matches what any term matches.
+        negations: "before" or "after" the term -> cues that deny it.
+        uncertainties: "before" or "after" the term -> cues that leave it open.
+        sides: pairs of a side and its pattern.
+        levels: name of a set of levels -> pairs of a level and its pattern.
+        cues: kind of all other cues -> their pattern.
+        digest: SHA-256 of the rows. Comments, blank lines, and the width of columns do not count.
     """
 
-    labels: dict[str, Label]
+    labels: dict[str, LabelTraits]
     terms: tuple[Term, ...]
-    any_term: re.Pattern
-    deny: dict[str, re.Pattern]
-    doubt: dict[str, re.Pattern]
-    sides: tuple[tuple[str, re.Pattern], ...]
-    levels: dict[str, tuple[tuple[str, re.Pattern], ...]]
-    cues: dict[str, re.Pattern]
+    any_term: re.Pattern[str]
+    negations: dict[str, re.Pattern[str]]
+    uncertainties: dict[str, re.Pattern[str]]
+    sides: tuple[tuple[str, re.Pattern[str]], ...]
+    levels: dict[str, tuple[tuple[str, re.Pattern[str]], ...]]
+    cues: dict[str, re.Pattern[str]]
     digest: str
 
 
 @dataclass(frozen=True)
-class Tables:
-    """What the reader knows.
+class Lexicons:
+    """The lexicons of the rules.
 
     Attributes:
-        published: the words of LABELS and all cues.
-        all: with the words of FURTHER_LABELS.
-        further: the words of FURTHER_LABELS alone.
+        published: the terms of LABELS, and all cues but those of further_terms.tsv.
+        complete: both files.
+        further: the terms of FURTHER_LABELS alone.
     """
 
-    published: Table
-    all: Table
-    further: Table
+    published: Lexicon
+    complete: Lexicon
+    further: Lexicon
 
 
 @lru_cache(maxsize=1)
-def tables() -> Tables:
-    """The tables beside this file, read once; InputError names a line that cannot be read."""
-    return Tables(read_table(TABLE_FILE), read_table(TABLE_FILE, FURTHER_FILE), read_table(FURTHER_FILE))
+def load_lexicons() -> Lexicons:
+    """Read both files, once.
 
-
-def read_table(*paths: Path) -> Table:
-    """A table of terms from the rows of one or more files."""
-    rows: dict[str, list[list[str]]] = {kind: [] for kind in (*_COLUMNS, *_CUES)}
-    content = [path.read_bytes() for path in paths]
-    for path, lines in zip(paths, content, strict=True):
-        for kind, columns in _rows(path, lines.decode("utf-8")):
-            rows[kind].append(columns)
-    terms = tuple(_term(row) for row in rows["term"])
-    return Table(
-        labels={row[0]: _label(row) for row in rows["label"]},
-        terms=terms,
-        any_term=_joined(row[2] for row in rows["term"]),
-        deny=_by_first(rows["deny"]),
-        doubt=_by_first(rows["doubt"]),
-        sides=tuple((side, compile_pattern(pattern)) for side, pattern in rows["side"]),
-        levels={
-            name: tuple((row[1], compile_pattern(row[2])) for row in rows["level"] if row[0] == name)
-            for name in {row[0] for row in rows["level"]}
-        },
-        cues={kind: _joined(row[0] for row in rows[kind]) for kind in _CUES},
-        digest=hashlib.sha256(b"".join(content)).hexdigest(),
+    Raises:
+        InputError: a line is not a valid row.
+    """
+    return Lexicons(
+        published=read_lexicon(TERMS_FILE),
+        complete=read_lexicon(TERMS_FILE, FURTHER_TERMS_FILE),
+        further=read_lexicon(FURTHER_TERMS_FILE),
     )
 
 
-def _rows(path: Path, content: str) -> Iterator[tuple[str, list[str]]]:
-    """Kind and columns of the rows of a file."""
-    for number, line in enumerate(content.splitlines(), 1):
+def label_traits(label: str) -> LabelTraits:
+    """Return which details (side, level, size) a sentence can give about one of ALL_LABELS."""
+    return load_lexicons().complete.labels[label]
+
+
+def read_lexicon(*paths: Path) -> Lexicon:
+    """Read the rows of one or more files.
+
+    Args:
+        *paths: files in the format of terms.tsv.
+
+    Raises:
+        InputError: a line is not a valid row.
+    """
+    rows: dict[str, list[list[str]]] = {kind: [] for kind in (*_COLUMN_COUNTS, *_CUE_KINDS)}
+    digest = hashlib.sha256()
+    for path in paths:
+        for kind, columns in _read_rows(path):
+            rows[kind].append(columns)
+            digest.update("\t".join((kind, *columns, "\n")).encode("utf-8"))
+    return Lexicon(
+        labels={row[0]: _label_traits(row) for row in rows["label"]},
+        terms=tuple(_term(row) for row in rows["term"]),
+        any_term=_join(row[2] for row in rows["term"]),
+        negations=_by_place(rows["negation"]),
+        uncertainties=_by_place(rows["uncertainty"]),
+        sides=tuple((side, _compile(pattern)) for side, pattern in rows["side"]),
+        levels={
+            name: tuple((row[1], _compile(row[2])) for row in rows["level"] if row[0] == name)
+            for name in {row[0] for row in rows["level"]}
+        },
+        cues={kind: _join(row[0] for row in rows[kind]) for kind in _CUE_KINDS},
+        digest=digest.hexdigest(),
+    )
+
+
+def _read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield kind and columns of each row."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             kind, *columns = re.split(r"\t+", line.rstrip("\t "))
             try:
-                _check(kind, columns)
+                _check_row(kind, columns)
             except (ValueError, re.error) as error:
-                raise InputError(f"{path}, line {number}: {error}. The head of terms.tsv says what rows are.") from None
+                raise InputError(
+                    f"{path}, line {number}: {error}. The comment at the top of terms.tsv describes the rows."
+                ) from None
             yield kind, columns
 
 
-def compile_pattern(pattern: str) -> re.Pattern:
-    """A pattern of the table as a regular expression for lower-case text."""
-    return re.compile(_expanded(pattern))
-
-
-def _expanded(pattern: str) -> str:
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern as it is written in the files, for text in lower case."""
     pattern = pattern.replace(" ... ", r"(?:\W+\w+){0,12}?\W+")
-    pattern = re.sub(r" \.\.(\d?) ", lambda m: rf"(?:[^\w,]+\w+){{0,{m[1] or 5}}}?[^\w,]+", pattern)
-    return r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + r")"
+    pattern = re.sub(r" \.\.(\d?) ", lambda match: rf"(?:[^\w,]+\w+){{0,{match[1] or 5}}}?[^\w,]+", pattern)
+    return re.compile(r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + r")")
 
 
-def _joined(patterns: Sequence[str]) -> re.Pattern:
-    return compile_pattern("|".join(patterns))
+def _join(patterns: Iterable[str]) -> re.Pattern[str]:
+    return _compile("|".join(patterns))
 
 
-def _by_first(rows: Sequence[Sequence[str]]) -> dict[str, re.Pattern]:
-    return {place: _joined(pattern for where, pattern in rows if where == place) for place in ("before", "after")}
+def _by_place(rows: Sequence[Sequence[str]]) -> dict[str, re.Pattern[str]]:
+    return {place: _join(pattern for where, pattern in rows if where == place) for place in _PLACES}
 
 
-def _label(row: Sequence[str]) -> Label:
-    _, sided, levels, sized, enlarged = row
-    return Label(
-        sided == "sided",
-        None if levels == "-" else levels,
-        sized == "sized",
-        None if enlarged == "-" else float(enlarged),
+def _label_traits(row: Sequence[str]) -> LabelTraits:
+    _, sided, levels, sized, enlarged_mm = row
+    return LabelTraits(
+        sided=sided == "sided",
+        levels=None if levels == _EMPTY else levels,
+        sized=sized == "sized",
+        enlarged_mm=None if enlarged_mm == _EMPTY else float(enlarged_mm),
     )
 
 
 def _term(row: Sequence[str]) -> Term:
     label, status, pattern, near, regions, unless = row
-    names = {*REGION_NAMES, WHOLE_REPORT} if regions == _ANY else set() if regions == "-" else set(regions.split(","))
-    compiled = [None if text == "-" else compile_pattern(text) for text in (near, unless)]
-    return Term(label, status, compile_pattern(f"(?:{pattern})\\w*"), compiled[0], frozenset(names), compiled[1])
+    if regions == _ANY_REGION:
+        names = frozenset({*REGION_NAMES, WHOLE_REPORT})
+    elif regions == _EMPTY:
+        names = frozenset()
+    else:
+        names = frozenset(regions.split(","))
+    return Term(
+        label=label,
+        status=Status(status),
+        pattern=_compile(f"(?:{pattern})\\w*"),
+        near=None if near == _EMPTY else _compile(near),
+        regions=names,
+        unless=None if unless == _EMPTY else _compile(unless),
+    )
 
 
-def _check(kind: str, columns: Sequence[str]) -> None:
-    """ValueError or re.error where a row cannot be meant."""
-    if kind not in _COLUMNS and kind not in _CUES:
-        raise ValueError(f"no kind of row is called {kind!r}")
-    expected = _COLUMNS.get(kind, 1)
+def _check_row(kind: str, columns: Sequence[str]) -> None:
+    """Raise ValueError or re.error if a row is not valid."""
+    if kind not in _COLUMN_COUNTS and kind not in _CUE_KINDS:
+        raise ValueError(f"unknown kind of row {kind!r}; expected one of: {', '.join((*_COLUMN_COUNTS, *_CUE_KINDS))}")
+    expected = _COLUMN_COUNTS.get(kind, 1)
     if len(columns) != expected:
-        raise ValueError(f"a {kind!r} row has {expected} columns behind its kind, not {len(columns)}")
+        raise ValueError(f"expected {expected} columns after {kind!r}, got {len(columns)}")
     for (name, index), choices in _CHOICES.items():
         if kind == name and columns[index] not in choices:
-            raise ValueError(f"{columns[index]!r} is none of {', '.join(sorted(choices))}")
+            raise ValueError(f"unexpected {columns[index]!r}; expected one of: {', '.join(sorted(choices))}")
     if kind in ("label", "term") and columns[0] not in ALL_LABELS:
-        raise ValueError(f"no label is called {columns[0]!r}")
+        raise ValueError(f"unknown label {columns[0]!r}; expected one of: {', '.join(ALL_LABELS)}")
     if kind == "term":
-        unknown = set(columns[4].split(",")) - {*REGION_NAMES, WHOLE_REPORT, _ANY, "-"}
+        known = {*REGION_NAMES, WHOLE_REPORT, _ANY_REGION, _EMPTY}
+        unknown = sorted(set(columns[4].split(",")) - known)
         if unknown:
-            raise ValueError(f"no region is called {', '.join(sorted(unknown))}")
-    for pattern in columns[2:4] + columns[5:] if kind == "term" else columns[-1:]:
-        compile_pattern(pattern)
+            raise ValueError(f"unknown region {unknown[0]!r}; expected some of: {', '.join(sorted(known))}")
+    patterns = [*columns[2:4], *columns[5:]] if kind == "term" else columns[-1:]
+    for pattern in patterns:
+        _compile(pattern)

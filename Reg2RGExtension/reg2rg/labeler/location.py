@@ -1,12 +1,13 @@
-"""Which side, level and size of a clause belongs to which of its terms."""
+"""Read sides, levels, and sizes from a clause, and assign them to its terms."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from reg2rg.labeler.lexicon import Table
+from reg2rg.labeler.lexicon import Lexicon
 
 _LENGTH = re.compile(
     r"(?<![\w.,])(\d+(?:[.,]\d+)?)((?:\s*(?:mm|cm)?\s*[x×*-]\s*\d+(?:[.,]\d+)?)*)\s*(mm|cm|millimet|centimet)"
@@ -14,19 +15,24 @@ _LENGTH = re.compile(
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _JOINT = re.compile(r",|\band\b|;")
 _AND = re.compile(r"\band\b")
-# A place that comes before its term: "..., in the left lung, a nodule".
-_INTRODUCED = re.compile(r"(?:,|\band\b)[\s,]*(?:and\s+)?(?:in|at|on)\b[^,]*$")
-# What stands between a place and the next term where the place is not said of that term.
+# A place before its term: "..., in the left lung, a nodule".
+_PLACE_BEFORE_TERM = re.compile(r"(?:,|\band\b)[\s,]*(?:and\s+)?(?:in|at|on)\b[^,]*$")
+# Words between a place and the next term that show that the place does not belong to that term.
 _NOT_ADJECTIVE = re.compile(
     r",|\b(?:and|with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
 )
-_BOUND_REACH = 25
-"""Characters before a length in which a limit ("less than") makes it no size."""
+_LIMIT_REACH = 25
+"""Characters before a length that are searched for a limit such as "less than"."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """Lengths that stand together ("20x14 mm"): the largest and the smallest of them in mm."""
+    """Lengths that are given together, such as "20x14 mm".
+
+    Attributes:
+        largest: the largest of them in mm.
+        smallest: the smallest of them in mm.
+    """
 
     largest: float
     smallest: float
@@ -34,97 +40,138 @@ class Length:
 
 @dataclass(frozen=True)
 class Place:
-    """What a stretch of text says of where and how large."""
+    """Sides, levels, and lengths in a part of a clause. It is true if it has a side or a level.
+
+    Attributes:
+        sides: subset of {"left", "right"}.
+        levels: pairs of the name of a set of levels and the level.
+        lengths: lengths in the order of the text.
+        emphasized: whether it stresses a part of a place named elsewhere ("more prominent on the right").
+    """
 
     sides: frozenset[str] = frozenset()
     levels: frozenset[tuple[str, str]] = frozenset()
     lengths: tuple[Length, ...] = ()
-    also: bool = False
+    emphasized: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.sides or self.levels)
 
     def __or__(self, other: Place) -> Place:
         return Place(
-            self.sides | other.sides, self.levels | other.levels, self.lengths + other.lengths, self.also or other.also
+            sides=self.sides | other.sides,
+            levels=self.levels | other.levels,
+            lengths=self.lengths + other.lengths,
+            emphasized=self.emphasized or other.emphasized,
         )
 
 
-def places_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table) -> list[Place]:
-    """The place of each term; spans are in order and do not overlap.
+def places_of_terms(clause: str, spans: Sequence[tuple[int, int]], lexicon: Lexicon) -> list[Place]:
+    """Return the place of each term in a clause.
 
-    What stands behind a term is its own, up to the next one, unless a comma or "and" and nothing but adjectives part
-    it from that. A term without a place has the one before it, or shares the one behind the terms that follow it.
+    The text after a term belongs to it, up to the next term. A place directly before the next term belongs to that one
+    if a comma or "and" separates it from the first term and only adjectives separate it from the second. A term
+    without a place takes the one before all terms, or shares the one after the terms that follow it.
+
+    Args:
+        clause: a clause in lower case.
+        spans: start and end of each term, in order and without overlaps.
+        lexicon: the sides, levels, and cues to use.
+
+    Returns:
+        One place per term. Its lengths are not those of the term; see lengths_of_terms.
     """
     if len(spans) == 1:
-        return [read_place(clause, table)]
-    leading = read_place(clause[: spans[0][0]], table)
-    before, behind = [leading], []
-    for (start, end), (next_start, _) in zip(spans, spans[1:], strict=False):
-        cut = _division(clause[end:next_start], table)
-        behind.append(read_place(clause[start : end + cut], table))
-        before.append(read_place(clause[end + cut : next_start], table))
-    behind.append(read_place(clause[spans[-1][0] :], table))
+        return [read_place(clause, lexicon)]
+    leading = read_place(clause[: spans[0][0]], lexicon)
+    before, after = [leading], []
+    for (start, end), (next_start, _) in pairwise(spans):
+        cut = _division(clause[end:next_start], lexicon)
+        after.append(read_place(clause[start : end + cut], lexicon))
+        before.append(read_place(clause[end + cut : next_start], lexicon))
+    after.append(read_place(clause[spans[-1][0] :], lexicon))
     places: list[Place] = []
     for index, (start, _) in enumerate(spans):
-        own = before[index] | behind[index] if index else behind[0]
-        if index and not own and table.cues["same"].search(clause, spans[index - 1][1], start):
+        own = before[index] | after[index] if index else after[0]
+        if index and not own and lexicon.cues["relation"].search(clause, spans[index - 1][1], start):
             places.append(places[-1])
         else:
-            later = next((place for place in behind[index + 1 :] if place), Place())
-            places.append(_place(own, leading, later))
+            later = next((place for place in after[index + 1 :] if place), Place())
+            places.append(_combine(own, leading, later))
     return places
 
 
-def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], table: Table) -> list[tuple[Length, ...]]:
-    """The lengths of each term: its own, and for the first also those before it."""
+def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], lexicon: Lexicon) -> list[tuple[Length, ...]]:
+    """Return the lengths of each term in a clause; those before all terms belong to the first.
+
+    Args:
+        clause: a clause in lower case.
+        spans: start and end of each term that can have a size, in order and without overlaps.
+        lexicon: the sides, levels, and cues to use.
+
+    Returns:
+        The lengths of each term in the order of the text.
+    """
     if len(spans) == 1:
-        return [read_place(clause, table).lengths]
-    starts = [0]
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
-        starts.append(end + _division(clause[end:start], table))
-    return [read_place(clause[a:b], table).lengths for a, b in zip(starts, [*starts[1:], len(clause)], strict=True)]
+        return [read_place(clause, lexicon).lengths]
+    bounds = [0]
+    for (_, end), (start, _) in pairwise(spans):
+        bounds.append(end + _division(clause[end:start], lexicon))
+    bounds.append(len(clause))
+    return [read_place(clause[start:end], lexicon).lengths for start, end in pairwise(bounds)]
 
 
-def read_place(text: str, table: Table) -> Place:
-    """All sides, levels and lengths of a text; lengths that are limits are left out."""
-    sides = {side for side, pattern in table.sides if pattern.search(text)}
+def read_place(text: str, lexicon: Lexicon) -> Place:
+    """Return all sides, levels, and lengths of a text in lower case. Limits ("less than 1 cm") are not lengths."""
+    sides = {side for side, pattern in lexicon.sides if pattern.search(text)}
     if "both" in sides:
         sides = {"left", "right"}
-    levels = {(name, level) for name, rows in table.levels.items() for level, pattern in rows if pattern.search(text)}
-    return Place(frozenset(sides), frozenset(levels), _lengths(text, table), bool(table.cues["also"].search(text)))
+    levels = {(name, level) for name, rows in lexicon.levels.items() for level, pattern in rows if pattern.search(text)}
+    return Place(
+        sides=frozenset(sides),
+        levels=frozenset(levels),
+        lengths=_read_lengths(text, lexicon),
+        emphasized=lexicon.cues["emphasis"].search(text) is not None,
+    )
 
 
-def _lengths(text: str, table: Table) -> tuple[Length, ...]:
-    found = []
+def _read_lengths(text: str, lexicon: Lexicon) -> tuple[Length, ...]:
+    lengths = []
     for match in _LENGTH.finditer(text):
-        limit = table.cues["bound"].search(text, max(0, match.start() - _BOUND_REACH), match.start())
+        limit = lexicon.cues["limit"].search(text, max(0, match.start() - _LIMIT_REACH), match.start())
         if limit and not _NUMBER.search(text, limit.end(), match.start()):
             continue
         scale = 10 if match[3].startswith("c") else 1
-        numbers = [float(n.replace(",", ".")) * scale for n in _NUMBER.findall(match[1] + match[2].replace("-", " "))]
-        found.append(Length(max(numbers), min(numbers)))
-    return tuple(found)
+        numbers = _NUMBER.findall(match[1] + match[2].replace("-", " "))
+        millimeters = [float(number.replace(",", ".")) * scale for number in numbers]
+        lengths.append(Length(max(millimeters), min(millimeters)))
+    return tuple(lengths)
 
 
-def _division(gap: str, table: Table) -> int:
-    """How many characters of the text between two terms belong to the first."""
-    end = _end_of_places(gap, table)
+def _division(gap: str, lexicon: Lexicon) -> int:
+    """Return how many characters of the text between two terms belong to the first term."""
+    end = _end_of_places(gap, lexicon)
     places, tail = gap[:end], gap[end:]
-    introduced = _INTRODUCED.search(places)
-    if introduced and not _AND.search(tail):
-        return introduced.start()
+    place_before_term = _PLACE_BEFORE_TERM.search(places)
+    if place_before_term and not _AND.search(tail):
+        return place_before_term.start()
     joints = list(_JOINT.finditer(places))
     return joints[-1].start() if joints and not _NOT_ADJECTIVE.search(tail) else len(gap)
 
 
-def _end_of_places(text: str, table: Table) -> int:
-    patterns = [*(p for _, p in table.sides), *(p for rows in table.levels.values() for _, p in rows), _LENGTH]
-    return max((match.end() for pattern in patterns for match in pattern.finditer(text)), default=0)
+def _end_of_places(text: str, lexicon: Lexicon) -> int:
+    """Return the end of the last side, level, or length."""
+    sides = [pattern for _, pattern in lexicon.sides]
+    levels = [pattern for rows in lexicon.levels.values() for _, pattern in rows]
+    return max((match.end() for pattern in (*sides, *levels, _LENGTH) for match in pattern.finditer(text)), default=0)
 
 
-def _place(own: Place, leading: Place, later: Place) -> Place:
-    """The place of a term from its own, the one before all terms, and the next one behind later terms."""
+def _combine(own: Place, leading: Place, later: Place) -> Place:
+    """Return the place of a term.
+
+    ``own`` is the place next to the term, ``leading`` the place before all terms, and ``later`` the next place after a
+    later term.
+    """
     if own:
-        return own | leading if own.also or leading.also or not own.sides else own
+        return own | leading if own.emphasized or leading.emphasized or not own.sides else own
     return leading | later if not leading.levels and (not leading or later.sides <= leading.sides) else leading

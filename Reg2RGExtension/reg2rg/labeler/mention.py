@@ -1,4 +1,4 @@
-"""What a sentence says about a finding: CT-RATE's 18 abnormalities and nine more, asserted, denied or left open."""
+"""The labels, and what a sentence says about one of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABELS: tuple[str, ...] = (
     "Bronchiectasis",
     "Interlobular septal thickening",
 )
-"""The published 18, in the order of the published classifier's outputs and tables (reference C.2)."""
+"""The 18 abnormalities of CT-RATE, in the order of the published classifier's outputs and of the published tables."""
 
 FURTHER_LABELS: tuple[str, ...] = (
     "Pneumothorax",
@@ -38,7 +38,7 @@ FURTHER_LABELS: tuple[str, ...] = (
     "Liver cyst",
     "Kidney stone",
 )
-"""Read besides; nothing that is compared with published numbers counts them."""
+"""Nine more findings. Nothing that is compared with published numbers counts them."""
 
 ALL_LABELS: tuple[str, ...] = LABELS + FURTHER_LABELS
 
@@ -46,7 +46,7 @@ _LEVELS = {"upper": "upper", "lingula": "upper", "middle": "middle", "lower": "l
 
 
 class Status(str, Enum):
-    """How a sentence speaks of a finding."""
+    """Whether a sentence asserts a finding, denies it, or leaves it open."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -55,15 +55,16 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Mention:
-    """One finding in one sentence.
+    """What one sentence says about one finding.
 
     Attributes:
         label: one of ALL_LABELS.
-        status: asserted, denied or left open.
-        sides: subset of {"left", "right"}; both for "bilateral", empty where the sentence does not say.
-        levels: lobes or levels as the tables of terms name them, for example {"upper", "lingula"}; empty if not said.
-        size_mm: largest size that the sentence gives for it, or None.
-        start, end: the sentence's characters in the text that was read.
+        status: whether the finding is asserted, denied, or left open.
+        sides: subset of {"left", "right"}: both for "bilateral", empty if the sentence names none.
+        levels: lobes or levels by their names in terms.tsv, such as {"upper", "lingula"}; empty if none is named.
+        size_mm: largest size given for the finding, or None.
+        start: index of the sentence's first character in the text.
+        end: index after the sentence's last character.
     """
 
     label: str
@@ -75,13 +76,16 @@ class Mention:
     end: int
 
 
-def side_and_level(finding: Mention) -> tuple[str | None, str | None]:
-    """Where a finding is, in one word each.
+def side_and_level(mention: Mention) -> tuple[str | None, str | None]:
+    """Return the place of a finding as one word each for side and level.
+
+    Args:
+        mention: what a sentence says about the finding.
 
     Returns:
-        side: "left", "right", "both" or None.
-        level: "upper" (the lingula, too), "middle", "lower"; None where several, none or another level is said.
+        The side: "left", "right", "both", or None. The level: "upper" (also for the lingula), "middle", "lower", or
+        None if the sentence names none, several, or one that is not a third of the lung or spine.
     """
-    side = "both" if len(finding.sides) > 1 else next(iter(finding.sides), None)
-    levels = {_LEVELS.get(level) for level in finding.levels}
+    side = "both" if len(mention.sides) > 1 else next(iter(mention.sides), None)
+    levels = {_LEVELS.get(level) for level in mention.levels}
     return side, levels.pop() if len(levels) == 1 else None

@@ -1,6 +1,7 @@
-"""The published labeller: RadBERT, a RoBERTa whose pooled output a linear layer turns into 18 labels (reference C.2).
+"""The published labeler: RadBERT, a RoBERTa encoder whose pooled output a linear layer turns into 18 labels.
 
-Its weights come with the published model (RadBertClassifier.pth); config and tokenizer are zzxslp/RadBERT-RoBERTa-4m.
+The weights come with the published model (RadBertClassifier.pth); config and tokenizer are those of
+https://huggingface.co/zzxslp/RadBERT-RoBERTa-4m.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pickle
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,112 +22,132 @@ from torch import Tensor, nn
 
 from reg2rg.errors import InputError
 from reg2rg.labeler.mention import LABELS
-from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.runtime.state_dict import list_misfits, refuse_misfits
+from reg2rg.runtime.third_party import import_transformers
 
-declare_torchvision_ops()  # before transformers, which imports torchvision where it is installed
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
-from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: E402
+transformers = import_transformers()
 
 WEIGHTS_FILES = ("RadBertClassifier.safetensors", "RadBertClassifier.pth")
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
 MAX_TOKENS = 512
 BATCH_SIZE = 16
-_OLD_BUFFER = "embeddings.position_ids"
+THRESHOLD = 0.5
+_OBSOLETE_BUFFER = "embeddings.position_ids"
 
 
 class RadBertClassifier(nn.Module):
-    """Token ids and attention mask (B, N) to logits (B, 18); parameters are named as published."""
+    """The network, with the parameter names of the published weights.
 
-    def __init__(self, config) -> None:
+    Args:
+        config: config of the encoder.
+    """
+
+    def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()
-        self.model = AutoModel.from_config(config)
+        self.model = transformers.AutoModel.from_config(config)
         self.classifier = nn.Linear(config.hidden_size, len(LABELS))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.classifier(self.model(input_ids=input_ids, attention_mask=attention_mask).pooler_output)
+        """Return logits of shape (B, 18) for token ids and an attention mask of shape (B, N)."""
+        pooled: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).pooler_output
+        logits: Tensor = self.classifier(pooled)
+        return logits
 
 
 class RadBertLabeler:
-    """A Labeler. A label is positive at a probability of 0.5 or more; the region of a text plays no part.
+    """RadBERT as a Labeler. A label is positive at a probability of 0.5 or more; the region of a text is ignored.
 
     Args:
-        folder: config.json, TOKENIZER_FILES, and the weights as one of WEIGHTS_FILES.
-        device: a torch device.
+        folder: folder with config.json, TOKENIZER_FILES, and one of WEIGHTS_FILES.
+        device: torch device.
 
-    InputError says what is missing in the folder, unreadable, or does not fit.
+    Attributes:
+        name: "radbert-" and a digest of the weights.
+
+    Raises:
+        InputError: a file is missing or unreadable, or the weights do not match the config.
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         weights = _weights_file(folder)
         missing = [name for name in TOKENIZER_FILES if not (folder / name).is_file()]
-        if missing:  # transformers would make an empty tokenizer without a word
-            raise InputError(f"{folder} holds no {' and no '.join(missing)}; they come with RadBERT-RoBERTa-4m.")
+        if missing:  # transformers would create an empty tokenizer without an error
+            raise InputError(
+                f"{folder} does not contain {' or '.join(missing)}; the files come with the model RadBERT-RoBERTa-4m."
+            )
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            # The published code asks for do_lower_case, which RoBERTa's tokenizer does not know: case is kept.
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+            # The published code passes do_lower_case, which RoBERTa's tokenizer ignores: case is kept.
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
-                f"{folder} holds no readable config and tokenizer of RadBERT-RoBERTa-4m ({reason})."
+                f"{folder} does not contain a readable config and tokenizer of RadBERT-RoBERTa-4m ({reason})."
             ) from error
         self._classifier = RadBertClassifier(config)
-        _load(self._classifier, weights)
+        _load_weights(self._classifier, weights)
         self._classifier.to(device).eval()
         self._device = device
         self.name = f"radbert-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
 
     def label(self, texts: Sequence[str | float | None], region: str | None = None) -> np.ndarray:
-        """See Labeler; a missing text (None, NaN) or an empty one is read as a blank."""
-        read = [text if isinstance(text, str) and text else " " for text in texts]
-        result = np.zeros((len(read), len(LABELS)), dtype=bool)
-        by_length = sorted(range(len(read)), key=lambda row: len(read[row]))
-        for start in range(0, len(read), BATCH_SIZE):
+        """Label texts; see Labeler.label.
+
+        Args:
+            texts: N texts. A missing text (None, NaN) or an empty one is read as a single space.
+            region: ignored.
+
+        Returns:
+            Boolean array of shape (N, 18), with columns in the order of LABELS.
+        """
+        cleaned = [text if isinstance(text, str) and text else " " for text in texts]
+        labels = np.zeros((len(cleaned), len(LABELS)), dtype=bool)
+        by_length = sorted(range(len(cleaned)), key=lambda row: len(cleaned[row]))
+        for start in range(0, len(cleaned), BATCH_SIZE):
             rows = by_length[start : start + BATCH_SIZE]
-            result[rows] = self._read([read[row] for row in rows])
-        return result
+            labels[rows] = self._label_batch([cleaned[row] for row in rows])
+        return labels
 
     @torch.inference_mode()
-    def _read(self, texts: list[str]) -> np.ndarray:
+    def _label_batch(self, texts: list[str]) -> np.ndarray:
         tokens = self._tokenizer(texts, max_length=MAX_TOKENS, truncation=True, padding=True, return_tensors="pt")
         logits = self._classifier(tokens["input_ids"].to(self._device), tokens["attention_mask"].to(self._device))
-        return (torch.sigmoid(logits) >= 0.5).cpu().numpy()
+        return (torch.sigmoid(logits) >= THRESHOLD).cpu().numpy()
 
 
 def _weights_file(folder: Path) -> Path:
     found = [folder / name for name in WEIGHTS_FILES if (folder / name).is_file()]
     if not found:
-        raise InputError(f"{folder} holds none of {', '.join(WEIGHTS_FILES)}; they come with the published weights.")
+        raise InputError(
+            f"{folder} does not contain {' or '.join(WEIGHTS_FILES)}; the weights come with the published model."
+        )
     return found[0]
 
 
-def _load(classifier: RadBertClassifier, path: Path) -> None:
-    """Fill the classifier; InputError lists the tensors that are missing, left over or misshapen."""
-    state = {name: tensor for name, tensor in _read_state(path).items() if not name.endswith(_OLD_BUFFER)}
-    expected = classifier.state_dict()
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - state.keys())]
-    problems += [f"{name} is not part of it" for name in sorted(state.keys() - expected.keys())]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & state.keys())
-        if state[name].shape != expected[name].shape
-    ]
-    if problems:
-        raise InputError(f"{path} does not fit the classifier of its config: {'; '.join(problems)}.")
+def _load_weights(classifier: RadBertClassifier, path: Path) -> None:
+    """Load the weights; InputError if tensors are missing, unexpected, or misshapen."""
+    state = {name: tensor for name, tensor in _read_state(path).items() if not name.endswith(_OBSOLETE_BUFFER)}
+    expected = {name: tensor.shape for name, tensor in classifier.state_dict().items()}
+    given = {name: tensor.shape for name, tensor in state.items()}
+    refuse_misfits(list_misfits(expected, given), weights=f"The weights in {path}")
     classifier.load_state_dict(state)
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict; InputError if the file is not one. Code in a pickle is never run."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         if not zipfile.is_zipfile(path):
-            raise RuntimeError("cut off, or not written by torch.save")
+            raise RuntimeError("truncated, or not written by torch.save")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a readable file of weights ({reason}).") from error
+        raise InputError(f"{path} is not a readable weights file ({reason}).") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"{path} holds no state dict: a dict of tensors by name was expected.")
+        raise InputError(f"{path} does not contain a state dict; expected a dict of tensors by name.")
     return state

@@ -1,4 +1,4 @@
-"""The rule-based reader: which findings a text asserts, denies or leaves open, sentence by sentence."""
+"""The rules: which findings a text asserts, denies, or leaves open, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from reg2rg.labeler.clauses import Clause, split_clauses
-from reg2rg.labeler.lexicon import Table, Term, tables
+from reg2rg.labeler.lexicon import Lexicon, Term, load_lexicons
 from reg2rg.labeler.location import Length, Place, lengths_of_terms, places_of_terms, read_place
 from reg2rg.labeler.mention import FURTHER_LABELS, Mention, Status
 from reg2rg.labeler.sentences import split_sections, split_sentences
@@ -15,8 +15,8 @@ from reg2rg.regions import get_region
 
 
 @dataclass(frozen=True)
-class _Mention:
-    """A term in a clause."""
+class _TermMatch:
+    """A term and where it stands in a clause."""
 
     term: Term
     start: int
@@ -24,132 +24,158 @@ class _Mention:
 
 
 def extract_mentions(text: str, region: str | None = None) -> tuple[Mention, ...]:
-    """The findings of a text, sentence by sentence.
+    """Return what a text says about each finding, sentence by sentence.
+
+    A sentence can have several mentions of one label if they differ in status, place, or size. LABELS are read as if
+    FURTHER_LABELS did not exist, so that published numbers do not depend on them.
 
     Args:
-        text: report text; the published prefix "The region i is NAME:" begins that region's section.
-        region: the region whose section the text is; None for a whole report, whose sentences must say themselves what
-            organ they speak of. InputError if no region is called so.
+        text: report text. The published prefix "The region i is NAME:" begins the section of that region.
+        region: region whose section the text is, which decides what ambiguous words mean; None for a whole report,
+            whose sentences must name the organ themselves.
 
-    Of one label a sentence gives several findings if it tells several apart, by status, place or size. The published
-    labels are read as if there were no others, so what is measured on them stays as it is.
+    Returns:
+        The mentions in the order of the sentences.
+
+    Raises:
+        InputError: the region is unknown.
+
+    Examples:
+        >>> for mention in extract_mentions("A 5 mm nodule in the left upper lobe. No effusion.", "lung"):
+        ...     print(mention.label, mention.status.value, mention.size_mm)
+        Lung nodule present 5.0
+        Pleural effusion absent None
     """
     if region is not None:
         get_region(region)
-    findings = []
-    for start, end, section in split_sections(text, region):
-        for first, last in split_sentences(text, start, end):
-            findings += [
-                replace(finding, start=first, end=last) for finding in _read_sentence(text[first:last], section)
-            ]
-    return tuple(findings)
+    mentions: list[Mention] = []
+    for section_start, section_end, section_region in split_sections(text, region):
+        for start, end in split_sentences(text, section_start, section_end):
+            found = _read_sentence(text[start:end], section_region)
+            mentions += [replace(mention, start=start, end=end) for mention in found]
+    return tuple(mentions)
 
 
 @lru_cache(maxsize=1 << 16)
 def _read_sentence(sentence: str, region: str | None) -> tuple[Mention, ...]:
-    """Findings whose ``start`` and ``end`` are not set yet; reports repeat their sentences."""
-    words, text, found = tables(), sentence.lower(), []
-    if words.published.any_term.search(text):
-        found += _read_with(words.published, sentence, region)
-    if words.further.any_term.search(text) and any(term.may_fit(text, region) for term in words.further.terms):
-        found += [finding for finding in _read_with(words.all, sentence, region) if finding.label in FURTHER_LABELS]
-    return tuple(found)
+    """Return the mentions of a sentence, with 0 as start and end. Cached, because reports repeat their sentences."""
+    lexicons, text = load_lexicons(), sentence.lower()
+    mentions: list[Mention] = []
+    if lexicons.published.any_term.search(text):
+        mentions += _read_with(lexicons.published, sentence, region)
+    further = lexicons.further
+    if further.any_term.search(text) and any(term.may_apply(text, region) for term in further.terms):
+        found = _read_with(lexicons.complete, sentence, region)
+        mentions += [mention for mention in found if mention.label in FURTHER_LABELS]
+    return tuple(mentions)
 
 
-def _read_with(terms: Table, sentence: str, region: str | None) -> Iterator[Mention]:
-    found = [finding for clause in split_clauses(sentence, terms) for finding in _read_clause(clause, region, terms)]
-    return _distinct(found)
+def _read_with(lexicon: Lexicon, sentence: str, region: str | None) -> Iterator[Mention]:
+    clauses = split_clauses(sentence, lexicon)
+    return _distinct([mention for clause in clauses for mention in _read_clause(clause, region, lexicon)])
 
 
-def _read_clause(clause: Clause, region: str | None, terms: Table) -> Iterator[Mention]:
-    mentions = _mentions(clause, region, terms)
-    if not mentions:
+def _read_clause(clause: Clause, region: str | None, lexicon: Lexicon) -> Iterator[Mention]:
+    matches = _match_terms(clause, region, lexicon)
+    if not matches:
         return
-    groups = _groups(clause.text, mentions)
-    spans = [(group[0].start, max(mention.end for mention in group)) for group in groups]
-    places = places_of_terms(clause.text, spans, terms)
-    context = read_place(clause.context, terms)
+    groups = _group_adjacent(clause.text, matches)
+    spans = [(group[0].start, max(match.end for match in group)) for group in groups]
+    places = places_of_terms(clause.text, spans, lexicon)
+    context = read_place(clause.context, lexicon)
     if not any(places):
         places = [context] * len(groups)
-    sized = [i for i, group in enumerate(groups) if any(terms.labels[mention.term.label].sized for mention in group)]
-    lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], terms) if sized else []
+    sized = [i for i, group in enumerate(groups) if any(lexicon.labels[match.term.label].sized for match in group)]
+    lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], lexicon) if sized else []
+    lengths_of_group = dict(zip(sized, lengths, strict=True))
     for index, (group, place) in enumerate(zip(groups, places, strict=True)):
-        own = lengths[sized.index(index)] or context.lengths if index in sized else ()
-        for mention in group:
-            status = _status(clause, mention, own, terms)
+        own_lengths = (lengths_of_group[index] or context.lengths) if index in lengths_of_group else ()
+        for match in group:
+            status = _status(clause, match, own_lengths, lexicon)
             if status is not None:
-                yield _finding(mention.term.label, status, place, own, terms)
+                yield _mention(match.term.label, status, place, own_lengths, lexicon)
 
 
-def _mentions(clause: Clause, region: str | None, terms: Table) -> list[_Mention]:
-    """Terms in the order of the text; of a label's terms that overlap, the table's first.
+def _match_terms(clause: Clause, region: str | None, lexicon: Lexicon) -> list[_TermMatch]:
+    """Return the terms of a clause in the order of the text. Of a label's terms that overlap, the first row counts.
 
-    A further label's word may have what it must stand near in the context: "a lesion in the liver (cyst?)".
+    A term of FURTHER_LABELS may find its context outside the brackets: "a lesion in the liver (cyst?)".
     """
-    text, found = clause.text, list[_Mention]()
-    for term in terms.terms:
-        said = f"{clause.context} {text}" if term.label in FURTHER_LABELS else text
-        for match in term.pattern.finditer(text):
-            taken = any(m.term.label == term.label and m.start < match.end() and match.start() < m.end for m in found)
-            if not taken and term.fits(said, region):
-                found.append(_Mention(term, match.start(), match.end()))
-    return sorted(found, key=lambda mention: mention.start)
+    matches: list[_TermMatch] = []
+    for term in lexicon.terms:
+        scope = f"{clause.context} {clause.text}" if term.label in FURTHER_LABELS else clause.text
+        for found in term.pattern.finditer(clause.text):
+            is_taken = any(
+                match.term.label == term.label and match.start < found.end() and found.start() < match.end
+                for match in matches
+            )
+            if not is_taken and term.applies(scope, region):
+                matches.append(_TermMatch(term, found.start(), found.end()))
+    return sorted(matches, key=lambda match: match.start)
 
 
-def _groups(text: str, mentions: Sequence[_Mention]) -> list[list[_Mention]]:
-    """Mentions that overlap or touch have one place."""
-    groups: list[list[_Mention]] = []
-    for mention in mentions:
-        end = max((m.end for m in groups[-1]), default=0) if groups else 0
-        if groups and not text[end : mention.start].strip(" -/"):
-            groups[-1].append(mention)
+def _group_adjacent(text: str, matches: Sequence[_TermMatch]) -> list[list[_TermMatch]]:
+    """Group matches that overlap or touch; they share one place."""
+    groups: list[list[_TermMatch]] = []
+    for match in matches:
+        end = max(previous.end for previous in groups[-1]) if groups else 0
+        if groups and not text[end : match.start].strip(" -/"):
+            groups[-1].append(match)
         else:
-            groups.append([mention])
+            groups.append([match])
     return groups
 
 
-def _status(clause: Clause, mention: _Mention, lengths: Sequence[Length], terms: Table) -> Status | None:
-    """What the clause says of the mention; None if it says nothing."""
-    text, term = clause.text, mention.term
-    before, behind = text[: mention.end], text[mention.start :]
-    if term.status == "absent":
+def _status(clause: Clause, match: _TermMatch, lengths: Sequence[Length], lexicon: Lexicon) -> Status | None:
+    """Return what the clause says about a term; None if it says neither yes nor no."""
+    term = match.term
+    until_end, from_start = clause.text[: match.end], clause.text[match.start :]
+    if term.status is Status.ABSENT:
         return Status.ABSENT
-    if terms.cues["moot"].search(before):
+    if lexicon.cues["comparison"].search(until_end):
         return None
-    if terms.deny["before"].search(before) or terms.deny["after"].search(behind):
+    if lexicon.negations["before"].search(until_end) or lexicon.negations["after"].search(from_start):
         return Status.ABSENT
-    if clause.doubtful or terms.doubt["before"].search(before) or terms.doubt["after"].search(behind):
+    uncertainties = lexicon.uncertainties
+    if clause.is_question or uncertainties["before"].search(until_end) or uncertainties["after"].search(from_start):
         return Status.UNCERTAIN
-    limit = terms.labels[term.label].enlarged_mm or 0.0
-    enlarged = any(length.smallest >= limit for length in lengths)
-    return Status.PRESENT if term.status == "said" or enlarged else Status.UNCERTAIN
+    limit = lexicon.labels[term.label].enlarged_mm or 0.0
+    is_enlarged = any(length.smallest >= limit for length in lengths)
+    return Status.PRESENT if is_enlarged else term.status
 
 
-def _finding(label: str, status: Status, place: Place, lengths: Sequence[Length], terms: Table) -> Mention:
-    told = terms.labels[label]
-    levels = frozenset(level for name, level in place.levels if name == told.levels)
-    sized = told.sized and status is not Status.ABSENT
-    size = max((length.largest for length in lengths), default=None) if sized else None
-    return Mention(label, status, place.sides if told.sided else frozenset(), levels, size, 0, 0)
+def _mention(label: str, status: Status, place: Place, lengths: Sequence[Length], lexicon: Lexicon) -> Mention:
+    """Return a mention with the details that its label can have, and 0 as start and end."""
+    traits = lexicon.labels[label]
+    has_size = traits.sized and status is not Status.ABSENT
+    return Mention(
+        label=label,
+        status=status,
+        sides=place.sides if traits.sided else frozenset(),
+        levels=frozenset(level for name, level in place.levels if name == traits.levels),
+        size_mm=max((length.largest for length in lengths), default=None) if has_size else None,
+        start=0,
+        end=0,
+    )
 
 
-def _distinct(findings: Sequence[Mention]) -> Iterator[Mention]:
-    """Without those that say no more than another one of their sentence."""
-    for index, finding in enumerate(findings):
-        others = findings[:index] + findings[index + 1 :]
-        if finding in findings[:index] or any(_says_more(other, finding) for other in others if other != finding):
-            continue
-        yield finding
+def _distinct(mentions: Sequence[Mention]) -> Iterator[Mention]:
+    """Yield the mentions that say more than every other mention of their sentence."""
+    for index, mention in enumerate(mentions):
+        is_repeated = mention in mentions[:index]
+        if not is_repeated and not any(_says_more(other, mention) for other in mentions if other != mention):
+            yield mention
 
 
-def _says_more(other: Mention, finding: Mention) -> bool:
-    if other.label != finding.label:
+def _says_more(other: Mention, mention: Mention) -> bool:
+    """Return whether ``other`` says at least as much about the same label."""
+    if other.label != mention.label:
         return False
-    if finding.status is Status.UNCERTAIN and other.status is Status.PRESENT:
+    if mention.status is Status.UNCERTAIN and other.status is Status.PRESENT:
         return True
     return (
-        other.status is finding.status
-        and finding.sides <= other.sides
-        and finding.levels <= other.levels
-        and finding.size_mm in (None, other.size_mm)
+        other.status is mention.status
+        and mention.sides <= other.sides
+        and mention.levels <= other.levels
+        and mention.size_mm in (None, other.size_mm)
     )

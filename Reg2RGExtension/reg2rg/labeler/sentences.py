@@ -32,10 +32,10 @@ _FIRST_ITEM = re.compile(r":\s+1\Z")
 _CONTINUED_LINE = re.compile(r"[a-z](?![.)])|\d+(?:\.\d|[^\d.)])")
 
 _CONTEXT = 16
-"""Characters before a full stop that are searched for an abbreviation; no abbreviation is as long."""
+"""Characters before a period that are searched for an abbreviation; every abbreviation is shorter."""
 
 _WRAPPED_LINE = 60
-"""Shortest line, in characters, that is taken for a hard-wrapped one."""
+"""Minimum length of a hard-wrapped line, in characters."""
 
 _TITLES = frozenset({"Dr", "dr", "Prof", "prof", "Mr", "Mrs", "Ms", "St"})
 _NEVER_FINAL = frozenset({"cf", "e.g", "fig", "figs", "i.e", "viz", "vs"})
@@ -48,8 +48,8 @@ def split_sections(text: str, region: str | None) -> Iterator[tuple[int, int, st
     """Yield the sections of a report, which begin with the published prefix "The region i is NAME:".
 
     Args:
-        text: Report text.
-        region: Region of the text before the first prefix, or None.
+        text: report text.
+        region: region of the text before the first prefix, or None.
 
     Yields:
         Start and end of the section in ``text``, without its prefix, and its region: None if the prefix does not name
@@ -71,9 +71,9 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
     linear in the length of the text.
 
     Args:
-        text: Report text.
-        start: Index of the first character to read.
-        end: Index after the last character to read; None for the end of the text.
+        text: report text.
+        start: index of the first character to read.
+        end: index after the last character to read; None for the end of the text.
 
     Returns:
         Start and end of each sentence in ``text``, in order. Sentences do not overlap, neither begin nor end with

@@ -30,8 +30,7 @@ from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cance
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, staged_output
 from reg2rg.runtime.versions import versions
-from reg2rg.segmentation import RegionMasks
-from reg2rg.segmentation.choose import choose_segmenter
+from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
@@ -238,7 +237,7 @@ def _skipped_regions(request: ReportRequest, inputs: ModelInputs) -> Mapping[str
     """Return the regions that have no section, and why."""
     if not request.regions:
         return inputs.skipped
-    not_requested = {name: "not requested" for name in inputs.textures if name not in request.regions}
+    not_requested = {name: NOT_REQUESTED for name in inputs.textures if name not in request.regions}
     return {**inputs.skipped, **not_requested}
 
 

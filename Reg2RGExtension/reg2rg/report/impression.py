@@ -1,8 +1,8 @@
-"""A first impression: the sentences of a report that say more than that something is normal.
+"""Draft an impression: the sentences of a report that say more than that something is normal or absent.
 
-Only a proposal for the radiologist who writes the impression. A sentence is left out if all findings read in it are
-denied, or if none is read and it is worded as normal or as a plain denial; what is worded otherwise stays, so that a
-finding is rather shown twice than dropped.
+The draft is a proposal for the radiologist who writes the impression. A sentence is left out if the labeler reads
+findings in it and all of them are denied, or if it reads none and the sentence is worded as normal. Everything else is
+kept: it is better to repeat a sentence than to lose a finding.
 """
 
 from __future__ import annotations
@@ -18,30 +18,38 @@ _NORMAL = re.compile(
     r"|midline|no (?:evidence|sign)|not (?:enlarged|thickened|dilated|widened|narrowed|displaced))\b",
     re.IGNORECASE,
 )
-_DENIAL = re.compile(r"^\s*(?:there (?:is|are|was|were) )?(?:no|not any|without|neither)\b", re.IGNORECASE)
-_DENIED_LATER = re.compile(
+_NEGATION = re.compile(r"^\s*(?:there (?:is|are|was|were) )?(?:no|not any|without|neither)\b", re.IGNORECASE)
+_LATER_NEGATION = re.compile(
     r"\b(?:is|are|was|were) (?:not|no longer) (?:seen|observed|detected|present|identified)\b", re.IGNORECASE
 )
-_BUT = re.compile(r"\b(?:but|however|except|although|apart from)\b|(?<=\w\W)otherwise\b", re.IGNORECASE)
+_CONTRAST = re.compile(r"\b(?:but|however|except|although|apart from)\b|(?<=\w\W)otherwise\b", re.IGNORECASE)
 
 
 def draft_impression(sections: Iterable[tuple[str, str]]) -> str:
-    """Lines "Region: sentences" of the sections, (region, text) pairs, that hold findings; empty if none does."""
+    """Draft an impression from the sections of a report.
+
+    Args:
+        sections: pairs of region and text.
+
+    Returns:
+        One line "Region: sentences" per section with notable sentences; empty if there are none.
+    """
     lines = []
     for region, text in sections:
-        told = [text[start:end] for start, end in split_sentences(text) if _tells(text[start:end], region)]
-        if told:
-            lines.append(f"{get_region(region).display_name}: {' '.join(told)}")
+        sentences = [text[start:end] for start, end in split_sentences(text)]
+        notable = [sentence for sentence in sentences if _is_notable(sentence, region)]
+        if notable:
+            lines.append(f"{get_region(region).display_name}: {' '.join(notable)}")
     return "\n".join(lines)
 
 
-def _tells(sentence: str, region: str) -> bool:
-    statuses = {finding.status for finding in extract_mentions(sentence, region)}
-    return statuses != {Status.ABSENT} if statuses else holds_finding(sentence)
+def _is_notable(sentence: str, region: str) -> bool:
+    statuses = {mention.status for mention in extract_mentions(sentence, region)}
+    return statuses != {Status.ABSENT} if statuses else not is_worded_normal(sentence)
 
 
-def holds_finding(sentence: str) -> bool:
-    """Whether a sentence says, by its wording alone, more than that something is normal or absent."""
-    if _BUT.search(sentence):
-        return True
-    return not any(pattern.search(sentence) for pattern in (_NORMAL, _DENIAL, _DENIED_LATER))
+def is_worded_normal(sentence: str) -> bool:
+    """Return whether a sentence, by its wording alone, says only that something is normal or absent."""
+    if _CONTRAST.search(sentence):
+        return False
+    return any(pattern.search(sentence) for pattern in (_NORMAL, _NEGATION, _LATER_NEGATION))

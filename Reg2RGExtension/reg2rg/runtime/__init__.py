@@ -1,11 +1,16 @@
-"""What the machine provides: devices, versions, resource paths, temporary folders, third-party workarounds.
+"""What the machine provides: devices, memory, disk space, temporary folders, and workarounds for libraries.
 
 Files:
 
-    callbacks    ProgressCallback and ShouldCancel, the callbacks of long-running work
-    devices      choosing a torch device
-    versions     versions of the installed packages
-    resources    paths of the embedded model and the sample case
-    staging      temporary folders and atomic output
-    third_party  workarounds for libraries, and keeping them quiet
+    callbacks     ProgressCallback and ShouldCancel, the callbacks of long-running work
+    dataclass_io  dataclasses to and from the plain types of JSON and YAML
+    resources     paths of the embedded model and the sample case
+    versions      versions of the installed packages
+    third_party   workarounds for third-party libraries, and settings that silence them
+    devices       torch devices and their free memory
+    disk_space    free space on disk, checked before large files are written
+    state_dict    stored weights compared with what a model expects
+    staging       temporary folders, and output that appears completely or not at all
+
+Importing any of these files is fast: torch and psutil are imported only inside the functions that need them.
 """

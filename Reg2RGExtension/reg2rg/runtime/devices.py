@@ -1,4 +1,4 @@
-"""Where torch can compute, and how much memory is free there."""
+"""Torch devices: which exist, which one to use, and how much memory they have left."""
 
 from __future__ import annotations
 
@@ -8,11 +8,23 @@ from pathlib import Path
 from reg2rg.errors import InputError
 
 _CGROUP = Path("/sys/fs/cgroup")
-"""Where Linux tells a container's limit."""
+"""Where Linux publishes the resource limits of a container (control group version 2)."""
+
+_DEVICE_NAMES = ("auto", "cpu", "mps", "cuda", "cuda:N")
 
 
 def choose_device(name: str = "auto") -> str:
-    """Torch's name of the wanted device, "auto" being the first GPU or else the CPU; InputError if it is not there."""
+    """Resolve a device name as users give it to one that torch accepts.
+
+    Args:
+        name: "auto", "cpu", "mps", "cuda" or "cuda:N"; "auto" means the first GPU, or the CPU if there is none.
+
+    Returns:
+        Torch's name for the device.
+
+    Raises:
+        InputError: the name is unknown, or this machine has no such device.
+    """
     if name == "cpu":
         return name
     import torch
@@ -21,51 +33,60 @@ def choose_device(name: str = "auto") -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
     if kind not in ("cuda", "mps") or (number and not number.isdecimal()):
-        raise InputError(f"No device is called {name!r}; expected auto, cpu, mps, cuda or cuda:N.")
+        raise InputError(f"Unknown device {name!r}; expected one of: {', '.join(_DEVICE_NAMES)}.")
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if int(number or 0) >= counts[kind]:
-        raise InputError(f"There is no device {name} here; there are: {'; '.join(list_devices())}.")
+        raise InputError(f"Device {name!r} is not available; this machine has: {'; '.join(list_devices())}.")
     return name
 
 
 def list_devices() -> list[str]:
-    """The devices that are there, with their names and memory."""
+    """Describe the available devices, one string per device, with their names and memory."""
     import psutil
     import torch
 
-    devices = [f"cpu ({os.cpu_count()} cores, {_free_of('cpu', psutil.virtual_memory().total)})"]
+    devices = [f"cpu ({os.cpu_count()} cores, {_describe_memory('cpu', psutil.virtual_memory().total)})"]
     if torch.backends.mps.is_available():
-        devices.append(f"mps ({_free_of('mps', torch.mps.recommended_max_memory())})")
+        devices.append(f"mps ({_describe_memory('mps', torch.mps.recommended_max_memory())})")
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)
-        devices.append(f"cuda:{index} ({gpu.name}, {_free_of(f'cuda:{index}', gpu.total_memory)})")
+        devices.append(f"cuda:{index} ({gpu.name}, {_describe_memory(f'cuda:{index}', gpu.total_memory)})")
     return devices
 
 
 def free_memory(device: str) -> int:
-    """Bytes that can still be allocated there, those included that torch holds ready."""
+    """Return the number of bytes that can still be allocated on a device.
+
+    On a GPU this includes the memory that torch has reserved but does not use. On the CPU it is limited by the
+    container that this process runs in, if any.
+
+    Args:
+        device: torch's name for the device, as returned by :func:`choose_device`.
+    """
     import torch
 
     if device.startswith("cuda"):
-        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + held
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     if device.startswith("mps"):
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     import psutil
 
-    return min(psutil.virtual_memory().available, _left_in_container())
+    available = psutil.virtual_memory().available
+    container = _container_memory()
+    return available if container is None else min(available, container)
 
 
-def _left_in_container() -> float:
-    """Bytes below the limit of the control group that we run in; without bounds where there is none."""
+def _container_memory() -> int | None:
+    """Bytes left below the memory limit of this process's control group; None if there is no limit."""
     try:
-        limit = int((_CGROUP / "memory.max").read_text())
+        limit = int((_CGROUP / "memory.max").read_text())  # "max", not a number, if there is no limit
         used = int((_CGROUP / "memory.current").read_text())
         cached = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
-    except (OSError, ValueError, KeyError):  # no limit is "max"
-        return float("inf")
+    except (OSError, ValueError, KeyError):
+        return None
     return limit - used + int(cached)
 
 
-def _free_of(device: str, total: int) -> str:
+def _describe_memory(device: str, total: int) -> str:
     return f"{free_memory(device) / 2**30:.1f} of {total / 2**30:.1f} GiB free"

@@ -1,4 +1,4 @@
-"""Where the extension-level Resources folder is: the embedded model and the sample case."""
+"""Paths of the files that ship with the engine: the embedded model and the sample case."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def resources_folder() -> Path:
-    """Resources/ inside the installed package, or at the top of a source checkout."""
+    """Return the Resources folder, inside the installed package or at the top of a source checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "Resources"
     return installed if installed.is_dir() else package.parents[1] / "Resources"
 
 
 def sample_case() -> tuple[Path, Path]:
-    """The sample CT and its regions."""
+    """Return the paths of the sample CT and of its region segmentation."""
     folder = resources_folder() / "Sample"
     return folder / "ct.nrrd", folder / "regions.seg.nrrd"

@@ -1,7 +1,8 @@
-"""Temporary folders that disappear however the process ends, and results that appear whole or not at all.
+"""Temporary folders that disappear however the process ends, and output that appears completely or not at all.
 
-A process that is killed cannot clean up behind itself. So a second, tiny process (the janitor) is told beforehand what
-is to be done; it sees the end of its standard input when this process dies, does it, and ends too.
+A process that is killed cannot clean up after itself. A second, tiny process (the janitor) is therefore told in advance
+what to clean up. Its standard input is a pipe from this process: when this process dies, the pipe closes, and the
+janitor does its duties and exits.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Duties by folder: "remove" it, "move" its files to the target and remove it, or remove it if "empty". The last told is
-# done first, because a folder inside another is made after it.
+# Each line of standard input is JSON: [folder, duty, target]. Duties are "remove" the folder, "move" its files to the
+# target and remove it, or remove it if it is "empty"; null cancels the folder's duty. The special key "group" names a
+# process group to kill. Duties are done last in, first out, because nested folders are registered after their parents.
 _JANITOR = """
 import contextlib, json, os, shutil, signal, sys
 duties = {}
@@ -44,16 +46,16 @@ for folder, (duty, target) in reversed(duties.items()):
         shutil.rmtree(folder, ignore_errors=True)
 """
 
-
 _WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 class _Janitor:
-    """The process that finishes or removes what we leave behind."""
+    """The process that completes or removes what a dead process leaves behind."""
 
     def __init__(self) -> None:
-        # In a session of its own: Ctrl-C, a closed terminal or a signal to our process group must not end it first.
-        # Not in our folder: that would keep a folder busy. The launcher of Slicer's Python needs its environment.
+        # Its own session, so that Ctrl-C, a closed terminal or a signal to our process group does not end it first.
+        # Its own working directory, so that it does not keep ours busy. Its environment is inherited, because the
+        # launcher of Slicer's Python needs it.
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-c", _JANITOR],
             stdin=subprocess.PIPE,
@@ -64,102 +66,125 @@ class _Janitor:
             start_new_session=True,
             creationflags=_WINDOWS_FLAGS,
         )
+        assert self._process.stdin is not None
+        self._duties = self._process.stdin
 
-    def tell(self, key: Path | str, duty: str | None, target: Path | int | None) -> None:
-        self._process.stdin.write(json.dumps([key, duty, target], default=str).encode() + b"\n")
+    def assign(self, key: Path | str, duty: str, target: Path | int | None) -> None:
+        """Add or replace the duty registered under a key."""
+        self._send(key, duty, target)
 
-    def leave(self) -> None:
-        """Let go of the janitor without ending it."""
-        self._process.stdin.close()
+    def cancel(self, key: Path | str) -> None:
+        """Remove the duty registered under a key."""
+        self._send(key, None, None)
+
+    def detach(self) -> None:
+        """Close this process's end of the pipe; other processes may still hold it open."""
+        self._duties.close()
+
+    def _send(self, key: Path | str, duty: str | None, target: Path | int | None) -> None:
+        self._duties.write(json.dumps([key, duty, target], default=str).encode() + b"\n")
 
 
 _janitor: _Janitor | None = None
 
 
-def _tell(key: Path | str, duty: str | None, target: Path | int | None = None) -> None:
+def _start_janitor() -> _Janitor:
+    """Return the janitor of this process, started on first use."""
     global _janitor
-    _janitor = _janitor or _Janitor()
-    _janitor.tell(key, duty, target)
+    if _janitor is None:
+        _janitor = _Janitor()
+    return _janitor
 
 
-def _leave_janitor_to_parent() -> None:
-    # A forked child that outlives us would hold the pipe open, and the janitor would wait for it.
+def _detach_forked_child() -> None:
+    """Let go of the parent's janitor: a forked child that outlives the parent would keep the pipe open."""
     global _janitor
     if _janitor is not None:
-        _janitor.leave()
+        _janitor.detach()
         _janitor = None
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_janitor_to_parent)
+    os.register_at_fork(after_in_child=_detach_forked_child)
 
 
 def kill_children_on_exit() -> None:
-    """Whatever ends this process ends the processes it has started, too. For a process that ends by ``os._exit``.
+    """Make sure that the processes this one starts are killed when it ends, even through ``os._exit`` or a signal.
 
-    It becomes the leader of a session of its own if need be, so that the group holds nobody else. Where there are no
-    process groups (Windows) nothing is done.
+    If necessary, this process becomes the leader of a new session, so that its process group contains only itself and
+    its children. On systems without process groups (Windows) nothing happens.
     """
     if not hasattr(os, "setsid"):
         return
     if os.getpgrp() != os.getpid():
         os.setsid()
-    _tell("group", "end", os.getpid())
+    _start_janitor().assign("group", "kill", os.getpid())
 
 
 @contextmanager
 def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
-    """A fresh folder, private to the user, that is gone afterwards, also if the process is killed.
+    """Create a temporary folder for the duration of a block, removed even if the process is killed.
+
+    Only the current user can read it.
 
     Args:
-        inside: where to make it, hidden; the system's place for temporary files if None.
+        inside: folder to create it in, as a hidden folder; the system's temporary folder if None.
+
+    Yields:
+        Path of the new, empty folder.
     """
     name = f"reg2rg-{secrets.token_hex(8)}"
     folder = Path(tempfile.gettempdir(), name).absolute() if inside is None else inside.absolute() / f".{name}"
-    _tell(folder, "remove")
+    _start_janitor().assign(folder, "remove", None)
     try:
         folder.mkdir(mode=0o700)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _tell(folder, None)
+        _start_janitor().cancel(folder)
 
 
 @contextmanager
 def redirected_tempdir() -> Iterator[None]:
-    """What libraries and child processes take for the system's temporary folder is a scratch folder of ours."""
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    """Redirect the temporary files of libraries and child processes to a scratch folder for the duration of a block."""
+    tempdir, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     with scratch_folder() as folder:
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         try:
             yield
         finally:
-            tempfile.tempdir = before[0]
+            tempfile.tempdir = tempdir
             os.environ.pop("TMPDIR")
-            if before[1] is not None:
-                os.environ["TMPDIR"] = before[1]
+            if variable is not None:
+                os.environ["TMPDIR"] = variable
 
 
 @contextmanager
 def staged_output(folder: Path) -> Iterator[Path]:
-    """A scratch folder whose files move into ``folder`` when the block ends well: all of them or, if it fails, none.
+    """Write files to a scratch folder and move all of them into place if the block succeeds, none if it fails.
 
-    ``folder`` is made if need be, and nothing else in it is touched. If the process is killed before the move, nothing
-    has changed; if it is killed during the move, the janitor completes it.
+    The target folder is created if necessary, and its other files are left alone. If the process is killed before the
+    move, nothing has changed; if it is killed during the move, the janitor completes it.
+
+    Args:
+        folder: where the files go; files of the same names are replaced.
+
+    Yields:
+        Path of the scratch folder, on the same file system as ``folder``.
     """
     folder = folder.absolute()
-    made = [path for path in (*reversed(folder.parents), folder) if not path.exists()]
-    for path in made:
-        _tell(path, "empty")
+    created = [path for path in (*reversed(folder.parents), folder) if not path.exists()]
+    for path in created:
+        _start_janitor().assign(path, "empty", None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(inside=folder) as staging:
             yield staging
-            _tell(staging, "move", folder)
+            _start_janitor().assign(staging, "move", folder)
             for file in staging.iterdir():
                 os.replace(file, folder / file.name)
     finally:
-        for path in reversed(made):
-            with contextlib.suppress(OSError):  # it is not empty: the results are in it
+        for path in reversed(created):
+            with contextlib.suppress(OSError):  # not empty: the output is in it
                 path.rmdir()
-            _tell(path, None)
+            _start_janitor().cancel(path)

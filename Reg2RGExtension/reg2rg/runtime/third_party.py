@@ -1,8 +1,12 @@
-"""Lets a torchvision built for CUDA import beside a CPU build of torch.
+"""Workarounds for third-party libraries, and settings that silence them.
 
-Package registries hold torchvision for CUDA only. Beside a CPU torch its compiled operators are missing and the import
-fails at their registration, taking transformers and TotalSegmentator along, neither of which calls them here.
-Declaring the two operators' schemas is enough.
+Two problems are handled here. Libraries print advice, warnings and progress bars, and look for updates online;
+:func:`quiet_libraries` turns that off and must run before they are imported.
+
+Package registries offer torchvision only in builds for CUDA. Next to a CPU build of torch, torchvision's compiled
+operators are missing and its import fails while it registers them. transformers and TotalSegmentator import torchvision
+where it is installed, although neither calls these operators here, so they fail as well. Declaring the operators'
+schemas first is enough; :func:`declare_torchvision_ops` does so.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ import logging
 import os
 import warnings
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -25,38 +31,46 @@ _ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
 
-
-def quiet_libraries() -> None:
-    """To be called by a program at its start, before it imports them; what the user's environment sets stays."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it advises on kernels and on casts at every start
-
-
-_SCHEMAS = (
+_TORCHVISION_SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_library: torch.library.Library | None = None
+_torchvision_library: torch.library.Library | None = None
+
+
+def quiet_libraries() -> None:
+    """Silence third-party libraries and keep them offline.
+
+    Programs call this once at startup, before they import the libraries. Environment variables that the user has set
+    take precedence.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # logs advice on kernels and casts at every start
 
 
 def declare_torchvision_ops() -> None:
-    """Declare torchvision's operators if torch has no CUDA, torchvision is present and its own cannot be loaded."""
-    global _library
-    if _library is not None or torch.version.cuda or importlib.util.find_spec("torchvision") is None:
+    """Declare the operators that a torchvision built for CUDA lacks next to a CPU build of torch.
+
+    Nothing happens if torch has CUDA, if torchvision is not installed, or if its operators are already registered.
+    """
+    global _torchvision_library
+    import torch
+
+    if _torchvision_library is not None or torch.version.cuda or importlib.util.find_spec("torchvision") is None:
         return
     if hasattr(torch.ops.torchvision, "nms"):
         return
-    _library = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in _SCHEMAS:
-        _library.define(schema)
+    _torchvision_library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _TORCHVISION_SCHEMAS:
+        _torchvision_library.define(schema)
 
 
 def import_transformers() -> ModuleType:
-    """Import transformers, with torchvision's operators declared first.
+    """Import and return transformers, with torchvision's operators declared first.
 
-    transformers imports torchvision where it is installed. Import transformers only through this function.
+    transformers imports torchvision where it is installed, so it must be imported only through this function.
     """
     declare_torchvision_ops()
     return importlib.import_module("transformers")

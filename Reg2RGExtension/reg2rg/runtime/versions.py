@@ -1,4 +1,4 @@
-"""Versions of what a report depends on."""
+"""Versions of the packages that a report depends on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "SimpleITK", "pydi
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a report depends on."""
+    """Return the versions of reg2rg, Python and the main dependencies, by package name.
+
+    Nothing is imported; packages that are absent are listed as "not installed".
+    """
     return {"reg2rg": __version__, "Python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 

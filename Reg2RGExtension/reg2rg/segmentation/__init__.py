@@ -1,23 +1,18 @@
-"""Segmentation: a CT volume in, RegionMasks on its own grid out. One protocol, several segmenters."""
+"""Segmentation: from a CT volume to RegionMasks on the volume's own grid.
 
-from __future__ import annotations
+Files:
 
-from typing import Protocol
+    masks             RegionMasks, one bit per region and voxel
+    segmenter         the protocol that all segmenters follow
+    morphology        dilation, erosion and the like, in mm
+    label_map         regions from an existing label map or Slicer segmentation
+    thresholds        approximate regions by thresholds and morphology, without weights
+    totalsegmentator  regions by TotalSegmentator
+    choose            which of these to use
+"""
 
-import SimpleITK as sitk
+from reg2rg.segmentation.choose import SEGMENTERS, choose_segmenter
+from reg2rg.segmentation.masks import NOT_REQUESTED, Box, RegionMasks
+from reg2rg.segmentation.segmenter import Segmenter
 
-from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
-from reg2rg.segmentation.masks import RegionMasks
-
-
-class Segmenter(Protocol):
-    """What every segmenter can do."""
-
-    name: str
-
-    def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
-        """Masks of the regions in ``volume`` (3-D, HU), on the volume's own grid."""
-        ...
-
-
-__all__ = ["RegionMasks", "Segmenter"]
+__all__ = ["NOT_REQUESTED", "SEGMENTERS", "Box", "RegionMasks", "Segmenter", "choose_segmenter"]

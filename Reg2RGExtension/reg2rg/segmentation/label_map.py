@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,21 @@ from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks, region_flag
 
 LARGEST_LABEL = 1 << 20
-"""Greater values, and those below 1, are no labels."""
+"""Values above this, and values below 1, are not labels."""
+
+_INTEGERS = {sitk.sitkUInt8, sitk.sitkInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkUInt32, sitk.sitkInt32}
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A label in a file: its name (the value itself in a plain label map), value, layer, whether it was estimated."""
+    """A label in a file.
+
+    Attributes:
+        name: name of the segment; the label value as text in a plain label map.
+        value: label value.
+        layer: index of the layer that contains the segment.
+        approximate: whether the segment was estimated rather than segmented.
+    """
 
     name: str
     value: int
@@ -29,51 +38,65 @@ class _Segment:
 
 
 class LabelMapSegmenter:
-    """Takes the regions from a file instead of segmenting.
+    """Reads the regions from a file instead of segmenting.
 
     Args:
         path: label map (NIfTI, NRRD, MetaImage) or Slicer segmentation, on any grid that overlaps the volume.
-        mapping: label value (as text) or segment name -> region. Without it, a segmentation's segments are known by
-            the names of regions and of TotalSegmentator's structures; a plain label map has no names and needs it.
+        mapping: label value (as text) or segment name -> region. If None, the segments of a segmentation are matched by
+            the names of regions and of TotalSegmentator's structures. A plain label map has no names and needs a
+            mapping.
+
+    Raises:
+        InputError: the mapping names an unknown region.
     """
 
     name = "label map"
 
     def __init__(self, path: Path, mapping: Mapping[str, str] | None = None) -> None:
         self._path = Path(path)
-        self._mapping = None if mapping is None else {str(key): get_region(to).name for key, to in mapping.items()}
+        self._mapping = (
+            None if mapping is None else {str(key): get_region(region).name for key, region in mapping.items()}
+        )
 
     def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
-        """Masks on the volume's grid, matched in physical space; InputError if no region is found."""
+        """Read the regions and resample them onto the grid of a volume, matched in physical space.
+
+        Args:
+            volume: 3-D image in HU.
+            progress: called with the fraction done and the current step.
+
+        Raises:
+            InputError: the file cannot be read, contains no region, or does not overlap the volume.
+        """
         progress(0.0, "Reading the regions")
         layers, segments = _read(self._path)
-        mapping = self._mapping or _known_names(segments)
+        mapping = self._mapping or _match_names(segments)
         used = [segment for segment in segments if segment.name in mapping]
         if not used:
             names = ", ".join(segment.name for segment in segments[:12]) or "none"
             raise InputError(
-                f"{self._path} has no label that stands for a region (labels: {names}); give a mapping from label "
-                "value or segment name to region."
+                f"{self._path} has no label that is known as a region (its labels: {names}); provide a mapping from "
+                "label value or segment name to region."
             )
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
         for number, layer in enumerate(layers):
-            bits_of_label = {s.value: region_flag(mapping[s.name]) for s in used if s.layer == number}
-            if bits_of_label:
-                on_grid = _on_grid(layer, volume)  # has a name, because the view does not keep it alive
-                bits |= _translated(sitk.GetArrayViewFromImage(on_grid), bits_of_label)
+            flags: dict[int, np.uint16] = {s.value: region_flag(mapping[s.name]) for s in used if s.layer == number}
+            if flags:
+                resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
+                bits |= _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
         approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
-        given = frozenset(mapping[segment.name] for segment in used)
-        masks = RegionMasks.from_bits(bits, given, volume, segmenter=self.name, approximate=approximate)
+        provided = frozenset(mapping[segment.name] for segment in used)
+        masks = RegionMasks.from_bits(bits, provided, volume, segmenter=self.name, approximate=approximate)
         if not masks.present:
-            raise InputError(f"The regions in {self._path} do not overlap the volume; are they of the same scan?")
+            raise InputError(f"The regions in {self._path} do not overlap the volume; are they from the same scan?")
         progress(1.0, "Regions read")
         return masks
 
 
 def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
-    """The file's layers as 3-D label images, and its segments."""
+    """Read the layers of a file as 3-D label images, and its segments."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist; expected a label map or a .seg.nrrd.")
+        raise InputError(f"{path} does not exist; expected a label map or a .seg.nrrd file.")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         image = sitk.ReadImage(str(path))
@@ -82,55 +105,57 @@ def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
     header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     layers = _layers(image)
     if len(layers[0].GetSize()) != 3 or layers[0].GetPixelID() not in _INTEGERS:
-        raise InputError(f"{path} is no label map: expected 3-D with whole-number labels.")
-    segments, number = [], 0
-    while f"Segment{number}_LabelValue" in header:
-        prefix = f"Segment{number}_"
-        name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
-        value, layer = int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))
-        estimated = "Reg2RG.Approximate:1" in header.get(prefix + "Tags", "").split("|")
-        segments.append(_Segment(name, value, layer, estimated))
-        number += 1
+        raise InputError(f"{path} is not a label map; expected a 3-D image with integer labels.")
+    segments = _segments(header)
     if not segments:
         values = np.unique(sitk.GetArrayViewFromImage(layers[0]))
         segments = [_Segment(str(value), int(value), 0) for value in values]
     return layers, [segment for segment in segments if 0 < segment.value <= LARGEST_LABEL]
 
 
-_INTEGERS = {sitk.sitkUInt8, sitk.sitkInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkUInt32, sitk.sitkInt32}
+def _segments(header: Mapping[str, str]) -> list[_Segment]:
+    """Segments listed in the header of a Slicer segmentation; none in that of a plain label map."""
+    segments: list[_Segment] = []
+    while (prefix := f"Segment{len(segments)}_") + "LabelValue" in header:
+        name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
+        value, layer = int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))
+        approximate = "Reg2RG.Approximate:1" in header.get(prefix + "Tags", "").split("|")
+        segments.append(_Segment(name, value, layer, approximate))
+    return segments
 
 
 def _layers(image: sitk.Image) -> list[sitk.Image]:
-    # A segmentation with overlapping segments keeps its layers as components of each voxel.
+    """Layers of a segmentation, which are components of its voxels if segments overlap."""
     count = image.GetNumberOfComponentsPerPixel()
     return [image] if count == 1 else [sitk.VectorIndexSelectionCast(image, index) for index in range(count)]
 
 
-def _on_grid(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:
-    """The layer on the volume's grid; as it is where it lies there already."""
+def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:
+    """Resample a layer onto the grid of a volume, unless it is already on it."""
     if layer.IsSameImageGeometryAs(volume):
         return layer
     return sitk.Resample(layer, volume, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
 
 
-def _translated(labels: np.ndarray, bits_of_label: Mapping[int, np.uint16]) -> np.ndarray:
-    """The bits that stand for each label; 0 for labels that are none of those given."""
-    table = np.zeros(max(bits_of_label) + 2, np.uint16)  # a last place for all greater labels
-    for label, bits in bits_of_label.items():
-        table[label] |= bits
+def _to_flags(labels: np.ndarray, flags: Mapping[int, np.uint16]) -> np.ndarray:
+    """Replace each label by its flag, and all other labels by 0."""
+    table = np.zeros(max(flags) + 2, np.uint16)  # the last entry stands for all greater labels
+    for label, flag in flags.items():
+        table[label] |= flag
     return table[np.clip(labels, 0, min(len(table) - 1, np.iinfo(labels.dtype).max))]
 
 
-def _known_names(segments: list[_Segment]) -> dict[str, str]:
-    """Segment name -> region, by the names of regions and of the structures that make them up."""
-    known = {}
+def _match_names(segments: Sequence[_Segment]) -> dict[str, str]:
+    """Match segments by the names of regions and of their structures: segment name -> region."""
+    known: dict[str, str] = {}
     for region in REGIONS:
         names = [region.name, region.display_name, region.snomed[1]]
-        if region.shell_mm is None:  # the lobes are the lung, not the layer around it
+        if region.shell_mm is None:  # the lobes belong to the lung, not to the layer around it
             names += [name for structures in region.structures.values() for name in structures]
-        known |= {_plain(name): region.name for name in names}
-    return {segment.name: known[_plain(segment.name)] for segment in segments if _plain(segment.name) in known}
+        known |= {_normalize(name): region.name for name in names}
+    matches = {segment.name: known.get(_normalize(segment.name)) for segment in segments}
+    return {name: region for name, region in matches.items() if region is not None}
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.strip().lower().replace("_", " ")

@@ -1,29 +1,36 @@
-"""RegionMasks: where each region lies in a volume, one bit per region in one label volume."""
+"""RegionMasks: where each region lies in a volume, stored as one bit per region and voxel."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.regions import REGION_NAMES, get_region
+from reg2rg.volumes.geometry import image_like
 
 Box = tuple[slice, slice, slice]
-"""Part of an array (z, y, x)."""
+"""Part of an array in z, y, x order."""
+
+WHOLE: Box = (slice(None), slice(None), slice(None))
+"""The whole array."""
+
+NOT_REQUESTED = "not requested"
+"""Reason given for a region that the user did not ask for."""
 
 
 @dataclass(frozen=True)
 class RegionMasks:
-    """Region masks on a volume's own grid. Regions may overlap (the heart lies in the mediastinum).
+    """Masks of the regions on the grid of a volume. Regions may overlap: the heart lies in the mediastinum.
 
     Attributes:
-        bits: uint16 image with the volume's geometry; bit i of a voxel is set where it belongs to REGIONS[i].
-        segmenter: name of what made the masks, for provenance.
-        approximate: regions that were estimated rather than segmented.
-        missing: region -> why there is no mask of it.
+        bits: uint16 image with the geometry of the volume; bit i of a voxel is set if it belongs to REGIONS[i].
+        segmenter: name of the method that made the masks, for the report's provenance.
+        approximate: names of regions that were estimated rather than segmented.
+        missing: region -> reason why it has no mask, as a phrase such as "not found in this volume".
     """
 
     bits: sitk.Image
@@ -41,44 +48,63 @@ class RegionMasks:
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
     ) -> RegionMasks:
-        """Pack boolean arrays (z, y, x), one per region, on the grid of ``reference``. Empty ones become missing."""
+        """Pack one boolean array per region.
+
+        Args:
+            arrays: region -> mask in z, y, x order; regions whose mask is empty become missing.
+            reference: image that provides the grid.
+            segmenter: name of the method that made the masks.
+            approximate: names of regions that were estimated rather than segmented.
+            missing: region -> reason; regions without an array get a default reason.
+        """
         bits = np.zeros(reference.GetSize()[::-1], np.uint16)
         for name, array in arrays.items():
             np.bitwise_or(bits, region_flag(name), out=bits, where=np.asarray(array, bool))
-        given = frozenset(arrays)
-        return cls.from_bits(bits, given, reference, segmenter=segmenter, approximate=approximate, missing=missing)
+        provided = frozenset(arrays)
+        return cls.from_bits(bits, provided, reference, segmenter=segmenter, approximate=approximate, missing=missing)
 
     @classmethod
     def from_bits(
         cls,
         bits: np.ndarray,
-        given: frozenset[str],
+        provided: frozenset[str],
         reference: sitk.Image,
         *,
         segmenter: str,
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
     ) -> RegionMasks:
-        """Masks from packed bits (z, y, x), uint16, on the grid of ``reference``. Regions not ``given`` are missing."""
-        missing = dict(missing or {})
+        """Make masks from packed bits.
+
+        Args:
+            bits: uint16 array in z, y, x order, with the bits of :attr:`bits`.
+            provided: names of the regions that the method looked for; the others become missing.
+            reference: image that provides the grid.
+            segmenter: name of the method that made the masks.
+            approximate: names of regions that were estimated rather than segmented.
+            missing: region -> reason; other regions without voxels get a default reason.
+        """
+        reasons = dict(missing or {})
         found = int(np.bitwise_or.reduce(bits, axis=None))
         for name in REGION_NAMES:
-            if name not in given:
-                missing.setdefault(name, f"the {segmenter} segmenter does not give it")
+            if name not in provided:
+                reasons.setdefault(name, f"not provided by the {segmenter} segmenter")
             elif not found & region_flag(name):
-                missing.setdefault(name, "no voxel of it was found in this volume")
-        image = sitk.GetImageFromArray(bits)
-        image.CopyInformation(reference)
-        return cls(image, segmenter, approximate & (given - frozenset(missing)), missing)
+                reasons.setdefault(name, "not found in this volume")
+        return cls(image_like(bits, reference), segmenter, approximate & (provided - frozenset(reasons)), reasons)
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Regions that have a mask, in published order."""
+        """Names of the regions that have a mask, in published order."""
         return tuple(name for name in REGION_NAMES if name not in self.missing)
 
     @functools.cached_property
     def boxes(self) -> dict[str, Box]:
-        """Smallest box (z, y, x) around each present region, all from one pass: bits united along lines and planes."""
+        """Bounding box of each present region.
+
+        All boxes come from one pass over the volume: bits are combined along lines and planes, which leaves one profile
+        per axis for all regions.
+        """
         bits = sitk.GetArrayViewFromImage(self.bits)
         planes, lines = np.bitwise_or.reduce(bits, axis=0), np.bitwise_or.reduce(bits, axis=2)
         profiles = (
@@ -86,29 +112,32 @@ class RegionMasks:
             np.bitwise_or.reduce(planes, axis=1),
             np.bitwise_or.reduce(planes, axis=0),
         )
-        return {name: tuple(_extent(profile & region_flag(name)) for profile in profiles) for name in self.present}
+        return {name: _bounding_box(profiles, region_flag(name)) for name in self.present}
 
-    def array(self, name: str, box: Box = (slice(None),) * 3) -> np.ndarray:
-        """Mask of one region, or of what of it lies in a box, as a boolean array (z, y, x)."""
+    def array(self, name: str, box: Box = WHOLE) -> np.ndarray:
+        """Return the mask of a region as a boolean array in z, y, x order.
+
+        Args:
+            name: name of the region.
+            box: part of the volume to return.
+        """
         return (sitk.GetArrayViewFromImage(self.bits)[box] & region_flag(name)) != 0
 
     def image(self, name: str) -> sitk.Image:
-        """Mask of one region as a uint8 image with the volume's geometry."""
-        image = sitk.GetImageFromArray(self.array(name).astype(np.uint8))
-        image.CopyInformation(self.bits)
-        return image
+        """Return the mask of a region as a uint8 image (0 or 1) with the geometry of the volume."""
+        return image_like(self.array(name).astype(np.uint8), self.bits)
 
 
 def region_index(name: str) -> int:
-    """Bit number of a region: its index in REGIONS."""
+    """Return the index of a region in REGIONS, which is also the number of its bit."""
     return REGION_NAMES.index(get_region(name).name)
 
 
 def region_flag(name: str) -> np.uint16:
-    """A voxel's bits with that of a region alone set."""
+    """Return the value of a voxel that belongs to one region only."""
     return np.uint16(1 << region_index(name))
 
 
-def _extent(profile: np.ndarray) -> slice:
-    occupied = np.flatnonzero(profile)
-    return slice(int(occupied[0]), int(occupied[-1]) + 1)
+def _bounding_box(profiles: Sequence[np.ndarray], flag: np.uint16) -> Box:
+    z, y, x = (np.flatnonzero(profile & flag) for profile in profiles)
+    return slice(int(z[0]), int(z[-1]) + 1), slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)

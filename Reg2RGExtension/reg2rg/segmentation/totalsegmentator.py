@@ -1,4 +1,8 @@
-"""Regions by TotalSegmentator: its Python API, with the tasks that the table of regions names."""
+"""Regions by TotalSegmentator, through its Python API, with the tasks named in the table of regions.
+
+Wasserthal et al., "TotalSegmentator: Robust Segmentation of 104 Anatomic Structures in CT Images", Radiology:
+Artificial Intelligence 2023; https://github.com/wasserth/TotalSegmentator.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,9 @@ import importlib.util
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -18,27 +22,41 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.regions import REGIONS
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.runtime.staging import scratch_folder
-from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.runtime.third_party import declare_torchvision_ops
+from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks
 from reg2rg.segmentation.morphology import shell
+from reg2rg.volumes.geometry import array_spacing, direction_matrix
+
+if TYPE_CHECKING:
+    import nibabel
 
 REQUIRED_TASK = "total"
+"""TotalSegmentator's main task, without which most regions cannot be found."""
+
 SLOW_TASKS = ("lung_vessels", "pleural_pericard_effusion")
-"""Left out of the fast mode: the first works at 0.7 mm, the second has no fast model."""
+"""Tasks skipped in fast mode: the first works at 0.7 mm, the second has no fast model."""
+
 ROUGH_MODEL = 298
-"""TotalSegmentator's 6 mm model, which finds the box of a subset of structures."""
+"""Number of TotalSegmentator's 6 mm model, which finds the bounding box of a subset of structures."""
+
+ROBUST_CROP_MODEL = 297
+"""Number of TotalSegmentator's 3 mm model, with which some tasks find where to crop."""
 
 
 class TotalSegmentatorSegmenter:
-    """Segments with TotalSegmentator; it must be installed and its weights be there, nothing is downloaded.
+    """Segments with TotalSegmentator, which must be installed with its weights. Nothing is downloaded.
+
+    A region is missing if none of its tasks has weights; without the weights of the task "total" nothing can be done.
 
     Args:
-        fast: the 3 mm model of the main task, and no slow tasks.
-        device: torch's name of a device ("cpu", "cuda", "cuda:1", "mps").
-        totalseg_weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's own place if None.
-        regions: names of regions to look for; all if empty. Tasks and part models that none of them needs are left out,
-            and where the 6 mm model is there, only the box of their structures is looked at.
+        fast: use the 3 mm model of the main task, and skip slow tasks.
+        device: torch's name for the device ("cpu", "cuda", "cuda:1", "mps").
+        totalseg_weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's default folder if None.
+        regions: names of the regions to find; all if empty. Tasks and models that none of them needs are skipped. If
+            the 6 mm model is installed, the main task is restricted to the bounding box of their structures.
 
-    A region whose task has no weights is missing; without those of the task "total" nothing can be done.
+    Raises:
+        InputError: TotalSegmentator does not support the device.
     """
 
     name = "totalsegmentator"
@@ -52,37 +70,49 @@ class TotalSegmentatorSegmenter:
         self._weights = totalseg_weights
 
     def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
-        """Masks of the wanted regions, as far as weights are there; Reg2RGError if TotalSegmentator fails."""
+        """Find the requested regions whose weights are installed.
+
+        Args:
+            volume: 3-D image in HU, of any orientation and spacing.
+            progress: called with the fraction done and the current step.
+
+        Raises:
+            InputError: the weights of the main task are not installed.
+            Reg2RGError: TotalSegmentator fails.
+        """
         absent = {task: _absent_weights(task, self._fast, self._weights) for task in self._tasks()}
         if absent.get(REQUIRED_TASK):
             raise InputError(
                 f"TotalSegmentator's weights {', '.join(absent[REQUIRED_TASK])} are not in "
-                f"{_weights_folder(self._weights)}; fetch them with `totalseg_download_weights`, give their folder, or "
-                "use the segmenter 'thresholds'."
+                f"{_weights_folder(self._weights)}; download them with `totalseg_download_weights`, provide their "
+                "folder, or use the segmenter 'thresholds'."
             )
         tasks = [task for task in self._tasks() if not absent[task]]
         found: dict[str, np.ndarray] = {}
-        with _own_settings(self._weights):
+        with _private_settings(self._weights):
             for number, task in enumerate(tasks):
                 progress(number / len(tasks), f"TotalSegmentator: {task.replace('_', ' ')}")
-                labels = _run(task, volume, self._structures(task), self._options(task))
-                self._add_regions(found, task, labels)
-        spacing = volume.GetSpacing()[::-1]
+                structures = _run(task, volume, self._structures(task), self._options(task))
+                self._add_regions(found, task, structures)
+        spacing = array_spacing(volume)
         for region in self._regions:
             if region.shell_mm and region.name in found:
-                fluid = found.get(f"{region.name} fluid", np.zeros_like(found[region.name]))
+                fluid = found.get(_fluid_key(region.name), np.zeros_like(found[region.name]))
                 found[region.name] = shell(found[region.name] | fluid, region.shell_mm, spacing) | fluid
         masks = {region.name: found[region.name] for region in self._regions if region.name in found}
-        return RegionMasks.from_arrays(masks, volume, segmenter=self.name, missing=self._reasons(tasks))
+        return RegionMasks.from_arrays(masks, volume, segmenter=self.name, missing=self._missing(tasks))
 
     def _tasks(self) -> list[str]:
+        """Tasks that the requested regions need, without those skipped in fast mode."""
         tasks = list(dict.fromkeys(task for region in self._regions for task in region.structures))
         return [task for task in tasks if not (self._fast and task in SLOW_TASKS)]
 
     def _structures(self, task: str) -> list[str]:
+        """Classes of a task that the requested regions need."""
         return sorted({name for region in self._regions for name in region.structures.get(task, ())})
 
     def _options(self, task: str) -> dict[str, Any]:
+        """Keyword arguments of a task for TotalSegmentator's Python API."""
         if task != REQUIRED_TASK:
             return {"device": self._device}
         subset = len(self._regions) < len(REGIONS) and not _absent_folders([ROUGH_MODEL], self._weights)
@@ -92,67 +122,76 @@ class TotalSegmentatorSegmenter:
             "roi_subset": self._structures(task) if subset else None,
         }
 
-    def _add_regions(self, found: dict[str, np.ndarray], task: str, structures: dict[str, np.ndarray]) -> None:
+    def _add_regions(self, found: dict[str, np.ndarray], task: str, structures: Mapping[str, np.ndarray]) -> None:
+        """Add the structures of a task to the regions they belong to; fluid around a layer is kept separately."""
         for region in self._regions:
             for name in region.structures.get(task, ()):
-                key = f"{region.name} fluid" if region.shell_mm and "effusion" in name else region.name
+                key = _fluid_key(region.name) if region.shell_mm and "effusion" in name else region.name
                 found[key] = found[key] | structures[name] if key in found else structures[name]
 
-    def _reasons(self, tasks: list[str]) -> dict[str, str]:
-        """Why a region is missing: it is not wanted, or none of its tasks could be run."""
-        return {
-            region.name: f"TotalSegmentator's weights for its task {next(iter(region.structures))!r} are absent"
-            if region in self._regions
-            else "it was not asked for"
-            for region in REGIONS
-            if region not in self._regions or not set(region.structures) & set(tasks)
-        }
+    def _missing(self, tasks: Sequence[str]) -> dict[str, str]:
+        """Regions that were not requested, or none of whose tasks was run: region -> reason."""
+        missing = {}
+        for region in REGIONS:
+            if region not in self._regions:
+                missing[region.name] = NOT_REQUESTED
+            elif not set(region.structures) & set(tasks):
+                task = next(iter(region.structures))
+                missing[region.name] = f"the weights of TotalSegmentator's task {task!r} are not installed"
+        return missing
 
 
 def weights_available(totalseg_weights: Path | None = None, fast: bool = False) -> bool:
-    """Whether TotalSegmentator is installed with the weights of its main task."""
+    """Return whether TotalSegmentator is installed with the weights of its main task.
+
+    Args:
+        totalseg_weights: folder with nnU-Net's ``Dataset...`` folders; TotalSegmentator's default folder if None.
+        fast: look for the 3 mm model instead of the full one.
+    """
     if importlib.util.find_spec("totalsegmentator") is None:
         return False
     return not _absent_weights(REQUIRED_TASK, fast, totalseg_weights)
 
 
+def _fluid_key(region: str) -> str:
+    return f"{region} fluid"
+
+
 def _device_name(device: str) -> str:
+    """TotalSegmentator's name for a device."""
     kind, _, number = device.partition(":")
     names = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
     if kind not in names:
-        raise InputError(f"{device!r} is no device; expected cpu, cuda, cuda:N or mps.")
+        raise InputError(f"Unknown device {device!r}; expected one of: cpu, mps, cuda, cuda:N.")
     return names[kind] + (f":{number}" if number else "")
 
 
 def _absent_weights(task: str, fast: bool, totalseg_weights: Path | None) -> list[str]:
-    """Weight folders that a task needs and that are not there."""
+    """Weight folders that a task needs and that are not installed."""
     from totalsegmentator.map_tasks_config import TASK_CONFIGS
 
     config = TASK_CONFIGS[task]
     if "sub_modes" in config:
         config = config["sub_modes"]["fast" if fast else "default"]
-    ids = config["task_id"] if isinstance(config["task_id"], list) else [config["task_id"]]
+    numbers = config["task_id"] if isinstance(config["task_id"], list) else [config["task_id"]]
     if config.get("crop"):
-        ids = [*ids, 297 if config.get("robust_crop") else ROUGH_MODEL]  # the model that finds where to crop
-    return _absent_folders(ids, totalseg_weights)
+        numbers = [*numbers, ROBUST_CROP_MODEL if config.get("robust_crop") else ROUGH_MODEL]
+    return _absent_folders(numbers, totalseg_weights)
 
 
-def _absent_folders(ids: Sequence[int], totalseg_weights: Path | None) -> list[str]:
-    """Names of the weight folders of these models that are not there."""
+def _absent_folders(models: Sequence[int], totalseg_weights: Path | None) -> list[str]:
+    """Names of the weight folders of these models that are not installed."""
     from totalsegmentator.map_tasks_config import TASK_ID_WEIGHTS_CONFIGS
 
     folder = _weights_folder(totalseg_weights)
-    needed = [
-        Path(TASK_ID_WEIGHTS_CONFIGS[i].get("rel_path") or "") / TASK_ID_WEIGHTS_CONFIGS[i]["foldername"] for i in ids
-    ]
+    configs = [TASK_ID_WEIGHTS_CONFIGS[number] for number in models]
+    needed = [Path(config.get("rel_path") or "") / config["foldername"] for config in configs]
     return [path.name for path in needed if not (folder / path).is_dir()]
 
 
 def _weights_folder(totalseg_weights: Path | None) -> Path:
     if totalseg_weights is not None:
         return Path(totalseg_weights)
-    from reg2rg.runtime.third_party import declare_torchvision_ops
-
     declare_torchvision_ops()
     from totalsegmentator.config import get_weights_dir
 
@@ -160,8 +199,8 @@ def _weights_folder(totalseg_weights: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def _own_settings(totalseg_weights: Path | None) -> Iterator[None]:
-    """TotalSegmentator with settings of ours: usage statistics off, the user's own configuration untouched."""
+def _private_settings(totalseg_weights: Path | None) -> Iterator[None]:
+    """Run TotalSegmentator with its own temporary settings: usage statistics off, the user's settings untouched."""
     folder = _weights_folder(totalseg_weights)
     names = ("TOTALSEG_HOME_DIR", "TOTALSEG_WEIGHTS_PATH", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
     before = {name: os.environ.get(name) for name in names}
@@ -178,16 +217,14 @@ def _own_settings(totalseg_weights: Path | None) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _run(task: str, volume: sitk.Image, wanted: Sequence[str], options: dict[str, Any]) -> dict[str, np.ndarray]:
-    """One task: wanted structure -> boolean array (z, y, x) on the volume's grid."""
-    from reg2rg.runtime.third_party import declare_torchvision_ops
-
+def _run(task: str, volume: sitk.Image, structures: Sequence[str], options: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Run a task: structure -> boolean array in z, y, x order on the grid of the volume."""
     declare_torchvision_ops()
     from totalsegmentator.map_to_binary import class_map
     from totalsegmentator.python_api import totalsegmentator
 
     try:
-        # It prints, and so do the progress bars of nnU-Net; ours is the one that is shown.
+        # TotalSegmentator and nnU-Net's progress bars print, but progress is reported by our own callback.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             output = totalsegmentator(
                 _to_nibabel(volume),
@@ -199,19 +236,19 @@ def _run(task: str, volume: sitk.Image, wanted: Sequence[str], options: dict[str
                 skip_saving=True,
                 **options,
             )
-    except Exception as error:  # whatever nnU-Net raises, in one line
+    except Exception as error:  # nnU-Net raises many kinds of errors
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise Reg2RGError(f"TotalSegmentator failed in its task {task!r}: {reason}.") from error
     labels = np.asarray(output.dataobj).T  # (z, y, x)
-    return {name: labels == value for value, name in class_map[task].items() if name in wanted}
+    return {name: labels == value for value, name in class_map[task].items() if name in structures}
 
 
-def _to_nibabel(volume: sitk.Image):
-    """The volume as nibabel has it: axes x, y, z and an affine in RAS."""
+def _to_nibabel(volume: sitk.Image) -> nibabel.Nifti1Image:
+    """Convert to a nibabel image, with axes x, y, z and an affine in RAS."""
     import nibabel
 
     affine = np.eye(4)
-    affine[:3, :3] = np.reshape(volume.GetDirection(), (3, 3)) * volume.GetSpacing()
+    affine[:3, :3] = direction_matrix(volume) * volume.GetSpacing()
     affine[:3, 3] = volume.GetOrigin()
     affine[:2] *= -1  # LPS to RAS
     return nibabel.Nifti1Image(sitk.GetArrayFromImage(volume).T.astype(np.float32), affine)

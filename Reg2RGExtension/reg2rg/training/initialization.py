@@ -15,8 +15,7 @@ from reg2rg.checkpoints.convert.tensor_files import list_stored, read_blocks
 from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
-from reg2rg.labeler import ALL_LABELS
-from reg2rg.labeler.lexicon import tables
+from reg2rg.labeler import ALL_LABELS, label_traits
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import get_region
@@ -44,7 +43,7 @@ def full_config(source: ModelSource, name: str) -> ModelConfig:
 
 def all_findings() -> FindingConfig:
     """A finding head for all labels there are; which of them have a side, a level or a size the reader's table says."""
-    told = {label: tables().all.labels[label] for label in ALL_LABELS}
+    told = {label: label_traits(label) for label in ALL_LABELS}
     return FindingConfig(
         labels=ALL_LABELS,
         sided=tuple(label for label, facts in told.items() if facts.sided),

@@ -1,7 +1,14 @@
-"""Volumes: a CT from a file or a DICOM folder, as a SimpleITK image in HU with its geometry.
+"""Reading CT volumes from files or DICOM folders, as SimpleITK images in HU.
 
-Images that leave this room are 3-D, int16 (float32 where values have fractions), at least -1024 HU, and carry no header
-fields: no patient data goes further.
+Files:
+
+    files     NIfTI, NRRD and MetaImage
+    dicom     DICOM CT series, classic and enhanced
+    checks    whether an image is a chest CT, and its conversion to clean HU
+    geometry  arrays on the grid of an image, voxel sizes and axis directions
+
+Images leave this package as 3-D int16 volumes (float32 if values have fractions) of at least -1024 HU, without any
+header fields, so that no patient data is passed on.
 """
 
 from __future__ import annotations
@@ -21,44 +28,50 @@ __all__ = ["read_volume"]
 
 
 def read_volume(path: Path, series: str | None = None) -> sitk.Image:
-    """Read a chest CT: NIfTI, NRRD, MetaImage, a DICOM folder, a zip of one, or a multi-frame DICOM file.
+    """Read a chest CT.
 
     Args:
-        series: number or instance UID of the DICOM series; the CT series with most slices if None.
+        path: a NIfTI, NRRD or MetaImage file, a DICOM folder, a zip file of one, or a multi-frame DICOM file.
+        series: number or instance UID of the DICOM series to read; the CT series with the most slices if None.
 
-    Raises InputError, in one line, for anything that is not a 3-D CT.
+    Returns:
+        A 3-D image in HU, int16 or float32, with the geometry of the scan (LPS, mm).
+
+    Raises:
+        InputError: the input is not a readable 3-D chest CT. The message is one line.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist; expected a CT volume or a DICOM folder.")
-    # ITK's warnings go to standard error; what matters in them is raised below in words.
+    # ITK prints its warnings to standard error. Those that matter are raised as errors below.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     return as_hu_volume(_read(path, series), path)
 
 
 def _read(path: Path, series: str | None) -> sitk.Image:
+    """Read the image in a path, whatever its values are."""
     if path.is_dir():
         return read_dicom(path, series)
     if path.suffix.lower() == ".zip":
         with scratch_folder() as folder:
             _extract(path, folder)
-            return read_dicom(folder, series, shown_as=path)
+            return read_dicom(folder, series, display_path=path)
     if series is not None:
         raise InputError(
-            f"A series ({series}) was given, but {path} is a file; only DICOM folders and zips hold series."
+            f"Series {series!r} was requested, but {path} is a file; only DICOM folders and zip files contain series."
         )
     if is_dicom_file(path):
         return read_dicom(path, None)
     if is_volume_file(path):
         return read_volume_file(path)
     raise InputError(
-        f"{path} has a format that is not read; expected NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage "
-        "(.mha, .mhd), a DICOM folder or a zip of one."
+        f"{path} has an unsupported format; expected NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage "
+        "(.mha, .mhd), a DICOM folder or a zip file of one."
     )
 
 
 def _extract(path: Path, folder: Path) -> None:
-    """Unpack the files of a zip under numbers of our own, so that no name in it can lead outside the folder."""
+    """Unpack a zip file, naming its files by number so that no name in it can lead outside the folder."""
     try:
         with zipfile.ZipFile(path) as archive:
             for number, member in enumerate(member for member in archive.infolist() if not member.is_dir()):
@@ -66,4 +79,4 @@ def _extract(path: Path, folder: Path) -> None:
                     while block := source.read(1 << 20):
                         target.write(block)
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{path} cannot be unpacked as a zip ({error}); is it complete?") from error
+        raise InputError(f"{path} cannot be unpacked as a zip file ({error}); is it complete?") from error

@@ -1,4 +1,4 @@
-"""Volume files: NIfTI, NRRD, MetaImage."""
+"""Volume files: NIfTI, NRRD and MetaImage."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ _SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def is_volume_file(path: Path) -> bool:
-    """Whether the name says that this is a volume file we read."""
+    """Return whether the name of a file ends like that of a supported volume format."""
     return path.name.lower().endswith(_SUFFIXES)
 
 
 def read_volume_file(path: Path) -> sitk.Image:
-    """The image in a volume file, as it is; InputError if it cannot be read or is cut off."""
+    """Read the image in a volume file, whatever its dimension and values are.
+
+    Raises:
+        InputError: the file cannot be read, or it is truncated.
+    """
     try:
         if path.name.lower().endswith((".nii", ".nii.gz")):
             _check_complete(path)
-        with _silent_stderr():
+        with _silenced_stderr():
             return sitk.ReadImage(str(path))
     except (RuntimeError, OSError, EOFError, ValueError, struct.error) as error:
         raise InputError(
-            f"{path} cannot be read: it is damaged, cut off, or not what its name says ({_reason(error)})."
+            f"{path} cannot be read; it is damaged, truncated, or not in the format of its name ({_reason(error)})."
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """The last line of the message that says something, shortened."""
+    """The last line of an error message that is not empty, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[-1].removeprefix("ITK ERROR:").split("): ", 1)[-1].rstrip(".")[:160]
 
 
 def _check_complete(path: Path) -> None:
-    """ITK takes a NIfTI file that is cut off for whole, so its length is compared with what its header promises."""
+    """Raise a ValueError if a NIfTI file is shorter than its header says; ITK would read it without an error."""
     compressed = path.name.lower().endswith(".gz")
     with gzip.open(path) if compressed else path.open("rb") as file:
-        promised = _nifti_length(file.read(540))
+        expected = _nifti_length(file.read(540))
     if not compressed:
-        held = path.stat().st_size
-    else:
-        with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            held = struct.unpack("<I", file.read())[0]  # length before compression, modulo 2**32
-            if held != promised % 2**32:  # cut off, or compressed in several pieces: only reading tells
-                held = _decompressed_length(path)
-            else:
-                held = promised
-    if held < promised:
-        raise ValueError(f"it holds {held} of {promised} bytes")
+        actual = path.stat().st_size
+    elif _gzip_trailer_length(path) == expected % 2**32:
+        actual = expected
+    else:  # truncated, or compressed in several members: only decompressing it tells
+        actual = _decompressed_length(path)
+    if actual < expected:
+        raise ValueError(f"it has {actual} of {expected} bytes")
 
 
 def _nifti_length(header: bytes) -> int:
-    """Bytes of a NIfTI file before compression, by its header (nifti1.h, nifti2.h)."""
+    """Uncompressed length in bytes that a NIfTI header implies (nifti1.h and nifti2.h, https://nifti.nimh.nih.gov)."""
     for order in "<>":
         size = struct.unpack_from(order + "i", header)[0]
         if size == 348:
@@ -77,7 +77,15 @@ def _nifti_length(header: bytes) -> int:
     raise ValueError("it has no NIfTI header")
 
 
+def _gzip_trailer_length(path: Path) -> int:
+    """Uncompressed length, modulo 2**32, that the last four bytes of a gzip file give (RFC 1952, ISIZE)."""
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return struct.unpack("<I", file.read())[0]
+
+
 def _decompressed_length(path: Path) -> int:
+    """Uncompressed length of a gzip file, up to where it is truncated."""
     length = 0
     with gzip.open(path) as file, contextlib.suppress(EOFError):
         while block := file.read(1 << 20):
@@ -86,8 +94,8 @@ def _decompressed_length(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep quiet what the readers' C++ code writes itself; what goes wrong is raised too."""
+def _silenced_stderr() -> Iterator[None]:
+    """Discard what the readers' C++ code prints to standard error; errors are raised as well."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:

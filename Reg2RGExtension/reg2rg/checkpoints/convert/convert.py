@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reg2rg.checkpoints.assembly import TIED, empty_model, expected_shapes, list_misfits, refuse_misfits
+from reg2rg.checkpoints.assembly import TIED, empty_model, expected_shapes
 from reg2rg.checkpoints.checksums import sha256, write_checksums
 from reg2rg.checkpoints.convert.infer_config import infer_config
 from reg2rg.checkpoints.convert.key_mapping import assign_names
@@ -21,6 +21,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.runtime.callbacks import ProgressCallback
 from reg2rg.runtime.staging import staged_output
+from reg2rg.runtime.state_dict import list_misfits, refuse_misfits
 
 _PROBE = ". The region 0 is "
 _PROBE_IDS = [869, 450, 5120, 29871, 29900, 338, 29871]

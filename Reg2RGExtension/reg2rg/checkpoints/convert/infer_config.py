@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reg2rg.checkpoints.assembly import Shape
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig, PerceiverConfig, VisionConfig
+from reg2rg.runtime.state_dict import Shape
 
 
 def infer_config(shapes: Mapping[str, Shape], *, name: str, head_dim: int | None = None) -> ModelConfig:

@@ -20,7 +20,7 @@ from reg2rg.evaluation.report_metrics.clinical_efficacy import case_labels, labe
 from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.evaluation.text_metrics.bleu import ORDERS, bleu_of, ngrams, possible_ngrams, tokens_13a
 from reg2rg.labeler import LABELS, split_sentences
-from reg2rg.report.impression import holds_finding
+from reg2rg.report.impression import is_worded_normal
 
 BANDS = (("rare", 0.0, 0.1), ("uncommon", 0.1, 0.2), ("frequent", 0.2, 1.01))
 """Name, from, below: the share of cases whose reference has the label."""
@@ -95,8 +95,8 @@ def _closest_others(lengths: np.ndarray) -> np.ndarray:
 
 
 def is_normal_by_wording(text: str) -> bool:
-    """Whether each sentence says only that something is normal or absent (``impression.holds_finding``)."""
-    return not any(holds_finding(text[start:end]) for start, end in split_sentences(text))
+    """Whether each sentence says only that something is normal or absent (``impression.is_worded_normal``)."""
+    return all(is_worded_normal(text[start:end]) for start, end in split_sentences(text))
 
 
 def label_bands(reference: np.ndarray) -> dict[str, np.ndarray]:

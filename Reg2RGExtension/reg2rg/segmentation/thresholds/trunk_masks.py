@@ -1,4 +1,4 @@
-"""Bones, abdomen, mediastinum and heart, found from where the lungs are. Arrays are (z, y, x) in LPS order."""
+"""Bones, abdomen, mediastinum and heart, located relative to the lungs. Arrays are in z, y, x order (LPS)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,67 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from reg2rg.segmentation.morphology import Spacing, components, dilated, eroded, largest, opened
+from reg2rg.segmentation.morphology import components, dilated, eroded, largest, opened
+from reg2rg.volumes.geometry import Spacing
 
 BONE_HU = 180
+"""Bone is above this value."""
+
 BLOOD_HU = 300
+"""Blood with contrast medium is above this value."""
+
 BLOOD_OPENING_MM = 5.0
-"""In a scan with contrast, what is this bright and thicker than twice this is blood: compact bone is thinner."""
+"""Blood with contrast medium is thicker than twice this; compact bone of the same brightness is thinner."""
 
 CONTRAST_SHARE = 0.12
-"""Share of bright voxels between the lungs, spine aside, above which the scan has contrast."""
+"""Share of bright voxels between the lungs, without the spine, above which a scan has contrast medium."""
 
 SMALLEST_BONE_ML = 0.5
-SPINE_HALF_WIDTH = 38.0
-SPINE_DEPTH = 75.0
-"""The spine lies within these mm of the midline and of the back of the lungs."""
+"""Smallest volume of a connected part of the bones."""
+
+SPINE_HALF_WIDTH_MM = 38.0
+"""Largest distance of the spine from the midline."""
+
+SPINE_DEPTH_MM = 75.0
+"""Largest distance of the spine from the back of the lungs."""
 
 SPINE_OVERLAP_MM = 15.0
-"""The mediastinum reaches this far behind the front of the vertebrae: the aorta and the esophagus lie beside them."""
+"""How far the mediastinum reaches behind the front of the vertebrae, since aorta and esophagus lie beside them."""
+
+SPINE_MARGIN_MM = 4.0
+"""Margin around the vertebrae that does not belong to the mediastinum."""
+
+MEDIASTINUM_OPENING_MM = 4.0
+"""Parts of the mediastinum thinner than twice this are removed."""
+
+MEDIASTINUM_HU = -400
+"""The mediastinum is above this value."""
 
 SKIN_MM = 9.0
+"""Thickness of the skin, which does not belong to the abdomen."""
+
 HEART_OPENING_MM = 17.0
+"""Radius of a ball that fits into the heart but not into the rest of the mediastinum."""
+
 HEART_HEIGHT = 0.7
-"""The heart ends below this share of the lungs' height."""
+"""The heart ends below this share of the height of the lungs."""
+
+DOME_SMOOTHING_MM = 12.0
+"""Standard deviation of the Gaussian that smooths the diaphragm."""
 
 
 def find_bones(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Bones; blood with contrast is left out."""
+    """Find the bones, without blood that is bright because of contrast medium.
+
+    Args:
+        hu: volume in HU.
+        body: boolean mask of the body.
+        lungs: boolean mask of both lungs.
+        spacing: voxel size.
+
+    Returns:
+        Boolean mask.
+    """
     bright = body & (hu > BONE_HU)
     if lungs.any():
         between = _between(lungs)
@@ -50,7 +85,18 @@ def find_bones(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spa
 def find_abdomen(
     hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, bones: np.ndarray, spacing: Spacing
 ) -> np.ndarray:
-    """What lies below the diaphragm, skin and bones aside; nothing if the lungs are cut off at the bottom."""
+    """Find the abdomen: everything below the diaphragm except skin and bones.
+
+    Args:
+        hu: volume in HU.
+        body: boolean mask of the body.
+        lungs: boolean mask of both lungs.
+        bones: boolean mask of the bones.
+        spacing: voxel size.
+
+    Returns:
+        Boolean mask; empty if there are no lungs or the volume ends above their bases.
+    """
     if not lungs.any():
         return np.zeros_like(body)
     height = _diaphragm(lungs, spacing)
@@ -66,17 +112,39 @@ def find_mediastinum(
     abdomen: np.ndarray,
     spacing: Spacing,
 ) -> np.ndarray:
-    """What lies between the lungs, heart included, in front of the spine and above the diaphragm."""
+    """Find the mediastinum, including the heart: between the lungs, before the spine and above the diaphragm.
+
+    Args:
+        hu: volume in HU.
+        body: boolean mask of the body.
+        lungs: boolean mask of both lungs.
+        bones: boolean mask of the bones.
+        abdomen: boolean mask of the abdomen.
+        spacing: voxel size.
+
+    Returns:
+        Boolean mask; empty if there are no lungs.
+    """
     if not lungs.any():
         return np.zeros_like(body)
     spine = _spine_zone(lungs, spacing)
-    behind = _behind_the_front(bones & spine, SPINE_OVERLAP_MM / spacing[1]) | (spine & dilated(bones, 4.0, spacing))
+    vertebrae = spine & dilated(bones, SPINE_MARGIN_MM, spacing)
+    behind = _behind_the_front(bones & spine, SPINE_OVERLAP_MM / spacing[1]) | vertebrae
     between = _between(lungs) & body & ~dilated(lungs, min(spacing), spacing) & ~bones & ~behind & ~abdomen
-    return largest(opened(between, 4.0, spacing)) & (hu > -400)
+    return largest(opened(between, MEDIASTINUM_OPENING_MM, spacing)) & (hu > MEDIASTINUM_HU)
 
 
 def find_heart(mediastinum: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """The thick lower part of the mediastinum: what a large ball fits into."""
+    """Find the heart: the thick lower part of the mediastinum, into which a large ball fits.
+
+    Args:
+        mediastinum: boolean mask of the mediastinum.
+        lungs: boolean mask of both lungs.
+        spacing: voxel size.
+
+    Returns:
+        Boolean mask.
+    """
     thick = opened(mediastinum, HEART_OPENING_MM, spacing)
     heights = np.flatnonzero(lungs.any(axis=(1, 2)))
     if heights.size:
@@ -85,45 +153,46 @@ def find_heart(mediastinum: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> 
 
 
 def _between(lungs: np.ndarray) -> np.ndarray:
-    """The convex hull of both lungs, axial slice by slice."""
+    """Convex hull of both lungs in each axial slice."""
     between = np.zeros_like(lungs)
     y, x = np.indices(lungs.shape[1:])
     for z in np.flatnonzero(lungs.any(axis=(1, 2))):
         outline = np.argwhere(lungs[z] & ~ndimage.binary_erosion(lungs[z]))
         try:
             equations = ConvexHull(outline).equations
-        except (QhullError, ValueError):  # fewer than three points, or all in a line
+        except (QhullError, ValueError):  # fewer than three points, or all on a line
             continue
         between[z] = np.all([a * y + b * x + c <= 0.5 for a, b, c in equations], axis=0)
     return between
 
 
 def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
+    """Where the spine can be: near the midline and near the back of the lungs, in all slices."""
     _, y, x = (axis.astype(float) for axis in np.nonzero(lungs))
     middle, back = (x.min() + x.max()) / 2, np.percentile(y, 99)
     zone = np.zeros_like(lungs)
     rows, columns = np.indices(lungs.shape[1:])
-    near_middle = np.abs(columns - middle) * spacing[2] < SPINE_HALF_WIDTH
-    zone[:] = near_middle & ((back - rows) * spacing[1] < SPINE_DEPTH)
+    near_middle = np.abs(columns - middle) * spacing[2] < SPINE_HALF_WIDTH_MM
+    zone[:] = near_middle & ((back - rows) * spacing[1] < SPINE_DEPTH_MM)
     return zone
 
 
 def _behind_the_front(spine: np.ndarray, rows: float) -> np.ndarray:
-    """All that lies more than ``rows`` behind the front of the vertebrae, slice by slice."""
+    """Voxels more than ``rows`` rows behind the front of the vertebrae, in each axial slice."""
     fronts = np.where(spine.any(axis=(1, 2)), spine.any(axis=2).argmax(axis=1), np.nan)
     if np.isnan(fronts).all():
         return np.zeros_like(spine)
-    # A rib's head or a calcified vessel before the spine is not its front: the median over neighbours is.
+    # The head of a rib or a calcified vessel may lie before the spine; the median over neighboring slices ignores it.
     fronts = np.where(np.isnan(fronts), np.nanmedian(fronts), fronts)
     limit = ndimage.median_filter(fronts, size=15, mode="nearest") + rows
     return np.broadcast_to(np.arange(spine.shape[1])[None, :, None] > limit[:, None, None], spine.shape)
 
 
 def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Height of the diaphragm (slice index) over each column (y, x); 0 where the volume does not reach below it.
+    """Slice index of the diaphragm in each column (y, x); 0 where the volume does not reach below it.
 
-    The lungs' undersides give it; between and around them it is a smooth continuation. Columns whose lung ends on top
-    of heart or vessels are told by ending higher than most of the lungs' lateral parts.
+    The undersides of the lungs give its height. Between and around the lungs it is continued smoothly. Columns in which
+    the lung ends on top of the heart or vessels are left out; they end higher than most lateral columns.
     """
     has_lung = lungs.any(axis=0)
     bottom = lungs.argmax(axis=0).astype(float)
@@ -135,7 +204,7 @@ def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
         return np.zeros(lungs.shape[1:])
     dome = np.percentile(bottom[lateral], 75)
     known = (has_lung & (bottom <= dome)).astype(float)
-    sigma = [12.0 / s for s in spacing[1:]]
+    sigma = [DOME_SMOOTHING_MM / s for s in spacing[1:]]
     weight = ndimage.gaussian_filter(known, sigma)
     smooth = ndimage.gaussian_filter(known * bottom, sigma) / np.maximum(weight, 1e-6)
     nearest = ndimage.distance_transform_edt(known == 0, return_distances=False, return_indices=True)

@@ -1,0 +1,32 @@
+"""Geometry of SimpleITK images: arrays in z, y, x order on the grid of an image, voxel sizes and axis directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+Spacing = tuple[float, float, float]
+"""Voxel size in mm along the array axes z, y, x."""
+
+
+def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
+    """Make an image from an array on the grid of another image.
+
+    Args:
+        array: values in z, y, x order, of the shape of ``reference``.
+        reference: image whose spacing, origin and direction the new image gets.
+    """
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(reference)
+    return image
+
+
+def array_spacing(image: sitk.Image) -> Spacing:
+    """Return the voxel size of a 3-D image along the axes of its array (z, y, x), in mm."""
+    x, y, z = image.GetSpacing()
+    return z, y, x
+
+
+def direction_matrix(image: sitk.Image) -> np.ndarray:
+    """Return the direction cosines of a 3-D image as a (3, 3) matrix: LPS axes by index axes x, y, z."""
+    return np.reshape(image.GetDirection(), (3, 3))
