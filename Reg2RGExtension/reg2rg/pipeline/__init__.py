@@ -2,7 +2,7 @@
 
 Files:
 
-    request      what is asked for
+    request      the options of a run
     events       what a run reports while it is under way
     progress     stages, cancellation and growing sections, turned into events
     model_cache  the model that stays in memory between runs

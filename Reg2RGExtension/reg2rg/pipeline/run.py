@@ -48,7 +48,7 @@ def run_report(
     The output folder is unchanged until the whole report is finished.
 
     Args:
-        request: what is asked for.
+        request: the options of the run.
         on_event: receives the events of the run.
         should_cancel: checked often; the run stops soon after it returns True.
 
@@ -100,7 +100,7 @@ def run_segmentation(
     """Read a volume and write its regions to a file.
 
     Args:
-        request: what is asked for.
+        request: the options of the run.
         on_event: receives the events of the run.
         should_cancel: checked often; the run stops soon after it returns True.
 
