@@ -109,7 +109,7 @@ def test_on_the_cpu_exact_weights_come_first_and_a_named_precision_stands_alone(
     quantized = ["8bit", "4bit"] if can_quantize() else []
     assert choices("cpu") == [("cpu", name) for name in ["fp32", "bf16", *quantized]]
     assert choices("cpu", "fp16") == [("cpu", "fp16")]
-    with pytest.raises(InputError, match="No precision is called"):
+    with pytest.raises(InputError, match="Unknown precision"):
         choices("cpu", "int3")
 
 
