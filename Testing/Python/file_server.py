@@ -1,26 +1,28 @@
-"""An HTTP server on this machine that resumes, cuts off and refuses, as told."""
+"""A local HTTP server that resumes, interrupts or refuses downloads."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 
 
 @dataclass
 class FileServer:
-    """What it serves, how, and what it was asked for.
+    """What a server serves, how it behaves, and what was requested.
 
     Attributes:
         files: path -> content.
-        tag: of all files; without one nothing can be resumed.
-        cuts: after how many bytes each of the next answers ends, whatever it has promised.
-        status: answer everything with this status instead.
-        redirect: send every request there instead.
-        ranges: the Range of each request so far, None for a whole file.
+        tag: ETag of all files; without one, downloads cannot be resumed.
+        cuts: number of bytes after which each of the next responses ends prematurely.
+        status: answer all requests with this status.
+        redirect: redirect all requests to this address.
+        ranges: the Range header of each request so far; None for a whole file.
+        url: address of the running server.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -33,13 +35,15 @@ class FileServer:
 
 
 @contextmanager
-def serving(server: FileServer, wrap=lambda socket: socket, scheme: str = "http") -> Iterator[FileServer]:
-    """Serve in a thread while the block runs; ``wrap`` may put TLS around the socket."""
+def serving(
+    server: FileServer, wrap: Callable[[socket], socket] = lambda socket: socket, scheme: str = "http"
+) -> Iterator[FileServer]:
+    """Serve in a thread while the block runs; ``wrap`` can add TLS to the socket."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            server.ranges.append(asked)
+            requested = self.headers["Range"]
+            server.ranges.append(requested)
             content = server.files.get(self.path)
             if server.redirect:
                 self.send_response(302)
@@ -50,14 +54,14 @@ def serving(server: FileServer, wrap=lambda socket: socket, scheme: str = "http"
             if server.status or content is None:
                 self.send_error(server.status or 404)
                 return
-            begin = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked else 0
-            if asked and self.headers["If-Range"] != server.tag:
-                begin, asked = 0, None
-            if asked and begin >= len(content):
+            begin = int(re.fullmatch(r"bytes=(\d+)-", requested)[1]) if requested else 0
+            if requested and self.headers["If-Range"] != server.tag:
+                begin, requested = 0, None
+            if requested and begin >= len(content):
                 self.send_error(416)
                 return
-            self.send_response(206 if asked else 200)
-            if asked:
+            self.send_response(206 if requested else 200)
+            if requested:
                 self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
             if server.tag:
                 self.send_header("ETag", server.tag)
@@ -68,14 +72,14 @@ def serving(server: FileServer, wrap=lambda socket: socket, scheme: str = "http"
         def log_message(self, *arguments: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listening.socket = wrap(listening.socket)
-    server.url = f"{scheme}://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever)
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.socket = wrap(listener.socket)
+    server.url = f"{scheme}://127.0.0.1:{listener.server_port}"
+    thread = threading.Thread(target=listener.serve_forever)
     thread.start()
     try:
         yield server
     finally:
-        listening.shutdown()
-        listening.server_close()
+        listener.shutdown()
+        listener.server_close()
         thread.join()

@@ -1,4 +1,4 @@
-"""The closed formulas behind ../shared/reference/parity: weights, volumes and masks that anyone can make again."""
+"""The closed formulas behind ../shared/reference/parity: reproducible weights, volumes and masks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reg2rg.models.reg2rg import Reg2RG
 
 
 def small_config() -> ModelConfig:
-    """The published architecture at the small size of small.json."""
+    """Return the published architecture at the size of small.json."""
     return ModelConfig(
         name="parity",
         vision=VisionConfig(dim=48),
@@ -26,7 +26,7 @@ def small_config() -> ModelConfig:
 
 
 def state(shared: Path) -> dict[str, Tensor]:
-    """All tensors of small.json, under the published names."""
+    """Compute all tensors of small.json, under the published names."""
     shapes = json.loads((shared / "reference/parity/small.json").read_text())["state_dict_shapes"]
     tied = next(name for name in shapes if name.endswith("embed_tokens.weight"))
     return {name: weight(tied if name == "embedding_layer.weight" else name, s) for name, s in shapes.items()}
@@ -38,7 +38,7 @@ def load_state(config: ModelConfig, state: dict[str, Tensor]) -> Reg2RG:
 
 
 def weight(key: str, shape: list[int]) -> Tensor:
-    """The tensor of that name."""
+    """Compute the tensor of a name."""
     seed = zlib.crc32(key.encode()) % 9973
     v = np.sin((np.arange(int(np.prod(shape))) % 100003) * 0.7391 + seed)
     if len(shape) == 1:
@@ -49,13 +49,13 @@ def weight(key: str, shape: list[int]) -> Tensor:
 
 
 def volume(r: int) -> Tensor:
-    """Volume r of (256, 256, 64): 0 is the global image, 1 and 2 the first and second slot."""
+    """Compute volume r (256, 256, 64): 0 is the whole image, 1 and 2 are the first and second slot."""
     h, w, d = np.ogrid[:256, :256, :64]
     return torch.from_numpy(np.sin(0.11 * h + 0.07 * w + 0.05 * d + r).astype(np.float32))
 
 
 def mask(r: int) -> Tensor:
-    """Mask r of (256, 256, 64)."""
+    """Compute mask r (256, 256, 64)."""
     h, w, d = np.ogrid[:256, :256, :64]
     inside = ((h - 128 - 5 * r) / 60) ** 2 + ((w - 128) / 50) ** 2 + ((d - 32) / 20) ** 2 < 1
     return torch.from_numpy(inside.astype(np.float32))

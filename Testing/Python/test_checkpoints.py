@@ -1,4 +1,4 @@
-"""Model folders are saved, verified and loaded; what is damaged is refused in one line."""
+"""Model folders are saved, verified and loaded; damaged ones are refused with one line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_saved_model_loads_with_the_same_weights_and_config(folder: Path, tmp_
     assert ModelFolder.open(folder).weights_sha256 == ModelFolder.open(tmp_path / "again").weights_sha256
 
 
-def test_word_embeddings_are_one_parameter_also_after_loading(folder: Path):
+def test_word_embeddings_are_shared_after_loading(folder: Path):
     model = ModelFolder.open(folder).load()
     assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
 
@@ -52,8 +52,8 @@ def test_half_precision_halves_the_file_and_loads_as_float32(folder: Path, tmp_p
 
 
 def test_config_survives_json():
-    for config in (ModelConfig(),):
-        assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    config = ModelConfig()
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 def _flip(path: Path) -> None:
@@ -74,23 +74,23 @@ DAMAGE = {
     "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "is not valid JSON"),
     "unknown field": (lambda f: _edit_config(f, magic=1), "unknown fields: magic"),
-    "no checksums": (lambda f: (f / "SHA256SUMS").unlink(), "holds no SHA256SUMS"),
+    "no checksums": (lambda f: (f / "SHA256SUMS").unlink(), "has no SHA256SUMS"),
     "bad checksums": (lambda f: (f / "SHA256SUMS").write_text("nonsense"), "not a list of checksums"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_folder_is_refused_in_one_line(folder: Path, case: str):
-    damage, words = DAMAGE[case]
+def test_a_damaged_folder_is_refused_with_one_line(folder: Path, case: str):
+    damage, message = DAMAGE[case]
     damage(folder)
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(InputError, match=message) as error:
         ModelFolder.open(folder).load()
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         ModelFolder.open(folder).verify()
 
 
-def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
+def test_missing_unexpected_and_misshapen_tensors_are_listed_by_name(folder: Path):
     model = ModelFolder.open(folder).load()
     state = model.state_dict()
     del state["embedding_layer.fc.bias"]
@@ -103,14 +103,14 @@ def test_missing_extra_and_misshapen_tensors_are_listed_by_name(folder: Path):
     assert "mask_fc.bias has shape (3,), expected (32,)" in str(error.value)
 
 
-def test_rotary_buffers_of_old_checkpoints_are_left_out(folder: Path):
+def test_rotary_buffers_of_old_checkpoints_are_ignored(folder: Path):
     model = ModelFolder.open(folder).load()
     state = model.state_dict()
     state["lang_model.model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.zeros(4)
     assert isinstance(load_state(model.config, state), Reg2RG)
 
 
-def test_models_are_found_by_folder_and_an_unknown_name_is_refused(folder: Path):
+def test_a_model_is_found_by_its_folder_and_an_unknown_name_is_refused(folder: Path):
     assert find_model(str(folder)) == folder
-    with pytest.raises(InputError, match="No model 'gpt'"):
+    with pytest.raises(InputError, match="Unknown model 'gpt'"):
         find_model("gpt")

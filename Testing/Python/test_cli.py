@@ -177,7 +177,7 @@ def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_pa
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--model", "nosuch", "No model 'nosuch'"),
+        ("--model", "nosuch", "Unknown model 'nosuch'"),
         ("--device", "abacus", "Unknown device 'abacus'"),
         ("--device", "cuda:99", "no device cuda:99"),
         ("--regions", "nosuch.nrrd", "does not exist"),
@@ -275,4 +275,4 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
 def test_models_tells_what_is_installed_and_that_it_is_whole() -> None:
     finished = reg2rg("models")
     assert finished.returncode == 0, finished.stderr
-    assert "phantom" in finished.stdout and "agree with their checksums" in finished.stdout
+    assert "phantom" in finished.stdout and "All files match their checksums" in finished.stdout

@@ -1,4 +1,4 @@
-"""The finding head, its map, the cues it gives and the check whether a volume is like the training data."""
+"""Finding head, finding map, cues and out-of-distribution detector."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LABELS = ("Lung nodule", "Atelectasis", "Pleural effusion")
 FINDINGS = FindingConfig(LABELS, sided=LABELS, leveled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
 
 
-def model_with(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
-    """The tiny model of the tests with a finding head of random weights."""
+def make_model(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
+    """Make the tiny model with a finding head with random weights."""
     tiny = tiny_model(taught=False)
     vision = dataclasses.replace(tiny.config.vision, stem=stem, windows=((0.0, 0.5),) if stem == "pyramid" else ())
     torch.manual_seed(1)
@@ -36,7 +36,7 @@ def model_with(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
     return model.eval()
 
 
-def inputs_of(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: int = 0) -> ModelInputs:
+def make_inputs(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: int = 0) -> ModelInputs:
     generator = torch.Generator().manual_seed(seed)
     textures = {name: torch.rand(size, generator=generator) * 2 - 1 for name in regions}
     masks = {name: torch.ones(16, 16, 16) for name in regions}
@@ -45,8 +45,8 @@ def inputs_of(*regions: str, size: tuple[int, int, int] = (16, 16, 16), seed: in
 
 
 @pytest.mark.parametrize("stem", ["pyramid", "patch"])
-def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a_map(stem):
-    seen = ReportGenerator(model_with(FINDINGS, stem)).detect(inputs_of("lung", "pleura"))
+def test_all_findings_have_a_probability_and_probable_ones_a_map(stem):
+    seen = ReportGenerator(make_model(FINDINGS, stem)).detect(make_inputs("lung", "pleura"))
     assert set(seen) == {"lung", "pleura"}
     for region in seen.values():
         findings = region.findings
@@ -59,31 +59,31 @@ def test_every_finding_of_every_region_has_a_probability_and_the_probable_ones_a
             assert (finding.size_mm is not None) == (finding.label == "Lung nodule")
 
 
-def test_the_map_has_the_finest_cells_that_the_stem_offers():
+def test_the_map_uses_the_finest_grid_of_the_stem():
     fine, coarse = (
-        ReportGenerator(model_with(FINDINGS, stem)).detect(inputs_of("lung")) for stem in ("pyramid", "patch")
+        ReportGenerator(make_model(FINDINGS, stem)).detect(make_inputs("lung")) for stem in ("pyramid", "patch")
     )
     assert {each.shape for each in fine["lung"].maps.values()} <= {(8, 8, 8)}
     assert {each.shape for each in coarse["lung"].maps.values()} <= {(2, 2, 2)}
 
 
-def test_without_a_dense_map_attention_shows_where_the_head_looked():
-    seen = ReportGenerator(model_with(dataclasses.replace(FINDINGS, dense=False))).detect(inputs_of("lung"))
+def test_without_a_finding_map_the_attention_shows_the_location():
+    seen = ReportGenerator(make_model(dataclasses.replace(FINDINGS, dense=False))).detect(make_inputs("lung"))
     for finding_map in seen["lung"].maps.values():
         assert finding_map.shape == (2, 2, 2) and finding_map.max() == 1
 
 
-def test_a_model_without_a_finding_head_sees_nothing_and_knows_no_familiarity():
-    generator, inputs = ReportGenerator(model_with(None)), inputs_of("lung")
+def test_a_model_without_a_finding_head_detects_no_findings_and_no_distribution_shift():
+    generator, inputs = ReportGenerator(make_model(None)), make_inputs("lung")
     assert generator.detect(inputs) == {}
     assert generator.out_of_distribution(inputs) is None
     with pytest.raises(InputError, match="takes no corrections"):
         generator.generate(inputs, corrections={"lung": {"Lung nodule": False}})
 
 
-def test_a_smaller_voxel_makes_the_head_look_anew():
-    model = model_with(FINDINGS)
-    generator, inputs = ReportGenerator(model), inputs_of("lung")
+def test_a_different_voxel_size_is_encoded_again():
+    model = make_model(FINDINGS)
+    generator, inputs = ReportGenerator(model), make_inputs("lung")
     finer = dataclasses.replace(
         inputs, crops={name: dataclasses.replace(crop, voxel_mm=(1.0, 1.0, 1.0)) for name, crop in inputs.crops.items()}
     )
@@ -91,62 +91,64 @@ def test_a_smaller_voxel_makes_the_head_look_anew():
     assert [f.probability for f in first] != [f.probability for f in second]
 
 
-def test_regions_of_several_texture_sizes_are_seen_in_one_report():
-    model = model_with(FINDINGS)
-    both = inputs_of("lung", "pleura")
+def test_regions_may_have_different_texture_sizes():
+    model = make_model(FINDINGS)
+    both = make_inputs("lung", "pleura")
     mixed = dataclasses.replace(both, textures={**both.textures, "pleura": torch.zeros(16, 16, 24)})
     assert len(ReportGenerator(model).generate(mixed, max_new_tokens=4)) == 2
     assert set(ReportGenerator(model).detect(mixed)) == {"lung", "pleura"}
 
 
-def test_a_model_with_a_head_is_stored_and_loaded_whole(tmp_path):
-    model = model_with(dataclasses.replace(FINDINGS, temperature=1.7))
+def test_a_model_with_a_finding_head_survives_saving_and_loading(tmp_path):
+    model = make_model(dataclasses.replace(FINDINGS, temperature=1.7))
     save_model(model, tmp_path, card="x")
     loaded = ModelFolder.open(tmp_path).load()
     assert loaded.config == model.config == ModelConfig.from_dict(model.config.to_dict())
-    before, after = (ReportGenerator(m).detect(inputs_of("lung"))["lung"].findings for m in (model, loaded))
+    before, after = (ReportGenerator(m).detect(make_inputs("lung"))["lung"].findings for m in (model, loaded))
     assert [f.label for f in before] == [f.label for f in after]
     assert [f.probability for f in before] == pytest.approx([f.probability for f in after])
 
 
-def test_a_higher_temperature_makes_the_head_less_sure():
-    def least_sure(temperature: float) -> float:
-        model = model_with(dataclasses.replace(FINDINGS, temperature=temperature))
-        return min(abs(f.probability - 0.5) for f in ReportGenerator(model).detect(inputs_of("lung"))["lung"].findings)
+def test_a_higher_temperature_makes_the_head_less_confident():
+    def lowest_confidence(temperature: float) -> float:
+        model = make_model(dataclasses.replace(FINDINGS, temperature=temperature))
+        return min(
+            abs(f.probability - 0.5) for f in ReportGenerator(model).detect(make_inputs("lung"))["lung"].findings
+        )
 
-    assert least_sure(4.0) < least_sure(1.0) < least_sure(0.25)
+    assert lowest_confidence(4.0) < lowest_confidence(1.0) < lowest_confidence(0.25)
 
 
-def cues_with(probability: list[float], weight: list[float] | None = None) -> Cues:
+def make_cues(probability: list[float], weight: list[float] | None = None) -> Cues:
     zeros = torch.zeros(1, len(probability), dtype=torch.long)
     return Cues(
         torch.tensor([probability]), zeros + 1, zeros + 2, zeros + 12.0, torch.tensor([weight or [0.0] * len(LABELS)])
     )
 
 
-def test_cues_tell_the_most_probable_findings_first_and_a_users_word_before_all():
+def test_cues_are_the_most_probable_findings_after_those_with_priority():
     encoder = CueEncoder(FINDINGS, 8)
-    told = encoder(cues_with([0.9, 0.1, 0.7]))
-    assert told.shape == (1, 2, 8)
-    assert torch.equal(told, encoder(cues_with([0.9, 0.0, 0.7])))
-    assert not torch.equal(told, encoder(cues_with([0.9, 0.0, 0.7], [0.0, 1.0, 0.0])))
+    tokens = encoder(make_cues([0.9, 0.1, 0.7]))
+    assert tokens.shape == (1, 2, 8)
+    assert torch.equal(tokens, encoder(make_cues([0.9, 0.0, 0.7])))
+    assert not torch.equal(tokens, encoder(make_cues([0.9, 0.0, 0.7], [0.0, 1.0, 0.0])))
 
 
-def test_only_a_likely_finding_tells_where_it_is():
+def test_only_likely_findings_have_a_location_in_their_cue():
     encoder = CueEncoder(FINDINGS, 8)
-    likely, unlikely = cues_with([0.8, 0.0, 0.0]), cues_with([0.3, 0.0, 0.0])
+    likely, unlikely = make_cues([0.8, 0.0, 0.0]), make_cues([0.3, 0.0, 0.0])
     elsewhere = dataclasses.replace(likely, side=likely.side + 1)
     assert not torch.equal(encoder(likely), encoder(elsewhere))
     assert torch.equal(encoder(unlikely), encoder(dataclasses.replace(unlikely, side=unlikely.side + 1)))
 
 
-def test_more_cues_than_findings_are_refused():
+def test_more_cues_than_labels_are_refused():
     with pytest.raises(ValueError, match="only 3 findings"):
         CueEncoder(dataclasses.replace(FINDINGS, cues=4), 8)
 
 
-def test_a_correction_changes_what_the_language_model_is_told():
-    model = model_with(FINDINGS)
+def test_a_correction_changes_the_cues():
+    model = make_model(FINDINGS)
     texture = torch.rand(1, 16, 16, 16)
     output = model.embedding_layer.detect_findings(texture, torch.full((1, 3), 3.0))
     seen = cues_from_output(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
@@ -156,27 +158,28 @@ def test_a_correction_changes_what_the_language_model_is_told():
     assert not torch.equal(model.embedding_layer.cue_encoder(seen), model.embedding_layer.cue_encoder(said))
 
 
-def test_cues_stand_behind_a_regions_own_tokens():
-    model, inputs = model_with(FINDINGS), inputs_of("lung")
+def test_cues_follow_a_regions_own_tokens():
+    model, inputs = make_model(FINDINGS), make_inputs("lung")
 
     def tokens(said: dict[str, bool], *, cues: bool = True) -> torch.Tensor:
         encoder = FeatureEncoder(model.embedding_layer, model.config)
         with torch.no_grad():
             return encoder.encode(inputs, ["lung"], never_cancel, {"lung": said}, use_cues=cues)[1]["lung"]
 
-    told, silent = tokens({}), tokens({}, cues=False)
+    with_cues, without_cues = tokens({}), tokens({}, cues=False)
     own = model.config.perceiver.latents + 1
-    assert len(told) == len(silent) == own + FINDINGS.cues
-    assert torch.equal(told[:own], silent[:own]) and not torch.equal(told[own:], silent[own:])
+    assert len(with_cues) == len(without_cues) == own + FINDINGS.cues
+    assert torch.equal(with_cues[:own], without_cues[:own])
+    assert not torch.equal(with_cues[own:], without_cues[own:])
     assert not torch.equal(tokens({"Lung nodule": True}), tokens({"Lung nodule": False}))
 
 
-def test_a_label_that_the_model_does_not_know_cannot_be_said():
+def test_a_correction_with_an_unknown_label_is_refused():
     with pytest.raises(InputError, match="does not know the finding 'Goitre'; expected one of: Lung nodule"):
-        ReportGenerator(model_with(FINDINGS)).generate(inputs_of("lung"), corrections={"lung": {"Goitre": True}})
+        ReportGenerator(make_model(FINDINGS)).generate(make_inputs("lung"), corrections={"lung": {"Goitre": True}})
 
 
-def test_a_volume_unlike_the_training_cases_is_unfamiliar():
+def test_a_volume_unlike_the_training_cases_is_out_of_distribution():
     torch.manual_seed(0)
     mixing = torch.randn(4, 24)
 
@@ -192,7 +195,7 @@ def test_a_volume_unlike_the_training_cases_is_unfamiliar():
     assert detector(case(scale=6.0)).detected
 
 
-def test_one_region_alone_has_a_limit_of_its_own():
+def test_the_limit_depends_on_the_regions():
     torch.manual_seed(0)
     detector = OODDetector(8, 2)
     cases = [{n: torch.randn(8) for n in ("lung", "heart")} for _ in range(400)]
@@ -203,5 +206,5 @@ def test_one_region_alone_has_a_limit_of_its_own():
     assert sum(result.detected for result in alone) < 20
 
 
-def test_before_it_is_fitted_every_volume_is_familiar():
+def test_an_unfitted_detector_flags_nothing():
     assert not OODDetector(8, 2)({"lung": torch.full((8,), 100.0)}).detected

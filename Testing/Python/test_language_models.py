@@ -1,4 +1,4 @@
-"""Language models of the LLaMA family, among them a real one: described, taken over, taught by LoRA, and heard."""
+"""Language models of the LLaMA family, one of them a real one: converted, trained with LoRA, and used for writing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from tiny_model import tiny_config
 
 from reg2rg.checkpoints import ModelFolder
-from reg2rg.checkpoints.new_model import new_model
+from reg2rg.checkpoints.new_model import create_model
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
@@ -68,7 +68,7 @@ def tokenizer():
 
 
 def saved_language_model(kind: str, tokenizer, folder: Path) -> torch.nn.Module:
-    """A small language model with random weights, biases too, in a folder as transformers saves it."""
+    """Save a small language model with random weights and biases in the format of transformers."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
@@ -84,9 +84,9 @@ def saved_language_model(kind: str, tokenizer, folder: Path) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_of_transformers_computes_the_same_inside_a_model_folder(kind: str, tokenizer, tmp_path: Path):
+def test_a_language_model_computes_the_same_inside_a_model_folder(kind: str, tokenizer, tmp_path: Path):
     theirs = saved_language_model(kind, tokenizer, tmp_path / "theirs")
-    new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1))
+    create_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1))
     ours = ModelFolder.open(tmp_path / "ours").load()
     ids = torch.randint(3, VOCABULARY, (2, 100))
     with torch.inference_mode():
@@ -95,14 +95,14 @@ def test_a_model_of_transformers_computes_the_same_inside_a_model_folder(kind: s
     assert ModelConfig.from_dict(json.loads(json.dumps(ours.config.to_dict()))) == ours.config
 
 
-def test_every_architecture_that_is_offered_was_tried_above():
+def test_every_supported_architecture_is_tested_above():
     assert {next(word for word in kind.split() if word in LLAMA_FAMILY) for kind in KINDS} == set(LLAMA_FAMILY)
 
 
-def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: Path):
+def test_only_lora_and_vision_are_new_and_trainable(tokenizer, tmp_path: Path):
     saved_language_model("llama", tokenizer, tmp_path / "theirs")
-    new_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1), seed=1)
-    new_model(tmp_path / "theirs", tmp_path / "others", tiny_config(VOCABULARY, 1), seed=2)
+    create_model(tmp_path / "theirs", tmp_path / "ours", tiny_config(VOCABULARY, 1), seed=1)
+    create_model(tmp_path / "theirs", tmp_path / "others", tiny_config(VOCABULARY, 1), seed=2)
     first, second = (dict(ModelFolder.open(tmp_path / name).load().named_parameters()) for name in ("ours", "others"))
     assert first["embedding_layer.fc.weight"].ne(second["embedding_layer.fc.weight"]).all()
     trained = {name for name, parameter in first.items() if parameter.requires_grad}
@@ -110,14 +110,14 @@ def test_only_lora_and_vision_are_fresh_and_to_be_trained(tokenizer, tmp_path: P
     assert all(torch.equal(first[name], second[name]) for name in first.keys() - trained)
 
 
-def test_a_config_without_the_newer_fields_is_a_llama_as_ever():
+def test_default_fields_describe_a_llama():
     config = ModelFolder.open(find_model("phantom")).config.language
     assert (config.model_type, config.bos_token_id, config.eos_token_id, config.pad_token_id) == ("llama", 1, 2, 0)
     assert to_transformers_config(LanguageConfig()).rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "message"),
     [
         ({"model_type": "gpt2"}, "'gpt2'; expected one of: llama"),
         ({"model_type": "../evil"}, "expected one of: llama"),
@@ -126,32 +126,32 @@ def test_a_config_without_the_newer_fields_is_a_llama_as_ever():
         ({"config_overrides": "nothing"}, "expected fields of llama"),
     ],
 )
-def test_a_config_that_asks_for_anything_else_is_refused(fields, words):
-    with pytest.raises(InputError, match=words):
+def test_unsupported_config_fields_are_refused(fields, message):
+    with pytest.raises(InputError, match=message):
         build_language_model(LanguageConfig(**{**SHAPE, "lora": None, **fields}))
 
 
-def test_what_is_no_language_model_is_refused(tokenizer, tmp_path: Path):
+def test_an_invalid_language_model_is_refused(tokenizer, tmp_path: Path):
     like, output = tiny_config(VOCABULARY, 1), tmp_path / "new"
-    with pytest.raises(InputError, match="is no language model"):
-        new_model(tmp_path / "absent", output, like)
+    with pytest.raises(InputError, match="is not a language model"):
+        create_model(tmp_path / "absent", output, like)
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(InputError, match="not readable as a language model"):
-        new_model(tmp_path / "bad.gguf", output, like)
+    with pytest.raises(InputError, match="cannot be read as a language model"):
+        create_model(tmp_path / "bad.gguf", output, like)
     saved_language_model("llama", tokenizer, tmp_path / "good")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
-        new_model(tmp_path / "good", tmp_path / "full", like)
+        create_model(tmp_path / "good", tmp_path / "full", like)
     tokenizer.save_pretrained(tmp_path / "good")
     config = tmp_path / "good" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"vocab_size": 20}))
-    with pytest.raises(InputError, match="tokens, the model only 20"):
-        new_model(tmp_path / "good", output, like)
+    with pytest.raises(InputError, match="tokens, but the model only 20"):
+        create_model(tmp_path / "good", output, like)
     assert not output.exists()
 
 
-def test_a_tokenizer_without_a_first_token_gives_prompts_without_one(tokenizer):
+def test_prompts_lack_a_first_token_if_the_tokenizer_has_none(tokenizer):
     special = Reg2RG(tiny_config(VOCABULARY, 1)).special
     with_bos = prompt_ids(tokenizer, special, 1)
     plain = train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, VOCABULARY)
@@ -159,7 +159,7 @@ def test_a_tokenizer_without_a_first_token_gives_prompts_without_one(tokenizer):
     assert prompt_ids(plain, special, 1) == with_bos[1:]
 
 
-def test_models_new_makes_a_folder_that_is_listed_as_whole(models, tokenizer, tmp_path: Path):
+def test_models_new_creates_a_valid_model_folder(models, tokenizer, tmp_path: Path):
     saved_language_model("llama", tokenizer, tmp_path / "theirs")
     finished = models("new", "--language", tmp_path / "theirs", "-o", tmp_path / "mine", "--like", "phantom")
     assert finished.stdout == f"{tmp_path / 'mine'}\n", finished.stderr
@@ -172,21 +172,21 @@ def smollm2(smollm2_model_folder: Path) -> Reg2RG:
     return ModelFolder.open(smollm2_model_folder).load()
 
 
-def test_smollm2_knows_what_it_knew(smollm2: Reg2RG):
+def test_smollm2_keeps_its_knowledge(smollm2: Reg2RG):
     ids = torch.tensor([smollm2.tokenizer.encode("The capital of France is")])
     with torch.inference_mode():
         best = smollm2.lang_model(ids).logits[0, -1].argmax()
     assert smollm2.tokenizer.decode(best) == " Paris"
 
 
-def test_smollm2_has_its_own_special_tokens_and_our_prompts_hold_together(smollm2: Reg2RG):
+def test_prompts_use_smollm2s_own_special_tokens(smollm2: Reg2RG):
     tokenizer, special = smollm2.tokenizer, smollm2.special
     language = smollm2.config.language
     assert (tokenizer.decode(language.bos_token_id), tokenizer.decode(language.eos_token_id)) == (
         "<|im_start|>",
         "<|im_end|>",
     )
-    assert language.pad_token_id is None, "its padding token ends texts as well"
+    assert language.pad_token_id is None, "its padding token also ends texts"
     sections = [("lung", "Both lungs are clear."), ("heart", "Normal in size.")]
     for instruction in (True, False):
         prompt = prompt_ids(tokenizer, special, 2, instruction=instruction)
@@ -197,12 +197,14 @@ def test_smollm2_has_its_own_special_tokens_and_our_prompts_hold_together(smollm
         assert prompt[0] == language.bos_token_id and max(ids[length:]) < language.vocab_size <= special.image[0]
 
 
-def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2_model_folder: Path, tmp_path: Path):
+def test_lora_training_teaches_smollm2_a_case_without_changing_its_own_weights(
+    smollm2_model_folder: Path, tmp_path: Path
+):
     model = ModelFolder.open(smollm2_model_folder).load()
     lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
     learner = Learner(model, Stage("text", steps=14), lesson, None)
-    torch.manual_seed(0)  # of the order of regions
+    torch.manual_seed(0)  # for the order of regions
     optimiser = torch.optim.AdamW(learner.trained().values(), lr=1.5e-3)
     losses = []
     for _ in range(14):
@@ -222,18 +224,18 @@ def test_lora_steps_teach_smollm2_a_case_and_leave_its_own_weights_alone(smollm2
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = ReportGenerator(again).generate(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
-    assert all(section.recognized for section in sections), "so few steps teach it the form of the answer"
+    assert all(section.recognised for section in sections), "these few steps are enough to learn the form of the answer"
 
 
 class TwoRegions(CaseStore):
-    """Cases cut down to two regions: a lesson of seconds."""
+    """Cases with two regions only, so that training takes seconds."""
 
     def __getitem__(self, number: int) -> TrainingCase:
         case = super().__getitem__(number)
         return dataclasses.replace(case, regions=case.regions[:2])
 
 
-def test_lora_targets_other_than_queries_and_values_are_possible():
+def test_lora_can_target_layers_other_than_queries_and_values():
     lora = LoraSettings(rank=2, targets=("q_proj", "o_proj"))
     names = [name for name, _ in build_language_model(LanguageConfig(**SHAPE, lora=lora)).named_parameters()]
     assert {name.split(".")[-4] for name in names if "lora_A" in name} == {"q_proj", "o_proj"}

@@ -13,7 +13,7 @@ import torch
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.legacy import TENSOR_PREFIXES, upgrade_config, upgrade_tensor_name
 from reg2rg.checkpoints.saving import save_model
-from reg2rg.inference.detection import cues_of
+from reg2rg.inference.detection import cues_from_output
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import prompt_ids
 
@@ -56,7 +56,7 @@ def test_an_old_model_computes_the_same(model: Reg2RG, expected: dict[str, Any])
     with torch.inference_mode():
         output = encoder.detect_findings(volume(1), torch.tensor([[1.5, 1.5, 2.0]]))
         probabilities = head.probabilities(output)
-        cues = cues_of(head.config, output, probabilities)
+        cues = cues_from_output(head.config, output, probabilities)
         maxima = head.maps(output, encoder.vision_encoder.grid(volume(1))).amax((2, 3, 4))
         latents = encoder.fc(encoder.latents(volume(1), output.tokens))
         region = torch.cat([latents, encoder.encode_masks((volume(2) > 0).float())], dim=1)

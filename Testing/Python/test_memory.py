@@ -119,7 +119,7 @@ def test_the_cpu_prefers_exact_weights_and_a_requested_precision_is_the_only_can
     quantized = ["8bit", "4bit"] if can_quantize() else []
     assert list_candidates("cpu") == [Candidate("cpu", name) for name in ["fp32", "bf16", *quantized]]
     assert list_candidates("cpu", "fp16") == [Candidate("cpu", "fp16")]
-    with pytest.raises(InputError, match="Unknown precision 'int3'"):
+    with pytest.raises(InputError, match="Unknown precision"):
         list_candidates("cpu", "int3")
 
 

@@ -1,4 +1,4 @@
-"""Properties of the model's parts that parity with the published numbers does not show."""
+"""Properties of the model's parts that the parity tests do not cover."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reg2rg.models.vision_transformer import LearnedPositions, SinePositions, Vi
 from reg2rg.prompting import prompt_ids
 
 
-def test_learned_positions_are_picked_with_a_stride_as_published():
+def test_learned_positions_are_picked_with_a_stride_as_in_the_published_code():
     table = LearnedPositions((16, 16, 128), 6)
     codes = table((8, 8, 16)).reshape(8, 8, 16, 6)
     assert torch.equal(codes[3, 0, 0, :2], table.row_embed.weight[7])
@@ -22,34 +22,34 @@ def test_learned_positions_are_picked_with_a_stride_as_published():
         table((17, 8, 16))
 
 
-def test_sine_positions_differ_for_every_token():
+def test_sine_positions_are_unique_for_every_token():
     codes = SinePositions(24)((4, 5, 6))
     assert codes.shape == (120, 24) and len(codes.unique(dim=0)) == 120
 
 
-def encoder_with(stem: str, patch_size: tuple[int, int, int]) -> VisionTransformer:
+def make_encoder(stem: str, patch_size: tuple[int, int, int]) -> VisionTransformer:
     return VisionTransformer(VisionConfig((32, 16, 16), patch_size, 1, 24, 1, 2, 8, 32, 0.0, "sine", stem)).eval()
 
 
 @pytest.mark.parametrize(("stem", "patch_size", "tokens"), [("patch", (8, 8, 4), 32), ("pyramid", (8, 8, 8), 16)])
-def test_any_stem_gives_one_token_for_each_patch(stem, patch_size, tokens):
-    assert encoder_with(stem, patch_size)(torch.zeros(1, 32, 16, 16)).shape == (1, tokens, 24)
+def test_every_stem_returns_one_token_per_patch(stem, patch_size, tokens):
+    assert make_encoder(stem, patch_size)(torch.zeros(1, 32, 16, 16)).shape == (1, tokens, 24)
 
 
-def test_a_pyramid_of_other_patches_is_refused():
+def test_a_pyramid_stem_with_other_patch_sizes_is_refused():
     with pytest.raises(ValueError, match="8 x 8 x 8"):
-        encoder_with("pyramid", (8, 8, 4))
+        make_encoder("pyramid", (8, 8, 4))
 
 
-def test_patches_become_tokens_in_row_major_order():
+def test_tokens_are_in_row_major_order():
     volume = torch.zeros(1, 32, 16, 16)
-    volume[0, 8:16, 0:8, 4:8] = torch.rand(8, 8, 4)  # the patch at (1, 0, 1) of a grid of (4, 2, 4)
-    stem = encoder_with("patch", (8, 8, 4)).to_patch_embedding
+    volume[0, 8:16, 0:8, 4:8] = torch.rand(8, 8, 4)  # patch (1, 0, 1) of a 4 x 2 x 4 grid
+    stem = make_encoder("patch", (8, 8, 4)).to_patch_embedding
     changed = (stem(volume) != stem(torch.zeros_like(volume))).any(dim=-1)[0]
     assert changed.nonzero().flatten().tolist() == [1 * 8 + 0 * 4 + 1]
 
 
-def test_a_batch_may_hold_different_regions_per_sample():
+def test_prompts_of_a_batch_may_have_different_numbers_of_regions():
     model = tiny_model()
     size, special = model.config.preprocessing.image_size, model.special
     with torch.inference_mode():

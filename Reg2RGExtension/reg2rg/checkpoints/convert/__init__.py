@@ -1,11 +1,10 @@
-"""From the authors' checkpoint files to a model folder, one tensor at a time, without running anything they hold.
+"""Convert the authors' checkpoint files to a model folder, one tensor at a time, without running code from the files.
 
-Its modules, in the order of use:
+Files, in the order data flows:
 
-    sources     files -> what tensors they hold, and the tensors, mapped into memory
-    names       the authors' names -> ours
-    sizes       shapes -> config
-    stream      tensors -> model.safetensors
-    card        where the weights come from -> MODEL_CARD.md
-    checkpoint  the whole way
+    tensor_files  list, read and write the tensors of checkpoint files
+    key_mapping   the authors' tensor names to ours
+    infer_config  tensor shapes to a config
+    model_card    MODEL_CARD.md: where the weights come from
+    convert       the whole conversion
 """

@@ -1,4 +1,7 @@
-"""The names of tensors in the authors' files, in RadFM's, and with older versions of peft (reference A.2)."""
+"""Map tensor names in the authors' files, in RadFM's files and of older versions of peft to ours.
+
+Our names are those of the published checkpoint with peft 0.7 or later.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from reg2rg.checkpoints.assembly import TIED
-from reg2rg.checkpoints.convert.tensor_files import Stored
+from reg2rg.checkpoints.assembly import ROTARY, TIED
+from reg2rg.checkpoints.convert.tensor_files import StoredTensor
 from reg2rg.errors import InputError
 
-ROTARY = "rotary_emb.inv_freq"
-"""End of the names of buffers that old checkpoints store and that are computed, not learned."""
-
-_OWN = ("lang_model.", "embedding_layer.")
-_RADFM = {
+_REG2RG_PREFIXES = ("lang_model.", "embedding_layer.")
+_RADFM_PREFIXES = {
     "to_patch_embedding.": "embedding_layer.vision_encoder.to_patch_embedding.",
     "pos_embedding.": "embedding_layer.vision_encoder.pos_embedding.",
     "transformer.": "embedding_layer.vision_encoder.transformer.",
@@ -23,74 +23,81 @@ _RADFM = {
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """Which stored tensor becomes which of ours.
+class KeyMapping:
+    """Which stored tensor becomes which tensor of the model.
 
     Attributes:
-        tensors: our name -> tensor.
-        tied: the second copy of the word embeddings, if there is one.
-        rotary: one of the rotary buffers, if there are any.
-        overruled: our names of the tensors that RadFM's files hold, too, and that were taken from the main checkpoint.
+        tensors: our name -> stored tensor.
+        tied: the second copy of the word embeddings; None if there is none.
+        rotary: one of the rotary buffers; None if there are none.
+        overridden: our names of tensors that are also in RadFM's files and were taken from the main checkpoint.
     """
 
-    tensors: dict[str, Stored]
-    tied: Stored | None
-    rotary: Stored | None
-    overruled: list[str]
+    tensors: dict[str, StoredTensor]
+    tied: StoredTensor | None
+    rotary: StoredTensor | None
+    overridden: list[str]
 
 
-def assign_names(checkpoints: Sequence[Sequence[Stored]]) -> Assignment:
-    """Match the tensors of the main checkpoint and, for what it lacks, of RadFM's files with our names.
+def map_keys(checkpoints: Sequence[Sequence[StoredTensor]]) -> KeyMapping:
+    """Map the tensors of the main checkpoint and, where it lacks some, of RadFM's files to our names.
 
-    Names that match nothing stay as they are. InputError if a tensor is there twice.
+    Args:
+        checkpoints: the tensors of each checkpoint, in any order.
+
+    Returns:
+        The mapping. Unknown names are kept.
+
+    Raises:
+        InputError: two checkpoints contain the same tensor.
     """
-    main: dict[str, Stored] = {}
-    radfm: dict[str, Stored] = {}
+    main: dict[str, StoredTensor] = {}
+    radfm: dict[str, StoredTensor] = {}
     rotary = None
     for checkpoint in checkpoints:
         names = {tensor.name.removeprefix("module.") for tensor in checkpoint}
-        is_main = any(name.startswith(_OWN) for name in names)
+        is_main = any(name.startswith(_REG2RG_PREFIXES) for name in names)
         for tensor in checkpoint:
             name = tensor.name.removeprefix("module.")
             if name.endswith(ROTARY):
                 rotary = tensor
             elif is_main:
-                _add(main, _with_lora(name, names), tensor)
+                _add(main, _map_peft_name(name, names), tensor)
             elif not name.startswith("fc."):
-                _add(radfm, _from_radfm(name), tensor)
-    main, tied = _untied(main)
-    return Assignment({**radfm, **main}, tied, rotary, sorted(radfm.keys() & main.keys()))
+                _add(radfm, _map_radfm_name(name), tensor)
+    main, tied = _separate_tied(main)
+    return KeyMapping({**radfm, **main}, tied, rotary, sorted(radfm.keys() & main.keys()))
 
 
-def _add(known: dict[str, Stored], name: str, tensor: Stored) -> None:
+def _add(known: dict[str, StoredTensor], name: str, tensor: StoredTensor) -> None:
     if name in known:
-        raise InputError(f"{name} is there twice, in {known[name].file} and in {tensor.file}; leave one of them out.")
+        raise InputError(f"{known[name].file} and {tensor.file} both contain {name}; leave one of them out.")
     known[name] = tensor
 
 
-def _with_lora(name: str, names: Set[str]) -> str:
-    """The name that peft 0.7 and later give it: adapters are called "default", what they adapt is the base layer."""
+def _map_peft_name(name: str, names: Set[str]) -> str:
+    """Return the name since peft 0.7, which calls adapters "default" and the layers they adapt "base_layer"."""
     name = re.sub(r"\.(lora_[AB])\.weight$", r".\1.default.weight", name)
     layer = name.removesuffix(".weight")
     adapted = any(f"{layer}.{adapter}" in names for adapter in ("lora_A.weight", "lora_A.default.weight"))
     return f"{layer}.base_layer.weight" if adapted else name
 
 
-def _from_radfm(name: str) -> str:
-    for prefix, ours in _RADFM.items():
+def _map_radfm_name(name: str) -> str:
+    for prefix, ours in _RADFM_PREFIXES.items():
         if name.startswith(prefix):
             return ours + name.removeprefix(prefix)
     return name
 
 
-def _untied(tensors: dict[str, Stored]) -> tuple[dict[str, Stored], Stored | None]:
-    """Keep the word embeddings once, under the language model's name."""
+def _separate_tied(tensors: dict[str, StoredTensor]) -> tuple[dict[str, StoredTensor], StoredTensor | None]:
+    """Keep the word embeddings once, under the language model's name; return the others and the second copy."""
     if TIED not in tensors:
         return tensors, None
     tied = tensors[TIED]
-    rest = {name: tensor for name, tensor in tensors.items() if name != TIED}
-    norm = next((name for name in rest if re.match(r"lang_model\.[\w.]*model\.norm\.weight$", name)), None)
+    others = {name: tensor for name, tensor in tensors.items() if name != TIED}
+    norm = next((name for name in others if re.match(r"lang_model\.[\w.]*model\.norm\.weight$", name)), None)
     embeddings = norm.replace("norm.weight", "embed_tokens.weight") if norm else TIED
-    if embeddings in rest:
-        return rest, tied
-    return {**rest, embeddings: tied}, None
+    if embeddings in others:
+        return others, tied
+    return {**others, embeddings: tied}, None

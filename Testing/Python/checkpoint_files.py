@@ -1,4 +1,4 @@
-"""Checkpoint files as the authors store them, with random weights: small ones, and one at full width."""
+"""Checkpoint files as the authors store them, with random weights, at small and full width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reg2rg.training.tokenizers import train_tokenizer
 
 
 def small_config() -> ModelConfig:
-    """The published architecture, narrow and shallow; every size that shapes tell differs from the published one."""
+    """Return the published architecture, narrow and shallow; all sizes that shapes determine differ from it."""
     published = ModelConfig(name="small")
     narrow = dict(dim=6, depth=2, heads=1, mlp_dim=10)
     return replace(
@@ -35,13 +35,13 @@ def small_config() -> ModelConfig:
     )
 
 
-def state_of(config: ModelConfig, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
-    """What the authors' state dict would hold: the word embeddings twice, and rotary buffers."""
+def make_state(config: ModelConfig, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
+    """Make a state dict like the authors': random weights, the word embeddings twice, and rotary buffers."""
     torch.manual_seed(0)
     with torch.device("meta"):
         shapes = {name: t.shape for name, t in Reg2RG(config).state_dict().items()}
     noise = torch.randn(1 << 22, dtype=dtype)
-    state = {name: _cut(noise, offset, shape) for offset, (name, shape) in enumerate(shapes.items())}
+    state = {name: _repeat(noise, offset, shape) for offset, (name, shape) in enumerate(shapes.items())}
     state[TIED] = state["lang_model.base_model.model.model.embed_tokens.weight"]
     language = config.language
     half = language.hidden_size // language.num_attention_heads // 2
@@ -50,8 +50,8 @@ def state_of(config: ModelConfig, dtype: torch.dtype = torch.bfloat16) -> dict[s
     return state
 
 
-def _cut(noise: Tensor, offset: int, shape: torch.Size) -> Tensor:
-    """A tensor of that shape out of noise that begins somewhere else for each offset; far quicker than drawing it."""
+def _repeat(noise: Tensor, offset: int, shape: torch.Size) -> Tensor:
+    """Fill a tensor with noise from an offset on, which is much faster than sampling it."""
     flat = torch.empty(shape.numel(), dtype=noise.dtype)
     for block in flat.split(len(noise) - offset):
         block.copy_(noise[offset : offset + len(block)])
@@ -59,6 +59,6 @@ def _cut(noise: Tensor, offset: int, shape: torch.Size) -> Tensor:
 
 
 def save_tokenizer(folder: Path) -> Path:
-    """A tokenizer small enough for the small config."""
+    """Save a tokenizer that is small enough for the small config; return the folder."""
     train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, 200).save_pretrained(folder)
     return folder

