@@ -229,16 +229,16 @@ def evaluate(
     from reg2rg import evaluation
     from reg2rg.cli.progress import shown_fraction
 
-    with shown_fraction() as show:
+    with shown_fraction() as progress:
         page = evaluation.run(
             predictions,
             output,
             references=references,
             level=level,
-            reader=reader,
-            other=compare,
+            labeler=reader,
+            compare_with=compare,
             seed=seed,
-            show=show,
+            progress=progress,
         )
     print(page)
 
