@@ -40,7 +40,7 @@ def summary_table(corpus: Corpus, scores: TextScores, pair_labels: PairLabels, t
     rows += [(name, *_last_cells(normal_bias, name)) for name in ("normal by labels", "normal by wording")]
     rare_findings = tables["rare_findings"]
     for labels, recall in zip(rare_findings.texts("labels"), rare_findings.column("recall"), strict=True):
-        rows.append((f"recall of {labels}", recall, None))
+        rows.append((f"recall, {labels}", recall, None))
     location = tables["location"]
     rows += [
         (f"findings: {question}", location.column(question)[-1], None)

@@ -143,7 +143,7 @@ def _plot_recalls(axes: Axes, rare_findings: Table) -> None:
     values = np.nan_to_num([recall.value for recall in recalls])
     bounds = np.nan_to_num([[r.value - r.low for r in recalls], [r.high - r.value for r in recalls]])
     axes.barh(range(len(values)), values, color=PREDICTION, xerr=np.maximum(bounds, 0), error_kw=_ERROR_BAR)
-    axes.set_yticks(range(len(values)), [f"labels {name}" for name in rare_findings.texts("labels")])
+    axes.set_yticks(range(len(values)), rare_findings.texts("labels"))
     _style(axes)
     axes.invert_yaxis()
     axes.set(xlabel="recall with 95% interval", xlim=(0, 1))

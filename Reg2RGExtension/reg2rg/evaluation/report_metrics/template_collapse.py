@@ -215,7 +215,7 @@ def rare_findings_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
         counts = np.stack([found.sum(axis=1), reference[:, labels].sum(axis=1)], axis=1)
         recall = corpus.interval(Statistic(counts.astype(float), ratio))
         missed = ", ".join(LABELS[index] for index in np.flatnonzero(labels & never_found))
-        row = f"{name}: {frequency_range(low, high)}"
+        row = f"{name} ({frequency_range(low, high)})"
         rows.append((row, int(labels.sum()), int(counts[:, 1].sum()), recall, missed or "none"))
     description = (
         "Labels grouped by the share of cases whose reference has them, with the recall over all findings of a group. "
