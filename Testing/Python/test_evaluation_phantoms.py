@@ -189,7 +189,7 @@ def test_numbers_agree_with_a_subset_of_the_cases_but_not_with_a_worse_model(pha
     part = BenchmarkResults(known.records[:5])
     assert check_agreement(known.to_json_dict(), part.to_json_dict())[1]
     compared, agrees = check_agreement(known.to_json_dict(), results_of(phantoms, Normal).to_json_dict())
-    verdicts = dict(zip(compared.column("measure"), compared.column("agrees"), strict=True))
+    verdicts = dict(zip(compared.column("metric"), compared.column("agrees"), strict=True))
     assert not agrees and verdicts["text: recall"] == "no" and verdicts["head: recall"] == "yes"
     assert not check_agreement(known.to_json_dict(), results_of(phantoms, Blind).to_json_dict())[1], "missing metrics"
 
