@@ -102,7 +102,7 @@ def _closest_other_length(lengths: np.ndarray) -> np.ndarray:
 
 
 def is_normal_by_wording(text: str) -> bool:
-    """Return whether every sentence only states that something is normal or absent (``impression.is_worded_normal``)."""
+    """Return whether every sentence only states that something is normal or absent."""
     return all(is_worded_normal(text[start:end]) for start, end in split_sentences(text))
 
 
