@@ -107,9 +107,9 @@ class Worker:
         started = time.monotonic()
         log.info("run started")
         try:
-            from reg2rg.pipeline.run import run
+            from reg2rg.pipeline.run import run_report
 
-            result: Event = run(request, self._tell, self._cancel.is_set)
+            result: Event = run_report(request, self._tell, self._cancel.is_set)
             outcome = "ended well"
         except Cancelled:
             result, outcome = Stopped(), "was cancelled"

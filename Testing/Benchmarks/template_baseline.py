@@ -1,7 +1,9 @@
-"""Region files in which each prediction is the region's most frequent reference: what looking at no image scores.
+"""Write region files in which every prediction is the region's most frequent reference.
 
-python Testing/Benchmarks/template_baseline.py ../shared/reference/published out/template
-reg2rg evaluate ../shared/reference/published --compare out/template -o out/against-template
+They show what a system scores that ignores the image:
+
+    python Testing/Benchmarks/template_baseline.py ../shared/reference/published out/template
+    reg2rg evaluate ../shared/reference/published --compare out/template -o out/against-template
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from pathlib import Path
 
 
 def main() -> None:
+    """Write a region file for each published one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("published", type=Path, help="folder of <region>_reports.csv files")
+    parser.add_argument("published", type=Path, help="folder with <region>_reports.csv files")
     parser.add_argument("output", type=Path, help="folder to write files of the same names into")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -23,10 +26,10 @@ def main() -> None:
             rows = list(csv.DictReader(stream))
         template, count = Counter(row["GT_combined_report"] for row in rows).most_common(1)[0]
         with (arguments.output / file.name).open("w", newline="", encoding="utf-8") as stream:
-            generator = csv.DictWriter(stream, rows[0])
-            generator.writeheader()
-            generator.writerows({**row, "Pred_combined_report": template} for row in rows)
-        print(f"{file.name}: one text, the reference of {count} of {len(rows)}")
+            writer = csv.DictWriter(stream, rows[0])
+            writer.writeheader()
+            writer.writerows({**row, "Pred_combined_report": template} for row in rows)
+        print(f"{file.name}: the most frequent reference, {count} of {len(rows)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A writer that knows everything about a phantom: what a perfect model would answer."""
+"""A perfect model: a stand-in for the report generator that knows everything about a phantom."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREPROCESSING = PreprocessingConfig(image_size=(16,) * 3, texture_size=(16,) * 3
 
 
 class Oracle:
-    """Writes the phantom's own report, sees its own findings, and points into their masks."""
+    """Returns the phantom's own report and findings, and finding maps that equal their masks."""
 
     def __init__(self, phantom: PhantomCase) -> None:
         self.phantom = phantom

@@ -1,4 +1,4 @@
-"""Predictions of every kind are read or refused in words; what cannot be scored is counted and named."""
+"""All accepted kinds of predictions are read, bad files rejected with a clear message, and unscored texts listed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from evaluation_files import write_pairs, write_rows
 
 from reg2rg.errors import InputError
+from reg2rg.evaluation.inputs.pairing import pair_texts
 from reg2rg.evaluation.inputs.prediction_files import read_predictions
-from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, TextPair, pair_texts
+from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, TextPair
 from reg2rg.evaluation.inputs.published_format import plain_text, recognized_regions, sections_by_region
 from reg2rg.report import Geometry, Provenance, Report, Section
 
@@ -23,20 +24,21 @@ def read(*files: Path, level: Level | None = None, references: Path | None = Non
 
 
 def refusal(*files: Path, **options) -> str:
+    """Return the single-line error message that the files produce."""
     with pytest.raises(InputError) as caught:
         read(*files, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_prefixes_and_the_other_report_are_unwrapped():
+def test_slot_prefixes_and_other_report_markup_are_removed():
     ctrg = "The region 0 is lung: Clear.  The other report is: {pleura: No fluid.}{other: Scoliosis.}"
     assert plain_text(SLOTS) == "Heart is large. Open. Clear."
     assert plain_text(ctrg) == "Clear. No fluid. Scoliosis."
     assert sections_by_region(ctrg) == {"lung": "Clear."}
 
 
-def test_sections_are_filed_by_name_and_those_of_one_name_are_joined():
+def test_sections_are_filed_by_region_name_and_joined_if_it_repeats():
     text = SLOTS + "The region 3 is lung: A nodule. The region 4 is spleen: Large. The region 5 is bone: "
     assert sections_by_region(text) == {
         "heart": "Heart is large.",
@@ -53,7 +55,7 @@ def test_sections_are_filed_by_name_and_those_of_one_name_are_joined():
     }
 
 
-def test_both_published_spellings_are_read_and_labels_are_no_texts(tmp_path: Path):
+def test_both_published_column_spellings_are_read_and_label_columns_ignored(tmp_path: Path):
     combined = write_rows(tmp_path / "a.csv", [("c_1.nii.gz", "GT.", "Pred.")])
     header = ("AccNum", "Question", "GT text", "Pred text", "GT_Emphysema", "Pred_Emphysema", "GT_Lung nodule")
     labelled = write_rows(tmp_path / "b.csv", [("c_1.nii.gz", "GT.", "GT.", "Pred.", "1.0", "0.0", "0.0")], header)
@@ -61,14 +63,14 @@ def test_both_published_spellings_are_read_and_labels_are_no_texts(tmp_path: Pat
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be"])
-def test_encodings_are_recognised_and_told(tmp_path: Path, encoding: str):
+def test_encodings_are_detected_and_noted(tmp_path: Path, encoding: str):
     file = write_rows(tmp_path / "a.csv", [("c", "Größe 3 mm", "Größe 5 mm")], encoding=encoding)
     predictions = read(file)
     assert predictions.pairs[0].prediction == "Größe 5 mm"
     assert bool(predictions.notes) == (not encoding.startswith("utf-8"))
 
 
-def test_a_region_file_is_known_by_its_name(tmp_path: Path):
+def test_region_files_are_identified_by_name(tmp_path: Path):
     lung = write_pairs(tmp_path / "radgenome_lung_reports.csv", ["Clear."], ["A nodule."])
     trachea = write_pairs(tmp_path / "trachea_and_bronchie_reports.csv", ["Open."], ["Narrow."])
     assert read(lung).pairs == (TextPair("case_0", "lung", "Clear.", "A nodule."),)
@@ -77,13 +79,13 @@ def test_a_region_file_is_known_by_its_name(tmp_path: Path):
     assert whole.pairs == (TextPair("case_0", None, "Clear. Open.", "A nodule. Narrow."),) and whole.notes
 
 
-def test_region_files_keep_the_order_of_the_list_they_were_cut_from(tmp_path: Path):
+def test_region_files_keep_the_order_of_the_list_they_were_selected_from(tmp_path: Path):
     write_rows(tmp_path / "bone_reports.csv", [("z", "A.", "A."), ("a", "A.", "A.")])
     write_rows(tmp_path / "lung_reports.csv", [("m", "A.", "A."), ("z", "A.", "A.")])
     assert read(tmp_path).cases == ("m", "z", "a")
 
 
-def test_whole_reports_are_cut_into_regions_that_both_have(tmp_path: Path):
+def test_whole_reports_are_split_into_the_regions_that_both_texts_have(tmp_path: Path):
     prediction = "The region 0 is heart: Normal. The region 1 is pleura: Normal."
     predictions = read(write_pairs(tmp_path / "a.csv", [SLOTS], [prediction]), level=Level.REGION)
     assert predictions.pairs == (TextPair("case_0", "heart", "Heart is large.", "Normal."),)
@@ -91,22 +93,22 @@ def test_whole_reports_are_cut_into_regions_that_both_have(tmp_path: Path):
     assert reasons == {("lung", "no prediction"), ("trachea and bronchie", "no prediction"), ("pleura", "no reference")}
 
 
-def test_empty_predictions_are_kept_and_named_and_empty_references_dropped(tmp_path: Path):
+def test_empty_predictions_are_scored_and_empty_references_dropped(tmp_path: Path):
     rows = [("a", "Clear.", ""), ("b", "Clear.", "NaN"), ("c", "", "Clear."), ("d", "nan", "Clear."), ("e", "A.", "B.")]
     predictions = read(write_rows(tmp_path / "a.csv", rows))
     assert [pair.prediction for pair in predictions.pairs] == ["", "", "B."]
-    assert predictions.notes == ("Empty predictions, which score 0: 2 (a, b).",)
-    assert predictions.dropped == tuple(DroppedItem(case, None, "the reference is empty") for case in "cd")
+    assert predictions.notes == ("Empty predictions score 0: 2 (a, b).",)
+    assert predictions.dropped == tuple(DroppedItem(case, None, "empty reference") for case in "cd")
 
 
-def test_of_duplicates_the_first_counts_and_the_others_are_named(tmp_path: Path):
+def test_the_first_of_duplicate_rows_is_scored_and_the_others_are_dropped(tmp_path: Path):
     rows = [("a", "Clear.", "First."), ("a.nii.gz", "Clear.", "Second."), ("", "Clear.", "Nobody's.")]
     predictions = read(write_rows(tmp_path / "a.csv", rows))
     assert [pair.prediction for pair in predictions.pairs] == ["First."]
     assert [item.case for item in predictions.dropped] == ["a", "row 4 of a.csv"]
 
 
-def test_references_of_radgenome_take_the_place_of_gt(tmp_path: Path):
+def test_radgenome_references_replace_the_gt_column(tmp_path: Path):
     rows = [
         ("a.nii.gz", "lung", "Old."),
         ("a.nii.gz", "lung", "A nodule."),
@@ -140,7 +142,7 @@ def write_report(folder: Path, sections: dict[str, tuple[str, str]]) -> None:
     (folder / "report.json").write_text(Report(written, {}, provenance, None).to_json(), encoding="utf-8")
 
 
-def test_report_folders_are_read_with_references(tmp_path: Path):
+def test_report_folders_are_read_with_a_reference_file(tmp_path: Path):
     write_report(tmp_path / "reports" / "a", {"lung": ("pleura", "A nodule."), "heart": ("heart", "Large.")})
     rows = [("a.nii.gz", "lung", "Clear."), ("a.nii.gz", "heart", "Normal.")]
     references = write_rows(tmp_path / "references.csv", rows, ("Volumename", "Anatomy", "Sentence"))
@@ -150,27 +152,28 @@ def test_report_folders_are_read_with_references(tmp_path: Path):
             TextPair("a", "lung", "Clear.", "A nodule."),
             TextPair("a", "heart", "Normal.", "Large."),
         }
-        assert predictions.slots["a"].written == {5: "pleura", 4: "heart"}
+        assert predictions.slots["a"].predicted == {5: "pleura", 4: "heart"}
     assert "--references" in refusal(tmp_path / "reports")
 
 
-def test_what_cannot_be_scored_is_refused_in_words(tmp_path: Path):
+def test_unusable_files_are_rejected_with_a_clear_message(tmp_path: Path):
     def bad(name: str, content: bytes) -> str:
         (tmp_path / name).write_bytes(content)
         return refusal(tmp_path / name)
 
-    assert "no such file" in refusal(tmp_path / "absent.csv")
+    assert "does not exist" in refusal(tmp_path / "absent.csv")
     assert "is empty" in bad("empty.csv", b"") and "is empty" in bad("blank.csv", b"\n \n")
-    assert "has none. Its columns are: id, text" in bad("columns.csv", b"id,text\n1,a\n")
-    assert "GT... but has 2" in bad("twice.csv", b"AccNum,GT_a,GT_b,Pred\n1,a,b,c\n")
-    assert "no text file" in bad("picture.csv", bytes(range(256)) * 9)
+    assert "found none. Columns in the file: id, text" in bad("columns.csv", b"id,text\n1,a\n")
+    assert "GT..., found 2" in bad("twice.csv", b"AccNum,GT_a,GT_b,Pred\n1,a,b,c\n")
+    assert "GT..., found 2" in bad("same.csv", b"AccNum,GT,GT,Pred\n1,a,b,c\n")
+    assert "is not a text file" in bad("picture.csv", bytes(range(256)) * 9)
     assert "there are no rows" in bad("header.csv", b"AccNum,GT,Pred\n")
-    assert "the reference is empty (2 times)" in bad("nothing.csv", b"AccNum,GT,Pred\n1,,a\n2,nan,b\n")
+    assert "empty reference (2x)" in bad("nothing.csv", b"AccNum,GT,Pred\n1,,a\n2,nan,b\n")
     plain = write_pairs(tmp_path / "plain.csv", ["Clear."], ["Clear."])
-    assert "no section of any region" in refusal(plain, level=Level.REGION)
+    assert "no section for any region" in refusal(plain, level=Level.REGION)
     lung = write_pairs(tmp_path / "lung_reports.csv", ["Clear."], ["Clear."])
-    assert "should be named <region>_reports.csv" in refusal(lung, plain)
-    assert "several files of the region lung" in refusal(
+    assert "must be named <region>_reports.csv" in refusal(lung, plain)
+    assert "several files for the region 'lung'" in refusal(
         lung, write_pairs(tmp_path / "b_lung_reports.csv", ["A."], ["A."])
     )
     (tmp_path / "folder").mkdir()
@@ -180,6 +183,6 @@ def test_what_cannot_be_scored_is_refused_in_words(tmp_path: Path):
     assert "cannot be scored together" in refusal(tmp_path / "folder", lung)
 
 
-def test_a_cell_of_a_pandas_file_may_hold_line_breaks_and_be_long(tmp_path: Path):
+def test_cells_written_by_pandas_may_be_long_and_contain_line_breaks(tmp_path: Path):
     long = "Clear. " * 40_000
     assert read(write_pairs(tmp_path / "a.csv", ["Line\nbreak."], [long])).pairs[0].prediction == long.strip()

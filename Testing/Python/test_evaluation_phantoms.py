@@ -1,4 +1,4 @@
-"""Measuring a model on held-out phantoms: who knows all scores 1, and each fault lowers the number it belongs to."""
+"""The benchmark on held-out phantoms: a perfect model scores 1 everywhere, and each fault lowers its own metric."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord,
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.errors import InputError
-from reg2rg.evaluation.tables import Table
+from reg2rg.evaluation import Table
 from reg2rg.phantom import PhantomCase
 
 CASES = 14
@@ -42,6 +42,7 @@ def phantoms() -> list[PhantomCase]:
 
 
 def results_of(phantoms, kind=Oracle) -> BenchmarkResults:
+    """Return the results of an oracle, or of a variant with a fault."""
     return BenchmarkResults(tuple(examine_phantom(kind(phantom), SETTINGS, phantom) for phantom in phantoms))
 
 
@@ -59,27 +60,27 @@ def table(results: BenchmarkResults, key: str) -> Table:
 
 
 class Normal(Oracle):
-    """Calls everything normal."""
+    """Calls every region normal."""
 
     def generate(self, inputs, **how):
         return [dataclasses.replace(s, text="There is no abnormality.") for s in super().generate(inputs, **how)]
 
 
 class Stubborn(Oracle):
-    """Writes what it sees, whatever a user says."""
+    """Ignores corrections."""
 
     def generate(self, inputs, **how):
         return super().generate(inputs, **{**how, "said": {}})
 
 
 class Astray(Oracle):
-    """Sees every finding, on the wrong side, at twice its size, and points to where it is not."""
+    """Detects every finding, but on the wrong side, at twice its size and at the wrong location."""
 
     def _there(self, inputs, index, finding):
         seen = super()._there(inputs, index, finding)
-        other = {"left": "right", "right": "left", "both": "left", None: None}[seen.side]
-        size = seen.size_mm and 2 * seen.size_mm
-        return dataclasses.replace(seen, side=other, size_mm=size, map=1 - seen.map)
+        other_side = {"left": "right", "right": "left", "both": "left", None: None}[seen.side]
+        size = None if seen.size_mm is None else 2 * seen.size_mm
+        return dataclasses.replace(seen, side=other_side, size_mm=size, map=1 - seen.map)
 
 
 class Blind(Oracle):
@@ -92,62 +93,61 @@ class Blind(Oracle):
         return None
 
 
-def test_who_knows_everything_is_right_in_everything(known):
-    wrong = {"calibration error", "calibration error, from 5% on", "called unlike the training data"}
+def test_a_perfect_model_has_perfect_metrics(known):
+    errors = {"calibration error", "calibration error, probability 0.05 or more", "flagged as out of distribution"}
     for name, value in values(known).items():
-        assert value == (0.0 if name in wrong else 1.0), name
-    assert all(row[2] != "no" for key in ("findings", "others") for row in table(known, key).rows)
-    assert len(known.measures["text: F1, micro"].statistic.sums) == CASES
+        assert value == (0.0 if name in errors else 1.0), name
+    assert all(row[2] != "no" for key in ("findings", "other_metrics") for row in table(known, key).rows)
+    assert len(known.metrics["text: micro F1"].statistic.sums) == CASES
 
 
-def test_the_test_phantoms_are_of_the_held_out_population_and_have_every_kind_of_finding():
+def test_the_test_seeds_are_reserved_and_the_labels_cover_all_regions():
     assert len(TEST_SEEDS) >= 500 and TEST_SEEDS[0] >= 9_000_000
     assert sorted(REGION_OF) == sorted(label for labels in LABELS_OF.values() for label in labels)
     assert len(REGION_OF) >= 20 and FOCAL_LABELS < set(REGION_OF)
 
 
-def test_who_writes_only_normal_finds_nothing_and_is_called_collapsed(phantoms, known):
+def test_a_model_that_writes_only_normal_texts_finds_nothing_and_looks_collapsed(phantoms, known):
     results = results_of(phantoms, Normal)
-    assert values(results)["text: recall"] == values(results)["text: F1, macro"] == 0
+    assert values(results)["text: recall"] == values(results)["text: macro F1"] == 0
     assert values(results)["text: normal sections called normal"] == 1
     assert values(results)["head: recall"] == 1
-    assert (
-        values(results)["text and head agree"] < 1 and values(results)["text and head agree, where either states"] == 0
-    )
-    assert values(results)["corrected, a claimed finding is written"] == 0
+    assert values(results)["text and head agree"] < 1
+    assert values(results)["text and head agree, stated by either"] == 0
+    assert values(results)["correction followed, added finding written"] == 0
     collapse = table(results, "collapse")
-    named = dict(zip(collapse.column("measure"), collapse.column("text"), strict=True))
-    assert named["called normal, where a finding was planted"] == named["normal"] == 1
+    named = dict(zip(collapse.column("metric"), collapse.column("text"), strict=True))
+    assert named["abnormal called normal"] == named["normal by labels"] == 1
     assert named["distinct texts"] < 0.1 * collapse.column("references")[0]
     assert "Lung nodule" in named["never found"]
 
 
-def test_who_does_not_listen_is_seen_in_the_corrections_alone(phantoms, known):
-    corrections = [name for name in known.measures if name.startswith("corrected")]
+def test_ignoring_corrections_affects_only_the_correction_metrics(phantoms, known):
+    corrections = [name for name in known.metrics if name.startswith("correction followed")]
     results = values(results_of(phantoms, Stubborn))
     assert len(corrections) == 2 and all(results[name] == 0 for name in corrections)
-    assert all(results[name] == values(known)[name] for name in known.measures if name not in corrections)
+    assert all(results[name] == values(known)[name] for name in known.metrics if name not in corrections)
 
 
-def test_wrong_sides_sizes_and_places_are_seen(phantoms, known):
+def test_wrong_sides_sizes_and_locations_lower_their_metrics(phantoms, known):
     results = results_of(phantoms, Astray)
-    assert values(results)["head: side right"] == values(results)["head: size within 30%"] == 0
-    assert values(results)["head: F1, micro"] == values(results)["text: side right"] == 1
-    assert values(results)["pointing, focal findings"] == 0
+    assert values(results)["head: side correct"] == values(results)["head: size within 30%"] == 0
+    assert values(results)["head: micro F1"] == values(results)["text: side correct"] == 1
+    assert values(results)["pointing accuracy, focal findings"] == 0
     pointing = table(results, "pointing")
     assert all(0 < chance < 1 for chance in pointing.column("chance"))
     assert set(pointing.column("hit")) == {0.0}
 
 
-def test_a_model_without_a_finding_head_has_the_numbers_of_its_text(phantoms, known):
+def test_a_model_without_a_finding_head_has_only_text_metrics(phantoms, known):
     results = results_of(phantoms, Blind)
-    assert not any(name.startswith(("head", "pointing", "calibration", "called")) for name in results.measures)
-    assert values(results)["text: F1, micro"] == 1
+    assert not any(name.startswith(("head", "pointing", "calibration", "flagged")) for name in results.metrics)
+    assert values(results)["text: micro F1"] == 1
     both = comparison_tables({"head": known, "none": results})
-    assert both[0].columns == ("measure", "head", "none")
-    row = next(row for row in both[0].rows if row[0] == "pointing, focal findings")
+    assert both[0].columns == ("metric", "head", "none")
+    row = next(row for row in both[0].rows if row[0] == "pointing accuracy, focal findings")
     assert row[1].value == 1 and row[2] is None
-    assert both[1].columns == ("measure", "references", "head", "none")
+    assert both[1].columns == ("metric", "references", "head", "none")
 
 
 def lung(text: str, *seen: DetectionRecord) -> SectionRecord:
@@ -158,19 +158,19 @@ def nodule(size_mm: float) -> PlantedRecord:
     return PlantedRecord("Lung nodule", "lung", "right", "upper", size_mm, 0.01)
 
 
-def test_small_findings_stand_in_the_table_of_sizes_and_not_in_the_headline():
+def test_small_findings_appear_in_the_table_by_size_but_not_in_the_headline():
     missed = CaseRecord("1", (nodule(5),), (lung("The lungs are clear."),), None, None)
     found = CaseRecord("2", (nodule(12),), (lung("A nodule of 11 mm is seen in the right upper lobe."),), None, None)
     alarm = CaseRecord("3", (), (lung("A nodule of 5 mm is seen in the left lower lobe."),), None, None)
     results = BenchmarkResults((missed, found, alarm))
     assert values(results)["text: recall"] == 1 and values(results)["text: precision"] == 0.5
     sizes = {row[0]: row[1:4] for row in table(results, "sizes").rows}
-    assert sizes["below 6 mm"] == (1, 0, 1)
+    assert sizes["under 6 mm"] == (1, 0, 1)
     assert sizes["11 to 16 mm"] == (1, 1, 0)
     assert values(results)["text: size within 30%"] == 1
 
 
-def test_calibration_error_is_the_distance_of_what_is_said_from_what_is():
+def test_calibration_error_is_the_distance_between_probability_and_frequency():
     def case(name: str, planted: bool) -> CaseRecord:
         seen = DetectionRecord("Lung nodule", 0.8, None, None, None, None)
         return CaseRecord(name, (nodule(12),) if planted else (), (lung("", seen),), None, None)
@@ -178,20 +178,20 @@ def test_calibration_error_is_the_distance_of_what_is_said_from_what_is():
     results = BenchmarkResults(tuple(case(str(index), index % 2 == 0) for index in range(10)))
     assert values(results)["calibration error"] == pytest.approx(0.3)
     assert [row[1:] for row in table(results, "calibration").rows if row[1]] == [(10, pytest.approx(0.8), 0.5)]
-    assert results.reliability().startswith(b"\x89PNG")
+    assert results.reliability_plot().startswith(b"\x89PNG")
 
 
-def test_records_are_read_as_they_were_written(known):
+def test_records_survive_a_round_trip_through_json(known):
     assert [from_json(to_json(record)) for record in known.records] == list(known.records)
 
 
-def test_numbers_agree_with_those_of_part_of_the_cases_and_not_with_those_of_a_worse_model(phantoms, known):
+def test_numbers_agree_with_a_subset_of_the_cases_but_not_with_a_worse_model(phantoms, known):
     part = BenchmarkResults(known.records[:5])
-    assert check_agreement(known.as_dict(), part.as_dict())[1]
-    compared, agrees = check_agreement(known.as_dict(), results_of(phantoms, Normal).as_dict())
-    verdicts = dict(zip(compared.column("measure"), compared.column("agrees"), strict=True))
+    assert check_agreement(known.to_json_dict(), part.to_json_dict())[1]
+    compared, agrees = check_agreement(known.to_json_dict(), results_of(phantoms, Normal).to_json_dict())
+    verdicts = dict(zip(compared.column("metric"), compared.column("agrees"), strict=True))
     assert not agrees and verdicts["text: recall"] == "no" and verdicts["head: recall"] == "yes"
-    assert not check_agreement(known.as_dict(), results_of(phantoms, Blind).as_dict())[1], "numbers that are gone"
+    assert not check_agreement(known.to_json_dict(), results_of(phantoms, Blind).to_json_dict())[1], "missing metrics"
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +199,14 @@ def model(tmp_path_factory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
-def test_a_model_is_asked_once_about_each_phantom(model, tmp_path):
-    told = []
-    first = run_benchmark(model, TEST_SEEDS[:2], tmp_path, processes=1, show=lambda done, all: told.append((done, all)))
-    assert told[0] == (0, 2) and told[-1] == (2, 2)
+def test_each_phantom_is_examined_only_once(model, tmp_path):
+    fractions = []
+    first = run_benchmark(
+        model, TEST_SEEDS[:2], tmp_path, processes=1, progress=lambda fraction, message: fractions.append(fraction)
+    )
+    assert fractions == [0, 0.5, 1]
     sections = [section for record in first.records for section in record.sections]
-    assert values(first)["region recognised"] == pytest.approx(2 / len(sections)), "it calls every region the lung"
+    assert values(first)["regions recognized"] == pytest.approx(2 / len(sections)), "it calls every region lung"
     assert {section.text for section in sections} == {"The lungs are clear. No nodule is seen."}
     files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")}
     assert len(files) == 2
@@ -212,7 +214,7 @@ def test_a_model_is_asked_once_about_each_phantom(model, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")} == files
 
 
-def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known, tmp_path):
+def test_the_card_states_what_was_measured_and_the_limits_of_the_model(model, known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     measured = CardMeasurements(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
@@ -222,30 +224,32 @@ def test_the_card_says_what_was_measured_and_what_the_model_is_not(model, known,
     write_card(folder, measured)
     ModelFolder.open(folder).verify()
     card = (folder / CARD_FILE).read_text()
-    assert DRAFT_LABEL in card and "phantoms only" in card and "- Training: none\n  worth the name." in card
+    assert (
+        DRAFT_LABEL in card and "only on synthetic phantoms" in card and "- Training: none\n  worth the name." in card
+    )
     assert "not evaluated" not in card and card.count("Intended use") == 1
-    assert "| F1, micro | 0.850 | yes |" in card and "Not measured: there are none." in card
+    assert "| micro F1 | 0.850 | yes |" in card and "Not measured: there are none." in card
     assert (folder / RELIABILITY_FILE).exists()
     stored = read_stored_metrics(folder)
-    assert stored["cases"] == CASES and stored["counts"]["Lung nodule"]["missed"] == 0
-    assert check_agreement(stored, known.as_dict())[1]
+    assert stored["cases"] == CASES and stored["counts"]["Lung nodule"]["false_negatives"] == 0
+    assert check_agreement(stored, known.to_json_dict())[1]
     write_card(folder, measured)
     head, again = card.partition("## Measured")[0], (folder / CARD_FILE).read_text()
     assert again.startswith(head) and again.count("## Measured") == 1
 
 
-def test_a_card_of_other_weights_is_not_compared_with(known, tmp_path):
+def test_stored_numbers_of_other_weights_are_rejected(known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     with pytest.raises(InputError, match="no measured.json"):
         read_stored_metrics(folder)
     write_card(folder, CardMeasurements(known, [], "", [1.0]))
     text = (folder / MEASURED_FILE).read_text()
-    (folder / MEASURED_FILE).write_text(text.replace('"weights": "', '"weights": "0'))
-    with pytest.raises(InputError, match="other weights"):
+    (folder / MEASURED_FILE).write_text(text.replace('"weights_sha256": "', '"weights_sha256": "0'))
+    with pytest.raises(InputError, match="different weights"):
         read_stored_metrics(folder)
 
 
-def test_real_cts_stand_beside_the_phantoms(model, known, tmp_path):
+def test_real_cts_are_compared_with_the_phantoms(model, known, tmp_path):
     sitk.WriteImage(held_out_phantom(9_700_000).volume, str(tmp_path / "chest.nii.gz"))
     (tmp_path / "chest_reference.nii.gz").write_bytes(b"")
     records = examine_real_cts(model, tmp_path)
@@ -253,15 +257,15 @@ def test_real_cts_stand_beside_the_phantoms(model, known, tmp_path):
     assert [row[0] for row in shown.rows] == ["chest", f"{CASES} held-out phantoms"]
     assert shown.rows[0][2] == pytest.approx(1 / len(records[0].sections)) and math.isnan(shown.rows[0][3])
     assert shown.rows[1][2] == 1 and shown.rows[1][-1] == 0
-    assert shown.caption.startswith(f"1 of {len(records[0].sections)} regions of real CTs are named right. Regions of")
-    assert "confidence does not fall (" in real_ct_table(known.records, known.records).caption
+    assert shown.caption.startswith(f"1 of {len(records[0].sections)} regions in real CTs are recognized. Regions of")
+    assert "The confidence of the head does not drop (" in real_ct_table(known.records, known.records).caption
     assert examine_real_cts(model, tmp_path / "empty") == []
 
 
 @pytest.mark.parametrize(("low", "high", "agrees"), [(0.07, 0.15, True), (0.07, 0.11, False)])
-def test_what_few_cases_add_to_a_calibration_error_is_not_held_against_it(low: float, high: float, agrees: bool):
-    def of(cases: int, **measure: float) -> dict:
-        return {"cases": cases, "measures": {"calibration error": measure}}
+def test_the_small_sample_bias_of_a_calibration_error_is_tolerated(low: float, high: float, agrees: bool):
+    def numbers(cases: int, **metric: float) -> dict:
+        return {"cases": cases, "metrics": {"calibration error": metric}}
 
-    card = of(500, value=0.017, low=0.015, high=0.030, units=3190)
-    assert check_agreement(card, of(12, value=0.09, low=low, high=high, units=77))[1] is agrees
+    card = numbers(500, value=0.017, low=0.015, high=0.030, units=3190)
+    assert check_agreement(card, numbers(12, value=0.09, low=low, high=high, units=77))[1] is agrees

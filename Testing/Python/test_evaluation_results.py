@@ -1,4 +1,4 @@
-"""Intervals, comparisons and the files that `reg2rg evaluate` writes."""
+"""Intervals, comparisons and the files written by `reg2rg evaluate`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NODULE = "There is a nodule in the upper lobe of the right lung."
 EFFUSION = "Pleural effusion is seen on the left."
 
 
-def test_an_interval_holds_its_mean_and_shrinks_with_the_number_of_cases():
+def test_an_interval_contains_the_mean_and_shrinks_with_the_number_of_cases():
     values = np.random.default_rng(1).normal(size=400)
     few, many = (Bootstrap(n, 0).interval(mean_statistic(values[:n], range(n), n)) for n in (40, 400))
     assert many.low < values.mean() < many.high
@@ -31,14 +31,14 @@ def test_an_interval_holds_its_mean_and_shrinks_with_the_number_of_cases():
     assert many.high - many.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
 
 
-def test_texts_of_one_case_are_resampled_together():
+def test_the_texts_of_a_case_are_resampled_together():
     values, owners = [0.0, 1.0] * 50, list(range(100))
     apart = Bootstrap(100, 0).interval(mean_statistic(values, owners, 100))
     alike = Bootstrap(2, 0).interval(mean_statistic(values, [int(value) for value in values], 2))
     assert (alike.low, alike.high) == (0, 1) and apart.high - apart.low < 0.3
 
 
-def test_without_anything_to_measure_there_is_no_interval():
+def test_without_values_there_is_no_interval():
     interval = Bootstrap(3, 0).interval(mean_statistic([], [], 3))
     assert np.isnan([interval.value, interval.low, interval.high]).all()
 
@@ -52,60 +52,60 @@ def test_equal_systems_do_not_differ_and_a_better_one_does():
     assert (difference.value, difference.low, difference.high) == pytest.approx((0.1, 0.1, 0.1)) and p < 0.001
 
 
-def test_chance_differences_are_significant_as_often_as_they_should_be():
-    generator = np.random.default_rng(3)
+def test_random_differences_are_significant_at_the_nominal_rate():
+    rng = np.random.default_rng(3)
     bootstrap = Bootstrap(60, 0)
-    drawn = (mean_statistic(generator.normal(size=60), range(60), 60) for _ in range(400))
+    drawn = (mean_statistic(rng.normal(size=60), range(60), 60) for _ in range(400))
     p_values = [bootstrap.difference(first, second)[1] for first, second in zip(drawn, drawn, strict=True)]
     assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.10
 
 
-def test_holm_corrects_for_the_number_of_tests():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # 3 x, then 2 x; never below the one before
+def test_holm_adjusts_for_the_number_of_tests():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # 3x, then 2x; never below the previous one
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-def test_a_table_is_the_same_in_every_form():
+def test_a_table_has_the_same_content_in_every_format():
     rows = (("a", 1234, 0.0002, Spread(1, 2), Interval(0.5, 0.4, 0.6)), ("b|c", 0, None, None, None))
     table = Table("key", "Title", "Note.", ("name", "n", "x", "s", "i"), rows, "rules-1")
     markdown, text = to_markdown(table), to_csv(table)
     assert "| a | 1,234 | < 0.001 | 1.000 ± 2.000 | 0.500 (0.400 to 0.600) |" in markdown
-    assert "| b\\|c | 0 | – | – | – |" in markdown and "Note. Findings read by rules-1." in markdown
+    assert "| b\\|c | 0 | – | – | – |" in markdown and "Note. Findings extracted by rules-1." in markdown
     assert text.splitlines() == [
-        "name,n,x,s,s std,i,i low,i high,read by",
+        "name,n,x,s,s std,i,i low,i high,labeler",
         "a,1234,0.0002,1,2,0.5,0.4,0.6,rules-1",
         "b|c,0,,,,,,,rules-1",
     ]
 
 
-def test_two_systems_are_compared_on_what_both_have(tmp_path: Path):
+def test_two_systems_are_compared_on_the_texts_that_both_have(tmp_path: Path):
     references = [NODULE, EFFUSION, NORMAL, NODULE] * 6
     first = write_pairs(tmp_path / "first.csv", references, [NORMAL] * 24)
     rows = [(f"case_{n}", text, text) for n, text in enumerate(references) if n]  # case_0 is missing, case_1 differs
     rows[0] = ("case_1", "Another reference.", EFFUSION)
     second = write_rows(tmp_path / "second.csv", [*rows, ("case_x", NORMAL, NORMAL)])
-    evaluation = evaluated(first, other=second)
+    evaluation = evaluated(first, compare_with=second)
     f1 = row(evaluation, "comparison", "micro F1")
     assert (f1["first"], f1["second"], f1["difference"].value) == (0, 1, 1) and f1["p (Holm)"] < 0.05
     left_out = {item.case: item.reason for item in evaluation.dropped}
     assert left_out == {
-        "case_0": "only the first system has it",
-        "case_1": "the two files have different references",
-        "case_x": "only the second system has it",
+        "case_0": "missing from the second system",
+        "case_1": "different references in the two systems",
+        "case_x": "missing from the first system",
     }
-    same = evaluated(first, other=first).table("comparison")
+    same = evaluated(first, compare_with=first).table("comparison")
     assert all(cell.value == 0 for cell in same.column("difference")) and set(same.column("p")) == {1.0}
 
 
-def test_the_reader_is_part_of_every_result_that_it_made(tmp_path: Path):
+def test_every_table_of_findings_names_its_labeler(tmp_path: Path):
     evaluation = evaluated(write_pairs(tmp_path / "a.csv", [NODULE], [NORMAL]))
-    with_findings = {"summary", "clinical", "labels", "normal", "survival", "location", "contradictions"}
-    assert {table.key for table in evaluation.tables if table.reader} == with_findings
-    assert evaluation.about["labels read by"].startswith("rules-")
+    with_findings = {"summary", "clinical", "labels", "normal_bias", "rare_findings", "location", "contradictions"}
+    assert {table.key for table in evaluation.tables if table.labeler} == with_findings
+    assert evaluation.about["labeler"].startswith("rules-")
 
 
 class Pessimist:
-    """A reader that finds everything in every text."""
+    """A labeler that finds everything in every text."""
 
     name = "pessimist-1"
 
@@ -113,26 +113,26 @@ class Pessimist:
         return np.ones((len(texts), len(LABELS)), bool)
 
 
-def test_labels_come_from_the_reader_that_was_chosen_and_places_from_rules(tmp_path: Path):
-    evaluation = evaluate([write_pairs(tmp_path / "a.csv", [NODULE, NORMAL], [NODULE, NORMAL])], reader=Pessimist())
+def test_labels_come_from_the_chosen_labeler_and_locations_from_rules(tmp_path: Path):
+    evaluation = evaluate([write_pairs(tmp_path / "a.csv", [NODULE, NORMAL], [NODULE, NORMAL])], labeler=Pessimist())
     assert row(evaluation, "labels", "Cardiomegaly")["in references"] == 2
-    assert evaluation.table("labels").reader == "pessimist-1"
+    assert evaluation.table("labels").labeler == "pessimist-1"
     assert row(evaluation, "location", "all labels")["findings"] == 1
-    assert evaluation.table("location").reader.startswith("rules-")
+    assert evaluation.table("location").labeler.startswith("rules-")
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("references", "predictions"),
     [
-        (["Clear"], ["Clear"]),  # one case of one word
+        (["Clear"], ["Clear"]),  # one case with one word
         ([NODULE, NODULE], ["", ""]),
-        ([NORMAL, NORMAL], [NORMAL, NORMAL]),  # no findings at all
+        ([NORMAL, NORMAL], [NORMAL, NORMAL]),  # no findings
         (["."] * 3, ["!", "?", ""]),  # no words
         (["a " * 3000, "b"], ["c " * 3000, "d"]),
     ],
 )
-def test_odd_texts_give_results_in_every_form(tmp_path: Path, references, predictions):
+def test_unusual_texts_give_results_in_every_format(tmp_path: Path, references, predictions):
     evaluation = evaluated(write_pairs(tmp_path / "lung_reports.csv", references, predictions))
     write_evaluation(evaluation, tmp_path / "out")
     written = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -140,45 +140,45 @@ def test_odd_texts_give_results_in_every_form(tmp_path: Path, references, predic
     assert (tmp_path / "out" / "collapse.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_results_of_an_earlier_run_do_not_stay_beside_new_ones(tmp_path: Path):
+def test_results_of_an_earlier_run_are_removed(tmp_path: Path):
     file = write_pairs(tmp_path / "a.csv", [NODULE, NORMAL], [NODULE, NORMAL])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("kept")
-    write_evaluation(evaluated(file, other=file), tmp_path / "out")
+    write_evaluation(evaluated(file, compare_with=file), tmp_path / "out")
     assert (tmp_path / "out" / "comparison.csv").is_file()
     write_evaluation(evaluated(file), tmp_path / "out")
     assert not (tmp_path / "out" / "comparison.csv").exists() and (tmp_path / "out" / "mine.txt").is_file()
 
 
-def test_the_command_writes_all_files_and_the_same_numbers_every_time(tmp_path: Path):
+def test_the_command_writes_all_files_reproducibly(tmp_path: Path):
     rows = [(f"case <{n}>", text, NODULE) for n, text in enumerate([NODULE, NORMAL, EFFUSION, ""])]
     file, first, second = write_rows(tmp_path / "predictions.csv", rows), tmp_path / "one", tmp_path / "two"
     finished = reg2rg("evaluate", file, "-o", first)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout == f"{first / 'evaluation.html'}\n" and finished.stderr.startswith("Reading\n")
+    assert finished.stdout == f"{first / 'evaluation.html'}\n" and finished.stderr.startswith("Reading predictions\n")
     assert run([file], second) == second / "evaluation.html"
     names = {path.name for path in first.iterdir()}
     assert names == {path.name for path in second.iterdir()}
     assert {"metrics.json", "evaluation.md", "evaluation.html", "nlg.csv", "dropped.csv", "lengths.png"} <= names
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
     page = (first / "evaluation.html").read_text()
-    assert "http" not in page and "case &lt;" not in page and "the reference is empty (1)" in page
+    assert "http" not in page and "case &lt;" not in page and "empty reference (1)" in page
     with (first / "dropped.csv").open() as stream:
-        assert list(csv.reader(stream))[1:] == [["case <3>", "", "the reference is empty"]]
+        assert list(csv.reader(stream))[1:] == [["case <3>", "", "empty reference"]]
 
 
-def test_what_is_at_fault_is_refused_and_nothing_written(tmp_path: Path):
+def test_invalid_options_and_files_are_rejected_and_nothing_is_written(tmp_path: Path):
     file = write_pairs(tmp_path / "a.csv", [NODULE], [NODULE])
     columns = write_rows(tmp_path / "columns.csv", [("1", "a")], ("id", "text"))
-    assert "should have one column AccNum" in refused(reg2rg("evaluate", columns, "-o", tmp_path / "out"), 2)
-    for options, words in (
-        ({"level": "sentence"}, "expected report or region"),
-        ({"reader": "oracle"}, "There is no reader 'oracle'"),
-        ({"reader": str(tmp_path)}, "holds no"),
-        ({"other": columns}, "should have one column AccNum"),
-        ({"references": columns}, "should have one column Volumename"),
+    assert "expected exactly one column AccNum" in refused(reg2rg("evaluate", columns, "-o", tmp_path / "out"), 2)
+    for options, message in (
+        ({"level": "sentence"}, "expected one of: report, region"),
+        ({"labeler": "oracle"}, "Unknown labeler 'oracle'"),
+        ({"labeler": str(tmp_path)}, "holds no"),
+        ({"compare_with": columns}, "expected exactly one column AccNum"),
+        ({"references": columns}, "expected exactly one column Volumename"),
     ):
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=message):
             run([file], tmp_path / "out", **options)
     with pytest.raises(InputError, match="is a file"):
         run([file], file)

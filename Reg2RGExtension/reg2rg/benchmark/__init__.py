@@ -1,13 +1,22 @@
-"""What a model makes of held-out phantoms, of which everything is known: the numbers of the model card.
+"""Measurements of a model on held-out phantoms, whose findings are known: the numbers of the model card.
 
-In the order data flows:
+Files in the order data flows:
 
-    records, examine, collect    what a model answers about each phantom, in files, one a case
-    kinds, statements            what was planted beside what is stated, by the text or by the finding head
-    measures, calibration        numbers over cases
-    tables, collapsed, results   tables of them, and of several models side by side
-    real, timing                 real CTs; seconds and megabytes
-    card, agreement              the model card, and whether numbers measured again agree with it
+    records            what a model answered about one case, stored as JSON
+    examine            asks a model about one case
+    collect            asks it about many phantoms in parallel, keeping the records on disk
+    finding_groups     labels by region, focal labels, size bands
+    statements         findings stated by a text or by the finding head, matched with the planted ones
+    calibration_error  expected calibration error and reliability plot of the finding head
+    metrics            headline metrics over cases
+    result_tables      tables of findings, pointing, calibration and template collapse
+    results            all metrics and tables of one model, and a comparison of several models
+    real_cts           the same model on real CTs
+    timing             seconds per report
+    model_card         the model card and its numbers as JSON
+    agreement          whether a new measurement agrees with the stored numbers
+
+Run it with ``python -m reg2rg.benchmark``.
 """
 
 from reg2rg.benchmark.results import BenchmarkResults, comparison_tables, run_benchmark

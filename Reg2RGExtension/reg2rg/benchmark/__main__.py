@@ -1,6 +1,6 @@
-"""Measures a model on held-out phantoms and compares the numbers with its card's (make model-card).
+"""Measure a model on held-out phantoms and compare the numbers with those of its model card (``make model-card``).
 
-Exit status 1: some number differs from the card's by more than sampling error.
+The exit status is 1 if a number differs from the card's by more than sampling error.
 """
 
 from __future__ import annotations
@@ -18,51 +18,58 @@ from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.results import run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
-from reg2rg.evaluation.tables import to_markdown
+from reg2rg.evaluation import to_markdown
 from reg2rg.hub import find_model
 
-QUICK = 60
-TIMED = 6
+QUICK_CASES = 60
+TIMED_CASES = 6
 
 
 def main() -> int:
-    options = _options()
+    """Run the command and return its exit status."""
+    options = _parse_arguments()
     model = find_model(options.model)
     stored = None if options.write else read_stored_metrics(model)
     seeds = TEST_SEEDS[: options.cases]
-    results = run_benchmark(model, seeds, options.work, processes=options.processes, show=_show)
-    real, why_none = _real(model, options.ct)
-    measured = CardMeasurements(results, real, why_none, seconds_per_report(model, seeds[:TIMED]))
-    print(card_tables(model, measured))
+    results = run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
+    real, real_missing_reason = _examine_real_cts(model, options.ct)
+    measurements = CardMeasurements(results, real, real_missing_reason, seconds_per_report(model, seeds[:TIMED_CASES]))
+    print(card_tables(model, measurements))
     if stored is None:
-        write_card(model, measured)
+        write_card(model, measurements)
         return 0
-    table, agrees = check_agreement(stored, results.as_dict())
+    table, agrees = check_agreement(stored, results.to_json_dict())
     print(to_markdown(table))
     return 0 if agrees else 1
 
 
-def _real(model: Path, folder: Path | None) -> tuple[Sequence[CaseRecord], str]:
+def _examine_real_cts(model: Path, folder: Path | None) -> tuple[Sequence[CaseRecord], str]:
+    """Return the records of real CTs, or the reason why there are none."""
     if folder is None:
-        return [], "no folder of CTs was named (--ct)."
+        return [], "no folder of CTs was given (--ct)."
     real = examine_real_cts(model, folder)
-    return real, "" if real else f"{folder} holds no .nii.gz files."
+    return real, "" if real else f"{folder} contains no .nii.gz files."
 
 
-def _show(done: int, all: int) -> None:
-    if done % 10 == 0 or done == all:
-        print(f"{done} of {all} phantoms", file=sys.stderr, flush=True)
+def _print_progress(fraction: float, message: str) -> None:
+    """Overwrite the last line of standard error."""
+    print(f"\r{message}", end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m reg2rg.benchmark", description=__doc__.splitlines()[0])
+def _parse_arguments() -> argparse.Namespace:
+    description = "Measure a model on held-out phantoms and compare the numbers with those of its model card."
+    parser = argparse.ArgumentParser(prog="python -m reg2rg.benchmark", description=description)
     parser.add_argument("model", nargs="?", default="phantom", help="name of an installed model, or a model folder")
-    parser.add_argument("--cases", type=int, default=len(TEST_SEEDS), help="how many phantoms")
-    parser.add_argument("--quick", dest="cases", action="store_const", const=QUICK, help=f"{QUICK} phantoms")
-    parser.add_argument("--work", type=Path, default=Path("out/model-card"), help="keeps what the model answered")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--cases", type=int, default=len(TEST_SEEDS), help="number of phantoms")
+    parser.add_argument(
+        "--quick", dest="cases", action="store_const", const=QUICK_CASES, help=f"measure on {QUICK_CASES} phantoms"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/model-card"), help="folder that keeps the records of the model's answers"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="number of parallel processes")
     parser.add_argument("--ct", type=Path, help="folder with real CTs (.nii.gz)")
-    parser.add_argument("--write", action="store_true", help="write the model's card instead of comparing with it")
+    parser.add_argument("--write", action="store_true", help="write the model card instead of comparing with it")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Whether numbers measured again agree with those that were stored, within sampling error."""
+"""Agreement of a new measurement with the numbers stored beside the model card, within sampling error."""
 
 from __future__ import annotations
 
@@ -6,53 +6,65 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reg2rg.evaluation.tables import Cell, Table
+from reg2rg.evaluation import Cell, Table
 
-ERRORS = 3.5
-"""Standard errors that two measurements of the same model may lie apart: some thirty numbers are compared at once."""
+TOLERANCE_STANDARD_ERRORS = 3.5
+"""Largest accepted difference in standard errors. It is generous because some thirty numbers are compared at once."""
 
-SLACK = 0.005
-"""What may differ besides: intervals from few cases are rough."""
+TOLERANCE_ABSOLUTE = 0.005
+"""Added to the tolerance, because intervals from few cases are rough."""
 
 
-def check_agreement(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Table, bool]:
-    """Both as ``Results.as_dict`` gives them: a table of the headline numbers, and whether all agree.
+def check_agreement(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Table, bool]:
+    """Compare two measurements of the same model.
 
-    Where all cases are alike the number of units says how sure that is: 20 of 20 does not mean 100 of 100.
+    If all cases have the same outcome, the uncertainty follows from the number of items: 20 of 20 does not imply 100
+    of 100.
+
+    Args:
+        stored: Stored numbers, as returned by ``BenchmarkResults.to_json_dict``.
+        current: New numbers, likewise.
+
+    Returns:
+        A table of the headline metrics, and whether all of them agree.
     """
     rows: list[tuple[Cell, ...]] = []
-    for name, before in stored["measures"].items():
-        after = now["measures"].get(name)
+    all_agree = True
+    for name, before in stored["metrics"].items():
+        after = current["metrics"].get(name)
         if after is None:
-            rows.append((name, before["value"], None, None, "no: it was not measured"))
-        elif _unknown(before) or _unknown(after):
-            rows.append((name, before["value"], after["value"], None, "nothing to compare"))
+            rows.append((name, before["value"], None, None, "no (missing)"))
+            all_agree = False
+        elif _is_undefined(before) or _is_undefined(after):
+            rows.append((name, before["value"], after["value"], None, "not comparable"))
         else:
-            allowed = SLACK + ERRORS * math.hypot(_error(before), _error(after))
-            agrees = abs(_unbiased(before) - _unbiased(after)) <= allowed
-            rows.append((name, before["value"], after["value"], allowed, "yes" if agrees else "no"))
-    caption = (
-        f"The card's numbers are of {stored['cases']} phantoms, those measured now of {now['cases']}. They agree if "
-        f"they differ by no more than {ERRORS:g} standard errors, less what few cases add to a number (resampling)."
+            tolerance = TOLERANCE_ABSOLUTE + TOLERANCE_STANDARD_ERRORS * math.hypot(
+                _standard_error(before), _standard_error(after)
+            )
+            agrees = abs(_unbiased(before) - _unbiased(after)) <= tolerance
+            rows.append((name, before["value"], after["value"], tolerance, "yes" if agrees else "no"))
+            all_agree = all_agree and agrees
+    description = (
+        f"Model card: {stored['cases']} phantoms; this run: {current['cases']}. Numbers agree if they differ by at "
+        f"most {TOLERANCE_STANDARD_ERRORS:g} standard errors plus {TOLERANCE_ABSOLUTE:g}, after correcting for the "
+        "bias that small samples add to a number (estimated by the bootstrap)."
     )
-    columns = ("measure", "card", "now", "may differ by", "agrees")
-    return Table("agreement", "Agreement with the card", caption, columns, tuple(rows)), not any(
-        str(row[-1]).startswith("no:") or row[-1] == "no" for row in rows
-    )
+    columns = ("metric", "card", "this run", "tolerance", "agrees")
+    return Table("agreement", "Agreement with the model card", description, columns, tuple(rows)), all_agree
 
 
-def _unknown(measure: Mapping[str, float]) -> bool:
-    return measure["value"] is None or not measure["units"]
+def _is_undefined(metric: Mapping[str, Any]) -> bool:
+    return metric["value"] is None or not metric["units"]
 
 
-def _unbiased(measure: Mapping[str, float]) -> float:
-    """The value less what resampling adds to it: a calibration error is the larger, the fewer the cases."""
-    return 2 * measure["value"] - (measure["low"] + measure["high"]) / 2
+def _unbiased(metric: Mapping[str, Any]) -> float:
+    """Return the value minus its bootstrap bias; a calibration error is too large if there are few cases."""
+    return 2 * metric["value"] - (metric["low"] + metric["high"]) / 2
 
 
-def _error(measure: Mapping[str, float]) -> float:
-    """Standard error: from the interval, or where all cases are alike that of a share of so many units."""
-    resampled = (measure["high"] - measure["low"]) / (2 * 1.96)
-    units = measure["units"] + 4
-    share = (min(max(measure["value"], 0.0), 1.0) * measure["units"] + 2) / units
+def _standard_error(metric: Mapping[str, Any]) -> float:
+    """Return the standard error from the interval, or that of a share of so many items if all cases are alike."""
+    resampled = (metric["high"] - metric["low"]) / (2 * 1.96)
+    units = metric["units"] + 4
+    share = (min(max(metric["value"], 0.0), 1.0) * metric["units"] + 2) / units
     return resampled or math.sqrt(share * (1 - share) / units)

@@ -1,10 +1,10 @@
-"""Records of many phantoms, made in several processes, each written once: interrupted, it goes on where it was."""
+"""Collection of records on many phantoms in parallel. Records are kept on disk, so an interrupted run can continue."""
 
 from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -12,17 +12,18 @@ import SimpleITK as sitk
 import torch
 
 from reg2rg.benchmark.examine import GenerationSettings, examine_phantom
-from reg2rg.benchmark.records import CaseRecord, from_json, to_json
+from reg2rg.benchmark.records import FORMAT_VERSION, CaseRecord, from_json, to_json
 from reg2rg.checkpoints import CONFIG_FILE, ModelFolder
 from reg2rg.inference import ReportGenerator
 from reg2rg.phantom import PhantomCase, PhantomConfig, make_phantom
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.runtime.staging import staged_output
 
 TEST_SEEDS = range(9_000_000, 9_000_500)
-"""Held out: no training run may use them, nor the population they are drawn from."""
+"""Seeds reserved for measurement; no training run may use them or the population they are drawn from."""
 
 MAX_NEW_TOKENS = 200
-"""Per region; no section of a phantom is as long."""
+"""Limit per region; no section of a phantom is that long."""
 
 
 def collect_records(
@@ -33,45 +34,60 @@ def collect_records(
     parallel: bool | None = None,
     processes: int = 2,
     device: str = "cpu",
-    show: Callable[[int, int], None] = lambda done, all: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> list[CaseRecord]:
-    """What the model of a folder answers about the held-out phantoms of these seeds.
+    """Ask a model about held-out phantoms.
 
     Args:
-        folder: keeps a file a case, in a subfolder for this model and these phantoms; what is there is not asked again.
-        parallel: as for Writer.write; as the model was trained if None.
-        processes: each with one thread and the model to itself.
-        show: told how many are done of how many.
+        model: Model folder.
+        seeds: Seeds of the phantoms.
+        folder: Keeps one file per case, in a subfolder for this model and these phantoms. Existing records are reused.
+        parallel: As in ``ReportGenerator.generate``; the way the model was trained if None.
+        processes: Number of processes, each with one thread and its own copy of the model.
+        device: Device to run on.
+        progress: Called after each case.
+
+    Returns:
+        One record per seed, in order.
     """
     seeds = list(seeds)
-    kept = folder / _fingerprint(model, parallel)
-    missing = [seed for seed in seeds if not (kept / f"{seed}.json").exists()]
-    done = len(seeds) - len(missing)
-    show(done, len(seeds))
+    records = folder / _fingerprint(model, parallel)
+    missing = [seed for seed in seeds if not (records / f"{seed}.json").exists()]
+
+    def report_progress(remaining: int) -> None:
+        done = len(seeds) - remaining
+        progress(done / max(1, len(seeds)), f"{done} of {len(seeds)} phantoms")
+
+    report_progress(len(missing))
     if missing:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, _begin, (model, parallel, device, kept)) as pool:
-            for _ in pool.map(_keep, missing):
-                done += 1
-                show(done, len(seeds))
-    return read_records(kept, seeds)
+        with ProcessPoolExecutor(processes, context, _load_in_worker, (model, parallel, device, records)) as pool:
+            for done, _ in enumerate(pool.map(_write_record, missing), start=1):
+                report_progress(len(missing) - done)
+    return read_records(records, seeds)
 
 
 def read_records(folder: Path, seeds: Sequence[int]) -> list[CaseRecord]:
-    """The records of these seeds."""
+    """Read the records of the given seeds."""
     return [from_json((folder / f"{seed}.json").read_text(encoding="utf-8")) for seed in seeds]
 
 
 def load_generator(
     folder: Path, parallel: bool | None = None, device: str = "cpu"
 ) -> tuple[ReportGenerator, GenerationSettings]:
-    """The model of a folder, and how it is asked."""
+    """Load a model and the settings it is used with.
+
+    Args:
+        folder: Model folder.
+        parallel: As in ``ReportGenerator.generate``; the way the model was trained if None.
+        device: Device to load the model on.
+    """
     model = ModelFolder.open(folder).load(device)
     config = model.config
     parallel = config.parallel if parallel is None else parallel
     settings = GenerationSettings(
         preprocessing=config.preprocessing,
-        labels=config.findings.labels if config.findings and config.findings.cues else (),
+        cue_labels=config.findings.labels if config.findings and config.findings.cues else (),
         parallel=parallel,
         max_new_tokens=MAX_NEW_TOKENS * (1 if parallel else config.regions_per_prompt),
     )
@@ -79,33 +95,36 @@ def load_generator(
 
 
 def held_out_phantom(seed: int) -> PhantomCase:
-    """The phantom of a test seed."""
+    """Make a phantom of the held-out population."""
     return make_phantom(seed, PhantomConfig(population="held-out"))
 
 
 def _fingerprint(model: Path, parallel: bool | None) -> str:
-    """Differs where records would: by the model, the way of writing, and what phantoms look like."""
+    """Return a hash of everything that records depend on: model, way of generating, phantoms and record format."""
     phantom = held_out_phantom(TEST_SEEDS[0])
     weights = ModelFolder.open(model).weights_sha256
-    digest = hashlib.sha256(f"{weights} {parallel} {phantom.findings} {phantom.sections}".encode())
+    identity = f"{FORMAT_VERSION} {weights} {parallel} {phantom.findings} {phantom.sections}"
+    digest = hashlib.sha256(identity.encode())
     digest.update((model / CONFIG_FILE).read_bytes())
     for image in (phantom.volume, phantom.masks.bits, phantom.finding_bits):
         digest.update(sitk.GetArrayViewFromImage(image).tobytes())
     return digest.hexdigest()[:16]
 
 
-_open: tuple[ReportGenerator, GenerationSettings, Path] | None = None  # of this worker process
+_worker: tuple[ReportGenerator, GenerationSettings, Path] | None = None
+"""Model, settings and output folder of a worker process."""
 
 
-def _begin(model: Path, parallel: bool | None, device: str, kept: Path) -> None:
-    global _open
+def _load_in_worker(model: Path, parallel: bool | None, device: str, records: Path) -> None:
+    global _worker
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    _open = (*load_generator(model, parallel, device), kept)
+    _worker = (*load_generator(model, parallel, device), records)
 
 
-def _keep(seed: int) -> None:
-    generator, settings, kept = _open
+def _write_record(seed: int) -> None:
+    assert _worker is not None
+    generator, settings, records = _worker
     record = examine_phantom(generator, settings, held_out_phantom(seed))
-    with staged_output(kept) as staging:
+    with staged_output(records) as staging:
         (staging / f"{seed}.json").write_text(to_json(record), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the tables need to know of the phantoms' findings: where each belongs, and which of them sit at one spot."""
+"""Groups of the phantoms' findings: by region, by shape (focal or diffuse) and by size."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ FOCAL_LABELS: frozenset[str] = frozenset(
         "Kidney stone",
     }
 )
-"""Findings with one spot to point at. The others spread over their region: air, fluid, layers, walls, whole organs."""
+"""Findings at one location. All others are diffuse: air, fluid, layers, walls, whole organs."""
 
 HEADLINE_SIZE_MM = 8.0
-"""Size from which a finding counts in the headline numbers; smaller ones stand in the table of size bands."""
+"""Minimum size of a finding in the headline metrics. Smaller findings appear only in the table by size."""
 
-BANDS: tuple[tuple[str, float, float], ...] = (
-    ("below 6 mm", 0, 6),
+SIZE_BANDS: tuple[tuple[str, float, float], ...] = (
+    ("under 6 mm", 0, 6),
     ("6 to 8 mm", 6, 8),
     ("8 to 11 mm", 8, 11),
     ("11 to 16 mm", 11, 16),
-    ("16 mm and more", 16, float("inf")),
+    ("16 mm or more", 16, float("inf")),
 )
-"""Name, from, below."""
+"""Name, lower bound (inclusive) and upper bound (exclusive) in mm."""
 
 UNSIZED = "no size"
 
+SIZE_BAND_NAMES: tuple[str, ...] = (*(name for name, _, _ in SIZE_BANDS), UNSIZED)
+
 
 def size_band(size_mm: float | None) -> str:
-    """Name of the band of a size."""
+    """Return the name of the band that a size belongs to."""
     if size_mm is None:
         return UNSIZED
-    return next(name for name, low, high in BANDS if low <= size_mm < high)
+    return next(name for name, low, high in SIZE_BANDS if low <= size_mm < high)

@@ -1,4 +1,4 @@
-"""The embedded model's card: what it is, as told by who made it, and what was measured, with the numbers as JSON."""
+"""The model card of the embedded model: what the model is, what was measured, and the numbers as JSON."""
 
 from __future__ import annotations
 
@@ -13,102 +13,122 @@ from reg2rg import DRAFT_LABEL
 from reg2rg.benchmark.real_cts import real_ct_table
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.results import BenchmarkResults
-from reg2rg.benchmark.timing import megabytes
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.errors import InputError
-from reg2rg.evaluation.tables import to_markdown
+from reg2rg.evaluation import to_markdown
 from reg2rg.runtime.staging import staged_output
 
 MEASURED_FILE = "measured.json"
 RELIABILITY_FILE = "reliability.png"
-_MEASURED = "\n## Measured"
+_MEASURED_HEADING = "\n## Measured"
 
-_HEAD = f"""# phantom: the embedded model of Reg2RG
+_INTRODUCTION = f"""# phantom: the embedded model of Reg2RG
 
-**It was trained on synthetic phantoms only and describes nothing clinical.** It shows every step of the system on any
-chest CT: regions, grounded sections, findings that can be pointed at, review, export. What it says about a real patient
-is meaningless. {DRAFT_LABEL}
+**This model was trained only on synthetic phantoms. Its output has no clinical meaning.** It demonstrates every step of
+the system on any chest CT: regions, grounded sections, findings with locations, review and export. Anything it states
+about a real patient is meaningless. {DRAFT_LABEL}
 
-- Where it differs from the published architecture, fields of config.json say so; docs/method.md says why.
-- Licence: Apache-2.0. Intended use: demonstration, self-tests, development.
+- Differences from the published architecture are fields of config.json; docs/method.md explains them.
+- License: Apache-2.0. Intended use: demonstration, self-tests, development.
 """
-_NOT_KEPT = "- Intended use"
+_REPLACED_ITEM = "- Intended use"
 
 
 @dataclass(frozen=True)
 class CardMeasurements:
-    """All that a card's tables need.
+    """Everything that the tables of a model card show.
 
     Attributes:
-        real: records of real CTs; if there are none, ``why_none`` says why.
-        seconds: of reports, on two cores.
+        results: Results on held-out phantoms.
+        real: Records of real CTs.
+        real_missing_reason: Why there are no real CTs; empty if there are some.
+        seconds: Seconds per report on two CPU cores.
     """
 
     results: BenchmarkResults
     real: Sequence[CaseRecord]
-    why_none: str
+    real_missing_reason: str
     seconds: Sequence[float]
 
 
-def card_head(present: str) -> str:
-    """What stands above the tables: that of the present card, or, if it is one that ``reg2rg train`` wrote, ours with
-    what it says of architecture and training.
+def card_introduction(existing: str) -> str:
+    """Return the part of the card above the tables.
+
+    It is that of the existing card. If the existing card was written by ``reg2rg train``, it is a standard introduction
+    followed by what that card says about architecture and training.
+
+    Args:
+        existing: Text of the existing card.
     """
-    head, measured, _ = present.partition(_MEASURED)
+    introduction, measured, _ = existing.partition(_MEASURED_HEADING)
     if measured:
-        return head
-    items = [line for line in present.splitlines() if line.startswith(("- ", "  ")) and not line.startswith(_NOT_KEPT)]
-    return _HEAD + "\n".join(items)
+        return introduction
+    items = [
+        line for line in existing.splitlines() if line.startswith(("- ", "  ")) and not line.startswith(_REPLACED_ITEM)
+    ]
+    return _INTRODUCTION + "\n".join(items)
 
 
-def card_tables(model: Path, measured: CardMeasurements) -> str:
-    """What stands below the head."""
-    results, seconds = measured.results, measured.seconds
+def card_tables(model: Path, measurements: CardMeasurements) -> str:
+    """Return the part of the card with the tables."""
+    weights = ModelFolder.open(model).weights_sha256
+    results, seconds = measurements.results, measurements.seconds
+    if measurements.real:
+        real_cts = to_markdown(real_ct_table(measurements.real, results.records))
+    else:
+        real_cts = f"## Real CTs\n\nNot measured: {measurements.real_missing_reason}\n"
     return "\n".join(
         [
-            f"{_MEASURED} on {len(results.records)} held-out phantoms",
+            f"{_MEASURED_HEADING} on {len(results.records)} held-out phantoms",
             "",
-            f"By `make model-card`, on the weights {ModelFolder.open(model).weights_sha256[:16]}. The phantoms are of "
-            'other bodies and scanners than those of training (population "held-out").',
+            f"Measured with `make model-card` on weights {weights[:16]}. The phantoms have different bodies "
+            'and scanners than the training phantoms (population "held-out").',
             "",
-            f"- Size of the model's folder: {megabytes(model):.1f} MB (at most 30 are wanted).",
-            f"- A report on 2 cores, after segmentation: {sum(seconds) / len(seconds):.1f} s on average, "
-            f"{max(seconds):.1f} s at most, of {len(seconds)} phantoms (at most 10 s are wanted).",
+            f"- Size of the model folder: {_folder_megabytes(model):.1f} MB (goal: at most 30).",
+            f"- Time per report on 2 CPU cores, after segmentation: {sum(seconds) / len(seconds):.1f} s on average, "
+            f"{max(seconds):.1f} s at most, over {len(seconds)} phantoms (goal: at most 10 s).",
             "",
-            results.table(),
-            to_markdown(real_ct_table(measured.real, results.records))
-            if measured.real
-            else f"## Real CTs\n\nNot measured: {measured.why_none}\n",
+            results.to_markdown(),
+            real_cts,
         ]
     )
 
 
-def write_card(model: Path, measured: CardMeasurements) -> None:
-    """Write the card, its numbers and the reliability plot into the model's folder, and the checksums anew."""
-    head = card_head((model / CARD_FILE).read_text(encoding="utf-8"))
-    numbers = {"weights": ModelFolder.open(model).weights_sha256, **measured.results.as_dict()}
+def write_card(model: Path, measurements: CardMeasurements) -> None:
+    """Write the card, its numbers and the reliability plot into the model folder, and update the checksums."""
+    introduction = card_introduction((model / CARD_FILE).read_text(encoding="utf-8"))
+    numbers = {"weights_sha256": ModelFolder.open(model).weights_sha256, **measurements.results.to_json_dict()}
+    card = f"{introduction.rstrip()}\n{card_tables(model, measurements)}"
     with staged_output(model) as staging:
-        (staging / CARD_FILE).write_text(f"{head.rstrip()}\n{card_tables(model, measured)}", encoding="utf-8")
-        (staging / MEASURED_FILE).write_text(json.dumps(_plain(numbers), indent=1) + "\n", encoding="utf-8")
-        if measured.results.has_head:
-            (staging / RELIABILITY_FILE).write_bytes(measured.results.reliability())
+        (staging / CARD_FILE).write_text(card, encoding="utf-8")
+        (staging / MEASURED_FILE).write_text(json.dumps(_replace_nan(numbers), indent=1) + "\n", encoding="utf-8")
+        if measurements.results.has_head:
+            (staging / RELIABILITY_FILE).write_bytes(measurements.results.reliability_plot())
     write_checksums(model)
 
 
 def read_stored_metrics(model: Path) -> dict[str, Any]:
-    """What was measured when the card was written; InputError if it was not on these weights."""
+    """Read the numbers that were stored with the card.
+
+    Raises:
+        InputError: If there are none, or if they were measured on other weights.
+    """
     file = model / MEASURED_FILE
     if not file.is_file():
-        raise InputError(f"{model} holds no {MEASURED_FILE}; write its card with --write first.")
+        raise InputError(f"{model} contains no {MEASURED_FILE}; write the model card first (--write).")
     numbers = json.loads(file.read_text(encoding="utf-8"))
-    if numbers["weights"] != ModelFolder.open(model).weights_sha256:
-        raise InputError(f"{file} was measured on other weights than those beside it; write the card again (--write).")
+    if numbers["weights_sha256"] != ModelFolder.open(model).weights_sha256:
+        raise InputError(f"{file} was measured on different weights; write the model card again (--write).")
     return numbers
 
 
-def _plain(values: Any) -> Any:
-    """JSON knows no NaN."""
-    if isinstance(values, Mapping):
-        return {name: _plain(value) for name, value in values.items()}
-    return None if isinstance(values, float) and math.isnan(values) else values
+def _folder_megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+
+
+def _replace_nan(value: Any) -> Any:
+    """Replace NaN by None, because JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {name: _replace_nan(item) for name, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

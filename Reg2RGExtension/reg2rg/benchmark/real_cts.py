@@ -1,4 +1,4 @@
-"""What the model says of real CTs, of which nothing is known but their regions: does its confidence fall?"""
+"""A model trained on phantoms, applied to real CTs: does it name the regions, and does its confidence drop?"""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from reg2rg.benchmark.examine import examine_volume
 from reg2rg.benchmark.finding_groups import REGION_OF
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.statements import STATED_THRESHOLD, from_text
-from reg2rg.evaluation.tables import Cell, Table
+from reg2rg.evaluation import Cell, Table
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 
-_NOWHERE = float("nan")
-
 
 def examine_real_cts(model: Path, folder: Path) -> list[CaseRecord]:
-    """Records of the CTs (.nii.gz) of a folder, regions by thresholds; empty if it holds none."""
+    """Record what a model answers about the CTs (.nii.gz) in a folder, with regions from thresholds.
+
+    Files with "reference" in their name are skipped. Returns an empty list if there are no CTs.
+    """
     files = [file for file in sorted(folder.glob("*.nii.gz")) if "reference" not in file.name]
     if not files:
         return []
@@ -34,61 +35,82 @@ def examine_real_cts(model: Path, folder: Path) -> list[CaseRecord]:
 
 
 def real_ct_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Table:
-    """One row a CT, then all held-out phantoms beside them."""
+    """Return one row per real CT, then one for the held-out phantoms.
+
+    Args:
+        real: Records of real CTs.
+        phantoms: Records of held-out phantoms.
+    """
     rows = [(record.name, *_cells([record])) for record in real]
     if len(real) > 1:
         rows.append((f"all {len(real)} CTs", *_cells(real)))
     rows.append((f"{len(phantoms)} held-out phantoms", *_cells(phantoms)))
-    caption = _verdict(real, phantoms) + (
-        "Regions of the CTs are those that thresholds found, of the phantoms the true ones. Top probability: of the "
-        "most probable finding of each region, mean. Asserting: regions of which the head gives a finding 0.5 or more. "
-        "Distance: of the vision tokens to those of training, 1 on average there; above the limit a volume is called "
-        "unlike the training data."
+    description = _summary(real, phantoms) + (
+        "Regions of the CTs come from thresholds, those of the phantoms are the true ones. Top probability: highest "
+        "probability in a region, averaged over regions. Findings stated: share of regions for which the head gives a "
+        "finding a probability of at least 0.5. Distance: out-of-distribution distance of the vision tokens, 1 on "
+        "average for training cases; a volume above the limit is flagged."
     )
-    columns = ("volume", "regions", "recognised", "top probability", "asserting", "normal texts", "distance", "limit",
-               "called unlike")  # fmt: skip
-    return Table("real", "Real CTs", caption, columns, tuple(rows))
+    columns = (
+        "volume",
+        "regions",
+        "recognized",
+        "top probability",
+        "findings stated",
+        "normal texts",
+        "distance",
+        "limit",
+        "flagged",
+    )
+    return Table("real_cts", "Real CTs", description, columns, tuple(rows))
 
 
-def _verdict(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> str:
-    """Are the regions named right, does the confidence fall, does the model notice? In words."""
+def _summary(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> str:
+    """Summarize whether regions are recognized, whether confidence drops and whether volumes are flagged."""
     sections = [section for record in real for section in record.sections]
-    right = sum(section.recognised == section.region for section in sections)
-    words = f"{right} of {len(sections)} regions of real CTs are named right. "
-    if all(tops := [_tops(real), _tops(phantoms)]):
-        ours, usual = map(_mean, tops)
-        falls = "falls" if ours < usual else "does not fall"
-        words += f"The head's confidence {falls} ({ours:.2f}; on phantoms {usual:.2f}). "
-    if measured := [record for record in real if record.distance is not None]:
-        unlike = sum(record.distance > record.limit for record in measured)
-        words += f"{unlike} of {len(measured)} volumes are called unlike the training data. "
-    return words
+    recognized = sum(section.recognized == section.region for section in sections)
+    summary = f"{recognized} of {len(sections)} regions in real CTs are recognized. "
+    real_tops, phantom_tops = _top_probabilities(real), _top_probabilities(phantoms)
+    if real_tops and phantom_tops:
+        on_real, on_phantoms = _mean(real_tops), _mean(phantom_tops)
+        drops = "drops" if on_real < on_phantoms else "does not drop"
+        summary += f"The confidence of the head {drops} ({on_real:.2f}; {on_phantoms:.2f} on phantoms). "
+    flags = _flags(real)
+    if flags:
+        summary += f"{sum(flags)} of {len(flags)} volumes are flagged as out of distribution. "
+    return summary
 
 
-def _tops(records: Sequence[CaseRecord]) -> list[float]:
-    """Of each region that has findings of its own the head's highest probability."""
-    sections = [section for record in records for section in record.sections]
-    return [
-        max(own) for s in sections if (own := [f.probability for f in s.seen if REGION_OF.get(f.label) == s.region])
-    ]
+def _top_probabilities(records: Sequence[CaseRecord]) -> list[float]:
+    """Return the highest probability among the labels of each region that has labels."""
+    tops = []
+    for record in records:
+        for section in record.sections:
+            own = [d.probability for d in section.detections if REGION_OF.get(d.label) == section.region]
+            if own:
+                tops.append(max(own))
+    return tops
+
+
+def _flags(records: Sequence[CaseRecord]) -> list[bool]:
+    """Return whether each volume is flagged, for a model that has the check."""
+    return [record.flagged for record in records if record.flagged is not None]
 
 
 def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
     sections = [section for record in records for section in record.sections]
-    tops = _tops(records)
-    measured = [record for record in records if record.distance is not None]
-    unlike = [record.distance > record.limit for record in measured]
+    tops = _top_probabilities(records)
     return (
         len(sections),
-        _mean([section.recognised == section.region for section in sections]),
+        _mean([section.recognized == section.region for section in sections]),
         _mean(tops),
         _mean([top >= STATED_THRESHOLD for top in tops]),
         _mean([not from_text(section) for section in sections]),
-        _mean([record.distance for record in measured]),
-        _mean([record.limit for record in measured]),
-        _mean(unlike),
+        _mean([record.ood_distance for record in records if record.ood_distance is not None]),
+        _mean([record.ood_limit for record in records if record.ood_limit is not None]),
+        _mean(_flags(records)),
     )
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else _NOWHERE
+    return float(np.mean(values)) if values else float("nan")

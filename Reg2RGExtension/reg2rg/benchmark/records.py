@@ -1,18 +1,27 @@
-"""What a model answered about one phantom, beside what was planted: all that the tables need, as plain JSON."""
+"""Records of what a model answered about a case, beside what was planted: everything the tables need, as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import Any
+
+FORMAT_VERSION = 2
+"""Changes with the fields below, so that stored records of another format are not read."""
 
 
 @dataclass(frozen=True)
 class PlantedRecord:
-    """A finding of a phantom.
+    """A finding planted in a phantom.
 
     Attributes:
-        chance: share of its region's voxels that it fills: how often a blind guess would hit it.
+        label: What was planted.
+        region: The region whose section reports it.
+        side: "left", "right", "both" or None.
+        level: "upper", "middle", "lower" or None.
+        size_mm: Longest diameter or thickness in mm; None for kinds without a size.
+        chance_hit_rate: Share of the region's voxels that the finding fills, i.e. how often a random voxel hits it.
     """
 
     label: str
@@ -20,16 +29,21 @@ class PlantedRecord:
     side: str | None
     level: str | None
     size_mm: float | None
-    chance: float
+    chance_hit_rate: float
 
 
 @dataclass(frozen=True)
 class DetectionRecord:
-    """What the finding head says of a label in a section's region.
+    """What the finding head detected for one label in one region.
 
     Attributes:
-        distance_mm: from the maximum of its map, on the volume's grid, to the nearest voxel of the planted finding: 0
-            is a hit. None where nothing was planted or the head gives no map.
+        label: The label.
+        probability: Calibrated probability.
+        side: "left", "right", "both" or None.
+        level: "upper", "middle", "lower" or None.
+        size_mm: Predicted size in mm, or None.
+        distance_mm: Distance in mm from the maximum of the finding map to the nearest voxel of the planted finding; 0
+            is a hit. None if nothing was planted or there is no map.
     """
 
     label: str
@@ -42,7 +56,13 @@ class DetectionRecord:
 
 @dataclass(frozen=True)
 class CorrectionRecord:
-    """A section written again after a user said of one label whether it is there."""
+    """A section regenerated after a correction.
+
+    Attributes:
+        label: The corrected label.
+        present: Whether the correction marks the finding as present.
+        text: The regenerated section.
+    """
 
     label: str
     present: bool
@@ -51,50 +71,69 @@ class CorrectionRecord:
 
 @dataclass(frozen=True)
 class SectionRecord:
-    """A section.
+    """What the model answered about one region.
 
     Attributes:
-        reference: the phantom's own text; empty for a real CT.
-        text: the model's.
-        without_cues: the model's when it is told no cues; None if it takes none.
-        recognised: the region's name as the model wrote it.
-        seen: of the labels that belong to the region all, of others the probable ones.
+        region: The region.
+        reference: The phantom's own section; empty for a real CT.
+        text: The generated section.
+        text_without_cues: The section generated without cues; None if the model takes none.
+        recognized: The region named by the model.
+        complete: Whether the section was written to its end.
+        detections: All labels of the region, and labels of other regions that have a finding map.
+        corrections: Sections regenerated after corrections.
     """
 
     region: str
     reference: str
     text: str
-    without_cues: str | None
-    recognised: str | None
+    text_without_cues: str | None
+    recognized: str | None
     complete: bool
-    seen: tuple[DetectionRecord, ...]
+    detections: tuple[DetectionRecord, ...]
     corrections: tuple[CorrectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case; ``distance`` and ``limit`` are those of models.familiarity, None without a finding head."""
+    """What the model answered about one case.
+
+    Attributes:
+        name: Seed of the phantom, or file name of the real CT.
+        planted: Planted findings; empty for a real CT.
+        sections: One per region.
+        ood_distance: Out-of-distribution distance of the volume; None without a finding head.
+        ood_limit: Distance above which a volume is flagged as out of distribution; None without a finding head.
+    """
 
     name: str
     planted: tuple[PlantedRecord, ...]
     sections: tuple[SectionRecord, ...]
-    distance: float | None
-    limit: float | None
+    ood_distance: float | None
+    ood_limit: float | None
+
+    @property
+    def flagged(self) -> bool | None:
+        """Whether the volume is flagged as out of distribution; None without a finding head."""
+        if self.ood_distance is None or self.ood_limit is None:
+            return None
+        return self.ood_distance > self.ood_limit
 
 
 def to_json(record: CaseRecord) -> str:
-    """One line."""
+    """Serialize a record to one line of JSON."""
     return json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n"
 
 
 def from_json(line: str) -> CaseRecord:
-    """What ``to_json`` wrote."""
+    """Read a record written by ``to_json``."""
     values = json.loads(line)
     planted = tuple(PlantedRecord(**finding) for finding in values.pop("planted"))
-    return CaseRecord(**{**values, "planted": planted, "sections": tuple(map(_section, values["sections"]))})
+    sections = tuple(_section(section) for section in values.pop("sections"))
+    return CaseRecord(planted=planted, sections=sections, **values)
 
 
-def _section(values: dict) -> SectionRecord:
-    seen = tuple(DetectionRecord(**finding) for finding in values["seen"])
-    corrections = tuple(CorrectionRecord(**correction) for correction in values["corrections"])
-    return SectionRecord(**{**values, "seen": seen, "corrections": corrections})
+def _section(values: dict[str, Any]) -> SectionRecord:
+    detections = tuple(DetectionRecord(**detection) for detection in values.pop("detections"))
+    corrections = tuple(CorrectionRecord(**correction) for correction in values.pop("corrections"))
+    return SectionRecord(detections=detections, corrections=corrections, **values)

@@ -1,4 +1,4 @@
-"""How long a report takes, and how large the model is."""
+"""Time that a report takes on two CPU cores."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ THREADS = 2
 
 
 def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
-    """Seconds of each report on two cores, from regions to text, findings and familiarity; the model is open already.
+    """Measure the time from region masks to text, findings and out-of-distribution check, with the model loaded.
 
-    The first of ``seeds`` warms up and is not told.
+    Args:
+        model: Model folder.
+        seeds: Seeds of the phantoms. The first phantom is a warm-up.
+
+    Returns:
+        Seconds for every phantom except the first.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
         generator, settings = load_generator(model)
-        taken = []
+        seconds = []
         for seed in seeds:
             phantom = held_out_phantom(seed)
             started = time.perf_counter()
@@ -31,12 +36,7 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
             generator.generate(inputs, parallel=settings.parallel, max_new_tokens=settings.max_new_tokens)
             generator.detect(inputs)
             generator.out_of_distribution(inputs)
-            taken.append(time.perf_counter() - started)
-        return taken[1:]
+            seconds.append(time.perf_counter() - started)
+        return seconds[1:]
     finally:
         torch.set_num_threads(before)
-
-
-def megabytes(model: Path) -> float:
-    """Of all files of a model folder."""
-    return sum(file.stat().st_size for file in model.iterdir()) / 1e6

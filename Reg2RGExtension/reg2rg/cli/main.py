@@ -99,7 +99,7 @@ def _evaluate(
         Path | None, typer.Option(help="CSV (Volumename, Anatomy, Sentence) with references, used instead of GT.")
     ] = None,
     level: Annotated[str | None, typer.Option(help="report or region; by default, what fits the files.")] = None,
-    reader: Annotated[str, typer.Option(help="Labeler: rules, or a folder with RadBERT.")] = "rules",
+    labeler: Annotated[str, typer.Option(help="Labeler: rules, or a folder with RadBERT.")] = "rules",
     compare: Annotated[
         Path | None, typer.Option(metavar="OTHER", help="Predictions of a second system to compare with.")
     ] = None,
@@ -115,10 +115,10 @@ def _evaluate(
             output,
             references=references,
             level=level,
-            reader=reader,
-            other=compare,
+            labeler=labeler,
+            compare_with=compare,
             seed=seed,
-            show=progress,
+            progress=progress,
         )
     print(page)
 

@@ -1,21 +1,35 @@
-"""Evaluation: how good reports are, and what the usual numbers hide. A leaf: the inference path never imports it.
+"""Evaluation of predicted reports against reference reports. The inference path never imports this package.
 
-In the order data flows:
+Files in the order data flows:
 
-    csvs, parsing, references, report_folders, sources, predictions
-                                                   from files to pairs of texts
-    wordnet, meteor, bleu, rouge, cider, nlg       agreement of words, as published
-    readings, clinical, recognition, printed       findings and regions, as published
-    collapse, location, contradictions, lengths    what the published numbers hide
-    frame, bootstrap, comparison                   how sure a number is, and whether two systems differ
-    evaluate, summary, tables                      all of it; modules named ..._tables only lay numbers out
-    plots, page, outputs, run                      the forms it leaves in
+    inputs/          predicted and reference reports, read from files and paired
+    corpus           the paired texts, grouped by region
+    pair_labels      labels and mentions that a labeler extracts from both texts of each pair
+    text_metrics/    word overlap: BLEU, ROUGE, METEOR, CIDEr
+    report_metrics/  what reports claim: findings, regions, locations, contradictions, template collapse, lengths
+    tables           the data structure that holds all results
+    bootstrap        confidence intervals and significance tests
+    comparison       two systems on the same texts
+    summary          the most important numbers in one table
+    evaluate         everything above, from predictions to tables
+    output/          CSV, JSON, Markdown, plots and an HTML page
+    run              the entry point behind ``reg2rg evaluate``
 
-Beside it, phantoms: what a model makes of held-out phantoms, of which everything is known (docs/method.md).
-
-docs/evaluation.md says what each number means.
+docs/evaluation.md defines every number.
 """
 
+from reg2rg.evaluation.bootstrap import Bootstrap, Statistic, mean_statistic
 from reg2rg.evaluation.run import run
+from reg2rg.evaluation.tables import Cell, Interval, Table, format_cell, to_markdown
 
-__all__ = ["run"]
+__all__ = [
+    "Bootstrap",
+    "Cell",
+    "Interval",
+    "Statistic",
+    "Table",
+    "format_cell",
+    "mean_statistic",
+    "run",
+    "to_markdown",
+]

@@ -1,7 +1,8 @@
-"""How sure a number is, and whether two systems differ: resampling of cases.
+"""Confidence intervals and significance tests by resampling cases.
 
-Cases are resampled, never sections: sections of one patient are alike. Every statistic here is a function of sums over
-cases (a mean is a sum over a count, an F1 comes from counts), so that a resample is one product of matrices.
+Cases are resampled, not sections, because the sections of one patient are not independent. Every statistic is a
+function of sums over cases (a mean is a sum divided by a count; F1 is computed from counts), so all resamples are
+computed with one matrix product.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ PERMUTATIONS = 5000
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number that depends on cases only through sums.
+    """A number that depends on the cases only through sums over them.
 
     Attributes:
-        sums: what each case adds, (cases, k).
-        value: of sums (..., k), (...,); NaN where there is nothing to measure.
+        sums: Contribution of each case, (cases, k).
+        value: Function from sums (..., k) to values (...,); NaN where there is nothing to measure.
     """
 
     sums: np.ndarray
@@ -31,40 +32,55 @@ class Statistic:
 
     @property
     def point(self) -> float:
-        """The number itself."""
+        """The value over all cases."""
         return float(self.value(self.sums.sum(axis=0)))
 
 
-def mean_statistic(values: Sequence[float], owners: Sequence[int], cases: int) -> Statistic:
-    """The mean of values, each of which belongs to the case of that index."""
+def mean_statistic(values: Sequence[float] | np.ndarray, owners: Sequence[int] | np.ndarray, cases: int) -> Statistic:
+    """Return the mean of values as a statistic of the cases.
+
+    Args:
+        values: Values to average.
+        owners: Case index of each value.
+        cases: Number of cases.
+    """
     sums = np.zeros((cases, 2))
     np.add.at(sums, np.asarray(owners, int), np.stack([np.asarray(values, float), np.ones(len(values))], axis=1))
     return Statistic(sums, ratio)
 
 
 def ratio(sums: np.ndarray) -> np.ndarray:
-    """First sum over second, NaN where that is 0."""
+    """Divide the first sum by the second; NaN where the second is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
 
 
 class Bootstrap:
-    """The same resamples for every number of an evaluation."""
+    """Resamples of the cases, shared by all numbers of an evaluation."""
 
     def __init__(self, cases: int, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
-        self._weights = self._generator.multinomial(cases, np.full(cases, 1 / cases), RESAMPLES).astype(float)
-        self._swapped = (self._generator.random((PERMUTATIONS, cases)) < 0.5).astype(np.float32)
+        """Draw the resamples and permutations.
+
+        Args:
+            cases: Number of cases.
+            seed: Random seed.
+        """
+        self._rng = np.random.default_rng(seed)
+        self._weights = self._rng.multinomial(cases, np.full(cases, 1 / cases), RESAMPLES).astype(float)
+        self._swapped = (self._rng.random((PERMUTATIONS, cases)) < 0.5).astype(np.float32)
 
     def interval(self, statistic: Statistic) -> Interval:
-        """95% percentile interval. Resamples in which there is nothing to measure do not count."""
+        """Return a statistic with its 95% percentile interval.
+
+        Resamples in which there is nothing to measure are ignored.
+        """
         return self._interval(statistic.point, statistic.value(self._weights @ statistic.sums))
 
     def difference(self, first: Statistic, second: Statistic) -> tuple[Interval, float]:
-        """``first`` minus ``second`` on the same cases, and its p-value.
+        """Return ``first`` minus ``second`` over the same cases, and the two-sided p-value.
 
-        The interval comes from resamples of the cases, the two-sided p from swapping the two systems' results of
-        random cases (approximate randomisation): how often does a difference of this size arise by chance?
+        The interval comes from resampling cases. The p-value comes from approximate randomization: the results of the
+        two systems are swapped for random cases, and p is the frequency of a difference at least as large as observed.
         """
         drawn = first.value(self._weights @ first.sums) - second.value(self._weights @ second.sums)
         point = first.point - second.point
@@ -83,10 +99,10 @@ class Bootstrap:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number (Holm, 1979), in the order given."""
+    """Adjust p-values for multiple testing (Holm, Scand J Stat 1979), keeping their order."""
     order = np.argsort(p_values, kind="stable")
-    corrected, largest = [0.0] * len(p_values), 0.0
+    adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        corrected[index] = largest
-    return corrected
+        adjusted[index] = largest
+    return adjusted

@@ -1,48 +1,51 @@
-"""The whole way: predictions in, every table out."""
+"""The whole evaluation, from prediction files to tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reg2rg.evaluation.comparison import compare
 from reg2rg.evaluation.corpus import Corpus
+from reg2rg.evaluation.inputs.pairing import pair_texts
 from reg2rg.evaluation.inputs.prediction_files import read_predictions
-from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, pair_texts
-from reg2rg.evaluation.inputs.published_recognition import FILE_ENDING, read_recognition_report
+from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions
 from reg2rg.evaluation.pair_labels import label_pairs
 from reg2rg.evaluation.report_metrics.clinical_efficacy import averages_table, labels_table, regions_table
 from reg2rg.evaluation.report_metrics.contradictions import contradictions_table
 from reg2rg.evaluation.report_metrics.location_accuracy import location_table
+from reg2rg.evaluation.report_metrics.published_recognition import FILE_SUFFIX, read_recognition_report
 from reg2rg.evaluation.report_metrics.region_recognition import (
-    accuracy_caption,
+    accuracy_description,
     confusion_table,
     count_recognition,
-    published_caption,
+    published_description,
     recognition_table,
 )
-from reg2rg.evaluation.report_metrics.template_collapse import diversity_table, normal_bias_table, rare_findings_table
+from reg2rg.evaluation.report_metrics.template_collapse import (
+    diversity_table,
+    normal_bias_table,
+    rare_findings_table,
+)
 from reg2rg.evaluation.report_metrics.text_lengths import histogram_table, lengths_table
 from reg2rg.evaluation.summary import summary_table
 from reg2rg.evaluation.tables import Table
 from reg2rg.evaluation.text_metrics.meteor import meteor_notes
 from reg2rg.evaluation.text_metrics.nlg import nlg_tables, score_texts
 from reg2rg.labeler import Labeler
-
-Show = Callable[[float, str], None]
-"""Told the fraction done (0 to 1) and what is being done."""
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results.
+    """Results of an evaluation.
 
     Attributes:
-        about: what was scored and how, name -> value.
-        notes: what a reader of the results must know.
-        dropped: what could not be scored, by name.
-        tables: in the order they are shown.
+        about: What was evaluated and how, as pairs of name and value.
+        notes: Remarks for readers of the results.
+        dropped: Texts that were not scored.
+        tables: Tables in the order in which they are shown.
     """
 
     about: dict[str, str]
@@ -51,7 +54,7 @@ class Evaluation:
     tables: tuple[Table, ...]
 
     def table(self, key: str) -> Table | None:
-        """The table of that key, None if there is none."""
+        """Return the table with a key, or None if there is none."""
         return next((table for table in self.tables if table.key == key), None)
 
 
@@ -60,27 +63,33 @@ def evaluate(
     *,
     references: Path | None = None,
     level: Level | None = None,
-    reader: Labeler,
-    other: Path | None = None,
+    labeler: Labeler,
+    compare_with: Path | None = None,
     seed: int = 0,
-    show: Show = lambda fraction, message: None,
+    progress: ProgressCallback = ignore_progress,
 ) -> Evaluation:
-    """Score predictions (see ``sources.read_source``).
+    """Score predictions against their references.
 
     Args:
-        level: reports or regions; what fits the files if None.
-        reader: of labels.
-        other: predictions of a second system for the same references, to compare with.
-        seed: of the resampling.
+        predictions: Prediction files or folders (see ``prediction_files.read_predictions``).
+        references: Reference file that replaces the references in the predictions.
+        level: Level at which to score texts; the natural level of the files if None.
+        labeler: Extracts the findings.
+        compare_with: Predictions of a second system for the same references.
+        seed: Random seed of the bootstrap.
+        progress: Called with the fraction done and the current step.
+
+    Raises:
+        InputError: If a file cannot be read or there is nothing to score.
     """
-    show(0.0, "Reading")
+    progress(0.0, "Reading predictions")
     first = pair_texts(read_predictions(predictions, references), level)
-    second = pair_texts(read_predictions([other], references), first.level) if other else None
+    second = pair_texts(read_predictions([compare_with], references), first.level) if compare_with else None
     corpus = Corpus(first.pairs, first.level, seed)
     share = 0.4 if second else 0.7
-    scores = score_texts(first.pairs, lambda done: show(0.05 + share * done, "Agreement of words"))
-    pair_labels = label_pairs(first.pairs, reader, lambda done: show(0.05 + share + 0.1 * done, "Findings"))
-    show(0.17 + share, "Tables")
+    scores = score_texts(first.pairs, _subrange(progress, 0.05, 0.05 + share))
+    pair_labels = label_pairs(first.pairs, labeler, _subrange(progress, 0.05 + share, 0.15 + share))
+    progress(0.17 + share, "Computing tables")
     tables = [
         *nlg_tables(scores, corpus.groups),
         averages_table(corpus, pair_labels),
@@ -96,36 +105,51 @@ def evaluate(
         histogram_table(corpus),
     ]
     dropped = first.dropped
+    notes = list(first.notes)
     if second:
-        compared, missing = compare(first, second, reader, seed, lambda done: show(0.6 + 0.35 * done, "Comparison"))
-        tables.append(compared)
-        dropped += (*(replace(item, reason=f"second system: {item.reason}") for item in second.dropped), *missing)
+        comparison, not_compared = compare(first, second, labeler, seed, _subrange(progress, 0.6, 0.95))
+        tables.append(comparison)
+        dropped += tuple(replace(item, reason=f"second system: {item.reason}") for item in second.dropped)
+        dropped += not_compared
+        notes += [f"Second system: {note}" for note in second.notes]
     summary = summary_table(corpus, scores, pair_labels, {table.key: table for table in tables})
-    others = (f"Second system: {note}" for note in (second.notes if second else ()))
-    notes = (*first.notes, *others, *meteor_notes())
-    return Evaluation(_about(first, corpus, reader, other, seed), notes, dropped, (summary, *tables))
+    about = _about(first, corpus, labeler, compare_with, seed)
+    return Evaluation(about, (*notes, *meteor_notes()), dropped, (summary, *tables))
+
+
+def _subrange(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
+    """Return a callback that maps fractions from 0 to 1 to a part of the whole."""
+    return lambda fraction, message: progress(start + fraction * (end - start), message)
 
 
 def _recognition_tables(first: PairedPredictions, paths: Sequence[Path]) -> list[Table]:
-    """From the slots of the texts, else from the report that the published evaluation prints, if it is there."""
+    """Return the tables of region recognition.
+
+    They come from the slots of the texts, or otherwise from the report printed by the published evaluation if it is in
+    one of the folders.
+    """
     if first.slots:
-        recognition, caption = count_recognition(first.slots.values()), accuracy_caption(first.slots)
+        recognition, description = count_recognition(first.slots.values()), accuracy_description(first.slots)
     else:
-        files = [file for path in paths if path.is_dir() for file in sorted(path.glob(f"*{FILE_ENDING}"))]
+        files = [file for path in paths if path.is_dir() for file in sorted(path.glob(f"*{FILE_SUFFIX}"))]
         if not files:
             return []
-        printed = read_recognition_report(files[0])
-        recognition, caption = printed.recognition, published_caption(files[0].name, printed.unattributed)
-    return [recognition_table(recognition, caption), confusion_table(recognition, caption)]
+        published = read_recognition_report(files[0])
+        recognition = published.recognition
+        description = published_description(files[0].name, published.unattributed)
+    return [recognition_table(recognition, description), confusion_table(recognition, description)]
 
 
-def _about(first: PairedPredictions, corpus: Corpus, reader: Labeler, other: Path | None, seed: int) -> dict[str, str]:
+def _about(
+    first: PairedPredictions, corpus: Corpus, labeler: Labeler, compare_with: Path | None, seed: int
+) -> dict[str, str]:
+    more = f" and {len(first.names) - 1} more files" if len(first.names) > 1 else ""
     return {
-        "predictions": first.names[0] + (f" and {len(first.names) - 1} more files" if len(first.names) > 1 else ""),
-        **({"second system": other.name} if other else {}),
+        "predictions": first.names[0] + more,
+        **({"second system": compare_with.name} if compare_with else {}),
         "level": first.level.value,
         "cases": f"{len(corpus.cases):,}",
         "texts": f"{len(corpus.pairs):,}",
-        "labels read by": reader.name,
-        "resampling": f"1,000 resamples of cases, seed {seed}",
+        "labeler": labeler.name,
+        "bootstrap": f"1,000 resamples of cases, seed {seed}",
     }

@@ -1,4 +1,4 @@
-"""What readers find in the texts: labels by the chosen reader, places by rules."""
+"""Labels and mentions of findings, extracted from both texts of every pair."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 
 from reg2rg.evaluation.inputs.predictions import TextPair
 from reg2rg.labeler import LABELS, Labeler, Mention, RuleLabeler, extract_mentions
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 
 
 @dataclass(frozen=True)
 class PairLabels:
-    """What was read in pairs, in their order.
+    """What was extracted from pairs of texts, in the order of the pairs.
 
     Attributes:
-        reader, place_reader: names of what made the labels and of what read the findings with their places.
-        reference_labels, prediction_labels: (pairs, 18) bool in the order of LABELS.
-        reference_findings, prediction_findings: of LABELS, read by the rules, whichever reader made the labels.
+        labeler: Name of the labeler that produced the labels.
+        mention_labeler: Name of the rules that extracted the mentions.
+        reference_labels: Labels of the references in the order of LABELS, (pairs, 18) bool.
+        prediction_labels: Labels of the predictions, likewise.
+        reference_mentions: Mentions of LABELS in each reference. They come from the rules, whatever the labeler.
+        prediction_mentions: Mentions of LABELS in each prediction, likewise.
     """
 
-    reader: str
-    place_reader: str
+    labeler: str
+    mention_labeler: str
     reference_labels: np.ndarray
     prediction_labels: np.ndarray
     reference_mentions: tuple[tuple[Mention, ...], ...]
@@ -31,47 +35,69 @@ class PairLabels:
 
 
 def label_pairs(
-    pairs: Sequence[TextPair], reader: Labeler, show: Callable[[float], None] = lambda fraction: None
+    pairs: Sequence[TextPair], labeler: Labeler, progress: ProgressCallback = ignore_progress
 ) -> PairLabels:
-    """Read references and predictions; texts that occur again are read once. ``show`` is told the fraction done."""
+    """Extract labels and mentions from references and predictions.
+
+    Args:
+        pairs: The paired texts.
+        labeler: Produces the labels. Identical texts of a region are labeled once.
+        progress: Called with the fraction done.
+    """
     labels = np.zeros((2, len(pairs), len(LABELS)), bool)
-    findings: list[dict[int, tuple[Mention, ...]]] = [{}, {}]
+    mentions: list[list[tuple[Mention, ...]]] = [[()] * len(pairs), [()] * len(pairs)]
     regions = list(dict.fromkeys(pair.region for pair in pairs))
     for number, region in enumerate(regions):
-        chosen = [index for index, pair in enumerate(pairs) if pair.region == region]
-        for side, name in enumerate(("reference", "prediction")):
-            texts = [getattr(pairs[index], name) for index in chosen]
-            labels[side, chosen] = _once(texts, partial(reader.label, region=region))
-            findings[side].update(
-                zip(chosen, (_published(extract_mentions(text, region)) for text in texts), strict=True)
-            )
-            show((number + (side + 1) / 2) / len(regions))
-    ordered = [tuple(found[index] for index in range(len(pairs))) for found in findings]
-    return PairLabels(reader.name, RuleLabeler().name, labels[0], labels[1], ordered[0], ordered[1])
+        indices = [index for index, pair in enumerate(pairs) if pair.region == region]
+        texts = [pairs[index].reference for index in indices], [pairs[index].prediction for index in indices]
+        for side in range(2):
+            labels[side, indices] = _label_distinct(texts[side], partial(labeler.label, region=region))
+            for index, text in zip(indices, texts[side], strict=True):
+                mentions[side][index] = _published_mentions(text, region)
+            progress((number + (side + 1) / 2) / len(regions), "Extracting findings")
+    return PairLabels(
+        labeler=labeler.name,
+        mention_labeler=RuleLabeler().name,
+        reference_labels=labels[0],
+        prediction_labels=labels[1],
+        reference_mentions=tuple(mentions[0]),
+        prediction_mentions=tuple(mentions[1]),
+    )
 
 
-def _published(findings: Sequence[Mention]) -> tuple[Mention, ...]:
-    return tuple(finding for finding in findings if finding.label in LABELS)
+def _published_mentions(text: str, region: str | None) -> tuple[Mention, ...]:
+    """Return the mentions of the 18 published labels."""
+    return tuple(mention for mention in extract_mentions(text, region) if mention.label in LABELS)
 
 
-def _once(texts: Sequence[str], read: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:
+def _label_distinct(texts: Sequence[str], label: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:
+    """Label texts, calling ``label`` only on distinct ones."""
     distinct = list(dict.fromkeys(texts))
-    place = {text: row for row, text in enumerate(distinct)}
-    return read(distinct)[[place[text] for text in texts]]
+    row_of = {text: row for row, text in enumerate(distinct)}
+    return label(distinct)[[row_of[text] for text in texts]]
 
 
 def labels_by_case(labels: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
-    """(cases, labels): whether any text of the case has the label; ``owners`` is the case of each text."""
+    """Combine the labels of texts into those of their cases.
+
+    Args:
+        labels: Labels of the texts, (texts, labels) bool.
+        owners: Case index of each text.
+        cases: Number of cases.
+
+    Returns:
+        Whether any text of the case has the label, (cases, labels) bool.
+    """
     merged = np.zeros((cases, labels.shape[1]), bool)
     np.logical_or.at(merged, owners, labels)
     return merged
 
 
 def mentions_by_case(
-    findings: Sequence[tuple[Mention, ...]], owners: np.ndarray, cases: int
+    mentions: Sequence[tuple[Mention, ...]], owners: np.ndarray, cases: int
 ) -> list[tuple[Mention, ...]]:
-    """Findings of all texts of each case."""
+    """Combine the mentions of texts into those of their cases."""
     merged: list[tuple[Mention, ...]] = [()] * cases
-    for owner, found in zip(owners, findings, strict=True):
+    for owner, found in zip(owners, mentions, strict=True):
         merged[owner] += found
     return merged

@@ -1,8 +1,10 @@
-"""The table that stands first: the number of each kind that says most."""
+"""The summary table: the most important numbers of every kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+import numpy as np
 
 from reg2rg.evaluation.comparison import headline_statistics
 from reg2rg.evaluation.corpus import Corpus
@@ -12,33 +14,49 @@ from reg2rg.evaluation.text_metrics.nlg import TextScores
 
 
 def summary_table(corpus: Corpus, scores: TextScores, pair_labels: PairLabels, tables: Mapping[str, Table]) -> Table:
-    """Predictions, and beside them the references where they show the same of themselves."""
+    """Summarize an evaluation.
+
+    Args:
+        corpus: The paired texts.
+        scores: Text metrics of the pairs.
+        pair_labels: Findings in the pairs.
+        tables: All other tables by key.
+
+    Returns:
+        A row per metric, with the value of the predictions and, where it applies to them, of the references.
+    """
     rows: list[tuple[Cell, ...]] = [
         (name, corpus.interval(statistic), None)
         for name, statistic in headline_statistics(corpus, scores, pair_labels).items()
     ]
     if "recognition" in tables:
-        total = [sum(cell for cell in tables["recognition"].column(name)[:-1]) for name in ("right", "missed")]
-        rows.append(("slots given their region's name", total[0] / sum(total), None))
-    diversity, normal = tables["diversity"], tables["normal"]
-    rows += [(name, *_sides(diversity, name)) for name in ("distinct texts", "most frequent text", "self-BLEU")]
-    rows += [(f"{name} (share of texts)", *_sides(normal, name)) for name in ("free of the 18", "worded normal")]
-    rows += [(f"recall, labels {row[0]}", row[3], None) for row in tables["survival"].rows]
-    last = dict(zip(tables["location"].columns, tables["location"].rows[-1], strict=True))
+        correct, missed = (
+            np.nansum(tables["recognition"].numbers(name)) for name in ("true positives", "false negatives")
+        )
+        slots = correct + missed
+        rows.append(("region recognition accuracy", float(correct / slots) if slots else None, None))
+    diversity, normal_bias = tables["diversity"], tables["normal_bias"]
+    rows += [(name, *_last_cells(diversity, name)) for name in ("distinct texts", "most frequent text", "self-BLEU")]
+    rows += [(name, *_last_cells(normal_bias, name)) for name in ("normal by labels", "normal by wording")]
+    rare_findings = tables["rare_findings"]
+    for labels, recall in zip(rare_findings.texts("labels"), rare_findings.column("recall"), strict=True):
+        rows.append((f"recall, {labels}", recall, None))
+    location = tables["location"]
     rows += [
-        (f"of the reference's findings: {step}", last[step], None) for step in ("present", "right side", "right level")
+        (f"findings: {question}", location.column(question)[-1], None)
+        for question in ("present", "side correct", "level correct")
     ]
-    rows += [(f"contradiction {row[0]}", row[3], row[2]) for row in tables["contradictions"].rows[-2:]]
-    rows.append(("words per text, mean", *(float(tables["lengths"].rows[-1][column]) for column in (3, 2))))
-    rows.append(("KL of lengths, nats", float(tables["lengths"].column("KL")[-1]), None))
-    caption = (
-        "Of all texts together, with 95% intervals; the tables below say what each number means and show its parts."
-    )
-    return Table(
-        "summary", "Summary", caption, ("measure", "predictions", "references"), tuple(rows), pair_labels.reader
-    )
+    contradictions = tables["contradictions"]
+    for name, _, reference, prediction in contradictions.rows[-2:]:
+        rows.append((f"contradictions {name}", prediction, reference))
+    lengths = tables["lengths"]
+    rows.append(("words per text", lengths.numbers("mean, predictions")[-1], lengths.numbers("mean, references")[-1]))
+    rows.append(("KL divergence of lengths (nats)", lengths.numbers("KL")[-1], None))
+    description = "All texts together, with 95% intervals. The tables below explain and break down each number."
+    columns = ("metric", "predictions", "references")
+    return Table("summary", "Summary", description, columns, tuple(rows), pair_labels.labeler)
 
 
-def _sides(table: Table, name: str) -> tuple[Cell, Cell]:
-    """The last row's value for predictions and for references."""
+def _last_cells(table: Table, name: str) -> tuple[Cell, Cell]:
+    """Return the cells of the last row for predictions and references."""
     return table.column(f"{name}, predictions")[-1], table.column(f"{name}, references")[-1]

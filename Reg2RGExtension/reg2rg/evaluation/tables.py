@@ -1,4 +1,4 @@
-"""Tables: the one form of all results. Each becomes Markdown, CSV, JSON and a part of the page from the same cells."""
+"""Result tables. Every result is held in a ``Table``, from which its Markdown, CSV and JSON forms are made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Interval:
 
 
 Cell = str | int | float | Spread | Interval | None
-"""None, or a value that is not a number, stands where there is nothing to measure."""
+"""Content of a table cell; None or NaN if there is nothing to measure."""
 
 
 @dataclass(frozen=True)
@@ -37,71 +37,108 @@ class Table:
     """Results of one kind.
 
     Attributes:
-        key: its name in metrics.json and among the CSV files.
-        explanation: how to read it: what the numbers are and are not.
-        reader: name of what read the findings behind the numbers; None if there are none.
+        key: Name of the table in metrics.json and of its CSV file.
+        title: Heading above the table.
+        description: What the numbers mean and how to read them.
+        columns: Column names.
+        rows: Cells, one tuple per row.
+        labeler: Name of the labeler that extracted the findings behind the numbers; None if no findings are involved.
     """
 
     key: str
     title: str
-    explanation: str
+    description: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    reader: str | None = None
+    labeler: str | None = None
 
     @property
     def caption(self) -> str:
-        """The explanation, and who read the findings."""
-        return f"{self.explanation} Findings read by {self.reader}." if self.reader else self.explanation
+        """The description, followed by the name of the labeler."""
+        return f"{self.description} Findings extracted by {self.labeler}." if self.labeler else self.description
 
     def column(self, name: str) -> list[Cell]:
-        """The cells of one column."""
-        return [row[self.columns.index(name)] for row in self.rows]
+        """Return the cells of a column."""
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
+
+    def texts(self, name: str) -> list[str]:
+        """Return the cells of a column as strings."""
+        return [str(cell) for cell in self.column(name)]
+
+    def numbers(self, name: str) -> list[float]:
+        """Return a numeric column as floats; an interval counts with its value, a spread with its mean."""
+        return [_number(cell) for cell in self.column(name)]
+
+    def intervals(self, name: str) -> list[Interval]:
+        """Return the cells of a column that holds intervals only."""
+        cells = self.column(name)
+        intervals = [cell for cell in cells if isinstance(cell, Interval)]
+        if len(intervals) != len(cells):
+            raise TypeError(f"Column {name!r} of table {self.key!r} does not hold intervals only.")
+        return intervals
 
 
 def format_cell(cell: Cell) -> str:
-    """A cell as people read it, three decimals."""
+    """Format a cell for display, with three decimals."""
     if isinstance(cell, Spread):
         return f"{cell.mean:.3f} ± {cell.std:.3f}"
     if isinstance(cell, Interval):
         return "–" if math.isnan(cell.value) else f"{cell.value:.3f} ({cell.low:.3f} to {cell.high:.3f})"
     if isinstance(cell, float):
-        return "–" if math.isnan(cell) else "< 0.001" if 0 < cell < 0.0005 else f"{cell:.3f}"
-    return "–" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
+        if math.isnan(cell):
+            return "–"
+        return "< 0.001" if 0 < cell < 0.0005 else f"{cell:.3f}"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return "–" if cell is None else cell
 
 
 def to_markdown(table: Table) -> str:
-    """Title, table and caption."""
-    lines = [f"## {table.title}", "", _line(table.columns), _line(["---"] * len(table.columns))]
-    lines += [_line([format_cell(cell).replace("|", "\\|") for cell in row]) for row in table.rows]
+    """Return the title, table and caption as Markdown."""
+    lines = [f"## {table.title}", "", _markdown_row(table.columns), _markdown_row(["---"] * len(table.columns))]
+    lines += [_markdown_row([format_cell(cell).replace("|", "\\|") for cell in row]) for row in table.rows]
     return "\n".join([*lines, "", table.caption, ""])
 
 
 def to_csv(table: Table) -> str:
-    """All digits; a spread or an interval takes several columns, the reader the last one."""
+    """Return the table as CSV with full precision.
+
+    Spreads and intervals take several columns. The labeler is the last column.
+    """
     stream = io.StringIO()
-    generator = csv.writer(stream, lineterminator="\n")
-    names = [_names(table, index) for index in range(len(table.columns))]
-    reader = [table.reader] if table.reader else []
-    generator.writerow([*chain.from_iterable(names), *(["read by"] if reader else [])])
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [_csv_columns(table, index) for index in range(len(table.columns))]
+    labeler = [table.labeler] if table.labeler else []
+    writer.writerow([*chain.from_iterable(names), *(["labeler"] if labeler else [])])
     for row in table.rows:
-        cells = (_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
-        generator.writerow([*chain.from_iterable(cells), *reader])
+        cells = (_csv_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
+        writer.writerow([*chain.from_iterable(cells), *labeler])
     return stream.getvalue()
 
 
 def to_json_dict(table: Table) -> dict[str, Any]:
-    """For JSON: title, caption, reader and one object per row."""
-    rows = [{name: _plain(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
-    return {"title": table.title, "caption": table.caption, "reader": table.reader, "rows": rows}
+    """Return title, caption, labeler and one object per row, as JSON types."""
+    rows = [{name: _json_value(cell) for name, cell in zip(table.columns, row, strict=True)} for row in table.rows]
+    return {"title": table.title, "caption": table.caption, "labeler": table.labeler, "rows": rows}
 
 
-def _line(cells: Iterable[str]) -> str:
+def _number(cell: Cell) -> float:
+    if isinstance(cell, Interval):
+        return cell.value
+    if isinstance(cell, Spread):
+        return cell.mean
+    if cell is None:
+        return math.nan
+    return float(cell)
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _names(table: Table, index: int) -> list[str]:
-    """Columns that the cells of a column take in a CSV file."""
+def _csv_columns(table: Table, index: int) -> list[str]:
+    """Return the names of the CSV columns that a table column takes."""
     name = table.columns[index]
     kinds = {type(row[index]) for row in table.rows}
     if Spread in kinds:
@@ -109,16 +146,16 @@ def _names(table: Table, index: int) -> list[str]:
     return [name, f"{name} low", f"{name} high"] if Interval in kinds else [name]
 
 
-def _values(cell: Cell, width: int) -> list[Any]:
+def _csv_values(cell: Cell, width: int) -> list[Any]:
     values = list(asdict(cell).values()) if isinstance(cell, (Spread, Interval)) else [cell]
-    return [_known(value) for value in values] + [None] * (width - len(values))
+    return [_none_if_nan(value) for value in values] + [None] * (width - len(values))
 
 
-def _plain(cell: Cell) -> Any:
+def _json_value(cell: Cell) -> Any:
     if isinstance(cell, (Spread, Interval)):
-        return {name: _known(value) for name, value in asdict(cell).items()}
-    return _known(cell)
+        return {name: _none_if_nan(value) for name, value in asdict(cell).items()}
+    return _none_if_nan(cell)
 
 
-def _known(value: Any) -> Any:
+def _none_if_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""CSV files as people have them: in several encodings, columns in any order, empty cells written as NaN."""
+"""CSV files from various tools: several encodings, columns in any order, empty cells written as NaN."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pathlib import Path
 
 from reg2rg.errors import InputError
 
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_LARGEST_CELL = 10_000_000
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MAX_CELL_LENGTH = 10_000_000
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A CSV file.
+    """The content of a CSV file.
 
     Attributes:
-        encoding: how it was read; cp1252 stands for any encoding of one byte that is not UTF-8.
-        rows: text by column, empty where there is none; white space at the ends is left out.
+        file: Path of the file.
+        encoding: Encoding it was decoded with. Any single-byte encoding other than UTF-8 is decoded as cp1252.
+        columns: Column names from the header.
+        rows: Text by column, stripped of surrounding white space; empty for a missing cell.
     """
 
     file: Path
@@ -32,11 +34,15 @@ class CsvTable:
 
 
 def read_csv(file: Path) -> CsvTable:
-    """Read a CSV file with a header; InputError if it is none."""
+    """Read a CSV file with a header.
+
+    Raises:
+        InputError: If the file does not exist, is empty or is not readable as CSV.
+    """
     if not file.is_file():
-        raise InputError(f"{file}: there is no such file.")
+        raise InputError(f"{file} does not exist.")
     text, encoding = _decode(file.read_bytes(), file)
-    csv.field_size_limit(_LARGEST_CELL)
+    csv.field_size_limit(_MAX_CELL_LENGTH)
     try:
         lines = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
     except csv.Error as error:
@@ -45,33 +51,43 @@ def read_csv(file: Path) -> CsvTable:
         raise InputError(f"{file} is empty; expected a CSV file with a header.")
     columns = tuple(name.strip() for name in lines[0])
     padding = [""] * len(columns)
-    rows = tuple(dict(zip(columns, map(_cell, row + padding), strict=False)) for row in lines[1:])
+    rows = tuple(dict(zip(columns, map(_clean_cell, row + padding), strict=False)) for row in lines[1:])
     return CsvTable(file, encoding, columns, rows)
 
 
-def find_column(sheet: CsvTable, wanted: str, matches: Sequence[str]) -> str:
-    """The one column that matches; InputError says what the file has instead."""
+def find_column(table: CsvTable, wanted: str, matches: Sequence[str]) -> str:
+    """Return the only matching column.
+
+    Args:
+        table: The file that was searched.
+        wanted: Description of the column for the error message.
+        matches: Columns that match the description.
+
+    Raises:
+        InputError: If none or several columns match.
+    """
     if len(matches) == 1:
         return matches[0]
-    found = f"{len(matches)} ({', '.join(matches[:4])})" if matches else "none"
-    columns = ", ".join(sheet.columns[:8])[:200] + (", ..." if len(sheet.columns) > 8 else "")
-    raise InputError(f"{sheet.file} should have one column {wanted} but has {found}. Its columns are: {columns}.")
+    found = f"found {len(matches)} ({', '.join(matches[:4])})" if matches else "found none"
+    columns = ", ".join(table.columns[:8])[:200] + (", ..." if len(table.columns) > 8 else "")
+    raise InputError(f"{table.file}: expected exactly one column {wanted}, {found}. Columns in the file: {columns}.")
 
 
-def encoding_notes(sheets: Iterable[CsvTable]) -> tuple[str, ...]:
-    """What to tell of files that are not UTF-8."""
-    others = [sheet for sheet in sheets if not sheet.encoding.startswith("utf-8")]
-    return tuple(f"{sheet.file.name} is not UTF-8; it was read as {sheet.encoding}." for sheet in others)
+def encoding_notes(tables: Iterable[CsvTable]) -> tuple[str, ...]:
+    """Return a note for each file that is not UTF-8."""
+    others = [table for table in tables if not table.encoding.startswith("utf-8")]
+    return tuple(f"{table.file.name} is not UTF-8; it was decoded as {table.encoding}." for table in others)
 
 
 def normalize_column_name(name: str) -> str:
-    """A column's name without case, spaces and signs, which files spell differently."""
+    """Return a column name in lower case without spaces, digits and punctuation."""
     return re.sub(r"[^a-z]+", "", name.lower())
 
 
 def _decode(content: bytes, file: Path) -> tuple[str, str]:
-    encodings = [name for mark, name in _MARKS.items() if content.startswith(mark)] or _guesses(content)
-    for encoding in encodings:
+    """Return the text of a file and its encoding."""
+    marked = [name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)]
+    for encoding in marked or _likely_encodings(content):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
@@ -79,11 +95,14 @@ def _decode(content: bytes, file: Path) -> tuple[str, str]:
         if "\0" in text:
             break
         return text, encoding
-    raise InputError(f"{file} is no text file; expected CSV in UTF-8, UTF-16 or Latin-1.")
+    raise InputError(f"{file} is not a text file; expected CSV in UTF-8, UTF-16 or Latin-1.")
 
 
-def _guesses(content: bytes) -> list[str]:
-    """Without a byte order mark UTF-16 shows by its zero bytes; what is not UTF-8 is most often cp1252."""
+def _likely_encodings(content: bytes) -> list[str]:
+    """Guess the encoding of a file without a byte order mark.
+
+    Zero bytes reveal UTF-16. Text that is not valid UTF-8 is most often cp1252.
+    """
     if content[1:2] == b"\0":
         return ["utf-16-le"]
     if content[:1] == b"\0":
@@ -91,6 +110,6 @@ def _guesses(content: bytes) -> list[str]:
     return ["utf-8", "cp1252", "latin-1"]
 
 
-def _cell(cell: str) -> str:
+def _clean_cell(cell: str) -> str:
     stripped = cell.strip()
     return "" if stripped in ("nan", "NaN") else stripped

@@ -1,49 +1,62 @@
-"""Where predictions come from: the published CSV files of whole reports or of regions, or folders of our reports."""
+"""Predictions from the published CSV files of whole reports or of regions, or from report folders."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from reg2rg.errors import InputError
-from reg2rg.evaluation.inputs.csv_files import CsvTable, encoding_notes, find_column, normalize_column_name, read_csv
+from reg2rg.evaluation.inputs.csv_files import (
+    CsvTable,
+    encoding_notes,
+    find_column,
+    normalize_column_name,
+    read_csv,
+)
 from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, RawCase, RawPredictions, Slots, Text, case_name
 from reg2rg.evaluation.inputs.published_format import has_slots, recognized_regions
 from reg2rg.evaluation.inputs.references import read_references
-from reg2rg.evaluation.inputs.report_folders import read_reports
+from reg2rg.evaluation.inputs.report_folders import read_report_folders
 from reg2rg.exports.report_folder import REPORT_FILE
-from reg2rg.labeler.mention import LABELS
+from reg2rg.labeler import LABELS
 from reg2rg.regions import REGION_NAMES
 
-REPEATED = "a later row of the same case; the first counts"
+DUPLICATE = "duplicate of an earlier row"
+
+_Row = tuple[str, str | None, str]
+"""Case, reference and prediction."""
 
 
 def read_predictions(paths: Sequence[Path], references: Path | None = None) -> RawPredictions:
-    """Read predictions: one CSV file, region files, a folder of region files, or folders of reports.
+    """Read predictions of any accepted kind.
 
-    A CSV file has the columns AccNum, GT... and Pred... (a region file is one that is named ``<region>_reports.csv``);
-    with ``references``, a CSV file of Volumename, Anatomy and Sentence, that takes the place of GT.
-    InputError if something cannot be read.
+    Args:
+        paths: One CSV file, several region files, a folder of region files, or report folders. A CSV file has the
+            columns AccNum, GT... and Pred...; a region file is a CSV file named ``<region>_reports.csv``.
+        references: CSV file with the columns Volumename, Anatomy and Sentence that replaces the GT column.
+
+    Raises:
+        InputError: If a file cannot be read or does not fit.
     """
     files = [file for path in paths for file in _expand(path)]
     if all(file.name == REPORT_FILE for file in files):
         if references is None:
-            raise InputError("Report folders hold no references; name a file of them with --references.")
-        source = read_reports(files)
+            raise InputError("Report folders hold no references; name a reference file with --references.")
+        source = read_report_folders(files)
     elif any(file.name == REPORT_FILE for file in files):
-        raise InputError("Report folders and CSV files cannot be scored together; name one kind.")
+        raise InputError("Report folders and CSV files cannot be scored together; name only one kind.")
     elif len(files) == 1 and _region_of(files[0]) is None:
-        source = _read_whole(files[0], references is None)
+        source = _read_whole_reports(files[0], references is None)
     else:
-        source = _read_regions(files, references is None)
+        source = _read_region_files(files, references is None)
     return source if references is None else _with_references(source, references)
 
 
 def _expand(path: Path) -> list[Path]:
+    """Return the files to read for a path given by the user."""
     if not path.is_dir():
         return [path]
     if (path / REPORT_FILE).is_file():
@@ -51,51 +64,70 @@ def _expand(path: Path) -> list[Path]:
     found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv" and _region_of(file))
     found = found or sorted(path.glob(f"*/{REPORT_FILE}"))
     if not found:
-        raise InputError(f"{path} holds neither region files (lung_reports.csv) nor report folders ({REPORT_FILE}).")
+        raise InputError(
+            f"{path} contains neither region files (such as lung_reports.csv) nor report folders ({REPORT_FILE})."
+        )
     return found
 
 
 def _region_of(file: Path) -> str | None:
-    """The region whose sections the file holds, by its name."""
+    """Return the region named by a region file."""
     name = re.sub(r"[^a-z]+", " ", file.stem.lower()).strip()
     return next((region for region in REGION_NAMES if re.search(rf"(^| ){region} reports$", name)), None)
 
 
-def _read_whole(file: Path, with_references: bool) -> RawPredictions:
-    sheet = read_csv(file)
-    rows, dropped = _rows(sheet, with_references)
-    cases = [
+def _read_whole_reports(file: Path, with_references: bool) -> RawPredictions:
+    table = read_csv(file)
+    rows, dropped = _read_rows(table, with_references)
+    cases = tuple(
         RawCase(name, reference, prediction, _slots(reference, prediction)) for name, reference, prediction in rows
-    ]
-    return RawPredictions((file.name,), tuple(cases), tuple(dropped), encoding_notes([sheet]), Level.REPORT)
+    )
+    return RawPredictions((file.name,), cases, tuple(dropped), encoding_notes([table]), Level.REPORT)
 
 
-def _read_regions(files: Sequence[Path], with_references: bool) -> RawPredictions:
-    regions = [_region_of(file) for file in files]
-    unnamed = [file.name for file, region in zip(files, regions, strict=True) if region is None]
-    if unnamed:
-        raise InputError(f"{unnamed[0]} is one of several files and so should be named <region>_reports.csv.")
-    if twice := [region for region, count in Counter(regions).items() if count > 1]:
-        raise InputError(f"There are several files of the region {twice[0]}; name one.")
-    references, predictions = {}, {}
-    sheets, dropped, orders = [read_csv(file) for file in files], [], []
-    for sheet, region in zip(sheets, regions, strict=True):
-        rows, repeated = _rows(sheet, with_references)
-        dropped += [replace(item, region=region) for item in repeated]
+def _read_region_files(files: Sequence[Path], with_references: bool) -> RawPredictions:
+    files_by_region = _by_region(files)
+    references: dict[str, dict[str, str]] = {}
+    predictions: dict[str, dict[str, str]] = {}
+    tables: list[CsvTable] = []
+    dropped: list[DroppedItem] = []
+    orders: list[list[str]] = []
+    for region, file in files_by_region.items():
+        table = read_csv(file)
+        tables.append(table)
+        rows, duplicates = _read_rows(table, with_references)
+        dropped += [replace(item, region=region) for item in duplicates]
         orders.append([name for name, _, _ in rows])
         for name, reference, prediction in rows:
-            references.setdefault(name, {})[region] = reference
+            if reference is not None:
+                references.setdefault(name, {})[region] = reference
             predictions.setdefault(name, {})[region] = prediction
-    order = _common_order(orders)
-    cases = tuple(RawCase(name, references[name] if with_references else None, predictions[name]) for name in order)
+    cases = tuple(
+        RawCase(name, references[name] if with_references else None, predictions[name])
+        for name in _common_order(orders)
+    )
     names = tuple(file.name for file in files)
-    return RawPredictions(names, cases, tuple(dropped), encoding_notes(sheets), Level.REGION)
+    return RawPredictions(names, cases, tuple(dropped), encoding_notes(tables), Level.REGION)
+
+
+def _by_region(files: Sequence[Path]) -> dict[str, Path]:
+    """Return the region of each file, in the order of the files."""
+    by_region: dict[str, Path] = {}
+    for file in files:
+        region = _region_of(file)
+        if region is None:
+            raise InputError(f"{file.name} is one of several files, so it must be named <region>_reports.csv.")
+        if region in by_region:
+            raise InputError(f"Found several files for the region {region!r}; name only one.")
+        by_region[region] = file
+    return by_region
 
 
 def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
-    """The order of the list that several were cut from; that of first appearance if they contradict one another.
+    """Restore the order of the list from which several were selected.
 
-    The published Overall_ROUGE depends on it.
+    Falls back to the order of first appearance if the lists contradict each other. The published Overall_ROUGE depends
+    on the order.
     """
     before: dict[str, list[str]] = {name: [] for order in orders for name in order}
     for order in orders:
@@ -107,32 +139,34 @@ def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
         return list(before)
 
 
-def _rows(sheet: CsvTable, with_references: bool) -> tuple[list[tuple[str, str | None, str]], list[DroppedItem]]:
-    """(case, reference, prediction) of each row, and rows that repeat a case."""
+def _read_rows(table: CsvTable, with_references: bool) -> tuple[list[_Row], list[DroppedItem]]:
+    """Return the first row of each case, and the rows that were dropped."""
     accession = find_column(
-        sheet, "AccNum", [name for name in sheet.columns if normalize_column_name(name) in ("accnum", "volumename")]
+        table, "AccNum", [name for name in table.columns if normalize_column_name(name) in ("accnum", "volumename")]
     )
-    predicted = find_column(sheet, "Pred...", _text_columns(sheet, "pred"))
-    expected = find_column(sheet, "GT...", _text_columns(sheet, "gt")) if with_references else None
-    rows, dropped = {}, []
-    for number, row in enumerate(sheet.rows, start=2):
+    predicted = find_column(table, "Pred...", _text_columns(table, "pred"))
+    expected = find_column(table, "GT...", _text_columns(table, "gt")) if with_references else None
+    rows: dict[str, _Row] = {}
+    dropped: list[DroppedItem] = []
+    for number, row in enumerate(table.rows, start=2):
         name = case_name(row[accession])
         if not name:
-            dropped.append(DroppedItem(f"row {number} of {sheet.file.name}", None, "no AccNum"))
+            dropped.append(DroppedItem(f"row {number} of {table.file.name}", None, "no AccNum"))
         elif name in rows:
-            dropped.append(DroppedItem(name, None, REPEATED))
+            dropped.append(DroppedItem(name, None, DUPLICATE))
         else:
             rows[name] = (name, row[expected] if expected else None, row[predicted])
     return list(rows.values()), dropped
 
 
-def _text_columns(sheet: CsvTable, begins: str) -> list[str]:
-    """Columns of that side, those that hold a label (GT_Emphysema) left out."""
-    labels = {normalize_column_name(f"{begins} {label}") for label in LABELS}
+def _text_columns(table: CsvTable, prefix: str) -> list[str]:
+    """Return the columns with a prefix, except those that hold a label (such as GT_Emphysema)."""
+    names = [normalize_column_name(column) for column in table.columns]
+    labels = {normalize_column_name(f"{prefix} {label}") for label in LABELS}
     return [
-        name
-        for name in sheet.columns
-        if normalize_column_name(name).startswith(begins) and normalize_column_name(name) not in labels
+        column
+        for column, name in zip(table.columns, names, strict=True)
+        if name.startswith(prefix) and name not in labels
     ]
 
 
@@ -147,4 +181,9 @@ def _with_references(source: RawPredictions, file: Path) -> RawPredictions:
     cases = [replace(case, reference=references.get(case.name)) for case in source.cases]
     known = {case.name for case in cases}
     cases += [RawCase(name, text, None) for name, text in references.items() if name not in known]
-    return replace(source, cases=tuple(cases), dropped=(*source.dropped, *dropped), notes=(*source.notes, *notes))
+    return replace(
+        source,
+        cases=tuple(cases),
+        dropped=(*source.dropped, *dropped),
+        notes=(*source.notes, *notes),
+    )

@@ -1,6 +1,7 @@
-"""From a published report text to plain text, to sections by region, and to the names its slots were given.
+"""The published report format: slots ("The region 0 is lung: ..."), sections and region names.
 
-Rules are the published evaluation's (reference C.1, C.2), so that numbers agree; where they lose text, it is said so.
+The parsing rules are those of the published evaluation code (Reg2RG, IEEE TMI 2025), so that numbers agree. Functions
+say where these rules lose text.
 """
 
 from __future__ import annotations
@@ -23,21 +24,24 @@ _FULL_NAMES = {name.split()[0]: name for name in REGION_NAMES}
 
 
 def has_slots(text: str) -> bool:
-    """Whether the text is divided by "The region i is"."""
+    """Return whether the text is divided into slots."""
     return _SLOT.search(text) is not None
 
 
 def plain_text(text: str) -> str:
-    """The report without "The region i is ...:" and, in CTRG's texts, without the wrapping of the other report."""
+    """Remove the slot prefixes and, in CTRG texts, the markup of the other report."""
     unwrapped = _OTHER_PART.sub(r"\1 ", _OTHER_REPORT.sub("", text))
     return " ".join(_PREFIX.sub("", unwrapped).split())
 
 
 def sections_by_region(text: str) -> dict[str, str]:
-    """Region -> what stands under its name, in alphabetical order; several slots of one name are joined.
+    """Split a report into its sections.
 
-    The slot's number is ignored, so text of swapped regions is filed by the name it was given. Text under no name of a
-    region, and CTRG's other report, belong to no section.
+    A section is filed under the region named in its text, whatever its slot number. Slots with the same name are
+    joined. Text outside a named region and the other report of CTRG are lost.
+
+    Returns:
+        Region -> section text, in alphabetical order.
     """
     sections = {}
     for name, pattern in _SECTIONS.items():
@@ -48,10 +52,14 @@ def sections_by_region(text: str) -> dict[str, str]:
 
 
 def recognized_regions(text: str) -> dict[int, str]:
-    """Slot -> region that its first word names; a name of none of the ten stays as that word."""
+    """Return the region named in each slot; an unknown name is returned as its first word."""
     return {int(match[1]): region_from_name(match[2]) for match in _SLOT.finditer(text)}
 
 
-def region_from_name(words: str) -> str:
-    """The region whose first word that is, as the published evaluation tells regions apart; else the words."""
-    return _FULL_NAMES.get(words.split()[0] if words.split() else "", words)
+def region_from_name(name: str) -> str:
+    """Return the region whose first word matches that of ``name``, or ``name`` if there is none.
+
+    The published evaluation compares first words only.
+    """
+    words = name.split()
+    return _FULL_NAMES.get(words[0] if words else "", name)

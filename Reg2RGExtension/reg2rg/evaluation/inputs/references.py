@@ -1,4 +1,4 @@
-"""References in the layout of RadGenome-ChestCT: a CSV file of Volumename, Anatomy, Sentence."""
+"""References in the layout of RadGenome-ChestCT: a CSV file with the columns Volumename, Anatomy and Sentence."""
 
 from __future__ import annotations
 
@@ -10,19 +10,34 @@ from reg2rg.evaluation.inputs.csv_files import encoding_notes, find_column, norm
 from reg2rg.evaluation.inputs.predictions import DroppedItem, Text, case_name
 from reg2rg.regions import REGION_NAMES
 
-REPLACED = "an earlier row of the same region; the last counts, as published"
+REPLACED = "replaced by a later row for the same region"
 
 
 def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], list[str]]:
-    """Case -> sections, or the whole report where there are none, of a file in RadGenome's layout."""
-    sheet = read_csv(file)
+    """Read reference reports.
+
+    If several rows give the same volume and region, the last one counts, as in the published code.
+
+    Args:
+        file: CSV file in the layout of RadGenome-ChestCT.
+
+    Returns:
+        Texts by case: the sections, or the whole report for a case without sections.
+        Rows that were dropped.
+        Remarks for readers of the results.
+
+    Raises:
+        InputError: If the file cannot be read or lacks a column.
+    """
+    table = read_csv(file)
     volume, anatomy, sentence = (
-        find_column(sheet, name, [column for column in sheet.columns if normalize_column_name(column) == name.lower()])
+        find_column(table, name, [column for column in table.columns if normalize_column_name(column) == name.lower()])
         for name in ("Volumename", "Anatomy", "Sentence")
     )
     texts: dict[str, dict[str, str]] = {}
-    dropped, others = [], Counter()
-    for number, row in enumerate(sheet.rows, start=2):
+    dropped: list[DroppedItem] = []
+    others: Counter[str] = Counter()
+    for number, row in enumerate(table.rows, start=2):
         name, region = case_name(row[volume]), row[anatomy]
         if not name:
             dropped.append(DroppedItem(f"row {number} of {file.name}", None, "no Volumename"))
@@ -33,10 +48,10 @@ def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], 
             if region in sections:
                 dropped.append(DroppedItem(name, region or None, REPLACED))
             sections[region] = row[sentence]
-    notes = [*encoding_notes([sheet])]
+    notes = [*encoding_notes([table])]
     if others:
-        named = ", ".join(f"{region} ({count})" for region, count in others.most_common())
-        notes.append(f"{others.total()} reference rows of none of the ten regions were not read: {named}.")
+        names = ", ".join(f"{region} ({count})" for region, count in others.most_common())
+        notes.append(f"{others.total()} reference rows name an unknown region and were ignored: {names}.")
     references = {name: _sections_or_whole(sections) for name, sections in texts.items()}
     return references, dropped, notes
 

@@ -1,4 +1,4 @@
-"""Predictions out of the folders that ``reg2rg report`` writes; a folder's name is its case's."""
+"""Predictions from the folders that ``reg2rg report`` writes. The name of a folder is the name of its case."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ from reg2rg.regions import REGION_NAMES
 from reg2rg.report import Report, Section, parse_report
 
 
-def read_reports(files: Sequence[Path]) -> RawPredictions:
-    """Read the sections of report files. They contain no references."""
+def read_report_folders(files: Sequence[Path]) -> RawPredictions:
+    """Read the sections of reports.
+
+    Args:
+        files: The report.json files. They hold no references.
+
+    Raises:
+        InputError: If a file is not a report or two folders have the same name.
+    """
     cases: dict[str, RawCase] = {}
     for file in files:
         name = case_name(file.parent.resolve().name)
         if name in cases:
-            raise InputError(f"There are two report folders called {name}; their names should tell cases apart.")
+            raise InputError(f"Two report folders are named {name!r}; each case needs a folder name of its own.")
         sections = _read_report(file).sections
         texts = {section.region: section.text for section in sections}
-        cases[name] = RawCase(name, None, texts, _slots_of(sections))
+        cases[name] = RawCase(name, None, texts, _slots(sections))
     return RawPredictions((f"{len(files)} report folders",), tuple(cases.values()), (), (), Level.REPORT)
 
 
@@ -32,7 +39,7 @@ def _read_report(file: Path) -> Report:
         raise InputError(f"{file}: {error}") from error
 
 
-def _slots_of(sections: Iterable[Section]) -> Slots:
+def _slots(sections: Iterable[Section]) -> Slots:
     numbered = {REGION_NAMES.index(section.region): section for section in sections}
-    written = {slot: region_from_name(section.recognized) for slot, section in numbered.items() if section.recognized}
-    return Slots({slot: section.region for slot, section in numbered.items()}, written)
+    predicted = {slot: region_from_name(section.recognized) for slot, section in numbered.items() if section.recognized}
+    return Slots({slot: section.region for slot, section in numbered.items()}, predicted)

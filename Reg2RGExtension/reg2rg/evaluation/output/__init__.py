@@ -1,1 +1,6 @@
-"""The forms in which results leave the evaluation: CSV, Markdown, plots and an HTML page."""
+"""Files that hold the results of an evaluation.
+
+plots         figures made from the tables
+html_page     one self-contained HTML page (template: page.html)
+result_files  these, with CSV, JSON and Markdown files, in a folder
+"""

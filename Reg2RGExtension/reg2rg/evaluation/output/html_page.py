@@ -1,4 +1,4 @@
-"""One HTML page with everything in it, pictures too, to be sent as it is."""
+"""A self-contained HTML page with all tables and figures."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from reg2rg.evaluation.inputs.predictions import count_reasons
 from reg2rg.evaluation.output.plots import Plot
 from reg2rg.evaluation.tables import format_cell
 
-_PLACES = {"lengths": "lengths", "labels": "labels", "swaps": "swaps", "collapse": "diversity"}
-_NOT_SHOWN = {"histogram"}
-"""The picture shows it better."""
+_TABLE_OF_PLOT = {"lengths": "lengths", "labels": "labels", "confusion": "confusion", "collapse": "diversity"}
+_HIDDEN_TABLES = {"histogram"}
+"""Tables that are better shown as a figure."""
 
 
 def to_page(evaluation: Evaluation, plots: Sequence[Plot]) -> str:
-    """The page."""
+    """Render the page.
+
+    Args:
+        evaluation: The results.
+        plots: Figures, each shown above its table.
+    """
     import jinja2
 
     template = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined).from_string(
         Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     )
-    placed = defaultdict(list)
+    plots_by_table = defaultdict(list)
     for plot in plots:
-        placed[_PLACES[plot.key]].append((plot, b64encode(plot.png).decode()))
+        plots_by_table[_TABLE_OF_PLOT[plot.key]].append((plot, b64encode(plot.png).decode()))
     tables = [
         {
             "key": table.key,
@@ -37,13 +42,13 @@ def to_page(evaluation: Evaluation, plots: Sequence[Plot]) -> str:
             "rows": [[format_cell(cell) for cell in row] for row in table.rows],
         }
         for table in evaluation.tables
-        if table.key not in _NOT_SHOWN
+        if table.key not in _HIDDEN_TABLES
     ]
     return template.render(
         about=evaluation.about,
         notes=evaluation.notes,
         dropped=count_reasons(evaluation.dropped),
         tables=tables,
-        plots=placed,
+        plots=plots_by_table,
         version=__version__,
     )

@@ -1,6 +1,6 @@
-"""Clinical efficacy: whether a text finds what its reference finds, from labels (reference C.2, D.1).
+"""Clinical efficacy: precision, recall and F1 of the findings in predictions, and the CRG score.
 
-As in the published tables a precision, recall or F1 that is not defined is 0.
+As in the published tables, an undefined precision, recall or F1 is 0.
 """
 
 from __future__ import annotations
@@ -15,70 +15,15 @@ from reg2rg.evaluation.pair_labels import PairLabels, labels_by_case
 from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.labeler import LABELS
 
-_L = len(LABELS)
-
 Rates = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Precision, recall and F1."""
 
-
-def label_counts(reference: np.ndarray, prediction: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
-    """What each case adds, (cases, 3 x 18 + 1): true positives, false positives, false negatives by label, and texts.
-
-    Args:
-        reference, prediction: (texts, 18) bool.
-        owners: the case of each text.
-    """
-    kinds = [reference & prediction, ~reference & prediction, reference & ~prediction, np.ones((len(owners), 1), bool)]
-    sums = np.zeros((cases, 3 * _L + 1))
-    np.add.at(sums, owners, np.concatenate(kinds, axis=1))
-    return sums
-
-
-def per_label(sums: np.ndarray) -> Rates:
-    """Each (..., 18)."""
-    tp, fp, fn = sums[..., :_L], sums[..., _L : 2 * _L], sums[..., 2 * _L : 3 * _L]
-    return precision_recall_f1(tp, fp, fn)
-
-
-def micro(sums: np.ndarray) -> Rates:
-    """From the counts of all labels together, as in the paper's Table II."""
-    tp, fp, fn = (sums[..., kind * _L : (kind + 1) * _L].sum(axis=-1) for kind in range(3))
-    return precision_recall_f1(tp, fp, fn)
-
-
-def macro(sums: np.ndarray) -> Rates:
-    """Mean over labels."""
-    return tuple(rate.mean(axis=-1) for rate in per_label(sums))
-
-
-def weighted(sums: np.ndarray) -> Rates:
-    """Mean over labels, weighted by how often the reference has them."""
-    support = sums[..., :_L] + sums[..., 2 * _L : 3 * _L]
-    total = support.sum(axis=-1)
-    return tuple(_divide((rate * support).sum(axis=-1), total) for rate in per_label(sums))
-
-
-def samples(sums: np.ndarray) -> np.ndarray:
-    """Precision, recall and F1 of each text over its labels, (texts, 3); ``sums`` are those of single texts."""
-    return np.stack(micro(sums), axis=-1)
-
-
-def crg(sums: np.ndarray) -> np.ndarray:
-    """CRG score (arXiv 2505.17167): 1 if all is right, 1/3 if nothing is found and nothing invented.
-
-    With T labels of which A are positive, w = (T - A) / 2A weighs a hit and a miss, 1 a false alarm.
-    NaN where A is 0.
-    """
-    tp, fp, fn = (sums[..., kind * _L : (kind + 1) * _L].sum(axis=-1) for kind in range(3))
-    positive = tp + fn
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = (sums[..., -1] * _L - positive) / (2 * positive)
-        score = weight * tp - weight * fn - fp
-        return np.where(positive > 0, weight * positive / (2 * weight * positive - score), np.nan)
+RATE_NAMES = ("precision", "recall", "F1")
+_L = len(LABELS)
 
 
 def precision_recall_f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> Rates:
-    """Precision, recall and F1 of counts, 0 where undefined."""
+    """Compute precision, recall and F1 from counts of the same shape; 0 where undefined."""
     return _divide(tp, tp + fp), _divide(tp, tp + fn), _divide(2 * tp, 2 * tp + fp + fn)
 
 
@@ -86,46 +31,126 @@ def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
 
 
-AVERAGES: dict[str, Callable[[np.ndarray], Rates]] = {"micro": micro, "macro": macro, "weighted": weighted}
-_KINDS = ("precision", "recall", "F1")
+def label_counts(reference: np.ndarray, prediction: np.ndarray, owners: np.ndarray, cases: int) -> np.ndarray:
+    """Count hits and errors of each case.
+
+    Args:
+        reference: Labels of the references, (texts, 18) bool.
+        prediction: Labels of the predictions, (texts, 18) bool.
+        owners: Case index of each text.
+        cases: Number of cases.
+
+    Returns:
+        True positives, false positives and false negatives by label, then the number of texts, (cases, 3 x 18 + 1).
+    """
+    kinds = [reference & prediction, ~reference & prediction, reference & ~prediction, np.ones((len(owners), 1), bool)]
+    sums = np.zeros((cases, 3 * _L + 1))
+    np.add.at(sums, owners, np.concatenate(kinds, axis=1))
+    return sums
 
 
 def case_labels(corpus: Corpus, pair_labels: PairLabels) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of reference and prediction, (cases, 18) each: those of any of a case's texts."""
-    return tuple(
-        labels_by_case(labels, corpus.owners, len(corpus.cases))
-        for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)
+    """Return the labels of the references and predictions of whole cases, (cases, 18) each."""
+    cases = len(corpus.cases)
+    return (
+        labels_by_case(pair_labels.reference_labels, corpus.owners, cases),
+        labels_by_case(pair_labels.prediction_labels, corpus.owners, cases),
     )
 
 
 def case_counts(corpus: Corpus, pair_labels: PairLabels) -> np.ndarray:
-    """``clinical.label_sums`` of whole cases."""
-    return label_counts(*case_labels(corpus, pair_labels), np.arange(len(corpus.cases)), len(corpus.cases))
+    """Return ``label_counts`` of whole cases."""
+    reference, prediction = case_labels(corpus, pair_labels)
+    return label_counts(reference, prediction, np.arange(len(corpus.cases)), len(corpus.cases))
+
+
+def per_label(counts: np.ndarray) -> Rates:
+    """Compute the rates of each label, (..., 18), from ``label_counts``."""
+    tp, fp, fn = counts[..., :_L], counts[..., _L : 2 * _L], counts[..., 2 * _L : 3 * _L]
+    return precision_recall_f1(tp, fp, fn)
+
+
+def micro(counts: np.ndarray) -> Rates:
+    """Compute the rates from the counts of all labels together, as in Table II of the Reg2RG paper."""
+    return precision_recall_f1(*_totals(counts))
+
+
+def macro(counts: np.ndarray) -> Rates:
+    """Compute the mean rates over labels."""
+    precision, recall, f1 = per_label(counts)
+    return precision.mean(axis=-1), recall.mean(axis=-1), f1.mean(axis=-1)
+
+
+def weighted(counts: np.ndarray) -> Rates:
+    """Compute the mean rates over labels, weighted by their support in the references."""
+    support = counts[..., :_L] + counts[..., 2 * _L : 3 * _L]
+    total = support.sum(axis=-1)
+    precision, recall, f1 = (_divide((rate * support).sum(axis=-1), total) for rate in per_label(counts))
+    return precision, recall, f1
+
+
+def samples(counts: np.ndarray) -> np.ndarray:
+    """Compute the rates of each text over its labels.
+
+    Args:
+        counts: ``label_counts`` of single texts, (texts, 3 x 18 + 1).
+
+    Returns:
+        Precision, recall and F1, (texts, 3).
+    """
+    return np.stack(micro(counts), axis=-1)
+
+
+def crg(counts: np.ndarray) -> np.ndarray:
+    """Compute the CRG score (arXiv 2505.17167) from ``label_counts``.
+
+    With T labels in total and A of them positive, w = (T - A) / 2A is the weight of a hit and of a miss; a false alarm
+    has weight 1. The score is 1 if all labels are correct and 1/3 if the prediction contains no finding at all. It is
+    NaN where A is 0.
+    """
+    tp, fp, fn = _totals(counts)
+    positive = tp + fn
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = (counts[..., -1] * _L - positive) / (2 * positive)
+        score = weight * tp - weight * fn - fp
+        return np.where(positive > 0, weight * positive / (2 * weight * positive - score), np.nan)
+
+
+def _totals(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return true positives, false positives and false negatives of all labels together."""
+    tp, fp, fn = (counts[..., kind * _L : (kind + 1) * _L].sum(axis=-1) for kind in range(3))
+    return tp, fp, fn
+
+
+AVERAGES: dict[str, Callable[[np.ndarray], Rates]] = {"micro": micro, "macro": macro, "weighted": weighted}
 
 
 def averages_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """Micro, macro, weighted and sample averages over the labels of whole cases."""
-    sums = case_counts(corpus, pair_labels)
-    rows = [
-        (name, *(corpus.interval(_rate(average, kind, sums)) for kind in range(3)))
+    """Return micro, macro, weighted and sample averages over the labels of whole cases."""
+    counts = case_counts(corpus, pair_labels)
+    rows: list[tuple[Cell, ...]] = [
+        (name, *(corpus.interval(_rate_statistic(average, kind, counts)) for kind in range(3)))
         for name, average in AVERAGES.items()
     ]
-    each = samples(sums)
+    by_case = samples(counts)
     cases = np.arange(len(corpus.cases))
-    means = (corpus.interval(mean_statistic(each[:, kind], cases, len(cases))) for kind in range(3))
+    means = (corpus.interval(mean_statistic(by_case[:, kind], cases, len(cases))) for kind in range(3))
     rows.append(("samples", *means))
-    caption = (
-        f"18 labels of {len(corpus.cases):,} cases; a label of any section counts for its case. 95% intervals from "
-        "resampled cases. The paper's Table II shows the micro average. What is not defined is 0."
+    description = (
+        f"18 labels over {len(corpus.cases):,} cases; a case has every label found in any of its sections. 95% "
+        "intervals from bootstrap resampling of cases. Table II of the Reg2RG paper reports the micro average. "
+        "Undefined rates are 0."
     )
-    return Table("clinical", "Clinical efficacy", caption, ("average", *_KINDS), tuple(rows), pair_labels.reader)
+    return Table(
+        "clinical", "Clinical efficacy", description, ("average", *RATE_NAMES), tuple(rows), pair_labels.labeler
+    )
 
 
 def labels_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """Each label of whole cases."""
+    """Return the rates of each label over whole cases."""
     reference, prediction = case_labels(corpus, pair_labels)
-    sums = case_counts(corpus, pair_labels)
-    precision, recall, _ = per_label(sums.sum(axis=0))
+    counts = case_counts(corpus, pair_labels)
+    precision, recall, _ = per_label(counts.sum(axis=0))
     rows = [
         (
             label,
@@ -133,52 +158,50 @@ def labels_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
             int(prediction[:, index].sum()),
             float(precision[index]),
             float(recall[index]),
-            corpus.interval(Statistic(sums, lambda total, index=index: per_label(total)[2][..., index])),
+            corpus.interval(Statistic(counts, lambda total, index=index: per_label(total)[2][..., index])),
         )
         for index, label in enumerate(LABELS)
     ]
-    caption = "Cases whose reference or prediction has the label; precision, recall and F1 by case."
-    columns = ("label", "in references", "in predictions", *_KINDS)
-    return Table("labels", "Clinical efficacy by label", caption, columns, tuple(rows), pair_labels.reader)
+    description = "Number of cases whose reference or prediction has the label; precision, recall and F1 over cases."
+    columns = ("label", "in references", "in predictions", *RATE_NAMES)
+    return Table("labels", "Clinical efficacy by label", description, columns, tuple(rows), pair_labels.labeler)
 
 
 def regions_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """The sections of each region by themselves, then whole cases."""
-    rows = [
-        _region_row(corpus, name, label_counts(*_chosen(pair_labels, chosen), corpus.owners[chosen], len(corpus.cases)))
-        for name, chosen in corpus.groups.items()
-        if corpus.pairs[chosen[0]].region is not None and len(chosen) < len(corpus.pairs)
-    ]
+    """Return the rates of each region's sections, then those of whole cases."""
+    rows = []
+    for name, group in corpus.groups.items():
+        if corpus.pairs[group[0]].region is not None and len(group) < len(corpus.pairs):
+            reference, prediction = pair_labels.reference_labels[group], pair_labels.prediction_labels[group]
+            counts = label_counts(reference, prediction, corpus.owners[group], len(corpus.cases))
+            rows.append(_region_row(corpus, name, counts))
     rows.append(_region_row(corpus, "whole cases", case_counts(corpus, pair_labels)))
-    caption = (
-        "Labels of the sections of each region; support is how many the references have. CRG is 1 if all is right and "
-        "1/3 if nothing is found and nothing invented."
+    description = (
+        "Labels in the sections of each region. Support: labels in the references. CRG is 1 if all labels are correct "
+        "and 1/3 if the predictions contain no finding at all."
     )
-    columns = ("sections of", "n", "support", "micro P", "micro R", "micro F1", "macro F1", "CRG")
-    return Table("clinical_regions", "Clinical efficacy by region", caption, columns, tuple(rows), pair_labels.reader)
+    columns = ("region", "n", "support", "micro P", "micro R", "micro F1", "macro F1", "CRG")
+    return Table(
+        "clinical_regions", "Clinical efficacy by region", description, columns, tuple(rows), pair_labels.labeler
+    )
 
 
-def _region_row(corpus: Corpus, name: str, sums: np.ndarray) -> tuple[Cell, ...]:
-    total = sums.sum(axis=0)
-    count = len(LABELS)
-    support = int(total[:count].sum() + total[2 * count : 3 * count].sum())
-    precision, recall, _ = (float(value) for value in micro(total))
-    f1 = corpus.interval(_rate(micro, 2, sums))
+def _region_row(corpus: Corpus, name: str, counts: np.ndarray) -> tuple[Cell, ...]:
+    total = counts.sum(axis=0)
+    tp, _, fn = _totals(total)
+    precision, recall, _ = micro(total)
     return (
         name,
         int(total[-1]),
-        support,
-        precision,
-        recall,
-        f1,
+        int(tp + fn),
+        float(precision),
+        float(recall),
+        corpus.interval(_rate_statistic(micro, 2, counts)),
         float(macro(total)[2]),
-        corpus.interval(Statistic(sums, crg)),
+        corpus.interval(Statistic(counts, crg)),
     )
 
 
-def _chosen(pair_labels: PairLabels, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return pair_labels.reference_labels[chosen], pair_labels.prediction_labels[chosen]
-
-
-def _rate(average: Callable[[np.ndarray], Rates], kind: int, sums: np.ndarray) -> Statistic:
-    return Statistic(sums, lambda total: average(total)[kind])
+def _rate_statistic(average: Callable[[np.ndarray], Rates], kind: int, counts: np.ndarray) -> Statistic:
+    """Return one averaged rate (0: precision, 1: recall, 2: F1) as a statistic of the cases."""
+    return Statistic(counts, lambda total: average(total)[kind])

@@ -1,7 +1,7 @@
-"""Location-aware questions: is a finding of the reference there, on its side, in its lobe or at its level?
+"""Location accuracy: whether findings of the reference are predicted, on the right side and at the right level.
 
-Each step is asked only where the one before was answered rightly and the reference tells (after DCP-PD, arXiv
-2604.10437). Findings of a case are compared whatever section they stand in.
+Each question is asked only if the one before was answered correctly and the reference states the answer (after DCP-PD,
+arXiv 2604.10437). Findings are compared by case, whatever section they appear in.
 """
 
 from __future__ import annotations
@@ -18,93 +18,117 @@ from reg2rg.evaluation.tables import Cell, Table
 from reg2rg.labeler import LABELS, Mention, Status
 
 PRESENT, SIDE, OPPOSITE, LEVEL = range(4)
-STEPS = 4
+QUESTIONS = 4
 
 
 @dataclass(frozen=True)
 class LocationScores:
-    """Answers of the cases.
+    """Answers of all cases to the questions PRESENT, SIDE, OPPOSITE and LEVEL.
 
     Attributes:
-        right: (cases, labels, 4) findings for which it is so: present; right side; only on the opposite side; right
-            level.
-        asked: (cases, labels, 4) findings for which it was asked.
+        answered_yes: Findings for which the answer is yes, (cases, labels, 4). OPPOSITE: the prediction names only the
+            opposite side.
+        asked: Findings for which the question was asked, (cases, labels, 4).
     """
 
-    right: np.ndarray
+    answered_yes: np.ndarray
     asked: np.ndarray
 
 
 def score_locations(reference: Sequence[Sequence[Mention]], prediction: Sequence[Sequence[Mention]]) -> LocationScores:
-    """Ask for each finding that the reference of a case asserts or leaves open; both are given by case."""
-    right = np.zeros((len(reference), len(LABELS), STEPS))
-    asked = np.zeros_like(right)
+    """Answer the questions for every finding that a reference asserts or leaves open.
+
+    Args:
+        reference: Mentions in the reference of each case.
+        prediction: Mentions in the prediction of each case.
+    """
+    answered_yes = np.zeros((len(reference), len(LABELS), QUESTIONS))
+    asked = np.zeros_like(answered_yes)
     for case, (expected, written) in enumerate(zip(reference, prediction, strict=True)):
-        said = _told(written)
-        for finding in _told(expected):
+        stated = _stated(written)
+        for finding in _stated(expected):
             label = LABELS.index(finding.label)
-            for step, answer in _answers(finding, [other for other in said if other.label == finding.label]).items():
-                asked[case, label, step] += 1
-                right[case, label, step] += answer
-    return LocationScores(right, asked)
+            same_label = [other for other in stated if other.label == finding.label]
+            for question, answer in _answers(finding, same_label).items():
+                asked[case, label, question] += 1
+                answered_yes[case, label, question] += answer
+    return LocationScores(answered_yes, asked)
 
 
-def _told(findings: Sequence[Mention]) -> list[Mention]:
-    """What is asserted or left open, as the labels count it, each label and place once."""
-    present = [finding for finding in findings if finding.status is not Status.ABSENT]
-    return list({(finding.label, finding.sides, finding.levels): finding for finding in present}.values())
+def _stated(mentions: Sequence[Mention]) -> list[Mention]:
+    """Return the mentions that are asserted or left open, one for each label and location."""
+    present = [mention for mention in mentions if mention.status is not Status.ABSENT]
+    return list({(mention.label, mention.sides, mention.levels): mention for mention in present}.values())
 
 
-def _answers(finding: Mention, said: Sequence[Mention]) -> dict[int, bool]:
-    """Step -> answer, of the steps that are asked. Sides and levels are right if they are exactly the reference's."""
-    answers = {PRESENT: bool(said)}
-    if not said:
+def _answers(finding: Mention, predicted: Sequence[Mention]) -> dict[int, bool]:
+    """Answer the questions for one finding.
+
+    Sides and levels are correct only if they equal those of the reference.
+
+    Args:
+        finding: The finding in the reference.
+        predicted: Predicted findings with the same label.
+
+    Returns:
+        Question -> answer, for the questions that are asked.
+    """
+    answers = {PRESENT: bool(predicted)}
+    if not predicted:
         return answers
-    placed = said
+    candidates = predicted
     if finding.sides:
-        placed = [other for other in said if other.sides == finding.sides]
-        answers[SIDE] = bool(placed)
-        answers[OPPOSITE] = all(other.sides and not other.sides & finding.sides for other in said)
-    if finding.levels and placed:
-        answers[LEVEL] = any(other.levels == finding.levels for other in placed)
+        candidates = [other for other in predicted if other.sides == finding.sides]
+        answers[SIDE] = bool(candidates)
+        answers[OPPOSITE] = all(other.sides and not other.sides & finding.sides for other in predicted)
+    if finding.levels and candidates:
+        answers[LEVEL] = any(other.levels == finding.levels for other in candidates)
     return answers
 
 
 def location_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """Accuracy at each step, by label and of all."""
-    answers = score_locations(
+    """Return the accuracy of each question, by label and over all labels."""
+    scores = score_locations(
         mentions_by_case(pair_labels.reference_mentions, corpus.owners, len(corpus.cases)),
         mentions_by_case(pair_labels.prediction_mentions, corpus.owners, len(corpus.cases)),
     )
-    rows = [_row(label, answers, [index], corpus) for index, label in enumerate(LABELS)]
-    rows.append(_row("all labels", answers, list(range(len(LABELS))), corpus))
-    caption = (
-        "Each finding that a reference asserts or leaves open. Present: the prediction tells of the "
-        "label anywhere in the case. Right side: asked of those present whose reference names a side (or both); a "
-        "prediction must name exactly that. Opposite side: of the same, it names only the other side. Right level: "
-        "asked of those whose side is right or not told, if the reference names lobes or levels; they must be exactly "
-        "the same."
+    rows = [_row(label, scores, [index], corpus) for index, label in enumerate(LABELS)]
+    rows.append(_row("all labels", scores, list(range(len(LABELS))), corpus))
+    description = (
+        "Findings that a reference asserts or leaves open. Present: the prediction mentions the label anywhere in the "
+        "case. Side correct: among present findings whose reference names a side or both, a prediction names exactly "
+        "that. Side opposite: among the same findings, the prediction names only the other side. Level correct: among "
+        "findings whose side is correct or not stated and whose reference names lobes or levels, a prediction names "
+        "exactly those."
     )
     columns = (
         "label",
         "findings",
         "present",
-        "side asked",
-        "right side",
-        "opposite side",
-        "level asked",
-        "right level",
+        "with side",
+        "side correct",
+        "side opposite",
+        "with level",
+        "level correct",
     )
-    return Table("location", "Location-aware questions", caption, columns, tuple(rows), pair_labels.place_reader)
+    return Table("location", "Location accuracy", description, columns, tuple(rows), pair_labels.mention_labeler)
 
 
-def _row(name: str, answers: LocationScores, labels: list[int], corpus: Corpus) -> tuple[Cell, ...]:
-    right, asked = (counts[:, labels].sum(axis=1) for counts in (answers.right, answers.asked))
+def _row(name: str, scores: LocationScores, labels: list[int], corpus: Corpus) -> tuple[Cell, ...]:
+    yes, asked = (counts[:, labels].sum(axis=1) for counts in (scores.answered_yes, scores.asked))
 
-    def share(step: int) -> Cell:
-        sums = np.stack([right[:, step], asked[:, step]], axis=1)
+    def share(question: int) -> Cell:
+        sums = np.stack([yes[:, question], asked[:, question]], axis=1)
         return corpus.interval(Statistic(sums, ratio)) if sums[:, 1].any() else None
 
-    totals = asked.sum(axis=0).astype(int)
-    sides = int(totals[SIDE]), share(SIDE), share(OPPOSITE)
-    return name, int(totals[PRESENT]), share(PRESENT), *sides, int(totals[LEVEL]), share(LEVEL)
+    totals = [int(total) for total in asked.sum(axis=0)]
+    return (
+        name,
+        totals[PRESENT],
+        share(PRESENT),
+        totals[SIDE],
+        share(SIDE),
+        share(OPPOSITE),
+        totals[LEVEL],
+        share(LEVEL),
+    )

@@ -1,7 +1,7 @@
-"""Template collapse: whether a model has stopped looking and writes what is most often written.
+"""Template collapse: whether a model ignores the image and repeats the most frequent texts.
 
-Four axes, after "Generating Reports or Repeating Templates?" (arXiv 2605.30984), with definitions of our own: clinical
-fidelity (``clinical``), diversity of the texts, bias towards normal texts, and survival of rare findings.
+Four axes, after "Generating Reports or Repeating Templates?" (arXiv 2605.30984), with our own definitions: clinical
+fidelity (see ``clinical_efficacy``), diversity of the texts, bias toward normal texts, and recall of rare findings.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ import numpy as np
 from reg2rg.evaluation.bootstrap import Statistic, ratio
 from reg2rg.evaluation.corpus import Corpus
 from reg2rg.evaluation.pair_labels import PairLabels
-from reg2rg.evaluation.report_metrics.clinical_efficacy import case_labels, label_counts, per_label
+from reg2rg.evaluation.report_metrics.clinical_efficacy import case_labels
 from reg2rg.evaluation.tables import Cell, Table
-from reg2rg.evaluation.text_metrics.bleu import ORDERS, bleu_of, ngrams, possible_ngrams, tokens_13a
+from reg2rg.evaluation.text_metrics.bleu import ORDERS, bleu_from_counts, ngrams, possible_ngrams, tokens_13a
 from reg2rg.labeler import LABELS, split_sentences
 from reg2rg.report.impression import is_worded_normal
 
-BANDS = (("rare", 0.0, 0.1), ("uncommon", 0.1, 0.2), ("frequent", 0.2, 1.01))
-"""Name, from, below: the share of cases whose reference has the label."""
+FREQUENCY_BANDS = (("rare", 0.0, 0.1), ("uncommon", 0.1, 0.2), ("frequent", 0.2, 1.01))
+"""Name, lower bound (inclusive) and upper bound (exclusive) of the share of cases that have a label."""
 
 
 @dataclass(frozen=True)
 class Diversity:
-    """How different texts are from one another.
+    """How much texts differ from each other. All values depend on the number of texts.
 
     Attributes:
-        distinct: distinct texts over texts.
-        most_frequent: share of the text that occurs most often.
-        distinct_2: distinct 2-grams over 2-grams (mteval-13a tokens).
-        self_bleu: mean BLEU-4 of each text against all others; NaN for fewer than two texts.
+        texts: Number of texts.
+        distinct: Number of distinct texts divided by the number of texts.
+        most_frequent: Share of the most frequent text.
+        distinct_2: Number of distinct 2-grams divided by the number of 2-grams (mteval-13a tokens).
+        self_bleu: Mean BLEU-4 of each text against all others; NaN for fewer than two texts.
     """
 
     texts: int
@@ -45,7 +46,7 @@ class Diversity:
 
 
 def diversity(texts: Sequence[str]) -> Diversity:
-    """Measure texts; they are compared as they stand. All four depend on how many there are."""
+    """Measure the diversity of texts, compared verbatim."""
     counts = Counter(texts)
     tokens = [tokens_13a(text) for text in texts]
     bigrams = Counter(chain.from_iterable(ngrams(words, 2).elements() for words in tokens))
@@ -59,10 +60,13 @@ def diversity(texts: Sequence[str]) -> Diversity:
 
 
 def self_bleu(texts: Sequence[Sequence[str]]) -> float:
-    """Mean BLEU-4 (smoothed as in ``bleu``) of each text, as tokens, with all others as its references.
+    """Compute the mean BLEU-4 of each text with all others as its references, smoothed as in ``bleu``.
 
-    Of each n-gram the two texts that have most of it are enough to know what the others have of it, so the time grows
-    with the number of texts, not with its square. A text of no tokens scores 0.
+    For each n-gram it suffices to know its highest and second-highest count in a text, so the time grows linearly with
+    the number of texts, not quadratically. A text without tokens scores 0.
+
+    Args:
+        texts: Tokens of each text.
     """
     if len(texts) < 2:
         return float("nan")
@@ -70,21 +74,24 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float:
     matches = np.zeros((len(texts), ORDERS))
     for order in range(1, ORDERS + 1):
         counted = [ngrams(text, order) for text in texts]
-        best: dict[tuple[str, ...], tuple[int, int, int]] = {}  # most, whose, second most
+        best: dict[tuple[str, ...], tuple[int, int, int]] = {}  # highest count, its text, second-highest count
         for owner, grams in enumerate(counted):
             for gram, count in grams.items():
-                most, whose, second = best.get(gram, (0, -1, 0))
-                best[gram] = (count, owner, most) if count > most else (most, whose, max(second, count))
+                highest, best_owner, second = best.get(gram, (0, -1, 0))
+                if count > highest:
+                    best[gram] = (count, owner, highest)
+                else:
+                    best[gram] = (highest, best_owner, max(second, count))
         for owner, grams in enumerate(counted):
             for gram, count in grams.items():
-                most, whose, second = best[gram]
-                matches[owner, order - 1] += min(count, second if whose == owner else most)
-    scores = bleu_of(matches, possible_ngrams(lengths), lengths, _closest_others(lengths))
+                highest, best_owner, second = best[gram]
+                matches[owner, order - 1] += min(count, second if best_owner == owner else highest)
+    scores = bleu_from_counts(matches, possible_ngrams(lengths), lengths, _closest_other_length(lengths))
     return float(scores[:, ORDERS - 1].mean())
 
 
-def _closest_others(lengths: np.ndarray) -> np.ndarray:
-    """Of each text the length of another that is closest to its own, the shorter of two that are equally close."""
+def _closest_other_length(lengths: np.ndarray) -> np.ndarray:
+    """Return, for each text, the closest length of another text; the shorter one in case of a tie."""
     order = np.argsort(lengths, kind="stable")
     ranked = lengths[order].astype(float)
     shorter = np.concatenate([[-np.inf], ranked[:-1]])
@@ -95,17 +102,31 @@ def _closest_others(lengths: np.ndarray) -> np.ndarray:
 
 
 def is_normal_by_wording(text: str) -> bool:
-    """Whether each sentence says only that something is normal or absent (``impression.is_worded_normal``)."""
+    """Return whether every sentence only states that something is normal or absent."""
     return all(is_worded_normal(text[start:end]) for start, end in split_sentences(text))
 
 
-def label_bands(reference: np.ndarray) -> dict[str, np.ndarray]:
-    """Name of a band -> which labels are in it, (labels,) bool; ``reference`` is (cases, labels) bool."""
+def labels_by_frequency(reference: np.ndarray) -> dict[str, np.ndarray]:
+    """Assign labels to the bands of FREQUENCY_BANDS.
+
+    Args:
+        reference: Labels of the references of whole cases, (cases, labels) bool.
+
+    Returns:
+        Band -> whether each label belongs to it, (labels,) bool. Labels that never occur belong to none.
+    """
     shares = reference.mean(axis=0)
-    return {name: (shares > 0) & (shares >= low) & (shares < high) for name, low, high in BANDS}
+    return {name: (shares > 0) & (shares >= low) & (shares < high) for name, low, high in FREQUENCY_BANDS}
 
 
-_DIVERSITY = {
+def frequency_range(low: float, high: float) -> str:
+    """Describe the bounds of a frequency band."""
+    if low == 0:
+        return f"under {high:.0%} of cases"
+    return f"{low:.0%} of cases or more" if high > 1 else f"{low:.0%} to {high:.0%} of cases"
+
+
+_DIVERSITY_COLUMNS = {
     "distinct": "distinct texts",
     "most_frequent": "most frequent text",
     "distinct_2": "distinct 2-grams",
@@ -114,95 +135,92 @@ _DIVERSITY = {
 
 
 def diversity_table(corpus: Corpus) -> Table:
-    """How different texts are from one another, references beside predictions."""
+    """Return the diversity of references and predictions."""
     rows = []
-    for name, chosen in corpus.groups.items():
-        references = diversity([corpus.pairs[index].reference for index in chosen])
-        predictions = diversity([corpus.pairs[index].prediction for index in chosen])
-        cells = [getattr(side, field) for field in _DIVERSITY for side in (references, predictions)]
+    for name, group in corpus.groups.items():
+        references, predictions = map(diversity, corpus.texts(group))
+        cells = [getattr(side, field) for field in _DIVERSITY_COLUMNS for side in (references, predictions)]
         rows.append((name, references.texts, *cells))
-    columns = [f"{title}, {side}" for title in _DIVERSITY.values() for side in ("references", "predictions")]
-    caption = (
-        "Distinct texts over texts; share of the text that occurs most often; distinct 2-grams over 2-grams; mean "
-        "BLEU-4 of each text against all others of its side. All depend on the number of texts, so that only the two "
-        "sides of a row can be compared. A collapsed model has few distinct texts, one that occurs very often, few "
-        "distinct 2-grams and a high self-BLEU."
+    columns = [f"{title}, {side}" for title in _DIVERSITY_COLUMNS.values() for side in ("references", "predictions")]
+    description = (
+        "Distinct texts: their share of all texts. Most frequent text: its share of all texts. Distinct 2-grams: their "
+        "share of all 2-grams. Self-BLEU: mean BLEU-4 of each text against all others of its side. All values depend "
+        "on the number of texts, so compare the two sides of a row, not rows with each other. A collapsed model has "
+        "few distinct texts and 2-grams, one very frequent text and a high self-BLEU."
     )
-    return Table("diversity", "Collapse: diversity", caption, ("texts", "n", *columns), tuple(rows))
+    return Table("diversity", "Template collapse: diversity", description, ("texts", "n", *columns), tuple(rows))
 
 
 def normal_bias_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """How often a text is normal, references beside predictions."""
-    free = [~labels.any(axis=1) for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)]
-    worded = [
-        np.array([is_normal_by_wording(getattr(pair, side)) for pair in corpus.pairs])
-        for side in ("reference", "prediction")
+    """Return how often texts are normal in references and predictions."""
+    by_labels = [~labels.any(axis=1) for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)]
+    by_wording = [
+        np.array([is_normal_by_wording(pair.reference) for pair in corpus.pairs]),
+        np.array([is_normal_by_wording(pair.prediction) for pair in corpus.pairs]),
     ]
-    rows = [(name, len(chosen), *_normal_cells(corpus, free, worded, chosen)) for name, chosen in corpus.groups.items()]
+    rows = [
+        (name, len(group), *_normal_bias_cells(corpus, by_labels, by_wording, group))
+        for name, group in corpus.groups.items()
+    ]
     columns = (
         "texts",
         "n",
-        "free of the 18, references",
-        "free of the 18, predictions",
-        "bias",
-        "findings called free",
-        "worded normal, references",
-        "worded normal, predictions",
+        "normal by labels, references",
+        "normal by labels, predictions",
+        "label bias",
+        "abnormal called normal",
+        "normal by wording, references",
+        "normal by wording, predictions",
         "wording bias",
     )
-    caption = (
-        "Free of the 18: none of the 18 findings is read in the text. Findings called free: of "
-        "the references with a finding, the share whose prediction has none. Worded normal: every sentence says only "
-        "that something is normal or absent, which also sees findings beyond the 18. Bias is predictions minus "
-        "references: above 0 normal is written too readily."
+    description = (
+        "Normal by labels: the text mentions none of the 18 findings. Normal by wording: every sentence only states "
+        "that something is normal or absent, which also covers findings beyond the 18. Bias: share of normal "
+        "predictions minus share of normal references; a positive bias means that the model calls texts normal too "
+        "often. Abnormal called normal: among references with a finding, the share whose prediction has none."
     )
-    return Table("normal", "Collapse: bias towards normal", caption, columns, tuple(rows), pair_labels.reader)
+    title = "Template collapse: bias toward normal"
+    return Table("normal_bias", title, description, columns, tuple(rows), pair_labels.labeler)
 
 
-def _normal_cells(
-    corpus: Corpus, free: list[np.ndarray], worded: list[np.ndarray], chosen: np.ndarray
+def _normal_bias_cells(
+    corpus: Corpus, by_labels: list[np.ndarray], by_wording: list[np.ndarray], group: np.ndarray
 ) -> tuple[Cell, ...]:
     def share(values: np.ndarray) -> float:
-        return float(values[chosen].mean())
+        return float(values[group].mean())
 
     def bias(sides: list[np.ndarray]) -> Cell:
-        return corpus.mean(sides[1].astype(float) - sides[0], chosen)
+        return corpus.mean(sides[1].astype(float) - sides[0], group)
 
-    found = chosen[~free[0][chosen]]
-    called = corpus.mean(free[1].astype(float), found) if found.size else None
-    return share(free[0]), share(free[1]), bias(free), called, share(worded[0]), share(worded[1]), bias(worded)
+    abnormal = group[~by_labels[0][group]]
+    missed = corpus.mean(by_labels[1].astype(float), abnormal) if abnormal.size else None
+    return (
+        share(by_labels[0]),
+        share(by_labels[1]),
+        bias(by_labels),
+        missed,
+        share(by_wording[0]),
+        share(by_wording[1]),
+        bias(by_wording),
+    )
 
 
 def rare_findings_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
-    """Recall of labels by how frequent they are in the references."""
+    """Return the recall of labels by their frequency in the references."""
     reference, prediction = case_labels(corpus, pair_labels)
-    cases = len(corpus.cases)
-    sums = label_counts(reference, prediction, np.arange(cases), cases)
-    recalls = per_label(sums.sum(axis=0))[1]
+    never_found = ~(reference & prediction).any(axis=0)
     rows = []
-    for (name, low, high), labels in zip(BANDS, label_bands(reference).values(), strict=True):
+    for (name, low, high), labels in zip(FREQUENCY_BANDS, labels_by_frequency(reference).values(), strict=True):
         found = reference[:, labels] & prediction[:, labels]
         counts = np.stack([found.sum(axis=1), reference[:, labels].sum(axis=1)], axis=1)
-        statistic = Statistic(counts.astype(float), ratio)
-        unseen = [LABELS[index] for index in np.flatnonzero(labels) if recalls[index] == 0]
-        limits = f"{name}: {_limits(low, high)}"
-        row = (
-            limits,
-            int(labels.sum()),
-            int(counts[:, 1].sum()),
-            corpus.interval(statistic),
-            ", ".join(unseen) or "none",
-        )
-        rows.append(row)
-    caption = (
-        "Labels by the share of cases whose reference has them; recall over all their findings together. A model that "
-        "writes what is frequent loses the rare ones first."
+        recall = corpus.interval(Statistic(counts.astype(float), ratio))
+        missed = ", ".join(LABELS[index] for index in np.flatnonzero(labels & never_found))
+        row = f"{name} ({frequency_range(low, high)})"
+        rows.append((row, int(labels.sum()), int(counts[:, 1].sum()), recall, missed or "none"))
+    description = (
+        "Labels grouped by the share of cases whose reference has them, with the recall over all findings of a group. "
+        "A model that writes what is frequent loses rare findings first."
     )
-    columns = ("labels", "how many", "findings", "recall", "never found")
-    return Table("survival", "Collapse: survival of rare findings", caption, columns, tuple(rows), pair_labels.reader)
-
-
-def _limits(low: float, high: float) -> str:
-    if low == 0:
-        return f"under {high:.0%} of cases"
-    return f"{low:.0%} of cases and more" if high > 1 else f"{low:.0%} to {high:.0%} of cases"
+    columns = ("labels", "number of labels", "findings", "recall", "never found")
+    title = "Template collapse: recall of rare findings"
+    return Table("rare_findings", title, description, columns, tuple(rows), pair_labels.labeler)

@@ -1,6 +1,6 @@
-"""BLEU as the published tables have it (reference C.2): mteval-13a tokens, case kept, add-one smoothing of every order.
+"""BLEU-1 to BLEU-4 as in the published tables: mteval-13a tokens, case-sensitive, add-one smoothing for every order.
 
-Unlike the published script, which divides by zero, an empty prediction scores 0.
+The published script divides by zero for an empty prediction; here it scores 0.
 """
 
 from __future__ import annotations
@@ -8,33 +8,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 ORDERS = 4
 
 
 @cache
-def _tokenizer():
+def _tokenizer() -> Tokenizer13a:
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
     return Tokenizer13a()
 
 
 def tokens_13a(text: str) -> tuple[str, ...]:
-    """Tokens of the mteval-13a script."""
+    """Split a text into the tokens of the mteval-13a script."""
     return tuple(_tokenizer()(text).split())
 
 
 def ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
-    """How often each n-gram of that order occurs."""
+    """Count the n-grams of one order."""
     return Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
 
 
 def bleu_statistics(reference: str, prediction: str) -> list[int]:
-    """Matching n-grams of orders 1 to 4, then the two lengths (prediction, reference) in tokens.
+    """Count what BLEU is computed from.
 
-    Sums of these over texts give BLEU of a corpus.
+    Returns:
+        Matching n-grams of orders 1 to 4, then the lengths of prediction and reference in tokens. Summed over texts,
+        they give corpus BLEU.
     """
     expected, written = tokens_13a(reference), tokens_13a(prediction)
     matches = [(ngrams(written, n) & ngrams(expected, n)).total() for n in range(1, ORDERS + 1)]
@@ -42,28 +48,45 @@ def bleu_statistics(reference: str, prediction: str) -> list[int]:
 
 
 def possible_ngrams(lengths: np.ndarray) -> np.ndarray:
-    """How many n-grams of orders 1 to 4 texts of these lengths have, (..., 4)."""
+    """Return the number of n-grams of orders 1 to 4 in texts of the given lengths, (..., 4)."""
     return np.maximum(np.asarray(lengths)[..., None] - np.arange(ORDERS), 0)
 
 
-def bleu(statistics: np.ndarray) -> np.ndarray:
-    """BLEU-1 to BLEU-4, (texts, 4), of statistics (texts, 6), one text at a time."""
-    statistics = np.asarray(statistics).reshape(-1, ORDERS + 2)
-    return bleu_of(statistics[:, :ORDERS], possible_ngrams(statistics[:, 4]), statistics[:, 4], statistics[:, 5])
+def bleu(statistics: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Compute sentence BLEU.
+
+    Args:
+        statistics: Output of ``bleu_statistics`` for each text, (texts, 6) or (6,).
+
+    Returns:
+        BLEU-1 to BLEU-4 of each text, (texts, 4).
+    """
+    rows = np.asarray(statistics).reshape(-1, ORDERS + 2)
+    return bleu_from_counts(rows[:, :ORDERS], possible_ngrams(rows[:, 4]), rows[:, 4], rows[:, 5])
 
 
 def corpus_bleu(statistics: np.ndarray) -> np.ndarray:
-    """BLEU-1 to BLEU-4, (4,), of all texts together."""
-    statistics = np.asarray(statistics).reshape(-1, ORDERS + 2)
-    possible = possible_ngrams(statistics[:, 4]).sum(axis=0)
-    sums = statistics.sum(axis=0)
-    return bleu_of(sums[None, :ORDERS], possible[None], sums[None, 4], sums[None, 5])[0]
+    """Compute BLEU-1 to BLEU-4 of all texts together, (4,), from their statistics, (texts, 6)."""
+    rows = np.asarray(statistics).reshape(-1, ORDERS + 2)
+    possible = possible_ngrams(rows[:, 4]).sum(axis=0)
+    sums = rows.sum(axis=0)
+    return bleu_from_counts(sums[None, :ORDERS], possible[None], sums[None, 4], sums[None, 5])[0]
 
 
-def bleu_of(matches: np.ndarray, possible: np.ndarray, written: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """BLEU-1 to BLEU-4 from matching and possible n-grams (texts, 4) and lengths (texts,)."""
+def bleu_from_counts(
+    matches: np.ndarray, possible: np.ndarray, prediction_length: np.ndarray, reference_length: np.ndarray
+) -> np.ndarray:
+    """Compute BLEU-1 to BLEU-4, (texts, 4).
+
+    Args:
+        matches: Matching n-grams of orders 1 to 4, (texts, 4).
+        possible: N-grams of orders 1 to 4 in the predictions, (texts, 4).
+        prediction_length: Tokens in the predictions, (texts,).
+        reference_length: Tokens in the references, (texts,).
+    """
     logarithms = np.log((matches + 1) / (possible + 1))
     means = np.exp(np.cumsum(logarithms, axis=1) / np.arange(1, ORDERS + 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        brevity = np.where(written > 0, np.exp(np.minimum(0, 1 - expected / written)), 0.0)
+        penalty = np.exp(np.minimum(0, 1 - reference_length / prediction_length))
+        brevity = np.where(prediction_length > 0, penalty, 0.0)
     return means * brevity[:, None]

@@ -1,7 +1,7 @@
-"""CIDEr (Vedantam et al., CVPR 2015), variant CIDEr-D with one reference per text, as the published tables have it.
+"""CIDEr-D (Vedantam et al., CVPR 2015) with one reference per text, as in the published tables.
 
-Tokens are separated by white space, case is kept, n-grams of orders 1 to 4, sigma 6, times 10; document frequencies
-come from the references that are scored together (reference C.2).
+Tokens are separated by white space and case-sensitive. N-grams of orders 1 to 4, sigma 6, scaled by 10. Document
+frequencies come from the references that are scored together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ SIGMA = 6.0
 
 
 def cider(references: Sequence[str], predictions: Sequence[str]) -> np.ndarray:
-    """CIDEr of each prediction, (texts,). Of a single text it is 0: with one document no word is telling."""
+    """Compute CIDEr of each prediction, (texts,).
+
+    For a single text it is 0, because with one document every n-gram has an inverse document frequency of 0.
+    """
     counted = [_counts(text) for text in references]
     documents = Counter(gram for orders in counted for order in orders for gram in order)
     total = math.log(max(1, len(references)))
@@ -37,7 +40,7 @@ def _similarity(
     written: Sequence[Counter[tuple[str, ...]]],
     weight: Mapping[tuple[str, ...], float],
 ) -> float:
-    difference = written[1].total() - expected[1].total()  # in bigrams, as the original measures length
+    difference = written[1].total() - expected[1].total()  # in bigrams, as the original code measures length
     cosines = [_cosine(*pair, weight) for pair in zip(expected, written, strict=True)]
     return 10 * math.exp(-(difference**2) / (2 * SIGMA**2)) * sum(cosines) / ORDERS
 
@@ -45,7 +48,7 @@ def _similarity(
 def _cosine(
     expected: Counter[tuple[str, ...]], written: Counter[tuple[str, ...]], weight: Mapping[tuple[str, ...], float]
 ) -> float:
-    """Cosine of the weighted counts, those of the prediction clipped to the reference's."""
+    """Return the cosine of the weighted counts, with the prediction's counts clipped to the reference's."""
     norms = [
         math.sqrt(sum((count * weight[gram]) ** 2 for gram, count in text.items())) for text in (expected, written)
     ]

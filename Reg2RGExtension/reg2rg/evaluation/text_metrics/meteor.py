@@ -1,43 +1,48 @@
-"""METEOR as NLTK computes it (alpha 0.9, beta 3, gamma 0.5; Porter stems, WordNet synonyms; reference C.2).
+"""METEOR as in the published tables: NLTK with alpha 0.9, beta 3, gamma 0.5, Porter stems and WordNet synonyms.
 
-NLTK looks synonyms up of what is left after stemming, that is of stems: "large" and "big" do not match, because "larg"
-is no word. It asks for stems and synonyms of the same words over and over; here they are remembered.
+NLTK looks up the synonyms of stems, not of words: "large" and "big" do not match because "larg" is not a word. It
+requests the stems and synonyms of the same words many times, so both are cached here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from reg2rg.evaluation.text_metrics.wordnet import find_punkt, find_wordnet
 from reg2rg.labeler import split_sentences
 
+if TYPE_CHECKING:
+    from nltk.stem.porter import PorterStemmer
+
 WITHOUT_WORDNET = (
-    "WordNet was not found, so METEOR matched equal words and stems only, no synonyms: it comes out lower and must not "
-    "be compared with published values. Debian: apt-get install wordnet-base; elsewhere: nltk.download('wordnet')."
+    "WordNet was not found, so METEOR matched only identical words and stems, not synonyms. Its values are lower and "
+    "must not be compared with published ones. Install it with 'apt-get install wordnet-base' (Debian, Ubuntu) or "
+    "nltk.download('wordnet')."
 )
 WITHOUT_PUNKT = (
-    "NLTK's Punkt model was not found, so METEOR's tokens come from our own sentence splitter: values differ slightly "
-    "from published ones. pip install --no-deps llama-index-core carries it, or: nltk.download('punkt_tab')."
+    "NLTK's Punkt model was not found, so METEOR's tokens come from the built-in sentence splitter and its values "
+    "differ slightly from published ones. Install it with 'pip install --no-deps llama-index-core' or "
+    "nltk.download('punkt_tab')."
 )
 
 
 def meteor_name() -> str:
-    """What the number is called, which says so if it is not METEOR as published."""
+    """Return the name of the metric; it differs from METEOR if WordNet is missing."""
     return "METEOR" if find_wordnet() else "METEOR (stems only)"
 
 
 def meteor_notes() -> list[str]:
-    """What a reader must know of the number; empty if it is METEOR as published."""
+    """Return a note for each missing resource; empty if METEOR is computed as published."""
     return [*([] if find_wordnet() else [WITHOUT_WORDNET]), *([] if find_punkt() else [WITHOUT_PUNKT])]
 
 
 def meteor(reference: str, prediction: str) -> float:
-    """METEOR of one text, 0 if either is empty."""
+    """Compute METEOR of one text; 0 if either text is empty."""
     from nltk.translate.meteor_score import single_meteor_score
 
-    tools = {"stemmer": _Stemmer(), "wordnet": _Synonyms()}
-    return single_meteor_score(_words(reference), _words(prediction), **tools)
+    return single_meteor_score(_words(reference), _words(prediction), stemmer=_Stemmer(), wordnet=_Synonyms())
 
 
 @lru_cache(maxsize=4096)
@@ -51,6 +56,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 class _Stemmer:
+    """Stemmer interface of NLTK, with a cache."""
+
     def stem(self, word: str) -> str:
         return _stem(word)
 
@@ -61,7 +68,7 @@ def _stem(word: str) -> str:
 
 
 @cache
-def _porter():
+def _porter() -> PorterStemmer:
     from nltk.stem.porter import PorterStemmer
 
     return PorterStemmer()
@@ -76,7 +83,7 @@ class _Lemma:
 
 
 @dataclass(frozen=True)
-class _Sense:
+class _Synset:
     words: tuple[_Lemma, ...]
 
     def lemmas(self) -> tuple[_Lemma, ...]:
@@ -84,13 +91,13 @@ class _Sense:
 
 
 class _Synonyms:
-    """What NLTK asks of its reader of WordNet."""
+    """The part of NLTK's WordNet interface that METEOR uses."""
 
-    def synsets(self, word: str) -> tuple[_Sense, ...]:
-        return _senses(word)
+    def synsets(self, word: str) -> tuple[_Synset, ...]:
+        return _synsets(word)
 
 
 @cache
-def _senses(word: str) -> tuple[_Sense, ...]:
+def _synsets(word: str) -> tuple[_Synset, ...]:
     wordnet = find_wordnet()
-    return (_Sense(tuple(map(_Lemma, sorted(wordnet.synonyms(word))))),) if wordnet else ()
+    return (_Synset(tuple(map(_Lemma, sorted(wordnet.synonyms(word))))),) if wordnet else ()

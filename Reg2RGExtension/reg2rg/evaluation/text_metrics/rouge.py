@@ -1,37 +1,48 @@
-"""ROUGE-1, ROUGE-2 and ROUGE-L as F measures of the rouge-score package, unstemmed (reference C.2)."""
+"""ROUGE-1, ROUGE-2 and ROUGE-L as in the published tables: F-measures of the rouge-score package, unstemmed."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-KINDS = ("rouge1", "rouge2", "rougeL")
+if TYPE_CHECKING:
+    from rouge_score.rouge_scorer import RougeScorer
+
+VARIANTS = ("rouge1", "rouge2", "rougeL")
 RESAMPLES, SEED = 1000, 42
 
 
 @cache
-def _scorer():
+def _scorer() -> RougeScorer:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(KINDS, use_stemmer=False)
+    return RougeScorer(VARIANTS, use_stemmer=False)
 
 
 def rouge(reference: str, prediction: str) -> list[float]:
-    """F measures of ROUGE-1, ROUGE-2 and ROUGE-L of one text."""
+    """Compute the F-measures of ROUGE-1, ROUGE-2 and ROUGE-L for one text."""
     scores = _scorer().score(reference, prediction)
-    return [scores[kind].fmeasure for kind in KINDS]
+    return [scores[variant].fmeasure for variant in VARIANTS]
 
 
 def overall_rouge(scores: np.ndarray) -> np.ndarray:
-    """What the published tables call Overall_ROUGE, (3,), of scores (texts, 3).
+    """Compute the Overall_ROUGE of the published tables.
 
-    The median of the means of 1,000 resamples, drawn by NumPy's old generator from seed 42, one kind after the other.
+    It is the median of the means of 1,000 resamples, drawn by NumPy's legacy generator with seed 42, one variant after
+    the other.
+
+    Args:
+        scores: F-measures of the texts, (texts, 3).
+
+    Returns:
+        One value per variant, (3,).
     """
-    generator = np.random.RandomState(SEED)
+    rng = np.random.RandomState(SEED)
     texts = len(scores)
     medians = []
     for column in np.asarray(scores, float).T:
-        means = [column[generator.randint(0, texts, texts)].mean() for _ in range(RESAMPLES)]
+        means = [column[rng.randint(0, texts, texts)].mean() for _ in range(RESAMPLES)]
         medians.append(np.percentile(means, 50))
     return np.array(medians)
