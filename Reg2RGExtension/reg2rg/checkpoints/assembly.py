@@ -38,7 +38,6 @@ def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]
     Raises:
         InputError: the file is not a valid safetensors file.
     """
-
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.checkpoints.saving import save_model
@@ -16,6 +15,9 @@ from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.language_model import add_lora, from_transformers_config
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.staging import staged_output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def create_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) -> None:
@@ -54,7 +56,7 @@ def _find_language_model(path: Path) -> Path:
     raise InputError(f"{path} is not a language model; expected a .gguf file or a folder with a config.json{found}.")
 
 
-def _load_language_model(source: Path, lora: LoraSettings) -> tuple[LanguageConfig, Any, nn.Module]:
+def _load_language_model(source: Path, lora: LoraSettings) -> tuple[LanguageConfig, Any, PreTrainedModel]:
     """Load configuration, tokenizer and model. A GGUF file is dequantized to float16; other types are kept."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

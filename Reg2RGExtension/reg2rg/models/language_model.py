@@ -13,9 +13,12 @@ from reg2rg.models.config import LanguageConfig, LoraSettings
 from reg2rg.runtime.third_party import import_transformers
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 transformers = import_transformers()
+
+LanguageModel = Any
+"""A PreTrainedModel of transformers or, with LoRA, a PeftModel around one, which forwards attribute access."""
 
 LLAMA_FAMILY = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite")
 """Supported architectures: RMSNorm, rotary position embedding, gated MLP, grouped-query attention."""
@@ -31,7 +34,7 @@ _TRAINING_FIELDS = {"initializer_range", "attention_dropout", "use_cache", "pret
 """Fields of transformers' config that do not affect what the model computes."""
 
 
-def build_language_model(config: LanguageConfig) -> nn.Module:
+def build_language_model(config: LanguageConfig) -> LanguageModel:
     """Build a language model with random weights and, if configured, LoRA.
 
     Args:
@@ -46,7 +49,7 @@ def build_language_model(config: LanguageConfig) -> nn.Module:
     return add_lora(transformers.AutoModelForCausalLM.from_config(to_transformers_config(config)), config.lora)
 
 
-def add_lora(model: nn.Module, lora: LoraSettings | None) -> nn.Module:
+def add_lora(model: PreTrainedModel, lora: LoraSettings | None) -> LanguageModel:
     """Wrap a model in new LoRA adapters, which change nothing before they are trained; None returns it unchanged."""
     if lora is None:
         return model

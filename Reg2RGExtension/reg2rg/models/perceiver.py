@@ -6,6 +6,8 @@ Introduced by Flamingo (Alayrac et al., 2022, https://arxiv.org/abs/2204.14198);
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,7 +30,8 @@ class PerceiverResampler(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Resample vision tokens (B, N, dim) to latents (B, latents, dim)."""
         latents = self.latents.expand(tokens.shape[0], -1, -1)
-        for attention, feed_forward in self.layers:
+        for layer in self.layers:
+            attention, feed_forward = cast(nn.ModuleList, layer)
             latents = latents + attention(tokens, latents)
             latents = latents + feed_forward(latents)
         return self.norm(latents)
@@ -51,8 +54,9 @@ class PerceiverAttention(nn.Module):
         """Return the update (B, latents, dim) of latents (B, latents, dim) that attend to tokens (B, N, dim)."""
         latents = self.norm_latents(latents)
         context = torch.cat([self.norm_media(tokens), latents], dim=1)  # (B, N + latents, dim)
-        k, v = self.to_kv(context).chunk(2, dim=-1)
-        out = F.scaled_dot_product_attention(*(self._split_heads(x) for x in (self.to_q(latents), k, v)))
+        keys, values = self.to_kv(context).chunk(2, dim=-1)
+        q, k, v = (self._split_heads(x) for x in (self.to_q(latents), keys, values))
+        out = F.scaled_dot_product_attention(q, k, v)
         return self.to_out(out.transpose(1, 2).flatten(2))
 
     def _split_heads(self, x: Tensor) -> Tensor:

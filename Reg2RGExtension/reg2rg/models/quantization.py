@@ -6,12 +6,17 @@ The vision side's weights are float32 in every case, as in the published system;
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from reg2rg.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PRECISIONS = ("fp32", "bf16", "fp16", "8bit", "4bit")
 QUANTIZED = ("8bit", "4bit")
@@ -66,7 +71,7 @@ def half_precision(device: str) -> str:
     return "bf16"
 
 
-def quantizable_layers(language_model: nn.Module) -> dict[str, nn.Linear]:
+def quantizable_layers(language_model: PreTrainedModel) -> dict[str, nn.Linear]:
     """Return the linear layers that can be quantized, by name.
 
     The output head and LoRA are excluded; like the embeddings, they keep 16 bits.
@@ -92,9 +97,9 @@ def quantize_linear(linear: nn.Linear, weight: Tensor, precision: str, dtype: to
     Returns:
         A bitsandbytes layer.
     """
-    import bitsandbytes as bnb
-
+    bnb: Any = importlib.import_module("bitsandbytes")
     shape = (linear.in_features, linear.out_features, False)
+    layer: nn.Linear
     if precision == "8bit":
         layer = bnb.nn.Linear8bitLt(*shape, has_fp16_weights=False, threshold=_OUTLIER_THRESHOLD, device="meta")
         layer.weight = bnb.nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False).to(device)

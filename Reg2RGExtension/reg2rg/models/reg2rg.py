@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.language_model import build_language_model
+from reg2rg.models.language_model import LanguageModel, build_language_model
 from reg2rg.models.region_encoder import RegionEncoder
 from reg2rg.models.special_tokens import SpecialTokens
 
@@ -39,7 +39,9 @@ class Reg2RG(nn.Module):
         embedding_layer: the region encoder. The name is that of the published checkpoint.
     """
 
-    def __init__(self, config: ModelConfig, language_model: nn.Module | None = None) -> None:
+    lang_model: LanguageModel
+
+    def __init__(self, config: ModelConfig, language_model: LanguageModel | None = None) -> None:
         """Initialize random weights.
 
         Args:
@@ -51,8 +53,8 @@ class Reg2RG(nn.Module):
         self.config = config
         self.tokenizer: Any = None
         self.special = SpecialTokens(config.language.vocab_size, config.perceiver.latents, config.region_tokens)
-        self.lang_model: Any = build_language_model(config.language) if language_model is None else language_model
-        self.embedding_layer = RegionEncoder(config, self.lang_model.get_input_embeddings().weight)
+        self.lang_model = build_language_model(config.language) if language_model is None else language_model
+        self.embedding_layer = RegionEncoder(config, self._word_embeddings())
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +69,10 @@ class Reg2RG(nn.Module):
 
     def tie_word_embeddings(self) -> None:
         """Make the region encoder share the language model's word embeddings, after these were replaced."""
-        self.embedding_layer.weight = self.lang_model.get_input_embeddings().weight
+        self.embedding_layer.weight = self._word_embeddings()
+
+    def _word_embeddings(self) -> nn.Parameter:
+        return self.lang_model.get_input_embeddings().weight
 
     def embed(self, ids: Tensor, features: Sequence[PromptFeatures]) -> Tensor:
         """Look up the input embeddings of prompts.

@@ -231,7 +231,8 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform tokens (B, N, dim)."""
-        for attention, feed_forward in self.layers:
+        for layer in self.layers:
+            attention, feed_forward = cast(nn.ModuleList, layer)
             x = x + attention(x)
             x = x + feed_forward(x)
         return x

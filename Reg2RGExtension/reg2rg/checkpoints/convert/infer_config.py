@@ -56,7 +56,7 @@ def _infer_language(shapes: Mapping[str, Shape], base: LanguageConfig, head_dim:
     hidden = _rows(inner, "model.norm.weight", base.hidden_size)
     head_dim = head_dim or base.hidden_size // base.num_attention_heads
     keys = _rows(inner, "model.layers.0.self_attn.k_proj.weight", hidden)
-    has_lora = base.lora is not None and any(name.startswith(peft) for name in shapes)
+    has_lora = any(name.startswith(peft) for name in shapes)
     return replace(
         base,
         vocab_size=_rows(inner, "model.embed_tokens.weight", base.vocab_size),
@@ -65,7 +65,7 @@ def _infer_language(shapes: Mapping[str, Shape], base: LanguageConfig, head_dim:
         num_hidden_layers=_count_layers(inner, "model.layers.", base.num_hidden_layers),
         num_attention_heads=max(1, hidden // head_dim),
         num_key_value_heads=max(1, keys // head_dim),
-        lora=_infer_lora(shapes, base.lora) if has_lora else None,
+        lora=_infer_lora(shapes, base.lora) if base.lora and has_lora else None,
     )
 
 
