@@ -11,7 +11,8 @@ import torch
 from parity import load_state
 from tiny_model import save_tiny_model
 
-from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints import ModelFolder, model_folder
+from reg2rg.checkpoints.checksums import sha256
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
@@ -88,6 +89,27 @@ def test_a_damaged_folder_is_refused_with_one_line(folder: Path, case: str):
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=message):
         ModelFolder.open(folder).verify()
+
+
+def test_an_opened_folder_is_verified_only_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    hashed: list[str] = []
+
+    def counting_sha256(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256(path)
+
+    monkeypatch.setattr(model_folder, "sha256", counting_sha256)
+    opened = ModelFolder.open(folder)
+    opened.verify()
+    opened.load()
+    assert sorted(hashed) == sorted(set(opened.checksums) - {"config.json"}), "config.json is hashed when it is read"
+
+
+def test_opened_folders_are_equal_until_the_config_changes(folder: Path):
+    first = ModelFolder.open(folder)
+    assert first == ModelFolder.open(folder) and hash(first) == hash(ModelFolder.open(folder))
+    _edit_config(folder, name="other")
+    assert first != ModelFolder.open(folder)
 
 
 def test_missing_unexpected_and_misshapen_tensors_are_listed_by_name(folder: Path):

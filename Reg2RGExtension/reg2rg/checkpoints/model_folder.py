@@ -123,7 +123,7 @@ def parse_config(content: str, name: str) -> ModelConfig:
 
     Args:
         content: the file's content.
-        name: what it is; error messages begin with it.
+        name: path of the file; error messages begin with it.
 
     Returns:
         The configuration.

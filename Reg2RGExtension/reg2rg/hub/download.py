@@ -121,5 +121,5 @@ def _size(file: Path) -> int:
 
 
 def _etag_file(part: Path) -> Path:
-    """Return the file beside a partial download that holds the ETag of what it is a part of."""
+    """Return the path of the file that stores the ETag of a partial download."""
     return part.with_name(f"{part.name}.etag")

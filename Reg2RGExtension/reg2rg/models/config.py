@@ -210,8 +210,8 @@ class ModelConfig:
         perceiver: the resampler of vision tokens.
         language: the language model.
         regions_per_prompt: regions requested in one prompt; 10 is published, 1 writes each region independently.
-        parallel: the model was trained to continue a prompt with one text per region, all at once, each of which sees
-            the prompt only. The published model writes one text for all regions. Not in the paper.
+        parallel: the model was trained to continue a prompt with one text per region, all at once. Each text sees only
+            the prompt. The published model writes one text for all regions. Not in the paper.
         instruction: the prompt ends with the published instruction; False leaves it out. Not in the paper.
         findings: the finding head; None is published.
     """
