@@ -332,7 +332,7 @@ def test_the_model_is_kept_for_the_next_run_and_given_back_when_idle(start, fiel
     for output in (tmp_path / "first", tmp_path / "second"):
         worker.send("run", **{**fields, "model": heavy, "output": output, "max_new_tokens": 2})
         assert isinstance(worker.until(ENDS)[-1], ReportDone)
-        seconds.append(json.loads((output / "report.json").read_text())["provenance"]["seconds"]["load"])
+        seconds.append(json.loads((output / "report.json").read_text())["provenance"]["stage_seconds"]["load"])
     assert seconds[1] < seconds[0] / 2
     held = resident_megabytes(worker.process)
     assert soon(lambda: "memory was given back" in worker.log.read_text(), 20)
