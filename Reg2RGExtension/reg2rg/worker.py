@@ -1,15 +1,15 @@
-"""The pipeline as a process: what the Slicer module, and any other front end, talks to.
+"""The pipeline as a process: the Slicer module and other front ends talk to it.
 
-Commands come as one JSON object a line on standard input:
+Commands are read from standard input, one JSON object per line:
 
-    {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of reg2rg.pipeline.ReportRequest
+    {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of ReportRequest
     {"command": "cancel"}
     {"command": "quit"}
 
-Events go out as one JSON object a line on standard output (reg2rg.pipeline.events), nothing else. A run ends with
-exactly one of report_done, stopped and failure (of "run"). The log on standard error holds no paths and no report text.
-When standard input ends, the front end is gone: the run is cancelled and the worker ends. The model stays loaded for
-the next run, with what writing a region again can use, until the worker has been idle for some minutes.
+Events are written to standard output, one JSON object per line (``reg2rg.pipeline.events``), and nothing else is. A run
+ends with exactly one of report_done, stopped and failure (scope "run"). The log on standard error contains no paths and
+no report text. When standard input ends, the front end is gone: the run is cancelled and the worker exits. The model
+stays loaded for the next run until the worker has been idle for some minutes.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
 
 HEARTBEAT_SECONDS = 1.0
-FAREWELL_SECONDS = 5.0
-"""How long a cancelled run may take to end before the process ends without it."""
+SHUTDOWN_SECONDS = 5.0
+"""How long a cancelled run may take to end before the process exits without it."""
 
 IDLE_SECONDS = 600.0
-"""After so long without a run the model's memory is given back; the next run loads it again."""
+"""Idle time after which the model's memory is released. The next run loads the model again."""
 
 log = logging.getLogger("reg2rg.worker")
 
 
 def main() -> None:
-    """Run the worker until it is told to quit or standard input ends."""
+    """Run the worker until it receives "quit" or standard input ends."""
     quiet_libraries()
     commands, output = _private_streams()
     kill_children_on_exit()
@@ -54,12 +54,12 @@ def main() -> None:
     except KeyboardInterrupt:
         log.info("interrupted")
     worker.end()
-    # Not sys.exit: a thread that computes, or a library's exit handler, must not keep us.
+    # Not sys.exit: a running thread, or the exit handler of a library, must not delay the exit.
     os._exit(0)
 
 
 class Worker:
-    """Takes commands and does runs, one at a time, in a thread."""
+    """Executes commands. Runs are executed one at a time in a thread."""
 
     def __init__(self, output: IO[str]) -> None:
         self._output = output
@@ -68,12 +68,12 @@ class Worker:
         self._busy = threading.Event()
         self._run: threading.Thread | None = None
         self._stage: Stage | None = None  # the last one logged
-        self._idle_since: float | None = None  # when a run ended whose model is still loaded
+        self._idle_since: float | None = None  # when the last run ended, while its model is loaded
 
     def listen(self, commands: IO[str]) -> None:
-        """Obey commands until "quit" or their end; what is no command is answered with a failure."""
+        """Execute commands until "quit" or the end of the stream. An invalid command is answered with a failure."""
         self._send(Ready(__version__))
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True).start()
         for line in commands:
             try:
                 command, fields = _parse(line)
@@ -81,68 +81,68 @@ class Worker:
                     return
                 _COMMANDS[command](self, **fields)
             except InputError as error:
-                log.warning("a command was refused")
+                log.warning("invalid command")
                 self._send(Failure(str(error), error.exit_code, scope="command"))
 
     def end(self) -> None:
-        """Cancel the run, if there is one, and give it a moment to clean up."""
+        """Cancel the run, if there is one, and let it clean up."""
         self._cancel.set()
         if self._run is not None:
-            self._run.join(FAREWELL_SECONDS)
+            self._run.join(SHUTDOWN_SECONDS)
 
     def _start(self, **fields: Any) -> None:
         request = ReportRequest.from_dict(fields)
         if self._busy.is_set():
-            raise InputError("A run is going on; cancel it or wait for its end before the next.")
+            raise InputError("Another run is in progress; cancel it or wait until it ends.")
         self._cancel.clear()
         self._busy.set()
         self._idle_since = None
-        self._run = threading.Thread(target=self._do, args=(request,), name="run", daemon=True)
+        self._run = threading.Thread(target=self._execute, args=(request,), name="run", daemon=True)
         self._run.start()
 
-    def _stop(self) -> None:
+    def _cancel_run(self) -> None:
         self._cancel.set()
 
-    def _do(self, request: ReportRequest) -> None:
+    def _execute(self, request: ReportRequest) -> None:
         started = time.monotonic()
         log.info("run started")
         try:
             from reg2rg.pipeline.run import run_report
 
-            result: Event = run_report(request, self._tell, self._cancel.is_set)
-            outcome = "ended well"
+            result: Event = run_report(request, self._on_event, self._cancel.is_set)
+            outcome = "succeeded"
         except Cancelled:
             result, outcome = Stopped(), "was cancelled"
         except Exception as error:
             result, outcome = as_failure(error), f"failed with {type(error).__name__}"
             if not isinstance(error, Reg2RGError):
-                # Where in the code, but not the message: it may hold a path or a name.
+                # The location in the code, but not the message: it may contain a path or a name.
                 log.error("unexpected error at\n%s", "".join(traceback.format_tb(error.__traceback__)).rstrip())
         log.info("run %s after %.1f s", outcome, time.monotonic() - started)
         self._idle_since = time.monotonic()
-        self._busy.clear()  # before the event: whoever reads it may ask for the next run at once
+        self._busy.clear()  # before the event, whose reader may start the next run at once
         self._send(result)
 
-    def _tell(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Progress) and event.stage is not self._stage:
             self._stage = event.stage
             log.info("stage: %s", event.stage.value)
         self._send(event)
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
             self._send(Heartbeat(self._busy.is_set()))
             if self._idle_since is not None and time.monotonic() - self._idle_since > IDLE_SECONDS:
                 self._idle_since = None
-                self._rest()
+                self._release_model()
 
-    def _rest(self) -> None:
-        # A run that begins just now loads its model again, or holds it already; both do no harm.
-        from reg2rg.pipeline.model_cache import free_memory
+    def _release_model(self) -> None:
+        # A run that starts at this moment loads its model again, or already holds it. Both are harmless.
+        from reg2rg.pipeline.model_cache import MODEL_CACHE
 
-        free_memory()
-        log.info("the model's memory was given back after %.0f s without a run", IDLE_SECONDS)
+        MODEL_CACHE.clear()
+        log.info("released the model after %.0f s without a run", IDLE_SECONDS)
 
     def _send(self, event: Event) -> None:
         line = json.dumps(to_dict(event)) + "\n"
@@ -151,31 +151,31 @@ class Worker:
                 self._output.write(line)
                 self._output.flush()
         except OSError:
-            # Nobody reads any more. The janitor of reg2rg.runtime.staging removes what a run has begun.
+            # The reader is gone. The janitor process of reg2rg.runtime.staging removes unfinished files.
             os._exit(1)
 
 
-_COMMANDS = {"run": Worker._start, "cancel": Worker._stop}
+_COMMANDS = {"run": Worker._start, "cancel": Worker._cancel_run}
 
 
 def _parse(line: str) -> tuple[str, dict[str, Any]]:
-    """The name and fields of a command; InputError if it is none."""
+    """Return the name and the fields of a command."""
     try:
         fields = json.loads(line)
         command = fields.pop("command")
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        raise InputError('A command that is no JSON object with a "command" was given.') from None
+        raise InputError('Invalid command; expected a JSON object with a "command".') from None
     if not isinstance(command, str) or command not in {*_COMMANDS, "quit"}:
-        raise InputError(f"No command is called {command!r}; expected run, cancel or quit.")
+        raise InputError(f"Unknown command {command!r}; expected one of: run, cancel, quit.")
     if command != "run" and fields:
-        raise InputError(f"The command {command} takes no fields; given: {', '.join(fields)}.")
+        raise InputError(f"The command {command} takes no fields, but has: {', '.join(fields)}.")
     return command, fields
 
 
 def _private_streams() -> tuple[IO[str], IO[str]]:
-    """Our own input and output, out of reach of what libraries and child processes read and print.
+    """Return private input and output streams that libraries and child processes cannot use.
 
-    Descriptor 0 becomes empty and descriptor 1 becomes standard error, for Python and for C code alike.
+    Descriptor 0 becomes empty and descriptor 1 becomes standard error, for Python and C code alike.
     """
     commands = os.fdopen(os.dup(0), "r", encoding="utf-8", errors="replace")
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")

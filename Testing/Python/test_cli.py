@@ -16,8 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import typer
 
 from reg2rg import __version__
+from reg2rg.cli.options import request_command
+from reg2rg.pipeline.request import ReportRequest, SegmentRequest, request_options
 
 COMMAND = [sys.executable, "-m", "reg2rg.cli"]
 SHAPE = (12, 40, 40)
@@ -87,7 +90,7 @@ def test_report_fills_a_folder_beside_what_is_in_it_and_prints_its_name_alone(re
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == ".\n"
     assert len(list(tmp_path.iterdir())) == 5 and (tmp_path / "notes").read_text() == "mine"
-    assert "Regions by label map: Lungs, Trachea and bronchi" in finished.stderr
+    assert "Regions from label map: Lungs, Trachea and bronchi" in finished.stderr
     assert not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
 
 
@@ -114,11 +117,11 @@ def test_info_names_versions_devices_and_segmenters() -> None:
         (["bogus"], "No such command"),
         (["report"], "Missing argument"),
         (["report", "ct.nii.gz"], "Missing option"),
-        (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "0"], "--max-new-tokens"),
+        (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "0"], "token limit is 0; expected 1 or more"),
         (["report", "ct.nii.gz", "-o", "out", "--max-new-tokens", "many"], "--max-new-tokens"),
         (["report", "ct.nii.gz", "-o", "out", "--map", "lung"], "LABEL=REGION"),
-        (["report", "ct.nii.gz", "-o", "out", "--said", "lung=no"], "REGION:FINDING=yes"),
-        (["report", "ct.nii.gz", "-o", "out", "--said", "lung:Nodul=no"], "No finding is called 'Nodul'"),
+        (["report", "ct.nii.gz", "-o", "out", "--correct", "lung=no"], "REGION:FINDING=yes"),
+        (["report", "ct.nii.gz", "-o", "out", "--correct", "lung:Nodul=no"], "Unknown finding 'Nodul'"),
         (["report", "ct.nii.gz", "extra", "-o", "out"], "extra"),
         (["segment", "ct.nii.gz", "-o", "out.nii.gz"], ".seg.nrrd"),
     ],
@@ -213,7 +216,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_written_report(repor
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
 
     error = refused(report(tmp_path / "out", preexec_fn=limit), 1)
-    assert "disk full" in error or "larger than is allowed" in error
+    assert "disk full" in error or "too large for this file system" in error
     assert list(tmp_path.iterdir()) == []
 
 
@@ -272,7 +275,63 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     assert {finding["segment"] for finding in located} <= ids
 
 
-def test_models_tells_what_is_installed_and_that_it_is_whole() -> None:
+@pytest.mark.parametrize(("command", "request_class"), [("report", ReportRequest), ("segment", SegmentRequest)])
+def test_every_field_of_a_request_is_an_option(command: str, request_class) -> None:
+    text = " ".join(reg2rg(command, "--help").stdout.split())
+    for name, option in request_options(request_class).items():
+        flags = option.flags or (f"--{name.replace('_', '-')}",)
+        assert name == "volume" or all(flag in text for flag in flags), name
+
+
+def test_options_reach_the_request(monkeypatch) -> None:
+    from typer.testing import CliRunner
+
+    from reg2rg.cli import main
+
+    requests = []
+    app = typer.Typer()
+    app.command()(request_command(ReportRequest, requests.append))
+    app.command("info")(main._info)
+    words = [
+        "command",
+        "ct.nii.gz",
+        "-o",
+        "out",
+        "--region",
+        "lung",
+        "--region",
+        "heart",
+        "--map",
+        "1=lung",
+        "--no-cues",
+    ]
+    words += [
+        "--sample",
+        "--seed",
+        "7",
+        "--correct",
+        "lung:Lung nodule=no",
+        "--correct",
+        "lung:Emphysema=yes",
+        "--fast",
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    (request,) = requests
+    assert request == ReportRequest(
+        volume=Path("ct.nii.gz"),
+        output=Path("out"),
+        regions=("lung", "heart"),
+        mapping={"1": "lung"},
+        use_cues=False,
+        do_sample=True,
+        seed=7,
+        fast=True,
+        corrections={"lung": {"Lung nodule": False, "Emphysema": True}},
+    )
+
+
+def test_models_lists_what_is_installed_and_that_it_is_intact() -> None:
     finished = reg2rg("models")
     assert finished.returncode == 0, finished.stderr
     assert "phantom" in finished.stdout and "All files match their checksums" in finished.stdout

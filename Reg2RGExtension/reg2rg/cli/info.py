@@ -1,4 +1,4 @@
-"""What is installed here: models, versions, devices, segmenters."""
+"""What is installed on this machine: models, versions, devices and segmenters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelInformation:
-    """A model folder as it lies on the disk.
+    """A model folder on disk.
 
     Attributes:
+        folder: the folder.
         about: first paragraph of its model card.
-        memory: what a report of ten regions needs in each precision, in words.
+        memory: memory that a report of ten regions needs in each precision, in words.
         megabytes: size of all its files.
-        sha256: hash of its weights; None if ``problem`` keeps it from being known.
-        problem: why it cannot be used; None if all its files agree with their checksums.
+        sha256: SHA-256 of its weights. None if it is unknown because of ``problem``.
+        problem: why the model cannot be used. None if all files match their checksums.
     """
 
     folder: Path
@@ -36,7 +37,7 @@ class ModelInformation:
 
 
 def describe_model(folder: Path) -> ModelInformation:
-    """Look at a model folder and check its files against their checksums."""
+    """Describe a model folder, and verify the checksums of its files."""
     from reg2rg.checkpoints import CARD_FILE, ModelFolder
 
     memory, sha256, problem = "an unknown amount of memory", None, None
@@ -62,7 +63,7 @@ def _memory_in_words(config: ModelConfig) -> str:
 
 
 def describe_installation() -> dict[str, str]:
-    """What a bug report needs: versions, devices, segmenters, models, by name."""
+    """Return what a bug report needs: versions, devices, segmenters and models."""
     from reg2rg.hub import list_models
     from reg2rg.runtime.devices import list_devices
     from reg2rg.runtime.resources import resources_folder
@@ -82,11 +83,11 @@ def _totalsegmentator_state() -> str:
 
     if importlib.util.find_spec("totalsegmentator") is None:
         return "not installed"
-    return "with weights" if weights_available() else "installed, weights absent"
+    return "with weights" if weights_available() else "installed without weights"
 
 
 def _first_paragraph(card: str) -> str:
-    """The first lines of a Markdown text that are no heading, as one line."""
-    body = card.split("---", 2)[2] if card.startswith("---") else card  # a card may begin with YAML
+    """Return the first paragraph of a Markdown text that is not a heading, as one line."""
+    body = card.split("---", 2)[2] if card.startswith("---") else card  # a model card may begin with YAML
     paragraphs = (part.strip() for part in body.split("\n\n"))
     return " ".join(next((part for part in paragraphs if part and not part.startswith("#")), "").split())

@@ -72,7 +72,7 @@ def import_(
 ) -> None:
     """Convert the authors' checkpoint files to a model folder."""
     from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
-    from reg2rg.cli.progress import shown_fraction
+    from reg2rg.cli.progress import show_progress
     from reg2rg.hub import new_model_folder
 
     plan = plan_conversion(checkpoint, name=name, config=config)
@@ -80,7 +80,7 @@ def import_(
         _print_plan(plan)
         raise typer.Exit(1 if plan.misfits else 0)
     folder = output or new_model_folder(name)
-    with shown_fraction() as progress:
+    with show_progress() as progress:
         convert_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
     _print_differences(plan)
     print(folder)
@@ -143,7 +143,7 @@ def add(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Add a model from the catalog: download it, or take it from a folder."""
-    from reg2rg.cli.progress import shown_fraction
+    from reg2rg.cli.progress import show_progress
     from reg2rg.hub import user_models_folder
     from reg2rg.hub.catalog import describe_entry, find_entry, list_entries
     from reg2rg.hub.install import install_model
@@ -158,7 +158,7 @@ def add(
         _confirm(f"{action} and install the model in {user_models_folder()} under these terms?")
     messages: list[str] = []
     try:
-        with shown_fraction() as progress:
+        with show_progress() as progress:
             folder = install_model(
                 entry, source=source, tokenizer=tokenizer, progress=progress, on_message=messages.append
             )
