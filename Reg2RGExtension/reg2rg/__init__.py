@@ -19,7 +19,7 @@ Example:
 
 The rooms of the engine, in the order in which they may import each other:
 
-    errors, regions, runtime                    what every room needs
+    about, errors, regions, runtime             what every room needs
     volumes, segmentation, preprocessing        from a CT to the model's tensors
     labeler, report                             what a text says, and what a report holds
     prompting, models, checkpoints, hub         the network and model folders
@@ -36,13 +36,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from reg2rg.about import DRAFT_LABEL, __version__
+
 if TYPE_CHECKING:
     from reg2rg.api import generate_report, load_report, sample_case, segment
     from reg2rg.pipeline.request import ReportRequest
     from reg2rg.report import Report
     from reg2rg.segmentation import RegionMasks
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DRAFT_LABEL",
@@ -55,9 +55,6 @@ __all__ = [
     "sample_case",
     "segment",
 ]
-
-DRAFT_LABEL = "AI-generated draft, not reviewed. Not for clinical use."
-"""Shown wherever a draft is shown or exported."""
 
 _PUBLIC = {
     "generate_report": "reg2rg.api",

@@ -24,7 +24,7 @@ import time
 import traceback
 from typing import IO, Any
 
-from reg2rg import __version__
+from reg2rg.about import __version__
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
 from reg2rg.pipeline.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
 from reg2rg.pipeline.failures import as_failure

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reg2rg import DRAFT_LABEL
+from reg2rg.about import DRAFT_LABEL
 from reg2rg.benchmark.real_cts import real_ct_table
 from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.results import BenchmarkResults

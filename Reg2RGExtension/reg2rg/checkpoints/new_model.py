@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from reg2rg import DRAFT_LABEL
+from reg2rg.about import DRAFT_LABEL
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig

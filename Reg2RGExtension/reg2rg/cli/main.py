@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from reg2rg import DRAFT_LABEL, __version__
+from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command
 from reg2rg.cli.train import train

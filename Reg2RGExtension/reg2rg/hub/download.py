@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from reg2rg import __version__
+from reg2rg.about import __version__
 from reg2rg.errors import Reg2RGError
 
 _BLOCK_BYTES = 1 << 20

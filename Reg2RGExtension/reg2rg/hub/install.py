@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reg2rg import DRAFT_LABEL
+from reg2rg.about import DRAFT_LABEL
 from reg2rg.checkpoints import CARD_FILE
 from reg2rg.checkpoints.checksums import sha256, write_checksums
 from reg2rg.errors import InputError

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reg2rg import DRAFT_LABEL
+from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.report.finding import Finding
 from reg2rg.report.html import report_html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
-from reg2rg import __version__
+from reg2rg.about import __version__
 
 _PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reg2rg import DRAFT_LABEL, __version__
+from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.config import PhantomData, TrainingConfig
 from reg2rg.training.plot import History

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reg2rg import DRAFT_LABEL, __version__
+from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.checkpoints.convert.infer_config import list_differences
 from reg2rg.checkpoints.convert.tensor_files import StoredTensor
 from reg2rg.models.config import ModelConfig

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from reg2rg import __version__
+from reg2rg.about import __version__
 from reg2rg.evaluation.evaluate import Evaluation
 from reg2rg.evaluation.inputs.predictions import count_reasons
 from reg2rg.evaluation.output.plots import Plot

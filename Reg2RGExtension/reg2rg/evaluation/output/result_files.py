@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reg2rg import __version__
+from reg2rg.about import __version__
 from reg2rg.evaluation.evaluate import Evaluation
 from reg2rg.evaluation.inputs.predictions import DroppedItem, count_reasons
 from reg2rg.evaluation.output.html_page import to_page
