@@ -1,4 +1,4 @@
-"""The ten regions of a chest CT, in one table. No other file spells out a region's name.
+"""The ten regions of a chest CT, in one table: names, codes, colors, display windows and structures.
 
 Names and their alphabetical order are those of the published model (Reg2RG, IEEE TMI 2025), because its prompts,
 reports and slot numbers depend on both. Structures are class names of TotalSegmentator 2

@@ -182,7 +182,7 @@ def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_pa
     [
         ("--model", "nosuch", "Unknown model 'nosuch'"),
         ("--device", "abacus", "Unknown device 'abacus'"),
-        ("--device", "cuda:99", "no device cuda:99"),
+        ("--device", "cuda:99", "Device 'cuda:99' is not available"),
         ("--regions", "nosuch.nrrd", "does not exist"),
         ("--series", "3", "series"),
     ],

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.exports.segmentation_nrrd import write_regions
-from reg2rg.segmentation.choose import choose_segmenter
+from reg2rg.segmentation import choose_segmenter
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
 

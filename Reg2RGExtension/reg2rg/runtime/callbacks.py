@@ -1,4 +1,4 @@
-"""Callbacks of long-running work: how it reports progress, and how it is asked to stop.
+"""Callbacks of long-running work: how it reports progress, and how it can be stopped.
 
 A function that takes a while accepts ``progress: ProgressCallback = ignore_progress``; one that can be interrupted
 accepts ``should_cancel: ShouldCancel = never_cancel``.

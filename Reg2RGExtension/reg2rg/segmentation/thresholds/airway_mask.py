@@ -24,7 +24,7 @@ MIDLINE_MM = 35.0
 """Largest distance of the trachea from the midline of the body."""
 
 SEARCH_MM = 80.0
-"""How far below the top of the body the trachea is searched for."""
+"""How far below the top of the body to search for the trachea."""
 
 LIMITS_HU = range(-700, -985, -15)
 """Thresholds tried in turn until the grown region no longer leaks."""
