@@ -1,9 +1,9 @@
-"""A model in each precision: memory against its estimate, and the language model's seconds and its agreement with fp32.
+"""Measure a model in each precision: memory compared with its estimate, time, and agreement with fp32.
 
     python Testing/Benchmarks/language_models.py FOLDER|LAYERS [TOKENS [REGIONS]]
 
-LAYERS makes a model with so many layers of LLaMA-2-7B and random weights. Each precision has a process of its own, with
-one thread; seconds are CPU time, so that a busy machine changes them little.
+LAYERS creates a model with random weights and that many layers of LLaMA-2-7B. Each precision runs in a process of its
+own with one thread. Times are CPU times, so other load on the machine hardly changes them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
 PRECISIONS = ("fp32", "bf16", "8bit", "4bit")
-COLUMNS = ("precision", "load s", "load peak MB", "estimated MB", "peak MB", "450 tokens s", "a token ms",
-           "a token of ten sequences ms", "same best token")  # fmt: skip
+COLUMNS = ("precision", "load s", "load peak MB", "estimated MB", "peak MB", "450 tokens s", "token ms",
+           "token, ten sequences ms", "same top token")  # fmt: skip
 
 
 def main() -> None:
+    """Measure each precision in a process of its own."""
     folder, tokens, regions = (*sys.argv[1:], *("30", "10")[len(sys.argv) - 2 :])
     print(" | ".join(COLUMNS), flush=True)
     with tempfile.TemporaryDirectory() as logits:
@@ -32,6 +38,7 @@ def main() -> None:
 
 
 def random_model(layers: int, folder: Path) -> str:
+    """Save a model with random weights and return its folder."""
     import torch
 
     from reg2rg.checkpoints.saving import save_model
@@ -47,6 +54,15 @@ def random_model(layers: int, folder: Path) -> str:
 
 
 def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Path) -> None:
+    """Measure one precision and print a table row.
+
+    Args:
+        folder: Model folder.
+        precision: One of PRECISIONS.
+        tokens: Maximum number of generated tokens.
+        regions: Number of regions.
+        logits: Folder that holds the logits of each precision.
+    """
     import psutil
     import torch
 
@@ -66,12 +82,12 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     textures = {name: torch.rand(sizes.texture_size) for name in names}
     masks = {name: torch.rand(sizes.mask_size) for name in names}
     inputs = ModelInputs(torch.rand(sizes.image_size), textures, masks, {})
-    with Peak(psutil.Process().memory_info) as peak:
+    with PeakMemory(psutil.Process().memory_info) as peak:
         started = time.thread_time()
         model = ModelFolder.open(folder).load(precision=precision)
-        load_seconds, load_peak = time.thread_time() - started, peak.grown
+        load_seconds, load_peak = time.thread_time() - started, peak.growth
         ReportGenerator(model).generate(inputs, max_new_tokens=tokens)
-        whole_peak = peak.grown
+        whole_peak = peak.growth
     seconds, given = _language_model(model.lang_model)
     torch.save(given, logits / precision)
     exact = torch.load(logits / "fp32", weights_only=True)
@@ -84,32 +100,43 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     )
 
 
-class Peak:
-    """The most that resident memory has grown by since the block began."""
+class PeakMemory:
+    """Context manager that records the peak growth of resident memory in bytes."""
 
-    def __init__(self, memory: Callable) -> None:
-        self._memory = memory
-        self._before = self._highest = memory().rss
-        self._over = threading.Event()
+    def __init__(self, memory_info: Callable[[], Any]) -> None:
+        """Start from the current memory.
+
+        Args:
+            memory_info: Returns the memory of the process, as ``psutil.Process.memory_info`` does.
+        """
+        self._memory_info = memory_info
+        self._before = self._highest = memory_info().rss
+        self._done = threading.Event()
 
     @property
-    def grown(self) -> int:
+    def growth(self) -> int:
+        """Peak growth so far."""
         return self._highest - self._before
 
-    def __enter__(self) -> Peak:
-        threading.Thread(target=self._watch, daemon=True).start()
+    def __enter__(self) -> PeakMemory:
+        """Start sampling."""
+        threading.Thread(target=self._sample, daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._over.set()
+        """Stop sampling."""
+        self._done.set()
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.002):
-            self._highest = max(self._highest, self._memory().rss)
+    def _sample(self) -> None:
+        while not self._done.wait(0.002):
+            self._highest = max(self._highest, self._memory_info().rss)
 
 
-def _language_model(model) -> tuple[tuple[float, float, float], object]:
-    """Best seconds of reading 450 random tokens, of a token, of a token of ten sequences; and the logits."""
+def _language_model(model: PreTrainedModel) -> tuple[tuple[float, float, float], Tensor]:
+    """Return the shortest times for reading 450 random tokens, for one token and for one token of ten sequences.
+
+    Also returns the logits of the 450 tokens.
+    """
     import torch
 
     ids = torch.randint(100, model.config.vocab_size, (1, 450), generator=torch.Generator().manual_seed(0))
@@ -124,6 +151,7 @@ def _language_model(model) -> tuple[tuple[float, float, float], object]:
 
 
 def _best(work: Callable[[], object], repetitions: int) -> float:
+    """Return the shortest CPU time in seconds."""
     times = []
     for _ in range(repetitions):
         started = time.thread_time()
