@@ -158,7 +158,7 @@ def labels_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
             int(prediction[:, index].sum()),
             float(precision[index]),
             float(recall[index]),
-            corpus.interval(Statistic(counts, lambda total, index=index: per_label(total)[2][..., index])),
+            corpus.interval(_label_f1_statistic(index, counts)),
         )
         for index, label in enumerate(LABELS)
     ]
@@ -200,6 +200,11 @@ def _region_row(corpus: Corpus, name: str, counts: np.ndarray) -> tuple[Cell, ..
         float(macro(total)[2]),
         corpus.interval(Statistic(counts, crg)),
     )
+
+
+def _label_f1_statistic(index: int, counts: np.ndarray) -> Statistic:
+    """Return the F1 of one label as a statistic of the cases."""
+    return Statistic(counts, lambda total: per_label(total)[2][..., index])
 
 
 def _rate_statistic(average: Callable[[np.ndarray], Rates], kind: int, counts: np.ndarray) -> Statistic:

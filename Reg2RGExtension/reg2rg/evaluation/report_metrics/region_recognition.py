@@ -68,7 +68,9 @@ def region_slots(case: Slots) -> dict[int, str]:
 def slot_accuracy(case: Slots) -> float:
     """Return the share of a case's slots that have the right name; NaN without slots."""
     expected = region_slots(case)
-    return float(np.mean([case.predicted.get(slot) == region for slot, region in expected.items()] or [np.nan]))
+    if not expected:
+        return float("nan")
+    return float(np.mean([case.predicted.get(slot) == region for slot, region in expected.items()]))
 
 
 def _column(name: str | None) -> int:
@@ -138,7 +140,7 @@ def confusion_table(recognition: Recognition, description: str) -> Table:
         description: Where the counts come from.
     """
     present = [i for i in range(_N) if recognition.confusion[i].any()]
-    rows = [(REGION_NAMES[i], *map(int, recognition.confusion[i])) for i in present]
+    rows: list[tuple[Cell, ...]] = [(REGION_NAMES[i], *map(int, recognition.confusion[i])) for i in present]
     errors = recognition.confusion.copy()
     errors[np.diag_indices(_N)] = 0
     true, predicted = np.unravel_index(errors.argmax(), errors.shape)

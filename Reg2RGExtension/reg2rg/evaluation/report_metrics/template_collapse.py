@@ -153,7 +153,10 @@ def diversity_table(corpus: Corpus) -> Table:
 
 def normal_bias_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
     """Return how often texts are normal in references and predictions."""
-    by_labels = [~labels.any(axis=1) for labels in (pair_labels.reference_labels, pair_labels.prediction_labels)]
+    by_labels = [
+        np.logical_not(pair_labels.reference_labels.any(axis=1)),
+        np.logical_not(pair_labels.prediction_labels.any(axis=1)),
+    ]
     by_wording = [
         np.array([is_normal_by_wording(pair.reference) for pair in corpus.pairs]),
         np.array([is_normal_by_wording(pair.prediction) for pair in corpus.pairs]),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reg2rg.evaluation.corpus import Corpus
-from reg2rg.evaluation.tables import Table
+from reg2rg.evaluation.tables import Cell, Table
 
 MAX_BINS = 40
 
@@ -52,7 +52,7 @@ def kl_divergence(reference: np.ndarray, prediction: np.ndarray) -> float:
 
 def lengths_table(corpus: Corpus) -> Table:
     """Return words per text in references and predictions, and their divergence."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, group in corpus.groups.items():
         expected, written = _lengths(corpus, group)
         _, *histograms = length_histogram(expected, written)
