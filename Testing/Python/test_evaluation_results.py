@@ -174,7 +174,7 @@ def test_invalid_options_and_files_are_rejected_and_nothing_is_written(tmp_path:
     for options, message in (
         ({"level": "sentence"}, "expected one of: report, region"),
         ({"labeler": "oracle"}, "Unknown labeler 'oracle'"),
-        ({"labeler": str(tmp_path)}, "holds no"),
+        ({"labeler": str(tmp_path)}, "does not contain"),
         ({"compare_with": columns}, "expected exactly one column AccNum"),
         ({"references": columns}, "expected exactly one column Volumename"),
     ):
