@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import SimpleITK as sitk
 import torch
+from torch import Tensor
 
 from reg2rg.benchmark.finding_groups import LABELS_OF
 from reg2rg.inference import DetectedRegion, GeneratedSection
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
 from reg2rg.preprocessing import ModelInputs
+from reg2rg.regions import Corrections
 from reg2rg.report import Finding, OutOfDistribution
 
 PREPROCESSING = PreprocessingConfig(image_size=(16,) * 3, texture_size=(16,) * 3, mask_size=(16,) * 3)
@@ -24,8 +27,14 @@ class Oracle:
         self.phantom = phantom
 
     def generate(
-        self, inputs: ModelInputs, *, regions=(), corrections=MappingProxyType({}), use_cues=True, **how
+        self,
+        inputs: ModelInputs,
+        *,
+        regions: Sequence[str] = (),
+        corrections: Corrections = MappingProxyType({}),
+        **settings: object,
     ) -> list[GeneratedSection]:
+        """Return the phantom's own sections, changed as the corrections demand."""
         sections = []
         for region in regions or inputs.textures:
             text = self.phantom.sections[region]
@@ -35,10 +44,12 @@ class Oracle:
         return sections
 
     def detect(self, inputs: ModelInputs) -> dict[str, DetectedRegion]:
+        """Return planted findings with probability 1 and all others with probability 0."""
         planted = {(f.region, f.label): (index, f) for index, f in enumerate(self.phantom.findings)}
         detected = {}
         for region in inputs.textures:
-            findings, maps = [], {}
+            findings: list[Finding] = []
+            maps: dict[str, Tensor] = {}
             for label in LABELS_OF[region]:
                 if (region, label) not in planted:
                     findings.append(Finding(label, 0.0))
@@ -50,5 +61,6 @@ class Oracle:
             detected[region] = DetectedRegion(tuple(findings), maps)
         return detected
 
-    def out_of_distribution(self, inputs: ModelInputs) -> OutOfDistribution:
+    def out_of_distribution(self, inputs: ModelInputs) -> OutOfDistribution | None:
+        """Return a distance below the limit."""
         return OutOfDistribution(1.0, 1.5)

@@ -30,7 +30,9 @@ from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.errors import InputError
 from reg2rg.evaluation import Table
+from reg2rg.inference import DetectedRegion
 from reg2rg.phantom import PhantomCase
+from reg2rg.report import Finding
 
 CASES = 14
 SETTINGS = GenerationSettings(PREPROCESSING, tuple(REGION_OF), parallel=False, max_new_tokens=10)
@@ -62,34 +64,44 @@ def table(results: BenchmarkResults, key: str) -> Table:
 class Normal(Oracle):
     """Calls every region normal."""
 
-    def generate(self, inputs, **how):
-        return [dataclasses.replace(s, text="There is no abnormality.") for s in super().generate(inputs, **how)]
+    def generate(self, inputs, **settings):
+        sections = super().generate(inputs, **settings)
+        return [dataclasses.replace(section, text="There is no abnormality.") for section in sections]
 
 
 class Stubborn(Oracle):
     """Ignores corrections."""
 
-    def generate(self, inputs, **how):
-        return super().generate(inputs, **{**how, "said": {}})
+    def generate(self, inputs, *, corrections=(), **settings):
+        return super().generate(inputs, **settings)
 
 
 class Astray(Oracle):
     """Detects every finding, but on the wrong side, at twice its size and at the wrong location."""
 
-    def _there(self, inputs, index, finding):
-        seen = super()._there(inputs, index, finding)
-        other_side = {"left": "right", "right": "left", "both": "left", None: None}[seen.side]
-        size = None if seen.size_mm is None else 2 * seen.size_mm
-        return dataclasses.replace(seen, side=other_side, size_mm=size, map=1 - seen.map)
+    def detect(self, inputs):
+        return {
+            region: DetectedRegion(
+                findings=tuple(self._misplace(finding) for finding in detected.findings),
+                maps={label: 1 - finding_map for label, finding_map in detected.maps.items()},
+            )
+            for region, detected in super().detect(inputs).items()
+        }
+
+    @staticmethod
+    def _misplace(finding: Finding) -> Finding:
+        other_side = {"left": "right", "right": "left", "both": "left", None: None}[finding.side]
+        size_mm = None if finding.size_mm is None else 2 * finding.size_mm
+        return dataclasses.replace(finding, side=other_side, size_mm=size_mm)
 
 
 class Blind(Oracle):
     """Has no finding head."""
 
-    def findings(self, inputs):
+    def detect(self, inputs):
         return {}
 
-    def familiarity(self, inputs):
+    def out_of_distribution(self, inputs):
         return None
 
 
