@@ -208,6 +208,7 @@ def _planted_record(phantom: PhantomCase, index: int) -> PlantedRecord:
 def _detection_record(
     finding: Finding, finding_map: Tensor | None, crop: Crop, voxels: _Voxels | None
 ) -> DetectionRecord:
+    assert finding.probability is not None  # detection always sets it
     distance = None
     if finding_map is not None and voxels is not None and len(voxels.indices):
         values = crop.to_volume(finding_map)
