@@ -5,6 +5,7 @@ The public Python API. Everything else is internal and may change.
     generate_report  write the report of a chest CT
     segment          find the regions of a chest CT
     load_report      read a report folder
+    region_features  encode the regions as the tokens that the language model reads
     sample_case      paths of the sample CT and its regions
     Report           a report: sections, findings, text, masks
     RegionMasks      where each region is
@@ -39,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 from reg2rg.about import DRAFT_LABEL, __version__
 
 if TYPE_CHECKING:
-    from reg2rg.api import generate_report, load_report, sample_case, segment
+    from reg2rg.api import generate_report, load_report, region_features, sample_case, segment
     from reg2rg.pipeline.request import ReportRequest
     from reg2rg.report import Report
     from reg2rg.segmentation import RegionMasks
@@ -52,6 +53,7 @@ __all__ = [
     "__version__",
     "generate_report",
     "load_report",
+    "region_features",
     "sample_case",
     "segment",
 ]
@@ -59,6 +61,7 @@ __all__ = [
 _PUBLIC = {
     "generate_report": "reg2rg.api",
     "load_report": "reg2rg.api",
+    "region_features": "reg2rg.api",
     "sample_case": "reg2rg.api",
     "segment": "reg2rg.api",
     "Report": "reg2rg.report",

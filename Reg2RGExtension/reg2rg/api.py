@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.pipeline.events import Event, EventCallback, Progress
@@ -18,8 +19,9 @@ from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cance
 from reg2rg.runtime.resources import sample_case
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.segmentation import RegionMasks
+from reg2rg.volumes import read_volume
 
-__all__ = ["generate_report", "load_report", "sample_case", "segment"]
+__all__ = ["generate_report", "load_report", "region_features", "sample_case", "segment"]
 
 
 def generate_report(
@@ -109,6 +111,53 @@ def segment(
         file = scratch / "regions.seg.nrrd" if output is None else Path(output)
         request = SegmentRequest.from_dict({"volume": volume, "output": file, **options})
         return run_segmentation(request, on_event, should_cancel)
+
+
+def region_features(
+    ct: str | Path | sitk.Image,
+    *,
+    model: str | None = None,
+    device: str = "cpu",
+    progress: bool | ProgressCallback = True,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """Encode the regions of a chest CT as the tokens that the language model reads.
+
+    Args:
+        ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
+        model: name of an installed model, or a model folder. None is the embedded model.
+        device: torch device.
+        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
+        **options: further fields of SegmentRequest, such as ``regions_file``.
+
+    Returns:
+        Region to a float32 array (tokens, width): texture latents, the geometry token and, if the model has them, cues.
+
+    Raises:
+        InputError: the volume, a file or an option is not valid.
+
+    Example:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> features = reg2rg.region_features(ct, regions_file=regions, progress=False)
+        >>> sorted(features)[:3], features["lung"].ndim
+        (['abdomen', 'bone', 'breast'], 2)
+    """
+    import torch
+
+    from reg2rg.checkpoints import ModelFolder
+    from reg2rg.hub import find_model
+    from reg2rg.inference.encoding import FeatureEncoder
+    from reg2rg.preprocessing import prepare
+
+    with _as_file(ct) as file:
+        masks = segment(file, progress=progress, device=device, **options)
+        volume = read_volume(file, options.get("series"))
+    loaded = ModelFolder.open(find_model(model)).load(device)
+    inputs = prepare(volume, masks, loaded.config.preprocessing)
+    with torch.inference_mode():
+        _, tokens = FeatureEncoder(loaded.embedding_layer, loaded.config).encode(inputs, list(inputs.textures))
+    return {name: each.float().cpu().numpy() for name, each in tokens.items()}
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ SPOT_MARK = "◎"
 
 def bodyHtml(section, text, state, ink):
     """The text as HTML. As long as the words are the model's, sentences it was unsure of are underlined and marked,
-    and those about a finding that has a place are links to it, in the colour ``ink`` of the other text."""
+    and those about a finding that has a place are links to it, in the colour ``ink`` of the other text.
+    """
     if not text:
         return f"<i>{_('no text')}</i>"
     if text != section["text"]:

@@ -95,7 +95,6 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 @pytest.fixture
 def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
     """`reg2rg models ...` in this process, which has torch loaded already."""
-
     from reg2rg.cli.main import main
 
     def run(*arguments: object) -> CompletedProcess[str]:

@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
+
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.report.finding import Finding
@@ -17,7 +20,7 @@ from reg2rg.report.text import report_text
 from reg2rg.report.warnings import report_warnings
 from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
-from reg2rg.segmentation.label_map import LabelMapSegmenter
+from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
 SCHEMA_VERSION = 5
 
@@ -84,6 +87,26 @@ class Report:
         """
         reference = self.provenance.geometry.to_image()
         return LabelMapSegmenter(self._file(REGIONS_FILE)).segment(reference)
+
+    def finding_mask(self, region: str, label: str) -> np.ndarray:
+        """Return the voxels of a located finding, read from the report folder.
+
+        Args:
+            region: name of the region.
+            label: label of the finding.
+
+        Returns:
+            Boolean array (z, y, x) on the volume's grid.
+
+        Raises:
+            InputError: the finding was not outlined, or the report has no folder.
+        """
+        outlined = {finding.label: finding.segment for finding in self.section(region).findings if finding.segment}
+        if label not in outlined:
+            names = ", ".join(outlined) or "none"
+            raise InputError(f"{label!r} has no outline in the {region}; expected one of: {names}.")
+        image = read_segment(self._file(FINDINGS_FILE), outlined[label])
+        return sitk.GetArrayFromImage(image).astype(bool)
 
     def to_text(self) -> str:
         """Return the report as plain text: sections in reading order, their findings and all warnings."""

@@ -29,12 +29,14 @@ class _Segment:
         value: label value.
         layer: index of the layer that contains the segment.
         approximate: whether the segment was estimated rather than segmented.
+        id: segment ID; empty in a plain label map.
     """
 
     name: str
     value: int
     layer: int
     approximate: bool = False
+    id: str = ""
 
 
 class LabelMapSegmenter:
@@ -93,6 +95,27 @@ class LabelMapSegmenter:
         return masks
 
 
+def read_segment(path: Path, segment_id: str) -> sitk.Image:
+    """Read one segment of a Slicer segmentation.
+
+    Args:
+        path: segmentation file (.seg.nrrd).
+        segment_id: ID of the segment.
+
+    Returns:
+        uint8 image, 1 inside the segment, on the file's grid.
+
+    Raises:
+        InputError: the file cannot be read or has no such segment.
+    """
+    layers, segments = _read(path)
+    for segment in segments:
+        if segment.id == segment_id:
+            return layers[segment.layer] == segment.value
+    ids = ", ".join(segment.id for segment in segments) or "none"
+    raise InputError(f"{path} has no segment {segment_id!r}; expected one of: {ids}.")
+
+
 def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
     """Read the layers of a file as 3-D label images, and its segments."""
     if not path.is_file():
@@ -120,7 +143,7 @@ def _segments(header: Mapping[str, str]) -> list[_Segment]:
         name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
         value, layer = int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))
         approximate = "Reg2RG.Approximate:1" in header.get(prefix + "Tags", "").split("|")
-        segments.append(_Segment(name, value, layer, approximate))
+        segments.append(_Segment(name, value, layer, approximate, header.get(prefix + "ID", "")))
     return segments
 
 

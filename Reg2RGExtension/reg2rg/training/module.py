@@ -107,7 +107,8 @@ def shuffled(case: TrainingCase, kept: KeptVision) -> tuple[TrainingCase, KeptVi
 
 def trained_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
     """What a stage trains. Vision: the vision transformer and the finding head. Text: LoRA (the whole language model
-    where it has none), perceiver, projections, mask encoder, boundary tokens and cues; vision too, unless frozen."""
+    where it has none), perceiver, projections, mask encoder, boundary tokens and cues; vision too, unless frozen.
+    """
     vision = {id(parameter) for module in _vision(model) for parameter in module.parameters()}
     lora = model.config.language.lora is not None
     chosen = {}

@@ -109,7 +109,8 @@ def read_texts(reports: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
 
 def split_by_patient(volumes: Iterable[str], validation_cases: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Volumes for training and at least so many for validation, which share no patient: ``train_12`` of
-    ``train_12_a_1``. The same every time; InputError if nothing is left for training."""
+    ``train_12_a_1``. The same every time; InputError if nothing is left for training.
+    """
     patients: dict[str, list[str]] = {}
     for volume in sorted(volumes):
         patients.setdefault("_".join(volume.split("_")[:2]), []).append(volume)
