@@ -74,7 +74,7 @@ DAMAGE = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
     "no config": (lambda f: (f / "config.json").unlink(), "it has no config.json"),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "is not valid JSON"),
-    "unknown field": (lambda f: _edit_config(f, magic=1), "unknown fields: magic"),
+    "unknown field": (lambda f: _edit_config(f, magic=1), "unknown fields: 'magic'"),
     "no checksums": (lambda f: (f / "SHA256SUMS").unlink(), "has no SHA256SUMS"),
     "bad checksums": (lambda f: (f / "SHA256SUMS").write_text("nonsense"), "not a list of checksums"),
 }

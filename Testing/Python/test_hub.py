@@ -149,7 +149,7 @@ def llama_tokenizer(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def authors_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with small versions of the published model's three files. RadFM's files contain nothing new."""
+    """Write small versions of the published model's three files. RadFM's files contain nothing new."""
     config = replace(small_config(), language=replace(small_config().language, vocab_size=32000))
     state = make_state(config)
     folder = tmp_path_factory.mktemp("authors")
@@ -163,7 +163,7 @@ def authors_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hub(server, authors_files, monkeypatch) -> FileServer:
-    """A local server instead of the Hugging Face Hub."""
+    """Replace the Hugging Face Hub by a local server."""
     server.files |= {f"{PUBLISHED}/{file.name}": file.read_bytes() for file in authors_files.iterdir()}
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     return server

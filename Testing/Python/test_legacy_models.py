@@ -22,7 +22,7 @@ TOLERANCE = {"rtol": 0, "atol": 1e-5}
 
 @pytest.fixture(scope="module")
 def folder(repository: Path) -> Path:
-    """A model folder written by commit 8fc2476, with the numbers which that commit computed in expected.json.
+    """Return a model folder written by commit 8fc2476; expected.json has the numbers that commit computed.
 
     Its weights are random, stored as float16. It has a pyramid stem, a finding head, cues, a fitted out-of-distribution
     detector, LoRA and biases in the language model.

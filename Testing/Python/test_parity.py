@@ -30,7 +30,7 @@ def expected(shared: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module", params=["tensors", "converted checkpoint"])
 def model(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reg2RG:
-    """A model with the reference weights: built from the tensors, and converted from a .bin file."""
+    """Return a model with the reference weights, built from the tensors or converted from a .bin file."""
     state = parity.state(shared)
     if request.param == "tensors":
         return load_state(parity.small_config(), state).eval()

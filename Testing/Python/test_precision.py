@@ -39,7 +39,7 @@ def skip_if_unavailable(precision: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with LoRA and biases, with layers wide enough for quantization blocks of 64 weights."""
+    """Save a model with LoRA and biases and with layers wide enough for quantization blocks of 64 weights."""
     torch.manual_seed(0)
     tokenizer = tiny_model(taught=False).tokenizer
     config = tiny_config(len(tokenizer), 1)
