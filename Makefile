@@ -1,5 +1,6 @@
 # make demo        a report of the sample case and a picture of its review, in out/demo
 # make test        lint and all tests
+# make test-fast   lint and the quick tests of the engine
 # make train       a model like the embedded one from nothing, in out/phantom; interrupted, the same command goes on
 # make ablations   what cues, the dense loss and the finding head are worth, at equal budget
 # make bench       what the documentation says of speed and memory, in about half an hour; QUICK=1 smaller, in under ten
@@ -30,14 +31,20 @@ export TOKENIZERS_PARALLELISM := false
 # Real CTs (.nii.gz) that the embedded model is tried on, where there are any.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo test lint format bench train ablations model-card clean
+.PHONY: demo test test-fast lint format bench train ablations model-card clean
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
+# Two processes, each with whole files, so that fixtures of a file are made once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-fast: $(VENV)/.test lint
+	$(PYTEST) -m "not slow and not slicer"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
