@@ -129,7 +129,7 @@ def legacy_configs(repository: Path) -> Path:
 RADGENOME = {"kind": "radgenome", "folder": "x"}
 INVALID: dict[str, Any] = {
     "config is 3; expected named fields": 3,
-    "unknown fields: speed": changed(speed=3),
+    "unknown fields: 'speed'": changed(speed=3),
     "config lacks required fields: stages": {name: value for name, value in BASE.items() if name != "stages"},
     "config.data.cases is 0; expected an integer of 1 or more": changed(data__cases=0),
     "config.data.cases is True; expected an integer": changed(data__cases=True),
@@ -167,7 +167,7 @@ def test_an_invalid_field_is_named_with_what_is_expected(message: str, tmp_path:
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        ({"vision": {"width": 3}}, "config.model.architecture.vision has unknown fields: width"),
+        ({"vision": {"width": 3}}, "config.model.architecture.vision has unknown fields: 'width'"),
         ({"vision": {"dim": "wide"}}, "config.model.architecture.vision.dim is 'wide'"),
         ({"vision": 3}, "config.model.architecture.vision is 3; expected named fields"),
         ({"preprocessing": {"texture_size": [30, 32, 32]}}, "texture_size is (30, 32, 32); expected multiples"),
