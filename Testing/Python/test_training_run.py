@@ -125,7 +125,7 @@ def test_ctrl_c_ends_with_a_message_on_how_to_resume(smoke: dict[str, Any], tmp_
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and output == "" and "Traceback" not in errors
     assert errors.splitlines()[-1] == (
-        "reg2rg: Interrupted; the last checkpoint is kept, and the same command goes on from there."
+        "reg2rg: Interrupted; run the same command again to resume from the last checkpoint."
     )
 
 
