@@ -1,11 +1,12 @@
-"""What cues, the dense loss and the finding head are worth: four models of one config, trained alike, side by side.
+"""Measure what cues, the finding map's loss and the finding head contribute, with four variants of one configuration.
 
     python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations [--steps N] [--cases N]
 
-All four see the same cases for as many steps. Without the dense loss nothing is known of where findings lie: its
-windows become whole regions, which is more to see in a step, not less. Without a finding head there is nothing that
-vision could be taught alone: its vision stages become steps of the text in which the vision transformer learns, too.
-Interrupted, the same command goes on. Prints the headline numbers and the collapse table, one column a variant.
+All variants see the same cases for the same number of steps. Without the finding map's loss, the places of findings
+are unknown, so patches become whole regions, which show more voxels per step. Without the finding head, vision cannot
+be trained alone, so vision stages become text stages that also train the vision transformer. If the command is
+interrupted, run it again to resume. It prints the headline numbers and the table of template collapse, one column per
+variant.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from reg2rg.benchmark import comparison_tables, run_benchmark
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation.tables import to_markdown
-from reg2rg.training.config import Stage, TrainingConfig, read_config
+from reg2rg.training.config import MessageCallback, TrainingConfig, read_config
 from reg2rg.training.run import train
 
 
 def main() -> None:
+    """Train and measure the variants, and print the tables."""
     options = _options()
+    base = shorten_stages(read_config(options.config), options.steps)
     results = {}
-    for name, config in variants(budgeted(read_config(options.config), options.steps), options.output).items():
-        model = train(config, options.output / name.replace(" ", "-"), options.device, _say(name))
+    for name, config in variants(base, options.output).items():
+        model = train(config, options.output / name.replace(" ", "-"), options.device, _print_with(name))
         seeds = TEST_SEEDS[: options.cases]
         results[name] = run_benchmark(model, seeds, options.output / "answers", processes=options.processes)
     for table in comparison_tables(results):
@@ -35,49 +39,72 @@ def main() -> None:
 
 
 def variants(base: TrainingConfig, folder: Path) -> dict[str, TrainingConfig]:
-    """The config as it is and with one part after another left out; all share their prepared cases."""
+    """Return the configuration and its variants, each without one part. All share their prepared cases.
+
+    Args:
+        base: a configuration with a finding head.
+        folder: folder for the prepared cases, unless the configuration names one.
+
+    Returns:
+        Name of the variant -> its configuration.
+    """
     base = dataclasses.replace(base, cache=base.cache or folder / "cache")
 
-    def without(of_vision_stages: dict[str, object], **switches: object) -> TrainingConfig:
+    def without(vision_stage_changes: dict[str, Any], **model_changes: Any) -> TrainingConfig:
         stages = tuple(
-            dataclasses.replace(stage, **of_vision_stages) if stage.kind == "vision" else stage for stage in base.stages
+            dataclasses.replace(stage, **vision_stage_changes) if stage.kind == "vision" else stage
+            for stage in base.stages
         )
-        return dataclasses.replace(base, model=dataclasses.replace(base.model, **switches), stages=stages)
+        return dataclasses.replace(base, model=dataclasses.replace(base.model, **model_changes), stages=stages)
 
-    whole_regions = {"window": None, "losses": ()}
+    whole_regions = {"patch_size": None, "losses": ()}
+    text_stage = {"kind": "text", "freeze_vision": False, **whole_regions}
     return {
         "whole": base,
         "without cues": without({}, cues=0),
-        "without dense loss": without(whole_regions, dense=False),
-        "without finding head": without({"kind": "text", "frozen": False, **whole_regions}, findings=False),
+        "without dense loss": without(whole_regions, finding_map=False),
+        "without finding head": without(text_stage, finding_head=False),
     }
 
 
-def budgeted(config: TrainingConfig, steps: int | None) -> TrainingConfig:
-    """The config with its stages shortened, each alike, to so many steps in all."""
-    if steps is None:
+def shorten_stages(config: TrainingConfig, total_steps: int | None) -> TrainingConfig:
+    """Scale the steps of all stages by the same factor.
+
+    Args:
+        config: the configuration.
+        total_steps: wanted sum of the steps of all stages; None leaves the configuration unchanged.
+
+    Returns:
+        The scaled configuration.
+
+    Raises:
+        InputError: a stage is measured in epochs.
+    """
+    if total_steps is None:
         return config
-    if any(stage.steps is None for stage in config.stages):
-        raise InputError("--steps shortens stages that say their steps; this config has stages in epochs.")
-    share = steps / sum(stage.steps for stage in config.stages)
+    steps = [stage.steps for stage in config.stages if stage.steps is not None]
+    if len(steps) < len(config.stages):
+        raise InputError("--steps needs stages that are measured in steps; this configuration has stages in epochs.")
+    factor = total_steps / sum(steps)
+    stages = tuple(
+        dataclasses.replace(stage, steps=max(1, round(count * factor)))
+        for stage, count in zip(config.stages, steps, strict=True)
+    )
+    return dataclasses.replace(config, stages=stages)
 
-    def shortened(stage: Stage) -> Stage:
-        return dataclasses.replace(stage, steps=max(1, round(stage.steps * share)))
 
-    return dataclasses.replace(config, stages=tuple(shortened(stage) for stage in config.stages))
-
-
-def _say(name: str):
-    return lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True)
+def _print_with(name: str) -> MessageCallback:
+    """Return a callback that prints messages after the name of a variant."""
+    return lambda message: print(f"{name}: {message}", file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path, help="what the variants are made of, with a finding head")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the trainings and their answers")
-    parser.add_argument("--steps", type=int, help="of each variant; as the config says if not given")
-    parser.add_argument("--cases", type=int, default=100, help="held-out phantoms to measure on")
-    parser.add_argument("--processes", type=int, default=2, help="that measure")
+    parser.add_argument("config", type=Path, help="configuration of a model with a finding head")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the trainings and the answers")
+    parser.add_argument("--steps", type=int, help="steps of each variant (default: as configured)")
+    parser.add_argument("--cases", type=int, default=100, help="number of held-out phantoms to measure on")
+    parser.add_argument("--processes", type=int, default=2, help="number of processes that measure")
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 

@@ -31,7 +31,7 @@ from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.runtime.callbacks import never_cancel
 from reg2rg.runtime.staging import scratch_folder
-from reg2rg.training.collation import Sections, collate_texts, packed_text
+from reg2rg.training.collation import Sections, collate_texts, pack_text
 
 TRAINING_SEEDS = range(20_000, 20_300)
 BATCH_SIZE = 4
@@ -108,7 +108,7 @@ def trained_model(embedded: Reg2RG, config: ModelConfig, cases: Sequence[Case], 
     rng, started = random.Random(0), time.monotonic()
     for step in range(1, steps + 1):
         batch = rng.sample(list(cases), BATCH_SIZE)
-        texts = collate_texts([packed_text(model, sections) for sections, _ in batch])
+        texts = collate_texts([pack_text(model, sections) for sections, _ in batch])
         features = [features for _, features in batch]
         with torch.autocast("cpu", torch.bfloat16):
             loss = model(texts.ids, features, texts.attention_mask, texts.labels, texts.positions).loss

@@ -1,132 +1,157 @@
-"""What the trainer costs beside a plain loop: the same steps of the same model on the same cases, in one run.
+"""Measure what the trainer adds to the time of a step, compared with a plain loop over the same model and cases.
 
     python Testing/Benchmarks/trainer_overhead.py [--quick] [--config FILE]
 
-The plain loop reads each case and does forward, backward, clipping, AdamW and the cosine schedule, nothing else. Loop
-and trainer take turns; what is compared is the median step, which no other program's burst decides. Cases are prepared
-before.
+The plain loop only reads each case and does the forward and backward passes, gradient clipping, AdamW and the cosine
+schedule. Loop and trainer take turns, and the median step is compared, so that short bursts of other programs have no
+effect. The cases are prepared beforehand.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import statistics
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.case_cache import CaseStore
+from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import Stage, TrainingConfig, read_config
 from reg2rg.training.datasets import open_source
-from reg2rg.training.feature_cache import KeptStore
-from reg2rg.training.initialization import fresh_model, full_config
-from reg2rg.training.module import Learner
-from reg2rg.training.run import make_tokenizer
+from reg2rg.training.feature_cache import FeatureCache
+from reg2rg.training.initialization import create_model, resolve_architecture
+from reg2rg.training.module import TrainingModule
+from reg2rg.training.run import learn_tokenizer
 from reg2rg.training.trainer import StageTrainer, TrainerCallback
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"
 CASES, STEPS, TURNS = 12, 10, 3
-FIRST = 2
-"""Steps of each turn that do not count: threads and memory are being set up."""
+SKIPPED_STEPS = 2
+"""First steps of each turn that do not count, because threads and memory are being set up."""
 
 
 @dataclass
-class Steps:
-    """Seconds, and this process's seconds of all cores, of each step: from one's end to the next one's."""
+class StepTimes:
+    """The times at which steps ended.
+
+    Attributes:
+        ends: wall-clock seconds, and CPU seconds of this process on all cores.
+    """
 
     ends: list[tuple[float, float]] = field(default_factory=list)
 
-    def end(self) -> None:
+    def record(self) -> None:
+        """Record the end of a step."""
         self.ends.append((time.perf_counter(), time.process_time()))
 
-    def each(self) -> list[tuple[float, float]]:
-        return [(b[0] - a[0], b[1] - a[1]) for a, b in zip(self.ends, self.ends[1:], strict=False)][FIRST:]
+    def durations(self) -> list[tuple[float, float]]:
+        """Return the durations of the steps that count, from the end of one to the end of the next."""
+        pairs = zip(self.ends, self.ends[1:], strict=False)
+        return [(end[0] - start[0], end[1] - start[1]) for start, end in pairs][SKIPPED_STEPS:]
 
 
-class Clock(TrainerCallback):
-    """All that the trainer does between two steps is in it."""
+class StepTimer(TrainerCallback):
+    """Records the ends of steps, so that everything the trainer does between two steps is measured."""
 
     def __init__(self) -> None:
-        self.steps = Steps()
+        self.times = StepTimes()
 
-    def on_step_end(self, *_, **__) -> None:
-        self.steps.end()
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.times.record()
 
 
 def main() -> None:
+    """Print a table of the overhead of each stage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one turn each")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="what is trained; the embedded model")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="training to measure (default: the embedded model)")
     options = parser.parse_args()
     turns = 1 if options.quick else TURNS
     config = read_config(options.config)
     torch.set_num_threads(config.threads)
-    full = full_config(config.model, config.name)
-    print("| stage | a step of the plain loop | of the trainer | overhead |\n|---|---|---|---|")
+    architecture = resolve_architecture(config.model, config.name)
+    print("| stage | step of the plain loop | step of the trainer | overhead |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = open_source(config.data)
-        store = CaseStore(source, full, folder / "cache")
-        store.training = store.training[:CASES]
-        store.validation = store.validation[:0]
-        model = fresh_model(full, config.model, make_tokenizer(store, config), config.seed)
+        cases = CaseCache(open_source(config.data), architecture, folder / "cache")
+        cases.training = cases.training[:CASES]
+        cases.validation = cases.validation[:0]
+        model = create_model(architecture, config.model, learn_tokenizer(cases, config), config.seed)
         for stage in config.stages:
-            loop, trainer = compare(model, stage, config, store, folder, turns)
+            loop, trainer = compare(model, stage, config, cases, folder, turns)
             for unit, a, b in zip(("s", "core s"), loop, trainer, strict=True):
                 print(f"| {stage.kind} | {a:.3f} {unit} | {b:.3f} {unit} | {100 * (b / a - 1):+.1f}% |")
 
 
 def compare(
-    model: Reg2RG, stage: Stage, config: TrainingConfig, store: CaseStore, folder: Path, turns: int
+    model: Reg2RG, stage: Stage, config: TrainingConfig, cases: CaseCache, folder: Path, turns: int
 ) -> tuple[list[float], list[float]]:
-    """Medians of a step (seconds, seconds of all cores), in the loop and in the trainer."""
-    stage = dataclasses.replace(stage, steps=STEPS, log_every=4, every=10 * STEPS)
-    kept = KeptStore(model, store, folder / "kept") if stage.kind == "text" else None
-    learner = Learner(model, stage, store, kept)
-    for number in store.training:
-        _ = kept[number] if kept else store[number]
+    """Measure the steps of a stage in the loop and in the trainer.
+
+    Args:
+        model: the model to train.
+        stage: the stage.
+        config: the training.
+        cases: the cases.
+        folder: folder for features, checkpoints and logs.
+        turns: number of turns of each.
+
+    Returns:
+        The median wall-clock and CPU seconds of a step in the loop, and those in the trainer.
+    """
+    stage = dataclasses.replace(stage, steps=STEPS, log_every=4, eval_every=10 * STEPS)
+    features = FeatureCache(model, cases, folder / "features") if stage.kind == "text" else None
+    module = TrainingModule(model, stage, cases, features)
+    prepared = features if features is not None else cases
+    for index in cases.training:
+        prepared[index]
     loop, trainer = [], []
     for turn in range(turns):
-        loop += plain_loop(learner, stage, config, store).each()
-        clock = Clock()
-        hugging_face = StageTrainer(learner, store, config, stage, folder / f"{stage.kind}-{turn}", lambda line: None)
-        hugging_face.add_callback(clock)
-        hugging_face.train()
-        learner.__dict__.pop("forward", None)  # accelerate wraps it for its precision
-        trainer += clock.steps.each()
-    return [statistics.median(part) for part in zip(*loop, strict=True)], [
-        statistics.median(part) for part in zip(*trainer, strict=True)
-    ]
+        loop += plain_loop(module, stage, config, cases).durations()
+        timer = StepTimer()
+        stage_trainer = StageTrainer(module, cases, config, stage, folder / f"{stage.kind}-{turn}", lambda line: None)
+        stage_trainer.add_callback(timer)
+        stage_trainer.train()
+        module.__dict__.pop("forward", None)  # remove the wrapper that accelerate adds for mixed precision
+        trainer += timer.times.durations()
+    return _medians(loop), _medians(trainer)
 
 
-def plain_loop(learner: Learner, stage: Stage, config: TrainingConfig, store: CaseStore) -> Steps:
-    """The same steps without the trainer."""
+def plain_loop(module: TrainingModule, stage: Stage, config: TrainingConfig, cases: CaseCache) -> StepTimes:
+    """Do the same steps without the trainer, and return their times."""
     from transformers import get_cosine_schedule_with_warmup
 
-    parameters = list(learner.trained().values())
-    optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=stage.weight_decay, fused=True)
-    schedule = get_cosine_schedule_with_warmup(optimiser, stage.warmup, STEPS)
-    learner.train()
-    steps = Steps()
-    steps.end()
+    parameters = list(module.trained_parameters().values())
+    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
+    schedule = get_cosine_schedule_with_warmup(optimizer, stage.warmup_steps, STEPS)
+    module.train()
+    times = StepTimes()
+    times.record()
     for step in range(STEPS):
-        numbers = torch.tensor([(step * stage.batch + i) % len(store.training) for i in range(stage.batch)])
+        first = step * stage.batch_size
+        indices = torch.tensor([(first + i) % len(cases.training) for i in range(stage.batch_size)])
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-            loss = sum(learner(numbers).values())
+            loss = functools.reduce(torch.add, module(indices).values())
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
-        optimiser.zero_grad()
-        steps.end()
-    return steps
+        optimizer.zero_grad()
+        times.record()
+    return times
+
+
+def _medians(durations: list[tuple[float, float]]) -> list[float]:
+    return [statistics.median(values) for values in zip(*durations, strict=True)]
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ def shared() -> Path:
 def smoke_config(repository: Path):
     """The smoke training's architecture: small crops, a finding head."""
     from reg2rg.training.config import read_config
-    from reg2rg.training.initialization import full_config
+    from reg2rg.training.initialization import resolve_architecture
 
     training = read_config(repository / "Resources/Training/smoke.yaml")
-    return full_config(training.model, training.name)
+    return resolve_architecture(training.model, training.name)
 
 
 @pytest.fixture(scope="session")

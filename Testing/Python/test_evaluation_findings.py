@@ -25,20 +25,20 @@ TWENTY = [EMPHYSEMA] * 6 + [CONSOLIDATION] * 3 + [BRONCHIECTASIS] + [NORMAL] * 1
 
 @pytest.fixture(scope="module")
 def faithful(tmp_path_factory):
-    """Evaluation of a model that repeats the reference."""
+    """Evaluate a model that repeats the reference."""
     return evaluated(write_pairs(tmp_path_factory.mktemp("faithful") / "lung_reports.csv", TWENTY, TWENTY))
 
 
 @pytest.fixture(scope="module")
 def collapsed(tmp_path_factory):
-    """Evaluation of a model that knows only the most frequent finding and otherwise writes the normal text."""
+    """Evaluate a model that knows only the most frequent finding and otherwise writes the normal text."""
     predictions = [text if text == EMPHYSEMA else NORMAL for text in TWENTY]
     return evaluated(write_pairs(tmp_path_factory.mktemp("collapsed") / "lung_reports.csv", TWENTY, predictions))
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """Evaluation of a model that always writes the normal text."""
+    """Evaluate a model that always writes the normal text."""
     return evaluated(write_pairs(tmp_path_factory.mktemp("template") / "lung_reports.csv", TWENTY, [NORMAL] * 20))
 
 

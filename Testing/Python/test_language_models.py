@@ -22,10 +22,10 @@ from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.prompting import prompt_ids, training_ids
-from reg2rg.training.case_cache import CaseStore
+from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import PhantomData, Stage
 from reg2rg.training.datasets import PhantomSource
-from reg2rg.training.module import Learner
+from reg2rg.training.module import TrainingModule
 from reg2rg.training.samples import TrainingCase
 from reg2rg.training.tokenizers import train_tokenizer
 
@@ -201,15 +201,16 @@ def test_lora_training_teaches_smollm2_a_case_without_changing_its_own_weights(
     smollm2_model_folder: Path, tmp_path: Path
 ):
     model = ModelFolder.open(smollm2_model_folder).load()
-    lesson = TwoRegions(PhantomSource.of(PhantomData("phantoms", 1, first_seed=1)), model.config, tmp_path / "cases")
+    source = PhantomSource.from_config(PhantomData("phantoms", 1, first_seed=1))
+    lesson = TwoRegions(source, model.config, tmp_path / "cases")
     before = {name: parameter.clone() for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    learner = Learner(model, Stage("text", steps=14), lesson, None)
+    module = TrainingModule(model, Stage("text", steps=14), lesson, None)
     torch.manual_seed(0)  # for the order of regions
-    optimiser = torch.optim.AdamW(learner.trained().values(), lr=1.5e-3)
+    optimiser = torch.optim.AdamW(module.trained_parameters().values(), lr=1.5e-3)
     losses = []
     for _ in range(14):
-        learner.train()
-        loss = sum(learner(torch.tensor([0])).values())
+        module.train()
+        loss = sum(module(torch.tensor([0])).values())
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
@@ -224,14 +225,14 @@ def test_lora_training_teaches_smollm2_a_case_without_changing_its_own_weights(
     inputs = prepare(phantom.volume, phantom.masks, again.config.preprocessing, ["lung", "heart"])
     sections = ReportGenerator(again).generate(inputs, max_new_tokens=12)
     assert {section.region for section in sections} == {"lung", "heart"}
-    assert all(section.recognised for section in sections), "these few steps are enough to learn the form of the answer"
+    assert all(section.recognized for section in sections), "these few steps are enough to learn the form of the answer"
 
 
-class TwoRegions(CaseStore):
+class TwoRegions(CaseCache):
     """Cases with two regions only, so that training takes seconds."""
 
-    def __getitem__(self, number: int) -> TrainingCase:
-        case = super().__getitem__(number)
+    def __getitem__(self, index: int) -> TrainingCase:
+        case = super().__getitem__(index)
         return dataclasses.replace(case, regions=case.regions[:2])
 
 

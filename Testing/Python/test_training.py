@@ -1,4 +1,4 @@
-"""What a stage trains, on what, and what is fitted behind it."""
+"""What a stage trains, what it trains on, and what is fitted afterwards."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from reg2rg.labeler import ALL_LABELS
 from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
-from reg2rg.training import feature_cache as kept_module
-from reg2rg.training import losses
-from reg2rg.training import module as learner_module
+from reg2rg.training import feature_cache, losses
+from reg2rg.training import module as training_module
 from reg2rg.training.calibration import calibrate, fit_temperature
-from reg2rg.training.case_cache import CaseStore
-from reg2rg.training.collation import IGNORED, collate_texts, packed_text
+from reg2rg.training.case_cache import CaseCache
+from reg2rg.training.collation import IGNORED, collate_texts, pack_text
 from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
 from reg2rg.training.datasets import PhantomSource
-from reg2rg.training.feature_cache import KeptStore
-from reg2rg.training.initialization import fresh_model, switched, take_weights
+from reg2rg.training.feature_cache import FeatureCache
+from reg2rg.training.initialization import ablate, create_model, load_pretrained
 from reg2rg.training.losses import (
-    PREDICTED_CUES,
-    TRUE_CUES,
-    exchanged,
-    kept_vision,
-    mixed_cues,
+    PREDICTED_CUE_SHARE,
+    TRUE_CUE_SHARE,
+    compute_features,
+    mix_cues,
+    swap_images,
     text_losses,
     true_cues,
 )
-from reg2rg.training.module import Learner, shuffled, trained_parameters
-from reg2rg.training.run import make_tokenizer
+from reg2rg.training.module import TrainingModule, select_parameters, shuffle_regions
+from reg2rg.training.run import learn_tokenizer
 from reg2rg.training.samples import TrainingCase
+from reg2rg.training.trainer import StageTrainer
 
 SECTIONS = [("lung", "The lungs are clear."), ("heart", "No nodule is seen.")]
 VISION, TEXT = Stage("vision", steps=1), Stage("text", steps=1)
@@ -45,7 +45,7 @@ VISION, TEXT = Stage("vision", steps=1), Stage("text", steps=1)
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Models this small gain nothing from a second thread, and lose much where others want the core."""
+    """Use one thread: models this small gain nothing from a second one, and lose much when cores are shared."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -54,37 +54,38 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def training(repository: Path) -> TrainingConfig:
-    """The smoke training, prepared in this process."""
+    """Return the smoke training, which prepares its cases in this process."""
     return dataclasses.replace(read_config(repository / "Resources/Training/smoke.yaml"), workers=0)
 
 
 @pytest.fixture(scope="module")
-def store(smoke_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseStore:
-    """Two training cases and a validation case."""
-    return CaseStore(PhantomSource.of(PhantomData("phantoms", 2, 1)), smoke_config, tmp_path_factory.mktemp("cases"))
+def cases(smoke_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseCache:
+    """Return two training cases and a validation case."""
+    source = PhantomSource.from_config(PhantomData("phantoms", 2, 1))
+    return CaseCache(source, smoke_config, tmp_path_factory.mktemp("cases"))
 
 
 @pytest.fixture(scope="module")
-def tokenizer(store: CaseStore, training: TrainingConfig):
-    return make_tokenizer(store, training)
+def tokenizer(cases: CaseCache, training: TrainingConfig):
+    return learn_tokenizer(cases, training)
 
 
 @pytest.fixture
 def model(smoke_config: ModelConfig, tokenizer) -> Reg2RG:
-    return fresh_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=0).eval()
+    return create_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=0).eval()
 
 
 def add_lora(config: ModelConfig) -> ModelConfig:
     return dataclasses.replace(config, language=dataclasses.replace(config.language, lora=LoraSettings(rank=2)))
 
 
-def step(learner: Learner, cases: list[int]) -> float:
-    """One step of gradient descent; the loss before it."""
-    learner.train()
-    loss = sum(learner(torch.tensor(cases)).values())
+def step(module: TrainingModule, indices: list[int]) -> float:
+    """Do one step of gradient descent and return the loss before it."""
+    module.train()
+    loss = sum(module(torch.tensor(indices)).values())
     loss.backward()
     with torch.no_grad():
-        for parameter in learner.trained().values():
+        for parameter in module.trained_parameters().values():
             if parameter.grad is not None:
                 parameter -= 0.05 * parameter.grad
                 parameter.grad = None
@@ -92,7 +93,7 @@ def step(learner: Learner, cases: list[int]) -> float:
 
 
 def parts(names: set[str]) -> set[str]:
-    """The parts of the model that parameters belong to."""
+    """Return the parts of the model that parameters belong to."""
     return {"lora" if ".lora_" in name else ".".join(name.split(".")[:2]) for name in names}
 
 
@@ -102,9 +103,9 @@ PUBLISHED = {"lora"} | {
 }
 
 
-def test_the_published_recipe_trains_what_the_published_one_trained():
+def test_a_text_stage_of_the_published_model_trains_the_published_parameters():
     config = dataclasses.replace(tiny_config(100, 2), language=add_lora(tiny_config(100, 2)).language)
-    trained = trained_parameters(Reg2RG(config), TEXT)
+    trained = select_parameters(Reg2RG(config), TEXT)
     assert parts(set(trained)) == PUBLISHED
     assert {name.split(".")[-4] for name in trained if ".lora_" in name} == {"q_proj", "v_proj"}
 
@@ -115,146 +116,147 @@ def test_the_published_recipe_trains_what_the_published_one_trained():
         (VISION, {"embedding_layer.vision_encoder", "embedding_layer.finding_head"}),
         (TEXT, PUBLISHED | {"embedding_layer.cue_encoder"}),
         (
-            dataclasses.replace(TEXT, frozen=False),
-            PUBLISHED | {f"embedding_layer.{part}" for part in ("cues", "vision_encoder", "finding_head")},
+            dataclasses.replace(TEXT, freeze_vision=False),
+            PUBLISHED | {f"embedding_layer.{part}" for part in ("cue_encoder", "vision_encoder", "finding_head")},
         ),
     ],
 )
-def test_a_step_changes_what_its_stage_trains_and_nothing_else(
-    stage: Stage, expected: set[str], smoke_config: ModelConfig, tokenizer, store: CaseStore, tmp_path: Path
+def test_a_step_changes_only_what_its_stage_trains(
+    stage: Stage, expected: set[str], smoke_config: ModelConfig, tokenizer, cases: CaseCache, tmp_path: Path
 ):
-    model = fresh_model(add_lora(smoke_config), ModelSource(architecture={}), tokenizer, seed=0)
+    model = create_model(add_lora(smoke_config), ModelSource(architecture={}), tokenizer, seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    kept = KeptStore(model, store, tmp_path) if stage.kind == "text" and stage.frozen else None
-    learner = Learner(model, stage, store, kept)
-    for _ in range(3):  # LoRA's one half is zero, and so is the gradient of the other, before the first
-        step(learner, [0])
+    features = FeatureCache(model, cases, tmp_path) if stage.kind == "text" and stage.freeze_vision else None
+    module = TrainingModule(model, stage, cases, features)
+    for _ in range(3):  # one half of LoRA starts at zero, so the other half has no gradient in the first step
+        step(module, [0])
     changed = {name for name, parameter in model.named_parameters() if not torch.equal(before[name], parameter)}
     assert parts(changed) == expected
 
 
-def test_a_language_model_without_lora_is_trained_whole(model: Reg2RG):
-    trained = trained_parameters(model, TEXT)
+def test_without_lora_the_whole_language_model_is_trained(model: Reg2RG):
+    trained = select_parameters(model, TEXT)
     language = {name for name, _ in model.named_parameters() if name.startswith("lang_model.")}
     assert language <= set(trained)
 
 
-def test_text_adds_the_losses_of_vision_only_where_it_teaches_vision(model: Reg2RG, store: CaseStore):
+def test_a_text_stage_adds_the_vision_losses_only_if_it_trains_vision(model: Reg2RG, cases: CaseCache):
     case = torch.tensor([0])
-    assert set(Learner(model, TEXT, store, None)(case)) == {"text"}
-    thawed = Learner(model, dataclasses.replace(TEXT, frozen=False), store, None)
-    assert set(thawed(case)) == {"text", "labels", "sides", "levels", "sizes", "map"}
+    assert set(TrainingModule(model, TEXT, cases, None)(case)) == {"text"}
+    unfrozen = TrainingModule(model, dataclasses.replace(TEXT, freeze_vision=False), cases, None)
+    assert set(unfrozen(case)) == {"text", "labels", "sides", "levels", "sizes", "map"}
 
 
-def test_only_the_losses_that_a_stage_names_count(model: Reg2RG, store: CaseStore):
-    learner = Learner(model, dataclasses.replace(VISION, losses=("map",)), store, None)
-    assert set(learner(torch.tensor([0, 1]))) == {"map"}
-    learner = Learner(model, dataclasses.replace(VISION, losses=("text",)), store, None)
-    with pytest.raises(InputError, match="name text; these cases have labels"):
-        learner(torch.tensor([0]))
+def test_a_stage_minimizes_only_the_losses_it_names(model: Reg2RG, cases: CaseCache):
+    module = TrainingModule(model, dataclasses.replace(VISION, losses=("map",)), cases, None)
+    assert set(module(torch.tensor([0, 1]))) == {"map"}
+    module = TrainingModule(model, dataclasses.replace(VISION, losses=("text",)), cases, None)
+    with pytest.raises(InputError, match="losses include text, but these cases have labels"):
+        module(torch.tensor([0]))
 
 
-def test_a_stage_may_learn_from_windows_of_its_regions(model: Reg2RG, store: CaseStore):
-    learner = Learner(model, Stage("vision", steps=1, window=(16, 16, 16)), store, None)
-    before = {name: value.detach().clone() for name, value in learner.trained().items()}
-    step(learner, [0, 1])
-    assert any(not torch.equal(before[name], value) for name, value in learner.trained().items())
-    with pytest.raises(InputError, match="multiples of the patches"):
-        Learner(model, Stage("vision", steps=1, window=(16, 16, 12)), store, None)
+def test_a_vision_stage_can_train_on_patches(model: Reg2RG, cases: CaseCache):
+    module = TrainingModule(model, Stage("vision", steps=1, patch_size=(16, 16, 16)), cases, None)
+    before = {name: value.detach().clone() for name, value in module.trained_parameters().items()}
+    step(module, [0, 1])
+    assert any(not torch.equal(before[name], value) for name, value in module.trained_parameters().items())
+    with pytest.raises(InputError, match="expected multiples of"):
+        TrainingModule(model, Stage("vision", steps=1, patch_size=(16, 16, 12)), cases, None)
 
 
-def test_regions_are_shuffled_with_all_that_belongs_to_them(model: Reg2RG, store: CaseStore):
-    case = store[0]
+def test_regions_are_shuffled_together_with_their_features(model: Reg2RG, cases: CaseCache):
+    case = cases[0]
     with torch.no_grad():
-        kept = kept_vision(model, case)
+        features = compute_features(model, case)
     torch.manual_seed(1)
-    mixed, seen = shuffled(case, kept)
-    order = [sample.region for sample in mixed.regions]
+    shuffled, shuffled_features = shuffle_regions(case, features)
+    order = [sample.region for sample in shuffled.regions]
     assert sorted(order) == sorted(sample.region for sample in case.regions) and order != sorted(order)
-    for place, sample in enumerate(mixed.regions):
+    for position, sample in enumerate(shuffled.regions):
         index = case.regions.index(sample)
-        assert seen.tokens[place] is kept.tokens[index]
-        assert torch.equal(seen.cues.probability[place], kept.cues.probability[index])
+        assert shuffled_features.tokens[position] is features.tokens[index]
+        assert torch.equal(shuffled_features.cues.probability[position], features.cues.probability[index])
 
 
-def test_regions_come_in_another_order_in_each_step_of_training_and_in_their_own_else(
-    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+def test_the_order_of_regions_changes_in_every_training_step_and_is_fixed_in_evaluation(
+    model: Reg2RG, cases: CaseCache, monkeypatch: pytest.MonkeyPatch
 ):
     orders: list[list[int]] = []
 
-    def watched(model: Reg2RG, cases: list[TrainingCase], kept: list):
+    def record_order(model: Reg2RG, cases: list[TrainingCase], features: list):
         orders.append([sample.region for sample in cases[0].regions])
-        return text_losses(model, cases, kept)
+        return text_losses(model, cases, features)
 
-    monkeypatch.setattr(learner_module, "text_losses", watched)
-    learner = Learner(model, TEXT, store, None).train()
+    monkeypatch.setattr(training_module, "text_losses", record_order)
+    module = TrainingModule(model, TEXT, cases, None).train()
     with torch.no_grad():
         for _ in range(2):
-            learner(torch.tensor([0]))
-        learner.eval()(torch.tensor([0]))
+            module(torch.tensor([0]))
+        module.eval()(torch.tensor([0]))
     first, second, own = orders
-    assert own == [sample.region for sample in store[0].regions] and len({*map(tuple, orders)}) == 3
+    assert own == [sample.region for sample in cases[0].regions] and len({*map(tuple, orders)}) == 3
 
 
-def test_true_cues_say_what_the_text_says(model: Reg2RG, store: CaseStore):
-    samples = store[0].regions
+def test_true_cues_match_the_text(model: Reg2RG, cases: CaseCache):
+    samples = cases[0].regions
     with torch.no_grad():
-        seen = kept_vision(model, store[0]).cues
-    cues = true_cues(samples, seen)
-    there = torch.from_numpy(np.stack([sample.labels for sample in samples])) == 1
-    assert there.any() and torch.equal(cues.probability == 1, there) and not cues.probability[~there].any()
-    for name, told in (("side", "sides"), ("level", "levels"), ("size_mm", "sizes")):
-        expected = torch.from_numpy(np.stack([getattr(sample, told) for sample in samples]))
-        known = there & ((expected > 0) if expected.dtype.is_floating_point else (expected >= 0))
+        predicted = compute_features(model, cases[0]).cues
+    cues = true_cues(samples, predicted)
+    present = torch.from_numpy(np.stack([sample.labels for sample in samples])) == 1
+    assert present.any() and torch.equal(cues.probability == 1, present) and not cues.probability[~present].any()
+    for name, target in (("side", "sides"), ("level", "levels"), ("size_mm", "sizes")):
+        expected = torch.from_numpy(np.stack([getattr(sample, target) for sample in samples]))
+        known = present & ((expected > 0) if expected.dtype.is_floating_point else (expected >= 0))
         assert known.any() and torch.equal(getattr(cues, name)[known], expected[known])
-    assert cues.priority[there].min() > cues.priority[~there].max(), "what is there is told before what is not"
+    assert cues.priority[present].min() > cues.priority[~present].max(), "present findings come before absent ones"
 
 
-def test_cues_from_output_a_text_are_true_or_predicted_or_silent(
-    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+def test_the_cues_of_a_region_are_true_or_predicted_or_empty(
+    model: Reg2RG, cases: CaseCache, monkeypatch: pytest.MonkeyPatch
 ):
-    case, encoder = store[0], model.embedding_layer.cue_encoder
+    case, encoder = cases[0], model.embedding_layer.cue_encoder
+    draws = torch.tensor([0.1, TRUE_CUE_SHARE + 0.1, TRUE_CUE_SHARE + PREDICTED_CUE_SHARE + 0.1])
     with torch.no_grad():
-        kept = kept_vision(model, case)
-        seen, samples = kept.cues.select(slice(3)), case.regions[:3]
-        mixed = mixed_cues(model, samples, seen, torch.tensor([0.1, TRUE_CUES + 0.1, TRUE_CUES + PREDICTED_CUES + 0.1]))
-        assert_close(mixed[0], encoder(true_cues(samples, seen))[0])
-        assert_close(mixed[1], encoder(seen)[1])
+        features = compute_features(model, case)
+        predicted, samples = features.cues.select(slice(3)), case.regions[:3]
+        mixed = mix_cues(encoder, samples, predicted, draws)
+        assert_close(mixed[0], encoder(true_cues(samples, predicted))[0])
+        assert_close(mixed[1], encoder(predicted)[1])
         assert_close(mixed[2], encoder.null_cues(1)[0])
-        told = {}
+        shares_by_loss = {}
         for shares in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
-            for name, share in zip(("TRUE_CUES", "PREDICTED_CUES"), shares, strict=True):
+            for name, share in zip(("TRUE_CUE_SHARE", "PREDICTED_CUE_SHARE"), shares, strict=True):
                 monkeypatch.setattr(losses, name, share)
-            told[float(text_losses(model, [case], [kept])["text"])] = shares
-    assert len(told) == 3, "the text is learned with them"
+            shares_by_loss[float(text_losses(model, [case], [features])["text"])] = shares
+    assert len(shares_by_loss) == 3, "the loss of the text depends on the cues"
 
 
-def test_an_exchanged_image_is_of_the_same_region_of_another_case(store: CaseStore):
-    samples = [*store[0].regions, *store[1].regions]
-    wanted = torch.arange(len(samples)) % 2 == 0
-    for index, shown in enumerate(exchanged(samples, wanted).tolist()):
+def test_a_swapped_image_shows_the_same_region_of_another_case(cases: CaseCache):
+    samples = [*cases[0].regions, *cases[1].regions]
+    swap = torch.arange(len(samples)) % 2 == 0
+    for index, shown in enumerate(swap_images(samples, swap).tolist()):
         alike = [i for i, sample in enumerate(samples) if sample.region == samples[index].region]
         assert samples[shown].region == samples[index].region
-        assert (shown != index) == (bool(wanted[index]) and len(alike) > 1)
+        assert (shown != index) == (bool(swap[index]) and len(alike) > 1)
 
 
-def test_the_text_of_an_exchanged_region_is_learned_from_the_other_image_and_its_own_cues(
-    model: Reg2RG, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+def test_a_region_with_a_swapped_image_learns_its_text_from_that_image_and_its_own_cues(
+    model: Reg2RG, cases: CaseCache, monkeypatch: pytest.MonkeyPatch
 ):
-    common = {sample.region for sample in store[0].regions} & {sample.region for sample in store[1].regions}
-    cases = [
+    common = {sample.region for sample in cases[0].regions} & {sample.region for sample in cases[1].regions}
+    pair = [
         dataclasses.replace(case, regions=tuple(s for s in case.regions if s.region in common))
-        for case in (store[0], store[1])
+        for case in (cases[0], cases[1])
     ]
-    monkeypatch.setattr(losses, "TRUE_CUES", 1.0)
+    monkeypatch.setattr(losses, "TRUE_CUE_SHARE", 1.0)
     with torch.no_grad():
         for weight in (p for p in model.causal_lm.parameters() if p.ndim == 2):
-            weight *= 10  # a model that has learned nothing hardly looks at the image
-        kept = [kept_vision(model, case) for case in cases]
-        own = text_losses(model, cases, kept)["text"]
-        monkeypatch.setattr(losses, "EXCHANGED", 1.0)
-        exchanged_loss = text_losses(model, cases, kept)["text"]
-        monkeypatch.setattr(losses, "EXCHANGED", 0.0)
+            weight *= 10  # the image hardly affects the output of an untrained model
+        features = [compute_features(model, case) for case in pair]
+        own_loss = text_losses(model, pair, features)["text"]
+        monkeypatch.setattr(losses, "SWAPPED_IMAGE_SHARE", 1.0)
+        swapped_loss = text_losses(model, pair, features)["text"]
+        monkeypatch.setattr(losses, "SWAPPED_IMAGE_SHARE", 0.0)
         first, second = (
             dataclasses.replace(
                 case,
@@ -263,104 +265,116 @@ def test_the_text_of_an_exchanged_region_is_learned_from_the_other_image_and_its
                     for mine, theirs in zip(case.regions, other.regions, strict=True)
                 ),
             )
-            for case, other in (cases, cases[::-1])
+            for case, other in (pair, pair[::-1])
         )
-        swapped = [dataclasses.replace(b, image=a.image) for a, b in (kept, kept[::-1])]
+        swapped = [dataclasses.replace(b, image=a.image) for a, b in (features, features[::-1])]
         expected = text_losses(model, [first, second], swapped)["text"]
-    assert_close(exchanged_loss, expected)
-    assert not torch.allclose(exchanged_loss, own)
+    assert_close(swapped_loss, expected)
+    assert not torch.allclose(swapped_loss, own_loss)
 
 
-def test_frozen_vision_is_computed_once_a_case(
-    model: Reg2RG, store: CaseStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_frozen_vision_is_computed_once_per_case(
+    model: Reg2RG, cases: CaseCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     computed: list[TrainingCase] = []
 
-    def counted(model: Reg2RG, case: TrainingCase):
+    def count(model: Reg2RG, case: TrainingCase):
         computed.append(case)
-        return kept_vision(model, case)
+        return compute_features(model, case)
 
-    monkeypatch.setattr(kept_module, "kept_vision", counted)
-    learner = Learner(model, TEXT, store, KeptStore(model, store, tmp_path))
+    monkeypatch.setattr(feature_cache, "compute_features", count)
+    module = TrainingModule(model, TEXT, cases, FeatureCache(model, cases, tmp_path))
     for _ in range(2):
-        step(learner, [0, 1])
-    again = KeptStore(model, store, tmp_path)
-    assert len(computed) == 2 and again[0] and len(computed) == 2, "text leaves vision as it is"
+        step(module, [0, 1])
+    again = FeatureCache(model, cases, tmp_path)
+    assert len(computed) == 2 and again[0] and len(computed) == 2, "the text stage does not change vision"
     with torch.no_grad():
-        expected = kept_vision(model, store[1])
+        expected = compute_features(model, cases[1])
     assert torch.equal(again[1].image, expected.image)
     assert all(torch.equal(a, b) for a, b in zip(again[1].tokens, expected.tokens, strict=True))
     assert_close(again[1].cues.probability, expected.cues.probability)
     with torch.no_grad():
         model.embedding_layer.vision_encoder.transformer.layers[0][0].norm.weight += 1
-    assert KeptStore(model, store, tmp_path).folder != again.folder
+    assert FeatureCache(model, cases, tmp_path).folder != again.folder
 
 
-def test_dropout_is_off_in_frozen_vision_alone(model: Reg2RG, store: CaseStore):
-    learner = Learner(model, TEXT, store, None).train()
-    encoder = learner.model.embedding_layer
+def test_only_frozen_vision_has_dropout_off(model: Reg2RG, cases: CaseCache):
+    module = TrainingModule(model, TEXT, cases, None).train()
+    encoder = module.model.embedding_layer
     assert not encoder.vision_encoder.training and not encoder.finding_head.training and encoder.perceiver.training
-    assert Learner(model, VISION, store, None).train().model.embedding_layer.vision_encoder.training
+    assert TrainingModule(model, VISION, cases, None).train().model.embedding_layer.vision_encoder.training
 
 
-@pytest.mark.parametrize("cases", [1, 2])
-def test_without_a_finding_head_vision_is_taught_by_the_text(cases: int, smoke_config: ModelConfig, tokenizer, store):
-    model = fresh_model(smoke_config, ModelSource(architecture={}, findings=False), tokenizer, seed=0)
-    learner = Learner(model, dataclasses.replace(TEXT, frozen=False), store, None)
-    losses = [step(learner, list(range(cases))) for _ in range(6)]
+@pytest.mark.parametrize("count", [1, 2])
+def test_without_a_finding_head_vision_learns_from_the_text(
+    count: int, smoke_config: ModelConfig, tokenizer, cases: CaseCache
+):
+    model = create_model(smoke_config, ModelSource(architecture={}, finding_head=False), tokenizer, seed=0)
+    module = TrainingModule(model, dataclasses.replace(TEXT, freeze_vision=False), cases, None)
+    losses = [step(module, list(range(count))) for _ in range(6)]
     assert losses[-1] < losses[0] and model.embedding_layer.finding_head is None
 
 
-def test_the_authors_files_are_taken_over(model: Reg2RG, smoke_config: ModelConfig, tokenizer, tmp_path: Path):
+def test_the_authors_weight_files_are_loaded(model: Reg2RG, smoke_config: ModelConfig, tokenizer, tmp_path: Path):
     encoder = model.embedding_layer
     torch.save(encoder.vision_encoder.state_dict(), tmp_path / "RadFM_vit3d.pth")
-    fresh = fresh_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=1)
+    fresh = create_model(smoke_config, ModelSource(architecture={}), tokenizer, seed=1)
     name = "transformer.layers.0.0.fn.to_qkv.weight"
-    ours, theirs = (m.embedding_layer.vision_encoder.get_parameter(name) for m in (fresh, model))
-    assert not torch.equal(ours, theirs)
-    take_weights(fresh, [tmp_path / "RadFM_vit3d.pth"])
-    assert torch.equal(ours, theirs)
+    loaded, original = (m.embedding_layer.vision_encoder.get_parameter(name) for m in (fresh, model))
+    assert not torch.equal(loaded, original)
+    load_pretrained(fresh, [tmp_path / "RadFM_vit3d.pth"])
+    assert torch.equal(loaded, original)
     torch.save({name: torch.zeros(3, 3)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="of shape \\(3, 3\\); the model has"):
-        take_weights(fresh, [tmp_path / "other.pth"])
+    with pytest.raises(InputError, match=r"of shape \(3, 3\); the model expects"):
+        load_pretrained(fresh, [tmp_path / "other.pth"])
 
 
-def test_a_switched_off_part_leaves_the_same_model_otherwise(smoke_config: ModelConfig, tokenizer):
-    without = switched(smoke_config, ModelSource(architecture={}, cues=0))
+def test_an_ablation_leaves_the_rest_of_the_model_unchanged(smoke_config: ModelConfig, tokenizer):
+    without = ablate(smoke_config, ModelSource(architecture={}, cues=0))
     assert dataclasses.replace(without.findings, cues=2) == smoke_config.findings
-    model = fresh_model(smoke_config, ModelSource(architecture={}, dense=False, cues=0), tokenizer, seed=0)
+    model = create_model(smoke_config, ModelSource(architecture={}, finding_map=False, cues=0), tokenizer, seed=0)
     assert model.embedding_layer.cue_encoder is None and model.embedding_layer.finding_head.finding_map is None
 
 
-def test_the_temperature_makes_probabilities_as_often_right_as_they_say():
+def test_the_output_bias_is_the_only_bias_with_weight_decay(
+    model: Reg2RG, cases: CaseCache, training: TrainingConfig, tmp_path: Path
+):
+    module = TrainingModule(model, VISION, cases, None)
+    trainer = StageTrainer(module, cases, training, VISION, tmp_path, print)
+    decayed = trainer.get_decay_parameter_names(module)
+    assert [name for name in decayed if "bias" in name] == ["model.embedding_layer.finding_head.output_bias"]
+    assert not any("norm" in name for name in decayed) and any("queries" in name for name in decayed)
+
+
+def test_the_temperature_calibrates_probabilities():
     torch.manual_seed(0)
     true = torch.randn(4000, 3)
     labels = (torch.rand(4000, 3) < true.sigmoid()).float()
     assert fit_temperature(3 * true, labels) == pytest.approx(3, rel=0.1)
-    labels[:, 0] = torch.nan  # what nobody knows does not count
+    labels[:, 0] = torch.nan  # unknown labels do not count
     logits = torch.cat([torch.randn(4000, 1) * 50, 3 * true[:, 1:]], dim=1)
     assert fit_temperature(logits, labels) == pytest.approx(3, rel=0.1)
     assert fit_temperature(true[:0], labels[:0]) == 1.0
 
 
-def test_calibration_changes_probabilities_not_logits_and_knows_training_cases(model: Reg2RG, store: CaseStore):
-    calibrate(model, store)
+def test_calibration_fits_the_temperature_and_the_distances_of_validation_cases(model: Reg2RG, cases: CaseCache):
+    calibrate(model, cases)
     assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
     assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
 
 
-def test_the_head_tells_no_size_that_no_text_told_it(model: Reg2RG, store: CaseStore):
+def test_a_finding_whose_size_no_text_states_loses_its_size(model: Reg2RG, cases: CaseCache):
     assert "Emphysema" in model.config.findings.sized
-    calibrate(model, store)
-    sizes = torch.tensor(np.stack([sample.sizes for number in range(3) for sample in store[number].regions]))
-    told = [label for label, each in zip(ALL_LABELS, (~sizes.isnan()).any(0), strict=True) if each]
-    assert told and list(model.embedding_layer.finding_head.config.sized) == told
-    assert model.config.findings.sized == tuple(told) and "Emphysema" not in told
+    calibrate(model, cases)
+    sizes = torch.tensor(np.stack([sample.sizes for index in range(3) for sample in cases[index].regions]))
+    stated = [label for label, each in zip(ALL_LABELS, (~sizes.isnan()).any(0), strict=True) if each]
+    assert stated and list(model.embedding_layer.finding_head.config.sized) == stated
+    assert model.config.findings.sized == tuple(stated) and "Emphysema" not in stated
 
 
 def learned_texts(model: Reg2RG, sections) -> list[str]:
-    """What is learned in each text: the words after its last token that is not."""
-    packed = packed_text(model, sections)
+    """Return the part of each text that is learned."""
+    packed = pack_text(model, sections)
     texts, words = [], []
     for label in [*packed.labels, IGNORED]:
         if label != IGNORED:
@@ -372,7 +386,7 @@ def learned_texts(model: Reg2RG, sections) -> list[str]:
 
 
 @pytest.mark.parametrize("parallel", [False, True])
-def test_only_the_report_is_learned_not_the_prompt(parallel: bool):
+def test_the_report_is_learned_and_the_prompt_is_not(parallel: bool):
     model = tiny_model(slots=2, taught=False)
     model.config = dataclasses.replace(model.config, parallel=parallel)
     end = model.tokenizer.eos_token
@@ -386,23 +400,23 @@ def test_only_the_report_is_learned_not_the_prompt(parallel: bool):
         assert text.split() == whole.split()
 
 
-def test_texts_are_taught_as_they_are_written():
-    """The logits that teach a section are those that writing it gives: alone behind its prompt, whatever is beside."""
+def test_training_computes_the_same_logits_as_writing_a_section():
+    """A section's logits do not depend on the sections beside it: it only sees the prompt and itself."""
     model = tiny_model(slots=2, taught=False)
     model.config = dataclasses.replace(model.config, parallel=True)
     features = PromptFeatures(torch.randn(2, 32), torch.randn(2, 3, 32))
-    texts = collate_texts([packed_text(model, SECTIONS), packed_text(model, SECTIONS[:1])])
+    texts = collate_texts([pack_text(model, SECTIONS), pack_text(model, SECTIONS[:1])])
     with torch.inference_mode():
         taught = model(texts.ids, [features, features], texts.attention_mask, None, texts.positions).logits
-        packed = packed_text(model, SECTIONS)
+        packed = pack_text(model, SECTIONS)
         for slot in range(2):
             own = [i for i, bits in enumerate(packed.texts) if bits & (1 << slot)]
             alone = model(torch.tensor([packed.ids])[:, own], [features]).logits[0]
             assert_close(taught[0, own], alone, rtol=1e-4, atol=1e-4)
 
 
-def test_padding_is_as_long_as_the_longest_text_of_its_batch():
+def test_a_batch_is_padded_to_its_longest_text():
     model = tiny_model(slots=1, taught=False)
-    short, long = packed_text(model, SECTIONS[:1]), packed_text(model, [("lung", SECTIONS[0][1] * 3)])
+    short, long = pack_text(model, SECTIONS[:1]), pack_text(model, [("lung", SECTIONS[0][1] * 3)])
     assert collate_texts([short, long]).ids.shape[1] == len(long.ids) > len(short.ids)
     assert collate_texts([short]).ids.shape[1] == len(short.ids)

@@ -1,4 +1,4 @@
-"""`reg2rg train` as a user runs it: it learns, goes on after it was killed, and leaves a model that writes reports."""
+"""`reg2rg train` learns, resumes after it was killed, and creates a model that writes reports."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive
 
 @pytest.fixture(scope="module")
 def smoke(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The smoke training's config, its cases prepared once for all tests."""
+    """Return the smoke training's configuration, whose prepared cases all tests share."""
     config = yaml.safe_load((repository / "Resources/Training/smoke.yaml").read_text())
     return config | {"cache": str(tmp_path_factory.mktemp("cases"))}
 
 
-def started(config: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """`reg2rg train` of this config into ``folder``/run."""
+def start(config: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
+    """Start `reg2rg train` with a configuration and the run folder ``folder``/run."""
     folder.mkdir(exist_ok=True)
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config))
-    words = [*TRAIN, file, "-o", folder / "run", "--device", "cpu"]
+    command = [*TRAIN, file, "-o", folder / "run", "--device", "cpu"]
     return subprocess.Popen(
-        list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
 
 
-def trained(config: dict[str, Any], folder: Path) -> Path:
-    """The run folder of a training that has ended well."""
-    process = started(config, folder)
+def run_training(config: dict[str, Any], folder: Path) -> Path:
+    """Run a training to its end and return its run folder."""
+    process = start(config, folder)
     output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     assert output == f"{folder / 'run' / 'model'}\n"
@@ -56,43 +56,44 @@ def trained(config: dict[str, Any], folder: Path) -> Path:
 
 
 def losses(run: Path, stage: str, name: str) -> list[float]:
-    """A part of a stage's loss, in the order logged."""
+    """Return the values of one of a stage's losses, in the order logged."""
     return [row[name] for row in json.loads((run / stage / "history.json").read_text()) if name in row]
 
 
 @pytest.fixture(scope="module")
 def run(smoke: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(smoke, tmp_path_factory.mktemp("smoke"))
+    return run_training(smoke, tmp_path_factory.mktemp("smoke"))
 
 
 @pytest.mark.parametrize(
     ("stage", "name"), [("1-vision", "loss_labels"), ("1-vision", "loss_map"), ("2-text", "loss_text")]
 )
-def test_losses_fall_on_training_and_validation_cases(run: Path, stage: str, name: str):
+def test_losses_decrease_on_training_and_validation_cases(run: Path, stage: str, name: str):
     first, *_, last = losses(run, stage, name)
     assert last < 0.5 * first
     first, *_, last = losses(run, stage, f"eval_{name}")
     assert last < first
 
 
-def test_the_model_folder_is_whole_calibrated_and_says_what_it_is(run: Path):
+def test_the_model_is_calibrated_and_its_card_describes_the_training(run: Path):
     model = ModelFolder.open(run / "model").load()
     assert model.config.findings.temperature != 1.0
     assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
     card = (run / "model" / "MODEL_CARD.md").read_text()
     assert "not evaluated" in card and DRAFT_LABEL in card
     assert "8 phantoms" in card and "20 steps of 2 cases" in card and "40 steps of 2 cases" in card
+    assert "Initial weights: random." in card and str(run) not in card
 
 
 def test_the_model_writes_a_report(run: Path, phantom_files: tuple[Path, Path], tmp_path: Path):
     volume, regions = phantom_files
-    words = ["report", volume, "-o", tmp_path, "--model", run / "model", "--regions", regions, "--device", "cpu"]
-    words += ["--max-new-tokens", "8"]
-    subprocess.run([sys.executable, "-m", "reg2rg.cli", *map(str, words)], check=True, env=ENVIRONMENT, timeout=120)
+    arguments = ["report", volume, "-o", tmp_path, "--model", run / "model", "--regions", regions, "--device", "cpu"]
+    arguments += ["--max-new-tokens", "8"]
+    subprocess.run([sys.executable, "-m", "reg2rg.cli", *map(str, arguments)], check=True, env=ENVIRONMENT, timeout=120)
     assert len(json.loads((tmp_path / "report.json").read_text())["sections"]) >= 9
 
 
-def test_losses_are_seen_in_a_picture_and_by_tensorboard(run: Path):
+def test_losses_are_plotted_and_logged_to_tensorboard(run: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     assert (run / "losses.png").read_bytes().startswith(b"\x89PNG")
@@ -102,57 +103,60 @@ def test_losses_are_seen_in_a_picture_and_by_tensorboard(run: Path):
     )
 
 
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(smoke: dict[str, Any], run: Path, tmp_path: Path):
+def test_a_killed_training_resumes_with_the_same_losses(smoke: dict[str, Any], run: Path, tmp_path: Path):
     for stage in ("1-vision", "2-text"):
-        process = started(smoke, tmp_path)
+        process = start(smoke, tmp_path)
         wait_for(lambda stage=stage: list((tmp_path / "run" / stage).glob("checkpoint-*/trainer_state.json")), process)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=20)
         gone, alive = psutil.wait_procs(children, timeout=20)
-        assert not alive, "the processes that prepare cases end with the training"
-    again = trained(smoke, tmp_path)
+        assert not alive, "the worker processes end with the training"
+    again = run_training(smoke, tmp_path)
     assert losses(again, "1-vision", "loss") == pytest.approx(losses(run, "1-vision", "loss"), rel=1e-5)
     assert losses(again, "2-text", "loss") == pytest.approx(losses(run, "2-text", "loss"), rel=1e-5)
     assert ModelFolder.open(again / "model").load().config == ModelFolder.open(run / "model").load().config
 
 
-def test_ctrl_c_says_how_to_go_on(smoke: dict[str, Any], tmp_path: Path):
-    process = started(smoke, tmp_path)
+def test_ctrl_c_ends_with_a_message_on_how_to_resume(smoke: dict[str, Any], tmp_path: Path):
+    process = start(smoke, tmp_path)
     wait_for(lambda: list((tmp_path / "run" / "1-vision").glob("logs/*")), process)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and output == "" and "Traceback" not in errors
     assert errors.splitlines()[-1] == (
-        "reg2rg: Interrupted; the last checkpoint is kept, and the same command goes on from there."
+        "reg2rg: Interrupted; run the same command again to resume from the last checkpoint."
     )
 
 
-def test_a_training_that_no_longer_improves_ends_early_with_its_best(smoke: dict[str, Any], tmp_path: Path):
+def test_a_training_that_no_longer_improves_stops_early(smoke: dict[str, Any], tmp_path: Path):
     config = copy.deepcopy(smoke)
     (stage, _) = config["stages"]
-    config["stages"] = [stage | {"steps": 60, "rate": 0.1, "schedule": "constant", "every": 2, "patience": 2}]
-    run = trained(config, tmp_path)
-    looks = losses(run, "1-vision", "eval_loss")
-    assert len(looks) < 30
-    assert looks.index(min(looks)) == len(looks) - 3, "two looks without improvement end it"
+    config["stages"] = [
+        stage | {"steps": 60, "learning_rate": 0.1, "schedule": "constant", "eval_every": 2, "patience": 2}
+    ]
+    run = run_training(config, tmp_path)
+    evaluations = losses(run, "1-vision", "eval_loss")
+    assert len(evaluations) < 30
+    assert evaluations.index(min(evaluations)) == len(evaluations) - 3, "it stops after two without improvement"
 
 
-def test_another_config_does_not_go_on_where_this_one_stopped(smoke: dict[str, Any], run: Path, tmp_path: Path):
+def test_a_run_folder_of_another_configuration_is_refused(smoke: dict[str, Any], run: Path, tmp_path: Path):
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(smoke | {"seed": 1}))
-    with pytest.raises(InputError, match="another config"):
+    with pytest.raises(InputError, match="contains a training with another configuration"):
         train(read_config(tmp_path / "other.yaml"), run, "cpu", print)
 
 
-def test_a_folder_with_other_things_in_it_is_left_alone(smoke: dict[str, Any], tmp_path: Path):
+def test_a_folder_with_other_content_is_refused(smoke: dict[str, Any], tmp_path: Path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(smoke))
-    with pytest.raises(InputError, match="is not empty and holds no training"):
+    with pytest.raises(InputError, match="is not empty and does not contain a training"):
         train(read_config(tmp_path / "config.yaml"), tmp_path, "cpu", print)
 
 
-def wait_for(there: Callable[[], object], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition is true while a process runs."""
     deadline = time.monotonic() + 600
-    while not there():
+    while not condition():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)

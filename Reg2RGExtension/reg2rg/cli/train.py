@@ -28,11 +28,14 @@ def train(
     from reg2rg.runtime.devices import choose_device
     from reg2rg.training.config import read_config
 
-    settings, device = read_config(config), choose_device(device)
+    def print_message(message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    settings, device = read_config(config, print_message), choose_device(device)
     from reg2rg.training.run import train
 
     try:
-        model = train(settings, output, device, lambda line: print(line, file=sys.stderr, flush=True))
+        model = train(settings, output, device, print_message)
     except KeyboardInterrupt:
         raise TrainingPaused("Interrupted; run the same command again to resume from the last checkpoint.") from None
     print(model)

@@ -1,4 +1,4 @@
-"""What is fitted after training: temperature and sizes of the finding head, and what a familiar volume looks like."""
+"""What is fitted after training: the finding head's temperature and sizes, and the out-of-distribution detector."""
 
 from __future__ import annotations
 
@@ -13,65 +13,97 @@ from torch import Tensor
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
-from reg2rg.training.case_cache import CaseStore
-from reg2rg.training.samples import decoded
+from reg2rg.training.case_cache import CaseCache
+from reg2rg.training.samples import decode_volumes
 
-FAMILIAR_CASES = 500
-"""Training cases that familiarity is fitted on: directions and spreads of means need no more."""
+OOD_TRAINING_CASES = 500
+"""Maximum number of training cases that the out-of-distribution detector is fitted on; more do not improve it."""
+
+TEMPERATURE_RANGE = (0.05, 20.0)
+"""Limits of the temperature. Logits that separate the labels without an error would otherwise drive it to 0."""
 
 
-def calibrate(model: Reg2RG, store: CaseStore) -> None:
-    """Fit the temperature on the validation cases, and familiarity on training and validation cases.
+def calibrate(model: Reg2RG, cases: CaseCache) -> None:
+    """Fit the temperature on validation cases, and the out-of-distribution detector on training and validation cases.
 
-    Of a finding whose size none of these cases tells, the head tells none from now on: it was never taught it.
-    Nothing to do for a model without a finding head; without validation cases its temperature stays 1, and no volume is
-    ever unfamiliar.
+    The model is changed in place. Findings whose size no text of these cases states lose their size, because the head
+    never learned it. A model without a finding head is left unchanged, and so is one without validation cases: its
+    temperature stays 1, and no volume is ever out of distribution.
+
+    Args:
+        model: the trained model.
+        cases: the cases it was trained on.
     """
-    if model.config.findings is None or not len(store.validation):
+    head = model.embedding_layer.finding_head
+    if model.config.findings is None or head is None or not len(cases.validation):
         return
     model.eval()
-    validation, training = (_seen(model, store, n) for n in (store.validation, store.training[:FAMILIAR_CASES]))
+    validation = _run_head(model, cases, cases.validation)
+    training = _run_head(model, cases, cases.training[:OOD_TRAINING_CASES])
     findings = dataclasses.replace(
         model.config.findings,
         temperature=fit_temperature(validation.logits, validation.labels),
-        sized=taught_sizes(model.config.findings, torch.cat([validation.sizes, training.sizes])),
+        sized=select_sized(model.config.findings, torch.cat([validation.sizes, training.sizes])),
     )
     model.config = dataclasses.replace(model.config, findings=findings)
-    model.embedding_layer.finding_head.config = findings
+    head.config = findings
     model.embedding_layer.ood_detector.fit(training.means, validation.means)
 
 
-def taught_sizes(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
-    """Findings with a size of which some region's text tells one; ``sizes``: (regions, F), nan where it does not."""
-    told = (~sizes.isnan()).any(dim=0).tolist()
-    return tuple(label for label, is_told in zip(config.labels, told, strict=True) if is_told and label in config.sized)
+def select_sized(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
+    """Select the findings whose size at least one text states.
+
+    Args:
+        config: the finding head, with the findings that can have a size.
+        sizes: (regions, F) in mm, NaN where the text does not state it.
+
+    Returns:
+        Their labels.
+    """
+    is_stated = (~sizes.isnan()).any(dim=0).tolist()
+    labels = zip(config.labels, is_stated, strict=True)
+    return tuple(label for label, stated in labels if stated and label in config.sized)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The number to divide logits by for the least negative log-likelihood of labels (1, 0, or nan for unknown).
+    """Fit the temperature that minimizes the negative log-likelihood of the labels.
 
-    Kept within 0.05 and 20: labels that logits tell apart without an error would ask for 0.
+    See Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Args:
+        logits: (regions, F).
+        labels: (regions, F), 1, 0, or NaN for unknown.
+
+    Returns:
+        The number by which to divide the logits, within TEMPERATURE_RANGE; 1 without known labels.
     """
     known = ~labels.isnan()
     logits, labels = logits[known].double(), labels[known].double()
     if not len(logits):
         return 1.0
-    scale = torch.zeros((), dtype=torch.double, requires_grad=True)  # logarithm of the temperature
-    optimiser = torch.optim.LBFGS([scale], max_iter=100, line_search_fn="strong_wolfe")
+    log_temperature = torch.zeros((), dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
 
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = F.binary_cross_entropy_with_logits(logits / scale.exp(), labels)
-        value.backward()
-        return value
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(logits / log_temperature.exp(), labels)
+        loss.backward()
+        return loss
 
-    optimiser.step(loss)
-    return float(scale.detach().exp().clamp(0.05, 20.0))
+    optimizer.step(closure)
+    return float(log_temperature.detach().exp().clamp(*TEMPERATURE_RANGE))
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Of cases: logits, labels and sizes (regions, F), and region -> mean of its vision tokens, case by case."""
+class _HeadOutputs:
+    """Outputs of the finding head, with the targets.
+
+    Attributes:
+        logits: (regions, F).
+        labels: (regions, F).
+        sizes: (regions, F).
+        means: for each case, region -> mean of its vision tokens (dim).
+    """
 
     logits: Tensor
     labels: Tensor
@@ -80,17 +112,18 @@ class _Seen:
 
 
 @torch.no_grad()
-def _seen(model: Reg2RG, store: CaseStore, numbers: Sequence[int]) -> _Seen:
+def _run_head(model: Reg2RG, cases: CaseCache, indices: Sequence[int]) -> _HeadOutputs:
+    """Run the finding head on cases."""
     encoder, device = model.embedding_layer, model.device
     logits, labels, sizes, means = [], [], [], []
-    for number in numbers:
+    for index in indices:
         case_means = {}
-        for sample in store[number].regions:
-            texture = decoded([sample.texture], model.config.preprocessing).to(device)
+        for sample in cases[index].regions:
+            texture = decode_volumes([sample.texture], model.config.preprocessing).to(device)
             output = encoder.detect_findings(texture, torch.from_numpy(sample.voxel_mm)[None].to(device))
             logits.append(output.logits[0].cpu())
             labels.append(torch.from_numpy(sample.labels))
             sizes.append(torch.from_numpy(sample.sizes))
             case_means[REGION_NAMES[sample.region]] = output.tokens[0].float().mean(dim=0).cpu()
         means.append(case_means)
-    return _Seen(torch.stack(logits), torch.stack(labels), torch.stack(sizes), means)
+    return _HeadOutputs(torch.stack(logits), torch.stack(labels), torch.stack(sizes), means)

@@ -1,8 +1,9 @@
-"""Prepared cases on disk: made once, by whichever process needs one first, and read by all.
+"""Prepared training cases on disk.
 
-A case is a safetensors file of bytes (crops of one channel, about 2.6 MB at the embedded model's sizes, 88 MB at the
-published ones). What crosses between the processes of a training is the number of a case: the training reads the file
-itself, which is in the page cache by then.
+A case is prepared once, by whichever process needs it first, and then read by all. It is a safetensors file of bytes
+(crops of one channel: about 2.6 MB at the embedded model's sizes, 88 MB at the published ones). Only the index of a
+case crosses between the processes of a training. The training process reads the file itself, which is in the system's
+page cache by then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -28,116 +30,136 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.staging import staged_output
-from reg2rg.training.datasets import CaseSource, code_hash
-from reg2rg.training.samples import RegionSample, TrainingCase, map_grid, targets_of_text
+from reg2rg.training.datasets import CaseSource, hash_files
+from reg2rg.training.samples import FindingTargets, RegionSample, TrainingCase, map_grid, text_targets
 
 _ARRAYS = ("texture", "mask", "voxel_mm", "cells")
 
 
-class CaseStore:
-    """The cases of a source, by number: first those for training, then those for validation.
+class CaseCache:
+    """The cases of a source, by index: first those for training, then those for validation.
 
     Attributes:
-        folder: where they are kept; its name says how they were prepared.
-        training, validation: numbers of the cases.
+        folder: folder of the prepared cases. Its name is a hash of everything that determines their content.
+        training: indices of the training cases.
+        validation: indices of the validation cases.
     """
 
-    def __init__(self, source: CaseSource, config: ModelConfig, cache: Path) -> None:
+    def __init__(self, source: CaseSource, config: ModelConfig, folder: Path) -> None:
+        """Create the cache.
+
+        Args:
+            source: makes the cases.
+            config: the model that the cases are prepared for.
+            folder: parent folder, which several caches can share.
+        """
         self._source = source
         self._config = config
         self._names = (*source.training, *source.validation)
         self.training = range(len(source.training))
         self.validation = range(len(source.training), len(self._names))
-        self.folder = cache / _key(source, config)
+        self.folder = folder / _cache_key(source, config)
 
-    def prepare(self, number: int) -> int:
-        """See to it that a case is on disk; return its number, or that of the next one that can be used.
+    def prepare(self, index: int) -> int:
+        """Make sure that a case is on disk.
 
-        Raises InputError if no case of its split can be used.
+        Args:
+            index: the case.
+
+        Returns:
+            Its index, or that of the next case of the same split if it cannot be used.
+
+        Raises:
+            InputError: no case of the split can be used.
         """
-        split = self.training if number in self.training else self.validation
-        for step in range(len(split)):
-            candidate = split[(number - split.start + step) % len(split)]
+        split = self.training if index in self.training else self.validation
+        for offset in range(len(split)):
+            candidate = split[(index - split.start + offset) % len(split)]
             file = self._file(candidate)
             if not file.exists():
                 self._make(candidate)
             _read_ahead(file)
             if self.problem(candidate) is None:
                 return candidate
-        raise InputError(f"None of the {len(split)} cases can be used; the first: {self.problem(number)}")
+        raise InputError(f"None of the {len(split)} cases can be used. The first one: {self.problem(index)}")
 
-    def problem(self, number: int) -> str | None:
-        """Why a prepared case cannot be used, if it cannot."""
-        with safe_open(self._file(number), "numpy") as file:
+    def problem(self, index: int) -> str | None:
+        """Return why a prepared case cannot be used; None if it can."""
+        with safe_open(self._file(index), "numpy") as file:
             return file.metadata().get("problem")
 
-    def __getitem__(self, number: int) -> TrainingCase:
-        """A case; its targets are read out of its texts by the reader of findings as it is now."""
-        number = self.prepare(number)
-        with safe_open(self._file(number), "numpy") as file:
-            told, names = json.loads(file.metadata()["regions"]), set(file.keys())
+    def __getitem__(self, index: int) -> TrainingCase:
+        """Return a case. Its targets are read from its texts now, by the current version of the labeler."""
+        index = self.prepare(index)
+        with safe_open(self._file(index), "numpy") as file:
+            stored = set(file.keys())
             regions = []
-            for region, text in told:
-                arrays = {name: file.get_tensor(f"{name}.{region}") for name in _ARRAYS if f"{name}.{region}" in names}
-                labels, sides, levels, sizes = _targets(text, REGION_NAMES[region], self._config.findings)
+            for region, text in json.loads(file.metadata()["regions"]):
+                arrays = {name: file.get_tensor(key) for name in _ARRAYS if (key := f"{name}.{region}") in stored}
+                targets = _cached_targets(text, REGION_NAMES[region], self._config.findings)
                 regions.append(
                     RegionSample(
                         region=region,
                         text=text,
-                        labels=labels,
-                        sides=sides,
-                        levels=levels,
-                        sizes=sizes,
-                        **{"cells": None, **arrays},
+                        texture=arrays["texture"],
+                        mask=arrays["mask"],
+                        voxel_mm=arrays["voxel_mm"],
+                        cells=arrays.get("cells"),
+                        **targets._asdict(),
                     )
                 )
             return TrainingCase(file.get_tensor("image"), tuple(regions))
 
     def problems(self) -> dict[str, str]:
-        """Name -> why it cannot be used, of the cases that have been prepared."""
-        prepared = [number for number in range(len(self._names)) if self._file(number).exists()]
-        found = {self._names[number]: self.problem(number) for number in prepared}
-        return {name: problem for name, problem in found.items() if problem is not None}
+        """Return the names of prepared cases that cannot be used, each with the reason."""
+        problems = {}
+        for index, name in enumerate(self._names):
+            problem = self.problem(index) if self._file(index).exists() else None
+            if problem is not None:
+                problems[name] = problem
+        return problems
 
-    def _make(self, number: int) -> None:
+    def _make(self, index: int) -> None:
+        """Prepare a case and write it; if it cannot be used, write the reason instead."""
+        arrays: dict[str, np.ndarray] = {}
         try:
-            case = self._source.make(self._names[number], self._config)
+            case = self._source.make(self._names[index], self._config)
         except InputError as error:
-            arrays, metadata = {}, {"problem": str(error)}
+            metadata = {"problem": str(error)}
         else:
-            arrays = {"image": case.image}
+            arrays["image"] = case.image
             for sample in case.regions:
                 values = {name: getattr(sample, name) for name in _ARRAYS}
                 arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
             metadata = {"regions": json.dumps([(sample.region, sample.text) for sample in case.regions])}
-        file = self._file(number)
+        file = self._file(index)
         with staged_output(file.parent) as staging:
             save_file(arrays, staging / file.name, metadata)
 
-    def _file(self, number: int) -> Path:
-        return self.folder / f"{self._names[number]}.safetensors"
+    def _file(self, index: int) -> Path:
+        return self.folder / f"{self._names[index]}.safetensors"
 
 
-class CaseNumbers(Dataset):
-    """Numbers of cases, each prepared before it is given: what a data loader's processes run."""
+class CaseIndices(Dataset[int]):
+    """A dataset of case indices. Each case is prepared, in a data loader's process, before its index is returned."""
 
-    def __init__(self, store: CaseStore, numbers: Sequence[int]) -> None:
-        self._store, self._numbers = store, numbers
+    def __init__(self, cases: CaseCache, indices: Sequence[int]) -> None:
+        self._cases, self._indices = cases, indices
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._indices)
 
-    def __getitem__(self, index: int) -> int:
-        return self._store.prepare(self._numbers[index])
+    def __getitem__(self, item: int) -> int:
+        return self._cases.prepare(self._indices[item])
 
 
-def collate_numbers(numbers: Sequence[int]) -> dict[str, Tensor]:
-    """A batch for the trainer."""
-    return {"cases": torch.tensor(numbers)}
+def collate_indices(indices: Sequence[int]) -> dict[str, Tensor]:
+    """Return case indices as a batch for the trainer."""
+    return {"cases": torch.tensor(indices)}
 
 
 def case_bytes(config: ModelConfig) -> int:
-    """About what a prepared case with all regions takes on disk."""
+    """Estimate the size on disk, in bytes, of a prepared case with all regions."""
     preprocessing = config.preprocessing
     sizes = [preprocessing.image_size]
     for region in REGION_NAMES:
@@ -145,25 +167,25 @@ def case_bytes(config: ModelConfig) -> int:
     return sum(math.prod(size) for size in sizes)
 
 
-def _key(source: CaseSource, config: ModelConfig) -> str:
-    """Stands for all that decides what is in a prepared case."""
-    described = {
+def _cache_key(source: CaseSource, config: ModelConfig) -> str:
+    """Return a hash of everything that determines the content of a prepared case."""
+    settings = {
         "preprocessing": dataclasses.asdict(config.preprocessing),
-        "labels": config.findings and config.findings.labels,
+        "labels": config.findings.labels if config.findings else None,
         "cells": (config.vision.stem, config.vision.patch_size),
         "source": source.fingerprint(),
-        "code": code_hash(Path(reg2rg.preprocessing.__file__), Path(reg2rg.training.samples.__file__)),
+        "code": hash_files(Path(reg2rg.preprocessing.__file__), Path(reg2rg.training.samples.__file__)),
     }
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 
 @functools.cache
-def _targets(text: str, region: str, findings: FindingConfig | None) -> tuple:
-    return targets_of_text(text, region, findings)
+def _cached_targets(text: str, region: str, findings: FindingConfig | None) -> FindingTargets:
+    return text_targets(text, region, findings)
 
 
 def _read_ahead(file: Path) -> None:
-    """Ask the system to have the file in memory by the time it is read."""
+    """Ask the system to load the file into its page cache."""
     if hasattr(os, "posix_fadvise"):
         with file.open("rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

@@ -1,85 +1,105 @@
-"""A training's config: data, model and stages, as a YAML file says them (Resources/Training, docs/training.md).
+"""Configuration of a training: data, model and stages, as written in a YAML file.
 
-Defaults of a stage are the published recipe (reference A.7), but for its six epochs of 16 cases a step: these are for
-the data to say (published.yaml has them).
+``Resources/Training`` holds examples; ``docs/training.md`` explains them. The defaults of a stage follow the published
+recipe (Reg2RG, IEEE TMI 2025), except for its six epochs and its effective batch size of 16, which depend on the data
+and are set in ``published.yaml``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from reg2rg.errors import InputError
-from reg2rg.training.config_parsing import Count, Fraction, NotNegative, NotNegativeNumber, Positive, build, read_yaml
+from reg2rg.runtime.dataclass_io import from_plain, to_plain
+from reg2rg.training.config_parsing import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    read_yaml,
+)
+from reg2rg.training.legacy_config import upgrade_config
+
+MessageCallback = Callable[[str], None]
+"""Called with each message to the user, one line without a line break."""
 
 
 @dataclass(frozen=True)
 class PhantomData:
-    """Phantoms, made from their seeds by the worker processes.
+    """Synthetic cases, generated from seeds by the worker processes.
 
     Attributes:
-        cases, validation_cases: how many.
-        first_seed, validation_seed: the first of their seeds.
-        enriched: training cases have more findings than in life, above all rare ones; validation cases never do.
+        cases: number of training cases.
+        validation_cases: number of validation cases.
+        first_seed: first seed of the training cases.
+        validation_seed: first seed of the validation cases.
+        enriched: give training cases more findings than occur naturally, above all rare ones. Validation cases are
+            never enriched.
     """
 
     kind: Literal["phantoms"]
-    cases: Count
-    validation_cases: NotNegative = 0
-    first_seed: NotNegative = 0
-    validation_seed: NotNegative = 8_000_000
+    cases: PositiveInt
+    validation_cases: NonNegativeInt = 0
+    first_seed: NonNegativeInt = 0
+    validation_seed: NonNegativeInt = 8_000_000
     enriched: bool = False
 
 
 @dataclass(frozen=True)
-class FolderData:
-    """A folder in the layout in which RadGenome-ChestCT is published (reference B.1; reg2rg.phantom writes it, too).
+class RadGenomeData:
+    """A folder in the layout of RadGenome-ChestCT, which ``reg2rg.phantom`` can also write.
 
     Attributes:
-        folder: what holds radgenome_files, <split>_preprocessed and <split>_region_mask.
-        split: the published "valid" split is the test set: leave it to the evaluation.
-        cases: at most so many volumes; None for all.
-        validation_cases: volumes kept out of the split for validation; those of one patient stay together.
-        spacing: mm of a voxel along right-left, anterior-posterior, superior-inferior, where the files do not say
-            (RadGenome's do not: 1, 1, 3).
+        folder: the folder that contains ``radgenome_files``, ``<split>_preprocessed`` and ``<split>_region_mask``.
+        split: the published "valid" split is the test set; reserve it for the evaluation.
+        cases: maximum number of training volumes; None for all.
+        validation_cases: number of volumes of the split to hold out for validation. All volumes of a patient are on
+            the same side.
+        spacing: voxel spacing in mm (right-left, anterior-posterior, superior-inferior), for files that do not
+            state it. RadGenome's do not; theirs is 1, 1, 3.
     """
 
     kind: Literal["radgenome"]
     folder: Path
     split: Literal["train", "valid"] = "train"
-    cases: Count | None = None
-    validation_cases: NotNegative = 0
-    spacing: tuple[Positive, Positive, Positive] | None = None
+    cases: PositiveInt | None = None
+    validation_cases: NonNegativeInt = 0
+    spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The model that a training begins with: a model folder, or an architecture with fresh weights.
+    """The model that a training starts from: a model folder, or an architecture with random weights.
 
     Attributes:
-        start: a model's name or folder; `reg2rg models new` makes one around a language model.
-        architecture: fields of reg2rg.models.config.ModelConfig that differ from the published ones. Under
-            ``findings``, labels that are not named are all there are.
-        vocabulary: entries of the tokenizer that is made from the training texts, for an architecture.
-        vocabulary_cases: cases whose texts it is made from.
-        pretrained: the authors' files whose tensors are put into it, for example RadFM_vit3d.pth and
+        init_from: name or folder of a model. ``reg2rg models new`` creates one around a language model.
+        architecture: fields of :class:`reg2rg.models.config.ModelConfig` that differ from the published ones. Under
+            ``findings``, labels default to all that the labeler knows.
+        vocab_size: size of the tokenizer's vocabulary, which an architecture learns from the training texts.
+        tokenizer_cases: number of cases whose texts the tokenizer is learned from.
+        pretrained: weight files of the authors to load into the model, such as RadFM_vit3d.pth and
             RadFM_perceiver_fc.pth.
-        precision: of a frozen language model: fp32, or bf16.
-        findings, dense, cues: switches for ablations: no finding head; no finding map; that many cues.
+        precision: of a frozen language model, fp32 or bf16.
+        finding_head: False removes the finding head (for ablations).
+        finding_map: False removes the finding map (for ablations).
+        cues: number of cues per region, if it differs from the architecture's (for ablations).
     """
 
-    start: str | None = None
+    init_from: str | None = None
     architecture: dict[str, Any] | None = None
-    vocabulary: Count = 1000
-    vocabulary_cases: Count = 400
+    vocab_size: PositiveInt = 1000
+    tokenizer_cases: PositiveInt = 400
     pretrained: tuple[Path, ...] = ()
     precision: Literal["fp32", "bf16"] = "fp32"
-    findings: bool = True
-    dense: bool = True
-    cues: NotNegative | None = None
+    finding_head: bool = True
+    finding_map: bool = True
+    cues: NonNegativeInt | None = None
 
 
 @dataclass(frozen=True)
@@ -87,113 +107,173 @@ class Stage:
     """One stage of a training.
 
     Attributes:
-        kind: "vision" teaches the vision transformer and the finding head what the texts (and finding masks) say is
-            there; "text" teaches all behind them to write it.
-        steps, epochs: how long; one of the two.
-        cases: only the first so many training cases; None for all. What frozen vision makes of each is kept.
-        batch, accumulate: cases of a forward pass, and passes of a step.
-        rate, schedule, warmup, weight_decay, beta2: of AdamW.
-        clip: norm that gradients are clipped at. A stage of vision needs a high one: the steps in which a rare finding
-            lies have the largest gradients, and clipping these above all teaches the model not to see it.
-        frozen: of a text stage: the vision transformer and the finding head stay as they are, and are computed once a
-            case.
-        losses: only these parts of the loss count; all if none are named. ``[map]`` is dense pre-training.
-        window: of a vision stage: at most so many voxels of a region, around a finding, are looked at (needs finding
-            masks); None for whole regions.
-        every: steps from one checkpoint, and one look at the validation cases, to the next.
-        patience: looks without improvement after which the stage ends, and the best is taken; None: the last is taken.
-        gradient_checkpointing: of the language model: less memory, more time.
+        kind: "vision" trains the vision transformer and the finding head on the findings in the texts (and, where
+            available, in the finding masks). "text" trains everything after them to write the texts.
+        steps: number of optimizer steps. Give either ``steps`` or ``epochs``.
+        epochs: number of passes over the training cases.
+        cases: use only this many training cases, the first ones; None for all.
+        batch_size: cases per forward pass.
+        grad_accum_steps: forward passes per optimizer step.
+        learning_rate: peak learning rate of AdamW.
+        schedule: how the learning rate changes after the warm-up.
+        warmup_steps: steps over which the learning rate rises linearly to its peak.
+        weight_decay: of AdamW.
+        beta2: of AdamW.
+        max_grad_norm: norm at which gradients are clipped. A vision stage needs a high one: steps that contain a rare
+            finding have the largest gradients, and clipping those teaches the model to miss it.
+        freeze_vision: keep the vision transformer and the finding head fixed in a text stage. Their output is
+            computed once per case and cached.
+        losses: names of the losses to minimize; empty for all. ``[map]`` is dense pre-training.
+        patch_size: train a vision stage on patches of at most this many voxels around findings instead of whole
+            regions. Needs finding masks.
+        eval_every: steps between checkpoints, each with an evaluation on the validation cases.
+        log_every: steps between log entries.
+        patience: end the stage after this many evaluations without improvement and keep the best checkpoint. None
+            runs to the end and keeps the last one.
+        gradient_checkpointing: recompute the language model's activations in the backward pass, which saves memory
+            and takes longer.
     """
 
     kind: Literal["vision", "text"]
-    steps: Count | None = None
-    epochs: Positive | None = None
-    cases: Count | None = None
-    batch: Count = 1
-    accumulate: Count = 1
-    rate: Positive = 5e-5
+    steps: PositiveInt | None = None
+    epochs: PositiveFloat | None = None
+    cases: PositiveInt | None = None
+    batch_size: PositiveInt = 1
+    grad_accum_steps: PositiveInt = 1
+    learning_rate: PositiveFloat = 5e-5
     schedule: Literal["constant", "cosine", "linear"] = "constant"
-    warmup: NotNegative = 20
-    weight_decay: NotNegativeNumber = 0.0
+    warmup_steps: NonNegativeInt = 20
+    weight_decay: NonNegativeFloat = 0.0
     beta2: Fraction = 0.999
-    clip: Positive = 1.0
-    frozen: bool = True
+    max_grad_norm: PositiveFloat = 1.0
+    freeze_vision: bool = True
     losses: tuple[str, ...] = ()
-    window: tuple[Count, Count, Count] | None = None
-    every: Count = 500
-    log_every: Count = 50
-    patience: Count | None = None
+    patch_size: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    eval_every: PositiveInt = 500
+    log_every: PositiveInt = 50
+    patience: PositiveInt | None = None
     gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole training.
+    """A complete training.
 
     Attributes:
-        name: of the model.
-        cache: folder of prepared cases, which trainings of equal preprocessing share; None: inside the run's folder.
-        workers: processes that prepare cases beside the training.
-        threads: of torch; None: its own choice.
-        precision: of matrix products while training; parameters that are trained are float32.
-        store: type of the stored weights; None: as they are.
+        name: name of the resulting model.
+        data: the training and validation cases.
+        model: the model to start from.
+        stages: the stages, in order.
+        cache: folder of prepared cases, which trainings with the same preprocessing can share. Defaults to a folder
+            inside the run folder.
+        workers: processes that prepare cases alongside the training.
+        threads: number of torch's threads; None leaves the choice to torch.
+        seed: random seed.
+        precision: of matrix products during training. Trained parameters are always float32.
+        save_dtype: data type of the saved weights; None keeps each parameter's own.
     """
 
     name: str
-    data: PhantomData | FolderData
+    data: PhantomData | RadGenomeData
     model: ModelSource
     stages: tuple[Stage, ...]
     cache: Path | None = None
-    workers: NotNegative = 1
-    threads: Count | None = None
-    seed: NotNegative = 0
+    workers: NonNegativeInt = 1
+    threads: PositiveInt | None = None
+    seed: NonNegativeInt = 0
     precision: Literal["fp32", "bf16"] = "bf16"
-    store: Literal["float16", "bfloat16", "float32"] | None = None
+    save_dtype: Literal["float16", "bfloat16", "float32"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as YAML or JSON can hold them."""
-        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
+        """Return plain values that YAML and JSON can hold."""
+        return to_plain(self)
 
 
-def read_config(path: Path) -> TrainingConfig:
-    """The config in a YAML file; InputError says in words what is wrong with it."""
-    return checked(build(TrainingConfig, read_yaml(path), "config"))
+def _warn(message: str) -> None:
+    warnings.warn(message, FutureWarning, stacklevel=3)
 
 
-def checked(config: TrainingConfig) -> TrainingConfig:
-    """The config, if its fields agree with each other; else InputError."""
+def read_config(path: Path, on_message: MessageCallback = _warn) -> TrainingConfig:
+    """Read a training configuration from a YAML file.
+
+    Args:
+        path: the file.
+        on_message: called with a notice if the file uses former option names. Defaults to a FutureWarning.
+
+    Returns:
+        The configuration, with ``~`` in paths replaced by the home folder.
+
+    Raises:
+        InputError: the file cannot be read, a field is not valid, or fields contradict each other.
+    """
+    values, renamed = upgrade_config(read_yaml(path), "config")
+    if renamed:
+        names = ", ".join(f"{old} -> {new}" for old, new in renamed.items())
+        on_message(f"{path.name} uses former option names, which still work; please rename them: {names}.")
+    return check_config(_expand_home(from_plain(TrainingConfig, values, "config")))
+
+
+def check_config(config: TrainingConfig) -> TrainingConfig:
+    """Check that the fields of a configuration agree with each other.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        The same configuration.
+
+    Raises:
+        InputError: fields contradict each other.
+    """
     if not config.stages:
         raise InputError("config.stages is empty; expected at least one stage, of kind vision or text.")
     for index, stage in enumerate(config.stages):
         _check_stage(stage, f"config.stages[{index}]", config)
     _check_model(config.model)
-    data = config.data
-    if isinstance(data, PhantomData):
-        training = range(data.first_seed, data.first_seed + data.cases)
-        validation = range(data.validation_seed, data.validation_seed + data.validation_cases)
-        if max(training.start, validation.start) < min(training.stop, validation.stop):
-            raise InputError(
-                f"config.data takes seeds {training.start} to {training.stop - 1} for training and {validation.start} "
-                f"to {validation.stop - 1} for validation; expected none in both."
-            )
+    if isinstance(config.data, PhantomData):
+        _check_seeds(config.data)
     return config
 
 
-def _check_stage(stage: Stage, where: str, config: TrainingConfig) -> None:
+def _check_stage(stage: Stage, name: str, config: TrainingConfig) -> None:
     if (stage.steps is None) == (stage.epochs is None):
-        raise InputError(f"{where} has steps {stage.steps} and epochs {stage.epochs}; expected one of the two.")
+        raise InputError(f"{name} has steps {stage.steps} and epochs {stage.epochs}; expected exactly one of them.")
     if stage.patience is not None and not config.data.validation_cases:
-        raise InputError(f"{where}.patience needs validation cases; config.data.validation_cases is 0.")
-    if stage.kind == "vision" and not config.model.findings:
-        raise InputError(f"{where} is of kind vision, which teaches the finding head; config.model.findings is false.")
-    if stage.window and stage.kind != "vision":
-        raise InputError(f"{where} is of kind {stage.kind} and has a window; expected one of a vision stage alone.")
+        raise InputError(f"{name}.patience needs validation cases, but config.data.validation_cases is 0.")
+    if stage.kind == "vision" and not config.model.finding_head:
+        raise InputError(f"{name} of kind vision trains the finding head, but config.model.finding_head is false.")
+    if stage.patch_size and stage.kind != "vision":
+        raise InputError(f"{name} of kind {stage.kind} has a patch_size; only vision stages train on patches.")
 
 
 def _check_model(model: ModelSource) -> None:
-    if (model.start is None) == (model.architecture is None):
-        raise InputError("config.model needs either start (a model folder) or architecture (fresh weights).")
-    if model.start is not None and not (model.findings and model.dense and model.cues is None):
+    if (model.init_from is None) == (model.architecture is None):
+        raise InputError("config.model needs either init_from (a model folder) or architecture (random weights).")
+    ablated = not (model.finding_head and model.finding_map and model.cues is None)
+    if model.init_from is not None and ablated:
         raise InputError(
-            "config.model switches parts off (findings, dense, cues), which needs architecture, not start."
+            "config.model removes parts (finding_head, finding_map, cues), which needs architecture, not init_from."
         )
+
+
+def _check_seeds(data: PhantomData) -> None:
+    training = range(data.first_seed, data.first_seed + data.cases)
+    validation = range(data.validation_seed, data.validation_seed + data.validation_cases)
+    if max(training.start, validation.start) < min(training.stop, validation.stop):
+        raise InputError(
+            f"config.data uses seeds {training.start} to {training.stop - 1} for training and {validation.start} "
+            f"to {validation.stop - 1} for validation; expected ranges that do not overlap."
+        )
+
+
+def _expand_home(config: TrainingConfig) -> TrainingConfig:
+    pretrained = tuple(file.expanduser() for file in config.model.pretrained)
+    data = config.data
+    if isinstance(data, RadGenomeData):
+        data = dataclasses.replace(data, folder=data.folder.expanduser())
+    return dataclasses.replace(
+        config,
+        data=data,
+        model=dataclasses.replace(config.model, pretrained=pretrained),
+        cache=config.cache.expanduser() if config.cache else None,
+    )

@@ -1,4 +1,4 @@
-"""Where training cases come from: a source names them, and makes any of them in whatever process asks."""
+"""Sources of training cases. A source names its cases, and makes any of them in whichever process asks for it."""
 
 from __future__ import annotations
 
@@ -9,40 +9,58 @@ from typing import ClassVar, Protocol
 
 from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, make_phantom
-from reg2rg.training.config import FolderData, PhantomData
+from reg2rg.training.config import PhantomData, RadGenomeData
 from reg2rg.training.samples import TrainingCase, make_case
 
 _ENRICHED = "+"
 
 
 class CaseSource(Protocol):
-    """Cases by name.
-
-    Attributes:
-        training, validation: names of the cases; none is in both.
-        notes: what was left out, and why, in words.
-        finding_masks: whether any training case knows where its findings lie.
-    """
-
-    training: tuple[str, ...]
-    validation: tuple[str, ...]
-    notes: tuple[str, ...]
+    """Training and validation cases, by name."""
 
     @property
-    def finding_masks(self) -> bool: ...
+    def training(self) -> tuple[str, ...]:
+        """Names of the training cases."""
+        ...
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Names of the validation cases, none of which is a training case."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages about what was left out, and why."""
+        ...
+
+    @property
+    def finding_masks(self) -> bool:
+        """Whether at least one training case has finding masks."""
+        ...
 
     def fingerprint(self) -> str:
-        """Changes when what the names stand for does."""
+        """Return a string that changes whenever the cases of the same names do."""
         ...
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
-        """The case of that name; InputError if it cannot be used."""
+        """Make a case for a model.
+
+        Args:
+            name: name of the case.
+            config: the model that the case is prepared for.
+
+        Returns:
+            The case.
+
+        Raises:
+            InputError: the case cannot be used.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class PhantomSource:
-    """Phantoms, named by their seeds; enriched ones have a plus behind it."""
+    """Phantoms, named by their seeds. A plus sign after the seed marks an enriched one."""
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
@@ -50,41 +68,54 @@ class PhantomSource:
     finding_masks: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, data: PhantomData) -> PhantomSource:
-        def names(first: int, count: int, mark: str = "") -> tuple[str, ...]:
-            return tuple(f"{seed}{mark}" for seed in range(first, first + count))
+    def from_config(cls, data: PhantomData) -> PhantomSource:
+        """Name the phantoms that a configuration asks for."""
+
+        def names(first: int, count: int, suffix: str = "") -> tuple[str, ...]:
+            return tuple(f"{seed}{suffix}" for seed in range(first, first + count))
 
         training = names(data.first_seed, data.cases, _ENRICHED if data.enriched else "")
         return cls(training, names(data.validation_seed, data.validation_cases))
 
     def fingerprint(self) -> str:
-        """Of the code and the wordings that make phantoms."""
+        """Hash the code and the wordings that phantoms are made from."""
         import reg2rg.phantom as phantom
 
         files = Path(phantom.__file__).parent.rglob("*")
-        return code_hash(*sorted(file for file in files if file.suffix in (".py", ".tsv")))
+        return hash_files(*sorted(file for file in files if file.suffix in (".py", ".tsv")))
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
+        """Make a case; see :meth:`CaseSource.make`."""
         seed = int(name.removesuffix(_ENRICHED))
         phantom = make_phantom(seed, PhantomConfig(enriched=name.endswith(_ENRICHED)))
-        bits_of: dict[str, list[tuple[str, int]]] = {}
+        bits_by_region: dict[str, list[tuple[str, int]]] = {}
         for bit, finding in enumerate(phantom.findings):
-            bits_of.setdefault(finding.region, []).append((finding.label, bit))
+            bits_by_region.setdefault(finding.region, []).append((finding.label, bit))
         bits = phantom.finding_bits if config.findings else None
-        return make_case(phantom.volume, phantom.masks, phantom.sections, config, bits, bits_of)
+        return make_case(phantom.volume, phantom.masks, phantom.sections, config, bits, bits_by_region)
 
 
-def open_source(data: PhantomData | FolderData) -> CaseSource:
-    """The source that a config names; InputError if it is not there."""
+def open_source(data: PhantomData | RadGenomeData) -> CaseSource:
+    """Open the source of cases that a configuration names.
+
+    Args:
+        data: the configuration's data.
+
+    Returns:
+        The source. No volume is read yet.
+
+    Raises:
+        InputError: a folder does not exist or contains nothing to train on.
+    """
     if isinstance(data, PhantomData):
-        return PhantomSource.of(data)
+        return PhantomSource.from_config(data)
     from reg2rg.training.radgenome import RadGenomeSource
 
-    return RadGenomeSource.of(data)
+    return RadGenomeSource.from_config(data)
 
 
-def code_hash(*files: Path) -> str:
-    """SHA-256 of what stands in these files, in their order."""
+def hash_files(*files: Path) -> str:
+    """Return the SHA-256 of the contents of files, in the order given."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -1,7 +1,7 @@
-"""What a frozen vision transformer makes of each case, computed once and kept on disk.
+"""The outputs of a frozen vision transformer, computed once per case and kept on disk.
 
-The system keeps in memory what fits there (its page cache); a training that goes on after it was killed finds all that
-was computed before.
+The system's page cache keeps in memory what fits there. A training that continues after it was killed finds everything
+that it computed before.
 """
 
 from __future__ import annotations
@@ -19,58 +19,70 @@ from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.staging import staged_output
-from reg2rg.training.case_cache import CaseStore
-from reg2rg.training.losses import KeptVision, kept_vision
+from reg2rg.training.case_cache import CaseCache
+from reg2rg.training.losses import CachedFeatures, compute_features
 
-_CUES = tuple(field.name for field in dataclasses.fields(Cues))
+_CUE_FIELDS = tuple(field.name for field in dataclasses.fields(Cues))
 
 
-class KeptStore:
-    """Kept vision by the number of a case."""
+class FeatureCache:
+    """Features of the cases, by case index.
 
-    def __init__(self, model: Reg2RG, store: CaseStore, folder: Path) -> None:
-        """``folder``: of all kept vision; that of other weights lies beside it, not in its place."""
-        self._model, self._store = model, store
-        self.folder = folder / _hash(model)
+    Attributes:
+        folder: folder of the features. Its name is a hash of the weights that computed them.
+    """
 
-    def __getitem__(self, number: int) -> KeptVision:
-        file = self.folder / f"{number}.safetensors"
+    def __init__(self, model: Reg2RG, cases: CaseCache, folder: Path) -> None:
+        """Create the cache.
+
+        Args:
+            model: computes the features.
+            cases: the cases.
+            folder: parent folder, which caches of other weights can share.
+        """
+        self._model, self._cases = model, cases
+        self.folder = folder / _hash_weights(model)
+
+    def __getitem__(self, index: int) -> CachedFeatures:
+        file = self.folder / f"{index}.safetensors"
         if not file.exists():
             with staged_output(self.folder) as staging:
-                save_file(_flat(self._look(number)), staging / file.name)
-        return _joined(load_file(file))
+                save_file(_to_tensors(self._compute(index)), staging / file.name)
+        return _from_tensors(load_file(file))
 
     @torch.no_grad()
-    def _look(self, number: int) -> KeptVision:
-        return kept_vision(self._model, self._store[number])
+    def _compute(self, index: int) -> CachedFeatures:
+        return compute_features(self._model, self._cases[index])
 
 
-def kept_bytes(config: ModelConfig) -> int:
-    """About what the kept vision of a case with all regions takes on disk."""
+def feature_bytes(config: ModelConfig) -> int:
+    """Estimate the size on disk, in bytes, of the features of a case with all regions."""
     preprocessing = config.preprocessing
     sizes = [preprocessing.image_size, *(preprocessing.texture_size_of(region) for region in REGION_NAMES)]
     tokens = sum(math.prod(size) // math.prod(config.vision.patch_size) for size in sizes)
     return 2 * tokens * config.vision.dim
 
 
-def _flat(kept: KeptVision) -> dict[str, torch.Tensor]:
-    tensors = {"image": kept.image, **{f"tokens.{i:02d}": tokens for i, tokens in enumerate(kept.tokens)}}
-    if kept.cues is not None:
-        tensors |= {f"cues.{name}": getattr(kept.cues, name) for name in _CUES}
+def _to_tensors(features: CachedFeatures) -> dict[str, torch.Tensor]:
+    tensors = {"image": features.image, **{f"tokens.{i:02d}": tokens for i, tokens in enumerate(features.tokens)}}
+    if features.cues is not None:
+        tensors |= {f"cues.{name}": getattr(features.cues, name) for name in _CUE_FIELDS}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def _joined(tensors: dict[str, torch.Tensor]) -> KeptVision:
-    cues = Cues(*(tensors[f"cues.{name}"] for name in _CUES)) if "cues.priority" in tensors else None
+def _from_tensors(tensors: dict[str, torch.Tensor]) -> CachedFeatures:
+    cues = Cues(*(tensors[f"cues.{name}"] for name in _CUE_FIELDS)) if "cues.priority" in tensors else None
     tokens = tuple(tensors[name] for name in sorted(tensors) if name.startswith("tokens."))
-    return KeptVision(tensors["image"], tokens, cues)
+    return CachedFeatures(tensors["image"], tokens, cues)
 
 
-def _hash(model: Reg2RG) -> str:
-    """Of the weights that kept vision depends on, and of how they compute."""
+def _hash_weights(model: Reg2RG) -> str:
+    """Return a hash of the weights that the features depend on, and of how they compute."""
     encoder = model.embedding_layer
     digest = hashlib.sha256(repr((model.config.vision, model.config.findings)).encode())
     for module in (encoder.vision_encoder, encoder.finding_head):
-        for tensor in module.state_dict().values() if module is not None else ():
+        if module is None:
+            continue
+        for tensor in module.state_dict().values():
             digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

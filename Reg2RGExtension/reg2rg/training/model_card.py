@@ -1,4 +1,4 @@
-"""The card of a model that has been trained and not yet evaluated."""
+"""The card of a model that has been trained but not yet evaluated."""
 
 from __future__ import annotations
 
@@ -6,53 +6,69 @@ from collections.abc import Mapping
 
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.config import PhantomData, TrainingConfig
+from reg2rg.training.config import PhantomData, Stage, TrainingConfig
 from reg2rg.training.plot import History
 
 
-def write_card(config: TrainingConfig, model: Reg2RG, histories: Mapping[str, History]) -> str:
-    """MODEL_CARD.md: what data and steps made the model; that nobody has measured it."""
+def model_card(
+    config: TrainingConfig, model: Reg2RG, initial_model: str | None, histories: Mapping[str, History]
+) -> str:
+    """Describe the data and the steps that a model was trained with, and state that it has not been evaluated.
+
+    Args:
+        config: the training.
+        model: the trained model.
+        initial_model: name of the model that the training started from; None for random weights.
+        histories: name of each stage, in order -> its log entries.
+
+    Returns:
+        The text of MODEL_CARD.md, which contains no paths of this machine.
+    """
     stages = [
-        f"  - {name}: {_steps(history)} steps of {stage.batch * stage.accumulate} cases, rate {stage.rate:g}, "
-        f"{stage.schedule}{', over windows around findings' if stage.window else ''}"
+        f"  - {name}: {_describe_stage(stage, history)}"
         for (name, history), stage in zip(histories.items(), config.stages, strict=True)
     ]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     return f"""# {config.name}: not evaluated
 
 **Nobody has measured how often this model is right.** {DRAFT_LABEL}
 
-- Architecture: Reg2RG (config.json), {sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters.
-- Begun {f"from the model {config.model.start}" if config.model.start else "with fresh weights"}.
-- Training data: {_data(config)}
-- Training, by `reg2rg train` {__version__}, seed {config.seed}:
+- Architecture: Reg2RG (see config.json), {parameters / 1e6:.1f} million parameters.
+- Initial weights: {f"those of the model {initial_model}" if initial_model else "random"}.
+- Training data: {_describe_data(config)}
+- Training with `reg2rg train` {__version__}, seed {config.seed}:
 {chr(10).join(stages)}
-- {_calibration(config, model)}
-- Intended use: research and development. Measure its quality before anything is said of it (docs/evaluation.md).
+- Calibration: {_describe_calibration(config, model)}
+- Intended use: research and development. Evaluate its quality before making claims about it (docs/evaluation.md).
 """
 
 
-def _data(config: TrainingConfig) -> str:
+def _describe_stage(stage: Stage, history: History) -> str:
+    steps = max((int(row["step"]) for row in history), default=0)
+    batch = stage.batch_size * stage.grad_accum_steps
+    cases = "1 case" if batch == 1 else f"{batch} cases"
+    patches = ", on patches around findings" if stage.patch_size else ""
+    return f"{steps} steps of {cases}, learning rate {stage.learning_rate:g} ({stage.schedule}){patches}"
+
+
+def _describe_data(config: TrainingConfig) -> str:
     data = config.data
     if isinstance(data, PhantomData):
+        enriched = "enriched " if data.enriched else ""
         return (
-            f"{data.cases} {'enriched ' if data.enriched else ''}phantoms of reg2rg.phantom (seeds from "
-            f"{data.first_seed}); {data.validation_cases} others (from {data.validation_seed}) for validation. No "
-            "patient data."
+            f"{data.cases} {enriched}phantoms from reg2rg.phantom (first seed {data.first_seed}), and "
+            f"{data.validation_cases} phantoms for validation (first seed {data.validation_seed}). No patient data."
         )
     return (
-        f'a folder in the layout of RadGenome-ChestCT, split "{data.split}"; {data.validation_cases} volumes of other '
-        "patients for validation. Its terms hold for the weights, too."
+        f'the "{data.split}" split of a folder in the layout of RadGenome-ChestCT, without {data.validation_cases} '
+        "volumes of other patients for validation. The terms of the data also apply to the weights."
     )
 
 
-def _calibration(config: TrainingConfig, model: Reg2RG) -> str:
+def _describe_calibration(config: TrainingConfig, model: Reg2RG) -> str:
     findings = model.config.findings
     if findings is None:
-        return "It has no finding head."
+        return "none, because the model has no finding head."
     if not config.data.validation_cases:
-        return "Its finding head is not calibrated: there were no validation cases."
-    return f"Its finding head's temperature, fitted on the validation cases: {findings.temperature:.2f}."
-
-
-def _steps(history: History) -> int:
-    return max((int(row["step"]) for row in history), default=0)
+        return "none, because there were no validation cases."
+    return f"temperature of the finding head, fitted on the validation cases: {findings.temperature:.2f}."

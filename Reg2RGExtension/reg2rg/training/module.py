@@ -1,4 +1,4 @@
-"""A model with what one stage trains of it: numbers of cases in, losses out."""
+"""The module that one stage trains: it maps the indices of cases to losses."""
 
 from __future__ import annotations
 
@@ -11,119 +11,187 @@ from torch import Tensor, nn
 
 from reg2rg.errors import InputError
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.case_cache import CaseStore
+from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import Stage
-from reg2rg.training.feature_cache import KeptStore
-from reg2rg.training.losses import KeptVision, kept_vision, text_losses, thinned, vision_losses
-from reg2rg.training.patches import finding_windows
+from reg2rg.training.feature_cache import FeatureCache
+from reg2rg.training.losses import (
+    CachedFeatures,
+    Losses,
+    compute_features,
+    subsample_normal_regions,
+    text_losses,
+    vision_losses,
+)
+from reg2rg.training.patches import finding_patches
 from reg2rg.training.samples import TrainingCase
 
 
-class Learner(nn.Module):
-    """What the trainer sees.
+class TrainingModule(nn.Module):
+    """A model together with the cases and the losses of one stage.
 
-    Only the parameters that the stage trains have gradients; they are float32, whatever the others are.
+    Only the parameters that the stage trains require gradients. They are float32; the others keep their data type.
+
+    Attributes:
+        model: the model.
     """
 
-    def __init__(self, model: Reg2RG, stage: Stage, store: CaseStore, kept: KeptStore | None) -> None:
-        """``kept``: of the vision transformer as it is, where the stage leaves it so."""
+    def __init__(self, model: Reg2RG, stage: Stage, cases: CaseCache, features: FeatureCache | None) -> None:
+        """Prepare a model for a stage.
+
+        Args:
+            model: the model, which is changed in place.
+            stage: the stage.
+            cases: the cases.
+            features: the cached features of a stage with frozen vision. None computes them in every step.
+
+        Raises:
+            InputError: the stage's patch size is not a multiple of the vision transformer's.
+        """
         super().__init__()
-        patch = model.config.vision.patch_size
-        if stage.window and any(n % p for n, p in zip(stage.window, patch, strict=True)):
-            raise InputError(f"A stage's window is {stage.window}; expected multiples of the patches {patch}.")
+        multiple = model.config.vision.patch_size
+        if stage.patch_size and any(n % m for n, m in zip(stage.patch_size, multiple, strict=True)):
+            raise InputError(
+                f"The stage's patch_size is {stage.patch_size}; expected multiples of {multiple}, the patch size of "
+                "the vision transformer."
+            )
         self.model = model
-        self._stage, self._store, self._kept = stage, store, kept
-        trained = trained_parameters(model, stage)
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
-        for parameter in trained.values():
+        self._stage, self._cases, self._features = stage, cases, features
+        parameters = select_parameters(model, stage)
+        model.requires_grad_(False)
+        for parameter in parameters.values():
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
         if stage.gradient_checkpointing:
             model.causal_lm.gradient_checkpointing_enable({"use_reentrant": False})
 
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What the stage trains, by the model's own names."""
+    def trained_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that the stage trains, by their names in the model."""
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
 
-    def train(self, mode: bool = True) -> Learner:
+    def train(self, mode: bool = True) -> TrainingModule:
+        """Set training or evaluation mode. Frozen vision stays in evaluation mode.
+
+        The published code keeps dropout active in its frozen vision transformer.
+
+        Args:
+            mode: True for training mode.
+
+        Returns:
+            The module itself.
+        """
         super().train(mode)
-        if self._stage.kind == "text" and self._stage.frozen:
-            for module in _vision(self.model):
-                module.eval()  # the published one kept dropout on in its frozen vision transformer
+        if self._stage.kind == "text" and self._stage.freeze_vision:
+            for module in _vision_modules(self.model):
+                module.eval()
         return self
 
-    def forward(self, cases: Tensor) -> dict[str, Tensor]:
-        """Losses of cases given by their numbers (B)."""
-        losses = self._losses(cases.tolist())
-        wanted = self._stage.losses or tuple(losses)
-        if missing := [name for name in wanted if name not in losses]:
-            raise InputError(
-                f"The stage's losses name {', '.join(missing)}; these cases have {', '.join(losses) or 'none'} "
-                "(map needs finding masks)."
-            )
-        return {name: losses[name] for name in wanted}
+    def forward(self, cases: Tensor) -> Losses:
+        """Compute the losses of cases.
 
-    def _losses(self, numbers: Sequence[int]) -> dict[str, Tensor]:
-        cases = [self._store[number] for number in numbers]
+        Args:
+            cases: (B,) indices of the cases.
+
+        Returns:
+            The losses that the stage minimizes, by name.
+
+        Raises:
+            InputError: the stage names a loss that these cases do not have.
+        """
+        losses = self._losses(cases.tolist())
+        names = self._stage.losses or tuple(losses)
+        if missing := [name for name in names if name not in losses]:
+            raise InputError(
+                f"The stage's losses include {', '.join(missing)}, but these cases have {', '.join(losses) or 'none'} "
+                "(the map needs finding masks)."
+            )
+        return {name: losses[name] for name in names}
+
+    def _losses(self, indices: Sequence[int]) -> Losses:
+        cases = [self._cases[index] for index in indices]
         if self._stage.kind == "vision":
             return self._vision_losses(cases)
-        if self._kept is not None:
-            kept = [self._kept[number] for number in numbers]
-            return text_losses(self.model, *self._shuffled(cases, kept))
-        kept = [kept_vision(self.model, case) for case in cases]
-        losses = text_losses(self.model, *self._shuffled(cases, kept))
-        teaches_vision = self.model.embedding_layer.finding_head and not self._stage.frozen
-        return losses | (self._vision_losses(cases) if teaches_vision else {})
+        if self._features is not None:
+            features = [self._features[index] for index in indices]
+        else:
+            features = [compute_features(self.model, case) for case in cases]
+        losses = text_losses(self.model, *self._shuffle(cases, features))
+        if self.model.embedding_layer.finding_head is not None and not self._stage.freeze_vision:
+            losses |= self._vision_losses(cases)
+        return losses
 
-    def _vision_losses(self, cases: Sequence[TrainingCase]) -> dict[str, Tensor]:
-        """Over some of the regions, or windows of them, while training, over all of them else."""
+    def _vision_losses(self, cases: Sequence[TrainingCase]) -> Losses:
+        """Compute the losses over some of the regions, or patches of them, in training, and over all in evaluation."""
         samples = [sample for case in cases for sample in case.regions]
         if self.training:
-            chance = random.Random(int(torch.randint(2**31, ())))
-            if self._stage.window is None:
-                return vision_losses(self.model, *thinned(cases, chance))
-            samples = finding_windows(cases, self._stage.window, chance) or samples
+            rng = random.Random(int(torch.randint(2**31, ())))
+            if self._stage.patch_size is None:
+                return vision_losses(self.model, *subsample_normal_regions(cases, rng))
+            samples = finding_patches(cases, self._stage.patch_size, rng) or samples
         return vision_losses(self.model, samples, torch.ones(len(samples)))
 
-    def _shuffled(
-        self, cases: Sequence[TrainingCase], kept: Sequence[KeptVision]
-    ) -> tuple[list[TrainingCase], list[KeptVision]]:
-        """Regions in a new order each time, so that a slot's number says nothing of its region (paper, III-C)."""
+    def _shuffle(
+        self, cases: Sequence[TrainingCase], features: Sequence[CachedFeatures]
+    ) -> tuple[list[TrainingCase], list[CachedFeatures]]:
+        """Shuffle the regions of each case in training, so that a slot does not reveal its region (paper, III-C)."""
         if not self.training:
-            return list(cases), list(kept)
-        pairs = [shuffled(case, seen) for case, seen in zip(cases, kept, strict=True)]
-        return [case for case, _ in pairs], [seen for _, seen in pairs]
+            return list(cases), list(features)
+        shuffled_cases, shuffled_features = [], []
+        for case, case_features in zip(cases, features, strict=True):
+            case, case_features = shuffle_regions(case, case_features)
+            shuffled_cases.append(case)
+            shuffled_features.append(case_features)
+        return shuffled_cases, shuffled_features
 
 
-def shuffled(case: TrainingCase, kept: KeptVision) -> tuple[TrainingCase, KeptVision]:
-    """A case, and what was kept of it, with its regions in a random order."""
+def shuffle_regions(case: TrainingCase, features: CachedFeatures) -> tuple[TrainingCase, CachedFeatures]:
+    """Put the regions of a case, and their features, into a random order.
+
+    Args:
+        case: the case.
+        features: its features.
+
+    Returns:
+        The shuffled case and its features in the same order.
+    """
     order = torch.randperm(len(case.regions))
     regions = tuple(case.regions[i] for i in order)
-    tokens = tuple(kept.tokens[i] for i in order)
-    cues = None if kept.cues is None else kept.cues.select(order)
-    return dataclasses.replace(case, regions=regions), dataclasses.replace(kept, tokens=tokens, cues=cues)
+    tokens = tuple(features.tokens[i] for i in order)
+    cues = None if features.cues is None else features.cues.select(order)
+    return dataclasses.replace(case, regions=regions), dataclasses.replace(features, tokens=tokens, cues=cues)
 
 
-def trained_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
-    """What a stage trains. Vision: the vision transformer and the finding head. Text: LoRA (the whole language model
-    where it has none), perceiver, projections, mask encoder, boundary tokens and cues; vision too, unless frozen.
+def select_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
+    """Select the parameters that a stage trains.
+
+    A vision stage trains the vision transformer and the finding head. A text stage trains LoRA (or the whole language
+    model if it has no LoRA), the perceiver, the projections, the mask encoder, the boundary tokens and the cues, and
+    vision as well unless it is frozen.
+
+    Args:
+        model: the model.
+        stage: the stage.
+
+    Returns:
+        The parameters, by their names in the model.
     """
-    vision = {id(parameter) for module in _vision(model) for parameter in module.parameters()}
-    lora = model.config.language.lora is not None
-    chosen = {}
+    vision = {id(parameter) for module in _vision_modules(model) for parameter in module.parameters()}
+    has_lora = model.config.language.lora is not None
+    selected = {}
     for name, parameter in model.named_parameters():
         if id(parameter) in vision:
-            wanted = stage.kind == "vision" or not stage.frozen
+            is_trained = stage.kind == "vision" or not stage.freeze_vision
         elif name.startswith("lang_model.") or name == "embedding_layer.weight":
-            wanted = stage.kind == "text" and (not lora or ".lora_" in name)
+            is_trained = stage.kind == "text" and (not has_lora or ".lora_" in name)
         else:
-            wanted = stage.kind == "text"
-        if wanted:
-            chosen[name] = parameter
-    return chosen
+            is_trained = stage.kind == "text"
+        if is_trained:
+            selected[name] = parameter
+    return selected
 
 
-def _vision(model: Reg2RG) -> list[nn.Module]:
+def _vision_modules(model: Reg2RG) -> list[nn.Module]:
     encoder = model.embedding_layer
-    return [encoder.vision_encoder] + ([encoder.finding_head] if encoder.finding_head else [])
+    modules: list[nn.Module] = [encoder.vision_encoder]
+    if encoder.finding_head is not None:
+        modules.append(encoder.finding_head)
+    return modules

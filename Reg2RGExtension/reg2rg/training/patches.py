@@ -1,6 +1,6 @@
-"""Windows of regions around their findings: what a small finding looks like is learned many times faster from them.
+"""Patches around findings, from which a model learns what small findings look like much faster than from whole regions.
 
-A lung nodule is ten voxels in half a million; a step over whole regions spends nearly all its time on the others.
+A lung nodule is ten voxels in half a million. A step over whole regions spends nearly all of its time on the others.
 """
 
 from __future__ import annotations
@@ -14,36 +14,59 @@ import numpy as np
 from reg2rg.models.config import Size
 from reg2rg.training.samples import RegionSample, TrainingCase
 
-ELSEWHERE_SHARE = 0.35
-"""Of the regions, from how many a window anywhere is taken, too: it shows what a finding does not look like."""
+RANDOM_PATCH_SHARE = 0.35
+"""Share of regions that get an additional patch at a random place, which shows what a finding does not look like."""
 
 
-def finding_windows(cases: Sequence[TrainingCase], size: Size, chance: random.Random) -> list[RegionSample]:
-    """A window of at most ``size`` voxels around each finding, and some elsewhere, of regions with finding masks."""
-    samples = (sample for case in cases for sample in case.regions if sample.cells is not None)
-    return [window(sample, cell, size, chance) for sample in samples for cell in _centres(sample, chance)]
+def finding_patches(cases: Sequence[TrainingCase], size: Size, rng: random.Random) -> list[RegionSample]:
+    """Extract a patch around each finding, and some at random places, from regions that have finding masks.
 
+    Args:
+        cases: the cases.
+        size: maximum size of a patch in voxels.
+        rng: source of randomness.
 
-def window(sample: RegionSample, cell: Sequence[int], size: Size, chance: random.Random) -> RegionSample:
-    """A window of a region with a cell of its finding map somewhere in it.
-
-    It asserts the findings that lie in it, and nothing of side, level and size, which a window does not show.
+    Returns:
+        The patches.
     """
+    patches = []
+    for case in cases:
+        for sample in case.regions:
+            if sample.cells is not None:
+                patches += [extract_patch(sample, cell, size, rng) for cell in _patch_cells(sample.cells, rng)]
+    return patches
+
+
+def extract_patch(sample: RegionSample, cell: Sequence[int], size: Size, rng: random.Random) -> RegionSample:
+    """Extract a patch of a region that contains a given cell of its finding map, at a random place within the patch.
+
+    Args:
+        sample: a region with finding masks.
+        cell: index of the cell.
+        size: maximum size of the patch in voxels.
+        rng: source of randomness.
+
+    Returns:
+        The patch. It asserts the findings inside it. Side, level and size are unknown, because a patch does not show
+        them.
+    """
+    if sample.cells is None:
+        raise ValueError("The region has no finding masks.")
     grid = sample.cells.shape
-    voxels = [texture // cells for texture, cells in zip(sample.texture.shape, grid, strict=True)]
-    spans, texture_spans = [], []
-    for at, cells, per_cell, wanted in zip(cell, grid, voxels, size, strict=True):
-        length = min(wanted // per_cell, cells)
-        start = min(max(at - chance.randrange(length), 0), cells - length)
-        spans.append(slice(start, start + length))
-        texture_spans.append(slice(start * per_cell, (start + length) * per_cell))
-    cells = sample.cells[tuple(spans)]
+    voxels_per_cell = [texture // cells for texture, cells in zip(sample.texture.shape, grid, strict=True)]
+    cell_slices, texture_slices = [], []
+    for index, cells_in_all, voxels, wanted in zip(cell, grid, voxels_per_cell, size, strict=True):
+        length = min(wanted // voxels, cells_in_all)
+        start = min(max(index - rng.randrange(length), 0), cells_in_all - length)
+        cell_slices.append(slice(start, start + length))
+        texture_slices.append(slice(start * voxels, (start + length) * voxels))
+    cells = sample.cells[tuple(cell_slices)]
     labels = np.where(np.isnan(sample.labels), sample.labels, 0)
     labels[np.unique(cells[cells > 0]) - 1] = 1
     unknown = np.full_like(sample.sides, -1)
     return dataclasses.replace(
         sample,
-        texture=sample.texture[tuple(texture_spans)],
+        texture=sample.texture[tuple(texture_slices)],
         labels=labels,
         sides=unknown,
         levels=unknown,
@@ -52,9 +75,9 @@ def window(sample: RegionSample, cell: Sequence[int], size: Size, chance: random
     )
 
 
-def _centres(sample: RegionSample, chance: random.Random) -> Iterator[tuple[int, ...]]:
-    """A cell of each finding, and sometimes any cell."""
-    for label in np.unique(sample.cells[sample.cells > 0]):
-        yield tuple(chance.choice(np.argwhere(sample.cells == label)))
-    if chance.random() < ELSEWHERE_SHARE:
-        yield tuple(chance.randrange(n) for n in sample.cells.shape)
+def _patch_cells(cells: np.ndarray, rng: random.Random) -> Iterator[tuple[int, ...]]:
+    """Yield a random cell of each finding and, for some regions, any cell."""
+    for label in np.unique(cells[cells > 0]):
+        yield tuple(rng.choice(np.argwhere(cells == label)))
+    if rng.random() < RANDOM_PATCH_SHARE:
+        yield tuple(rng.randrange(n) for n in cells.shape)

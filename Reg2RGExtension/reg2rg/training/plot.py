@@ -1,4 +1,4 @@
-"""The losses of a training as a picture."""
+"""Plots of a training's losses."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Any
 
 History = Sequence[Mapping[str, Any]]
-"""What a stage logged, in its order."""
+"""The log entries of a stage, in order."""
 
 
-def plot_losses(stages: Mapping[str, History], file: Path) -> None:
-    """One panel a stage: each part of the loss over the steps, a line while training, dots on the validation cases."""
+def plot_losses(histories: Mapping[str, History], file: Path) -> None:
+    """Plot each loss over the steps, one panel per stage: lines for training, dots for validation.
+
+    Args:
+        histories: name of the stage -> its log entries.
+        file: the PNG file to write.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(stages), figsize=(6 * len(stages), 4.2), squeeze=False)
-    for axes, (title, history) in zip(panels[0], stages.items(), strict=True):
+    figure, panels = pyplot.subplots(1, len(histories), figsize=(6 * len(histories), 4.2), squeeze=False)
+    for axes, (title, history) in zip(panels[0], histories.items(), strict=True):
         names = sorted({name for row in history for name in row if name.startswith("loss_")})
         for name in names:
             steps, values = _curve(history, name)
@@ -39,5 +44,6 @@ def plot_losses(stages: Mapping[str, History], file: Path) -> None:
 
 
 def _curve(history: History, name: str) -> tuple[list[int], list[float]]:
-    rows = [(row["step"], row[name]) for row in history if row.get(name, 0) > 0]  # zero has no logarithm
+    """Return the steps and the values of a loss, without zeros, which a logarithmic axis cannot show."""
+    rows = [(row["step"], row[name]) for row in history if row.get(name, 0) > 0]
     return [step for step, _ in rows], [value for _, value in rows]

@@ -1,7 +1,10 @@
-"""A folder in the layout in which RadGenome-ChestCT is published, as training cases (reference B.1).
+"""Training cases from a folder in the layout of RadGenome-ChestCT.
 
-Where the published loader went wrong (reference B.1, B.2, G), this one does not: several rows of one region are joined,
-a region without a mask, or whose mask is empty, is left out together with its text, and what was left out is told.
+The dataset: https://huggingface.co/datasets/RadGenome/RadGenome-ChestCT
+
+Reg2RG's published loader keeps only the last of several rows of the same region, and crashes on a region that has a
+text but no mask. Here, such rows are joined, and such a region is left out, which a note reports. A region with an
+empty mask is left out together with its text, as published.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.masks import RegionMasks
-from reg2rg.training.config import FolderData
+from reg2rg.training.config import RadGenomeData
 from reg2rg.training.samples import TrainingCase, make_case
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.files import read_volume_file
@@ -37,14 +40,19 @@ Bits = Mapping[str, Sequence[tuple[str, int]]]
 
 @dataclass(frozen=True)
 class RadGenomeSource:
-    """Volumes of a folder, by name.
+    """The volumes of a folder, by name.
 
     Attributes:
-        texts: of the regions that have a mask.
-        bits: of each volume's findings, where they have masks (format: see reg2rg.phantom.radgenome_writer).
+        data: the folder and how to read it.
+        texts: volume -> region -> text, for regions that have a mask.
+        bits: volume -> bits of its findings, for volumes that have a finding mask. The format is described in
+            :mod:`reg2rg.phantom.dataset`.
+        training: names of the training volumes.
+        validation: names of the validation volumes, of other patients.
+        notes: messages about what was left out, and why.
     """
 
-    data: FolderData
+    data: RadGenomeData
     texts: Texts
     bits: Mapping[str, Bits]
     training: tuple[str, ...]
@@ -52,64 +60,103 @@ class RadGenomeSource:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: FolderData) -> RadGenomeSource:
-        """Look through the folder; no volume is read. InputError if nothing there can be trained on."""
-        texts, notes = read_texts(_reports(data))
-        usable, left_out = _usable(data, texts)
+    def from_config(cls, data: RadGenomeData) -> RadGenomeSource:
+        """List what a folder contains, without reading volumes.
+
+        Args:
+            data: the folder and how to read it.
+
+        Returns:
+            The source.
+
+        Raises:
+            InputError: the folder contains nothing to train on.
+        """
+        texts, notes = read_texts(_reports_file(data))
+        usable, left_out = _keep_usable(data, texts)
         if not usable:
-            raise InputError(f"{data.folder} holds no volume with a text and a mask: {'; '.join(notes + left_out)}")
+            reasons = "; ".join(notes + left_out)
+            raise InputError(f"{data.folder} contains no volume with a text and a mask: {reasons}")
         training, validation = split_by_patient(usable, data.validation_cases)
         return cls(data, usable, _read_bits(data), training[: data.cases], validation, (*notes, *left_out))
 
     @property
     def finding_masks(self) -> bool:
+        """Whether at least one training volume has a finding mask."""
         return not self.bits.keys().isdisjoint(self.training)
 
     def fingerprint(self) -> str:
-        """Of the texts and of where the folder is."""
-        digest = hashlib.sha256(_reports(self.data).read_bytes())
-        told = (self.data.folder.resolve(), self.data.split, self.data.spacing, sorted(self.bits.items()))
-        digest.update(repr(told).encode())
+        """Hash the texts, the folder's location and the findings' bits."""
+        digest = hashlib.sha256(_reports_file(self.data).read_bytes())
+        settings = (self.data.folder.resolve(), self.data.split, self.data.spacing, sorted(self.bits.items()))
+        digest.update(repr(settings).encode())
         return digest.hexdigest()
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
-        volume = _read(_volume_file(self.data, name), self.data.spacing)
-        arrays = {}
+        """Make a case; see :meth:`reg2rg.training.datasets.CaseSource.make`."""
+        volume = _read_volume(_volume_file(self.data, name), self.data.spacing)
+        inside = {}
         for region in self.texts[name]:
-            mask = _voxels(_mask_file(self.data, name, region), volume)
-            arrays[region] = mask != 0  # whatever number stands for inside
-        masks = RegionMasks.from_arrays(arrays, volume, segmenter="radgenome")
-        findings = None
+            # Any value other than 0 is inside: some masks use 255.
+            inside[region] = _read_voxels(_mask_file(self.data, name, region), volume) != 0
+        masks = RegionMasks.from_arrays(inside, volume, segmenter="radgenome")
+        finding_bits = None
         if config.findings and name in self.bits:
-            findings = sitk.GetImageFromArray(_voxels(_finding_file(self.data, name), volume).astype(np.uint32))
-        return make_case(volume, masks, self.texts[name], config, findings, self.bits.get(name))
+            bits = _read_voxels(_finding_file(self.data, name), volume).astype(np.uint32)
+            finding_bits = sitk.GetImageFromArray(bits)
+        return make_case(volume, masks, self.texts[name], config, finding_bits, self.bits.get(name))
 
 
 def read_texts(reports: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Volume -> region -> text of a published CSV, and what in it is not as it should be.
+    """Read the texts of a published CSV.
 
-    Rows of one volume and region are joined in their order, sentences that are repeated once. Rows without a region are
-    whole reports, which nothing learns from.
+    Rows of the same volume and region are joined in order; repeated texts are kept once. Rows without a region hold
+    whole reports, which are not used.
+
+    Args:
+        reports: the CSV, with columns Volumename, Anatomy and Sentence.
+
+    Returns:
+        Volume -> region -> text, and notes about irregular rows.
+
+    Raises:
+        InputError: the file cannot be read or lacks a column.
     """
     texts: dict[str, dict[str, list[str]]] = {}
-    joined, unknown = 0, Counter()
-    for row in _rows(reports, ("Volumename", "Anatomy", "Sentence")):
+    joined = 0
+    unknown: Counter[str] = Counter()
+    for row in _read_rows(reports, ("Volumename", "Anatomy", "Sentence")):
         region, text = row["Anatomy"].strip(), " ".join(row["Sentence"].split())
         if region and region not in REGION_NAMES:
             unknown[region] += 1
         elif region and text:
-            told = texts.setdefault(_volume_of(row), {})
-            joined += region in told
-            if text not in told.setdefault(region, []):
-                told[region].append(text)
-    notes = [f"{joined} rows joined with another of the same volume and region"] if joined else []
-    notes += [f"{count} rows of {region!r}, which is no region: left out" for region, count in unknown.items()]
-    return {volume: {r: " ".join(rows) for r, rows in told.items()} for volume, told in texts.items()}, notes
+            by_region = texts.setdefault(_volume_name(row), {})
+            joined += region in by_region
+            if text not in by_region.setdefault(region, []):
+                by_region[region].append(text)
+    notes = []
+    if joined:
+        notes.append(f"{joined} rows joined with another row of the same volume and region")
+    notes += [f"{count} rows of the unknown region {region!r} left out" for region, count in unknown.items()]
+    return {
+        volume: {region: " ".join(rows) for region, rows in by_region.items()} for volume, by_region in texts.items()
+    }, notes
 
 
 def split_by_patient(volumes: Iterable[str], validation_cases: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Volumes for training and at least so many for validation, which share no patient: ``train_12`` of
-    ``train_12_a_1``. The same every time; InputError if nothing is left for training.
+    """Split volumes into training and validation so that no patient is in both.
+
+    The patient of ``train_12_a_1`` is ``train_12``. The split is the same every time.
+
+    Args:
+        volumes: names of the volumes.
+        validation_cases: minimum number of validation volumes.
+
+    Returns:
+        Names of the training volumes and of the validation volumes.
+
+    Raises:
+        InputError: no volume is left for training.
     """
     patients: dict[str, list[str]] = {}
     for volume in sorted(volumes):
@@ -121,27 +168,31 @@ def split_by_patient(volumes: Iterable[str], validation_cases: int) -> tuple[tup
         validation += patients[order.pop()]
     training = tuple(volume for patient in order for volume in patients[patient])
     if not training:
-        raise InputError(f"All {len(validation)} volumes would be validation cases; expected some to train on.")
+        raise InputError(
+            f"validation_cases is {validation_cases}, which takes all {len(validation)} volumes; expected fewer, so "
+            "that some are left for training."
+        )
     return training, tuple(validation)
 
 
-def _read_bits(data: FolderData) -> dict[str, dict[str, list[tuple[str, int]]]]:
-    """Bits of the findings of each volume that has a finding mask."""
+def _read_bits(data: RadGenomeData) -> dict[str, dict[str, list[tuple[str, int]]]]:
+    """Read the findings' bits of each volume that has a finding mask."""
     file = data.folder / "radgenome_files" / f"{_CSV_NAMES[data.split]}_findings.csv"
-    bits: dict[str, dict[str, list[tuple[str, int]]]] = {}
-    masks = data.folder / f"{data.split}_finding_mask"
-    for mask in sorted(masks.glob("*.nii.gz")):
-        bits[mask.name.removesuffix(".nii.gz")] = {}
-    for row in _rows(file, ("Volumename", "Bit", "Anatomy", "Label")) if bits else ():
+    masks = sorted((data.folder / f"{data.split}_finding_mask").glob("*.nii.gz"))
+    bits: dict[str, dict[str, list[tuple[str, int]]]] = {mask.name.removesuffix(".nii.gz"): {} for mask in masks}
+    if not bits:
+        return bits
+    for row in _read_rows(file, ("Volumename", "Bit", "Anatomy", "Label")):
         if not row["Bit"].isdecimal() or int(row["Bit"]) > 31:
             raise InputError(f"{file} has the bit {row['Bit']!r}; expected 0 to 31.")
-        if _volume_of(row) in bits:
-            bits[_volume_of(row)].setdefault(row["Anatomy"], []).append((row["Label"], int(row["Bit"])))
+        volume = _volume_name(row)
+        if volume in bits:
+            bits[volume].setdefault(row["Anatomy"], []).append((row["Label"], int(row["Bit"])))
     return bits
 
 
-def _rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Rows of a CSV; InputError if it cannot be read or lacks one of the columns."""
+def _read_rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV; raise an InputError if it cannot be read or lacks a column."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             table = csv.DictReader(stream, restval="")
@@ -152,26 +203,28 @@ def _rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
         raise InputError(f"{file} cannot be read as CSV ({error}).") from error
 
 
-def _volume_of(row: Mapping[str, str]) -> str:
+def _volume_name(row: Mapping[str, str]) -> str:
     return row["Volumename"].strip().removesuffix(".nii.gz")
 
 
-def _usable(data: FolderData, texts: Texts) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Texts of the regions that have a mask, of the volumes that are there; and what was left out."""
-    usable, without_volume, without_mask = {}, [], []
-    for volume, told in texts.items():
+def _keep_usable(data: RadGenomeData, texts: Texts) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Return the texts that have a volume and a mask, and notes about the others."""
+    usable: dict[str, dict[str, str]] = {}
+    without_volume: list[str] = []
+    without_mask: list[str] = []
+    for volume, by_region in texts.items():
         if not _volume_file(data, volume).is_file():
             without_volume.append(volume)
             continue
-        masked = {region: text for region, text in told.items() if _mask_file(data, volume, region).is_file()}
-        without_mask += [f"{region} of {volume}" for region in told if region not in masked]
+        masked = {region: text for region, text in by_region.items() if _mask_file(data, volume, region).is_file()}
+        without_mask += [f"{region} of {volume}" for region in by_region if region not in masked]
         if masked:
             usable[volume] = masked
     notes = []
     if without_volume:
-        notes.append(f"{len(without_volume)} volumes have texts but no file ({_some(without_volume)}): left out")
+        notes.append(f"{len(without_volume)} volumes with texts but without a file left out: {_some(without_volume)}")
     if without_mask:
-        notes.append(f"{len(without_mask)} regions have a text but no mask ({_some(without_mask)}): left out")
+        notes.append(f"{len(without_mask)} regions with a text but without a mask left out: {_some(without_mask)}")
     return usable, notes
 
 
@@ -179,27 +232,27 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _reports(data: FolderData) -> Path:
+def _reports_file(data: RadGenomeData) -> Path:
     return data.folder / "radgenome_files" / f"{_CSV_NAMES[data.split]}_region_report.csv"
 
 
-def _volume_file(data: FolderData, volume: str) -> Path:
-    """train_1_a_1 lies in train_1/train_1a/."""
+def _volume_file(data: RadGenomeData, volume: str) -> Path:
+    """Return the file of a volume; that of train_1_a_1 is in train_1/train_1a/."""
     split, number, letter, *_ = [*volume.split("_"), "", "", ""]
-    case = f"{split}_{number}"
-    return data.folder / f"{data.split}_preprocessed" / case / f"{case}{letter}" / f"{volume}.nii.gz"
+    patient = f"{split}_{number}"
+    return data.folder / f"{data.split}_preprocessed" / patient / f"{patient}{letter}" / f"{volume}.nii.gz"
 
 
-def _mask_file(data: FolderData, volume: str, region: str) -> Path:
+def _mask_file(data: RadGenomeData, volume: str, region: str) -> Path:
     return data.folder / f"{data.split}_region_mask" / f"seg_{volume}" / f"{region}.nii.gz"
 
 
-def _finding_file(data: FolderData, volume: str) -> Path:
+def _finding_file(data: RadGenomeData, volume: str) -> Path:
     return data.folder / f"{data.split}_finding_mask" / f"{volume}.nii.gz"
 
 
-def _read(file: Path, spacing: tuple[float, float, float] | None) -> sitk.Image:
-    """A volume; its voxel axes are right, anterior, superior whatever the file says where spacing is given."""
+def _read_volume(file: Path, spacing: tuple[float, float, float] | None) -> sitk.Image:
+    """Read a volume. If a spacing is given, the file's geometry is ignored and the voxel axes are R, A, S."""
     volume = read_volume(file)
     if spacing is not None:
         volume.SetSpacing(spacing)
@@ -207,9 +260,9 @@ def _read(file: Path, spacing: tuple[float, float, float] | None) -> sitk.Image:
     return volume
 
 
-def _voxels(file: Path, volume: sitk.Image) -> np.ndarray:
-    """Voxels (z, y, x) of an image on the volume's grid."""
+def _read_voxels(file: Path, volume: sitk.Image) -> np.ndarray:
+    """Read the voxels (z, y, x) of an image on the volume's grid."""
     image = read_volume_file(file)
     if image.GetSize() != volume.GetSize():
-        raise InputError(f"{file} has {image.GetSize()} voxels, its volume {volume.GetSize()}.")
+        raise InputError(f"{file} has {image.GetSize()} voxels; expected {volume.GetSize()}, as its volume has.")
     return sitk.GetArrayFromImage(image)

@@ -1,12 +1,14 @@
-"""A training from its config to the model folder, in a run folder that a killed training goes on from.
+"""A training from its configuration to the model folder.
 
-RUN/config.json            what is trained; another config needs another folder
-    data.txt               cases, and what was left out
-    cache/, kept/          prepared cases (unless the config names a place for them), kept vision
-    tokenizer/             made from the training texts, where the model is made from nothing
-    1-vision/, 2-text/     of each stage: checkpoints, logs (TensorBoard), and when it has ended trained.safetensors
-                           and history.json
-    losses.png, model/     the result
+Everything is kept in a run folder, from which a training continues after it was interrupted or killed:
+
+    config.json           the configuration; another configuration needs another folder
+    data.txt              the number of cases, and what was left out
+    cache/                prepared cases, unless the configuration names another folder
+    features/             outputs of frozen vision, until the training ends
+    tokenizer/            learned from the training texts, if the model is created from an architecture
+    1-vision/, 2-text/    per stage: checkpoints and TensorBoard logs; at its end, trained.safetensors and history.json
+    losses.png, model/    the result
 """
 
 from __future__ import annotations
@@ -25,151 +27,178 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
+from reg2rg.runtime.dataclass_io import from_plain, parse_json
+from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
-from reg2rg.training.case_cache import CaseNumbers, CaseStore, case_bytes
-from reg2rg.training.config import Stage, TrainingConfig
+from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes
+from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
 from reg2rg.training.datasets import CaseSource, open_source
-from reg2rg.training.feature_cache import KeptStore, kept_bytes
-from reg2rg.training.initialization import fresh_model, full_config, started_model, take_weights
-from reg2rg.training.model_card import write_card
-from reg2rg.training.module import Learner
+from reg2rg.training.feature_cache import FeatureCache, feature_bytes
+from reg2rg.training.initialization import create_model, load_initial_model, load_pretrained, resolve_architecture
+from reg2rg.training.legacy_config import upgrade_config
+from reg2rg.training.model_card import model_card
+from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
 from reg2rg.training.tokenizers import train_tokenizer
-from reg2rg.training.trainer import WEIGHTS, StageTrainer, Tell, load_trained, save_trained
+from reg2rg.training.trainer import WEIGHTS, StageTrainer, load_trained_parameters, save_trained_parameters
 
-CONFIG, HISTORY = "config.json", "history.json"
-_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, None: None}
+CONFIG, HISTORY, DATA, FEATURES = "config.json", "history.json", "data.txt", "features"
+_LEGACY_FEATURES = "kept"
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-def train(config: TrainingConfig, folder: Path, device: str, tell: Tell) -> Path:
-    """Train; return the model folder. Called again after it was interrupted or killed, it goes on.
+def train(config: TrainingConfig, folder: Path, device: str, on_message: MessageCallback) -> Path:
+    """Train a model. A training that was interrupted or killed continues when it is called again.
 
     Args:
-        folder: the run's.
-        tell: called with each line of progress.
+        config: what to train.
+        folder: the run folder.
+        device: name of the torch device.
+        on_message: called with each line of progress.
+
+    Returns:
+        The model folder.
 
     Raises:
         InputError: the data, the model or the folder cannot be used.
-        Reg2RGError: a package is missing, or the loss is no longer finite.
+        Reg2RGError: a package is missing, or the training diverged.
     """
     _check_packages()
     _check_folder(folder, config)
     if (folder / "model" / "config.json").is_file():
-        tell("This training has ended already.")
+        on_message("This training has already finished.")
         return folder / "model"
     if config.threads:
         torch.set_num_threads(config.threads)
-    source, full = open_source(config.data), full_config(config.model, config.name)
-    if any(stage.window for stage in config.stages) and not source.finding_masks:
-        raise InputError(
-            "A stage has a window around findings, but no training case has a finding mask; expected some in "
-            "<split>_finding_mask (docs/training.md), or stages without window."
-        )
-    _write(folder / CONFIG, _described(config))
-    store = CaseStore(source, full, config.cache or folder / "cache")
-    _check_room(store, full, folder)
-    tell(f"{len(store.training)} training and {len(store.validation)} validation cases, prepared in {store.folder}")
-    _write(folder / "data.txt", _describe(source, store))
-    model = _model(config, full, store, folder, device)
+    source = open_source(config.data)
+    architecture = resolve_architecture(config.model, config.name)
+    _check_finding_masks(config, source)
+    _write(folder / CONFIG, _to_json(config))
+    cases = CaseCache(source, architecture, config.cache or folder / "cache")
+    _check_disk_space(cases, architecture, folder)
+    on_message(
+        f"{len(cases.training)} training cases and {len(cases.validation)} validation cases; prepared cases are in "
+        f"{cases.folder}"
+    )
+    _write(folder / DATA, _describe_data(source, cases))
+    model = _initial_model(config, architecture, cases, folder, device)
     histories = {}
     for number, stage in enumerate(config.stages, start=1):
         name = f"{number}-{stage.kind}"
-        histories[name] = _train_stage(model, config, stage, store, folder / name, tell)
-    shutil.rmtree(folder / "kept", ignore_errors=True)
-    _write(folder / "data.txt", _describe(source, store))
+        histories[name] = _train_stage(model, config, stage, cases, folder / name, on_message)
+    for name in (FEATURES, _LEGACY_FEATURES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    _write(folder / DATA, _describe_data(source, cases))  # by now, every case has been prepared
     plot_losses(histories, folder / "losses.png")
-    tell("calibrating")
-    calibrate(model, store)
+    on_message("calibrating")
+    calibrate(model, cases)
     model.config = dataclasses.replace(model.config, name=config.name)
+    card = model_card(config, model, architecture.name if config.model.init_from else None, histories)
     with staged_output(folder / "model") as staging:
-        save_model(model.eval(), staging, dtype=_DTYPES[config.store], card=write_card(config, model, histories))
+        save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
 
 
 def _train_stage(
-    model: Reg2RG, config: TrainingConfig, stage: Stage, store: CaseStore, folder: Path, tell: Tell
+    model: Reg2RG, config: TrainingConfig, stage: Stage, cases: CaseCache, folder: Path, on_message: MessageCallback
 ) -> History:
-    """Train a stage, or put back what it trained; what it logged."""
-    frozen = stage.kind == "text" and stage.frozen
-    ended = (folder / HISTORY).is_file()
-    kept = KeptStore(model, store, folder.parent / "kept") if frozen and not ended else None
-    learner = Learner(model, stage, store, kept)
-    if ended:
-        load_trained(learner, folder / WEIGHTS)
+    """Train a stage, or load the parameters of one that has ended; return its log entries."""
+    has_ended = (folder / HISTORY).is_file()
+    features = None
+    if stage.kind == "text" and stage.freeze_vision and not has_ended:
+        features = FeatureCache(model, cases, folder.parent / FEATURES)
+    module = TrainingModule(model, stage, cases, features)
+    if has_ended:
+        load_trained_parameters(module, folder / WEIGHTS)
         return json.loads((folder / HISTORY).read_text())
-    trainer = StageTrainer(learner, store, config, stage, folder, tell)
-    history = trainer.run()
+    history = StageTrainer(module, cases, config, stage, folder, on_message).run()
     with staged_output(folder) as staging:
-        save_trained(learner, staging / WEIGHTS)
+        save_trained_parameters(module, staging / WEIGHTS)
         (staging / HISTORY).write_text(json.dumps(history))
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return history
 
 
-def _model(config: TrainingConfig, full: ModelConfig, store: CaseStore, folder: Path, device: str) -> Reg2RG:
-    if config.model.start is not None:
-        model = started_model(config.model, device)
+def _initial_model(
+    config: TrainingConfig, architecture: ModelConfig, cases: CaseCache, folder: Path, device: str
+) -> Reg2RG:
+    if config.model.init_from is not None:
+        model = load_initial_model(config.model, device)
     else:
-        tokenizer = _tokenizer(config, store, folder / "tokenizer")
-        model = fresh_model(full, config.model, tokenizer, config.seed).to(device)
-    take_weights(model, config.model.pretrained)
+        tokenizer = _load_tokenizer(config, cases, folder / "tokenizer")
+        model = create_model(architecture, config.model, tokenizer, config.seed).to(device)
+    load_pretrained(model, config.model.pretrained)
     return model
 
 
-def _tokenizer(config: TrainingConfig, store: CaseStore, folder: Path) -> Any:
+def _load_tokenizer(config: TrainingConfig, cases: CaseCache, folder: Path) -> Any:
+    """Return the run's tokenizer, which is learned when it is first needed."""
     from transformers import AutoTokenizer
 
     if not folder.exists():
         with staged_output(folder) as staging:
-            make_tokenizer(store, config).save_pretrained(staging)
+            learn_tokenizer(cases, config).save_pretrained(staging)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def make_tokenizer(store: CaseStore, config: TrainingConfig) -> Any:
-    """A tokenizer from the texts of the first training cases."""
-    cases = CaseNumbers(store, store.training[: config.model.vocabulary_cases])
-    numbers = [int(number) for number in DataLoader(cases, batch_size=None, num_workers=config.workers)]
-    regions = [sample for number in numbers for sample in store[number].regions]
-    texts = [f"The region 0 is {REGION_NAMES[sample.region]}: {sample.text}" for sample in regions]
-    return train_tokenizer(texts, config.model.vocabulary)
+def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
+    """Learn a tokenizer from the texts of the first training cases.
+
+    Args:
+        cases: the cases.
+        config: says how many cases to use, and the size of the vocabulary.
+
+    Returns:
+        The tokenizer.
+    """
+    first = CaseIndices(cases, cases.training[: config.model.tokenizer_cases])
+    indices = [int(index) for index in DataLoader(first, batch_size=None, num_workers=config.workers)]
+    samples = [sample for index in indices for sample in cases[index].regions]
+    texts = [f"The region 0 is {REGION_NAMES[sample.region]}: {sample.text}" for sample in samples]
+    return train_tokenizer(texts, config.model.vocab_size)
 
 
 def _check_folder(folder: Path, config: TrainingConfig) -> None:
-    """InputError if the folder is another config's or holds something else."""
-    stored = folder / CONFIG
-    if stored.is_file():
-        if stored.read_text() != _described(config):
-            raise InputError(f"{folder} holds a training of another config; give this one a folder of its own.")
+    """Raise an InputError if the folder belongs to another configuration or contains something else."""
+    file = folder / CONFIG
+    if file.is_file():
+        values, _ = upgrade_config(parse_json(file.read_text(), str(file)), str(file))
+        if from_plain(TrainingConfig, values, str(file)).to_dict() != config.to_dict():
+            raise InputError(f"{folder} contains a training with another configuration; choose another output folder.")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and holds no training; give this one a folder of its own.")
+        raise InputError(f"{folder} is not empty and does not contain a training; choose another output folder.")
 
 
-def _described(config: TrainingConfig) -> str:
+def _check_finding_masks(config: TrainingConfig, source: CaseSource) -> None:
+    if any(stage.patch_size for stage in config.stages) and not source.finding_masks:
+        raise InputError(
+            "A stage has a patch_size, but no training case has a finding mask. Add masks to <split>_finding_mask "
+            "(docs/training.md), or remove patch_size."
+        )
+
+
+def _to_json(config: TrainingConfig) -> str:
     return json.dumps(config.to_dict(), indent=2) + "\n"
 
 
-def _check_room(store: CaseStore, config: ModelConfig, folder: Path) -> None:
-    """InputError if the disk cannot hold the prepared cases and what a frozen vision transformer makes of them."""
-    cases = len(store.training) + len(store.validation)
-    store.folder.mkdir(parents=True, exist_ok=True)
-    missing = cases - sum(1 for _ in store.folder.glob("*.safetensors"))
-    for what, place, needed in (
-        ("prepared cases", store.folder, missing * case_bytes(config)),
-        ("kept vision", folder, cases * kept_bytes(config)),
+def _check_disk_space(cases: CaseCache, config: ModelConfig, folder: Path) -> None:
+    """Raise a Reg2RGError if the disk cannot hold the prepared cases and the features of frozen vision."""
+    count = len(cases.training) + len(cases.validation)
+    cases.folder.mkdir(parents=True, exist_ok=True)
+    missing = count - sum(1 for _ in cases.folder.glob("*.safetensors"))
+    hint = "use fewer cases (config.data.cases), smaller sizes, or another disk (config.cache, --output)"
+    for content, place, needed in (
+        ("The cache of prepared cases", cases.folder, missing * case_bytes(config)),
+        ("The cache of vision features", folder, count * feature_bytes(config)),
     ):
-        free = shutil.disk_usage(place).free
-        if needed > free:
-            raise InputError(
-                f"{cases} cases need about {needed / 1e9:,.0f} GB for {what}, and {place} has {free / 1e9:,.0f} GB; "
-                "take fewer cases (config.data.cases), smaller sizes, or a place on another disk (config.cache, -o)."
-            )
+        require_free_space(place, needed, content, hint=hint)
 
 
-def _describe(source: CaseSource, store: CaseStore) -> str:
-    lines = [f"{len(store.training)} training cases, {len(store.validation)} validation cases", *source.notes]
-    lines += [f"{name} cannot be used: {problem}" for name, problem in store.problems().items()]
+def _describe_data(source: CaseSource, cases: CaseCache) -> str:
+    lines = [f"{len(cases.training)} training cases, {len(cases.validation)} validation cases", *source.notes]
+    lines += [f"{name} cannot be used: {problem}" for name, problem in cases.problems().items()]
     return "\n".join(lines) + "\n"
 
 
@@ -184,4 +213,6 @@ def _check_packages() -> None:
         import matplotlib  # noqa: F401
         import tensorboard  # noqa: F401
     except ImportError as error:
-        raise Reg2RGError(f"Training needs more packages ({error}): pip install 'reg2rg[train]'.") from error
+        raise Reg2RGError(
+            f"Training needs additional packages ({error}); install them with: pip install 'reg2rg[train]'"
+        ) from error

@@ -1,12 +1,13 @@
-"""Training cases: a volume's regions as small byte arrays, with what their texts say and where findings lie.
+"""Training cases: the regions of a volume as small byte arrays, with the targets from their texts and finding masks.
 
-Arrays, not tensors: those would cross between processes as open files, one each.
+The arrays are NumPy's, because tensors that cross between processes each hold an open file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,15 +18,31 @@ from torch import Tensor
 from reg2rg.labeler import Status, extract_mentions, side_and_level
 from reg2rg.models.config import FindingConfig, ModelConfig, PreprocessingConfig, Size
 from reg2rg.models.finding_head import LEVELS, SIDES
-from reg2rg.preprocessing import Crop, prepare
+from reg2rg.preprocessing import Crop, hu_to_unit, prepare, unit_to_hu
 from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.masks import RegionMasks
 
-LEAST_SHARE = 0.25
-"""Of a cell of the finding map that a finding must fill to be its target; its fullest cell counts in any case."""
+MIN_CELL_SHARE = 0.25
+"""Share of a cell of the finding map that a finding must fill to become its target. The fullest cell always does."""
 
 _CODES = ((-1000.0, 0), (-200.0, 88), (200.0, 200), (1200.0, 255))
-"""HU and the byte it is kept as, linear in between: soft tissue in steps of 4 HU, air of 9 and bone of 18."""
+"""HU and the byte that stores it, linear in between: steps of 4 HU in soft tissue, 9 in air and 18 in bone."""
+
+
+class FindingTargets(NamedTuple):
+    """What a region's text says about each of F findings.
+
+    Attributes:
+        labels: float32 (F,), 1 where the text asserts the finding, 0 where it does not, NaN where it is uncertain.
+        sides: int64 (F,), indices in SIDES, -1 where the text does not say.
+        levels: int64 (F,), indices in LEVELS, -1 where the text does not say.
+        sizes: float32 (F,), in mm, NaN where the text does not say.
+    """
+
+    labels: np.ndarray
+    sides: np.ndarray
+    levels: np.ndarray
+    sizes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,15 +51,16 @@ class RegionSample:
 
     Attributes:
         region: index in REGION_NAMES.
-        texture: uint8 (H, W, D), see ``decoded``.
+        texture: uint8 (H, W, D), encoded by :func:`encode_volume`.
         mask: uint8, 0 to 255 for 0 to 1.
         voxel_mm: float32 (3,), size of the texture's voxels.
-        text: the section's text.
-        labels: float32 (F,), 1 where the text asserts the finding, 0 where not, nan where it leaves it open.
-        sides, levels: int64 (F,), indices in SIDES and LEVELS, -1 where the text does not say.
-        sizes: float32 (F,), mm, nan where the text does not say.
-        cells: uint8 (h, w, d), what each cell of the finding map shows: 0 for no finding, else 1 + the label's index;
-            None where findings have no masks.
+        text: the text of the section.
+        labels: float32 (F,), as in FindingTargets.
+        sides: int64 (F,), as in FindingTargets.
+        levels: int64 (F,), as in FindingTargets.
+        sizes: float32 (F,), as in FindingTargets.
+        cells: uint8 (h, w, d), target of each cell of the finding map: 0 for no finding, otherwise 1 + the label's
+            index. None if the findings have no masks.
     """
 
     region: int
@@ -59,7 +77,12 @@ class RegionSample:
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """A case: its whole volume (coded as textures are) and its regions."""
+    """One volume with its regions.
+
+    Attributes:
+        image: uint8 (H, W, D), the whole volume, encoded by :func:`encode_volume`.
+        regions: the regions that have a mask and a text.
+    """
 
     image: np.ndarray
     regions: tuple[RegionSample, ...]
@@ -71,96 +94,123 @@ def make_case(
     texts: Mapping[str, str],
     config: ModelConfig,
     finding_bits: sitk.Image | None = None,
-    bits_of: Mapping[str, Sequence[tuple[str, int]]] | None = None,
+    bits_by_region: Mapping[str, Sequence[tuple[str, int]]] | None = None,
 ) -> TrainingCase:
-    """A volume with masks and texts as a training case.
+    """Make a training case from a volume with region masks and texts.
 
     Args:
-        texts: region -> its text; regions without one, or without a mask, are left out.
-        finding_bits: image of the volume's grid whose bits say which findings lie in a voxel; None where nobody knows.
-        bits_of: region -> (label, bit) of its findings.
+        volume: the CT in HU.
+        masks: the region masks.
+        texts: region -> text. Regions without a text or without a mask are left out.
+        config: the model that the case is prepared for.
+        finding_bits: image on the volume's grid in which each bit marks the voxels of one finding; None if the
+            findings have no masks.
+        bits_by_region: region -> (label, bit) of its findings.
+
+    Returns:
+        The case.
     """
-    wanted = [name for name in masks.present if name in texts]
-    inputs = prepare(volume, masks, config.preprocessing, wanted)
+    regions = [name for name in masks.present if name in texts]
+    inputs = prepare(volume, masks, config.preprocessing, regions)
     bits = None if finding_bits is None else sitk.GetArrayViewFromImage(finding_bits)
     samples = []
     for name, texture in inputs.textures.items():
-        crop = inputs.crops[name]
-        labels, sides, levels, sizes = targets_of_text(texts[name], name, config.findings)
-        grid = map_grid(config, name)
-        findings = (bits_of or {}).get(name, ())
+        cells = None
+        if bits is not None and config.findings is not None:
+            findings = (bits_by_region or {}).get(name, ())
+            cells = _map_targets(bits, findings, inputs.crops[name], map_grid(config, name), config.findings)
         samples.append(
             RegionSample(
                 region=REGION_NAMES.index(name),
-                texture=coded(texture, config.preprocessing),
+                texture=encode_volume(texture, config.preprocessing),
                 mask=(inputs.masks[name] * 255).round().to(torch.uint8).numpy(),
-                voxel_mm=np.array(crop.voxel_mm, np.float32),
+                voxel_mm=np.array(inputs.crops[name].voxel_mm, np.float32),
                 text=texts[name],
-                labels=labels,
-                sides=sides,
-                levels=levels,
-                sizes=sizes,
-                cells=None if bits is None else _cells(bits, findings, crop, grid, config.findings),
+                **text_targets(texts[name], name, config.findings)._asdict(),
+                cells=cells,
             )
         )
-    return TrainingCase(coded(inputs.image, config.preprocessing), tuple(samples))
+    return TrainingCase(encode_volume(inputs.image, config.preprocessing), tuple(samples))
 
 
-def coded(values: Tensor, config: PreprocessingConfig) -> np.ndarray:
-    """Values in [-1, 1] as bytes."""
-    middle, half = (config.hu_max + config.hu_min) / 2, (config.hu_max - config.hu_min) / 2
+def encode_volume(values: Tensor, config: PreprocessingConfig) -> np.ndarray:
+    """Encode a volume as bytes, with finer steps in soft tissue than in air and bone.
+
+    Args:
+        values: (H, W, D) in [-1, 1], as preprocessing returns them.
+        config: the HU range that [-1, 1] stands for.
+
+    Returns:
+        uint8 (H, W, D).
+    """
     hu, codes = zip(*_CODES, strict=True)
-    return np.interp(values.numpy() * half + middle, hu, codes).round().astype(np.uint8)
+    return np.interp(unit_to_hu(values.numpy(), config), hu, codes).round().astype(np.uint8)
 
 
-def decoded(codes: Sequence[np.ndarray], config: PreprocessingConfig) -> Tensor:
-    """Bytes of volumes of one shape as float32 values in [-1, 1]: (B, H, W, D)."""
-    middle, half = (config.hu_max + config.hu_min) / 2, (config.hu_max - config.hu_min) / 2
-    hu, bytes_ = zip(*_CODES, strict=True)
-    table = (np.interp(np.arange(256), bytes_, hu).clip(config.hu_min, config.hu_max) - middle) / half
+def decode_volumes(codes: Sequence[np.ndarray], config: PreprocessingConfig) -> Tensor:
+    """Decode volumes of equal shape that :func:`encode_volume` encoded.
+
+    Args:
+        codes: B arrays, uint8 (H, W, D).
+        config: the HU range that [-1, 1] stands for.
+
+    Returns:
+        float32 (B, H, W, D) in [-1, 1].
+    """
+    hu, encoded = zip(*_CODES, strict=True)
+    table = hu_to_unit(np.interp(np.arange(256), encoded, hu), config)
     return torch.from_numpy(table.astype(np.float32)[np.stack(codes)])
 
 
 def map_grid(config: ModelConfig, region: str) -> Size:
-    """Cells of the finding map of a region: of the finest grid that the stem offers."""
+    """Return the number of cells of a region's finding map, on the finest grid that the model's stem has."""
     texture = config.preprocessing.texture_size_of(region)
     cell = (2, 2, 2) if config.vision.stem == "pyramid" else config.vision.patch_size
-    return tuple(n // c for n, c in zip(texture, cell, strict=True))
+    return (texture[0] // cell[0], texture[1] // cell[1], texture[2] // cell[2])
 
 
-def targets_of_text(
-    text: str, region: str, config: FindingConfig | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, sides, levels and sizes (F,) that a region's text tells, as in RegionSample.
+def text_targets(text: str, region: str, config: FindingConfig | None) -> FindingTargets:
+    """Read the targets of the finding head from a region's text.
 
-    Of several findings of one label the largest counts.
+    If the text mentions a label several times, the largest finding counts.
+
+    Args:
+        text: the text of the section.
+        region: name of the region.
+        config: the finding head; None for a model without one, which has no targets (F = 0).
+
+    Returns:
+        The targets, one per label of the head.
     """
     names = config.labels if config else ()
     labels, sizes = np.zeros(len(names), np.float32), np.full(len(names), np.nan, np.float32)
     sides, levels = np.full(len(names), -1), np.full(len(names), -1)
-    found = [finding for finding in extract_mentions(text, region) if finding.label in names]
-    for finding in sorted(found, key=lambda finding: (finding.status is Status.PRESENT, finding.size_mm or 0)):
-        index = names.index(finding.label)
-        if finding.status is Status.UNCERTAIN:
+    targets = FindingTargets(labels, sides, levels, sizes)
+    if config is None:
+        return targets
+    mentions = [mention for mention in extract_mentions(text, region) if mention.label in names]
+    for mention in sorted(mentions, key=lambda mention: (mention.status is Status.PRESENT, mention.size_mm or 0)):
+        index = names.index(mention.label)
+        if mention.status is Status.UNCERTAIN:
             labels[index] = np.nan
-        elif finding.status is Status.PRESENT:
+        elif mention.status is Status.PRESENT:
             labels[index] = 1
-            side, level = side_and_level(finding)
-            sides[index] = SIDES.index(side) if finding.label in config.sided else -1
-            levels[index] = LEVELS.index(level) if finding.label in config.leveled else -1
-            sizes[index] = finding.size_mm if finding.label in config.sized and finding.size_mm else np.nan
-    return labels, sides, levels, sizes
+            side, level = side_and_level(mention)
+            sides[index] = SIDES.index(side) if mention.label in config.sided else -1
+            levels[index] = LEVELS.index(level) if mention.label in config.leveled else -1
+            sizes[index] = mention.size_mm if mention.label in config.sized and mention.size_mm else np.nan
+    return targets
 
 
-def _cells(
+def _map_targets(
     bits: np.ndarray, findings: Sequence[tuple[str, int]], crop: Crop, grid: Size, config: FindingConfig
 ) -> np.ndarray:
-    """The label under each cell; where several lie, that of the smallest finding."""
+    """Return the target of each cell of the finding map; where findings overlap, the smallest one wins."""
     cells = np.zeros(grid, np.uint8)
-    inside = crop.cut(bits)
-    masks = [(label, (inside >> np.uint32(bit)) & 1) for label, bit in findings if label in config.labels]
+    cropped = crop.cut(bits)
+    masks = [(label, (cropped >> np.uint32(bit)) & 1) for label, bit in findings if label in config.labels]
     for label, mask in sorted(masks, key=lambda pair: -int(pair[1].sum())):
         share = F.adaptive_avg_pool3d(torch.from_numpy(mask.astype(np.float32))[None], grid)[0].numpy()
         if share.max() > 0:
-            cells[share >= min(LEAST_SHARE, share.max())] = 1 + config.labels.index(label)
+            cells[share >= min(MIN_CELL_SHARE, share.max())] = 1 + config.labels.index(label)
     return cells

@@ -1,4 +1,4 @@
-"""A small LLaMA-style tokenizer made from the texts a model is to write."""
+"""Small LLaMA-style tokenizers, learned from the texts that a model will write."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from transformers import PreTrainedTokenizerFast
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """A byte-pair tokenizer of at most ``vocab_size`` entries; <unk>, <s> and </s> have LLaMA's ids 0, 1 and 2.
+    """Learn a byte-pair tokenizer.
 
-    Every printable ASCII character is known, whether the texts hold it or not: the colon after a region's name comes
-    from the prompt's form, not from the texts.
+    It knows every printable ASCII character, whether or not the texts contain it: the colon after a region's name, for
+    example, comes from the prompt.
+
+    Args:
+        texts: the texts to learn from.
+        vocab_size: maximum size of the vocabulary.
+
+    Returns:
+        The tokenizer. <unk>, <s> and </s> have the same ids as LLaMA's: 0, 1 and 2.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

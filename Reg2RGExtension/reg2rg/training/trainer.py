@@ -1,91 +1,140 @@
-"""One stage on the Hugging Face Trainer: AdamW, warm-up, clipping, checkpoints, resuming, early stopping are its."""
+"""The training loop of one stage, on the Hugging Face Trainer.
+
+The Trainer provides AdamW, warm-up, gradient clipping, checkpoints, resuming and early stopping.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import Reg2RGError
 from reg2rg.runtime.third_party import import_transformers
-from reg2rg.training.case_cache import CaseNumbers, CaseStore, collate_numbers
-from reg2rg.training.config import Stage, TrainingConfig
-from reg2rg.training.module import Learner
+from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
+from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
+from reg2rg.training.module import TrainingModule
 
-transformers = import_transformers()
+if TYPE_CHECKING:
+    import transformers
+else:
+    transformers = import_transformers()
 
 WEIGHTS = "trained.safetensors"
-"""Of a checkpoint: what the stage trains, and nothing else."""
+"""File of a checkpoint with the parameters that the stage trains, and no others."""
 
-Tell = Callable[[str], None]
+_DECAYED_BIAS = "finding_head.output_bias"
+_SCHEDULES = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
+"""The configuration's schedules -> the Trainer's."""
 
 
 class StageTrainer(transformers.Trainer):
-    """Trains what a learner says; its loss is the sum of the learner's losses, each of which is logged."""
+    """Minimizes the sum of a module's losses, and logs each of them."""
 
     def __init__(
-        self, learner: Learner, store: CaseStore, config: TrainingConfig, stage: Stage, folder: Path, tell: Tell
+        self,
+        module: TrainingModule,
+        cases: CaseCache,
+        config: TrainingConfig,
+        stage: Stage,
+        folder: Path,
+        on_message: MessageCallback,
     ) -> None:
-        """``folder``: for checkpoints and logs of this stage."""
-        self._parts: dict[str, Tensor] = {}
+        """Create the trainer.
+
+        Args:
+            module: what is trained.
+            cases: the training and validation cases.
+            config: the training.
+            stage: the stage.
+            folder: folder of the stage's checkpoints and logs.
+            on_message: called with one line per log entry.
+        """
+        self._module = module
+        self._folder = folder
+        self._loss_sums: dict[str, Tensor] = {}
         self._passes = 0
-        validation = CaseNumbers(store, store.validation) if len(store.validation) else None
+        validation = CaseIndices(cases, cases.validation) if len(cases.validation) else None
         super().__init__(
-            learner,
-            _arguments(config, stage, folder, learner.model.device, validated=validation is not None),
-            train_dataset=CaseNumbers(store, store.training[: stage.cases]),
+            module,
+            _training_arguments(config, stage, folder, module.model.device, has_validation=validation is not None),
+            train_dataset=CaseIndices(cases, cases.training[: stage.cases]),
             eval_dataset=validation,
-            data_collator=collate_numbers,
+            data_collator=collate_indices,
             callbacks=[
-                transformers.integrations.TensorBoardCallback(_tensorboard(folder / "logs")),
-                _Lines(stage, tell),
+                transformers.integrations.TensorBoardCallback(_tensorboard_writer(folder / "logs")),
+                _LogMessages(stage, on_message),
                 *([transformers.EarlyStoppingCallback(stage.patience)] if stage.patience else []),
             ],
         )
-        self.remove_callback(transformers.PrinterCallback)  # ours says it in fewer words
+        self.remove_callback(transformers.PrinterCallback)  # _LogMessages is more concise
 
     def run(self) -> list[dict[str, Any]]:
-        """Train, from the last checkpoint on if there is one; what was logged."""
-        checkpoint = last_checkpoint(Path(self.args.output_dir))
+        """Train, starting from the last checkpoint if there is one.
+
+        Returns:
+            The log entries of the whole stage.
+        """
+        checkpoint = last_checkpoint(self._folder)
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         return self.state.log_history
 
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Return the parameters with weight decay: all but biases and norms, and the finding head's output bias.
+
+        The output bias is one learned logit per finding. The embedded model was trained with weight decay on it, and
+        checkpoints of interrupted trainings hold optimizer states in this order.
+        """
+        names = super().get_decay_parameter_names(model)
+        return [*names, *(name for name, _ in model.named_parameters() if name.endswith(_DECAYED_BIAS))]
+
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
-        # Chance depends on the step and its cases alone, so a training that goes on does what it would have done.
+        """Compute the sum of the losses of a batch."""
+        # The random state depends only on the step and its cases, so that a resumed training does what it would have
+        # done without the interruption.
         torch.manual_seed(hash((self.args.seed, self.state.global_step, *inputs["cases"].tolist())) % 2**63)
-        parts = model(inputs["cases"])
-        for name, value in parts.items():
-            self._parts[name] = self._parts.get(name, 0) + value.detach()
+        losses = model(inputs["cases"])
+        for name, value in losses.items():
+            value = value.detach()
+            self._loss_sums[name] = self._loss_sums[name] + value if name in self._loss_sums else value
         self._passes += 1
-        return sum(parts.values())
+        return functools.reduce(torch.add, losses.values())
 
     def log(self, logs: dict[str, float], *arguments: Any) -> None:
+        """Add the mean of each loss since the last log entry; raise a Reg2RGError if the training has diverged."""
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise Reg2RGError(
-                    f"The loss is {logs['loss']} at step {self.state.global_step}: the training has diverged. "
-                    "Take a lower rate or a longer warm-up."
+                    f"The training diverged: the loss is {logs['loss']} at step {self.state.global_step}. Use a lower "
+                    "learning_rate or more warmup_steps."
                 )
-            logs |= {f"loss_{name}": float(value) / self._passes for name, value in self._parts.items()}
-            self._parts, self._passes = {}, 0
+            logs |= {f"loss_{name}": float(value) / self._passes for name, value in self._loss_sums.items()}
+            self._loss_sums, self._passes = {}, 0
         super().log(logs, *arguments)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Mean losses of the validation cases; chance is the same every time, and the training's is left alone."""
+        """Compute the mean losses of the validation cases.
+
+        The random state is the same in every evaluation, and that of the training is left unchanged.
+
+        Returns:
+            The losses, as "eval_loss_" and their name, and their sum, "eval_loss".
+        """
         sums: dict[str, float] = {}
         count = 0
-        self.model.eval()
+        self._module.eval()
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(0)
             for batch in self.get_eval_dataloader():
-                for name, value in self.model(batch["cases"]).items():
+                for name, value in self._module(batch["cases"]).items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(batch["cases"])
                 count += len(batch["cases"])
         metrics = {f"eval_loss_{name}": value / count for name, value in sums.items()}
@@ -94,78 +143,96 @@ class StageTrainer(transformers.Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        folder = Path(output_dir or self.args.output_dir)
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        folder = Path(output_dir) if output_dir else self._folder
         folder.mkdir(parents=True, exist_ok=True)
-        save_trained(self.model, folder / WEIGHTS)
+        save_trained_parameters(self._module, folder / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_trained(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+        load_trained_parameters(self._module, Path(resume_from_checkpoint) / WEIGHTS)
 
     def _load_best_model(self) -> None:
-        load_trained(self.model, Path(self.state.best_model_checkpoint) / WEIGHTS)
+        if self.state.best_model_checkpoint is not None:
+            load_trained_parameters(self._module, Path(self.state.best_model_checkpoint) / WEIGHTS)
 
 
-def save_trained(learner: Learner, file: Path) -> None:
-    """Write what a learner trains."""
-    save_file({name: p.detach().cpu().contiguous() for name, p in learner.trained().items()}, file)
+def save_trained_parameters(module: TrainingModule, file: Path) -> None:
+    """Write the parameters that a module trains to a safetensors file."""
+    save_file({name: p.detach().cpu().contiguous() for name, p in module.trained_parameters().items()}, file)
 
 
-def load_trained(learner: Learner, file: Path) -> None:
-    """Put back what ``save_trained`` wrote."""
-    stored, trained = load_file(file), learner.trained()
-    if stored.keys() != trained.keys():
-        raise Reg2RGError(f"{file} holds other parameters than this stage trains; begin in a new folder.")
+def load_trained_parameters(module: TrainingModule, file: Path) -> None:
+    """Load the parameters that :func:`save_trained_parameters` wrote, in this or an earlier version.
+
+    Args:
+        module: receives the parameters.
+        file: the safetensors file.
+
+    Raises:
+        Reg2RGError: the file holds other parameters than the module trains.
+    """
+    stored = {upgrade_tensor_name(name): tensor for name, tensor in load_file(file).items()}
+    parameters = module.trained_parameters()
+    if stored.keys() != parameters.keys():
+        raise Reg2RGError(f"{file} does not hold the parameters that this stage trains; choose another output folder.")
     with torch.no_grad():
-        for name, parameter in trained.items():
+        for name, parameter in parameters.items():
             parameter.copy_(stored[name])
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written to its end; what a kill left half written is removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for checkpoint in found:
+    """Find the last complete checkpoint, and remove later ones that were interrupted while being written.
+
+    Args:
+        folder: folder of the stage.
+
+    Returns:
+        Folder of the checkpoint; None if there is none.
+    """
+    checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    for checkpoint in checkpoints:
         try:
-            json.loads((checkpoint / "trainer_state.json").read_text())  # written last
+            json.loads((checkpoint / "trainer_state.json").read_text())  # the file that is written last
             return checkpoint
         except (OSError, ValueError):
             shutil.rmtree(checkpoint)
     return None
 
 
-class _Lines(transformers.TrainerCallback):
-    """A line for each thing that is logged."""
+class _LogMessages(transformers.TrainerCallback):
+    """Turns each log entry into a message."""
 
-    def __init__(self, stage: Stage, tell: Tell) -> None:
-        self._stage, self._tell = stage, tell
+    def __init__(self, stage: Stage, on_message: MessageCallback) -> None:
+        self._stage, self._on_message = stage, on_message
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-        prefix = "eval_loss_" if "eval_loss" in logs else "loss_"
-        parts = {name.removeprefix(prefix): value for name, value in logs.items() if name.startswith(prefix)}
-        if parts:
-            losses = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
-            what = "validation" if "eval_loss" in logs else self._stage.kind
-            self._tell(f"{what} step {state.global_step}/{state.max_steps}: {losses}")
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        logs: dict[str, float] = kwargs["logs"]
+        is_evaluation = "eval_loss" in logs
+        prefix = "eval_loss_" if is_evaluation else "loss_"
+        losses = [f"{name.removeprefix(prefix)} {value:.3f}" for name, value in logs.items() if name.startswith(prefix)]
+        if losses:
+            phase = "validation" if is_evaluation else self._stage.kind
+            self._on_message(f"{phase} step {state.global_step}/{state.max_steps}: {', '.join(losses)}")
 
 
-def _arguments(
-    config: TrainingConfig, stage: Stage, folder: Path, device: torch.device, *, validated: bool
+def _training_arguments(
+    config: TrainingConfig, stage: Stage, folder: Path, device: torch.device, *, has_validation: bool
 ) -> transformers.TrainingArguments:
+    """Translate the configuration of a stage into the Trainer's arguments."""
+    keeps_best = stage.patience is not None
     length = {"max_steps": stage.steps} if stage.steps else {"num_train_epochs": stage.epochs}
-    improving = stage.patience is not None
-    schedules = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
     return transformers.TrainingArguments(
         output_dir=str(folder),
         **length,
-        per_device_train_batch_size=stage.batch,
-        per_device_eval_batch_size=stage.batch,
-        gradient_accumulation_steps=stage.accumulate,
-        learning_rate=stage.rate,
-        lr_scheduler_type=schedules[stage.schedule],
-        warmup_steps=stage.warmup,
+        per_device_train_batch_size=stage.batch_size,
+        per_device_eval_batch_size=stage.batch_size,
+        gradient_accumulation_steps=stage.grad_accum_steps,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type=_SCHEDULES[stage.schedule],
+        warmup_steps=stage.warmup_steps,
         weight_decay=stage.weight_decay,
         adam_beta2=stage.beta2,
-        max_grad_norm=stage.clip,
+        max_grad_norm=stage.max_grad_norm,
         bf16=config.precision == "bf16",
         use_cpu=device.type == "cpu",
         seed=config.seed,
@@ -176,20 +243,20 @@ def _arguments(
         logging_steps=stage.log_every,
         logging_first_step=True,
         logging_nan_inf_filter=False,
-        eval_strategy="steps" if validated else "no",
-        eval_steps=stage.every,
-        save_steps=stage.every,
+        eval_strategy="steps" if has_validation else "no",
+        eval_steps=stage.eval_every,
+        save_steps=stage.eval_every,
         save_total_limit=2,
-        load_best_model_at_end=improving,
-        metric_for_best_model="eval_loss" if improving else None,
-        greater_is_better=False if improving else None,
+        load_best_model_at_end=keeps_best,
+        metric_for_best_model="eval_loss" if keeps_best else None,
+        greater_is_better=False if keeps_best else None,
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
     )
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard_writer(folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder))
