@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 
 import torch
@@ -48,6 +50,12 @@ def tiny_model(slots: int = 1, *, taught: bool = True) -> Reg2RG:
         slots: regions per prompt.
         taught: train the model; otherwise it writes nonsense up to the token limit.
     """
+    return copy.deepcopy(_make(slots, taught))
+
+
+@functools.cache
+def _make(slots: int, taught: bool) -> Reg2RG:
+    """Make each model once per process; callers get copies."""
     torch.manual_seed(0)
     texts = [
         "The global information is provided as the context: . The region 0 is ",
