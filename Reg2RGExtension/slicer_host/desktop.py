@@ -1,91 +1,103 @@
-"""``reg2rg desktop``: the module in its window, or the demo run headless and saved as a picture."""
+"""``reg2rg desktop``: the module in a window of its own, without Slicer."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from slicer_host.event_loop import settle
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode
+
+    from slicer_host.window import MainWindow
 
 SIZE = (1280, 800)
-SECONDS_FOR_A_REPORT = 900.0
-SHOWN_REGION = "lung"
-"""The section that is selected in the picture, if the report has it, at its first finding that has a place."""
+"""Width and height of the window in pixels."""
 
 
 def module_folder() -> Path:
-    """The module: packed beside this package, or in the source checkout."""
-    here = Path(__file__).resolve().parent
-    packed = here / "Reg2RGModule"
-    return packed if packed.is_dir() else here.parent.parent / "Reg2RGModule"
+    """Return the module's folder: inside this package if installed, else beside it in the source checkout."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "Reg2RGModule"
+    return packaged if packaged.is_dir() else package.parent.parent / "Reg2RGModule"
 
 
 def has_display() -> bool:
-    """Whether a window can be seen."""
+    """Return whether windows can be seen."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def open_window(volume: Path | None = None) -> int:
-    """Show the module in its window until that is closed; returns the exit code."""
+def open_window(ct: Path | None = None) -> int:
+    """Show the module, optionally with a CT, until its window is closed.
+
+    Args:
+        ct: CT file, DICOM folder or zip archive of one.
+
+    Returns:
+        The exit code of the application.
+
+    Raises:
+        InputError: If the CT cannot be read or is not a chest CT.
+    """
     from slicer_host import host
 
     host.start(settings_folder=Path.home() / ".config" / "reg2rg")
     import slicer
 
-    window = show(module_folder())
-    if volume is not None:
-        load(volume)
+    window = show_module(module_folder())
+    if ct is not None:
+        open_ct(ct)
     code = slicer.app.exec()
     window.deleteLater()
     return code
 
 
-def save_picture(file: Path, volume: Path | None = None, size: tuple[int, int] = SIZE) -> None:
-    """Make a report in the window, of the sample case if no volume is given, select a section and save a picture.
+def show_module(folder: Path, size: tuple[int, int] = SIZE) -> MainWindow:
+    """Load a scripted module and show it in the main window.
 
-    RuntimeError says why there is no report or no picture.
+    Args:
+        folder: Folder of the module.
+        size: Width and height of the window in pixels.
     """
-    from slicer_host import host
-
-    host.start(testing=True)
-    import slicer
-
-    window = show(module_folder(), size)
-    panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
-    if volume is None:
-        panel.inputs.loadSample()
-    else:
-        load(volume)
-    panel.generate()
-    wait_for(lambda: not panel.run.active and not panel.views.surfaces.busy)
-    if not panel.sections.regions:
-        raise RuntimeError(panel.ui.messageLabel.text)
-    panel.select(SHOWN_REGION if SHOWN_REGION in panel.sections.regions else panel.sections.regions[0])
-    panel.nextFinding()
-    settle(1.0)
-    saved = window.grab().save(str(file), "PNG")
-    host.end()
-    if not saved:
-        raise RuntimeError(f"{file} cannot be written; is its folder there?")
-
-
-def show(module: Path, size: tuple[int, int] = SIZE) -> Any:
-    """The main window with a module in it."""
     from slicer_host import host
     from slicer_host.window import MainWindow
 
-    window = MainWindow(host.load_module(module))
+    window = MainWindow(host.load_module(folder))
     window.resize(*size)
     window.show()
     settle()
     return window
 
 
-def load(volume: Path) -> Any:
-    """Load a CT as the engine reads it: a file, a DICOM folder or a zip of one."""
+def open_ct(ct: Path) -> vtkMRMLScalarVolumeNode:
+    """Load a CT and make it the module's input volume.
+
+    The module chooses a volume by itself only if it has none, and only when the event loop next runs. A CT that the
+    user named is chosen here, at once.
+
+    Raises:
+        InputError: If the CT cannot be read or is not a chest CT.
+    """
+    import slicer
+
+    volume = load_ct(ct)
+    slicer.modules.reg2rgmodule.widgetRepresentation().self().logic.getParameterNode().inputVolume = volume
+    return volume
+
+
+def load_ct(ct: Path) -> vtkMRMLScalarVolumeNode:
+    """Load a CT into the scene with the engine's reader, which checks that it is one.
+
+    Args:
+        ct: CT file, DICOM folder or zip archive of one.
+
+    Raises:
+        InputError: If the CT cannot be read or is not a chest CT.
+    """
     import SimpleITK as sitk
     import slicer
 
@@ -93,23 +105,5 @@ def load(volume: Path) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ct.nrrd"
-        sitk.WriteImage(read_volume(volume), str(file))
-        return slicer.util.loadVolume(str(file), {"name": volume.name.split(".")[0]})
-
-
-def settle(seconds: float = 0.3) -> None:
-    """Let the event loop run until what is pending has been drawn."""
-    end = time.monotonic() + seconds
-    wait_for(lambda: time.monotonic() >= end)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = SECONDS_FOR_A_REPORT) -> None:
-    """Run the event loop until a condition holds; RuntimeError if it does not in time."""
-    import slicer
-
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"What was waited for did not happen in {seconds:.0f} s.")
-        slicer.app.processEvents()
-        time.sleep(0.002)
+        sitk.WriteImage(read_volume(ct), str(file))
+        return slicer.util.loadVolume(str(file), {"name": ct.name.split(".")[0]})

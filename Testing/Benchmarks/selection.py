@@ -27,9 +27,9 @@ def main() -> int:
     from slicer_host import desktop, host
 
     host.start(testing=True)
-    desktop.show(REPOSITORY / "Reg2RGModule")
+    desktop.show_module(REPOSITORY / "Reg2RGModule")
     import slicer
-    from hands import generate, moduleWidget, sliceView, threeDView
+    from hands import generate, moduleWidget, settle, sliceView, threeDView
 
     panel = moduleWidget().panel
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +38,7 @@ def main() -> int:
         given = slicer.util.loadSegmentation(str(regions), {})
         panel.ui.regionsSelector.setCurrentNode(given)
     generate(panel)
-    desktop.settle(1.0)
+    settle()
 
     drawn: dict[str, float] = {}
     views = {name: sliceView(name) for name in ("Red", "Green", "Yellow")} | {"3D": threeDView()}
@@ -54,7 +54,7 @@ def main() -> int:
                 slicer.app.processEvents()
             slices.append(1000 * (max(drawn[name] for name in ("Red", "Green", "Yellow")) - start))
             three_d.append(1000 * (drawn["3D"] - start))
-            desktop.settle(0.05)
+            settle()
     first, later = slices[: len(slices) // TURNS], slices[len(slices) // TURNS :]
     triangles = count_triangles(panel)
     print(f"{len(panel.sections.regions)} regions on {'x'.join(map(str, SIZE))} voxels, {triangles} triangles")

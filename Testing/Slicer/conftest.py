@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Before the tests are collected: like tests in Slicer, they import qt, slicer and the module's package at their top.
 host.start(testing=True)
-_WINDOW = desktop.show(REPOSITORY / "Reg2RGModule")
+_WINDOW = desktop.show_module(REPOSITORY / "Reg2RGModule")
 
 
 @pytest.fixture(scope="session", autouse=True)

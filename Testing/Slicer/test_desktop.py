@@ -111,7 +111,7 @@ def test_section_cards_have_the_colours_of_their_segments(panel):
 
 def reg2rg(*arguments: str) -> subprocess.CompletedProcess:
     code = "from reg2rg.cli.main import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
 def test_the_screenshot_command_runs_the_demo_and_saves_a_picture(tmp_path):
@@ -141,15 +141,36 @@ def test_bad_arguments_of_the_desktop_give_one_line(arguments, said):
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_a_volume_that_is_no_ct_gives_one_line(tmp_path):
+def test_the_screenshot_command_reports_on_the_ct_it_is_given(tmp_path):
+    import SimpleITK as sitk
+
+    from reg2rg.phantom import make_phantom
+
+    ct, file = tmp_path / "patient.nii.gz", tmp_path / "shot.png"
+    sitk.WriteImage(make_phantom(5).volume, str(ct))
+    done = reg2rg("desktop", str(ct), "--screenshot", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(file)
+    picture = qt.QImage(str(file))
+    assert (picture.width(), picture.height()) == (1280, 800)
+    assert len({picture.pixel(x, y) for x in range(460, 1280, 7) for y in range(0, 800, 7)}) > 200
+
+
+def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_readers_message(tmp_path):
     import numpy as np
     import SimpleITK as sitk
 
-    file = tmp_path / "noise.nrrd"
+    from reg2rg.errors import InputError
+    from reg2rg.volumes import read_volume
+
+    file, picture = tmp_path / "noise.nrrd", tmp_path / "x.png"
     sitk.WriteImage(sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(20, 20, 20)).astype("f4")), str(file))
-    done = reg2rg("desktop", str(file), "--screenshot", str(tmp_path / "x.png"))
-    assert done.returncode != 0
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    with pytest.raises(InputError, match="noise.nrrd has no value below -200 HU") as refusal:
+        read_volume(file)
+    done = reg2rg("desktop", str(file), "--screenshot", str(picture))
+    assert done.stderr == f"reg2rg: {refusal.value}\n"
+    assert done.returncode == InputError.exit_code
+    assert not picture.exists()
 
 
 WITHOUT_A_MAIN_WINDOW = """

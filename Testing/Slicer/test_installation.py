@@ -191,7 +191,7 @@ def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missi
         from pathlib import Path
         from slicer_host import desktop, host
         host.start(testing=True)
-        window = desktop.show(Path({str(repository / "Reg2RGModule")!r}))
+        window = desktop.show_module(Path({str(repository / "Reg2RGModule")!r}))
         import slicer
         panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
         panel.inputs.loadSample()

@@ -18,9 +18,9 @@ from pathlib import Path
 sys.path[:0] = [{engine!r}, {tests!r}]
 from slicer_host import desktop, host
 host.start(testing=True, settings_folder=Path({settings!r}))
-window = desktop.show(Path({module!r}))
+window = desktop.show_module(Path({module!r}))
 import slicer
-from hands import generate, moduleWidget
+from hands import generate, moduleWidget, settle
 panel = moduleWidget().panel
 """
 
@@ -65,12 +65,12 @@ def test_after_a_crash_the_review_is_offered_for_its_volume_and_comes_back(appli
         import numpy as np
         other = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9), np.int16), name="other")
         panel.inputs.parameters.inputVolume = other
-        desktop.settle()
+        settle()
         print("offered for another:", not panel.ui.recoverButton.isHidden())
         panel.inputs.loadSample()
         print("offered:", not panel.ui.recoverButton.isHidden())
         panel.ui.recoverButton.click()
-        desktop.settle()
+        settle()
         print(panel.ui.reviewedLabel.text, len(panel.sections.regions))
         panel.select("heart")
         from Reg2RGModuleLib import reportNode

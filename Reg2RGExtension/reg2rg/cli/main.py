@@ -69,7 +69,8 @@ def _desktop(
     from reg2rg.errors import InputError, Reg2RGError
 
     try:
-        from slicer_host import desktop as window
+        from slicer_host.desktop import has_display, open_window
+        from slicer_host.screenshot import save_screenshot
     except ImportError as error:
         raise Reg2RGError(f"The desktop needs more packages ({error}): pip install 'reg2rg[desktop]'.") from error
     width, _, height = size.partition("x")
@@ -77,13 +78,13 @@ def _desktop(
         raise InputError(f"{size!r} is not a valid window size; expected WIDTHxHEIGHT of at least 800x600.")
     if ct is not None and not ct.exists():
         raise InputError(f"{ct} does not exist; expected a file or folder.")
-    if screenshot is None and not window.has_display():
+    if screenshot is None and not has_display():
         raise Reg2RGError("There is no display to open a window on; use --screenshot FILE to save a picture.")
     try:
         if screenshot is None:
-            raise typer.Exit(window.open_window(ct))
+            raise typer.Exit(open_window(ct))
         screenshot.parent.mkdir(parents=True, exist_ok=True)
-        window.save_picture(screenshot, ct, (int(width), int(height)))
+        save_screenshot(screenshot, ct, (int(width), int(height)))
     except (ImportError, RuntimeError) as error:
         raise Reg2RGError(str(error)) from error
     print(screenshot)

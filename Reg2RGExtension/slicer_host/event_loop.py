@@ -1,0 +1,49 @@
+"""Waiting on Qt's event loop: for a condition, or until no events are pending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QEventLoop, QTimer
+
+TICK_MS = 50
+"""How often a condition that no Qt event announces is checked, in milliseconds."""
+QUIET_MS = 20
+"""The event loop counts as idle after this long without an event, in milliseconds; longer than a frame at 60 Hz."""
+SETTLE_TIMEOUT = 10.0
+"""Seconds after which ``settle`` gives up waiting for an event loop that never becomes idle."""
+
+
+def wait_for(condition: Callable[[], bool], timeout: float) -> None:
+    """Process events until a condition holds.
+
+    The condition is checked after every event, so the function returns as soon as the event has been handled that
+    made it true.
+
+    Args:
+        condition: Called without arguments.
+        timeout: Seconds to wait.
+
+    Raises:
+        RuntimeError: If the condition does not hold in time.
+    """
+    loop, ticks = QEventLoop(), QTimer()
+    ticks.start(TICK_MS)
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Timed out after {timeout:.0f} s.")
+        loop.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+
+
+def settle() -> None:
+    """Process events until none arrives for ``QUIET_MS``, so that everything pending has been laid out and drawn."""
+    loop, quiet = QEventLoop(), QTimer()
+    quiet.setSingleShot(True)
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    quiet.start(QUIET_MS)
+    while quiet.isActive() and time.monotonic() < deadline:
+        loop.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        if quiet.isActive():
+            quiet.start(QUIET_MS)

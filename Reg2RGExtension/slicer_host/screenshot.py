@@ -1,0 +1,57 @@
+"""``reg2rg desktop --screenshot``: a picture of the review panel with a finished report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slicer_host import desktop
+from slicer_host.event_loop import settle, wait_for
+
+REPORT_TIMEOUT = 900.0
+"""Seconds that a report may take."""
+SELECTED_REGION = "lung"
+"""Region whose section is selected in the picture, if the report has it."""
+
+
+def save_screenshot(file: Path, ct: Path | None = None, size: tuple[int, int] = desktop.SIZE) -> None:
+    """Generate a report in the window and save a picture of it.
+
+    A section is selected, at its first finding that has a location.
+
+    Args:
+        file: PNG file to write.
+        ct: CT file, DICOM folder or zip archive of one; the sample case if None.
+        size: Width and height of the window in pixels.
+
+    Raises:
+        InputError: If the CT cannot be read or is not a chest CT.
+        RuntimeError: If no report was generated, or the picture cannot be written.
+    """
+    from slicer_host import host
+
+    host.start(testing=True)
+    try:
+        _generate_and_save(file, ct, size)
+    finally:
+        host.end()
+
+
+def _generate_and_save(file: Path, ct: Path | None, size: tuple[int, int]) -> None:
+    import slicer
+
+    window = desktop.show_module(desktop.module_folder(), size)
+    panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
+    if ct is None:
+        panel.inputs.loadSample()
+    else:
+        desktop.open_ct(ct)
+    panel.generate()
+    wait_for(lambda: not panel.run.active and not panel.views.surfaces.busy, REPORT_TIMEOUT)
+    regions = panel.sections.regions
+    if not regions:
+        raise RuntimeError(panel.ui.messageLabel.text.removeprefix("⚠ "))
+    panel.select(SELECTED_REGION if SELECTED_REGION in regions else regions[0])
+    panel.nextFinding()
+    settle()
+    if not window.grab().save(str(file), "PNG"):
+        raise RuntimeError(f"Could not write {file}; check that its folder exists and is writable.")
