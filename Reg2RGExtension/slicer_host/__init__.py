@@ -1,20 +1,30 @@
-"""Runs a scripted 3D Slicer module without Slicer: slicer-core and trame-slicer for the scene, PySide6 for widgets.
+"""Runs a scripted 3D Slicer module without Slicer.
 
-A module sees ``slicer``, ``qt``, ``ctk`` and ``vtk`` as it does in Slicer, with PythonQt's semantics rather than
-PySide6's, so that what fails in Slicer fails here too. It is a stand-in for development, tests and demonstrations;
-it is not Slicer and is not installed into Slicer. Its rooms, each importing only those above it:
+The scene and the views come from slicer-core and trame-slicer, the widgets from PySide6. A module imports ``slicer``,
+``qt``, ``ctk`` and ``vtk`` as it does in Slicer. They follow the semantics of PythonQt, so that code that fails in
+Slicer also fails here. The package is for development, tests and demonstrations; it is not installed into Slicer.
 
-    pythonqt        PySide6 made to behave as PythonQt does
-    qt_module       the module ``qt``
-    ctk_module      the module ``ctk``: the classes in use
-    mrml_widgets    qMRMLWidget, qMRMLNodeComboBox
-    views           slice and 3D views: offscreen VTK windows drawn into Qt widgets
-    layout          the four-up layout manager
-    application     ``slicer.app`` and what hangs from it
-    scripted        slicer.ScriptedLoadableModule
-    parameter_node  slicer.parameterNodeWrapper
-    sample_data     SampleData
-    host            puts it all together; loads a module from its folder
-    window          the desktop window
-    desktop         ``reg2rg desktop``
+Files, each importing only from those above it:
+
+    pythonqt                    gives PySide6 the semantics of PythonQt
+    ui_loader                   makes panels of .ui files
+    qt_module                   the module ``qt``
+    ctk_widgets                 the CTK widgets in use
+    ctk_module                  the module ``ctk``
+    mrml_widgets                qMRMLWidget and qMRMLNodeComboBox
+    views                       slice and 3D views
+    layout_manager              the four-up layout
+    module_manager              the loaded modules
+    core_io_manager             reading and writing nodes
+    application                 ``slicer.app``
+    scripted_module             a loaded module and the widget that holds its panel
+    i18n                        ``slicer.i18n``
+    parameter_node_wrapper      ``slicer.parameterNodeWrapper``
+    sample_data                 the module ``SampleData``
+    scripted_loadable_module    ``slicer.ScriptedLoadableModule``
+    host                        starts the application and loads a module
+    event_loop                  waiting for events
+    window                      the desktop window
+    desktop                     ``reg2rg desktop``
+    screenshot                  ``reg2rg desktop --screenshot``
 """

@@ -1,4 +1,4 @@
-"""``slicer.app`` and what modules reach through it: settings, reading and writing of nodes, the module manager."""
+"""``slicer.app`` and what modules reach through it."""
 
 from __future__ import annotations
 
@@ -6,217 +6,131 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import slicer
-from PySide6.QtCore import QObject, QProcessEnvironment, QSettings, Signal
+from PySide6.QtCore import QProcessEnvironment, QSettings
 from PySide6.QtWidgets import QApplication
+from trame_slicer.core import SlicerApp
+
+from slicer_host.core_io_manager import CoreIOManager
+from slicer_host.module_manager import ModuleManager
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLAbstractLogic, vtkMRMLApplicationLogic, vtkMRMLScene
+
+    from slicer_host.layout_manager import LayoutManager
+    from slicer_host.views.vtk_widget import VtkWidget
 
 
 class Application:
-    """The names of qSlicerApplication that modules use; Qt's own are looked up in the QApplication."""
+    """The names of qSlicerApplication that modules use; names of Qt are looked up in the QApplication."""
 
     applicationName = "Slicer host"
-    majorVersion, minorVersion = 5, 11  # of slicer-core, whose classes the scene consists of
+    majorVersion, minorVersion = 5, 11  # Of slicer-core, which the classes of the scene come from.
     revision = "host"
 
-    def __init__(self, core: Any, settings_folder: Path, testing: bool) -> None:
-        self._core = core
+    def __init__(self, app: SlicerApp, settings_folder: Path, testing: bool) -> None:
+        self._app = app
         self._testing = testing
-        self._settings = QSettings(str(settings_folder / "Slicer.ini"), QSettings.IniFormat)
-        self._modules = ModuleManager()
-        self._io = CoreIOManager(core)
-        self._layout: Any = None
-        self._startup: list[Callable[[], None]] = []
+        self._settings = QSettings(str(settings_folder / "Slicer.ini"), QSettings.Format.IniFormat)
+        self._module_manager = ModuleManager()
+        self._io_manager = CoreIOManager(app)
+        self._layout_manager: LayoutManager | None = None
+        self._startup_slots: list[Callable[[], None]] = []
         self._environment = QProcessEnvironment.systemEnvironment()
 
     def __getattr__(self, name: str) -> Any:
+        """Return a member of the QApplication."""
         return getattr(QApplication.instance(), name)
 
     @property
     def temporaryPath(self) -> str:
+        """Folder for temporary files."""
         return tempfile.gettempdir()
 
     @property
     def slicerHome(self) -> str:
+        """Folder of the installation; here that of Python."""
         return sys.prefix
 
     def connect(self, signal: str, slot: Callable[[], None]) -> bool:
-        """``startupCompleted()``, which the host's start is: the slot is called when the event loop is next reached."""
+        """Connect a function to ``startupCompleted()``, the only signal; it is called when a module has been loaded."""
         if signal != "startupCompleted()":
-            raise ValueError(f"The host's application has no signal {signal!r}")
-        self._startup.append(slot)
+            raise ValueError(f"The host's application has no signal {signal!r}; expected 'startupCompleted()'.")
+        self._startup_slots.append(slot)
         return True
 
-    def startup_completed(self) -> None:
-        """Tell those who waited for the start."""
-        waiting, self._startup = self._startup, []
-        for slot in waiting:
+    def complete_startup(self) -> None:
+        """Call the functions that are connected to ``startupCompleted()``, each once."""
+        slots, self._startup_slots = self._startup_slots, []
+        for slot in slots:
             slot()
 
-    def layoutManager(self) -> Any:
-        """None without a main window, as in Slicer."""
-        return self._layout
+    def layoutManager(self) -> LayoutManager | None:
+        """Return the layout manager; None without a main window, as in Slicer."""
+        return self._layout_manager
 
-    def setLayoutManager(self, layout: Any) -> None:
-        self._layout = layout
+    def setLayoutManager(self, layout_manager: LayoutManager) -> None:
+        """Set the layout manager."""
+        self._layout_manager = layout_manager
 
-    def applicationLogic(self) -> Any:
-        return self._core.app_logic
+    def applicationLogic(self) -> vtkMRMLApplicationLogic:
+        """Return the logic that knows the views and the other logics."""
+        return self._app.app_logic
 
-    def mrmlScene(self) -> Any:
-        return self._core.scene
+    def mrmlScene(self) -> vtkMRMLScene:
+        """Return the scene."""
+        return self._app.scene
 
     def moduleManager(self) -> ModuleManager:
-        return self._modules
+        """Return the manager of the loaded modules."""
+        return self._module_manager
 
-    def moduleLogic(self, name: str) -> Any:
-        return self._core.app_logic.GetModuleLogic(name)
+    def moduleLogic(self, name: str) -> vtkMRMLAbstractLogic:
+        """Return the logic of a module by the module's name."""
+        return self._app.app_logic.GetModuleLogic(name)
 
     def coreIOManager(self) -> CoreIOManager:
-        return self._io
+        """Return what reads and writes nodes."""
+        return self._io_manager
 
     ioManager = coreIOManager
 
     def userSettings(self) -> QSettings:
+        """Return the settings."""
         return self._settings
 
     settings = revisionUserSettings = userSettings
 
     def startupEnvironment(self) -> QProcessEnvironment:
+        """Return the environment variables that the application was started with."""
         return self._environment
 
     def testingEnabled(self) -> bool:
+        """Return whether message boxes answer themselves."""
         return self._testing
 
     def translate(self, context: str, text: str) -> str:
+        """Return a text as it is; the host has no translations."""
         return text
 
     def pauseRender(self) -> None:
-        for view in self._views():
-            view.set_render_blocked(True)
+        """Stop rendering the views."""
+        self.setRenderPaused(True)
 
     def resumeRender(self) -> None:
-        for view in self._views():
-            view.set_render_blocked(False)
+        """Resume rendering the views."""
+        self.setRenderPaused(False)
 
     def setRenderPaused(self, paused: bool) -> None:
-        (self.pauseRender if paused else self.resumeRender)()
+        """Stop or resume rendering the views."""
+        for view in self._views():
+            view.setRenderPaused(paused)
 
-    def _views(self) -> list[Any]:
-        if self._layout is None:
+    def _views(self) -> list[VtkWidget]:
+        if self._layout_manager is None:
             return []
-        slices = [self._layout.sliceWidget(name).sliceView() for name in self._layout.sliceViewNames()]
-        return [widget._view for widget in (*slices, self._layout.threeDWidget(0).threeDView())]
-
-
-class ModuleManager(QObject):
-    """The modules that are loaded."""
-
-    moduleLoaded = Signal(str)
-    moduleAboutToBeUnloaded = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._modules: dict[str, Any] = {}
-
-    def module(self, name: str) -> Any:
-        return self._modules.get(name)
-
-    def modulesNames(self) -> tuple[str, ...]:
-        return tuple(self._modules)
-
-    def enter(self, module: Any) -> None:
-        """Take a loaded module in (Slicer's factory manager does this)."""
-        self._modules[module.name] = module
-        self.moduleLoaded.emit(module.name)
-
-
-class CoreIOManager:
-    """Reads and writes nodes: what slicer.util.loadVolume, loadSegmentation and saveNode ask."""
-
-    def __init__(self, core: Any) -> None:
-        self._core = core
-        self._loaders: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "VolumeFile": self._volume,
-            "SegmentationFile": self._segmentation,
-            "SceneFile": self._scene,
-        }
-
-    def fileType(self, filename: str) -> str:
-        name = str(filename).lower()
-        if name.endswith((".mrb", ".mrml")):
-            return "SceneFile"
-        return "SegmentationFile" if ".seg." in Path(name).name else "VolumeFile"
-
-    def fileWriterFileType(self, node: Any) -> str:
-        return node.GetClassName()
-
-    def loadNodes(self, kind: str, properties: dict[str, Any], loaded: Any = None, messages: Any = None) -> bool:
-        try:
-            node = self._loaders[kind](properties)
-        except RuntimeError as error:
-            if messages is not None:
-                messages.AddMessage(slicer.vtkMRMLMessageCollection.ErrorEvent, str(error))
-            return False
-        if node is not None and loaded is not None:
-            loaded.AddItem(node)
-        return True
-
-    def saveNodes(self, kind: str, properties: dict[str, Any], messages: Any = None) -> bool:
-        node = self._core.scene.GetNodeByID(properties["nodeID"])
-        storage = node.GetStorageNode()
-        if storage is None:
-            node.AddDefaultStorageNode(properties["fileName"])
-            storage = node.GetStorageNode()
-        storage.SetFileName(properties["fileName"])
-        return bool(storage.WriteData(node))
-
-    def _volume(self, properties: dict[str, Any]) -> Any:
-        path = properties["fileName"]
-        node = self._core.volumes_logic.AddArchetypeVolume(path, properties.get("name") or _stem(path), 0)
-        if node is None:
-            raise RuntimeError(f"{path} could not be read as a volume.")
-        if properties.get("show", True):
-            _show(node)
-        return node
-
-    def _segmentation(self, properties: dict[str, Any]) -> Any:
-        path = properties["fileName"]
-        node = self._core.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", properties.get("name") or _stem(path))
-        node.AddDefaultStorageNode(path)
-        if not node.GetStorageNode().ReadData(node):
-            self._core.scene.RemoveNode(node)
-            raise RuntimeError(f"{path} could not be read as a segmentation.")
-        node.CreateDefaultDisplayNodes()
-        return node
-
-    def _scene(self, properties: dict[str, Any]) -> Any:
-        path = properties["fileName"]
-        if properties.get("clear"):
-            self._core.scene.Clear(0)
-        if path.lower().endswith(".mrb"):
-            with tempfile.TemporaryDirectory() as folder:
-                opened = self._core.app_logic.OpenSlicerDataBundle(path, folder)
-        else:
-            self._core.scene.SetURL(path)
-            opened = self._core.scene.Import()
-        if not opened:
-            raise RuntimeError(f"{path} could not be read as a scene.")
-        return None
-
-
-def _stem(path: str) -> str:
-    name = Path(path).name
-    for ending in (".nii.gz", ".seg.nrrd"):
-        name = name.removesuffix(ending)
-    return name.rsplit(".", 1)[0] if "." in name else name
-
-
-def _show(volume: Any) -> None:
-    """Background of all slice views, as Slicer shows a volume it has read."""
-    selection = slicer.app.applicationLogic().GetSelectionNode()
-    selection.SetActiveVolumeID(volume.GetID())
-    slicer.app.applicationLogic().PropagateVolumeSelection(1)
-    if slicer.app.layoutManager() is not None:
-        slicer.app.layoutManager().resetSliceViews()
+        slice_widgets = map(self._layout_manager.sliceWidget, self._layout_manager.sliceViewNames())
+        three_d_widget = self._layout_manager.threeDWidget(0)
+        views: list[VtkWidget] = [widget.sliceView() for widget in slice_widgets if widget is not None]
+        return views if three_d_widget is None else [*views, three_d_widget.threeDView()]

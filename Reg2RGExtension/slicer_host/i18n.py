@@ -1,15 +1,18 @@
-"""``slicer.i18n``: texts stay as they are, for the host has no translations."""
+"""``slicer.i18n``: texts stay as they are, because the host has no translations."""
 
 from __future__ import annotations
 
 
 def translate(context: str, text: str) -> str:
+    """Return the text."""
     return text
 
 
 def tr(text: str) -> str:
+    """Return the text."""
     return text
 
 
 def getContext(sourceFile: str) -> str:
+    """Return the translation context of a source file."""
     return sourceFile

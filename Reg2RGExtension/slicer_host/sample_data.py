@@ -1,4 +1,4 @@
-"""The module ``SampleData``: data sets that modules register, fetched into a cache and loaded on request."""
+"""The module ``SampleData``: data sets that modules register, downloaded and loaded on request."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import types
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import slicer
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLNode
 
 
 @dataclass
 class SampleDataSource:
-    """One data set: the files it consists of, and the nodes that they become.
+    """A data set: the files that it consists of, and the nodes that they become.
 
-    ``uris``, ``fileNames``, ``nodeNames``, ``checksums`` ("SHA256:...") and ``loadFileType`` are all single values or
-    all lists of one length; ValueError otherwise.
+    ``uris``, ``fileNames``, ``nodeNames``, ``checksums`` ("SHA256:...") and ``loadFileType`` are given as single values
+    or as lists of equal length, and are stored as lists.
+
+    Raises:
+        ValueError: If the lists differ in length.
     """
 
     sampleName: str | None = None
@@ -38,7 +44,7 @@ class SampleDataSource:
             if self.loadFileType is None or isinstance(self.loadFileType, str):
                 self.loadFileType = [self.loadFileType] * len(self.uris)
         lists = (self.uris, self.fileNames, self.nodeNames, self.checksums, self.loadFileType)
-        if len({len(each) for each in lists}) != 1:
+        if len({len(values) for values in lists}) != 1:
             raise ValueError(f"All fields of a sample data source must have the same length, got {lists}")
 
 
@@ -47,23 +53,33 @@ class SampleDataLogic:
 
     @staticmethod
     def registerCustomSampleDataSource(category: str = "Custom", **fields: Any) -> None:
-        """Offer a data set; offered again it stays one. TypeError names a field that there is not."""
+        """Register a data set; registering it again changes nothing.
+
+        Args:
+            category: Heading that it is listed under.
+            **fields: Those of SampleDataSource.
+        """
         source = SampleDataSource(**fields)
-        known = _sources().setdefault(category, [])
-        if source not in known:
-            known.append(source)
+        registered = _sources().setdefault(category, [])
+        if source not in registered:
+            registered.append(source)
 
     @staticmethod
     def sampleDataSourcesByCategory(category: str | None = None) -> Any:
+        """Return the data sets of a category, or those of all categories by category."""
         return _sources() if category is None else _sources().get(category, [])
 
-    def downloadSamples(self, sampleName: str) -> list[Any]:
-        """Load the nodes of a data set; [] if none has the name, ValueError if a file is not what it should be."""
-        named = (each for group in _sources().values() for each in group if each.sampleName == sampleName)
-        source = next(named, None)
-        return [] if source is None else _load(source)
+    def downloadSamples(self, sampleName: str) -> list[vtkMRMLNode]:
+        """Load the nodes of a data set; an empty list if there is none of that name.
 
-    def downloadSample(self, sampleName: str) -> Any:
+        Raises:
+            ValueError: If a file does not have the registered checksum.
+        """
+        sources = [source for category in _sources().values() for source in category]
+        return next((_load(source) for source in sources if source.sampleName == sampleName), [])
+
+    def downloadSample(self, sampleName: str) -> vtkMRMLNode:
+        """Load the first node of a data set."""
         return self.downloadSamples(sampleName)[0]
 
 
@@ -73,25 +89,31 @@ def _sources() -> dict[str, list[SampleDataSource]]:
     return slicer.modules.sampleDataSources
 
 
-def _load(source: SampleDataSource) -> list[Any]:
+def _load(source: SampleDataSource) -> list[vtkMRMLNode]:
     loaders = {"SegmentationFile": slicer.util.loadSegmentation, "VolumeFile": slicer.util.loadVolume}
     nodes = []
     with tempfile.TemporaryDirectory() as folder:
-        entries = (source.uris, source.fileNames, source.nodeNames, source.checksums, source.loadFileType)
-        for uri, file, node, checksum, kind in zip(*entries, strict=True):
-            path = Path(folder) / file
-            urllib.request.urlretrieve(uri, path)
-            if checksum is not None and checksum != f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}":
-                raise ValueError(f"{uri} is not the file that was registered; its checksum is another.")
-            if node is not None:
-                nodes.append(loaders[kind or "VolumeFile"](str(path), {"name": node}))
+        fields = (source.uris, source.fileNames, source.nodeNames, source.checksums, source.loadFileType)
+        for uri, file_name, node_name, checksum, file_type in zip(*fields, strict=True):
+            file = Path(folder) / file_name
+            urllib.request.urlretrieve(uri, file)
+            actual = f"SHA256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+            if checksum not in (None, actual):
+                raise ValueError(f"The checksum of {uri} is {actual}, but {checksum} was registered.")
+            if node_name is not None:
+                nodes.append(loaders[file_type or "VolumeFile"](str(file), {"name": node_name}))
     return nodes
 
 
 def make() -> types.ModuleType:
-    """The module."""
+    """Return the module."""
     module = types.ModuleType("SampleData")
-    module.SampleDataSource, module.SampleDataLogic = SampleDataSource, SampleDataLogic
-    module.downloadSample = lambda sampleName: SampleDataLogic().downloadSample(sampleName)
-    module.downloadSamples = lambda sampleName: SampleDataLogic().downloadSamples(sampleName)
+    members = {
+        "SampleDataSource": SampleDataSource,
+        "SampleDataLogic": SampleDataLogic,
+        "downloadSample": lambda sampleName: SampleDataLogic().downloadSample(sampleName),
+        "downloadSamples": lambda sampleName: SampleDataLogic().downloadSamples(sampleName),
+    }
+    for name, member in members.items():
+        setattr(module, name, member)
     return module

@@ -1,12 +1,12 @@
-"""The desktop window: the module's panel on the left, the views on the right, a node selector and a file dialog."""
+"""The desktop window: the module's panel on the left, the views on the right, a file dialog and a volume selector."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import slicer
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -21,21 +21,30 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from slicer_host import host
+from slicer_host.mrml_widgets import qMRMLNodeComboBox
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScalarVolumeNode
+
+    from slicer_host.scripted_module import ScriptedModule
+
 PANEL_WIDTH = 440
 """Width of the module's panel in pixels, about what Slicer gives it on a laptop."""
+FILE_FILTER = "Volumes, segmentations and scenes (*.nrrd *.nii *.nii.gz *.mha *.mhd *.mrb *.mrml)"
 
 
 class MainWindow(QMainWindow):
     """A small stand-in for Slicer's main window."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: ScriptedModule) -> None:
         super().__init__()
-        self.setObjectName("qSlicerMainWindow")  # what slicer.util.mainWindow() looks for
+        self.setObjectName("qSlicerMainWindow")  # The name that slicer.util.mainWindow() looks for.
         self.setWindowTitle(f"{module.title} (Slicer host)")
         self.setWindowIcon(module.icon)
-        self._module = module
-        splitter = QSplitter(Qt.Horizontal)
-        splitter.addWidget(self._panel(module))
+        self._volume_selector = self._make_volume_selector()
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.addWidget(self._make_panel(module))
         splitter.addWidget(slicer.app.layoutManager().viewport())
         splitter.setStretchFactor(0, 0)
         splitter.setStretchFactor(1, 1)
@@ -43,60 +52,59 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(splitter)
         module.widgetRepresentation().enter()
 
-    def _panel(self, module: Any) -> QWidget:
-        from slicer_host.mrml_widgets import qMRMLNodeComboBox
+    def _make_volume_selector(self) -> qMRMLNodeComboBox:
+        """Return a selector that shows which volume the views show, and changes it."""
+        selector = qMRMLNodeComboBox()
+        selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+        selector.setMRMLScene(slicer.mrmlScene)
+        selector.currentNodeChanged.connect(show_volume)
+        selection = slicer.app.applicationLogic().GetSelectionNode()
+        selection.AddObserver("ModifiedEvent", lambda node, event: self._select_volume(node.GetActiveVolumeID()))
+        return selector
 
+    def _make_panel(self, module: ScriptedModule) -> QWidget:
+        load_button = QPushButton("Load file...")
+        load_button.setShortcut(QKeySequence("Ctrl+O"))
+        load_button.clicked.connect(lambda: self._load_file())
+        bar = QHBoxLayout()
+        bar.addWidget(load_button)
+        bar.addWidget(QLabel("Shown:"))
+        bar.addWidget(self._volume_selector, 1)
+        scroll_area = QScrollArea()
+        scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+        scroll_area.setWidgetResizable(True)
+        scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll_area.setWidget(module.widgetRepresentation())
         panel = QWidget()
+        panel.setMinimumWidth(PANEL_WIDTH)
         layout = QVBoxLayout(panel)
         layout.setContentsMargins(4, 4, 4, 4)
-        bar = QHBoxLayout()
-        load = QPushButton("Load file...")
-        load.setShortcut(QKeySequence("Ctrl+O"))
-        load.clicked.connect(lambda: self._load())
-        self._shown = qMRMLNodeComboBox()
-        self._shown.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-        self._shown.setMRMLScene(slicer.mrmlScene)
-        self._shown.currentNodeChanged.connect(show_volume)
-        selection = slicer.app.applicationLogic().GetSelectionNode()
-        selection.AddObserver("ModifiedEvent", lambda node, event: self._follow(node.GetActiveVolumeID()))
-        bar.addWidget(load)
-        bar.addWidget(QLabel("Shown:"))
-        bar.addWidget(self._shown, 1)
         layout.addLayout(bar)
-        area = QScrollArea()
-        area.setFrameShape(QFrame.NoFrame)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
-        area.setWidget(module.widgetRepresentation())
-        layout.addWidget(area, 1)
-        panel.setMinimumWidth(PANEL_WIDTH)
+        layout.addWidget(scroll_area, 1)
         return panel
 
-    def _follow(self, volume: str | None) -> None:
-        """Name the volume that the views show, whoever chose it."""
-        if volume and slicer.mrmlScene.GetNodeByID(volume) is not None:
-            self._shown.setCurrentNodeID(volume)
+    def _select_volume(self, volume_id: str | None) -> None:
+        """Select the volume that the views show, whoever made them show it."""
+        if volume_id and slicer.mrmlScene.GetNodeByID(volume_id) is not None:
+            self._volume_selector.setCurrentNodeID(volume_id)
 
-    def _load(self) -> None:
-        path = QFileDialog.getOpenFileName(
-            self, "Load", "", "Volumes, segmentations and scenes (*.nrrd *.nii *.nii.gz *.mha *.mhd *.mrb *.mrml)"
-        )
+    def _load_file(self) -> None:
+        path = QFileDialog.getOpenFileName(self, "Load file", "", FILE_FILTER)
         if not path:
             return
         try:
             slicer.util.loadNodeFromFile(path, properties={})
         except RuntimeError as error:
-            QMessageBox.critical(self, "Load", str(error))
+            QMessageBox.critical(self, "Load file", str(error))
 
-    def closeEvent(self, event: Any) -> None:
-        from slicer_host import host
-
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Unload the module."""
         host.end()
         event.accept()
 
 
-def show_volume(volume: Any) -> None:
-    """Show a volume in the slice views, unless they show it."""
+def show_volume(volume: vtkMRMLScalarVolumeNode | None) -> None:
+    """Show a volume in the slice views, unless they already show it."""
     selection = slicer.app.applicationLogic().GetSelectionNode()
     if volume is None or selection.GetActiveVolumeID() == volume.GetID():
         return

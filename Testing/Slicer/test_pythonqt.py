@@ -1,4 +1,7 @@
-"""The host's qt and ctk behave as PythonQt in Slicer 5.8 was measured to (../shared/reference/slicer_api)."""
+"""The host's qt and ctk modules behave like PythonQt, as measured in Slicer 5.8.
+
+The tests of names compare the host with tables of the names that Slicer has, and are skipped where those are absent.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,15 @@ import pytest
 import qt
 import slicer
 
-from slicer_host import application, ctk_module, host, layout, mrml_widgets, qt_module, views
+from slicer_host import ctk_widgets, mrml_widgets, views
+from slicer_host.application import Application
+from slicer_host.core_io_manager import CoreIOManager
+from slicer_host.layout_manager import LayoutManager
+from slicer_host.module_manager import ModuleManager
+from slicer_host.scripted_module import BuiltInModule, ModuleWidget, ScriptedModule
+from slicer_host.ui_loader import CUSTOM_WIDGETS
 
-WIDGETS = (*ctk_module.WIDGETS, mrml_widgets.qMRMLWidget, mrml_widgets.qMRMLNodeComboBox)
+WIDGETS = (*ctk_widgets.WIDGETS, *mrml_widgets.WIDGETS)
 NAMES = [kind.__name__ for kind in WIDGETS]
 
 # Properties
@@ -40,7 +49,7 @@ NAMES = [kind.__name__ for kind in WIDGETS]
         (lambda: slicer.qMRMLNodeComboBox(), "currentNodeID", ""),
     ],
 )
-def test_a_property_is_a_value_and_calling_it_is_a_type_error(make, name, value):
+def test_a_property_is_a_value_and_calling_it_raises_type_error(make, name, value):
     owner = make()
     assert getattr(owner, name) == value
     with pytest.raises(TypeError, match="not callable"):
@@ -48,11 +57,11 @@ def test_a_property_is_a_value_and_calling_it_is_a_type_error(make, name, value)
 
 
 @pytest.mark.parametrize("name", ["size", "sizeHint", "minimumSizeHint", "pos", "width", "font", "windowTitle"])
-def test_geometry_and_looks_are_values_too(name):
+def test_geometry_and_appearance_are_values_too(name):
     assert not callable(getattr(qt.QPushButton("Go"), name))
 
 
-def test_what_is_no_property_stays_a_call():
+def test_members_that_are_not_properties_remain_methods():
     row = qt.QHBoxLayout()
     button = qt.QPushButton("Go")
     row.addWidget(button)
@@ -63,7 +72,7 @@ def test_what_is_no_property_stays_a_call():
     assert qt.QTableWidget().currentRow() == -1
 
 
-def test_assigning_a_property_sets_it_and_emits_its_signal():
+def test_assigning_to_a_property_sets_it_and_emits_its_signal():
     box, seen = qt.QSpinBox(), []
     box.valueChanged.connect(lambda value: seen.append(value))
     box.value = 5
@@ -72,17 +81,17 @@ def test_assigning_a_property_sets_it_and_emits_its_signal():
     assert box.value == 7
 
 
-def test_a_read_only_property_is_not_assigned():
+def test_assigning_to_a_read_only_property_raises():
     with pytest.raises(AttributeError):
         qt.QPushButton("Go").width = 3
 
 
-def test_a_property_refuses_a_value_of_another_kind():
+def test_a_property_refuses_a_value_of_the_wrong_type():
     with pytest.raises(AttributeError):
         qt.QWidget().size = "large"
 
 
-def test_a_static_method_is_called_even_where_qt_has_a_property_of_its_name():
+def test_a_static_method_takes_precedence_over_a_property_of_the_same_name():
     fired = []
     qt.QTimer.singleShot(0, lambda: fired.append(True))
     assert callable(qt.QTimer().singleShot)
@@ -91,7 +100,7 @@ def test_a_static_method_is_called_even_where_qt_has_a_property_of_its_name():
     assert fired == [True]
 
 
-def test_a_subclass_overrides_the_size_hint():
+def test_a_subclass_can_override_the_size_hint():
     class Wide(qt.QLabel):
         def sizeHint(self):
             return qt.QSize(321, 20)
@@ -115,13 +124,13 @@ def test_a_subclass_overrides_the_size_hint():
         lambda: slicer.qMRMLNodeComboBox(),
     ],
 )
-def test_a_plain_object_takes_no_new_attributes(make):
+def test_a_plain_object_accepts_no_new_attributes(make):
     with pytest.raises(AttributeError, match="foo"):
         make().foo = 1
 
 
 @pytest.mark.parametrize("name", ["clicked", "setText", "layout", "parent", "actions", "update", "thread", "x"])
-def test_a_subclass_takes_new_attributes_but_no_name_of_its_qt_class(name):
+def test_a_subclass_accepts_new_attributes_unless_they_hide_a_qt_name(name):
     class Button(qt.QPushButton):
         def __init__(self):
             super().__init__("Go")
@@ -133,7 +142,7 @@ def test_a_subclass_takes_new_attributes_but_no_name_of_its_qt_class(name):
         setattr(button, name, [])
 
 
-def test_a_subclass_sets_its_properties_by_assignment():
+def test_assigning_to_a_property_of_a_subclass_sets_it():
     class Button(qt.QPushButton):
         pass
 
@@ -143,7 +152,7 @@ def test_a_subclass_sets_its_properties_by_assignment():
     assert (button.text, button.objectName) == ("Stop", "stop")
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="checked"):
         qt.QWidget().checked  # noqa: B018
 
@@ -164,12 +173,12 @@ def test_an_unknown_name_is_an_attribute_error():
         lambda: slicer.qMRMLNodeComboBox(parent=None),
     ],
 )
-def test_constructors_refuse_keyword_arguments_with_a_value_error(make):
+def test_constructors_raise_value_error_for_keyword_arguments(make):
     with pytest.raises(ValueError, match="keyword"):
         make()
 
 
-def test_a_byte_array_is_no_sequence():
+def test_a_byte_array_is_not_a_sequence():
     data = qt.QByteArray(b"abc")
     assert (data.data(), data.size(), bool(data), bool(qt.QByteArray())) == (b"abc", 3, True, False)
     for use in (len, bytes, list, lambda array: array[0]):
@@ -192,12 +201,12 @@ def test_methods_refuse_keyword_arguments():
         lambda: qt.QTimer().start(msec=1),
     ],
 )
-def test_methods_that_pyside_calls_with_keywords_refuse_them(call):
+def test_methods_that_accept_keywords_in_pyside_refuse_them(call):
     with pytest.raises(ValueError, match="keyword"):
         call()
 
 
-def test_file_and_input_dialogs_return_the_choice_alone():
+def test_file_and_input_dialogs_return_only_the_choice():
     def cancel():
         qt.QApplication.activeModalWidget().reject()
 
@@ -209,16 +218,16 @@ def test_file_and_input_dialogs_return_the_choice_alone():
         assert ask() == expected
 
 
-def test_a_subclass_in_python_may_take_keyword_arguments_itself():
+def test_the_constructor_of_a_python_subclass_can_take_keyword_arguments():
     class Titled(qt.QLabel):
-        def __init__(self, title, colour="red"):
+        def __init__(self, title, color="red"):
             super().__init__(title)
-            self.colour = colour
+            self.color = color
 
-    assert Titled("a", colour="blue").colour == "blue"
+    assert Titled("a", color="blue").color == "blue"
 
 
-def test_ctk_constructors_take_no_text():
+def test_ctk_constructors_do_not_take_a_text():
     with pytest.raises((TypeError, ValueError)):
         ctk.ctkCollapsibleButton("Parameters")
 
@@ -236,12 +245,12 @@ def test_ctk_constructors_take_no_text():
         ("ctkMessageBox", "setDontShowAgainSettingsKey"),
     ],
 )
-def test_setters_of_ctk_widgets_that_are_no_slots_do_not_exist(kind, setter):
+def test_setters_of_ctk_widgets_that_are_not_slots_do_not_exist(kind, setter):
     with pytest.raises(AttributeError, match=setter):
         getattr(getattr(ctk, kind)(), setter)
 
 
-def test_ctk_properties_are_assigned_and_their_slots_are_called():
+def test_ctk_properties_can_be_assigned_and_slots_can_be_called():
     slider, seen = ctk.ctkSliderWidget(), []
     slider.minimum, slider.maximum, slider.suffix = -100, 200, " HU"
     slider.setDecimals(3)
@@ -252,7 +261,7 @@ def test_ctk_properties_are_assigned_and_their_slots_are_called():
     assert seen == [12.5, 13.5]
 
 
-def test_collapsing_hides_the_contents_and_tells():
+def test_collapsing_hides_the_contents_and_emits_a_signal():
     section, seen = ctk.ctkCollapsibleButton(), []
     label = qt.QLabel("inside")
     qt.QVBoxLayout(section).addWidget(label)
@@ -267,7 +276,7 @@ def test_collapsing_hides_the_contents_and_tells():
 # Signals
 
 
-def test_connecting_by_signature_passes_what_the_signature_names():
+def test_a_slot_connected_by_signature_receives_the_arguments_of_that_signature():
     button, seen = qt.QPushButton(), []
     assert button.connect("clicked(bool)", lambda checked: seen.append(checked)) is True
     assert button.connect("clicked()", lambda: seen.append("none")) is True
@@ -275,7 +284,7 @@ def test_connecting_by_signature_passes_what_the_signature_names():
     assert seen == [False, "none"]
 
 
-def test_connecting_by_signature_reaches_every_kind_of_callable():
+def test_every_kind_of_callable_can_be_connected_by_signature():
     button, seen = qt.QPushButton(), []
     button.checkable = True
     button.connect("toggled(bool)", seen.append)
@@ -286,7 +295,7 @@ def test_connecting_by_signature_reaches_every_kind_of_callable():
     assert seen == [True, True, (True,), ()]
 
 
-def test_a_receiver_and_the_name_of_its_slot_are_connected():
+def test_a_signal_can_be_connected_to_a_receiver_and_the_name_of_its_slot():
     button, timer = qt.QPushButton(), qt.QTimer()
     button.connect("clicked()", timer, "start()")
     button.click()
@@ -302,7 +311,7 @@ def test_a_single_shot_fires_once_after_any_delay(delay):
     assert fired == [True]
 
 
-def test_slots_get_no_more_arguments_than_they_take():
+def test_slots_receive_no_more_arguments_than_they_accept():
     class Slots:
         def __init__(self):
             self.seen = []
@@ -324,7 +333,7 @@ def test_slots_get_no_more_arguments_than_they_take():
     assert slots.seen == ["none", "none", False, False, False, False]
 
 
-def test_disconnecting_takes_the_form_of_connecting():
+def test_a_connection_must_be_disconnected_in_the_form_it_was_made():
     button, seen = qt.QPushButton(), []
 
     def slot():
@@ -339,7 +348,7 @@ def test_disconnecting_takes_the_form_of_connecting():
     assert seen == []
 
 
-def test_disconnecting_a_bound_method_finds_it_again():
+def test_a_bound_method_can_be_disconnected():
     class Counter:
         count = 0
 
@@ -354,7 +363,7 @@ def test_disconnecting_a_bound_method_finds_it_again():
     assert counter.count == 1
 
 
-def test_disconnecting_one_object_leaves_the_others():
+def test_disconnecting_one_sender_leaves_the_others_connected():
     first, second, seen = qt.QPushButton(), qt.QPushButton(), []
 
     def slot():
@@ -367,7 +376,7 @@ def test_disconnecting_one_object_leaves_the_others():
     assert seen == ["called"]
 
 
-def test_a_slot_that_is_connected_twice_is_called_twice_until_it_is_disconnected():
+def test_a_slot_that_is_connected_twice_is_called_twice_until_it_is_disconnected_twice():
     button, seen = qt.QPushButton(), []
 
     def slot():
@@ -384,12 +393,12 @@ def test_a_slot_that_is_connected_twice_is_called_twice_until_it_is_disconnected
 
 
 @pytest.mark.parametrize("signature", ["nothing()", "clicked", "clicked(int)", "setText(QString)", "click()", ""])
-def test_an_unknown_signal_is_a_value_error(signature):
+def test_connecting_an_unknown_signal_raises_value_error(signature):
     with pytest.raises(ValueError, match="signal"):
         qt.QPushButton().connect(signature, lambda: None)
 
 
-def test_signals_of_ctk_and_qmrml_widgets_connect_by_the_signature_they_have_in_slicer():
+def test_ctk_and_mrml_widgets_have_the_signal_signatures_that_they_have_in_slicer():
     slider, selector, seen = ctk.ctkSliderWidget(), slicer.qMRMLNodeComboBox(), []
     slider.connect("valueChanged(double)", lambda value: seen.append(value))
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
@@ -404,7 +413,7 @@ def test_signals_of_ctk_and_qmrml_widgets_connect_by_the_signature_they_have_in_
     assert node in seen
 
 
-def test_an_exception_in_a_slot_is_printed_and_the_caller_goes_on(capfd):
+def test_an_exception_in_a_slot_is_printed_and_the_caller_continues(capfd):
     button, seen = qt.QPushButton(), []
 
     def fail():
@@ -432,7 +441,7 @@ def test_every_object_has_a_name_and_a_class_name():
     assert button.inherits("QWidget")
 
 
-def test_an_object_deletes_itself_and_its_children_at_once():
+def test_delete_destroys_an_object_and_its_children_at_once():
     parent, seen = qt.QWidget(), []
     child = qt.QLabel("a", parent)
     child.destroyed.connect(lambda: seen.append("child"))
@@ -442,11 +451,11 @@ def test_an_object_deletes_itself_and_its_children_at_once():
 
 def test_connections_end_with_their_sender():
     class Listener:
-        def hear(self):
+        def listen(self):
             pass
 
     button, listener = qt.QPushButton(), Listener()
-    button.connect("clicked()", listener.hear)
+    button.connect("clicked()", listener.listen)
     held = weakref.ref(listener)
     del listener
     gc.collect()
@@ -456,7 +465,7 @@ def test_connections_end_with_their_sender():
     assert held() is None
 
 
-def test_children_are_found_by_class_name_and_by_object_name():
+def test_children_can_be_found_by_class_name_and_object_name():
     parent = qt.QWidget()
     label, slider = qt.QLabel("a", parent), ctk.ctkSliderWidget(parent)
     label.setObjectName("caption")
@@ -479,16 +488,16 @@ def test_a_child_is_an_attribute_of_its_parent():
 
 
 @pytest.mark.parametrize("name", ["QThread", "QRegExp", "QDesktopWidget", "QRunnable", "QtCore", "QtWidgets", "sys"])
-def test_qt_has_only_what_slicer_5_8_to_5_13_have(name):
+def test_qt_lacks_names_that_not_every_slicer_from_5_8_to_5_13_has(name):
     assert not hasattr(qt, name)
 
 
 @pytest.mark.parametrize("kind", [qt.QDialog, qt.QMenu, qt.QMessageBox, qt.QApplication])
-def test_exec_has_its_python_2_name(kind):
+def test_exec_is_also_available_as_exec_(kind):
     assert callable(kind.exec_)
 
 
-# .ui files
+# UI files
 
 UI = """<ui version="4.0"><class>Panel</class><widget class="{root}" name="Panel">
 <layout class="QVBoxLayout"><item>
@@ -505,7 +514,7 @@ def load_ui(text):
 
 
 @pytest.mark.parametrize("kind", [*NAMES, "QWidget", "QTableWidget"])
-def test_the_loader_makes_the_widgets_that_the_host_has(kind):
+def test_the_ui_loader_creates_the_widgets_of_the_host(kind):
     panel = load_ui(UI.format(root="qMRMLWidget", kind=kind))
     assert panel.className() == "qMRMLWidget"
     assert panel.inner.className() == kind
@@ -513,32 +522,32 @@ def test_the_loader_makes_the_widgets_that_the_host_has(kind):
 
 
 @pytest.mark.parametrize("kind", ["ctkDoubleRangeSlider", "qMRMLVolumeWidget", "QNothing"])
-def test_the_loader_refuses_unknown_widgets(kind):
+def test_the_ui_loader_refuses_unknown_widgets(kind):
     with pytest.raises(RuntimeError, match=kind):
         load_ui(UI.format(root="QWidget", kind=kind))
 
 
-# Tables of the names that Slicer has
+# Names, compared with those that Slicer has
 
 VIRTUALS = {"event", "hitButton", "sizeHint", "minimumSizeHint"}
 STAND_INS = {
-    application.Application: "qSlicerApplication",
-    application.ModuleManager: "qSlicerModuleManager",
-    application.CoreIOManager: "qSlicerCoreIOManager",
-    layout.LayoutManager: "qSlicerLayoutManager",
-    host.BuiltInModule: "qSlicerAbstractModule",
-    host.ScriptedModule: "qSlicerScriptedLoadableModule",
-    host.ModuleWidget: "qSlicerScriptedLoadableModuleWidget",
+    Application: "qSlicerApplication",
+    ModuleManager: "qSlicerModuleManager",
+    CoreIOManager: "qSlicerCoreIOManager",
+    LayoutManager: "qSlicerLayoutManager",
+    BuiltInModule: "qSlicerAbstractModule",
+    ScriptedModule: "qSlicerScriptedLoadableModule",
+    ModuleWidget: "qSlicerScriptedLoadableModuleWidget",
     views.SliceViewWidget: "qMRMLSliceView",
     views.ThreeDViewWidget: "qMRMLThreeDView",
     views.SliceWidget: "qMRMLSliceWidget",
     views.ThreeDWidget: "qMRMLThreeDWidget",
 }
-BETWEEN_OURSELVES = {"Application.startup_completed", "ModuleManager.enter"}
-"""How the host's own parts talk; a module that calls them is found by the lints."""
+HOST_ONLY = {"Application.complete_startup", "ModuleManager.register"}
+"""Methods that the host's own parts call. The lints find a module that calls them."""
 
 
-class Tables:
+class SlicerNames:
     """The names that objects of a class have in Slicer."""
 
     def __init__(self, folder: Path) -> None:
@@ -549,36 +558,37 @@ class Tables:
         }
 
     def own(self, kind: str, *sections: str) -> set[str]:
-        """What the class adds itself."""
+        """Return the names that the class itself defines."""
         return {name for section in sections for name in self.records[kind].get(section, ())}
 
-    def all(self, kind: str) -> set[str]:
-        """What the class and its base classes have."""
+    def with_bases(self, kind: str) -> set[str]:
+        """Return the names that the class and its base classes define."""
         record = self.records.get(kind)
-        if record is None:  # not QObject, so Python sees nothing of it
+        if record is None:  # Not a QObject, so Python sees none of its members.
             return set()
         names = self.own(kind, "p", "sig", "slot", "inv", "deco", "static", "props", "methods", "statics", "signals")
         names |= self.own(kind, "enumvals") | {value for values in record.get("enum", {}).values() for value in values}
         bases = {*record.get("chain", ()), *record.get("bases", ())}
-        return names.union({"name", "className"}, *(self.all(base) for base in bases))
+        return names.union({"name", "className"}, *(self.with_bases(base) for base in bases))
 
 
 @pytest.fixture(scope="module")
-def tables() -> Tables:
+def tables() -> SlicerNames:
     folder = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "slicer_api"
     if not folder.is_dir():
-        pytest.skip("../shared, which has the tables of Slicer's names, is not here")
-    return Tables(folder)
+        pytest.skip(f"{folder}, which holds the tables of Slicer's names, does not exist")
+    return SlicerNames(folder)
 
 
 def members(kind: type) -> set[str]:
+    """Return the names that a class defines, including attributes of its instances."""
     nodes = [node for node in ast.walk(ast.parse(inspect.getsource(kind))) if isinstance(node, ast.Attribute)]
     assigned = [node for node in nodes if isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"]
     return {*vars(kind), *(node.attr for node in assigned)}
 
 
 def public_names(kind: type) -> set[str]:
-    """What the host defines for a class and those of its base classes that are not tested by themselves."""
+    """Return the public names of a class, including those of base classes that have no test of their own."""
     names = set()
     for base in {kind} | (set(kind.__mro__) - set(WIDGETS)):
         if base.__module__.startswith("slicer_host"):
@@ -588,35 +598,38 @@ def public_names(kind: type) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
-def test_widgets_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind):
-    assert public_names(kind) - tables.all(kind.__name__) == set()
+def test_the_widgets_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind):
+    assert public_names(kind) - tables.with_bases(kind.__name__) == set()
 
 
 @pytest.mark.parametrize(("kind", "of_slicer"), STAND_INS.items(), ids=lambda item: getattr(item, "__name__", item))
-def test_stand_ins_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind, of_slicer):
+def test_the_stand_ins_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind, of_slicer):
     assert of_slicer in tables.records
-    beyond = {f"{kind.__name__}.{name}" for name in public_names(kind) - tables.all(of_slicer)}
-    assert beyond - BETWEEN_OURSELVES == set()
+    beyond = {f"{kind.__name__}.{name}" for name in public_names(kind) - tables.with_bases(of_slicer)}
+    assert beyond - HOST_ONLY == set()
 
 
 @pytest.mark.parametrize("kind", STAND_INS, ids=lambda kind: kind.__name__)
-def test_stand_ins_say_which_class_of_slicer_they_stand_for(kind):
+def test_the_docstring_of_a_stand_in_names_the_class_that_it_stands_for(kind):
     named = re.findall(r"\b(?:q(?:MRML|Slicer)|ctk)\w+", kind.__doc__)
     assert not named or STAND_INS[kind] in named
 
 
 @pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
-def test_properties_slots_and_signals_are_of_the_kind_that_they_are_in_slicer(tables, kind):
-    meta = kind().metaObject()
-    methods = [meta.method(index) for index in range(meta.methodOffset(), meta.methodCount())]
+def test_properties_slots_and_signals_are_the_same_kind_of_member_as_in_slicer(tables, kind):
+    widget = kind()
+    meta, methods, properties = widget.metaObject(), [], set()
+    while meta.className() == kind.__name__:  # PySide6 adds a level for the methods that an instance has connected.
+        methods += [meta.method(index) for index in range(meta.methodOffset(), meta.methodCount())]
+        properties |= {meta.property(index).name() for index in range(meta.propertyOffset(), meta.propertyCount())}
+        meta = meta.superClass()
     signals = {method.name().data().decode() for method in methods if method.methodType() == qt.QMetaMethod.Signal}
     slots = {method.name().data().decode() for method in methods} - signals
-    properties = {meta.property(index).name() for index in range(meta.propertyOffset(), meta.propertyCount())}
     assert properties <= tables.own(kind.__name__, "p", "props")
     assert signals <= tables.own(kind.__name__, "sig", "signals")
-    slots = {name for name in slots if not name.startswith("_")}  # PySide6 lists every method that it connects
+    slots = {name for name in slots if not name.startswith("_")}  # PySide6 lists every connected method.
     assert slots <= tables.own(kind.__name__, "slot", "inv", "methods")
 
 
-def test_every_widget_that_a_ui_file_may_name_is_tested_here():
-    assert set(qt_module.CUSTOM_WIDGETS) == set(NAMES)
+def test_every_custom_widget_of_ui_files_is_tested_here():
+    assert set(CUSTOM_WIDGETS) == set(NAMES)

@@ -1,4 +1,4 @@
-"""The host loads a module that is written as Slicer's template of a scripted module asks, and the module works."""
+"""A module written like Slicer's template of a scripted module works in the host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from slicer.util import VTKObservationMixin
 class NAME(ScriptedLoadableModule):
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("Threshold of a test")
+        self.parent.title = _("Test threshold")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Examples")]
         self.parent.dependencies = []
         self.parent.contributors = ["A. Tester (Reg2RG)"]
@@ -207,7 +207,7 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
 
 @pytest.fixture
 def module(tmp_path):
-    """The module, loaded under a name of its own, with its panel made; unloaded after the test."""
+    """The module, loaded under a unique name, with its panel; unloaded after the test."""
     slicer.mrmlScene.Clear(0)
     registries = [vars(slicer.modules), vars(slicer.moduleNames), slicer.selfTests]
     before = [dict(registry) for registry in registries]
@@ -234,18 +234,19 @@ def module(tmp_path):
 
 @pytest.fixture
 def volume(module):
-    """4 x 4 x 4 voxels of 0 to 63."""
+    """A volume of 4 x 4 x 4 voxels with the values 0 to 63."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
     slicer.util.updateVolumeFromArray(node, np.arange(64, dtype=np.int16).reshape(4, 4, 4))
     return node
 
 
 def panel(module):
+    """Return the module's Python widget."""
     return module.widgetRepresentation().self()
 
 
-def test_the_module_brings_its_metadata(module):
-    assert module.title == "Threshold of a test"
+def test_the_metadata_of_the_module_is_available(module):
+    assert module.title == "Test threshold"
     assert tuple(module.categories) == ("Examples",)
     assert tuple(module.contributors) == ("A. Tester (Reg2RG)",)
     assert tuple(module.dependencies) == ()
@@ -254,7 +255,7 @@ def test_the_module_brings_its_metadata(module):
     assert not module.icon.isNull()
 
 
-def test_its_sample_data_is_offered_and_loads(module, volume):
+def test_the_sample_data_of_the_module_is_registered_and_loads(module, volume):
     import SampleData
 
     slicer.util.saveNode(volume, module.path.replace(".py", ".nrrd"))
@@ -264,7 +265,7 @@ def test_its_sample_data_is_offered_and_loads(module, volume):
     assert slicer.util.arrayFromVolume(loaded).max() == 63
 
 
-def test_slicer_knows_the_module_by_its_name(module):
+def test_the_module_can_be_found_by_its_name(module):
     name = module.name
     assert getattr(slicer.modules, name.lower()) is module
     assert getattr(slicer.modules, f"{name}Instance").parent is module
@@ -276,7 +277,7 @@ def test_slicer_knows_the_module_by_its_name(module):
     assert slicer.util.getModule(name) is module
 
 
-def test_slicer_util_finds_the_widget_and_the_logic(module):
+def test_slicer_util_finds_the_widget_and_the_logic_of_the_module(module):
     assert slicer.util.getModuleWidget(module.name) is panel(module)
     assert slicer.util.getNewModuleWidget(module.name) is not panel(module)
     assert type(slicer.util.getModuleLogic(module.name)).__name__ == f"{module.name}Logic"
@@ -300,7 +301,7 @@ def test_parameters_start_with_their_defaults(module):
     assert panel(module).ui.imageThresholdSliderWidget.value == 100
 
 
-def test_the_range_of_a_parameter_is_that_of_its_widget(module):
+def test_a_widget_takes_over_the_range_of_its_parameter(module):
     slider = panel(module).ui.imageThresholdSliderWidget
     assert (slider.minimum, slider.maximum) == (-100, 200)
 
@@ -334,7 +335,7 @@ def test_widgets_follow_parameters(module, volume):
     assert ui.outputSelector.currentNode() is None
 
 
-def test_parameters_live_in_the_scene(module):
+def test_parameters_are_stored_in_the_scene(module):
     panel(module).parameters.imageThreshold = 12
     again = type(panel(module).logic)().getParameterNode()
     assert again.imageThreshold == 12
@@ -342,7 +343,7 @@ def test_parameters_live_in_the_scene(module):
 
 
 @pytest.mark.parametrize("value", [-100.5, 201, 1e9])
-def test_a_value_out_of_range_is_refused_and_the_old_one_stays(module, value):
+def test_a_value_out_of_range_is_refused_and_the_old_value_kept(module, value):
     parameters = panel(module).parameters
     parameters.imageThreshold = 5
     with pytest.raises(ValueError):
@@ -361,7 +362,7 @@ def test_a_value_out_of_range_is_refused_and_the_old_one_stays(module, value):
         ("inputVolume", 3),
     ],
 )
-def test_a_value_of_another_type_is_refused(module, name, value):
+def test_a_value_of_the_wrong_type_is_refused(module, name, value):
     parameters = panel(module).parameters
     before = getattr(parameters, name)
     with pytest.raises((TypeError, ValueError)):
@@ -369,20 +370,20 @@ def test_a_value_of_another_type_is_refused(module, name, value):
     assert getattr(parameters, name) == before
 
 
-def test_a_node_of_another_class_is_refused(module):
+def test_a_node_of_the_wrong_class_is_refused(module):
     model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode")
     with pytest.raises((TypeError, ValueError)):
         panel(module).parameters.inputVolume = model
 
 
-def test_an_edge_of_the_range_is_taken(module):
+def test_the_limits_of_the_range_are_accepted(module):
     parameters = panel(module).parameters
     for edge in (-100, 200):
         parameters.imageThreshold = edge
         assert parameters.imageThreshold == edge
 
 
-def test_a_type_without_a_serialiser_is_refused_when_the_class_is_made():
+def test_a_type_without_a_serializer_is_refused_when_the_class_is_defined():
     class Unknown:
         member: complex
 
@@ -390,7 +391,7 @@ def test_a_type_without_a_serialiser_is_refused_when_the_class_is_made():
         slicer.parameterNodeWrapper.parameterNodeWrapper(Unknown)
 
 
-def test_apply_waits_for_its_volumes_and_then_computes(module, volume):
+def test_apply_is_enabled_once_both_volumes_are_chosen_and_computes_the_result(module, volume):
     ui, parameters = panel(module).ui, panel(module).parameters
     result = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Result")
     parameters.inputVolume, parameters.outputVolume = volume, None
@@ -406,7 +407,7 @@ def test_apply_waits_for_its_volumes_and_then_computes(module, volume):
     assert slicer.util.arrayFromVolume(result).ravel()[58:].tolist() == [58, 59, 60, 0, 0, 0]
 
 
-def test_an_error_while_applying_is_told_and_does_not_leave_the_click(module, volume, capfd):
+def test_an_error_during_apply_is_reported_and_does_not_propagate(module, volume, capfd):
     panel(module).parameters.inputVolume = volume
     panel(module).ui.applyButton.enabled = True
     panel(module).ui.applyButton.click()
@@ -414,7 +415,7 @@ def test_an_error_while_applying_is_told_and_does_not_leave_the_click(module, vo
     assert qt.QApplication.overrideCursor() is None
 
 
-def test_entering_and_leaving_reach_the_widget(module, volume):
+def test_entering_and_leaving_the_module_calls_the_widget(module, volume):
     widget = module.widgetRepresentation()
     widget.enter()
     assert panel(module).parameters.inputVolume is volume
@@ -423,7 +424,7 @@ def test_entering_and_leaving_reach_the_widget(module, volume):
     assert panel(module).calls == ["enter", "exit"]
 
 
-def test_the_holder_of_the_panel_knows_whether_it_is_entered(module):
+def test_is_entered_is_true_while_the_module_is_open(module):
     widget = module.widgetRepresentation()
     widget.enter()
     assert widget.isEntered
@@ -431,7 +432,7 @@ def test_the_holder_of_the_panel_knows_whether_it_is_entered(module):
     assert not widget.isEntered
 
 
-def test_without_parameters_the_widgets_change_nothing(module):
+def test_widgets_and_parameters_are_independent_after_leaving_the_module(module):
     parameters = panel(module).parameters
     module.widgetRepresentation().exit()
     panel(module).ui.imageThresholdSliderWidget.value = 3
@@ -440,7 +441,7 @@ def test_without_parameters_the_widgets_change_nothing(module):
     assert panel(module).ui.imageThresholdSliderWidget.value == 3
 
 
-def test_closing_the_scene_forgets_the_parameters_of_a_panel_that_is_not_entered(module, volume):
+def test_closing_the_scene_drops_the_parameters_of_a_module_that_is_not_open(module, volume):
     module.widgetRepresentation().enter()
     panel(module).parameters.imageThreshold = 5
     module.widgetRepresentation().exit()
@@ -449,7 +450,7 @@ def test_closing_the_scene_forgets_the_parameters_of_a_panel_that_is_not_entered
     assert panel(module).ui.inputSelector.currentNode() is None
 
 
-def test_an_entered_panel_starts_anew_when_the_scene_was_closed(module, volume):
+def test_an_open_module_starts_with_default_parameters_after_the_scene_was_closed(module, volume):
     module.widgetRepresentation().enter()
     panel(module).parameters.imageThreshold = 5
     slicer.mrmlScene.Clear(0)
@@ -458,7 +459,7 @@ def test_an_entered_panel_starts_anew_when_the_scene_was_closed(module, volume):
     assert panel(module).parameters.inputVolume is None
 
 
-def test_a_panel_that_is_not_shown_leaves_a_closed_scene_alone(module, volume):
+def test_a_module_that_is_not_open_adds_no_parameters_to_a_closed_scene(module, volume):
     module.widgetRepresentation().exit()
     slicer.mrmlScene.Clear(0)
     assert panel(module).parameters is None
@@ -474,13 +475,13 @@ def test_a_deleted_panel_leaves_no_observers_in_the_scene(module, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_reloading_gives_a_new_widget_of_the_code_as_it_is_now(module, volume):
+def test_reloading_creates_a_new_widget_from_the_current_code(module, volume):
     before, holder = panel(module), module.widgetRepresentation()
     file = module.path
     with open(file) as code:
         text = code.read()
     with open(file, "w") as code:
-        code.write(text.replace('_("Compute")', '_("Go on")'))
+        code.write(text.replace('_("Compute")', '_("Continue")'))
     slicer.util.reloadScriptedModule(module.name)
     after = panel(module)
     assert after is not before
@@ -489,10 +490,10 @@ def test_reloading_gives_a_new_widget_of_the_code_as_it_is_now(module, volume):
     assert getattr(slicer.modules, f"{module.name}Widget") is after
     assert "cleanup" in before.calls
     after.parameters.inputVolume = after.parameters.outputVolume = volume
-    assert after.ui.applyButton.toolTip == "Go on"
+    assert after.ui.applyButton.toolTip == "Continue"
 
 
-def test_a_reloaded_panel_shows_once(module):
+def test_a_reloaded_module_has_one_panel(module):
     for _ in range(2):
         slicer.util.reloadScriptedModule(module.name)
     holder = module.widgetRepresentation()
@@ -501,20 +502,20 @@ def test_a_reloaded_panel_shows_once(module):
     assert shown[0].findChild("QPushButton", "applyButton") is panel(module).ui.applyButton
 
 
-def test_the_modules_own_tests_run(module):
+def test_the_self_test_of_the_module_runs(module):
     slicer.selfTests[module.name]()
     assert getattr(sys.modules[module.name], f"{module.name}Test").ran == 1
 
 
 @pytest.fixture
 def imports(monkeypatch):
-    """Loading changes Python's list of folders and of modules; after the test they are as before."""
+    """Restores sys.path and sys.modules after the test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
 
 @pytest.mark.usefixtures("imports")
-def test_a_file_without_a_class_of_its_name_is_refused(tmp_path):
+def test_a_file_without_a_class_of_the_same_name_is_refused(tmp_path):
     file = tmp_path / "Nameless.py"
     file.write_text("class Other:\n    pass\n")
     with pytest.raises(RuntimeError, match="Nameless"):
@@ -524,12 +525,12 @@ def test_a_file_without_a_class_of_its_name_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(RuntimeError, match="no scripted module"):
+    with pytest.raises(RuntimeError, match="not a scripted module"):
         host.load_module(tmp_path / "Missing.py")
 
 
 @pytest.mark.usefixtures("imports")
-def test_an_error_of_the_modules_code_comes_as_it_is(tmp_path):
+def test_an_error_in_the_code_of_the_module_is_raised_unchanged(tmp_path):
     file = tmp_path / "Broken.py"
     file.write_text("raise ZeroDivisionError('broken')\n")
     with pytest.raises(ZeroDivisionError, match="broken"):

@@ -1,14 +1,20 @@
-"""``slicer.ScriptedLoadableModule``: the base classes of a scripted module's module, widget, logic and test."""
+"""``slicer.ScriptedLoadableModule``: the base classes of a module's metadata, widget, logic and test."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import slicer
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScriptedModuleNode
+
+    from slicer_host.scripted_module import ScriptedModule
 
 __all__ = [
     "ScriptedLoadableModule",
@@ -18,14 +24,14 @@ __all__ = [
 ]
 
 
-def _module_folder(of: Any) -> Path:
-    return Path(slicer.util.modulePath(of)).parent
+def _resource_path(module_name: str, filename: str) -> str:
+    return str(Path(slicer.util.modulePath(module_name)).parent / "Resources" / filename)
 
 
 class ScriptedLoadableModule:
-    """Metadata of a module, written onto ``parent``."""
+    """Metadata of a module, written to ``parent``."""
 
-    def __init__(self, parent: Any) -> None:
+    def __init__(self, parent: ScriptedModule) -> None:
         self.parent = parent
         self.moduleName = type(self).__name__
         parent.title = parent.title or self.moduleName
@@ -39,14 +45,15 @@ class ScriptedLoadableModule:
         slicer.selfTests[self.moduleName] = self.runTest
 
     def resourcePath(self, filename: str) -> str:
-        return str(_module_folder(self.moduleName) / "Resources" / filename)
+        """Return the path of a file in the module's folder Resources."""
+        return _resource_path(self.moduleName, filename)
 
     def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
+        """Return an empty string; the host knows no documentation site."""
         return ""
 
     def runTest(self, msec: int = 100, **kwargs: Any) -> None:
-        import sys
-
+        """Run the module's self-test."""
         getattr(sys.modules[self.moduleName], f"{self.moduleName}Test")().runTest()
 
 
@@ -68,10 +75,11 @@ class ScriptedLoadableModuleWidget:
             self.parent.show()
 
     def resourcePath(self, filename: str) -> str:
-        return str(_module_folder(self.moduleName) / "Resources" / filename)
+        """Return the path of a file in the module's folder Resources."""
+        return _resource_path(self.moduleName, filename)
 
     def cleanup(self) -> None:
-        """Called when the module is unloaded or reloaded."""
+        """Release resources; called when the module is unloaded or reloaded."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
@@ -79,10 +87,12 @@ class ScriptedLoadableModuleWidget:
             slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def setup(self) -> None:
+        """Make the panel; modules extend this method."""
         if self.developerMode:
             self.setupDeveloperSection()
 
     def setupDeveloperSection(self) -> None:
+        """Add the buttons of the developer mode."""
         row = QHBoxLayout()
         for text, slot in (("Reload", self.onReload), ("Reload and Test", self.onReloadAndTest)):
             button = QPushButton(text)
@@ -91,18 +101,21 @@ class ScriptedLoadableModuleWidget:
         self.layout.addLayout(row)
 
     def onReload(self) -> None:
+        """Load the module's file again."""
         slicer.util.reloadScriptedModule(self.moduleName)
 
     def onTest(self, **kwargs: Any) -> None:
+        """Run the module's self-test."""
         slicer.selfTests[self.moduleName](**kwargs)
 
     def onReloadAndTest(self, **kwargs: Any) -> None:
+        """Load the module's file again, then run its self-test."""
         self.onReload()
         self.onTest(**kwargs)
 
 
 class ScriptedLoadableModuleLogic:
-    """Computation of a module; its parameters live in a vtkMRMLScriptedModuleNode."""
+    """Computation of a module; its parameters are stored in a vtkMRMLScriptedModuleNode."""
 
     def __init__(self, parent: Any = None) -> None:
         self.parent = parent
@@ -110,15 +123,17 @@ class ScriptedLoadableModuleLogic:
         self.isSingletonParameterNode = True
 
     def getParameterNode(self) -> Any:
-        """The module's parameter node of the scene, made if there is none."""
-        known = self.getAllParameterNodes()
-        return known[0] if known else self.createParameterNode()
+        """Return the module's parameter node in the scene, created if there is none."""
+        nodes = self.getAllParameterNodes()
+        return nodes[0] if nodes else self.createParameterNode()
 
-    def getAllParameterNodes(self) -> list[Any]:
+    def getAllParameterNodes(self) -> list[vtkMRMLScriptedModuleNode]:
+        """Return the module's parameter nodes in the scene."""
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
         return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
 
-    def createParameterNode(self) -> Any:
+    def createParameterNode(self) -> vtkMRMLScriptedModuleNode:
+        """Add a parameter node to the scene."""
         node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
         node.UnRegister(None)
         if self.isSingletonParameterNode:
@@ -130,17 +145,19 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """Tests of a module, run from its panel or by ctest."""
+    """Self-test of a module, run from its panel or by CTest."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.messageDelay = 1000
 
     def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
+        """Log a message; Slicer also shows it for a moment."""
         logging.info(message)
         slicer.app.processEvents()
 
     def runTest(self) -> None:
+        """Run every method whose name begins with "test"."""
         for name in dir(self):
             if name.startswith("test"):
                 getattr(self, name)()

@@ -1,0 +1,34 @@
+"""The modules that are loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+if TYPE_CHECKING:
+    from slicer_host.scripted_module import ScriptedModule
+
+
+class ModuleManager(QObject):
+    """The modules that are loaded; the names of qSlicerModuleManager."""
+
+    moduleLoaded = Signal(str)
+    moduleAboutToBeUnloaded = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._modules: dict[str, ScriptedModule] = {}
+
+    def module(self, name: str) -> ScriptedModule | None:
+        """Return a loaded module by its name."""
+        return self._modules.get(name)
+
+    def modulesNames(self) -> tuple[str, ...]:
+        """Return the names of the loaded modules."""
+        return tuple(self._modules)
+
+    def register(self, module: ScriptedModule) -> None:
+        """Add a module that was loaded; in Slicer, the factory manager does this."""
+        self._modules[module.name] = module
+        self.moduleLoaded.emit(module.name)

@@ -1,0 +1,12 @@
+"""The MRML widgets in use.
+
+node_combo_box    qMRMLNodeComboBox, the node selector
+widget            qMRMLWidget, a container that knows the scene
+"""
+
+from slicer_host.mrml_widgets.node_combo_box import qMRMLNodeComboBox
+from slicer_host.mrml_widgets.widget import qMRMLWidget
+
+__all__ = ["WIDGETS", "qMRMLNodeComboBox", "qMRMLWidget"]
+
+WIDGETS = (qMRMLWidget, qMRMLNodeComboBox)

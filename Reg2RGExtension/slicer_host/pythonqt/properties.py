@@ -1,0 +1,85 @@
+"""Q_PROPERTY as attribute, and the refusal of new attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import shiboken6
+from PySide6 import QtCore
+
+from slicer_host.pythonqt.classes import is_cpp_class
+
+_VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint"}
+"""Properties with a virtual getter; read through QObject.property, a Python override would call itself."""
+_HIDDEN = {"singleShot"}
+"""Properties that PythonQt does not show because a static method has the same name."""
+
+_get = QtCore.QObject.property
+_set = QtCore.QObject.setProperty
+_plain_setattr = shiboken6.Shiboken.Object.__setattr__
+
+
+def make_properties(qt_class: type[QtCore.QObject]) -> None:
+    """Turn the Q_PROPERTYs that a class defines or overrides into attributes."""
+    meta: QtCore.QMetaObject = qt_class.staticMetaObject  # type: ignore[attr-defined]
+    for index in range(meta.propertyCount()):
+        name = str(meta.property(index).name())
+        if name in _HIDDEN:
+            continue
+        getter = vars(qt_class).get(name)
+        overridden = getter is not None and not isinstance(getter, property)
+        if index >= meta.propertyOffset() or overridden:
+            setattr(qt_class, name, _make_attribute(name, getter, meta.property(index).isWritable()))
+
+
+def _make_attribute(name: str, getter: Callable[..., Any] | None, writable: bool) -> property:
+    if name in _VIRTUAL_GETTERS and getter is not None:
+        return property(getter)
+
+    def read(self: QtCore.QObject) -> Any:
+        return _get(self, name)
+
+    def write(self: QtCore.QObject, value: Any) -> None:
+        if not _set(self, name, value):
+            raise AttributeError(
+                f"Property '{name}' of type '{self.metaObject().className()}' object cannot be set to {value!r}."
+            )
+
+    return property(read, write if writable else None)
+
+
+def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
+    """Set an attribute where PythonQt would; the ``__setattr__`` of every QObject.
+
+    Raises:
+        AttributeError: If a property is read-only or refuses the value, if a plain Qt object has no such attribute, or
+            if the name would hide a slot, signal or enum.
+    """
+    qt_class = type(self)
+    known = getattr(qt_class, name, None)
+    if isinstance(value, QtCore.QObject) and known is None and _get(value, "objectName") == name:
+        return  # PySide6's loader of .ui files does this; child_by_name finds the child anyway.
+    if isinstance(value, QtCore.SignalInstance):
+        _plain_setattr(self, name, value)  # PySide6 stores the signals of an object this way.
+    elif isinstance(known, (property, QtCore.Property)):
+        if known.fset is None:
+            raise AttributeError(f"Property '{name}' of {qt_class.__name__} is read-only")
+        known.fset(self, value)
+    elif is_cpp_class(qt_class) and not name.startswith("_"):
+        raise AttributeError(
+            f"'{name}' does not exist on {qt_class.__name__} and creating new attributes on C++ objects is not allowed"
+        )
+    elif known is not None and any(name in vars(base) for base in qt_class.__mro__ if is_cpp_class(base)):
+        raise AttributeError(f"Cannot assign to '{name}', it is a slot, signal or enum of {qt_class.__name__}")
+    else:
+        _plain_setattr(self, name, value)
+
+
+def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject:
+    """Return the child with an objectName; the ``__getattr__`` of every QObject."""
+    if not name.startswith("_"):
+        for child in self.children():
+            if _get(child, "objectName") == name:
+                return child
+    raise AttributeError(f"{type(self).__name__} has no attribute named '{name}'")

@@ -1,0 +1,44 @@
+"""``qt.QUiLoader``: makes panels of .ui files, with the widgets that are not Qt's."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from PySide6 import QtCore, QtUiTools, QtWidgets
+
+CUSTOM_WIDGETS: dict[str, type[QtWidgets.QWidget]] = {}
+"""Class name in a .ui file -> class, for widgets that are not Qt's. CTK and MRML widgets are registered here."""
+
+
+class QUiLoader(QtUiTools.QUiLoader):
+    """Makes the widgets of .ui files.
+
+    An unknown widget is an error, where Qt would substitute a plain QWidget. Connections that carry VTK objects are
+    left out because PySide6 cannot make them; qMRMLWidget passes the scene to its children itself.
+    """
+
+    def load(  # type: ignore[override]
+        self, device: QtCore.QIODevice, parent: QtWidgets.QWidget | None = None
+    ) -> QtWidgets.QWidget:
+        """Make the widgets of an open .ui file."""
+        tree = ElementTree.fromstring(bytes(device.readAll().data()))
+        for connections in tree.findall("connections"):
+            for connection in list(connections):
+                if "vtk" in connection.findtext("signal", ""):
+                    connections.remove(connection)
+        buffer = QtCore.QBuffer()
+        buffer.setData(ElementTree.tostring(tree))
+        return QtUiTools.QUiLoader.load(self, buffer, parent)
+
+    def createWidget(
+        self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = ""
+    ) -> QtWidgets.QWidget:
+        """Make one widget; Qt calls this for every widget of a .ui file."""
+        if class_name in CUSTOM_WIDGETS:
+            widget = CUSTOM_WIDGETS[class_name](parent)
+            widget.setObjectName(name)
+            return widget
+        if class_name not in self.availableWidgets():
+            expected = ", ".join(sorted(CUSTOM_WIDGETS))
+            raise RuntimeError(f"Unknown widget class {class_name!r}; expected a class of Qt or one of: {expected}.")
+        return QtUiTools.QUiLoader.createWidget(self, class_name, parent, name)
