@@ -1,4 +1,4 @@
-"""Runs the tests of this folder in the host, offscreen: one application and one window for the whole session."""
+"""Runs the tests of this folder in the host, offscreen, with one application and one window per session."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from slicer_host import desktop, host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Before the tests are collected: like tests in Slicer, they import qt, slicer and the module's package at their top.
+# Started before the tests are collected: like tests in Slicer, they import qt, slicer and the module when imported.
 host.start(testing=True)
 _WINDOW = desktop.show_module(REPOSITORY / "Reg2RGModule")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def window():
-    """The host's window with the module in it."""
+    """The host's window with the module."""
     yield _WINDOW
     host.end()
 
 
 @pytest.fixture
 def repository() -> Path:
+    """Top level of the checkout."""
     return REPOSITORY
 
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder beside the project that is not part of it."""
+    """Folder with real CTs and reference data beside the checkout; it is not part of the project."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
-        pytest.skip("../shared is not here")
+        pytest.skip(f"{folder} does not exist; it holds real CTs and reference data")
     return folder

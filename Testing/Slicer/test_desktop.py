@@ -1,4 +1,4 @@
-"""The window a user sees, with and without a main window, and the pictures of it."""
+"""The desktop window: what fits in it, the command line, screenshots, and running without a main window."""
 
 from __future__ import annotations
 
@@ -9,112 +9,125 @@ import textwrap
 import pytest
 import qt
 import slicer
-from hands import generate, moduleWidget, settle, waitFor
+from hands import moduleWidget, settle, waitFor
 from located import locate, makeReport, reopen
+
+SIZES = ((1280, 800), (1920, 1080))
+"""Width and height of the window in pixels."""
 
 
 @pytest.fixture
 def panel():
+    """The module's panel, in an empty scene."""
     slicer.mrmlScene.Clear(0)
     yield moduleWidget().panel
     slicer.mrmlScene.Clear(0)
 
 
-def clipped(window) -> list[str]:
-    """Texts of visible labels and buttons that do not fit where they stand."""
-    found = []
+def find_clipped_texts(window) -> list[str]:
+    """Return the visible labels and buttons whose texts do not fit."""
+    problems = []
     for widget in (*window.findChildren("QLabel"), *window.findChildren("QPushButton")):
         if not widget.isVisible() or not widget.text:
             continue
         wraps = widget.inherits("QLabel") and widget.wordWrap
         needed = qt.QSize(widget.width, widget.heightForWidth(widget.width)) if wraps else widget.sizeHint
         if needed.width() > widget.width or needed.height() > widget.height:
-            found.append(f"{widget.name}: {widget.text[:60]!r} needs {needed}, has {widget.size}")
-        in_window = widget.mapTo(window, qt.QPoint(0, 0))
-        if in_window.x() < 0 or in_window.x() + widget.width > window.width:
-            found.append(f"{widget.name}: {widget.text[:60]!r} leaves the window")
-    return found
+            problems.append(f"{widget.name}: {widget.text[:60]!r} needs {needed}, has {widget.size}")
+        position = widget.mapTo(window, qt.QPoint(0, 0))
+        if position.x() < 0 or position.x() + widget.width > window.width:
+            problems.append(f"{widget.name}: {widget.text[:60]!r} extends beyond the window")
+    return problems
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-def test_no_text_is_clipped_before_during_and_after_a_report(panel, window, size):
-    window.resize(*size)
-    settle(0.3)
-    assert clipped(window) == []
+def assert_nothing_is_clipped(window, situation: str) -> None:
+    """Fail if a text is clipped in the window at any of ``SIZES``."""
+    for size in SIZES:
+        window.resize(*size)
+        settle()
+        assert find_clipped_texts(window) == [], (situation, size)
+
+
+def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
+    assert_nothing_is_clipped(window, "empty scene")
     panel.inputs.loadSample()
     panel.ui.advancedButton.collapsed = False
-    settle(0.3)
-    assert clipped(window) == []
+    assert_nothing_is_clipped(window, "inputs")
     panel.ui.advancedButton.collapsed = True
     panel.ui.generateButton.click()
-    settle(1.0)
-    assert clipped(window) == []
-    waitFor(lambda: not panel.run.active)
-    settle(0.3)
+    stages: list[str] = []
+    while panel.run.active:
+        stages.append(panel.ui.stageLabel.text)
+        assert_nothing_is_clipped(window, stages[-1])
+        waitFor(lambda: not panel.run.active or panel.ui.stageLabel.text != stages[-1])
+    assert len(stages) > 2
+    assert_nothing_is_clipped(window, "report")
     for region in panel.sections.regions:
         panel.select(region)
-        settle(0.05)
-        assert clipped(window) == [], region
+        assert_nothing_is_clipped(window, region)
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-@pytest.mark.parametrize("familiar", [True, False])
-def test_no_text_of_a_report_with_findings_is_clipped(panel, window, size, familiar):
-    window.resize(*size)
-    node = makeReport()
-    locate(node, familiar)
-    reopen()
-    for region in panel.sections.regions:
-        panel.select(region)
-        settle(0.05)
-        assert clipped(window) == [], region
-        panel.nextFinding()
-        settle(0.05)
-        assert clipped(window) == [], region
+class TestReport:
+    """Tests of one report of the sample case."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def report(self):
+        slicer.mrmlScene.Clear(0)
+        yield makeReport()
+        slicer.mrmlScene.Clear(0)
+
+    @pytest.fixture
+    def panel(self):
+        return moduleWidget().panel
+
+    @pytest.mark.parametrize("familiar", [True, False])
+    def test_no_text_of_findings_is_clipped(self, panel, window, report, familiar):
+        locate(report, familiar)
+        reopen()
+        for region in panel.sections.regions:
+            panel.select(region)
+            assert_nothing_is_clipped(window, region)
+            panel.nextFinding()
+            assert_nothing_is_clipped(window, f"finding of {region}")
+
+    def test_the_selected_card_is_scrolled_into_view(self, panel, window):
+        window.resize(1280, 800)
+        area = panel.ui.sectionsArea
+        for region in panel.sections.regions:
+            panel.select(region)
+            settle()
+            card = panel.sections.card(region)
+            top = card.mapTo(area, qt.QPoint(0, 0)).y()
+            assert top >= 0 and top + card.height <= area.height, region
+
+    def test_section_cards_have_the_colors_of_their_segments(self, panel, report):
+        from Reg2RGModuleLib import reportNode
+
+        segmentation = reportNode.segmentationOf(report).GetSegmentation()
+        for region in panel.sections.regions:
+            image = panel.sections.card(region).findChildren("QLabel")[0].pixmap.toImage()
+            shown = image.pixelColor(image.width() // 2, image.height() // 2)
+            expected = [round(255 * channel) for channel in segmentation.GetSegment(region).GetColor()]
+            assert [shown.red(), shown.green(), shown.blue()] == expected
 
 
-def test_the_selected_card_is_scrolled_into_sight(panel, window):
-    window.resize(1280, 800)
-    panel.inputs.loadSample()
-    generate(panel)
-    area = panel.ui.sectionsArea
-    for region in panel.sections.regions:
-        panel.select(region)
-        settle()
-        card = panel.sections.card(region)
-        top = card.mapTo(area, qt.QPoint(0, 0)).y()
-        assert top >= 0 and top + card.height <= area.height, region
-
-
-def test_the_selector_of_the_window_names_the_volume_that_is_shown(panel, window):
+def test_the_volume_selector_of_the_window_follows_the_views(panel, window):
     import numpy as np
     from Reg2RGModuleLib import views
 
     first, second = (slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name=name) for name in "AB")
     for volume in (first, second, first):
         views.showVolume(volume)
-        assert window._shown.currentNode() is volume
+        assert window._volume_selector.currentNode() is volume
 
 
-def test_section_cards_have_the_colours_of_their_segments(panel):
-    panel.inputs.loadSample()
-    generate(panel)
-    from Reg2RGModuleLib import reportNode
-
-    segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0]).GetSegmentation()
-    for region in panel.sections.regions:
-        image = panel.sections.card(region).findChildren("QLabel")[0].pixmap.toImage()
-        shown = image.pixelColor(image.width() // 2, image.height() // 2)
-        wanted = [round(255 * channel) for channel in segmentation.GetSegment(region).GetColor()]
-        assert [shown.red(), shown.green(), shown.blue()] == wanted
-
-
-def reg2rg(*arguments: str) -> subprocess.CompletedProcess:
+def reg2rg(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
     code = "from reg2rg.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
-def test_the_screenshot_command_runs_the_demo_and_saves_a_picture(tmp_path):
+def test_the_screenshot_command_without_a_ct_shows_a_report_of_the_sample_case(tmp_path):
     file = tmp_path / "pictures" / "shot.png"
     done = reg2rg("desktop", "--screenshot", str(file), "--size", "1400x900")
     assert done.returncode == 0, done.stderr
@@ -127,21 +140,21 @@ def test_the_screenshot_command_runs_the_demo_and_saves_a_picture(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["no-such-file.nii"], "no such file"),
         (["--screenshot", "/proc/no/shot.png"], "/proc"),
         (["--screenshot", "x.png", "--size", "big"], "WIDTHxHEIGHT"),
     ],
 )
-def test_bad_arguments_of_the_desktop_give_one_line(arguments, said):
+def test_invalid_arguments_give_a_message_of_one_line(arguments, message):
     done = reg2rg("desktop", *arguments)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_the_screenshot_command_reports_on_the_ct_it_is_given(tmp_path):
+def test_the_screenshot_command_with_a_ct_shows_a_report_of_that_ct(tmp_path):
     import SimpleITK as sitk
 
     from reg2rg.phantom import make_phantom
@@ -156,7 +169,7 @@ def test_the_screenshot_command_reports_on_the_ct_it_is_given(tmp_path):
     assert len({picture.pixel(x, y) for x in range(460, 1280, 7) for y in range(0, 800, 7)}) > 200
 
 
-def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_readers_message(tmp_path):
+def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_message_of_the_reader(tmp_path):
     import numpy as np
     import SimpleITK as sitk
 
@@ -173,7 +186,7 @@ def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_readers_message(tmp
     assert not picture.exists()
 
 
-WITHOUT_A_MAIN_WINDOW = """
+WITHOUT_MAIN_WINDOW = """
 import sys
 sys.path[:0] = [{engine!r}, {tests!r}]
 from pathlib import Path
@@ -190,25 +203,25 @@ for _ in range(2):
     module.widgetRepresentation()
 scene = slicer.vtkMRMLScene()
 module.setMRMLScene(scene)
-print("another scene is fine")
+print("survived another scene")
 slicer.mrmlScene.Clear(0)
 host.end()
 """
 
 
-def test_the_module_passes_what_slicers_generic_tests_ask_without_a_main_window(repository):
-    script = WITHOUT_A_MAIN_WINDOW.format(
+def test_the_module_passes_slicers_generic_tests_without_a_main_window(repository):
+    script = WITHOUT_MAIN_WINDOW.format(
         engine=str(repository / "Reg2RGExtension"),
         tests=str(repository / "Testing" / "Slicer"),
         module=str(repository / "Reg2RGModule"),
     )
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "another scene is fine" in done.stdout
+    assert "survived another scene" in done.stdout
     assert done.stderr.strip() == "", done.stderr
 
 
-def test_the_modules_own_self_test_passes(panel):
+def test_the_self_test_of_the_module_passes(panel):
     from Reg2RGModule import Reg2RGModuleTest
 
     Reg2RGModuleTest().runTest()
