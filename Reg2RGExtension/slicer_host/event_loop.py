@@ -42,8 +42,8 @@ def settle() -> None:
     loop, quiet = QEventLoop(), QTimer()
     quiet.setSingleShot(True)
     deadline = time.monotonic() + SETTLE_TIMEOUT
-    quiet.start(QUIET_MS)
-    while quiet.isActive() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        quiet.start(QUIET_MS)
         loop.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
-        if quiet.isActive():
-            quiet.start(QUIET_MS)
+        if not quiet.isActive() and not loop.processEvents():  # Nothing else was pending when the timer fired.
+            return

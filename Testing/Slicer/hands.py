@@ -7,6 +7,13 @@ import qt
 import slicer
 
 SECONDS = 240
+"""How long a condition may take."""
+TICK_MS = 50
+"""How often a condition is checked that no event announces."""
+QUIET_MS = 20
+"""The event loop counts as idle after this long without an event; longer than a frame at 60 Hz."""
+SETTLE_SECONDS = 10
+"""How long to wait for an event loop that never becomes idle."""
 
 
 def moduleWidget():
@@ -24,22 +31,27 @@ def moduleWidget():
     return representation.self()
 
 
-def settle(seconds=0.1):
-    """Let what is pending happen."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.002)
+def settle():
+    """Process events until none arrives for ``QUIET_MS``, so that everything pending has been laid out and drawn."""
+    loop, quiet = qt.QEventLoop(), qt.QTimer()
+    quiet.setSingleShot(True)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        quiet.start(QUIET_MS)
+        loop.processEvents(qt.QEventLoop.WaitForMoreEvents)
+        if not quiet.isActive() and not loop.processEvents(qt.QEventLoop.AllEvents):  # nothing else was pending
+            return
 
 
 def waitFor(condition, seconds=SECONDS):
-    """Run the event loop until something is so; fails if it does not come to be."""
-    end = time.monotonic() + seconds
+    """Process events until a condition holds, which is checked after every event. AssertionError if it does not."""
+    loop, ticks = qt.QEventLoop(), qt.QTimer()
+    ticks.start(TICK_MS)
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not so after {seconds} s")
-        slicer.app.processEvents()
-        time.sleep(0.005)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the condition did not hold within {seconds} s")
+        loop.processEvents(qt.QEventLoop.WaitForMoreEvents)
 
 
 def generate(panel):

@@ -46,7 +46,7 @@ def reopen():
     """Let the panel read the report anew."""
     moduleWidget().panel.setParameters(None)
     moduleWidget().initializeParameterNode()
-    settle(0.2)
+    settle()
 
 
 def locate(node, familiar=True):

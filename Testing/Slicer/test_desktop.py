@@ -67,17 +67,21 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
         assert_nothing_is_clipped(window, region)
 
 
-class TestReport:
-    """Tests of one report of the sample case."""
+@pytest.fixture(scope="class")
+def report():
+    """The node of a report of the sample case that has findings with a location."""
+    slicer.mrmlScene.Clear(0)
+    yield makeReport()
+    slicer.mrmlScene.Clear(0)
 
-    @pytest.fixture(scope="class", autouse=True)
-    def report(self):
-        slicer.mrmlScene.Clear(0)
-        yield makeReport()
-        slicer.mrmlScene.Clear(0)
+
+@pytest.mark.usefixtures("report")
+class TestReport:
+    """Tests that share one report."""
 
     @pytest.fixture
     def panel(self):
+        """The module's panel, in the scene as it is."""
         return moduleWidget().panel
 
     @pytest.mark.parametrize("familiar", [True, False])
@@ -142,7 +146,7 @@ def test_the_screenshot_command_without_a_ct_shows_a_report_of_the_sample_case(t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no-such-file.nii"], "no such file"),
+        (["no-such-file.nii"], "does not exist"),
         (["--screenshot", "/proc/no/shot.png"], "/proc"),
         (["--screenshot", "x.png", "--size", "big"], "WIDTHxHEIGHT"),
     ],

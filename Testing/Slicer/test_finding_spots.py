@@ -87,11 +87,11 @@ class FindingsTest(unittest.TestCase):
 
         self.ui.findingsCheckBox.checked = False
         self.panel.selectFinding("lung", self.index("lung", NODULE))
-        settle(0.3)
+        settle()
         before = sliceView("Red").grab().toImage()
         self.ui.findingsCheckBox.checked = True
         self.panel.selectFinding("lung", self.index("lung", NODULE))
-        settle(0.3)
+        settle()
         after = sliceView("Red").grab().toImage()
         x, y = after.width() // 2, after.height() // 2
         self.assertEqual(before.size(), after.size())

@@ -68,7 +68,7 @@ class LinksTest(unittest.TestCase):
         from reg2rg.regions import get_region
 
         self.panel.select("heart")
-        settle(0.3)
+        settle()
         image = sliceView("Red").grab().toImage()
         red, green, blue = get_region("heart").color
         middle = image.pixelColor(image.width() // 2, image.height() // 2)
@@ -154,7 +154,7 @@ class LinksTest(unittest.TestCase):
         for region in ("heart", "abdomen"):
             with self.subTest(region=region):
                 self.panel.select(region)  # the others are too faint to be meant
-                settle(0.3)
+                settle()
                 other = "breast"
                 width, height = threeDView().renderWindow().GetSize()
                 self.panel.sections.setCurrent(other)
@@ -189,7 +189,7 @@ class LinksTest(unittest.TestCase):
         queue.finished.connect(lambda: ended.append(True))
         queue.make(node)
         while queue.busy:
-            settle(0.01)
+            slicer.app.processEvents()
             counts.add(len(self.surfacesOf(node)))
         triangles = sum(surface.GetNumberOfPolys() for surface in self.surfacesOf(node))
         slicer.mrmlScene.RemoveNode(node)

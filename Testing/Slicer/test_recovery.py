@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -122,16 +122,16 @@ print(moduleWidget().logic.engine.processId(), flush=True)
 def test_the_worker_ends_with_the_application_however_that_ends(application, ending):
     done = application(WHILE_RUNNING + ending)
     worker = int(done.stdout.split()[-1])
-    for _ in range(100):
-        if not _is_running(worker):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"the worker {worker} outlived the application")
+    assert _has_ended(worker, timeout=10), f"the worker {worker} outlived the application"
 
 
-def _is_running(process: int) -> bool:
+def _has_ended(process: int, timeout: float) -> bool:
+    """Wait until a process that is not a child of this one has ended."""
     try:
-        os.kill(process, 0)
+        descriptor = os.pidfd_open(process)
     except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], timeout)[0])
+    finally:
+        os.close(descriptor)
