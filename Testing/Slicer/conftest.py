@@ -17,20 +17,20 @@ _WINDOW = desktop.show_module(REPOSITORY / "Reg2RGModule")
 
 @pytest.fixture(scope="session", autouse=True)
 def window():
-    """The host's window with the module."""
+    """Return the host's window, which shows the module."""
     yield _WINDOW
     host.end()
 
 
 @pytest.fixture
 def repository() -> Path:
-    """Top level of the checkout."""
+    """Return the top level of the checkout."""
     return REPOSITORY
 
 
 @pytest.fixture
 def shared() -> Path:
-    """Folder with real CTs and reference data beside the checkout; it is not part of the project."""
+    """Return the folder with real CTs and reference data beside the checkout; it is not part of the project."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist; it holds real CTs and reference data")

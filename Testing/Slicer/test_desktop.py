@@ -18,7 +18,7 @@ SIZES = ((1280, 800), (1920, 1080))
 
 @pytest.fixture
 def panel():
-    """The module's panel, in an empty scene."""
+    """Return the module's panel, in an empty scene."""
     slicer.mrmlScene.Clear(0)
     yield moduleWidget().panel
     slicer.mrmlScene.Clear(0)
@@ -69,7 +69,7 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
 
 @pytest.fixture(scope="class")
 def report():
-    """The node of a report of the sample case that has findings with a location."""
+    """Make a report of the sample case that has findings with a location, and return its node."""
     slicer.mrmlScene.Clear(0)
     yield makeReport()
     slicer.mrmlScene.Clear(0)
@@ -81,7 +81,7 @@ class TestReport:
 
     @pytest.fixture
     def panel(self):
-        """The module's panel, in the scene as it is."""
+        """Return the module's panel; the scene keeps the report."""
         return moduleWidget().panel
 
     @pytest.mark.parametrize("familiar", [True, False])

@@ -207,7 +207,7 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
 
 @pytest.fixture
 def module(tmp_path):
-    """The module, loaded under a unique name, with its panel; unloaded after the test."""
+    """Load the module under a unique name and make its panel; unload it after the test."""
     slicer.mrmlScene.Clear(0)
     registries = [vars(slicer.modules), vars(slicer.moduleNames), slicer.selfTests]
     before = [dict(registry) for registry in registries]
@@ -234,7 +234,7 @@ def module(tmp_path):
 
 @pytest.fixture
 def volume(module):
-    """A volume of 4 x 4 x 4 voxels with the values 0 to 63."""
+    """Add a volume of 4 x 4 x 4 voxels with the values 0 to 63 to the scene."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
     slicer.util.updateVolumeFromArray(node, np.arange(64, dtype=np.int16).reshape(4, 4, 4))
     return node
@@ -509,7 +509,7 @@ def test_the_self_test_of_the_module_runs(module):
 
 @pytest.fixture
 def imports(monkeypatch):
-    """Restores sys.path and sys.modules after the test."""
+    """Restore sys.path and sys.modules after the test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
