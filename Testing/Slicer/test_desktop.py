@@ -40,6 +40,14 @@ def find_clipped_texts(window) -> list[str]:
     return problems
 
 
+@pytest.fixture
+def no_rendering():
+    """Pause rendering, which takes most of the time of a resize and has no influence on texts."""
+    slicer.app.pauseRender()
+    yield
+    slicer.app.resumeRender()
+
+
 def assert_nothing_is_clipped(window, situation: str) -> None:
     """Fail if a text is clipped in the window at any of ``SIZES``."""
     for size in SIZES:
@@ -48,6 +56,7 @@ def assert_nothing_is_clipped(window, situation: str) -> None:
         assert find_clipped_texts(window) == [], (situation, size)
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
     assert_nothing_is_clipped(window, "empty scene")
     panel.inputs.loadSample()
@@ -84,6 +93,7 @@ class TestReport:
         """Return the module's panel; the scene keeps the report."""
         return moduleWidget().panel
 
+    @pytest.mark.usefixtures("no_rendering")
     @pytest.mark.parametrize("familiar", [True, False])
     def test_no_text_of_findings_is_clipped(self, panel, window, report, familiar):
         locate(report, familiar)

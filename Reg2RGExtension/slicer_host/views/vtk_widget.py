@@ -88,8 +88,8 @@ class VtkWidget(QWidget):
         self._schedule.schedule_render()
 
     def forceRender(self) -> None:
-        """Render now and repaint."""
-        if min(self._pixel_size()) < 2:
+        """Render now and repaint, unless rendering is paused."""
+        if self._view.is_render_blocked or min(self._pixel_size()) < 2:
             return
         self._view.render()
         self._image = _copy_pixels(self.renderWindow())
