@@ -69,7 +69,8 @@ def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], axis
         axis: array axis (z, y, x) that is perpendicular to the slice.
         index: index of the slice on this axis.
     """
-    draw, font, taken = ImageDraw.Draw(picture), ImageFont.load_default(FONT_SIZE), []
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(FONT_SIZE)
+    taken: list[Box] = []
     sizes, spacing = volume.GetSize()[::-1], volume.GetSpacing()[::-1]
     row, column = (each for each in range(3) if each != axis)
     scale = picture.width / (sizes[column] * spacing[column])  # pixels per mm

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
@@ -154,7 +154,7 @@ class FeatureEncoder:
     def _cached(
         self,
         volumes: Sequence[Tensor],
-        encode: Callable[..., Sequence[Any]],
+        encode: Callable[..., Iterable[Any]],
         config: VisionConfig,
         should_cancel: ShouldCancel,
         voxel_sizes: Sequence[Tensor] = (),
@@ -181,7 +181,7 @@ class FeatureEncoder:
 def _digest(tensors: Sequence[Tensor], encoder: str) -> bytes:
     digest = hashlib.blake2b(f"{encoder} {[tuple(t.shape) for t in tensors]}".encode(), digest_size=16)
     for tensor in tensors:
-        digest.update(tensor.contiguous().numpy())
+        digest.update(tensor.contiguous().numpy().data)
     return digest.digest()
 
 

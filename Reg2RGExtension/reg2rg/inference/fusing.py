@@ -92,6 +92,7 @@ def _fuse_channels(vision: VisionTransformer) -> None:
     if not isinstance(patchify, Patchify) or patchify.channels == 1:
         return
     _, norm, linear, last_norm = vision.to_patch_embedding
+    assert isinstance(norm, nn.LayerNorm) and isinstance(linear, nn.Linear)  # build_stem puts them after Patchify
     channels, size = patchify.channels, linear.in_features // patchify.channels
     weight = linear.weight.double()
     fused = nn.Linear(size, linear.out_features, device=linear.weight.device, dtype=linear.weight.dtype)

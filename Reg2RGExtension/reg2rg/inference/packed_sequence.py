@@ -169,7 +169,7 @@ def _packed_attention(
     Query heads that share a key head become additional queries of it, so the cache is read once. transformers repeats
     the cache for each query head whenever Q > 1.
     """
-    _, heads, queries, width = query.shape
+    heads, queries, width = query.shape[1:]
     groups = heads // key.shape[1]
     grouped = query.reshape(1, key.shape[1], groups * queries, width)
     mask = attention_mask.repeat(1, 1, groups, 1)
