@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -23,8 +23,9 @@ INTERRUPTED = 130
 _interrupted = threading.Event()
 """Set by Ctrl-C, in addition to the exception it raises: some libraries swallow exceptions while being imported."""
 
-# The name of typer's base class of usage errors differs between versions; this public class derives from it.
-_UsageError = typer.BadParameter.__base__
+# The name of typer's base class of usage errors differs between versions; this public class derives from it and has the
+# same members.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write the report to.")]
 

@@ -99,7 +99,7 @@ def from_plain(cls: type[T], values: Any, name: str) -> T:
     missing = [field.name for field in fields.values() if field.name not in values and _is_required(field)]
     if missing:
         raise InputError(f"{name} lacks required fields: {', '.join(missing)}.")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable; mypy does not know it of type[T]
     instance = cls(**{key: _read(hints[key], values[key], f"{name}.{key}") for key in fields if key in values})
     for key in derived:
         if key in values and values[key] != to_plain(getattr(instance, key)):
@@ -165,8 +165,8 @@ def _read(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise InputError(f"{name} is {shorten(value)}; expected named values.")
         return {str(key): _read(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(kind):
-        return from_plain(kind, value, name)  # type: ignore[arg-type]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return from_plain(kind, value, name)
     if isinstance(kind, type) and issubclass(kind, Enum):
         choices = [member.value for member in kind]
         if value not in choices:
