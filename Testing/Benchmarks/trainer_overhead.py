@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.runtime.third_party import import_transformers
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import Stage, TrainingConfig, read_config
 from reg2rg.training.datasets import open_source
@@ -31,7 +32,9 @@ from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import create_model, resolve_architecture
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.run import learn_tokenizer
-from reg2rg.training.trainer import StageTrainer, TrainerCallback
+from reg2rg.training.trainer import StageTrainer
+
+transformers = import_transformers()
 
 CONFIG = Path(__file__).parents[2] / "Resources/Training/phantom.yaml"
 CASES, STEPS, TURNS = 12, 10, 3
@@ -59,7 +62,7 @@ class StepTimes:
         return [(end[0] - start[0], end[1] - start[1]) for start, end in pairs][SKIPPED_STEPS:]
 
 
-class StepTimer(TrainerCallback):
+class StepTimer(transformers.TrainerCallback):
     """Records the ends of steps, so that everything the trainer does between two steps is measured."""
 
     def __init__(self) -> None:
@@ -128,11 +131,9 @@ def compare(
 
 def plain_loop(module: TrainingModule, stage: Stage, config: TrainingConfig, cases: CaseCache) -> StepTimes:
     """Do the same steps without the trainer, and return their times."""
-    from transformers import get_cosine_schedule_with_warmup
-
     parameters = list(module.trained_parameters().values())
     optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=stage.weight_decay, fused=True)
-    schedule = get_cosine_schedule_with_warmup(optimizer, stage.warmup_steps, STEPS)
+    schedule = transformers.get_cosine_schedule_with_warmup(optimizer, stage.warmup_steps, STEPS)
     module.train()
     times = StepTimes()
     times.record()

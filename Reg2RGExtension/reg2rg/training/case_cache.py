@@ -1,9 +1,9 @@
 """Prepared training cases on disk.
 
 A case is prepared once, by whichever process needs it first, and then read by all. It is a safetensors file of bytes
-(crops of one channel: about 2.6 MB at the embedded model's sizes, 88 MB at the published ones). Only the index of a
-case crosses between the processes of a training. The training process reads the file itself, which is in the system's
-page cache by then.
+(crops of one channel: about 2.6 MB at the embedded model's sizes, 88 MB at the published ones). The processes of a
+training only pass the index of a case to each other. The training process reads the file itself, which is in the
+system's page cache by then.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from reg2rg.training.config_parsing import (
 from reg2rg.training.legacy_config import upgrade_config
 
 MessageCallback = Callable[[str], None]
-"""Called with each message to the user, one line without a line break."""
+"""Called with each message to the user, a single line of text."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class RadGenomeData:
         folder: the folder that contains ``radgenome_files``, ``<split>_preprocessed`` and ``<split>_region_mask``.
         split: the published "valid" split is the test set; reserve it for the evaluation.
         cases: maximum number of training volumes; None for all.
-        validation_cases: number of volumes of the split to hold out for validation. All volumes of a patient are on
-            the same side.
+        validation_cases: number of volumes of the split to hold out for validation. A patient's volumes are either all
+            used for training or all held out.
         spacing: voxel spacing in mm (right-left, anterior-posterior, superior-inferior), for files that do not
             state it. RadGenome's do not; theirs is 1, 1, 3.
     """

@@ -26,7 +26,7 @@ from reg2rg.training.samples import RegionSample, TrainingCase, decode_volumes
 BACKGROUND_WEIGHT = 0.3
 """Weight of each cell of the finding map that shows no finding."""
 FINDING_WEIGHT = 60.0
-"""A cell of a finding of n cells weighs this divided by the square root of n, and at least 1: small findings count."""
+"""Weight of each cell of a finding with n cells, divided by sqrt(n), but at least 1, so that small findings count."""
 NORMAL_SHARE = 0.35
 """Share of the regions without a finding that a vision step uses."""
 MAP_LOSS_SCALE = 1 / 1000

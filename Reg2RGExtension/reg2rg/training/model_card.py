@@ -60,8 +60,8 @@ def _describe_data(config: TrainingConfig) -> str:
             f"{data.validation_cases} phantoms for validation (first seed {data.validation_seed}). No patient data."
         )
     return (
-        f'the "{data.split}" split of a folder in the layout of RadGenome-ChestCT, without {data.validation_cases} '
-        "volumes of other patients for validation. The terms of the data also apply to the weights."
+        f'the "{data.split}" split of a folder in the layout of RadGenome-ChestCT, except for {data.validation_cases} '
+        "volumes of other patients, which were used for validation. The terms of the data also apply to the weights."
     )
 
 
