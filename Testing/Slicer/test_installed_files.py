@@ -161,3 +161,29 @@ def test_the_installed_engine_writes_a_report_from_the_command_line(extension, t
     )
     assert Path(lines[0]).is_relative_to(extension)
     assert len(json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))["sections"]) == 10
+
+
+def test_the_installed_module_writes_a_report_in_its_panel(extension, tmp_path):
+    lines = run_installed(
+        extension,
+        f"""
+        import sys
+        from pathlib import Path
+
+        import reg2rg
+
+        sys.path.append({str(REPOSITORY / "Reg2RGExtension")!r})  # for the host, which is not installed
+        from slicer_host import host
+
+        host.start(testing=True)
+        widget = host.load_module(Path({str(extension / "Reg2RGModule.py")!r})).widgetRepresentation().self()
+        widget.panel.inputs.loadSample()
+        node = widget.logic.generateReportAndWait(widget.panel.inputs.volume)
+        print(reg2rg.__file__)
+        print(len(widget.panel.sections.regions), widget.panel.ui.reviewedLabel.text)
+        host.end()
+        """,
+        tmp_path,
+    )
+    assert Path(lines[0]).is_relative_to(extension)
+    assert lines[1] == "10 0 of 10 reviewed"
