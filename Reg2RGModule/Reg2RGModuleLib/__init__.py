@@ -23,6 +23,7 @@
     views                the application's slice and 3D views
     regionSelection      a region or finding selected in the views
     reportViews          a report in the views
+    reportLogic          the job without the panel: generate, review, show
 
     findingText          the text of a finding's row
     sectionText          the text of a section's card
@@ -39,8 +40,8 @@
     recoveryControls     restoring a review after a crash
     panel                the panel: puts its parts together
 
-Reg2RGModuleLogic, in the module file, offers what is above the panel's parts to scripts and other modules; the panel
-uses the same calls. Widgets change the scene only through these files, and none of these files knows a widget.
+Reg2RGModuleLogic is a ReportLogic; scripts, other modules and the panel use the same calls. The files above it know no
+widget, and widgets change the scene only through them.
 
 Nothing here imports torch. It runs in the engine's process only.
 """

@@ -14,6 +14,7 @@ from Reg2RGModuleLib.signal import Signal
 if TYPE_CHECKING:
     from reg2rg.report import Finding, Section
 
+
 LOCATED_MARK, CURRENT_MARK = "◎", "◉ ▸"
 
 

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 if TYPE_CHECKING:
     from reg2rg.report import Finding, Section
 
+
 LABELS_BY_REGION = {
     "lung": (
         "Lung nodule",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 
 from Reg2RGModuleLib import findingText
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
-
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
 
 
 class FindingsBar:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import qt
 
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.review import Review
 
 AUTOSAVE_MS = 400
 

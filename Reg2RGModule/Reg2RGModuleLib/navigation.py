@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
 from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
-
-if TYPE_CHECKING:
-    from Reg2RGModule import Reg2RGModuleLogic
 
 
 class Navigation:
@@ -20,7 +16,7 @@ class Navigation:
         selected(): a section or finding has been selected.
     """
 
-    def __init__(self, logic: Reg2RGModuleLogic, session: ReportSession, sections: SectionList) -> None:
+    def __init__(self, logic: ReportLogic, session: ReportSession, sections: SectionList) -> None:
         self.leaving = Signal()
         self.selected = Signal()
         self._logic = logic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 
@@ -15,15 +15,12 @@ from Reg2RGModuleLib.parameters import Reg2RGParameters
 from Reg2RGModuleLib.recovery import Recovery
 from Reg2RGModuleLib.recoveryControls import RecoveryControls
 from Reg2RGModuleLib.reportHeader import ReportHeader
+from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviewControls import ReviewControls
 from Reg2RGModuleLib.runControls import RunControls
 from Reg2RGModuleLib.sectionList import SectionList
-
-if TYPE_CHECKING:
-    from Reg2RGModule import Reg2RGModuleLogic
-
-    from Reg2RGModuleLib.review import Review
 
 
 class Panel:
@@ -41,7 +38,7 @@ class Panel:
         run: generating, regenerating and correcting.
     """
 
-    def __init__(self, root: qt.QWidget, ui: Any, logic: Reg2RGModuleLogic) -> None:
+    def __init__(self, root: qt.QWidget, ui: Any, logic: ReportLogic) -> None:
         self.ui = ui
         self.inputs = Inputs(ui)
         self.messages = Messages(ui)

@@ -11,15 +11,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import slicer
 import vtk
 
 from Reg2RGModuleLib import processes, reportNode, segmentationFile
-
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.review import Review
 
 
 class StoredReview(NamedTuple):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.recovery import Recovery
+from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
 from Reg2RGModuleLib.review import Review
-
-if TYPE_CHECKING:
-    from Reg2RGModule import Reg2RGModuleLogic
 
 
 class RecoveryControls:
@@ -21,7 +19,7 @@ class RecoveryControls:
     def __init__(
         self,
         ui: Any,
-        logic: Reg2RGModuleLogic,
+        logic: ReportLogic,
         inputs: Inputs,
         session: ReportSession,
         recovery: Recovery,

@@ -13,6 +13,7 @@ from Reg2RGModuleLib.review import Review, State, reviewedLabel
 if TYPE_CHECKING:
     from reg2rg.report import Report
 
+
 DRAFT_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
 REVIEWED_STYLE = "background: #2f4f3a; color: white; padding: 5px;"
 WARNING_STYLE = "background: #5b1a1a; color: white; font-weight: bold; border: 2px solid white; padding: 5px;"

@@ -27,6 +27,7 @@ from Reg2RGModuleLib.signal import Signal
 if TYPE_CHECKING:
     from reg2rg.pipeline import events
 
+
 FOLDER_PREFIX = "reg2rg-slicer-"
 VOLUME_FILE = "volume.nrrd"
 GIVEN_REGIONS_FILE = "given.seg.nrrd"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import slicer
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.recovery import Recovery
+from Reg2RGModuleLib.reportLogic import ReportLogic
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
-
-if TYPE_CHECKING:
-    from Reg2RGModule import Reg2RGModuleLogic
-
-    from Reg2RGModuleLib.review import Review
 
 
 class ReportSession:
@@ -28,7 +23,7 @@ class ReportSession:
         changed(Review, str): the section of this region has changed; "" if the report as a whole has.
     """
 
-    def __init__(self, logic: Reg2RGModuleLogic, recovery: Recovery, messages: Messages) -> None:
+    def __init__(self, logic: ReportLogic, recovery: Recovery, messages: Messages) -> None:
         self.opened = Signal()
         self.closing = Signal()
         self.closed = Signal()

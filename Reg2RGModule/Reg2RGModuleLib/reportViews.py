@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import slicer
 
 from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, views
 from Reg2RGModuleLib.regionSelection import RegionSelection
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 from Reg2RGModuleLib.surfaces import FINDINGS_GRID_MM, SurfaceQueue
-
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
 
 
 class ReportViews:

@@ -20,6 +20,7 @@ from Reg2RGModuleLib.signal import Signal
 if TYPE_CHECKING:
     from reg2rg.report import Report, Section
 
+
 FORM = "Reg2RG review"
 VERSION = 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -11,11 +11,9 @@ from Reg2RGModuleLib.impression import Impression
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.reportSession import ReportSession
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.sectionList import SectionList
-
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
 
 
 class ReviewControls:

@@ -15,14 +15,13 @@ from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.regionsGeometry import segmentIds
+from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
 from Reg2RGModuleLib.review import State
 from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
-    from Reg2RGModule import Reg2RGModuleLogic
-
     from reg2rg.report import Section
 
 
@@ -37,7 +36,7 @@ class RunControls:
     def __init__(
         self,
         ui: Any,
-        logic: Reg2RGModuleLogic,
+        logic: ReportLogic,
         inputs: Inputs,
         session: ReportSession,
         navigation: Navigation,

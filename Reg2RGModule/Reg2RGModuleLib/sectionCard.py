@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reg2rg.regions import Region
     from reg2rg.report import Section
 
+
 CHIP_PIXELS = 14
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import qt
 
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.signal import Signal
-
-if TYPE_CHECKING:
-    from Reg2RGModuleLib.review import Review
 
 
 class SectionList:

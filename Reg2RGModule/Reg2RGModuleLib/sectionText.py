@@ -12,6 +12,7 @@ from Reg2RGModuleLib.review import State
 if TYPE_CHECKING:
     from reg2rg.report import Section, Sentence
 
+
 LOW_PROBABILITY = 0.8
 """Sentences with a lower mean token probability are marked."""
 LOCATION_MARK = "◎"

@@ -14,6 +14,7 @@ from Reg2RGModuleLib.signal import Signal
 if TYPE_CHECKING:
     from reg2rg.regions import Window
 
+
 CLICK_PIXELS = 4
 """Press and release within this distance are a click. Beyond it they are a drag, which the view itself handles."""
 STEP_MM, MAX_STEPS = 2.0, 250

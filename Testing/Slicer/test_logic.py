@@ -125,7 +125,7 @@ class LogicTest(unittest.TestCase):
 
         noise = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
         failures = []
-        with self.assertRaisesRegex(RuntimeError, '"noise" has no value below'):
+        with self.assertRaisesRegex(RuntimeError, '"noise" has no values below'):
             self.logic.generateReportAndWait(
                 noise, RunParameters(device="cpu"), onFailed=lambda message, log: failures.append(message)
             )
@@ -156,6 +156,12 @@ class SharedLogicTest(unittest.TestCase):
         self.assertEqual(self.panel.ui.reviewedLabel.text, "1 of 10 reviewed")
         self.panel.ui.undoButton.click()
         self.assertEqual(self.logic.reviewOf(node).state("bone"), State.DRAFT)
+
+    def test_theModulesItDependsOnAreLoaded(self):
+        dependencies = slicer.modules.reg2rgmodule.dependencies
+        self.assertEqual(sorted(dependencies), ["Segmentations", "Volumes"])
+        for name in dependencies:
+            self.assertTrue(hasattr(slicer.modules, name.lower()), name)
 
     def test_withoutParametersTheChoicesOfThePanelAreUsed(self):
         node = self.logic.generateReportAndWait(self.volume)
