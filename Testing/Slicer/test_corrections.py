@@ -42,8 +42,8 @@ def model_folder(tmp_path_factory, repository_folder):
     with torch.no_grad():
         head.output_bias[:, 0] = torch.where(torch.arange(len(LABELS)) < DETECTED, 2.0, -4.0)
         head.evidence_weight[:] = 0
-        head.map.logits.weight *= MAP_SCALE
-        head.map.logits.bias[0] = 0  # a neutral prior, so that maps are not weak
+        head.finding_map.logits.weight *= MAP_SCALE
+        head.finding_map.logits.bias[0] = 0  # a neutral prior, so that maps are not weak
     folder = tmp_path_factory.mktemp("model") / "head"
     save_model(model.eval(), folder, card="# head\n\nFor tests.\n")
     return folder
