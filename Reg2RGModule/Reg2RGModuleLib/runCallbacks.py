@@ -70,11 +70,13 @@ class RunCallbacks:
 
 
 class RunOutcome:
-    """The outcome of one run, which can be waited for. The run is started within a ``with`` block::
+    """The outcome of one run, which can be waited for.
 
-    with RunOutcome(run) as outcome:
-        run.start(volume, parameters)
-        node = outcome.wait()
+    The run is started within a ``with`` block::
+
+        with RunOutcome(run) as outcome:
+            run.start(volume, parameters)
+            node = outcome.wait()
     """
 
     def __init__(self, run: ReportRun) -> None:

@@ -23,7 +23,7 @@ MAP_SCALE = 10.0
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory, repository_folder):
-    """A folder with a tiny model whose finding head is random, but detects the first labels."""
+    """Save a tiny model whose finding head is random, but detects the first labels; return its folder."""
     sys.path.insert(0, str(repository_folder / "Testing" / "Python"))
     import torch
     from tiny_model import tiny_model
@@ -58,7 +58,7 @@ def repository_folder():
 
 @pytest.fixture(scope="module")
 def fresh(model_folder):
-    """The stored form of a new report of the sample case by that model."""
+    """Generate a report of the sample case with that model; return the stored review."""
     slicer.mrmlScene.Clear(0)
     panel = moduleWidget().panel
     panel.inputs.loadSample()
@@ -83,7 +83,7 @@ def panel(fresh):
 
 @pytest.fixture
 def requests(panel):
-    """The requests that the engine receives."""
+    """Record the requests that the engine receives."""
     engine, received = moduleWidget().logic.engine, []
     original = engine.run
 

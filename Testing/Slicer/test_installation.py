@@ -33,7 +33,7 @@ def is_running() -> bool:
 
 @pytest.fixture
 def requirements(tmp_path, monkeypatch):
-    """Replaces the list of requirements, and turns testing mode off, so that the user is asked."""
+    """Replace the list of requirements, and turn testing mode off, so that the user is asked."""
     file = tmp_path / "requirements.txt"
     monkeypatch.setattr(installation, "REQUIREMENTS", file)
     monkeypatch.setattr(slicer.app, "_testing", False)
@@ -42,7 +42,7 @@ def requirements(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slicers_python(tmp_path, monkeypatch):
-    """A PythonSlicer on the path whose pip installs into a separate folder. Returns that folder."""
+    """Put a PythonSlicer on the path whose pip installs into a separate folder; return that folder."""
     site, folder = tmp_path / "site", tmp_path / "bin"
     site.mkdir()
     folder.mkdir()

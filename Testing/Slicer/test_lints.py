@@ -273,7 +273,7 @@ CATEGORIES = {"Segmentation", "Quantification", "Filtering", "Informatics", "Uti
 
 
 def index_problems(text: str, name: str, project: str) -> list[str]:
-    """What the checks of Slicer's ExtensionsIndex would refuse of an entry."""
+    """Return what the checks of Slicer's ExtensionsIndex would refuse in an entry."""
     entry = json.loads(text)
     problems = [f"{field} is missing" for field in ("$schema", "category", "scm_url") if field not in entry]
     problems += [f"{field} is no field" for field in entry if field not in INDEX_FIELDS]
@@ -320,7 +320,7 @@ RUNTIME_NAMES = ("slicer.app", "slicer.mrmlScene", "slicer.modules", "slicer.mod
 
 
 def imported_names(tree) -> dict[str, str]:
-    """What the names bound by imports stand for."""
+    """Return the names that imports bind, with what they stand for."""
     bound = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -379,7 +379,7 @@ def unused_names(sources: list[str], allowed: set[str]) -> list[str]:
 
 
 def unguarded_imports(source: str, late: dict[str, str]) -> list[str]:
-    """Imports of what older versions lack that are not in a try with an except ImportError."""
+    """Return imports that older versions lack and that are not in a try with an except ImportError."""
     tree = ast.parse(source)
     guarded = set()
     for node in ast.walk(tree):
@@ -407,7 +407,7 @@ def unguarded_imports(source: str, late: dict[str, str]) -> list[str]:
 
 @functools.cache
 def allow_list() -> tuple[set[str], dict[str, str]]:
-    """Allowed names; and those that came after Slicer 5.10, with the version."""
+    """Return the allowed names, and those that came after Slicer 5.10 with their version."""
     content = json.loads(read(ALLOWED))
     return {name for names in content["names"].values() for name in names}, content["since"]
 
@@ -874,7 +874,7 @@ class _Types:
         return frozenset()
 
     def _yielded(self, node, *kinds) -> frozenset[str]:
-        """What an attribute of something known holds, or its call returns."""
+        """Return the classes of an attribute, or of what its call returns."""
         found = set()
         for name in self.of(node.value):
             if self._tables.members(name).get(node.attr) in kinds:
@@ -882,7 +882,7 @@ class _Types:
         return frozenset(found) if None not in found else frozenset()
 
     def own_names(self, node) -> set[str]:
-        """What the class around a node defines itself."""
+        """Return the names that the class around a node defines itself."""
         owner = self._owners.get(node)
         names = {each.attr for each in stored_on_self(owner)}
         return names | {each.name for each in owner.body if isinstance(each, ast.FunctionDef)}
@@ -1112,12 +1112,12 @@ FINE_WITHIN_FUNCTIONS = {"reg2rg", "scipy"}
 
 
 def is_type_checking(node) -> bool:
-    """Whether a statement is an ``if TYPE_CHECKING:``, which is never executed."""
+    """Return whether a statement is an ``if TYPE_CHECKING:``, which is never executed."""
     return isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING"
 
 
 def import_problems(source: str) -> list[str]:
-    """Imports that would make the start of Slicer slow, or fail before the engine can be found or is installed."""
+    """Return imports that would slow the start of Slicer, or fail before the engine is found or installed."""
     tree = ast.parse(source)
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     deferred = [node for node in ast.walk(tree) if isinstance(node, functions) or is_type_checking(node)]
@@ -1159,13 +1159,13 @@ LIBRARY = MODULE / "Reg2RGModuleLib"
 
 
 def listed_files(docstring: str) -> list[str]:
-    """Names of files that a package's docstring lists, one or several at the start of an indented line."""
+    """Return the files that a package's docstring lists, one or several at the start of an indented line."""
     lists = re.findall(r"^    ([a-z]\w*(?:, [a-z]\w*)*)(?:  |$)", docstring, re.MULTILINE)
     return [name for names in lists for name in names.split(", ")]
 
 
 def library_imports(source: str) -> set[str]:
-    """Files of the library that a file imports, also for type hints only."""
+    """Return the files of the library that a file imports, also for type hints only."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "Reg2RGModuleLib":
@@ -1245,7 +1245,7 @@ def is_string(node) -> bool:
 
 
 def translation_problems(source: str, not_translated: frozenset[str] | set[str] = frozenset()) -> list[str]:
-    """Strings that a user reads but a translator never sees: lupdate collects only the literal arguments of ``_``."""
+    """Return strings that a user reads and a translator never sees: lupdate collects only literal arguments of ``_``."""
     tree = ast.parse(source)
     problems = []
     skipped = set()

@@ -27,7 +27,7 @@ panel = moduleWidget().panel
 
 @pytest.fixture
 def application(tmp_path, repository):
-    """Runs a script in a new application. All of them share their settings."""
+    """Return a function that runs a script in a new application. All of them share their settings."""
 
     def run(script: str) -> subprocess.CompletedProcess:
         prelude = PRELUDE.format(

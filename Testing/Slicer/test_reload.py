@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def checkout(tmp_path, repository) -> Path:
-    """A copy of the module, with a link to the engine, whose files a test may edit."""
+    """Copy the module, whose files a test may then edit, and link the engine; return the folder."""
     shutil.copytree(
         repository / "Reg2RGModule", tmp_path / "Reg2RGModule", ignore=shutil.ignore_patterns("__pycache__")
     )
