@@ -1245,7 +1245,7 @@ def is_string(node) -> bool:
 
 
 def translation_problems(source: str, not_translated: frozenset[str] | set[str] = frozenset()) -> list[str]:
-    """Return strings that a user reads and a translator never sees: lupdate collects only literal arguments of ``_``."""
+    """Return strings that users read and translators never see: lupdate collects only literal arguments of ``_``."""
     tree = ast.parse(source)
     problems = []
     skipped = set()
