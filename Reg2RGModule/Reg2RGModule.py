@@ -1,13 +1,17 @@
-"""Reg2RG: a draft report of a chest CT, every section tied to a region of the image."""
+"""Reg2RG: a draft report of a chest CT in which every section belongs to a region of the image."""
+
+from __future__ import annotations
 
 import hashlib
+import sys
+from typing import Any
 
 import qt
 import slicer
 from Reg2RGModuleLib import locations, reportRun
-from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.panel import Panel
 from Reg2RGModuleLib.parameters import Reg2RGParameters
+from Reg2RGModuleLib.reportLogic import ReportLogic
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import *  # noqa: F403
@@ -15,25 +19,25 @@ from slicer.util import VTKObservationMixin
 
 
 class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
-    """Metadata."""
+    """The module's metadata."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)  # noqa: F405
         parent.title = _("Reg2RG chest CT report")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
-        parent.dependencies = []
+        parent.dependencies = ["Segmentations", "Volumes"]
         parent.contributors = ["The Reg2RG for 3D Slicer authors"]
         parent.helpText = _(
-            "Writes a draft report of a chest CT, every section tied to a region of the image, and lets you review it. "
-            "Research software, not for clinical use. The model that comes with it was trained on synthetic phantoms: "
-            "what it says about a patient means nothing."
+            "Writes a draft report of a chest CT in which every section belongs to a region of the image, and lets you "
+            "review it. Research software, not for clinical use. The included model was trained on synthetic phantoms: "
+            "what it writes about a patient is meaningless."
         )
         parent.acknowledgementText = _("The method is Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-def registerSampleData():
-    """Offer the sample case, a CT and its regions, in Slicer's module Sample Data, where that is there."""
+def registerSampleData() -> None:
+    """Offer the sample case, a CT and its regions, in Slicer's Sample Data module, if that is available."""
     try:
         import SampleData
     except ImportError:
@@ -48,9 +52,9 @@ def registerSampleData():
         sampleName="Reg2RGSampleChest",
         uris=[file.as_uri() for file in files],
         fileNames=["Reg2RGSampleChest.nrrd", "Reg2RGSampleChest.seg.nrrd"],
-        nodeNames=list(locations.SAMPLE_NAMES),
+        nodeNames=list(locations.sampleNames()),
         loadFileType=["VolumeFile", "SegmentationFile"],
-        checksums=[f"SHA256:{digest}" for digest in digests],  # so that a cached copy of an older one is not taken
+        checksums=[f"SHA256:{digest}" for digest in digests],  # so that an older copy in the cache is not used
         thumbnailFileName=str(locations.MODULE / "Resources" / "Icons" / "Reg2RGSampleChest.png"),
     )
 
@@ -58,15 +62,16 @@ def registerSampleData():
 class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F405
     """Loads the panel and keeps it in step with the scene."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: qt.QWidget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)  # noqa: F405
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-        self._parameters = None
-        self._guiTag = None
+        self.logic: Reg2RGModuleLogic | None = None
+        self.panel: Panel | None = None
+        self._parameters: Reg2RGParameters | None = None
+        self._guiTag: int | None = None
 
-    def setup(self):
+    def setup(self) -> None:
+        """Build the panel."""
         ScriptedLoadableModuleWidget.setup(self)  # noqa: F405
         locations.makeEngineImportable()
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/Reg2RGModule.ui"))
@@ -74,7 +79,7 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = Reg2RGModuleLogic()
-        self.panel = Panel(uiWidget, self.ui, self.logic.engine)
+        self.panel = Panel(uiWidget, self.ui, self.logic)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -84,49 +89,57 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.initializeParameterNode()
         self.panel.setListening(self.parent.isEntered)
 
-    def cleanup(self):
-        self._follow(None)
+    def cleanup(self) -> None:
+        """Let go of everything before the module is reloaded or Slicer exits."""
+        self._setParameterNode(None)
         self.removeObservers()
         if self.panel is not None:
             self.panel.cleanup()
-            self.logic.engine.end()
 
-    def enter(self):
-        """The scene may have changed, but if it has not, what is selected and what can be undone must stay."""
+    def enter(self) -> None:
+        """Use the scene's parameter node, if the scene has changed. If not, selection and undo steps must stay."""
         if self._parameters is None:
             self.initializeParameterNode()
         self.panel.setListening(True)
 
-    def exit(self):
-        """The user goes to another module, where clicks in the views mean other things."""
+    def exit(self) -> None:
+        """Ignore clicks in the views, which have other meanings in other modules."""
         self.panel.setListening(False)
 
-    def onSceneStartClose(self, caller, event):
-        self._follow(None)
+    def onReload(self) -> None:
+        """Reload the module with its library. Slicer alone reloads the module file only."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "Reg2RGModuleLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)  # noqa: F405
+
+    def onSceneStartClose(self, caller: Any, event: str) -> None:
+        """Let go of the scene."""
+        self._setParameterNode(None)
         self.panel.sceneClosing()
 
-    def onSceneEndClose(self, caller, event):
+    def onSceneEndClose(self, caller: Any, event: str) -> None:
+        """Use the parameter node of the new scene."""
         self.initializeParameterNode()
 
-    def onNodeAdded(self, caller, event):
-        """The first volume that comes is the one meant; chosen when the node selectors, too, have heard of it."""
+    def onNodeAdded(self, caller: Any, event: str) -> None:
+        """Choose the first volume, once the node selectors have been notified, too."""
         if self._parameters is not None and self._parameters.inputVolume is None:
             qt.QTimer.singleShot(0, self._chooseVolume)
 
-    def initializeParameterNode(self):
-        """Follow the scene's parameter node, and choose the first volume where none is chosen."""
-        self._follow(self.logic.getParameterNode())
+    def initializeParameterNode(self) -> None:
+        """Use the scene's parameter node, and choose the first volume if none is chosen."""
+        self._setParameterNode(self.logic.getParameterNode())
         self._chooseVolume()
         self.panel.setParameters(self._parameters)
 
-    def _chooseVolume(self):
+    def _chooseVolume(self) -> None:
         if self._parameters is not None and self._parameters.inputVolume is None:
             for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
                 if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors():
                     self._parameters.inputVolume = node
                     return
 
-    def _follow(self, parameters):
+    def _setParameterNode(self, parameters: Reg2RGParameters | None) -> None:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._guiTag)
             self.panel.setParameters(None)
@@ -135,31 +148,42 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
             self._guiTag = parameters.connectGui(self.ui)
 
 
-class Reg2RGModuleLogic(ScriptedLoadableModuleLogic):  # noqa: F405
-    """The engine's process and the parameters; a script may use it without the panel (see reportRun.ReportRun)."""
+class Reg2RGModuleLogic(ScriptedLoadableModuleLogic, ReportLogic):  # noqa: F405
+    """Generates reports, and shows them in the views. ReportLogic documents its methods.
 
-    def __init__(self):
+    Use the logic of the panel in scripts, so that the panel shows what happens::
+
+        logic = slicer.util.getModuleLogic("Reg2RGModule")
+        reportNode = logic.generateReportAndWait(volumeNode)
+        logic.selectSection(reportNode, "lung")
+        print(logic.reviewOf(reportNode).asText())
+    """
+
+    def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)  # noqa: F405
-        locations.makeEngineImportable()
-        self.engine = EngineProcess()
+        ReportLogic.__init__(self)
 
-    def getParameterNode(self):
-        return Reg2RGParameters(super().getParameterNode())
+    def getParameterNode(self) -> Reg2RGParameters:
+        """Return the parameter node of the scene."""
+        return Reg2RGParameters(ScriptedLoadableModuleLogic.getParameterNode(self))  # noqa: F405
 
 
 class Reg2RGModuleTest(ScriptedLoadableModuleTest):  # noqa: F405
-    """A short self-test for Slicer's Reload and Test; the full tests are in Testing/Slicer."""
+    """A short self-test for Slicer's Reload and Test button. The complete tests are in Testing/Slicer."""
 
-    def setUp(self):
+    def setUp(self) -> None:
+        """Start with an empty scene."""
         slicer.mrmlScene.Clear(0)
 
-    def runTest(self):
+    def runTest(self) -> None:
+        """Run all tests."""
         self.setUp()
         self.test_panelFollowsTheSampleCase()
 
-    def test_panelFollowsTheSampleCase(self):
+    def test_panelFollowsTheSampleCase(self) -> None:
+        """Loading the sample case chooses its volume."""
         widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
         widget.panel.inputs.loadSample()
         self.assertIsNotNone(widget.logic.getParameterNode().inputVolume)
         self.assertTrue(widget.ui.generateButton.enabled)
-        self.delayDisplay("Test passed")
+        self.delayDisplay(_("Test passed"))

@@ -40,18 +40,19 @@ def _generate_and_save(file: Path, ct: Path | None, size: tuple[int, int]) -> No
     import slicer
 
     window = desktop.show_module(desktop.module_folder(), size)
-    panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
+    widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
+    panel, logic = widget.panel, widget.logic
     if ct is None:
         panel.inputs.loadSample()
     else:
         desktop.open_ct(ct)
-    panel.generate()
-    wait_for(lambda: not panel.run.active and not panel.views.surfaces.busy, REPORT_TIMEOUT)
+    panel.run.generate()
+    wait_for(lambda: not logic.run.active and not logic.views.surfaces.busy, REPORT_TIMEOUT)
     regions = panel.sections.regions
     if not regions:
         raise RuntimeError(panel.ui.messageLabel.text.removeprefix("⚠ "))
-    panel.select(SELECTED_REGION if SELECTED_REGION in regions else regions[0])
-    panel.nextFinding()
+    panel.navigation.select(SELECTED_REGION if SELECTED_REGION in regions else regions[0])
+    panel.navigation.nextFinding()
     settle()
     if not window.grab().save(str(file), "PNG"):
         raise RuntimeError(f"Could not write {file}; check that its folder exists and is writable.")

@@ -1,22 +1,47 @@
-"""What the module Reg2RG consists of, each room importing only those above it:
+"""The library of the module Reg2RG. Each file imports only files above it.
 
-    signal          a list of listeners
-    locations       where the engine's code, models and Python are
-    installation    what the engine needs, and how it gets into Slicer
-    engineProcess   the engine as a process: commands in, events out
-    review          a report under review: states, edits, undo; no Slicer in it
-    reportNode      the report in the scene, tied to volume and segmentation
-    regionsDisplay  the segmentation: how regions look, lighting one up
-    regionsGeometry where a region lies: a point inside, the regions at a point
-    surfaces        surfaces of the regions for the 3D view
-    views           the application's slice and 3D views: centre them, hear clicks in them
-    processes       other processes, by their number
-    reportRun       one run of the engine, from the scene and back into it
-    recovery        files that let a review survive a crash
-    parameters      what the user chose, kept in the scene
-    sectionCard     a section on the screen
-    sectionList     all sections, one of them selected
-    panel           the module's panel: brings all of it together
+    signal               signals of objects that are not Qt objects
+    locations            where the engine's code is, and which Python runs it
+    installation         installing the packages that the engine needs
+    processes            other processes
+    parameters           what the user chose, stored in the scene, and what one run uses
+    engineProcess        the engine as a process: commands in, events out
 
-Nothing heavy is imported here: torch and its companions live in the engine's process only.
+    review               a report under review: states, edits, undo
+    segmentationFile     segmentation files
+    regionsGeometry      where segments are: points, sizes, the segments at a point
+    segmentationDisplay  how segments are drawn
+    regionsDisplay       how regions are drawn, and one of them highlighted
+    findingsDisplay      how located findings are drawn
+    surfaces             surfaces of segments for the 3D view
+    reportNode           the report in the scene, tied to its volume and segmentations
+    reviews              the live reviews of the reports in the scene
+    recovery             files that restore a review after a crash
+    reportRun            one run of the engine, from the scene and back into it
+    runCallbacks         callbacks of one run, and a way to wait for its end
+
+    views                the application's slice and 3D views
+    regionSelection      a region or finding selected in the views
+    reportViews          a report in the views
+    reportLogic          the job without the panel: generate, review, show
+
+    findingText          the text of a finding's row
+    sectionText          the text of a section's card
+    findingList          the findings of a section
+    sectionCard          the card of a section
+    sectionList          the cards of all sections
+    inputs, messages, reportHeader, findingsBar, impression
+                         the other parts of the panel
+
+    reportSession        the report that the panel shows
+    navigation           selecting sections and findings
+    reviewControls       reviewing the selected section
+    runControls          generating, regenerating and correcting
+    recoveryControls     restoring a review after a crash
+    panel                the panel: puts its parts together
+
+Reg2RGModuleLogic is a ReportLogic; scripts, other modules and the panel use the same calls. The files above it know no
+widget, and widgets change the scene only through them.
+
+Nothing here imports torch. It runs in the engine's process only.
 """

@@ -1,85 +1,100 @@
-"""The engine as a process: JSON lines in and out, read when Qt says there is something, never by a thread.
+"""The engine as a process: commands in, events out.
 
-(Slicer's event loop does not release Python's interpreter lock, so a reader thread would starve.)
+Output is read when Qt signals it. A reader thread would starve, because Slicer's event loop does not release Python's
+global interpreter lock.
 """
+
+from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import locations
 from Reg2RGModuleLib.signal import Signal
 
-SECONDS_WITHOUT_HEARTBEAT = 30.0
-"""The engine beats once a second; after this long without a sign it is taken for hung and killed."""
-SECONDS_TO_STOP = 10.0
-"""How long a cancelled run may take before its process is killed."""
-SECONDS_BETWEEN_CHECKS = 0.5
-"""Time is counted in checks, not by the clock: while the application itself stands still, nobody could hear a sign."""
+HEARTBEAT_TIMEOUT_S = 30.0
+"""The engine sends a heartbeat every second. It is killed if nothing has been heard from it for this long."""
+CANCEL_TIMEOUT_S = 10.0
+"""A cancelled run that has not stopped after this long is killed."""
+CHECK_INTERVAL_S = 0.5
+"""Timeouts count checks, not the clock: while the application is blocked, it cannot receive heartbeats either."""
 LOG_LINES = 40
 
 
 class EngineProcess:
-    """One engine process, started when it is first needed and kept for the next run.
+    """One engine process, started when it is first needed and reused by later runs.
 
     Signals:
-        event(dict): what the engine told (reg2rg.pipeline.events), heartbeats left out.
-        died(str, str): the process has ended or was killed while a run went on: why, and the end of its log.
+        event(Event): an event of the run (``reg2rg.pipeline.events``), but no heartbeats.
+        died(str, str): the process ended during a run; the reason, and the end of the engine's log.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.event = Signal()
         self.died = Signal()
-        self._process = None
-        self._partial = b""
-        self._log = deque(maxlen=LOG_LINES)
-        self._silence = 0.0
-        self._stopping = None
+        self._process: qt.QProcess | None = None
+        self._partialLine = b""
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._silentFor = 0.0
+        self._cancellingFor: float | None = None
         self._running = False
-        self._ending = ""
-        self._watch = qt.QTimer()
-        self._watch.setInterval(round(1000 * SECONDS_BETWEEN_CHECKS))
-        self._watch.connect("timeout()", self._check)
+        self._killReason = ""
+        self._watchdog = qt.QTimer()
+        self._watchdog.setInterval(round(1000 * CHECK_INTERVAL_S))
+        self._watchdog.connect("timeout()", self._check)
 
     @property
-    def running(self):
-        """Whether a run goes on."""
+    def running(self) -> bool:
+        """Whether a run is under way."""
         return self._running
 
     @property
-    def log(self):
-        """The last lines of the engine's log; they hold no paths and no report text."""
+    def log(self) -> str:
+        """The last lines of the engine's log. They contain no paths and no report text."""
         return "\n".join(self._log)
 
-    def processId(self):
+    def processId(self) -> int:
+        """Return the ID of the process, or 0 if there is none."""
         return self._process.processId() if self._process is not None else 0
 
-    def run(self, request):
-        """Start a run (fields of reg2rg.pipeline.ReportRequest); its outcome comes as an event or as ``died``."""
+    def run(self, request: Mapping[str, Any]) -> None:
+        """Start a run. Its outcome is reported by an event or by ``died``.
+
+        Args:
+            request: the fields of ``reg2rg.pipeline.request.ReportRequest``.
+
+        Raises:
+            RuntimeError: a run is already under way.
+        """
         if self._running:
-            raise RuntimeError("A run is going on.")
+            raise RuntimeError(_("A run is already under way."))
         self._running = True
-        self._stopping = None
-        self._ending = ""
-        self._silence = 0.0
-        self._watch.start()
+        self._cancellingFor = None
+        self._killReason = ""
+        self._silentFor = 0.0
+        self._watchdog.start()
         if self._process is None:
-            self._start()  # may fail at once, and tell so
+            self._start()
         self._send({"command": "run", **request})
 
-    def cancel(self):
-        """Ask the run to stop; if it does not, its process is killed."""
-        if self._running and self._stopping is None:
-            self._stopping = 0.0
+    def cancel(self) -> None:
+        """Ask the run to stop. If it does not stop in time, its process is killed."""
+        if self._running and self._cancellingFor is None:
+            self._cancellingFor = 0.0
             self._send({"command": "cancel"})
 
-    def end(self):
-        """End the process, if there is one; what it was doing is given up and nothing more is told.
+    def end(self) -> None:
+        """End the process, if there is one, without reporting anything more about its run.
 
-        It is killed, so that nobody waits; its children and its temporary files end with it (reg2rg.runtime.staging).
+        It is killed, so that nobody waits. Its child processes and temporary files go with it
+        (``reg2rg.runtime.staging``).
         """
-        self._watch.stop()
+        self._watchdog.stop()
         self._running = False
         process, self._process = self._process, None
         if process is None:
@@ -89,8 +104,10 @@ class EngineProcess:
         process.waitForFinished(2000)
         process.deleteLater()
 
-    def _start(self):
-        process = qt.QProcess()
+    def _start(self) -> None:
+        # The parent keeps the object alive: PythonQt would delete one without a parent as soon as the last reference
+        # to it goes, which may happen in a slot that the object itself has called.
+        process = qt.QProcess(self._watchdog)
         environment = qt.QProcessEnvironment()
         for name, value in locations.engineEnvironment().items():
             environment.insert(name, value)
@@ -99,72 +116,81 @@ class EngineProcess:
         process.connect("readyReadStandardError()", self._readLog)
         process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
-        self._partial = b""
+        self._partialLine = b""
         self._log.clear()
         self._process = process
         process.start(locations.enginePython(), ["-m", "reg2rg.worker"])
 
-    def _send(self, command):
+    def _send(self, command: Mapping[str, Any]) -> None:
         if self._process is not None:
             self._process.write((json.dumps(command) + "\n").encode())
 
-    def _readOutput(self):
+    def _readOutput(self) -> None:
         if self._process is None:
             return
-        self._silence = 0.0
-        *lines, self._partial = (self._partial + self._process.readAllStandardOutput().data()).split(b"\n")
+        self._silentFor = 0.0
+        output = self._partialLine + self._process.readAllStandardOutput().data()
+        *lines, self._partialLine = output.split(b"\n")
         for line in lines:
-            self._tell(line)
+            self._readEvent(line)
 
-    def _tell(self, line):
+    def _readEvent(self, line: bytes) -> None:
+        from reg2rg.errors import InputError
+        from reg2rg.pipeline.events import Failure, Heartbeat, Ready, ReportDone, Stopped, from_dict
+
         try:
-            event = json.loads(line)
-            name = event["event"]
-        except (ValueError, KeyError, TypeError):
-            self._log.append("a line of output was no event")
+            event = from_dict(json.loads(line))
+        except (ValueError, TypeError, InputError):
+            self._log.append(_("The engine wrote a line that is not an event."))
             return
-        if name in ("heartbeat", "ready"):
+        kind = type(event)
+        if kind in (Heartbeat, Ready):
             return
-        if name in ("report_done", "stopped", "failure"):
+        if kind in (ReportDone, Stopped, Failure):
             self._running = False
-            self._watch.stop()
+            self._watchdog.stop()
         self.event.emit(event)
 
-    def _readLog(self):
+    def _readLog(self) -> None:
         if self._process is not None:
             text = self._process.readAllStandardError().data().decode(errors="replace")
             self._log.extend(line for line in text.splitlines() if line.strip())
 
-    def _onError(self, error):
+    def _onError(self, error: int) -> None:
         if error == qt.QProcess.FailedToStart:
-            self._lose(f"The engine could not be started with {locations.enginePython()}.")
+            message = _("The engine could not be started with {0}. Check the engine's Python under Advanced.")
+            self._lose(message.format(locations.enginePython()))
 
-    def _onFinished(self, code, status):
+    def _onFinished(self, exitCode: int, status: int) -> None:
         self._readOutput()
         self._readLog()
-        if self._ending:
-            reason = self._ending
+        if self._killReason:
+            reason = self._killReason
         elif status == qt.QProcess.CrashExit:
-            reason = f"The engine was ended by the system (signal {code}), most often because memory ran out."
+            reason = _("The system terminated the engine (signal {0}), most likely because memory ran out.")
+            reason = reason.format(exitCode)
         else:
-            reason = f"The engine ended unexpectedly (exit code {code})."
-        self._lose(reason)
+            reason = _("The engine ended unexpectedly (exit code {0}).").format(exitCode)
+        advice = _("Try again. If it happens again, close other programs, or choose a smaller model or the CPU.")
+        self._lose(f"{reason} {advice}")
 
-    def _check(self):
-        self._silence += SECONDS_BETWEEN_CHECKS
-        if self._stopping is not None:
-            self._stopping += SECONDS_BETWEEN_CHECKS
-        if self._stopping is not None and self._stopping > SECONDS_TO_STOP:
-            self._kill("The run did not stop when it was cancelled, so the engine was ended.")
-        elif self._silence > SECONDS_WITHOUT_HEARTBEAT:
-            self._kill(f"The engine gave no sign for {SECONDS_WITHOUT_HEARTBEAT:.0f} s, so it was ended.")
+    def _check(self) -> None:
+        self._silentFor += CHECK_INTERVAL_S
+        if self._cancellingFor is not None:
+            self._cancellingFor += CHECK_INTERVAL_S
+        if self._cancellingFor is not None and self._cancellingFor > CANCEL_TIMEOUT_S:
+            self._kill(_("The engine did not stop when the run was cancelled, so it was terminated."))
+        elif self._silentFor > HEARTBEAT_TIMEOUT_S:
+            message = _("The engine did not respond for {0:.0f} s, so it was terminated.")
+            self._kill(message.format(HEARTBEAT_TIMEOUT_S))
 
-    def _kill(self, reason):
-        self._ending = reason
-        self._process.kill()
+    def _kill(self, reason: str) -> None:
+        self._killReason = reason
+        if self._process is not None:
+            self._process.kill()
 
-    def _lose(self, reason):
-        self._watch.stop()
+    def _lose(self, reason: str) -> None:
+        self._watchdog.stop()
         process, self._process = self._process, None
         if process is not None:
             process.deleteLater()

@@ -1,26 +1,33 @@
-"""The findings of a section, a line or two each: what and where, how probable, who says so; and a way to correct it."""
+"""The findings of a section: what and where, how probable, from which source; and a button to correct each."""
+
+from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import findingWords
+from Reg2RGModuleLib import findingText
 from Reg2RGModuleLib.signal import Signal
 
-SPOT, CURRENT_SPOT = "◎", "◉ ▸"
+if TYPE_CHECKING:
+    from reg2rg.report import Finding, Section
+
+
+LOCATED_MARK, CURRENT_MARK = "◎", "◉ ▸"
 
 
 class FindingList(qt.QWidget):
-    """Shows findings and tells of clicks; it decides nothing.
+    """Shows the findings of a section and reports clicks.
 
     Signals:
-        chosen(int): the finding of that index, which has a location, was clicked.
-        overLink(bool): the mouse is over something that can be clicked, or not any more.
-        corrected(str, bool): the user says that the finding of this label is there, or not.
+        chosen(int): the name of a located finding was clicked; its index.
+        overLink(bool): the mouse has moved over a link, or away from it.
+        corrected(str, bool): a finding was corrected; its label, and whether it is present.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         qt.QWidget.__init__(self)
         self.chosen = Signal()
         self.overLink = Signal()
@@ -29,42 +36,43 @@ class FindingList(qt.QWidget):
         layout.setContentsMargins(0, 2, 0, 0)
         layout.setSpacing(2)
         self.setLayout(layout)
-        self._rows = {}
-        self._content = None
-        self._current = None
+        self._rows: dict[int, _Row] = {}
+        self._findings: tuple[Finding, ...] | None = None
+        self._current: int | None = None
 
-    def showFindings(self, section):
-        """The findings of a section that are worth a line."""
-        if section["findings"] != self._content:
-            self._content = section["findings"]
+    def showFindings(self, section: Section) -> None:
+        """Show the findings of a section that are listed."""
+        if section.findings != self._findings:
+            self._findings = section.findings
             self._fill(section)
         self.setVisible(bool(self._rows))
 
-    def setCurrent(self, index):
-        """Mark the finding that the views are at, None for none of them."""
-        for each in {index, self._current} & set(self._rows):
-            self._rows[each].setCurrent(each == index)
+    def setCurrent(self, index: int | None) -> None:
+        """Mark the finding that the views are centered on. None: mark none."""
+        for changed, row in self._rows.items():
+            if changed in (index, self._current):
+                row.setCurrent(changed == index)
         self._current = index
 
-    def setCorrectable(self, correctable):
+    def setCorrectable(self, correctable: bool) -> None:
+        """Set whether findings can be corrected now."""
         for row in self._rows.values():
             row.button.setEnabled(correctable)
 
-    def _fill(self, section):
+    def _fill(self, section: Section) -> None:
         for row in self._rows.values():
             row.remove(self.layout())
         self._rows = {}
-        if not findingWords.hasHead(section):
+        if not findingText.hasFindingHead(section):
             return
-        for index, finding in enumerate(section["findings"]):
-            if findingWords.isListed(finding):
-                self._rows[index] = self._addRow(section["region"], index, finding)
+        for index, finding in enumerate(section.findings):
+            if finding.listed:
+                self._rows[index] = self._addRow(section.region, index, finding)
                 self._rows[index].setCurrent(index == self._current)
 
-    def _addRow(self, region, index, finding):
+    def _addRow(self, region: str, index: int, finding: Finding) -> _Row:
         row = _Row(region, finding)
-        there = not findingWords.isClaimed(finding)
-        row.button.connect("clicked()", lambda: self.corrected.emit(finding["label"], there))
+        row.button.connect("clicked()", lambda: self.corrected.emit(finding.label, not finding.present))
         row.label.connect("linkActivated(QString)", lambda link: self.chosen.emit(index))
         row.label.connect("linkHovered(QString)", lambda link: self.overLink.emit(bool(link)))
         self.layout().addWidget(row.widget)
@@ -74,13 +82,13 @@ class FindingList(qt.QWidget):
 class _Row:
     """One finding."""
 
-    def __init__(self, region, finding):
+    def __init__(self, region: str, finding: Finding) -> None:
         self._finding = finding
-        self._details = html.escape(findingWords.detailsOf(region, finding))
+        self._details = html.escape(findingText.detailsOf(region, finding))
         self.label = wrappedLabel()
-        self.button = qt.QPushButton(_("Not there") if findingWords.isClaimed(finding) else _("It is there"))
+        self.button = qt.QPushButton(_("Mark as absent") if finding.present else _("Mark as present"))
         self.button.setObjectName("correctButton")
-        self.button.setToolTip(_("Say so, and have the section written again."))
+        self.button.setToolTip(_("Correct this finding and regenerate the section."))
         self.button.setFocusPolicy(qt.Qt.TabFocus)
         layout = qt.QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
@@ -89,20 +97,20 @@ class _Row:
         self.widget = qt.QWidget()
         self.widget.setLayout(layout)
 
-    def setCurrent(self, current):
-        name = html.escape(self._finding["label"])
-        if self._finding["location"] is not None:
-            name = f'{CURRENT_SPOT if current else SPOT} <a href="spot">{name}</a>'
+    def setCurrent(self, current: bool) -> None:
+        name = html.escape(self._finding.label)
+        if self._finding.location is not None:
+            name = f'{CURRENT_MARK if current else LOCATED_MARK} <a href="finding">{name}</a>'
         self.label.setText(f"<b>{name}</b><br><small>{self._details}</small>")
 
-    def remove(self, layout):
+    def remove(self, layout: qt.QLayout) -> None:
         layout.removeWidget(self.widget)
         self.widget.hide()
         self.widget.deleteLater()
 
 
-def wrappedLabel():
-    """A label that wraps; links in it can be clicked, other clicks are for what lies under it."""
+def wrappedLabel() -> qt.QLabel:
+    """Return a label that wraps. Links in it can be clicked; other clicks reach the widget below."""
     label = qt.QLabel()
     label.setWordWrap(True)
     label.setTextFormat(qt.Qt.RichText)

@@ -1,36 +1,48 @@
-"""What can be done about findings as a whole: show or hide them in the views, and say that one is there."""
+"""The row above the sections: show or hide findings in the views, and add a finding."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import qt
 
-from Reg2RGModuleLib import findingWords
+from Reg2RGModuleLib import findingText
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 
 
 class FindingsBar:
-    """The row above the sections; there only for reports of models that look for findings.
+    """Only visible for reports of models with a finding head.
 
     Signals:
-        added(str): the user says that the selected section's region shows a finding of this label.
+        added(str): the user added a finding with this label to the selected section.
     """
 
-    def __init__(self, ui):
+    def __init__(self, ui: Any) -> None:
         self.added = Signal()
         self._ui = ui
-        self._review = None
-        self._region = None
+        self._review: Review | None = None
+        self._region: str | None = None
         self._menu = qt.QMenu()
         self._menu.connect("aboutToShow()", self._fill)
         self._menu.connect("triggered(QAction*)", lambda action: self.added.emit(action.text))
         ui.addFindingButton.setMenu(self._menu)
 
-    def show(self, review, region, correctable):
-        """The state of the report under review, of which ``region`` is selected; both may be None."""
+    def show(self, review: Review | None, region: str | None, correctable: bool) -> None:
+        """Show the row for a report.
+
+        Args:
+            review: the review of the open report.
+            region: region of the selected section.
+            correctable: whether findings can be added now.
+        """
         self._review, self._region = review, region
-        sections = review.report["sections"] if review is not None else []
-        self._ui.findingsRow.setVisible(any(findingWords.hasHead(section) for section in sections))
+        sections = review.report.sections if review is not None else ()
+        self._ui.findingsRow.setVisible(any(findingText.hasFindingHead(section) for section in sections))
         self._ui.addFindingButton.enabled = correctable
 
-    def _fill(self):
+    def _fill(self) -> None:
         self._menu.clear()
-        for label in findingWords.offeredIn(self._review.section(self._region)):
-            self._menu.addAction(label)
+        if self._review is not None and self._region is not None:
+            for label in findingText.labelsToAdd(self._review.section(self._region)):
+                self._menu.addAction(label)

@@ -1,33 +1,42 @@
-"""Where the findings lie: a segmentation beside that of the regions, a segment for each located finding."""
+"""How located findings are drawn: a segmentation beside that of the regions, with one segment per finding."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
 from slicer.util import NodeModify
 
 from Reg2RGModuleLib import regionsGeometry, segmentationFile
+from Reg2RGModuleLib.segmentationDisplay import Look, setLooks, showSurfacesAndMasks
 
-_CALM, _LIT, _DIM = (0.9, 0.15, 0.9), (1.0, 0.3, 1.0), (0.15, 0.0, 0.35)
-"""Opacity in 3D, of the fill and of the outline in slices: none is lit, this one is, another one is."""
-LIT_COLOR = (1.0, 0.83, 0.0)
-"""Of no region, light against dark lungs and strong against bright tissue; findings not lit have their region's hue."""
+_DEFAULT = Look(0.9, 0.15, 0.9)
+_HIGHLIGHTED = Look(1.0, 0.3, 1.0)
+_DIMMED = Look(0.15, 0.0, 0.35)
+HIGHLIGHT_COLOR = (1.0, 0.83, 0.0)
+"""Color of the highlighted finding. No region has it, and it stands out against dark lungs and bright tissue alike."""
 OUTLINE_PIXELS = 2
 
 
-def load(file, volume):
-    """Read the findings that the engine located into the scene."""
-    node = segmentationFile.load(file, volume, f"{volume.GetName()} findings")
+def loadFindings(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode:
+    """Load the outlines of the findings that the engine located in a volume."""
+    node = segmentationFile.load(file, volume, _("{0} findings").format(volume.GetName()))
     prepare(node)
     return node
 
 
-def prepare(node):
-    """Surfaces in 3D, masks in slices, outlines thicker than those of the regions."""
-    segmentationFile.showSurfacesAndMasks(node)
+def prepare(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Show surfaces in 3D and masks in slices, with thicker outlines than those of the regions."""
+    showSurfacesAndMasks(node)
     node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_PIXELS)
 
 
-def merge(node, other):
-    """Take over the segments of another segmentation; those of the same ID are replaced.
+def merge(node: slicer.vtkMRMLSegmentationNode, other: slicer.vtkMRMLSegmentationNode) -> None:
+    """Copy the segments of another segmentation, replacing those with the same ID.
 
-    None is removed: undo may bring a finding back. What is shown is what the report has (``show``).
+    No segment is removed, because undo may bring a finding back. ``show`` decides which ones are visible.
     """
     segments, others = node.GetSegmentation(), other.GetSegmentation()
     with NodeModify(node):
@@ -36,19 +45,27 @@ def merge(node, other):
             segments.CopySegmentFromSegmentation(others, segmentId)
 
 
-def show(node, shown, lit=None):
-    """Show the segments of these IDs and no others; one of them lit up, or all calm."""
+def show(node: slicer.vtkMRMLSegmentationNode, visible: Collection[str], highlighted: str | None = None) -> None:
+    """Show some findings and hide the others.
+
+    Args:
+        node: the segmentation of the findings. Nothing happens if it has no display node.
+        visible: IDs of the segments to show.
+        highlighted: ID of the segment to highlight; the others are dimmed. None: give all their default look.
+    """
     display = node.GetDisplayNode()
     if display is None:
         return
+
+    def lookOf(segmentId: str) -> Look:
+        if highlighted is None:
+            return _DEFAULT
+        return _HIGHLIGHTED if segmentId == highlighted else _DIMMED
+
     with NodeModify(display):
-        display.SetOpacity2DFill(1.0)
-        display.SetOpacity2DOutline(1.0)
         for segmentId in regionsGeometry.segmentIds(node):
-            own = node.GetSegmentation().GetSegment(segmentId).GetColor()
-            display.SetSegmentOverrideColor(segmentId, *(LIT_COLOR if segmentId == lit else own))
-            display.SetSegmentVisibility(segmentId, segmentId in shown)
-            opacity, fill, outline = _CALM if lit is None else _LIT if segmentId == lit else _DIM
-            display.SetSegmentOpacity3D(segmentId, opacity)
-            display.SetSegmentOpacity2DFill(segmentId, fill)
-            display.SetSegmentOpacity2DOutline(segmentId, outline)
+            ownColor = node.GetSegmentation().GetSegment(segmentId).GetColor()
+            color = HIGHLIGHT_COLOR if segmentId == highlighted else ownColor
+            display.SetSegmentOverrideColor(segmentId, *color)
+            display.SetSegmentVisibility(segmentId, segmentId in visible)
+        setLooks(node, lookOf)

@@ -1,37 +1,41 @@
-"""The impression: a text field that is stored soon after the user has stopped writing in it."""
+"""The impression: a text field that is stored shortly after the user has stopped typing."""
+
+from __future__ import annotations
 
 import qt
+
+from Reg2RGModuleLib.review import Review
 
 AUTOSAVE_MS = 400
 
 
 class Impression:
-    """The text field, and the review it belongs to while one is shown."""
+    """Shows the impression of a review and stores what the user types."""
 
-    def __init__(self, edit):
+    def __init__(self, edit: qt.QPlainTextEdit) -> None:
         self._edit = edit
-        self._review = None
+        self._review: Review | None = None
         self._autosave = qt.QTimer()
         self._autosave.setSingleShot(True)
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.connect("timeout()", self.store)
         edit.connect("textChanged()", self._autosave.start)
 
-    def show(self, review):
-        """What the review has for an impression."""
+    def show(self, review: Review) -> None:
+        """Show the impression of a review."""
         self._review = review
         if self._edit.toPlainText() != review.impression:
-            blocked = self._edit.blockSignals(True)
+            wasBlocked = self._edit.blockSignals(True)
             self._edit.setPlainText(review.impression)
-            self._edit.blockSignals(blocked)
+            self._edit.blockSignals(wasBlocked)
 
-    def store(self):
-        """Put what was written into the review."""
+    def store(self) -> None:
+        """Store what was typed in the review."""
         self._autosave.stop()
         if self._review is not None:
             self._review.setImpression(self._edit.toPlainText())
 
-    def close(self):
-        """Store what was written and let the review go."""
+    def close(self) -> None:
+        """Store what was typed and let go of the review."""
         self.store()
         self._review = None

@@ -1,26 +1,32 @@
-"""The panel's inputs: the volume, its regions, the model and where it computes."""
+"""The inputs of the panel: the volume, its regions, the model and the device."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import qt
 import slicer
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import locations
+from Reg2RGModuleLib.parameters import Reg2RGParameters
 from Reg2RGModuleLib.signal import Signal
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Inputs:
-    """Keeps the widgets and the scene's parameters in step where Slicer's connectors do not.
+    """Keeps those widgets in step with the parameter node that Slicer's connectors do not support.
 
     Signals:
-        volumeChosen(): another volume, or none, is the one meant.
+        volumeChosen(): another volume, or none, has been chosen.
     """
 
-    def __init__(self, ui):
+    def __init__(self, ui: Any) -> None:
         self.volumeChosen = Signal()
         self._ui = ui
-        self._parameters = None
-        self._lastVolume = None
+        self._parameters: Reg2RGParameters | None = None
+        self._lastVolume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._fillChoices()
         ui.sampleButton.connect("clicked()", self.loadSample)
         ui.inputVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolumeChosen)
@@ -29,36 +35,36 @@ class Inputs:
         ui.pythonPathEdit.connect("currentPathChanged(QString)", locations.setOwnPython)
 
     @property
-    def parameters(self):
-        """Of the scene; None while there is none."""
+    def parameters(self) -> Reg2RGParameters | None:
+        """The parameters of the scene. None while there is no scene."""
         return self._parameters
 
     @property
-    def volume(self):
-        """The volume that is meant, None if there is none."""
+    def volume(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The chosen volume, or None."""
         return self._parameters.inputVolume if self._parameters is not None else None
 
-    def setParameters(self, parameters):
-        """Follow other parameters, those of another scene; None while there is none."""
+    def setParameters(self, parameters: Reg2RGParameters | None) -> None:
+        """Use the parameters of another scene. None: there is no scene."""
         self._parameters = parameters
         if parameters is not None:
             _choose(self._ui.modelComboBox, parameters.model)
             _choose(self._ui.deviceComboBox, parameters.device)
         self._lastVolume = self.volume
 
-    def loadSample(self):
+    def loadSample(self) -> None:
         """Load the sample case, a synthetic chest with its regions, and choose it."""
         from reg2rg.runtime.resources import sample_case
 
         ct, regions = (str(file) for file in sample_case())
-        volumeName, segmentationName = locations.SAMPLE_NAMES
+        volumeName, segmentationName = locations.sampleNames()
         volume = slicer.util.loadVolume(ct, {"name": volumeName})
         segmentation = slicer.util.loadSegmentation(regions, {"name": segmentationName})
         segmentation.SetDisplayVisibility(False)
         self._ui.inputVolumeSelector.setCurrentNode(volume)
         self._ui.regionsSelector.setCurrentNode(segmentation)
 
-    def _fillChoices(self):
+    def _fillChoices(self) -> None:
         from reg2rg.hub import list_models
 
         ui = self._ui
@@ -68,25 +74,25 @@ class Inputs:
             ui.deviceComboBox.addItem(_("automatic") if device == "auto" else device, device)
         ui.pythonPathEdit.setCurrentPath(locations.ownPython())
 
-    def _onVolumeChosen(self, node):
-        """The parameter node follows by itself."""
+    def _onVolumeChosen(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         if self._parameters is not None:
-            self._parameters.inputVolume = node
+            self._parameters.inputVolume = node  # the connector may come later than this slot
             if self._lastVolume is not None and self._lastVolume is not node:
-                self._ui.regionsSelector.setCurrentNode(None)  # those of another volume must not be taken for this
+                self._ui.regionsSelector.setCurrentNode(None)  # regions belong to one volume
             self._lastVolume = node
         self.volumeChosen.emit()
 
-    def _onModelChosen(self, index):
+    def _onModelChosen(self, index: int) -> None:
         if self._parameters is not None and index >= 0:
             self._parameters.model = self._ui.modelComboBox.itemData(index)
 
-    def _onDeviceChosen(self, index):
+    def _onDeviceChosen(self, index: int) -> None:
         if self._parameters is not None and index >= 0:
             self._parameters.device = self._ui.deviceComboBox.itemData(index)
 
 
-def _choose(comboBox, value):
+def _choose(comboBox: qt.QComboBox, value: str) -> None:
+    """Choose the item with a value, and add it first if there is none."""
     index = comboBox.findData(value)
     if index < 0 and value:
         comboBox.addItem(value, value)

@@ -1,8 +1,14 @@
-"""What the engine needs beyond what Slicer brings, and how it is installed: after asking, Slicer's own untouched."""
+"""Installation of the packages that the engine needs and Slicer does not include.
+
+The user is asked first, and Slicer's own packages keep their versions.
+"""
+
+from __future__ import annotations
 
 import importlib.metadata
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
@@ -11,60 +17,66 @@ from slicer.i18n import tr as _
 from Reg2RGModuleLib import locations
 
 REQUIREMENTS = locations.MODULE / "Resources" / "requirements.txt"
-SLICERS_OWN = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "packaging", "pillow", "setuptools")
-"""Packages that belong to Slicer: constrained to the versions it has, so that no installation changes them."""
+SLICER_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "packaging", "pillow", "setuptools")
+"""Packages that belong to Slicer. Installation is constrained to their current versions."""
 
 
 class InstallationError(RuntimeError):
-    """The engine cannot run as things are; the message says why and what to do."""
+    """The engine cannot run because packages are missing. The message says why and what to do."""
 
 
-def missingPackages():
-    """Requirements that this Python does not meet, torch first; [] where the engine has a Python of its own."""
+def missingPackages() -> list[str]:
+    """Return the requirements that Slicer's Python does not meet, torch first.
+
+    The list is empty if the engine runs in a Python that the user chose.
+    """
     if locations.ownPython():
         return []
     return [name for name in ("torch", *requirements()) if not _isInstalled(name)]
 
 
-def requirements():
-    """The lines of requirements.txt."""
+def requirements() -> list[str]:
+    """Return the requirements listed in ``requirements.txt``."""
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def ensureInstalled():
-    """Install what is missing, after asking; InstallationError if that is refused or fails."""
+def ensureInstalled() -> None:
+    """Install what is missing, after asking the user.
+
+    Raises:
+        InstallationError: the user declined, or the installation failed.
+    """
     missing = missingPackages()
     if not missing:
         return
     if slicer.app.testingEnabled():
-        words = _("Not installed: {0}. Nothing is installed in testing mode.")
-        raise InstallationError(words.format(", ".join(missing)))
+        message = _("Packages are missing: {0}. Nothing is installed in testing mode.")
+        raise InstallationError(message.format(", ".join(missing)))
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), _("Reg2RG: first run")):
-        raise InstallationError(
-            _("Nothing was installed, so no report can be written. Missing: {0}.").format(", ".join(missing))
-        )
+        message = _("Nothing was installed, so no report can be generated. Missing packages: {0}.")
+        raise InstallationError(message.format(", ".join(missing)))
     if "torch" in missing:
         _installTorch()
     others = [name for name in missing if name != "torch"]
     if others:
         _pipInstall(others)
-    still = missingPackages()
-    if still:
-        words = _("Still missing after the installation: {0}. Restart Slicer and try again.")
-        raise InstallationError(words.format(", ".join(still)))
+    stillMissing = missingPackages()
+    if stillMissing:
+        message = _("Packages are still missing after the installation: {0}. Restart Slicer and try again.")
+        raise InstallationError(message.format(", ".join(stillMissing)))
 
 
-def explanation(missing):
-    """What would be installed, in words."""
+def explanation(missing: Sequence[str]) -> str:
+    """Return the question that is asked before the installation."""
     return _(
-        "To write reports, these Python packages will be installed into Slicer:\n\n{0}\n\n"
-        "PyTorch comes through the PyTorch extension, the others from the package index: about 1 to 3 GB in all. "
-        "Slicer's own packages stay as they are. The report itself is made on this computer; no image leaves it."
+        "To generate reports, these Python packages will be installed into Slicer:\n\n{0}\n\n"
+        "PyTorch is installed by the PyTorch extension, the others from the Python package index: 1 to 3 GB in total. "
+        "Slicer's own packages keep their versions. Reports are generated on this computer; no image leaves it."
     ).format("\n".join(missing))
 
 
-def _isInstalled(requirement):
+def _isInstalled(requirement: str) -> bool:
     from packaging.requirements import Requirement
 
     wanted = Requirement(requirement)
@@ -74,41 +86,40 @@ def _isInstalled(requirement):
         return False
 
 
-def _installTorch():
-    """PyTorch through its extension, which picks the build that fits the computer."""
+def _installTorch() -> None:
+    """Install PyTorch with its extension, which chooses the build that fits the computer."""
     try:
         import PyTorchUtils
     except ImportError:
-        raise InstallationError(
-            _(
-                "PyTorch is missing and so is the PyTorch extension. Install 'PyTorch' in Slicer's Extensions Manager, "
-                "restart Slicer, and try again."
-            )
-        ) from None
+        message = _(
+            "PyTorch is missing, and so is the PyTorch extension. Install 'PyTorch' in Slicer's Extensions Manager, "
+            "restart Slicer, and try again."
+        )
+        raise InstallationError(message) from None
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch()
     except Exception as error:
         raise InstallationError(_("PyTorch was not installed: {0}").format(error)) from error
     if torch is None:
-        raise InstallationError(_("PyTorch was not installed. Try again, or install it in the module PyTorch Utils."))
+        message = _("PyTorch was not installed. Try again, or install it in the PyTorch Utils module.")
+        raise InstallationError(message)
 
 
-def _pipInstall(packages):
+def _pipInstall(packages: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("\n".join(_ownVersions()) + "\n", encoding="utf-8")
+        constraints.write_text("\n".join(_slicerVersions()) + "\n", encoding="utf-8")
         try:
-            _packagingOrUtil(packages, str(constraints))
+            _packagingOrUtil(list(packages), str(constraints))
         except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-            raise InstallationError(
-                _(
-                    "Installation failed ({0}); Slicer's own packages are as they were. Check the network or the "
-                    "proxy, or choose a Python of your own under Advanced."
-                ).format(error)
-            ) from error
+            message = _(
+                "Installation failed ({0}). Slicer's own packages were not changed. Check the network and the proxy, "
+                "or choose your own Python under Advanced."
+            )
+            raise InstallationError(message.format(error)) from error
 
 
-def _packagingOrUtil(packages, constraints):
+def _packagingOrUtil(packages: list[str], constraints: str) -> None:
     try:
         from slicer import packaging  # Slicer 5.12 and later
     except ImportError:
@@ -117,12 +128,12 @@ def _packagingOrUtil(packages, constraints):
     packaging.pip_install(packages, constraints=constraints, requester="Reg2RG")
 
 
-def _ownVersions():
-    """Slicer's own packages pinned to what they are."""
+def _slicerVersions() -> list[str]:
+    """Return Slicer's own packages pinned to their installed versions."""
     pins = []
-    for name in SLICERS_OWN:
+    for name in SLICER_PACKAGES:
         try:
             pins.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            continue  # SimpleITK is Slicer's own build before 5.12, unknown to pip
+            continue  # before Slicer 5.12, SimpleITK is a build of its own that pip does not know
     return pins

@@ -1,10 +1,15 @@
-"""Other processes, by their number."""
+"""Other processes of this computer."""
+
+from __future__ import annotations
 
 import os
 
 
-def isAlive(processId):
-    """Whether a process of this number runs. On Windows always yes: nothing in the standard library asks it safely."""
+def isAlive(processId: int) -> bool:
+    """Return whether a process with this ID is running.
+
+    On Windows the answer is always True, because the standard library offers no safe way to find out.
+    """
     if os.name == "nt":
         return True
     if processId <= 0:

@@ -1,90 +1,112 @@
-"""A review survives a crash: every change is also kept in a file, until the scene is closed in good order.
+"""Recovery of a review after a crash. Every change is also stored in a file until the scene is closed properly.
 
-The files (review, regions and findings, no voxels, no patient tags) lie beside Slicer's settings and are deleted when
-the scene or Slicer is closed. What is left belongs to a Slicer that crashed, and is offered for the volume it was made
-of.
+The files (review, regions and findings; no voxels, no patient tags) are beside Slicer's settings. They are deleted when
+the scene or Slicer is closed. Files that remain belong to a Slicer that crashed. They are offered for the volume they
+were made from.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import slicer
+import vtk
 
 from Reg2RGModuleLib import processes, reportNode, segmentationFile
+from Reg2RGModuleLib.review import Review
+
+
+class StoredReview(NamedTuple):
+    """What a crashed Slicer left.
+
+    Attributes:
+        review: the review as JSON.
+        regions: segmentation file of the regions.
+        findings: segmentation file of the findings. None if the report has none.
+    """
+
+    review: str
+    regions: Path
+    findings: Path | None
 
 
 class Recovery:
-    """Files of the reports of this Slicer, and those that a crashed one left."""
+    """The recovery files of this Slicer and of crashed ones."""
 
-    def __init__(self):
-        self._folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
+    def __init__(self) -> None:
+        self.folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
 
-    def keep(self, node, review):
-        """Keep the review of a report node as it stands; what is in the views is written the first time."""
+    def store(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
+        """Store a review. Its segmentations are only written the first time.
+
+        Raises:
+            OSError, RuntimeError: a file could not be written.
+        """
         key = _keyOf(node)
         volume, segmentation = reportNode.volumeOf(node), reportNode.segmentationOf(node)
         if volume is None or segmentation is None:
             return
         if not self._fingerprint(key).exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             segmentationFile.save(segmentation, self._regions(key))
             findings = reportNode.findingsOf(node)
             if findings is not None and findings.GetSegmentation().GetNumberOfSegments():
                 segmentationFile.save(findings, self._findings(key))
-            _replace(self._fingerprint(key), fingerprint(volume).encode())
-        _replace(self._review(key), review.toJson().encode("utf-8"))
+            _writeAtomically(self._fingerprint(key), fingerprint(volume).encode())
+        _writeAtomically(self._review(key), review.toJson().encode("utf-8"))
 
-    def outdate(self, node):
-        """The report or its regions are new: write the regions again when its review is kept next."""
+    def discardOf(self, node: slicer.vtkMRMLTextNode) -> None:
+        """Delete the files of a report whose segmentations have changed. The next ``store`` writes them again."""
         self.discard(_keyOf(node))
 
-    def forget(self):
-        """Delete what this Slicer kept: its scene has been closed."""
-        for file in self._folder.glob(f"{os.getpid()}-*"):
+    def forget(self) -> None:
+        """Delete all files of this Slicer, because its scene has been closed."""
+        for file in self.folder.glob(f"{os.getpid()}-*"):
             file.unlink()
 
-    def find(self, volume):
-        """Key of the latest review that a crashed Slicer left of this volume; None if there is none."""
-        left = [file for file in self._folder.glob("*.review.json") if not processes.isAlive(_owner(file))]
+    def find(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> str | None:
+        """Return the key of the latest review that a crashed Slicer left of a volume, or None."""
+        left = [file for file in self.folder.glob("*.review.json") if not processes.isAlive(_processIdOf(file))]
         if not left or volume is None or volume.GetImageData() is None:
             return None
         wanted = fingerprint(volume)
-        keys = [file.name.removesuffix(".review.json") for file in sorted(left, key=lambda each: each.stat().st_mtime)]
-        fitting = [key for key in keys if self._complete(key) and self._fingerprint(key).read_text() == wanted]
-        return fitting[-1] if fitting else None
+        keys = [file.name.removesuffix(".review.json") for file in sorted(left, key=lambda file: file.stat().st_mtime)]
+        matching = [key for key in keys if self._isComplete(key) and self._fingerprint(key).read_text() == wanted]
+        return matching[-1] if matching else None
 
-    def read(self, key):
-        """The stored review (JSON), the file of its regions and that of its findings, None if it has none."""
+    def read(self, key: str) -> StoredReview:
+        """Return a stored review and the files of its segmentations."""
         findings = self._findings(key)
-        text = self._review(key).read_text(encoding="utf-8")
-        return text, self._regions(key), findings if findings.exists() else None
+        review = self._review(key).read_text(encoding="utf-8")
+        return StoredReview(review, self._regions(key), findings if findings.exists() else None)
 
-    def discard(self, key):
+    def discard(self, key: str) -> None:
+        """Delete the files of one review."""
         for file in (self._review(key), self._regions(key), self._findings(key), self._fingerprint(key)):
             file.unlink(missing_ok=True)
 
-    def _complete(self, key):
+    def _isComplete(self, key: str) -> bool:
         return self._regions(key).exists() and self._fingerprint(key).exists()
 
-    def _review(self, key):
-        return self._folder / f"{key}.review.json"
+    def _review(self, key: str) -> Path:
+        return self.folder / f"{key}.review.json"
 
-    def _regions(self, key):
-        return self._folder / f"{key}.seg.nrrd"
+    def _regions(self, key: str) -> Path:
+        return self.folder / f"{key}.seg.nrrd"
 
-    def _findings(self, key):
-        return self._folder / f"{key}.findings.seg.nrrd"
+    def _findings(self, key: str) -> Path:
+        return self.folder / f"{key}.findings.seg.nrrd"
 
-    def _fingerprint(self, key):
-        return self._folder / f"{key}.volume.txt"
+    def _fingerprint(self, key: str) -> Path:
+        return self.folder / f"{key}.volume.txt"
 
 
-def fingerprint(volume):
-    """Tells volumes apart by grid and voxels."""
-    import vtk
-
+def fingerprint(volume: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Return a hash of a volume's grid and voxels, by which it is recognized."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     grid = [round(matrix.GetElement(row, column), 3) for row in range(3) for column in range(4)]
@@ -93,17 +115,17 @@ def fingerprint(volume):
     return digest.hexdigest()
 
 
-def _keyOf(node):
+def _keyOf(node: slicer.vtkMRMLTextNode) -> str:
     return f"{os.getpid()}-{node.GetID()}"
 
 
-def _owner(file):
+def _processIdOf(file: Path) -> int:
+    """Return the ID of the process that wrote a file, or 0 if its name does not tell."""
     number = file.name.split("-")[0]
     return int(number) if number.isdigit() else 0
 
 
-def _replace(file, content):
-    """Write a file whole or not at all."""
+def _writeAtomically(file: Path, content: bytes) -> None:
     partial = file.with_name(f"{file.name}.part")
     partial.write_bytes(content)
     os.replace(partial, file)

@@ -1,83 +1,104 @@
-"""Selecting a region, or a finding in it, in the views: lit up, centred, in the window it is read in."""
+"""Selection of a region or a finding in the views: highlighted, centered, and in the window it is read in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import slicer
 
 from Reg2RGModuleLib import findingsDisplay, regionsDisplay, regionsGeometry, views
+
+if TYPE_CHECKING:
+    from reg2rg.report import Finding
 
 
 class RegionSelection:
     """The regions and findings of one volume in the views.
 
-    Points of regions are looked for once; ``forget`` when a segment has changed, of region or finding.
+    The point that a region is centered at is computed once. Call ``forget`` after a segment has changed.
     """
 
-    def __init__(self, volume, segmentation):
+    def __init__(
+        self, volume: slicer.vtkMRMLScalarVolumeNode | None, segmentation: slicer.vtkMRMLSegmentationNode | None
+    ) -> None:
         self._volume = volume
         self._segmentation = segmentation
-        self._findings = None
-        self._shown = set()
-        self._lit = None
-        self._points = {}
+        self._findings: slicer.vtkMRMLSegmentationNode | None = None
+        self._visibleFindings: set[str] = set()
+        self._highlightedFinding: str | None = None
+        self._points: dict[str, regionsGeometry.Point | None] = {}
 
-    def select(self, region):
-        """Light up a region and go there; None for the calm look of all."""
-        self._lightFinding(None)
+    def select(self, region: str) -> None:
+        """Highlight a region and center the views on it."""
+        self._highlightFinding(None)
         if self._segmentation is None:
             return
-        regionsDisplay.light(self._segmentation, region)
-        if region is None:
-            return
+        regionsDisplay.highlight(self._segmentation, region)
         self._setWindow(region)
         point = self.point(region)
         if point is not None:
-            views.centre(point)
+            views.center(point)
 
-    def selectFinding(self, region, finding):
-        """Go to a located finding and light it up; one that is no spot lights up its region."""
-        location = finding["location"]
-        spot = location["focal"] and finding["segment"] in self._shown
-        self._lightFinding(finding["segment"] if spot else None)
+    def selectFinding(self, region: str, finding: Finding) -> None:
+        """Highlight a located finding and center the views on it. One that is not focal highlights its region."""
+        location = finding.location
+        if location is None:
+            self.select(region)
+            return
+        isShown = location.focal and finding.segment in self._visibleFindings
+        self._highlightFinding(finding.segment if isShown else None)
         if self._segmentation is not None:
-            regionsDisplay.light(self._segmentation, region, spot)
+            regionsDisplay.highlight(self._segmentation, region, aroundFinding=isShown)
         self._setWindow(region)
-        views.centre(self._toWorld(location["point_ras"]))
+        views.center(self._toWorld(location.point_ras))
 
-    def setFindings(self, findings, segmentIds):
-        """The segmentation of the findings, which may be None, and which of them to show; what is lit stays lit."""
-        if findings is not self._findings or set(segmentIds) != self._shown:
-            self._findings, self._shown = findings, set(segmentIds)
+    def setFindings(self, findings: slicer.vtkMRMLSegmentationNode | None, visible: Collection[str]) -> None:
+        """Show findings. What is highlighted stays highlighted.
+
+        Args:
+            findings: the segmentation of the findings, if there is one.
+            visible: IDs of the segments to show.
+        """
+        if findings is not self._findings or set(visible) != self._visibleFindings:
+            self._findings, self._visibleFindings = findings, set(visible)
             if findings is not None:
-                findingsDisplay.show(findings, self._shown, self._lit)
+                findingsDisplay.show(findings, self._visibleFindings, self._highlightedFinding)
 
-    def point(self, region):
-        """A point inside the region, RAS; None if it is empty."""
+    def point(self, region: str) -> regionsGeometry.Point | None:
+        """Return a point inside a region (RAS), or None if the region is empty."""
+        if self._segmentation is None:
+            return None
         if region not in self._points:
             segment = self._segmentation.GetSegmentation().GetSegment(region)
             found = regionsGeometry.pointInside(self._segmentation, region) if segment is not None else None
             self._points[region] = found
         return self._points[region]
 
-    def findPoints(self, regions):
-        """Look for the points of these regions now, so that selecting them takes no time for it."""
-        for region in regions if self._segmentation is not None else ():
+    def findPoints(self, regions: Iterable[str]) -> None:
+        """Compute the points of these regions now, so that selecting them is fast."""
+        for region in regions:
             self.point(region)
 
-    def forget(self):
+    def forget(self) -> None:
+        """Forget where the segments are and how the findings look."""
         self._points, self._findings = {}, None
 
-    def _lightFinding(self, segmentId):
-        if self._findings is not None and segmentId != self._lit:
-            findingsDisplay.show(self._findings, self._shown, segmentId)
-            self._lit = segmentId
+    def _highlightFinding(self, segmentId: str | None) -> None:
+        if self._findings is not None and segmentId != self._highlightedFinding:
+            findingsDisplay.show(self._findings, self._visibleFindings, segmentId)
+            self._highlightedFinding = segmentId
 
-    def _setWindow(self, region):
+    def _setWindow(self, region: str) -> None:
         if self._volume is not None:
             from reg2rg.regions import get_region
 
             views.setWindow(self._volume, get_region(region).window)
 
-    def _toWorld(self, point):
-        """A point of the volume, RAS, where the volume is shown: it may lie under a transform."""
-        ras = [0.0, 0.0, 0.0]
+    def _toWorld(self, point: Sequence[float]) -> Sequence[float]:
+        """Return where a point of the volume (RAS) is shown. The volume may be transformed."""
         if self._volume is None:
-            return tuple(point)
+            return point
+        ras = [0.0, 0.0, 0.0]
         self._volume.TransformPointToWorld(point, ras)
-        return tuple(ras)
+        return ras

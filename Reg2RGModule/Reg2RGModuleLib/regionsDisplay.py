@@ -1,58 +1,58 @@
-"""How the regions look: behind and before, and one of them lit up while the others dim."""
+"""How the regions are drawn: outer ones transparent, or one highlighted and the others dimmed."""
 
-from slicer.util import NodeModify
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import regionsGeometry, segmentationFile
+from Reg2RGModuleLib.segmentationDisplay import Look, setLooks, showSurfacesAndMasks
 
-_BEHIND = {"lung": 0.25, "pleura": 0.08, "breast": 0.15, "abdomen": 0.35, "mediastinum": 0.35, "bone": 0.5}
-"""3D opacity of regions that lie before or around others, while none is selected."""
-_DIM_3D, _DIM_FILL, _DIM_OUTLINE = 0.06, 0.0, 0.2
-_LIT_FILL, _CALM_FILL, _CALM_OUTLINE = 0.4, 0.18, 0.8
-_AROUND_SPOT = 0.2, 0.0, 0.6
+_OUTER = {"lung": 0.25, "pleura": 0.08, "breast": 0.15, "abdomen": 0.35, "mediastinum": 0.35, "bone": 0.5}
+"""Default surface opacity of regions that surround or hide others."""
+_DEFAULT_FILL, _DEFAULT_OUTLINE = 0.18, 0.8
+_HIGHLIGHTED = Look(1.0, 0.4, 1.0)
+_AROUND_FINDING = Look(0.2, 0.0, 0.6)
+"""The region of a highlighted finding, which must be seen through it."""
+_DIMMED = Look(0.06, 0.0, 0.2)
 
 
-def loadRegions(file, volume):
-    """Read the regions that the engine found into the scene."""
-    node = segmentationFile.load(file, volume, f"{volume.GetName()} regions")
+def loadRegions(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode:
+    """Load the regions that the engine found in a volume."""
+    node = segmentationFile.load(file, volume, _("{0} regions").format(volume.GetName()))
     _orderForDrawing(node)
     prepare(node)
     return node
 
 
-def prepare(node):
-    """Surfaces in 3D, masks in slices, and the calm look."""
-    segmentationFile.showSurfacesAndMasks(node)
-    light(node, None)
+def prepare(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Show surfaces in 3D and masks in slices, all with their default look."""
+    showSurfacesAndMasks(node)
+    highlight(node, None)
 
 
-def light(node, lit, spot=False):
-    """Light one segment up, by its ID, and dim the others; the calm look if ``lit`` is None.
+def highlight(node: slicer.vtkMRMLSegmentationNode, region: str | None, aroundFinding: bool = False) -> None:
+    """Highlight one region and dim the others.
 
-    With ``spot`` it is only outlined and seen through, for a spot in it is what is to be seen.
+    Args:
+        node: the segmentation of the regions.
+        region: the region to highlight. None: give all regions their default look.
+        aroundFinding: a finding in the region is highlighted, so the region is only outlined.
     """
-    display = node.GetDisplayNode()
-    if display is None:
-        return
-    with NodeModify(display):
-        display.SetOpacity2DFill(1.0)
-        display.SetOpacity2DOutline(1.0)
-        for segmentId in regionsGeometry.segmentIds(node):
-            opacity, fill, outline = _look(segmentId, lit, spot)
-            display.SetSegmentOpacity3D(segmentId, opacity)
-            display.SetSegmentOpacity2DFill(segmentId, fill)
-            display.SetSegmentOpacity2DOutline(segmentId, outline)
+
+    def lookOf(segmentId: str) -> Look:
+        if region is None:
+            return Look(_OUTER.get(segmentId, 1.0), _DEFAULT_FILL, _DEFAULT_OUTLINE)
+        if segmentId != region:
+            return _DIMMED
+        return _AROUND_FINDING if aroundFinding else _HIGHLIGHTED
+
+    setLooks(node, lookOf)
 
 
-def _look(segmentId, lit, spot):
-    """Opacity in 3D, of the fill and of the outline in slices."""
-    if lit is None:
-        return _BEHIND.get(segmentId, 1.0), _CALM_FILL, _CALM_OUTLINE
-    if segmentId == lit:
-        return _AROUND_SPOT if spot else (1.0, _LIT_FILL, 1.0)
-    return _DIM_3D, _DIM_FILL, _DIM_OUTLINE
-
-
-def _orderForDrawing(node):
-    """Large regions first: what comes later is drawn over it."""
-    ids = sorted(regionsGeometry.segmentIds(node), key=lambda each: -regionsGeometry.sizeOf(node, each))
+def _orderForDrawing(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Order the segments by size, largest first: later segments are drawn over earlier ones."""
+    ids = sorted(regionsGeometry.segmentIds(node), key=lambda segmentId: -regionsGeometry.sizeOf(node, segmentId))
     node.GetSegmentation().ReorderSegments(ids)

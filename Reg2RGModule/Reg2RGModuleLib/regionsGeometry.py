@@ -1,90 +1,117 @@
-"""Where a region lies: a point inside it, its size, and which region is meant by a point. RAS, mm."""
+"""Where segments are: a point inside a segment, its size, and the segments at a point. Points are RAS in mm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import slicer
 import vtk
 import vtk.util.numpy_support
 
-MOST_SAMPLES = 72
-"""A region's voxels are thinned to about this many along each axis before its largest part is looked for."""
+MAX_SAMPLES = 72
+"""A segment is sampled at about this many voxels per axis to find its largest part."""
+
+Point = tuple[float, float, float]
 
 
-def pointInside(segmentation, segmentId):
-    """A point (r, a, s) of the region's largest connected part, near that part's centre; None if the region is empty.
+class CroppedVoxels(NamedTuple):
+    """A segment's voxels in its bounding box.
 
-    Not the centre of mass, which lies outside paired or hollow regions.
+    Attributes:
+        image: the label map that the segment is stored in.
+        inside: boolean array (k, j, i) of the bounding box.
+        firstVoxel: index (i, j, k) of the box's first voxel in the label map.
+    """
+
+    image: vtk.vtkImageData
+    inside: np.ndarray
+    firstVoxel: tuple[int, int, int]
+
+
+def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> Point | None:
+    """Return a point in the largest connected part of a segment, near the center of that part.
+
+    It is not the center of mass, which lies outside paired or hollow regions.
+
+    Args:
+        segmentation: the segmentation.
+        segmentId: ID of the segment.
+
+    Returns:
+        The center of a voxel of the segment, or None if the segment is empty.
     """
     from scipy import ndimage
 
-    image, inside, first = croppedVoxels(segmentation, segmentId)
-    if inside is None:
+    voxels = croppedVoxels(segmentation, segmentId)
+    if voxels is None:
         return None
-    steps = np.maximum(1, np.array(inside.shape) // MOST_SAMPLES)
-    thinned = inside[tuple(slice(None, None, step) for step in steps)]
-    if not thinned.any():  # finer than the steps
-        steps, thinned = np.ones(3, int), inside
-    parts, count = ndimage.label(thinned)
+    inside, firstVoxel = voxels.inside, voxels.firstVoxel
+    steps = np.maximum(1, np.array(inside.shape) // MAX_SAMPLES)
+    sampled = inside[tuple(slice(None, None, step) for step in steps)]
+    if not sampled.any():  # the segment is thinner than the steps
+        steps, sampled = np.ones(3, int), inside
+    parts, count = ndimage.label(sampled)
     largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1
-    voxels = np.argwhere(parts == largest)
-    nearest = voxels[np.argmin((((voxels - voxels.mean(axis=0)) * steps) ** 2).sum(axis=1))]
+    indices = np.argwhere(parts == largest)
+    nearest = indices[np.argmin((((indices - indices.mean(axis=0)) * steps) ** 2).sum(axis=1))]
     k, j, i = nearest * steps
-    return _toWorld(segmentation, image, (first[0] + i, first[1] + j, first[2] + k))
+    return _toWorld(segmentation, voxels.image, (firstVoxel[0] + i, firstVoxel[1] + j, firstVoxel[2] + k))
 
 
-def smallestRegion(segmentation, segmentIds):
-    """Of several segments, the one of the smallest volume; None of none."""
-    return min(segmentIds, key=lambda segmentId: sizeOf(segmentation, segmentId), default=None)
+def smallestRegion(segmentation: slicer.vtkMRMLSegmentationNode, candidates: Iterable[str]) -> str | None:
+    """Return the ID of the segment with the smallest volume, or None if there are no candidates."""
+    return min(candidates, key=lambda segmentId: sizeOf(segmentation, segmentId), default=None)
 
 
-def regionsAt(segmentation, ras):
-    """IDs of the segments whose mask holds a point."""
-    return [segmentId for segmentId in segmentIds(segmentation) if _holds(segmentation, segmentId, ras)]
+def regionsAt(segmentation: slicer.vtkMRMLSegmentationNode, ras: Sequence[float]) -> list[str]:
+    """Return the IDs of the segments that contain a point."""
+    return [segmentId for segmentId in segmentIds(segmentation) if _contains(segmentation, segmentId, ras)]
 
 
-def sizeOf(segmentation, segmentId):
-    """Volume, mm3."""
+def sizeOf(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> float:
+    """Return the volume of a segment in mm3."""
     image, inside = _voxels(segmentation, segmentId)
     return 0.0 if inside is None else float(np.count_nonzero(inside)) * float(np.prod(image.GetSpacing()))
 
 
-def surfaceArea(segmentation, segmentId):
-    """About the area of the segment's surface, mm2: of the voxel faces that lie between inside and outside."""
-    image, inside, _ = croppedVoxels(segmentation, segmentId)
-    if inside is None:
+def surfaceArea(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> float:
+    """Return the approximate surface area of a segment in mm2: the area of its boundary voxel faces."""
+    voxels = croppedVoxels(segmentation, segmentId)
+    if voxels is None:
         return 0.0
-    x, y, z = image.GetSpacing()
-    faces = [int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in range(3)]
+    x, y, z = voxels.image.GetSpacing()
+    faces = [int(np.count_nonzero(np.diff(voxels.inside, axis=axis))) for axis in range(3)]  # across k, j and i
     return faces[0] * x * y + faces[1] * x * z + faces[2] * y * z
 
 
-def croppedVoxels(segmentation, segmentId):
-    """The segment's label map, a boolean array (k, j, i) of the box around the segment, and that box's first (i, j, k).
-
-    The array is None if the segment is empty.
-    """
+def croppedVoxels(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> CroppedVoxels | None:
+    """Return a segment's voxels in its bounding box, or None if the segment is empty."""
     image, inside = _voxels(segmentation, segmentId)
     if inside is None:
-        return image, None, None
-    spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        return None
     extent = image.GetExtent()
+    spans = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]  # of k, j and i
     box = tuple(slice(span[0], span[-1] + 1) for span in spans)
-    first = tuple(int(span[0]) + extent[2 * axis] for axis, span in zip((0, 1, 2), spans[::-1], strict=True))
-    return image, inside[box], first
+    k, j, i = (int(span[0]) for span in spans)
+    return CroppedVoxels(image, inside[box], (i + extent[0], j + extent[2], k + extent[4]))
 
 
-def segmentIds(segmentation):
+def segmentIds(segmentation: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """Return the IDs of all segments in their order."""
     ids = vtk.vtkStringArray()
     segmentation.GetSegmentation().GetSegmentIDs(ids)
     return [ids.GetValue(index) for index in range(ids.GetNumberOfValues())]
 
 
-def _labelmap(segment):
+def _labelmap(segment: slicer.vtkSegment) -> vtk.vtkImageData:
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     return segment.GetRepresentation(name)
 
 
-def _voxels(segmentation, segmentId):
-    """The segment's label map and a boolean array (k, j, i) of where the segment is; None for an empty one."""
+def _voxels(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> tuple[vtk.vtkImageData, np.ndarray | None]:
+    """Return a segment's label map and its mask (k, j, i). The mask is None if the segment is empty."""
     segment = segmentation.GetSegmentation().GetSegment(segmentId)
     image = _labelmap(segment)
     if image is None or image.IsEmpty():
@@ -94,28 +121,32 @@ def _voxels(segmentation, segmentId):
     return (image, inside) if inside.any() else (image, None)
 
 
-def _holds(segmentation, segmentId, ras):
+def _contains(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str, ras: Sequence[float]) -> bool:
     segment = segmentation.GetSegmentation().GetSegment(segmentId)
     image = _labelmap(segment)
     if image is None or image.IsEmpty():
         return False
-    voxel = [round(c) for c in _toVoxel(segmentation, image, ras)]
+    voxel = [round(index) for index in _toVoxel(segmentation, image, ras)]
     extent = image.GetExtent()
-    if not all(extent[2 * axis] <= c <= extent[2 * axis + 1] for axis, c in enumerate(voxel)):
+    if not all(extent[2 * axis] <= index <= extent[2 * axis + 1] for axis, index in enumerate(voxel)):
         return False
     return image.GetScalarComponentAsDouble(*voxel, 0) == segment.GetLabelValue()
 
 
-def _toWorld(segmentation, image, ijk):
+def _toWorld(segmentation: slicer.vtkMRMLSegmentationNode, image: vtk.vtkImageData, ijk: Sequence[float]) -> Point:
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    ras, local = [0.0, 0.0, 0.0], matrix.MultiplyPoint((*map(float, ijk), 1.0))[:3]
+    local = matrix.MultiplyPoint((*map(float, ijk), 1.0))[:3]
+    ras = [0.0, 0.0, 0.0]
     segmentation.TransformPointToWorld(local, ras)
-    return tuple(ras)
+    return ras[0], ras[1], ras[2]
 
 
-def _toVoxel(segmentation, image, ras):
-    local, matrix = [0.0, 0.0, 0.0], vtk.vtkMatrix4x4()
+def _toVoxel(
+    segmentation: slicer.vtkMRMLSegmentationNode, image: vtk.vtkImageData, ras: Sequence[float]
+) -> Sequence[float]:
+    local = [0.0, 0.0, 0.0]
     segmentation.TransformPointFromWorld(ras, local)
+    matrix = vtk.vtkMatrix4x4()
     image.GetWorldToImageMatrix(matrix)
     return matrix.MultiplyPoint((*local, 1.0))[:3]

@@ -1,73 +1,87 @@
-"""What stands above the sections: the draft's label, how far the review is, and what a reader must know first."""
+"""What is above the sections: the draft label, the progress of the review, and what a reader must know first."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.review import REJECTED
+from Reg2RGModuleLib.review import Review, State, reviewedLabel
+
+if TYPE_CHECKING:
+    from reg2rg.report import Report
+
 
 DRAFT_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
 REVIEWED_STYLE = "background: #2f4f3a; color: white; padding: 5px;"
-UNFAMILIAR_STYLE = "background: #5b1a1a; color: white; font-weight: bold; border: 2px solid white; padding: 5px;"
+WARNING_STYLE = "background: #5b1a1a; color: white; font-weight: bold; border: 2px solid white; padding: 5px;"
 
 
 class ReportHeader:
     """Shows the state of a report as a whole."""
 
-    def __init__(self, ui):
+    def __init__(self, ui: Any) -> None:
         self._ui = ui
-        self._style = ""
-        ui.familiarityLabel.setStyleSheet(UNFAMILIAR_STYLE)
+        self._bannerStyle = ""
+        ui.warningLabel.setStyleSheet(WARNING_STYLE)
 
-    def show(self, review, anySections):
-        """The review's state; without one the label of a draft, where sections are being written."""
-        self._ui.bannerLabel.setVisible(anySections)
-        self._ui.reportHeader.setVisible(anySections)
+    def show(self, review: Review | None, hasSections: bool) -> None:
+        """Show the header of a report.
+
+        Args:
+            review: the review of the report. None while the report is being written.
+            hasSections: whether any sections are shown.
+        """
+        ui = self._ui
+        ui.bannerLabel.setVisible(hasSections)
+        ui.reportHeader.setVisible(hasSections)
         self._showBanner(review)
-        _showIfAny(self._ui.missingLabel, withoutSection(review.report) if review is not None else "")
-        _showIfAny(self._ui.familiarityLabel, unfamiliar(review.report) if review is not None else "")
+        ui.reviewedLabel.setText(reviewProgress(review) if review is not None else "")
+        _showIfAny(ui.skippedLabel, skippedText(review.report.skipped_regions) if review is not None else "")
+        _showIfAny(ui.warningLabel, warningText(review.report) if review is not None else "")
 
-    def _showBanner(self, review):
+    def _showBanner(self, review: Review | None) -> None:
         from reg2rg import DRAFT_LABEL
 
         reviewed = review is not None and review.allReviewed
-        words = _("All sections reviewed. Research software, not for clinical use.") if reviewed else DRAFT_LABEL
-        self._ui.bannerLabel.setText(words)
+        self._ui.bannerLabel.setText(reviewedLabel() if reviewed else DRAFT_LABEL)
         style = REVIEWED_STYLE if reviewed else DRAFT_STYLE
-        if style != self._style:  # setting it anew lays the panel out anew
-            self._style = style
+        if style != self._bannerStyle:  # setting a style sheet repeats the layout of the panel
+            self._bannerStyle = style
             self._ui.bannerLabel.setStyleSheet(style)
-        self._ui.reviewedLabel.setText(progressOf(review) if review is not None else "")
 
 
-def progressOf(review):
-    """How many sections are reviewed, in words."""
-    done = sum(review.isReviewed(region) for region in review.regions)
-    rejected = sum(review.state(region) == REJECTED for region in review.regions)
-    words = _("{0} of {1} reviewed").format(done, len(review.regions))
-    return words + (_(", {0} rejected").format(rejected) if rejected else "")
+def reviewProgress(review: Review) -> str:
+    """Return how many sections have been reviewed, and how many of them rejected."""
+    reviewed = sum(review.isReviewed(region) for region in review.regions)
+    rejected = sum(review.state(region) == State.REJECTED for region in review.regions)
+    if rejected:
+        return _("{0} of {1} reviewed, {2} rejected").format(reviewed, len(review.regions), rejected)
+    return _("{0} of {1} reviewed").format(reviewed, len(review.regions))
 
 
-def withoutSection(report):
-    """Which regions the report says nothing about, and why, in words; "" if it has them all."""
+def skippedText(skippedRegions: Mapping[str, str]) -> str:
+    """Return which regions have no section, and why; "" if all have one.
+
+    Args:
+        skippedRegions: region to the reason.
+    """
     from reg2rg.regions import get_region
 
-    named = {}
-    for region, reason in report["without_section"].items():
-        named.setdefault(reason, []).append(get_region(region).display_name)
-    told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in named.items())
-    return _("Not described: {0}.").format(told) if told else ""
+    namesByReason: dict[str, list[str]] = {}
+    for region, reason in skippedRegions.items():
+        namesByReason.setdefault(reason, []).append(get_region(region).display_name)
+    groups = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in namesByReason.items())
+    return _("Not described: {0}.").format(groups) if groups else ""
 
 
-def unfamiliar(report):
-    """What to say where the volume is far from what the model was trained on; "" where it is not, or nobody knows."""
-    from reg2rg.report import UNFAMILIAR
-
-    familiarity = report["familiarity"]
-    if familiarity is None or familiarity["familiar"]:
-        return ""
-    advice = _("What it says here may mean nothing.")
-    return f"⚠ {UNFAMILIAR} {advice}"
+def warningText(report: Report) -> str:
+    """Return what a reader must know before reading any section; "" if there is nothing."""
+    return f"⚠ {' '.join(report.warnings)}" if report.warnings else ""
 
 
-def _showIfAny(label, words):
-    label.setText(words)
-    label.setVisible(bool(words))
+def _showIfAny(label: qt.QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))

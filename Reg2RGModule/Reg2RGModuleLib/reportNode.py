@@ -1,77 +1,92 @@
-"""The report in the scene: a text node (JSON) tied to its volume and segmentations by node references.
+"""The report in the scene: a text node (JSON) with node references to its volume and segmentations.
 
-So saving the scene saves the review, and several reports for several volumes stay apart.
+Saving the scene therefore saves the review, and the reports of several volumes are independent of each other.
 """
 
+from __future__ import annotations
+
 import slicer
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.segmentationFile import GENERATED_ATTRIBUTE
 
-ATTRIBUTE = "Reg2RG.Report"
 VOLUME_ROLE = "Reg2RG.Volume"
 SEGMENTATION_ROLE = "Reg2RG.Segmentation"
 FINDINGS_ROLE = "Reg2RG.Findings"
 
 
-def reportNodes():
-    """All report nodes of the scene."""
-    return [node for node in slicer.util.getNodesByClass("vtkMRMLTextNode") if node.GetAttribute(ATTRIBUTE)]
+def reportNodes() -> list[slicer.vtkMRMLTextNode]:
+    """Return all report nodes of the scene."""
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLTextNode") if node.GetAttribute(GENERATED_ATTRIBUTE)]
 
 
-def reportOf(volume):
-    """The report node of a volume, None if it has none."""
+def reportOf(volume: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLTextNode | None:
+    """Return the report node of a volume, or None if it has none."""
     if volume is None:
         return None
     return next((node for node in reportNodes() if volumeOf(node) == volume), None)
 
 
-def volumeOf(node):
+def volumeOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the volume of a report."""
     return node.GetNodeReference(VOLUME_ROLE)
 
 
-def segmentationOf(node):
+def segmentationOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLSegmentationNode | None:
+    """Return the segmentation of a report's regions."""
     return node.GetNodeReference(SEGMENTATION_ROLE)
 
 
-def findingsOf(node):
-    """Segmentation of the report's located findings, None if it has none."""
+def findingsOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLSegmentationNode | None:
+    """Return the segmentation of a report's located findings, or None if it has none."""
     return node.GetNodeReference(FINDINGS_ROLE)
 
 
-def setFindings(node, findings):
+def setFindings(node: slicer.vtkMRMLTextNode, findings: slicer.vtkMRMLSegmentationNode) -> None:
+    """Set the segmentation of a report's located findings."""
     node.SetNodeReferenceID(FINDINGS_ROLE, findings.GetID())
 
 
-def segmentationsOf(node):
-    """Both, as far as they are there."""
-    return [each for each in (segmentationOf(node), findingsOf(node)) if each is not None]
+def segmentationsOf(node: slicer.vtkMRMLTextNode) -> list[slicer.vtkMRMLSegmentationNode]:
+    """Return the segmentations of a report that exist: regions, findings."""
+    return [found for found in (segmentationOf(node), findingsOf(node)) if found is not None]
 
 
-def createReport(volume, segmentation, review):
-    """Store a new report of a volume; one that was there before goes, with the segmentations that were made for it."""
+def createReport(
+    volume: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode, review: Review
+) -> slicer.vtkMRMLTextNode:
+    """Add a report of a volume to the scene. It replaces an older one and the segmentations generated for that."""
     old = reportOf(volume)
     if old is not None:
         removeReport(old, keep=segmentation)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", f"{volume.GetName()} report")
-    node.SetAttribute(ATTRIBUTE, "1")
+    name = _("{0} report").format(volume.GetName())
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", name)
+    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     node.SetNodeReferenceID(VOLUME_ROLE, volume.GetID())
     node.SetNodeReferenceID(SEGMENTATION_ROLE, segmentation.GetID())
     write(node, review)
     return node
 
 
-def removeReport(node, keep=None):
+def removeReport(node: slicer.vtkMRMLTextNode, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
+    """Remove a report and the segmentations that were generated for it, except ``keep``."""
     segmentations = segmentationsOf(node)
     slicer.mrmlScene.RemoveNode(node)
     for segmentation in segmentations:
-        if segmentation is not keep and segmentation.GetAttribute(ATTRIBUTE):
+        if segmentation is not keep and segmentation.GetAttribute(GENERATED_ATTRIBUTE):
             slicer.mrmlScene.RemoveNode(segmentation)
 
 
-def write(node, review):
+def write(node: slicer.vtkMRMLTextNode, review: Review) -> None:
+    """Store a review in its node."""
     node.SetText(review.toJson())
 
 
-def read(node):
-    """The review that a node holds; ValueError if it holds none."""
+def read(node: slicer.vtkMRMLTextNode) -> Review:
+    """Return a copy of the review that a node stores.
+
+    Raises:
+        ValueError: the node does not store a review.
+    """
     return Review.fromJson(node.GetText() or "")

@@ -1,239 +1,336 @@
-"""One run of the engine: a volume out of the scene, a report back into it.
+"""One run of the engine: a volume from the scene, and a report back into it.
 
-Voxels cross in a file that is written here and deleted after the run, patient tags do not cross at all. Volume and
-regions are matched by their place in space, never by array index.
+Voxels are exchanged in a file that is deleted after the run. Patient tags are never exchanged. Volume and regions are
+matched by their position in space, never by array index.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import findingsDisplay, processes, regionsDisplay, reportNode, segmentationFile
+from Reg2RGModuleLib.engineProcess import EngineProcess
+from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 
-PREFIX = "reg2rg-slicer-"
+if TYPE_CHECKING:
+    from reg2rg.pipeline import events
+
+
+FOLDER_PREFIX = "reg2rg-slicer-"
 VOLUME_FILE = "volume.nrrd"
-REPORT_FILE, REGIONS_FILE, FINDINGS_FILE = "report.json", "regions.seg.nrrd", "findings.seg.nrrd"
-"""What the engine's report folder holds; findings only if the model can locate them."""
-UNEXPECTED = 1
-"""Exit code of failures that are no fault of the input; what the engine's log says may help then."""
-STAGES = {
-    "read": (0.00, 0.03, "Reading the volume"),
-    "segment": (0.03, 0.45, "Finding the regions"),
-    "prepare": (0.45, 0.60, "Preparing the regions for the model"),
-    "load": (0.60, 0.68, "Loading the model"),
-    "write": (0.68, 0.98, "Writing the sections"),
-    "save": (0.98, 1.00, "Finishing"),
+GIVEN_REGIONS_FILE = "given.seg.nrrd"
+UNEXPECTED_ERROR = 1
+"""Exit code of failures that are not caused by the input. The engine's log may explain them."""
+STAGE_SPANS = {
+    "read": (0.00, 0.03),
+    "segment": (0.03, 0.45),
+    "prepare": (0.45, 0.60),
+    "load": (0.60, 0.68),
+    "write": (0.68, 0.98),
+    "save": (0.98, 1.00),
 }
-"""Stage of the engine -> where it begins and ends on the progress bar, and what it is called."""
+"""Stage of the engine to where it starts and ends on the progress bar."""
+
+
+@dataclass(frozen=True)
+class _ActiveRun:
+    """The run that is under way.
+
+    Attributes:
+        volume: the chest CT.
+        folder: temporary folder with the files of the run.
+        report: the report of which a section is being regenerated. None: a whole report is being written.
+        region: region of that section.
+    """
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    folder: Path
+    report: slicer.vtkMRMLTextNode | None
+    region: str | None
 
 
 class ReportRun:
-    """A run for a whole report, or for one region of a report that exists.
+    """Runs the engine for a whole report, or for one section of an existing report. One run at a time.
+
+    Every run ends with exactly one of ``succeeded``, ``sectionRegenerated``, ``stopped`` and ``failed``. By then its
+    files are deleted, and another run may start.
 
     Signals:
-        progressed(float, str): share of the whole that is done, and the stage in words.
-        noticed(str): the run does otherwise than one would wish, such as with coarser weights; it goes on.
-        regionsFound(node): the segmentation has been loaded into the scene.
-        sectionGrew(str, str): region and its text so far.
-        sectionWritten(dict): a section is finished.
-        succeeded(node): the report is in the scene.
-        regionSucceeded(node, dict): the section was written again; who hears it puts it into the report of that node.
-        stopped(): it was cancelled; the scene is as before.
-        failed(str, str): why, with a suggestion, and the end of the engine's log ("" if that says nothing more).
+        progressed(float, str): fraction of the run that is done, and a message about the current stage.
+        messageReceived(str): something that the user should know; the run continues.
+        regionsFound(node): the segmentation of the regions has been added to the scene.
+        sectionGrew(str, str): region, and the text of its section so far.
+        sectionWritten(Section): a section is finished.
+        succeeded(node): the report has been added to the scene.
+        sectionRegenerated(node, Section): the new section of a report node. The report does not contain it yet.
+        stopped(): the run was cancelled; the scene is as before.
+        failed(str, str): why and what to do, and the end of the engine's log if it may help, else "".
     """
 
-    def __init__(self, engine):
+    def __init__(self, engine: EngineProcess) -> None:
         self.progressed = Signal()
-        self.noticed = Signal()
+        self.messageReceived = Signal()
         self.regionsFound = Signal()
         self.sectionGrew = Signal()
         self.sectionWritten = Signal()
         self.succeeded = Signal()
-        self.regionSucceeded = Signal()
+        self.sectionRegenerated = Signal()
         self.stopped = Signal()
         self.failed = Signal()
         self._engine = engine
-        self._folder = None
-        self._volume = None
-        self._segmentation = None
-        self._report = None
-        self._region = None
+        self._active: _ActiveRun | None = None
+        self._segmentation: slicer.vtkMRMLSegmentationNode | None = None  # until it belongs to a report
         engine.event.connect(self._onEvent)
         engine.died.connect(self._onDied)
 
     @property
-    def active(self):
-        return self._folder is not None
+    def active(self) -> bool:
+        """Whether a run is under way."""
+        return self._active is not None
 
     @property
-    def volume(self):
-        """The volume of the run that goes on."""
-        return self._volume
+    def volume(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The volume of the run that is under way."""
+        return self._active.volume if self._active is not None else None
 
-    def start(self, volume, parameters):
-        """Begin a whole report; RuntimeError says why it cannot begin."""
-        request = {"fast": parameters.fast}
-        self._begin(volume, parameters, request, parameters.regions)
+    @property
+    def report(self) -> slicer.vtkMRMLTextNode | None:
+        """The report of which a section is being regenerated. None during a run for a whole report."""
+        return self._active.report if self._active is not None else None
 
-    def startRegion(self, report, region, said, parameters):
-        """Write one section of a report again, from its segment as it is now.
+    def start(self, volume: slicer.vtkMRMLScalarVolumeNode, parameters: RunParameters) -> None:
+        """Start to write a whole report.
 
-        ``said``: what the user said of its findings, label -> whether it is there.
+        Args:
+            volume: the chest CT.
+            parameters: how to write the report.
+
+        Raises:
+            RuntimeError: the run cannot start.
+        """
+        self._begin(volume, parameters, parameters.regions, {"fast": parameters.fast})
+
+    def startRegion(
+        self,
+        report: slicer.vtkMRMLTextNode,
+        region: str,
+        corrections: Mapping[str, bool],
+        parameters: RunParameters,
+    ) -> None:
+        """Start to regenerate one section of a report from its segment as it is now.
+
+        Args:
+            report: the report node.
+            region: region of the section.
+            corrections: finding label to whether the user marked the finding as present.
+            parameters: how to write the section. Its regions are those of the report.
+
+        Raises:
+            RuntimeError: the run cannot start.
         """
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
-            raise RuntimeError("The report's segmentation, or the region's segment, is not in the scene any more.")
-        self._report, self._region = report, region
-        request = {"only": [region], **({"said": {region: said}} if said else {})}
-        self._begin(reportNode.volumeOf(report), parameters, request, segmentation)
+            raise RuntimeError(_("The report's segmentation, or the segment of the region, is no longer in the scene."))
+        request: dict[str, Any] = {"regions": [region]}
+        if corrections:
+            request["corrections"] = {region: dict(corrections)}
+        self._begin(reportNode.volumeOf(report), parameters, segmentation, request, report, region)
 
-    def cancel(self):
+    def cancel(self) -> None:
+        """Ask the run to stop."""
         self._engine.cancel()
 
-    def abandon(self):
-        """Give the run up at once: the scene is closing."""
+    def abandon(self) -> None:
+        """Drop the run at once, because the scene is closing."""
         self._engine.end()
         if self.active:
-            self._segmentation = None  # it goes with the scene
-            self._finish()
-            self.stopped.emit()
+            self._segmentation = None  # the scene removes it
+            self._end(self.stopped.emit)
 
-    def _begin(self, volume, parameters, request, regions):
+    def _begin(
+        self,
+        volume: slicer.vtkMRMLScalarVolumeNode | None,
+        parameters: RunParameters,
+        regions: slicer.vtkMRMLSegmentationNode | None,
+        request: Mapping[str, Any],
+        report: slicer.vtkMRMLTextNode | None = None,
+        region: str | None = None,
+    ) -> None:
+        if self.active:
+            raise RuntimeError(_("A run is already under way."))
         if volume is None or volume.GetImageData() is None:
-            self._report = self._region = None
-            raise RuntimeError("The volume is not in the scene any more, or it is empty. Choose a CT volume.")
-        self._volume = volume
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+            raise RuntimeError(_("The volume is empty or no longer in the scene. Choose a CT volume."))
+        _requireLinearTransform(volume)
+        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        self._active = _ActiveRun(volume, folder, report, region)
         try:
-            request = {
-                "volume": _writeVolume(volume, self._folder),
-                "output": str(self._folder / "report"),
-                "model": parameters.model,
-                "device": parameters.device,
-                **request,
-            }
+            files = {"volume": _writeVolume(volume, folder), "output": str(folder / "report")}
             if regions is not None:
-                request["regions_file"] = _writeRegions(regions, volume, self._folder)
-            self._engine.run(request)
+                files["regions_file"] = _writeRegions(regions, volume, folder)
+            self._engine.run({**files, "model": parameters.model, "device": parameters.device, **request})
         except Exception:
-            self._finish()
+            self._cleanUp()
             raise
 
-    def _onEvent(self, event):
-        if not self.active:
+    def _onEvent(self, event: events.Event) -> None:
+        from reg2rg.pipeline import events
+
+        active = self._active
+        if active is None:
             return
-        handler = {
-            "progress": self._onProgress,
-            "notice": lambda told: self.noticed.emit(told["message"]),
-            "regions_found": self._onRegions,
-            "section_text": lambda told: self.sectionGrew.emit(told["region"], told["text"]),
-            "section_written": lambda told: self.sectionWritten.emit(told["section"]),
-            "findings_located": lambda told: None,  # they are loaded with the report
-            "report_done": self._onDone,
-            "stopped": lambda told: self._end(self.stopped.emit),
-            "failure": self._onFailure,
-        }[event["event"]]
+        handlers: dict[type, Callable[[_ActiveRun, Any], None]] = {
+            events.Progress: self._onProgress,
+            events.Notice: lambda active, event: self.messageReceived.emit(event.message),
+            events.RegionsFound: self._onRegionsFound,
+            events.SectionText: lambda active, event: self.sectionGrew.emit(event.region, event.text),
+            events.SectionWritten: self._onSectionWritten,
+            events.ReportDone: self._onReportDone,
+            events.Stopped: lambda active, event: self._end(self.stopped.emit),
+            events.Failure: self._onFailure,
+        }
+        handler = handlers.get(type(event))  # FindingsLocated has none: findings are loaded with the report
         try:
-            if self._volume.GetScene() is None:
-                raise RuntimeError("The volume was removed from the scene, so its run was ended.")
-            handler(event)
+            if active.volume.GetScene() is None:
+                raise RuntimeError(_("The volume was removed from the scene, so its run was stopped."))
+            if handler is not None:
+                handler(active, event)
         except Exception as error:
             self._engine.end()
             self._fail(str(error), self._engine.log)
 
-    def _onProgress(self, event):
-        begin, end, words = STAGES[event["stage"]]
-        detail = event["message"]
-        shown = words if detail in ("", words) else f"{words}: {detail}"
-        self.progressed.emit(round(begin + (end - begin) * event["fraction"], 4), shown)
+    def _onProgress(self, active: _ActiveRun, event: events.Progress) -> None:
+        start, end = STAGE_SPANS[event.stage.value]
+        name = stageName(event.stage.value)
+        message = name if event.message in ("", name) else f"{name}: {event.message}"
+        self.progressed.emit(round(start + (end - start) * event.fraction, 4), message)
 
-    def _onRegions(self, event):
-        """Show the regions, unless the application was so busy that the run has ended and its file moved meanwhile."""
-        if self._region is None:
+    def _onRegionsFound(self, active: _ActiveRun, event: events.RegionsFound) -> None:
+        """Show the regions, unless they are those of the report.
+
+        If the application was blocked, the run may have ended and moved the file by now. The event that ends the run
+        is then already waiting.
+        """
+        if active.region is None:
             try:
-                self._loadRegions(event["file"])
+                self._loadRegions(active, Path(event.file))
             except RuntimeError:
-                return  # the event that ends the run is on its way
+                return
 
-    def _loadRegions(self, file):
-        self._segmentation = regionsDisplay.loadRegions(file, self._volume)
+    def _loadRegions(self, active: _ActiveRun, file: Path) -> slicer.vtkMRMLSegmentationNode:
+        self._segmentation = regionsDisplay.loadRegions(file, active.volume)
         self.regionsFound.emit(self._segmentation)
+        return self._segmentation
 
-    def _onDone(self, event):
-        folder = Path(event["folder"])
-        report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
-        if self._region is not None:
-            self._endRegion(report["sections"][0], folder / FINDINGS_FILE)
+    def _onSectionWritten(self, active: _ActiveRun, event: events.SectionWritten) -> None:
+        from reg2rg.report import Section
+        from reg2rg.runtime.dataclass_io import from_plain
+
+        self.sectionWritten.emit(from_plain(Section, event.section, "section"))
+
+    def _onReportDone(self, active: _ActiveRun, event: events.ReportDone) -> None:
+        from reg2rg.report import FINDINGS_FILE, REGIONS_FILE, REPORT_FILE, parse_report
+
+        folder = Path(event.folder)
+        report = parse_report((folder / REPORT_FILE).read_text(encoding="utf-8"))
+        if active.region is not None:
+            section = report.section(active.region)
+            _storeFindings(active.report, active.volume, folder / FINDINGS_FILE)
+            self._end(lambda: self.sectionRegenerated.emit(active.report, section))
             return
-        if self._segmentation is None:
-            self._loadRegions(folder / REGIONS_FILE)
-        node = reportNode.createReport(self._volume, self._segmentation, Review.ofReport(report))
-        self._segmentation = None  # the report's from now on
-        self._keepFindings(node, folder / FINDINGS_FILE)
+        segmentation = self._segmentation
+        if segmentation is None:
+            segmentation = self._loadRegions(active, folder / REGIONS_FILE)
+        node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
+        self._segmentation = None  # it belongs to the report now
+        _storeFindings(node, active.volume, folder / FINDINGS_FILE)
         self._end(lambda: self.succeeded.emit(node))
 
-    def _endRegion(self, section, findings):
-        node = self._report
-        self._keepFindings(node, findings)
-        self._end(lambda: self.regionSucceeded.emit(node, section))
-
-    def _keepFindings(self, node, file):
-        """Add the located findings, if there are any, to those that the report has."""
-        if not file.exists():
-            return
-        known = reportNode.findingsOf(node)
-        if known is None:
-            reportNode.setFindings(node, findingsDisplay.load(file, self._volume))
-        else:
-            new = segmentationFile.load(file, self._volume, "new findings")
-            findingsDisplay.merge(known, new)
-            slicer.mrmlScene.RemoveNode(new)
-
-    def _onFailure(self, event):
-        if event["of"] == "command":  # the run was never begun
+    def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
+        if event.scope == "command":  # the run has not been started
             self._engine.end()
-        message = event["message"].replace(str(self._folder / VOLUME_FILE), f'"{self._volume.GetName()}"')
-        self._fail(message, self._engine.log if event["exit_code"] == UNEXPECTED else "")
+        message = event.message.replace(str(active.folder / VOLUME_FILE), f'"{active.volume.GetName()}"')
+        self._fail(message, self._engine.log if event.exit_code == UNEXPECTED_ERROR else "")
 
-    def _onDied(self, reason, log):
+    def _onDied(self, reason: str, log: str) -> None:
         if self.active:
-            suggestion = "Try again; if it happens again, close other programs or choose a smaller model or the CPU."
-            self._fail(f"{reason} {suggestion}", log)
+            self._fail(reason, log)
 
-    def _fail(self, message, log):
+    def _fail(self, message: str, log: str) -> None:
         self._end(lambda: self.failed.emit(message, log))
 
-    def _end(self, tell):
-        """Clean up first: whoever hears of the end may begin the next run."""
+    def _end(self, emitOutcome: Callable[[], None]) -> None:
+        """Clean up, then report the outcome: listeners may start the next run."""
         segmentation, self._segmentation = self._segmentation, None
         if segmentation is not None:
             slicer.mrmlScene.RemoveNode(segmentation)
-        self._finish()
-        tell()
+        self._cleanUp()
+        emitOutcome()
 
-    def _finish(self):
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = self._volume = self._report = self._region = None
+    def _cleanUp(self) -> None:
+        active, self._active = self._active, None
+        if active is not None:
+            shutil.rmtree(active.folder, ignore_errors=True)
 
 
-def removeLeftovers():
-    """Delete folders of runs whose Slicer is gone, which only a crash leaves behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = folder.name.removeprefix(PREFIX).split("-")[0]
+def stageName(stage: str) -> str:
+    """Return what a stage of the engine is called in the panel."""
+    return {
+        "read": _("Reading the volume"),
+        "segment": _("Finding the regions"),
+        "prepare": _("Preparing the regions for the model"),
+        "load": _("Loading the model"),
+        "write": _("Writing the sections"),
+        "save": _("Saving the report"),
+    }[stage]
+
+
+def removeLeftovers() -> None:
+    """Delete the folders of runs whose Slicer no longer exists, which only a crash leaves behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
         if owner.isdigit() and int(owner) != os.getpid() and not processes.isAlive(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _writeVolume(volume, folder):
-    """The volume as a file: voxels and geometry; no name and no attributes, which may hold identifiers from DICOM."""
-    copy = slicer.vtkMRMLScalarVolumeNode()  # neither it nor the storage is of the scene
+def _storeFindings(node: slicer.vtkMRMLTextNode, volume: slicer.vtkMRMLScalarVolumeNode, file: Path) -> None:
+    """Add the findings that a run located, if there are any, to those of a report."""
+    if not file.exists():
+        return
+    existing = reportNode.findingsOf(node)
+    if existing is None:
+        reportNode.setFindings(node, findingsDisplay.loadFindings(file, volume))
+    else:
+        new = segmentationFile.load(file, volume, "")
+        findingsDisplay.merge(existing, new)
+        slicer.mrmlScene.RemoveNode(new)
+
+
+def _requireLinearTransform(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Raise an error if a volume is under a non-linear transform: its voxels are then not where its grid says."""
+    transform = volume.GetParentTransformNode()
+    if transform is not None and not transform.IsTransformToWorldLinear():
+        message = _(
+            'The volume "{0}" is under a non-linear transform. Harden the transform, which resamples the volume, or '
+            "remove the volume from it. Then try again."
+        )
+        raise RuntimeError(message.format(volume.GetName()))
+
+
+def _writeVolume(volume: slicer.vtkMRMLScalarVolumeNode, folder: Path) -> str:
+    """Write voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
+    copy = slicer.vtkMRMLScalarVolumeNode()  # neither the copy nor its storage is added to the scene
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     copy.SetIJKToRASMatrix(matrix)
@@ -243,18 +340,22 @@ def _writeVolume(volume, folder):
     storage.SetFileName(path)
     storage.SetUseCompression(0)
     if not storage.WriteData(copy):
-        raise RuntimeError("The volume could not be written for the engine; is the disk full?")
+        raise RuntimeError(_("The volume could not be written for the engine. Check that the disk is not full."))
     return path
 
 
-def _writeRegions(segmentation, volume, folder):
-    """A segmentation as a file, in the volume's coordinates also where one of them is transformed."""
+def _writeRegions(
+    segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLScalarVolumeNode, folder: Path
+) -> str:
+    """Write a segmentation in the coordinates of the volume. Both must be under the same transform."""
+    if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
+        message = _(
+            "The volume and the segmentation are under different transforms. Harden the transforms, or put both under "
+            "the same one."
+        )
+        raise RuntimeError(message)
     node = slicer.vtkMRMLSegmentationNode()
     node.GetSegmentation().DeepCopy(segmentation.GetSegmentation())
-    if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
-        raise RuntimeError(
-            "Volume and segmentation lie under different transforms. Harden them first, or put both under one."
-        )
-    path = folder / "given.seg.nrrd"
+    path = folder / GIVEN_REGIONS_FILE
     segmentationFile.save(node, path)
     return str(path)

@@ -1,34 +1,56 @@
-"""A report in the views: its volume, regions and findings, what of them is selected, and clicks on them."""
+"""A report in the views: its volume, regions and findings, the selected section, and clicks on regions."""
+
+from __future__ import annotations
+
+import slicer
 
 from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, views
 from Reg2RGModuleLib.regionSelection import RegionSelection
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
 from Reg2RGModuleLib.surfaces import FINDINGS_GRID_MM, SurfaceQueue
 
 
 class ReportViews:
-    """Shows one report at a time; segmentations of other reports are hidden.
+    """Shows one report at a time and hides the segmentations of other reports.
 
     Signals:
         clicked(str): a region was clicked in a view.
+        selected(str, object): a section was selected; its region, and the index of the selected finding or None.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clicked = Signal()
+        self.selected = Signal()
         self.surfaces = SurfaceQueue()
         self.surfaces.finished.connect(self.frame)
         self.findingSurfaces = SurfaceQueue(FINDINGS_GRID_MM)
         self.clicks = views.ClickListener()
         self.clicks.clicked.connect(self.clicked.emit)
-        self._node = None
-        self._selection = None
-        self._at = None
+        self._node: slicer.vtkMRMLTextNode | None = None
+        self._review: Review | None = None
+        self._selection = RegionSelection(None, None)
+        self._selected: tuple[str, int | None] | None = None
         self._findingsVisible = True
 
-    def show(self, node, review):
-        """Show a report node and its review."""
+    @property
+    def node(self) -> slicer.vtkMRMLTextNode | None:
+        """The report that is shown."""
+        return self._node
+
+    def prepare(
+        self, volume: slicer.vtkMRMLScalarVolumeNode, givenRegions: slicer.vtkMRMLSegmentationNode | None
+    ) -> None:
+        """Show the volume of a run that starts, and hide the regions it was given: the report has its own."""
+        views.showVolume(volume)
+        if givenRegions is not None:
+            givenRegions.SetDisplayVisibility(False)
+
+    def show(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
+        """Show a report node with its review."""
         volume, segmentation = reportNode.volumeOf(node), reportNode.segmentationOf(node)
-        self._node, self._at = node, None
+        self._setReview(review)
+        self._node, self._selected = node, None
         if segmentation is not None:
             regionsDisplay.prepare(segmentation)
             self.surfaces.make(segmentation)
@@ -37,57 +59,78 @@ class ReportViews:
         self.clicks.listen(segmentation)
         if volume is not None:
             views.showVolume(volume)
-        self.followFindings(review)
+        self._updateFindings()
 
-    def close(self, keep=None):
-        """Show no report; the surfaces of the segmentation to be kept go on being made."""
+    def close(self, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
+        """Show no report. Surfaces of the segmentation ``keep`` continue to be made."""
         self.clicks.stop()
         if keep is None or self.surfaces.segmentation is not keep:
             self.surfaces.stop()
         self.findingSurfaces.stop()
-        self._node = self._selection = self._at = None
+        self._setReview(None)
+        self._node = self._selected = None
+        self._selection = RegionSelection(None, None)
         self._showSegmentations()
 
-    def forget(self):
-        """Segments have changed: where regions lie, and how findings look, is to be found anew."""
+    def forgetSegments(self) -> None:
+        """Segments of the report have changed: forget where the regions are and how the findings look."""
         self._selection.forget()
 
-    def followFindings(self, review):
-        """Show those findings that the review has now; there may be a segmentation of them where there was none."""
+    def setFindingsVisible(self, visible: bool) -> None:
+        """Show or hide all findings."""
+        self._findingsVisible = visible
+        self._showSegmentations()
+
+    def select(self, region: str, findingIndex: int | None = None) -> None:
+        """Highlight a section's region, or one of its findings, and center the views on it.
+
+        Args:
+            region: region of the section.
+            findingIndex: index of a located finding in the section. None: select the section as a whole.
+        """
+        self._selected = (region, findingIndex)
+        self._showSelected()
+        self.selected.emit(region, findingIndex)
+
+    def frame(self) -> None:
+        """Let the 3D views show everything, then center all views on the selected section again."""
+        views.resetThreeD()
+        self._showSelected()
+
+    def _setReview(self, review: Review | None) -> None:
+        if self._review is not None:
+            self._review.changed.disconnect(self._updateFindings)
+        self._review = review
+        if review is not None:
+            review.changed.connect(self._updateFindings)
+
+    def _updateFindings(self, region: str = "") -> None:
+        """Show the findings that the review has now."""
+        if self._node is None or self._review is None:
+            return
         findings = reportNode.findingsOf(self._node)
         if findings is not None:
             findingsDisplay.prepare(findings)
             self.findingSurfaces.make(findings)
-        self._selection.setFindings(findings, review.segments)
+        self._selection.setFindings(findings, self._review.visibleSegments)
         self._showSegmentations()
 
-    def setFindingsVisible(self, visible):
-        self._findingsVisible = visible
-        self._showSegmentations()
+    def _showSelected(self) -> None:
+        if self._selected is None or self._review is None:
+            return
+        region, findingIndex = self._selected
+        findings = self._review.section(region).findings
+        if findingIndex is None or findingIndex >= len(findings):
+            self._selection.select(region)
+        else:
+            self._selection.selectFinding(region, findings[findingIndex])
 
-    def select(self, region):
-        """Light up a region, and go there."""
-        self._at = (region, None)
-        self._selection.select(region)
-
-    def selectFinding(self, region, finding):
-        """Light up a finding that has a place, and go there."""
-        self._at = (region, finding)
-        self._selection.selectFinding(region, finding)
-
-    def frame(self):
-        """All in sight in 3D, and turned back to what is selected."""
-        views.lookAtAll()
-        if self._at is not None:
-            region, finding = self._at
-            self._selection.select(region) if finding is None else self._selection.selectFinding(region, finding)
-
-    def _showSegmentations(self):
+    def _showSegmentations(self) -> None:
         for node in reportNode.reportNodes():
-            shown = node is self._node
+            isShown = node is self._node
             for segmentation, visible in (
-                (reportNode.segmentationOf(node), shown),
-                (reportNode.findingsOf(node), shown and self._findingsVisible),
+                (reportNode.segmentationOf(node), isShown),
+                (reportNode.findingsOf(node), isShown and self._findingsVisible),
             ):
                 if segmentation is not None:
                     segmentation.SetDisplayVisibility(visible)

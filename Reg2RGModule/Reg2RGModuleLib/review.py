@@ -1,229 +1,324 @@
-"""A report under review: what the model wrote, what the radiologist makes of it, and the way back.
+"""A report under review: what the model wrote, what the radiologist decided, and the way back.
 
-The stored form is JSON: the engine's report as it was written, and beside it the states, edits and the impression. The
-model's own words are never overwritten; a section that is written again goes to the end of "replaced".
+It is stored as JSON: the engine's report as it was written, and beside it the states, edits and impression. The model's
+own text is never overwritten. When a section is regenerated, the old one is appended to "replaced".
 """
 
-import copy
+from __future__ import annotations
+
 import datetime
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib.signal import Signal
 
+if TYPE_CHECKING:
+    from reg2rg.report import Report, Section
+
+
 FORM = "Reg2RG review"
 VERSION = 1
-DRAFT, EDITED, ACCEPTED, REJECTED = "draft", "edited", "accepted", "rejected"
-LOW_PROBABILITY = 0.8
-"""A sentence whose words had a lower mean probability is marked."""
+
+
+class State(str, Enum):
+    """How far the review of a section is. No section is accepted by default."""
+
+    DRAFT = "draft"
+    EDITED = "edited"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class SectionReview:
+    """What the radiologist has made of a section: its state, and its current text."""
+
+    state: State
+    text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a review stores. It is immutable, so that undo can return to an earlier one.
+
+    Attributes:
+        report: the report as the model wrote it. Regenerated sections are replaced.
+        sections: region to the review of its section.
+        impression: the impression.
+        impressionEdited: whether the user wrote the impression. Until then it follows the sections.
+        replaced: the sections that regeneration replaced, with their state and text, as JSON.
+        log: the changes, each with its time, action and region.
+    """
+
+    report: Report
+    sections: Mapping[str, SectionReview]
+    impression: str
+    impressionEdited: bool = False
+    replaced: tuple[Mapping[str, Any], ...] = ()
+    log: tuple[Mapping[str, str], ...] = ()
 
 
 class Review:
     """The report of one volume under review.
 
     Signals:
-        changed(str): something about the section of that region has changed; "" if it concerns the whole report.
+        changed(str): the section of this region has changed; "" if the report as a whole has.
     """
 
-    def __init__(self, document):
+    def __init__(self, document: Document) -> None:
         self.changed = Signal()
         self._document = document
-        self._undo = []
+        self._undoSteps: list[tuple[str, Document]] = []
 
     @classmethod
-    def ofReport(cls, report):
-        """A new review of a report (plain JSON types, as in report.json): everything is a draft."""
-        from reg2rg.report.impression import draft_impression
+    def ofReport(cls, report: Report) -> Review:
+        """Return a new review of a report. Every section is a draft."""
+        sections = {section.region: SectionReview(State.DRAFT, section.text) for section in report.sections}
+        document = Document(report, sections, impression="")
+        return cls(replace(document, impression=_draftImpression(document)))
 
-        sections = {section["region"]: {"state": DRAFT, "text": section["text"]} for section in report["sections"]}
-        impression = draft_impression((section["region"], section["text"]) for section in report["sections"])
-        return cls(
+    @classmethod
+    def fromJson(cls, text: str) -> Review:
+        """Read what ``toJson`` returned. Reports of older schema versions are upgraded.
+
+        Raises:
+            ValueError: the text is not a valid review.
+        """
+        try:
+            return cls(_readDocument(json.loads(text)))
+        except Exception as error:
+            message = _("The review stored in the scene cannot be read ({0}).")
+            raise ValueError(message.format(error)) from error
+
+    def toJson(self) -> str:
+        """Return the review as JSON."""
+        document = self._document
+        return json.dumps(
             {
                 "form": FORM,
                 "version": VERSION,
-                "report": report,
-                "sections": sections,
-                "impression": {"text": impression, "edited": False},
-                "replaced": [],
-                "log": [],
-            }
+                "report": json.loads(document.report.to_json()),
+                "sections": {
+                    region: {"state": section.state.value, "text": section.text}
+                    for region, section in document.sections.items()
+                },
+                "impression": {"text": document.impression, "edited": document.impressionEdited},
+                "replaced": list(document.replaced),
+                "log": list(document.log),
+            },
+            ensure_ascii=False,
         )
 
-    @classmethod
-    def fromJson(cls, text):
-        """Read what ``toJson`` wrote; ValueError says what is wrong with anything else."""
-        from reg2rg.report import Report
-
-        try:
-            document = json.loads(text)
-            if document["form"] != FORM or document["version"] != VERSION:
-                raise ValueError(f"it is {document['form']!r}, version {document['version']!r}")
-            report = Report.from_json(json.dumps(document["report"]))
-            document["report"] = json.loads(report.to_json())  # older reports in today's form
-            regions = {section.region for section in report.sections}
-            if set(document["sections"]) != regions:
-                raise ValueError("its sections are not those of its report")
-            for entry in document["sections"].values():
-                if entry["state"] not in (DRAFT, EDITED, ACCEPTED, REJECTED) or not isinstance(entry["text"], str):
-                    raise ValueError(f"a section has the state {entry['state']!r}")
-            if not isinstance(document["impression"]["text"], str):
-                raise ValueError("its impression is no text")
-        except Exception as error:
-            raise ValueError(f"The review stored in the scene cannot be read ({error}).") from error
-        return cls(document)
-
-    def toJson(self):
-        return json.dumps(self._document, ensure_ascii=False)
-
     @property
-    def report(self):
+    def report(self) -> Report:
         """The report as the model wrote it."""
-        return self._document["report"]
+        return self._document.report
 
     @property
-    def regions(self):
-        """Regions that have a section, in reading order."""
-        return [section["region"] for section in self.report["sections"]]
+    def regions(self) -> list[str]:
+        """The regions that have a section, in reading order."""
+        return [section.region for section in self.report.sections]
 
     @property
-    def allReviewed(self):
+    def impression(self) -> str:
+        """The impression."""
+        return self._document.impression
+
+    @property
+    def allReviewed(self) -> bool:
+        """Whether every section has been accepted or rejected."""
         return bool(self.regions) and all(self.isReviewed(region) for region in self.regions)
 
     @property
-    def impression(self):
-        return self._document["impression"]["text"]
+    def canUndo(self) -> bool:
+        """Whether there is a change to undo."""
+        return bool(self._undoSteps)
 
     @property
-    def canUndo(self):
-        return bool(self._undo)
+    def hasDecisions(self) -> bool:
+        """Whether the user has done anything that a new report would discard."""
+        decided = any(self.state(region) != State.DRAFT or self.corrections(region) for region in self.regions)
+        return decided or self._document.impressionEdited
 
     @property
-    def hasDecisions(self):
-        """Whether the user has done anything that a new report would lose."""
-        decided = any(self.state(region) != DRAFT or self.said(region) for region in self.regions)
-        return decided or self._document["impression"]["edited"]
+    def visibleSegments(self) -> set[str]:
+        """IDs of the segments of findings to show. A finding that is not focal is shown by its region instead."""
+        return {
+            finding.segment
+            for section in self.report.sections
+            for finding in section.findings
+            if finding.segment is not None and finding.location is not None and finding.location.focal
+        }
 
-    def isReviewed(self, region):
-        return self.state(region) in (ACCEPTED, REJECTED)
+    def section(self, region: str) -> Section:
+        """Return the section of a region as the model wrote it."""
+        return self.report.section(region)
 
-    def section(self, region):
-        """The section as the model wrote it."""
-        return next(section for section in self.report["sections"] if section["region"] == region)
+    def state(self, region: str) -> State:
+        """Return the state of a section."""
+        return self._document.sections[region].state
 
-    def state(self, region):
-        return self._document["sections"][region]["state"]
+    def text(self, region: str) -> str:
+        """Return the current text of a section."""
+        return self._document.sections[region].text
 
-    def text(self, region):
-        """The section's text as it stands now."""
-        return self._document["sections"][region]["text"]
+    def isReviewed(self, region: str) -> bool:
+        """Return whether a section has been accepted or rejected."""
+        return self.state(region) in (State.ACCEPTED, State.REJECTED)
 
-    def said(self, region):
-        """What the user said of the region's findings, with which it was written: label -> whether it is there."""
-        findings = self.section(region)["findings"]
-        return {finding["label"]: finding["said"] for finding in findings if finding["said"] is not None}
+    def corrections(self, region: str) -> dict[str, bool]:
+        """Return the corrections a section was written with: finding label to whether the finding is present."""
+        findings = self.section(region).findings
+        return {finding.label: finding.correction for finding in findings if finding.correction is not None}
 
-    @property
-    def segments(self):
-        """IDs of the segments of findings that are spots; one seen all over a region is shown by that region."""
-        findings = [finding for section in self.report["sections"] for finding in section["findings"]]
-        return [each["segment"] for each in findings if each["segment"] and each["location"]["focal"]]
+    def locatedFindings(self, region: str) -> list[int]:
+        """Return the indices of a section's findings that have a location."""
+        findings = self.section(region).findings
+        return [index for index, finding in enumerate(findings) if finding.location is not None]
 
-    def located(self, region):
-        """Indices of the findings of a section that have a place."""
-        findings = self.section(region)["findings"]
-        return [index for index, finding in enumerate(findings) if finding["location"] is not None]
+    def accept(self, region: str) -> None:
+        """Accept a section."""
+        self._setState(region, State.ACCEPTED)
 
-    def isEdited(self, region):
-        return self.text(region) != self.section(region)["text"]
+    def reject(self, region: str) -> None:
+        """Reject a section. It is left out of the impression and of the copied report."""
+        self._setState(region, State.REJECTED)
 
-    def accept(self, region):
-        self._setState(region, ACCEPTED)
-
-    def reject(self, region):
-        self._setState(region, REJECTED)
-
-    def edit(self, region, text):
-        """Give a section other words; it is to be accepted anew."""
+    def edit(self, region: str, text: str) -> None:
+        """Change the text of a section. It must then be accepted again."""
         if text == self.text(region):
             return
-        with_ = {"state": EDITED, "text": text}
-        if text == self.section(region)["text"]:
-            with_["state"] = DRAFT
-        self._change(region, "edit", lambda document: document["sections"].__setitem__(region, with_))
+        state = State.DRAFT if text == self.section(region).text else State.EDITED
+        self._change(region, "edit", lambda document: _withSection(document, region, SectionReview(state, text)))
 
-    def replace(self, section):
-        """Put a section that was written again in the place of the old one; it is a draft."""
-        region = section["region"]
+    def replace(self, section: Section) -> None:
+        """Replace a section by a regenerated one, which is a draft."""
+        self._change(section.region, "regenerate", lambda document: _withRegenerated(document, section))
 
-        def change(document):
-            sections = document["report"]["sections"]
-            index = next(index for index, old in enumerate(sections) if old["region"] == region)
-            document["replaced"].append({"section": sections[index], **document["sections"][region]})
-            sections[index] = section
-            document["sections"][region] = {"state": DRAFT, "text": section["text"]}
-
-        self._change(region, "regenerate", change)
-
-    def setImpression(self, text):
-        """What the user wrote; no step of undo, for the text field has its own."""
+    def setImpression(self, text: str) -> None:
+        """Set the impression that the user wrote. Undo skips this, because the text field has its own."""
         if text != self.impression:
-            self._document["impression"] = {"text": text, "edited": True}
+            self._document = replace(self._document, impression=text, impressionEdited=True)
             self.changed.emit("")
 
-    def undo(self):
-        """Take the last change back; returns the region it concerned, None if there was none."""
-        if not self._undo:
+    def undo(self) -> str | None:
+        """Undo the last change.
+
+        Returns:
+            The region of the section that was changed, or None if there was nothing to undo.
+        """
+        if not self._undoSteps:
             return None
-        region, before = self._undo.pop()
-        impression = self._document["impression"]
-        self._document = before
-        if impression["edited"]:
-            self._document["impression"] = impression
-        self._note("undo", region)
-        self._refreshImpression()
-        self.changed.emit(region)
+        region, earlier = self._undoSteps.pop()
+        if self._document.impressionEdited:
+            earlier = replace(earlier, impression=self._document.impression, impressionEdited=True)
+        self._set(_logged(earlier, "undo", region), region)
         return region
 
-    def asText(self):
-        """The whole report as text, with its label, to be copied."""
-        from reg2rg import DRAFT_LABEL
+    def asText(self) -> str:
+        """Return the whole report as text for the clipboard, with its label and all warnings."""
         from reg2rg.regions import get_region
+        from reg2rg.report import section_warnings
 
-        label = "Reviewed by a user. Research software, not for clinical use." if self.allReviewed else DRAFT_LABEL
-        lines = [label, ""]
+        report = self.report
+        label = reviewedLabel() if self.allReviewed else report.disclaimer
+        paragraphs = [label, *(f"[{warning}]" for warning in report.warnings)]
         for region in self.regions:
-            if self.state(region) == REJECTED:
+            if self.state(region) == State.REJECTED:
                 continue
-            mark = "" if self.isReviewed(region) else " [not reviewed]"
-            lines.append(f"{get_region(region).display_name}{mark}: {self.text(region)}")
-        for region, reason in self.report["without_section"].items():
-            lines.append(f"{get_region(region).display_name}: not described ({reason})")
-        return "\n".join([*lines, "", "Impression:", self.impression or "(none written)", "", label, ""])
+            name = get_region(region).display_name
+            heading = name if self.isReviewed(region) else _("{0} [not reviewed]").format(name)
+            lines = [f"{heading}: {self.text(region)}"]
+            lines += [f"[{warning}]" for warning in section_warnings(self.section(region))]
+            paragraphs.append("\n".join(lines))
+        for region, reason in report.skipped_regions.items():
+            name = get_region(region).display_name
+            paragraphs.append(_("{0}: not described ({1})").format(name, reason))
+        paragraphs += [_("Impression:") + "\n" + (self.impression or _("(none)")), label]
+        return "\n\n".join(paragraphs) + "\n"
 
-    def _setState(self, region, state):
+    def _setState(self, region: str, state: State) -> None:
         if self.state(region) != state:
-            self._change(region, state, lambda document: document["sections"][region].update(state=state))
+            text = self.text(region)
+            self._change(
+                region, state.value, lambda document: _withSection(document, region, SectionReview(state, text))
+            )
 
-    def _change(self, region, action, change):
-        self._undo.append((region, copy.deepcopy(self._document)))
-        change(self._document)
-        self._note(action, region)
-        self._refreshImpression()
+    def _change(self, region: str, action: str, change: Callable[[Document], Document]) -> None:
+        self._undoSteps.append((region, self._document))
+        self._set(_logged(change(self._document), action, region), region)
+
+    def _set(self, document: Document, region: str) -> None:
+        if not document.impressionEdited:
+            document = replace(document, impression=_draftImpression(document))
+        self._document = document
         self.changed.emit(region)
 
-    def _note(self, action, region):
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        self._document["log"].append({"time": now, "action": action, "region": region})
 
-    def _refreshImpression(self):
-        """Until the user writes in it, the impression follows the sections; rejected ones are left out."""
-        if self._document["impression"]["edited"]:
-            return
-        from reg2rg.report.impression import draft_impression
-
-        kept = [(region, self.text(region)) for region in self.regions if self.state(region) != REJECTED]
-        self._document["impression"]["text"] = draft_impression(kept)
+def reviewedLabel() -> str:
+    """Return the label that replaces the draft label once all sections are reviewed."""
+    return _("All sections reviewed by a user. Research software, not for clinical use.")
 
 
-def lowProbability(sentence):
-    """Whether the model was unsure of a sentence's words (which says little about what they claim)."""
-    return sentence["mean_probability"] is not None and sentence["mean_probability"] < LOW_PROBABILITY
+def _readDocument(values: Mapping[str, Any]) -> Document:
+    """Return the document that JSON values hold. Any exception means that they are not valid."""
+    from reg2rg.report import parse_report
+
+    if values["form"] != FORM or values["version"] != VERSION:
+        raise ValueError(_("unknown form {0}, version {1}").format(values["form"], values["version"]))
+    report = parse_report(json.dumps(values["report"]))
+    if set(values["sections"]) != {section.region for section in report.sections}:
+        raise ValueError(_("its sections are not those of its report"))
+    sections = {}
+    for region, section in values["sections"].items():
+        if not isinstance(section["text"], str):
+            raise ValueError(_("the text of a section is not a string"))
+        sections[region] = SectionReview(State(section["state"]), section["text"])
+    impression = values["impression"]
+    if not isinstance(impression["text"], str):
+        raise ValueError(_("its impression is not a string"))
+    return Document(
+        report,
+        sections,
+        impression["text"],
+        bool(impression["edited"]),
+        tuple(values["replaced"]),
+        tuple(values["log"]),
+    )
+
+
+def _withSection(document: Document, region: str, section: SectionReview) -> Document:
+    return replace(document, sections={**document.sections, region: section})
+
+
+def _withRegenerated(document: Document, section: Section) -> Document:
+    """Return the document with a regenerated section; the old one is kept among the replaced ones."""
+    report, region = document.report, section.region
+    stored = next(old for old in json.loads(report.to_json())["sections"] if old["region"] == region)
+    review = document.sections[region]
+    replaced = {"section": stored, "state": review.state.value, "text": review.text}
+    sections = tuple(section if old.region == region else old for old in report.sections)
+    document = replace(document, report=replace(report, sections=sections), replaced=(*document.replaced, replaced))
+    return _withSection(document, region, SectionReview(State.DRAFT, section.text))
+
+
+def _logged(document: Document, action: str, region: str) -> Document:
+    time = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return replace(document, log=(*document.log, {"time": time, "action": action, "region": region}))
+
+
+def _draftImpression(document: Document) -> str:
+    """Return the sentences that report findings, rejected sections left out."""
+    from reg2rg.report import draft_impression
+
+    kept = [
+        (section.region, document.sections[section.region].text)
+        for section in document.report.sections
+        if document.sections[section.region].state != State.REJECTED
+    ]
+    return draft_impression(kept)

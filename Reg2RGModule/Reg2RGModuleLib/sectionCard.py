@@ -1,34 +1,36 @@
-"""A section on the screen: colour chip, region, state, warnings, text with unsure sentences marked, measured facts."""
+"""The card of a section: color, region, state, warnings, text, findings and measurements."""
+
+from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import review as reviewing
 from Reg2RGModuleLib.findingList import FindingList, wrappedLabel
-from Reg2RGModuleLib.sectionWords import bodyHtml, factsOf, warningsOf
+from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.sectionText import bodyHtml, factsOf
 from Reg2RGModuleLib.signal import Signal
 
-CHIP = 14
-STATE_WORDS = {
-    reviewing.DRAFT: "○ draft",
-    reviewing.EDITED: "✎ edited",
-    reviewing.ACCEPTED: "✓ accepted",
-    reviewing.REJECTED: "✗ rejected",
-}
+if TYPE_CHECKING:
+    from reg2rg.regions import Region
+    from reg2rg.report import Section
+
+
+CHIP_PIXELS = 14
 
 
 class SectionCard(qt.QFrame):
-    """One section. It shows what it is given and tells of clicks; it decides nothing.
+    """Shows one section and reports clicks.
 
     Signals:
-        clicked(str): the region's name.
-        findingClicked(str, int): the region and which of its findings, by its line or by a sentence that tells of it.
-        corrected(str, str, bool): the region, a finding's label, and whether the user says that it is there.
+        clicked(str): the card was clicked; its region.
+        findingClicked(str, int): a finding, or a sentence that mentions it, was clicked; region, index of the finding.
+        corrected(str, str, bool): a finding was corrected; region, label, and whether it is present.
     """
 
-    def __init__(self, region):
+    def __init__(self, region: Region) -> None:
         qt.QFrame.__init__(self)
         self.region = region
         self.clicked = Signal()
@@ -36,8 +38,9 @@ class SectionCard(qt.QFrame):
         self.corrected = Signal()
         self.setObjectName("sectionCard")
         palette = self.palette  # read before a style sheet changes it
-        self._ground = palette.color(qt.QPalette.Base).name()
-        self._frames = (palette.color(qt.QPalette.Mid).name(), palette.color(qt.QPalette.Highlight).name())
+        self._background = palette.color(qt.QPalette.Base).name()
+        self._frameColor = palette.color(qt.QPalette.Mid).name()
+        self._selectedFrameColor = palette.color(qt.QPalette.Highlight).name()
         self.setFrameShape(qt.QFrame.StyledPanel)
         self._chip = qt.QLabel()
         self._chip.setPixmap(chipPixmap(region.color))
@@ -58,7 +61,7 @@ class SectionCard(qt.QFrame):
         self._connect()
         self.setSelected(False)
 
-    def _arrange(self):
+    def _arrange(self) -> None:
         heading = qt.QHBoxLayout()
         heading.addWidget(self._chip)
         heading.addWidget(self._title)
@@ -71,97 +74,117 @@ class SectionCard(qt.QFrame):
             layout.addWidget(widget)
         self.setLayout(layout)
 
-    def _connect(self):
+    def _connect(self) -> None:
         name = self.region.name
         self._body.connect("linkActivated(QString)", lambda link: self.findingClicked.emit(name, int(link)))
         self._body.connect("linkHovered(QString)", lambda link: self._setOverLink(bool(link)))
         self._findings.overLink.connect(self._setOverLink)
         self._findings.chosen.connect(lambda index: self.findingClicked.emit(name, index))
-        self._findings.corrected.connect(lambda label, there: self.corrected.emit(name, label, there))
+        self._findings.corrected.connect(lambda label, present: self.corrected.emit(name, label, present))
 
     @property
-    def editing(self):
+    def editing(self) -> bool:
+        """Whether the editor is open."""
         return self._editor.isVisibleTo(self)
 
-    def showWaiting(self):
-        """Nothing yet, while other sections are being written."""
+    def showWaiting(self) -> None:
+        """Show that the section has not been started."""
         self._showUnfinished(_("… waiting"), "")
 
-    def showGrowing(self, text):
-        """The text so far, while the section is being written."""
+    def showGrowing(self, text: str) -> None:
+        """Show the text so far of a section that is being written."""
         self._showUnfinished(_("… writing"), text)
 
-    def _showUnfinished(self, state, text):
-        self._state.setText(state)
-        self._body.setText(html.escape(text))
-        for widget in (self._warning, self._findings, self._facts):
-            widget.setVisible(False)
+    def showSection(self, section: Section, state: State, text: str) -> None:
+        """Show a section.
 
-    def showSection(self, section, state, text):
-        """A section as the model wrote it, with its state of review and its text as it stands now."""
-        edited = text != section["text"]
-        word = _(STATE_WORDS[state])
-        self._state.setText(f"{word}, {_('edited')}" if edited and state == reviewing.ACCEPTED else word)
-        self._body.setText(bodyHtml(section, text, state, self._ink()))
-        warnings = warningsOf(section)
+        Args:
+            section: the section as the model wrote it.
+            state: its state of review.
+            text: its current text.
+        """
+        from reg2rg.report import section_warnings
+
+        acceptedWithEdits = state == State.ACCEPTED and text != section.text
+        self._state.setText(_("✓ accepted, edited") if acceptedWithEdits else stateText(state))
+        self._body.setText(bodyHtml(section, text, state, self._textColor()))
+        warnings = section_warnings(section)
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
         self._findings.showFindings(section)
-        self._overLink = False  # what was under the mouse may be gone
+        self._overLink = False  # the link under the mouse may be gone
 
-    def setCurrentFinding(self, index):
-        """Mark the finding that the views are at; None for none."""
+    def setCurrentFinding(self, index: int | None) -> None:
+        """Mark the finding that the views are centered on. None: mark none."""
         self._findings.setCurrent(index)
 
-    def setCorrectable(self, correctable):
-        """Whether findings can be corrected now."""
+    def setCorrectable(self, correctable: bool) -> None:
+        """Set whether findings can be corrected now."""
         self._findings.setCorrectable(correctable)
 
-    def setSelected(self, selected):
-        """Selected is told by a thick bar and a frame, not by colour alone."""
+    def setSelected(self, selected: bool) -> None:
+        """Show whether the card is selected, by a thick bar and a frame and not by color alone."""
         bar = "#{:02x}{:02x}{:02x}".format(*self.region.color)
-        ground = self._ground if selected else "transparent"
-        frame = self._frames[int(selected)]
+        background = self._background if selected else "transparent"
+        frame = self._selectedFrameColor if selected else self._frameColor
         thin, thick = (2, 8) if selected else (1, 4)
         self.setStyleSheet(
-            f"#sectionCard {{ background: {ground}; border: {thin}px solid {frame};"
+            f"#sectionCard {{ background: {background}; border: {thin}px solid {frame};"
             f" border-left: {thick}px solid {bar}; border-radius: 3px; }}"
         )
-        # The text stays where it is, so that its lines do not break anew.
+        # The margins make up for the frame, so that the text does not wrap differently.
         self.layout().setContentsMargins(14 - thick, 7 - thin, 9 - thin, 7 - thin)
 
-    def beginEditing(self, text):
+    def beginEditing(self, text: str) -> None:
+        """Open the editor."""
         self._editor.setPlainText(text)
         self._body.setVisible(False)
         self._editor.setVisible(True)
         self._editor.setFocus()
         self._editor.moveCursor(qt.QTextCursor.End)
 
-    def endEditing(self):
-        """Close the editor; returns its text."""
+    def endEditing(self) -> str:
+        """Close the editor and return its text."""
         text = self._editor.toPlainText()
         self._editor.setVisible(False)
         self._body.setVisible(True)
         return text.strip()
 
-    def mousePressEvent(self, event):
-        if not self._overLink:  # the link tells of the click itself, when the button is released
+    def mousePressEvent(self, event: qt.QMouseEvent) -> None:
+        """Report a click, unless it is on a link, which reports it when the button is released."""
+        if not self._overLink:
             self.clicked.emit(self.region.name)
 
-    def _setOverLink(self, over):
-        self._overLink = over
+    def _showUnfinished(self, state: str, text: str) -> None:
+        self._state.setText(state)
+        self._body.setText(html.escape(text))
+        for widget in (self._warning, self._findings, self._facts):
+            widget.setVisible(False)
 
-    def _ink(self):
+    def _setOverLink(self, overLink: bool) -> None:
+        self._overLink = overLink
+
+    def _textColor(self) -> str:
         return self.palette.color(qt.QPalette.WindowText).name()
 
 
-def chipPixmap(color):
-    """A square of the region's colour with a dark rim, seen on light and dark ground."""
-    pixmap = qt.QPixmap(CHIP, CHIP)
+def stateText(state: State) -> str:
+    """Return a state as the card shows it."""
+    return {
+        State.DRAFT: _("○ draft"),
+        State.EDITED: _("✎ edited"),
+        State.ACCEPTED: _("✓ accepted"),
+        State.REJECTED: _("✗ rejected"),
+    }[state]
+
+
+def chipPixmap(color: tuple[int, int, int]) -> qt.QPixmap:
+    """Return a square of a color with a dark frame, visible on light and dark backgrounds."""
+    pixmap = qt.QPixmap(CHIP_PIXELS, CHIP_PIXELS)
     pixmap.fill(qt.QColor(40, 40, 40))
     painter = qt.QPainter(pixmap)
-    painter.fillRect(1, 1, CHIP - 2, CHIP - 2, qt.QColor(*color))
+    painter.fillRect(1, 1, CHIP_PIXELS - 2, CHIP_PIXELS - 2, qt.QColor(*color))
     painter.end()
     return pixmap

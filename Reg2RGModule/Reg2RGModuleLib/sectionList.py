@@ -1,7 +1,12 @@
-"""All sections of a report in reading order, one of them selected."""
+"""The cards of all sections, in reading order; one of them is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 import qt
 
+from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.signal import Signal
 
@@ -10,45 +15,47 @@ class SectionList:
     """Fills a scroll area with cards.
 
     Signals:
-        selected(str): region the user chose here.
-        findingChosen(str, int): region and index of the finding that the user chose here.
-        corrected(str, str, bool): region and label of a finding, and whether the user says that it is there.
+        selected(str): the user selected the section of this region.
+        findingChosen(str, int): the user chose a finding; region, and index of the finding.
+        corrected(str, str, bool): the user corrected a finding; region, label, and whether it is present.
     """
 
-    def __init__(self, area):
+    def __init__(self, area: qt.QScrollArea) -> None:
         self.selected = Signal()
         self.findingChosen = Signal()
         self.corrected = Signal()
         self._area = area
-        self._holder = qt.QWidget()
+        self._content = qt.QWidget()
         self._layout = qt.QVBoxLayout()
         self._layout.setContentsMargins(0, 0, 4, 0)
         self._layout.setSpacing(6)
-        self._holder.setLayout(self._layout)
+        self._content.setLayout(self._layout)
         self._layout.addStretch(1)
-        area.setWidget(self._holder)
-        self._revealing = qt.QTimer()  # once the layout has come to rest
-        self._revealing.setSingleShot(True)
-        self._revealing.setInterval(0)
-        self._revealing.connect("timeout()", self._reveal)
-        self._cards = {}
-        self._current = None
-        self._correctable = None
+        area.setWidget(self._content)
+        self._revealTimer = qt.QTimer()  # fires when the layout has settled
+        self._revealTimer.setSingleShot(True)
+        self._revealTimer.setInterval(0)
+        self._revealTimer.connect("timeout()", self._reveal)
+        self._cards: dict[str, SectionCard] = {}
+        self._current: str | None = None
+        self._correctable: bool | None = None
 
     @property
-    def current(self):
-        """Region of the selected card, None if none is."""
+    def current(self) -> str | None:
+        """Region of the selected card, or None."""
         return self._current
 
     @property
-    def regions(self):
+    def regions(self) -> list[str]:
         """Regions of the cards, in reading order."""
         return list(self._cards)
 
-    def card(self, region):
-        return self._cards.get(region)
+    def card(self, region: str | None) -> SectionCard | None:
+        """Return the card of a region, or None."""
+        return self._cards.get(region) if region is not None else None
 
-    def clear(self):
+    def clear(self) -> None:
+        """Remove all cards."""
         for card in self._cards.values():
             self._layout.removeWidget(card)
             card.hide()
@@ -56,56 +63,78 @@ class SectionList:
         self._cards = {}
         self._current = None
 
-    def show(self, names):
-        """Cards of these regions and no others, in reading order; cards that are there stay."""
-        from reg2rg.regions import in_reading_order
+    def showWaiting(self, regions: Iterable[str]) -> None:
+        """Show a card for each region, before its section is written."""
+        self._setRegions(regions)
+        for card in self._cards.values():
+            card.showWaiting()
 
-        regions = in_reading_order(names)
-        if [region.name for region in regions] == self.regions:
-            return
-        kept = self._current
-        self.clear()
-        for place, region in enumerate(regions):
-            card = SectionCard(region)
-            card.clicked.connect(self.selected.emit)
-            card.findingClicked.connect(self.findingChosen.emit)
-            card.corrected.connect(self.corrected.emit)
-            self._cards[region.name] = card
-            self._layout.insertWidget(place, card)
-        if kept in self._cards:
-            self.setCurrent(kept)
+    def showReview(self, review: Review) -> None:
+        """Show all sections of a review."""
+        self._setRegions(review.regions)
+        for region in review.regions:
+            self.showSection(review, region)
 
-    def setCurrent(self, region):
-        """Mark a card as selected and bring it into sight."""
+    def showSection(self, review: Review, region: str) -> None:
+        """Show a section of a review in its card."""
+        self._cards[region].showSection(review.section(region), review.state(region), review.text(region))
+
+    def setCurrent(self, region: str | None) -> None:
+        """Select the card of a region and scroll to it."""
         if self._current in self._cards:
             self._cards[self._current].setSelected(False)
         self._current = region if region in self._cards else None
         if self._current is not None:
-            card = self._cards[self._current]
-            card.setSelected(True)
+            self._cards[self._current].setSelected(True)
             self.reveal()
 
-    def reveal(self):
-        """Scroll to the selected card, also after it has grown."""
-        self._revealing.start()
+    def reveal(self) -> None:
+        """Scroll to the selected card once the layout has settled."""
+        self._revealTimer.start()
 
-    def _reveal(self):
-        card = self._cards.get(self._current)
-        if card is not None:
-            self._area.ensureWidgetVisible(card, 0, 8)
-
-    def setCorrectable(self, correctable):
-        """Whether findings can be corrected now."""
+    def setCorrectable(self, correctable: bool) -> None:
+        """Set whether findings can be corrected now."""
         if correctable != self._correctable:
             self._correctable = correctable
             for card in self._cards.values():
                 card.setCorrectable(correctable)
 
-    def neighbour(self, step):
-        """Region ``step`` places further on (-1 back); the ends stay ends. None if there is no card."""
-        if not self._cards:
+    def neighbor(self, step: int) -> str | None:
+        """Return the region of a card relative to the selected one.
+
+        Args:
+            step: 1 for the next card, -1 for the previous one. At the ends, the selected card is its own neighbor.
+
+        Returns:
+            The region; the first one if none is selected, None if there are no cards.
+        """
+        regions = self.regions
+        if not regions:
             return None
         if self._current is None:
-            return self.regions[0]
-        place = self.regions.index(self._current) + step
-        return self.regions[min(max(place, 0), len(self.regions) - 1)]
+            return regions[0]
+        index = regions.index(self._current) + step
+        return regions[min(max(index, 0), len(regions) - 1)]
+
+    def _setRegions(self, names: Iterable[str]) -> None:
+        """Make one card per region, in reading order. Existing cards are kept if they are the same."""
+        from reg2rg.regions import in_reading_order
+
+        regions = in_reading_order(names)
+        if [region.name for region in regions] == self.regions:
+            return
+        selected = self._current
+        self.clear()
+        for index, region in enumerate(regions):
+            card = SectionCard(region)
+            card.clicked.connect(self.selected.emit)
+            card.findingClicked.connect(self.findingChosen.emit)
+            card.corrected.connect(self.corrected.emit)
+            self._cards[region.name] = card
+            self._layout.insertWidget(index, card)
+        self.setCurrent(selected)
+
+    def _reveal(self) -> None:
+        card = self.card(self._current)
+        if card is not None:
+            self._area.ensureWidgetVisible(card, 0, 8)

@@ -1,38 +1,50 @@
-"""Segmentations that cross between the scene and the engine, as files (.seg.nrrd), and what all of them show."""
+"""Segmentation files (.seg.nrrd), with which the scene and the engine exchange segmentations."""
+
+from __future__ import annotations
+
+from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.reportNode import ATTRIBUTE
+GENERATED_ATTRIBUTE = "Reg2RG.Report"
+"""Node attribute of report nodes and of the segmentations that belong to a report."""
 
 
-def load(file, volume, name):
-    """Read a segmentation that the engine wrote into the scene: names, colours and terminology are in the file."""
+def load(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode, name: str) -> slicer.vtkMRMLSegmentationNode:
+    """Load a segmentation that the engine wrote. Names, colors and terminology of the segments are in the file.
+
+    Args:
+        file: the segmentation file.
+        volume: the volume that was segmented. The segmentation gets its geometry and transform.
+        name: name of the new node.
+
+    Raises:
+        RuntimeError: the file could not be read.
+    """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    storage = slicer.vtkMRMLSegmentationStorageNode()  # not of the scene: the file is temporary
+    storage = slicer.vtkMRMLSegmentationStorageNode()  # not added to the scene, because the file is temporary
     storage.SetFileName(str(file))
     if not storage.ReadData(node):
         slicer.mrmlScene.RemoveNode(node)
-        raise RuntimeError("A segmentation that the engine wrote could not be read.")
+        raise RuntimeError(_("A segmentation that the engine wrote could not be read."))
     node.SetName(name)
-    node.SetAttribute(ATTRIBUTE, "1")
+    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     return node
 
 
-def showSurfacesAndMasks(node):
-    """Let a segmentation be shown as surfaces in 3D and as masks in slices."""
-    node.CreateDefaultDisplayNodes()
-    converter = slicer.vtkSegmentationConverter
-    display = node.GetDisplayNode()
-    display.SetPreferredDisplayRepresentationName3D(converter.GetSegmentationClosedSurfaceRepresentationName())
-    display.SetPreferredDisplayRepresentationName2D(converter.GetSegmentationBinaryLabelmapRepresentationName())
+def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str) -> None:
+    """Write a segmentation to a file.
 
-
-def save(node, file):
-    """Write a segmentation."""
-    storage = slicer.vtkMRMLSegmentationStorageNode()  # not of the scene, which keeps its own file names
+    Raises:
+        RuntimeError: the file could not be written.
+    """
+    storage = slicer.vtkMRMLSegmentationStorageNode()  # not added to the scene, which keeps its own file names
     storage.SetFileName(str(file))
     storage.SetUseCompression(0)
     if not storage.WriteData(node):
-        raise RuntimeError("The segmentation could not be written; has it any segment, and is there room on the disk?")
+        raise RuntimeError(
+            _("The segmentation could not be written. Check that it has segments and that the disk is not full.")
+        )

@@ -1,18 +1,28 @@
-"""A list of listeners: what this package's objects tell each other with, where they are no Qt objects."""
+"""Signals of objects that are not Qt objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Listener = Callable[..., Any]
 
 
 class Signal:
-    """``connect`` listeners, ``emit`` values to them; they are called in the order they came."""
+    """A list of listeners, called in the order in which they were connected."""
 
-    def __init__(self):
-        self._listeners = []
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
 
-    def connect(self, listener):
+    def connect(self, listener: Listener) -> None:
+        """Call a listener whenever the signal is emitted."""
         self._listeners.append(listener)
 
-    def disconnect(self, listener):
+    def disconnect(self, listener: Listener) -> None:
+        """Stop calling a listener."""
         self._listeners.remove(listener)
 
-    def emit(self, *values):
+    def emit(self, *values: Any) -> None:
+        """Call all listeners. Those that disconnect while this happens are still called once."""
         for listener in tuple(self._listeners):
             listener(*values)

@@ -1,9 +1,14 @@
-"""Closed surfaces of the regions for the 3D view, made one after the other while the user goes on working.
+"""Closed surfaces of segments for the 3D view, made one by one while the user continues to work.
 
-Slicer's own conversion works on the full grid: 9 s in one piece for ten regions on 256 x 256 x 200 voxels, with more
+Slicer's own conversion uses the full grid: 9 s at a time for ten regions of 256 x 256 x 200 voxels, with more
 than a million triangles to decimate. A whole chest needs no finer grid than 3 mm, so the masks are averaged onto one.
-The surfaces are given to the segmentation together: as soon as one segment has one, Slicer converts all that have none.
+The surfaces are added to the segmentation all at once, because Slicer converts all segments without a surface as soon
+as one segment has one.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import qt
@@ -15,96 +20,134 @@ from slicer.util import NodeModify
 from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.signal import Signal
 
-GRID_MM, FINDINGS_GRID_MM = 3.0, 1.5
-"""For regions, and for findings, which are small and few."""
-TRIANGLES = 60_000
-"""About how many the surfaces of all regions may have together, so that rotation stays fluid."""
-MANY_TRIANGLES, CLUSTER_STEPS = 30_000, 1.5
-"""A surface of more triangles is first joined on a coarser grid, in steps of that grid: decimating it takes seconds."""
+REGIONS_GRID_MM, FINDINGS_GRID_MM = 3.0, 1.5
+"""Grid of the surfaces. Findings are small and few, so they get a finer one."""
+TOTAL_TRIANGLES = 60_000
+"""Approximate number of triangles of all regions together. Rotation stays fluid with this many."""
+CLUSTER_ABOVE_TRIANGLES, CLUSTER_STEPS = 30_000, 1.5
+"""Surfaces with more triangles are clustered on a grid of this many steps first, because decimation takes seconds."""
+MAX_DECIMATION = 0.95
 SMOOTHING_ITERATIONS, PASS_BAND = 20, 0.05
 
 
 class SurfaceQueue:
-    """Makes the surfaces of a segmentation, a region each time the event loop is idle, and then shows them.
+    """Makes the surfaces of one segmentation, one each time the event loop is idle, and then shows them all.
 
     Signals:
-        finished(): all surfaces are there.
+        finished(): all surfaces have been added to the segmentation.
     """
 
-    def __init__(self, gridMm=GRID_MM):
+    def __init__(self, gridMm: float = REGIONS_GRID_MM) -> None:
         self.finished = Signal()
         self._gridMm = gridMm
-        self._segmentation = None
-        self._waiting = []
-        self._made = {}
-        self._faces = 0.0
+        self._segmentation: slicer.vtkMRMLSegmentationNode | None = None
+        self._waiting: list[str] = []
+        self._surfaces: dict[str, vtk.vtkPolyData] = {}
+        self._decimation = 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._makeNext)
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
+        """Whether surfaces are being made."""
         return self._segmentation is not None
 
     @property
-    def segmentation(self):
-        """The one whose surfaces are being made."""
+    def segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
+        """The segmentation whose surfaces are being made."""
         return self._segmentation
 
-    def make(self, segmentation):
-        """Begin with the surfaces that a segmentation lacks; what was asked of another is given up."""
+    def make(self, segmentation: slicer.vtkMRMLSegmentationNode) -> None:
+        """Start to make the surfaces that a segmentation lacks. Work on another segmentation is dropped."""
         if segmentation is self._segmentation:
             return
         self.stop()
         name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
         segments = segmentation.GetSegmentation()
         ids = regionsGeometry.segmentIds(segmentation)
-        lacking = [each for each in ids if segments.GetSegment(each).GetRepresentation(name) is None]
-        if not lacking:
+        missing = [segmentId for segmentId in ids if segments.GetSegment(segmentId).GetRepresentation(name) is None]
+        if not missing:
             return
-        self._segmentation, self._waiting = segmentation, lacking
-        self._faces = sum(regionsGeometry.surfaceArea(segmentation, each) for each in ids) / self._gridMm**2
+        self._segmentation, self._waiting = segmentation, missing
+        self._decimation = self._decimationOf(segmentation, ids)
         self._timer.start()
 
-    def stop(self):
+    def stop(self) -> None:
+        """Drop the surfaces that have not been shown yet."""
         self._timer.stop()
-        self._waiting, self._made = [], {}
+        self._waiting, self._surfaces = [], {}
         self._segmentation = None
 
-    def _makeNext(self):
-        if self._segmentation.GetScene() is None:
+    def _decimationOf(self, segmentation: slicer.vtkMRMLSegmentationNode, ids: Sequence[str]) -> float:
+        """Return the fraction of triangles to remove, so that all surfaces together have about the wanted number."""
+        faces = sum(regionsGeometry.surfaceArea(segmentation, segmentId) for segmentId in ids) / self._gridMm**2
+        kept = TOTAL_TRIANGLES / (2 * faces) if faces else 1.0  # two triangles per voxel face
+        return min(max(1 - kept, 0.0), MAX_DECIMATION)
+
+    def _makeNext(self) -> None:
+        segmentation = self._segmentation
+        if segmentation is None or segmentation.GetScene() is None:
             self.stop()
         elif self._waiting:
             segmentId = self._waiting.pop(0)
-            if self._segmentation.GetSegmentation().GetSegment(segmentId) is not None:
-                keep = TRIANGLES / (2 * self._faces) if self._faces else 1.0
-                surface = closedSurface(self._segmentation, segmentId, min(max(1 - keep, 0.0), 0.95), self._gridMm)
-                self._made[segmentId] = surface if surface is not None else vtk.vtkPolyData()
+            if segmentation.GetSegmentation().GetSegment(segmentId) is not None:
+                surface = closedSurface(segmentation, segmentId, self._decimation, self._gridMm)
+                self._surfaces[segmentId] = surface if surface is not None else vtk.vtkPolyData()
         else:
-            self._show()
+            self._show(segmentation)
             self.stop()
             self.finished.emit()
 
-    def _show(self):
+    def _show(self, segmentation: slicer.vtkMRMLSegmentationNode) -> None:
         name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-        with NodeModify(self._segmentation):
-            for segmentId, surface in self._made.items():
-                segment = self._segmentation.GetSegmentation().GetSegment(segmentId)
+        with NodeModify(segmentation):
+            for segmentId, surface in self._surfaces.items():
+                segment = segmentation.GetSegmentation().GetSegment(segmentId)
                 if segment is not None:
                     segment.AddRepresentation(name, surface)
 
 
-def closedSurface(segmentation, segmentId, decimation, gridMm):
-    """The surface of a segment as polygons (RAS, before the segmentation's transform); None if it is empty."""
-    image, inside, offset = regionsGeometry.croppedVoxels(segmentation, segmentId)
-    if inside is None:
+def closedSurface(
+    segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str, decimation: float, gridMm: float
+) -> vtk.vtkPolyData | None:
+    """Return the surface of a segment.
+
+    Args:
+        segmentation: the segmentation.
+        segmentId: ID of the segment.
+        decimation: fraction of the triangles to remove.
+        gridMm: spacing of the grid that the mask is averaged onto.
+
+    Returns:
+        Polygons in RAS, before the segmentation's transform is applied. None if the segment is empty.
+    """
+    voxels = regionsGeometry.croppedVoxels(segmentation, segmentId)
+    if voxels is None:
         return None
-    steps = [max(1, round(gridMm / spacing)) for spacing in image.GetSpacing()]  # i, j, k
-    shares = _averaged(inside, steps[::-1])
+    steps = [max(1, round(gridMm / spacing)) for spacing in voxels.image.GetSpacing()]  # i, j, k
+    fractions = _averaged(voxels.inside, steps[::-1])
     grid = vtk.vtkImageData()
-    grid.SetDimensions(*shares.shape[::-1])
-    scalars = vtk.util.numpy_support.numpy_to_vtk(shares.ravel(), deep=True)
-    grid.GetPointData().SetScalars(scalars)
+    grid.SetDimensions(*fractions.shape[::-1])
+    grid.GetPointData().SetScalars(vtk.util.numpy_support.numpy_to_vtk(fractions.ravel(), deep=True))
+    # Smoothing comes before decimation, which would preserve the staircase of the voxels.
+    surface = _decimated(_smoothContour(grid), decimation)
+    toRas = _gridToRas(voxels.image, voxels.firstVoxel, steps)
+    transformed = vtk.vtkTransformPolyDataFilter()
+    transformed.SetInputData(surface)
+    transformed.SetTransform(toRas)
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputConnection(transformed.GetOutputPort())
+    normals.SplittingOff()
+    normals.ConsistencyOff()
+    normals.SetFlipNormals(toRas.GetMatrix().Determinant() < 0)
+    normals.Update()
+    surface = normals.GetOutput()
+    return surface if surface.GetNumberOfPolys() else None
+
+
+def _smoothContour(grid: vtk.vtkImageData) -> vtk.vtkPolyData:
+    """Return the smoothed surface around the grid points with a value of at least one half."""
     contour = vtk.vtkFlyingEdges3D()
     contour.SetInputData(grid)
     contour.SetValue(0, 0.5)
@@ -118,24 +161,13 @@ def closedSurface(segmentation, segmentId, decimation, gridMm):
     smooth.NonManifoldSmoothingOn()
     smooth.NormalizeCoordinatesOn()
     smooth.Update()
-    place = vtk.vtkTransformPolyDataFilter()
-    place.SetInputData(_decimated(smooth.GetOutput(), decimation))  # smoothed first: a staircase would be kept
-    toRas = _gridToRas(image, offset, steps)
-    place.SetTransform(toRas)
-    normals = vtk.vtkPolyDataNormals()
-    normals.SetInputConnection(place.GetOutputPort())
-    normals.SplittingOff()
-    normals.ConsistencyOff()
-    normals.SetFlipNormals(toRas.GetMatrix().Determinant() < 0)
-    normals.Update()
-    surface = normals.GetOutput()
-    return surface if surface.GetNumberOfPolys() else None
+    return smooth.GetOutput()
 
 
-def _decimated(surface, share):
-    """The surface without about that share of its triangles; its points are in steps of the grid."""
-    wanted = max(1, round((1 - share) * surface.GetNumberOfPolys()))
-    if surface.GetNumberOfPolys() > MANY_TRIANGLES:
+def _decimated(surface: vtk.vtkPolyData, fraction: float) -> vtk.vtkPolyData:
+    """Return a surface, whose points are in grid steps, without about this fraction of its triangles."""
+    wanted = max(1, round((1 - fraction) * surface.GetNumberOfPolys()))
+    if surface.GetNumberOfPolys() > CLUSTER_ABOVE_TRIANGLES:
         cluster = vtk.vtkQuadricClustering()
         cluster.SetInputData(surface)
         cluster.AutoAdjustNumberOfDivisionsOff()
@@ -150,20 +182,21 @@ def _decimated(surface, share):
     return decimate.GetOutput()
 
 
-def _averaged(inside, steps):
-    """Share of each block of voxels that is inside, float32 (k, j, i), with an empty rim of one block around."""
+def _averaged(inside: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+    """Return the mean of each block of voxels, float32 (k, j, i), with an empty margin of one block on all sides."""
     ends = [-size % step + step for size, step in zip(inside.shape, steps, strict=True)]
     padded = np.pad(inside, [(step, end) for step, end in zip(steps, ends, strict=True)])
-    shape = [part for size, step in zip(padded.shape, steps, strict=True) for part in (size // step, step)]
+    shape = [length for size, step in zip(padded.shape, steps, strict=True) for length in (size // step, step)]
     return padded.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
 
 
-def _gridToRas(image, offset, steps):
-    """From the averaged grid's indices (i, j, k), rim included, to RAS."""
+def _gridToRas(image: vtk.vtkImageData, firstVoxel: Sequence[int], steps: Sequence[int]) -> vtk.vtkTransform:
+    """Return the transform from indices (i, j, k) of the averaged grid, margin included, to RAS."""
     transform = vtk.vtkTransform()
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     transform.Concatenate(matrix)
-    transform.Translate(*(first - step + (step - 1) / 2 for first, step in zip(offset, steps, strict=True)))
+    offset = (first - step + (step - 1) / 2 for first, step in zip(firstVoxel, steps, strict=True))
+    transform.Translate(*offset)
     transform.Scale(*steps)
     return transform

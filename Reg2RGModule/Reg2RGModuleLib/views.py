@@ -1,4 +1,9 @@
-"""The application's views: centre them on a point, set the window, hear clicks."""
+"""The application's slice and 3D views: center them, set the display window, and receive clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import slicer
 import vtk
@@ -6,16 +11,25 @@ import vtk
 from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.signal import Signal
 
+if TYPE_CHECKING:
+    from reg2rg.regions import Window
+
+
 CLICK_PIXELS = 4
-"""A press and a release no further apart are a click; further, they are a drag, which the view itself handles."""
-STEP_MM, DEPTH_STEPS = 2.0, 250
-"""How a click in 3D looks for regions along the line of sight, from the first surface on."""
-SEEN_OPACITY = 0.2
-"""A region fainter than this in 3D is looked through."""
+"""Press and release within this distance are a click. Beyond it they are a drag, which the view itself handles."""
+STEP_MM, MAX_STEPS = 2.0, 250
+"""A click in 3D samples the line of sight at this spacing, from the first surface on."""
+MIN_VISIBLE_OPACITY = 0.2
+"""Clicks in 3D pass through regions whose surface is fainter than this."""
+
+SegmentFinder = Callable[
+    [slicer.vtkMRMLSegmentationNode, object, vtk.vtkRenderWindowInteractor, Sequence[int]], list[str]
+]
+"""Returns the IDs of the segments of a segmentation at a position of a view."""
 
 
-def showVolume(volume):
-    """Volume in the background of all slice views, unless it is shown."""
+def showVolume(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a volume in the background of all slice views, unless it is shown already."""
     selection = slicer.app.applicationLogic().GetSelectionNode()
     if selection.GetActiveVolumeID() == volume.GetID():
         return
@@ -23,149 +37,175 @@ def showVolume(volume):
     slicer.app.applicationLogic().PropagateVolumeSelection(1)
 
 
-def setWindow(volume, window):
-    """Show the volume in a display window (reg2rg.regions.Window, HU)."""
+def setWindow(volume: slicer.vtkMRMLScalarVolumeNode, window: Window) -> None:
+    """Show a volume in a display window, given in HU."""
     display = volume.GetDisplayNode()
     if display is not None:
         display.SetAutoWindowLevel(0)
         display.SetWindowLevel(window.width, window.level)
 
 
-def centre(ras):
-    """Slices through a point, cameras turned onto it from where they are."""
+def center(ras: Sequence[float]) -> None:
+    """Move all slices to a point, and all cameras so that they look at it from the same direction as before."""
     vtkMRMLSliceNode = slicer.vtkMRMLSliceNode
     vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, vtkMRMLSliceNode.OffsetJumpSlice)
     for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-        if not _isInSight(sliceNode, ras):
+        if not _isInView(sliceNode, ras):
             sliceNode.JumpSliceByCentering(*ras)
     for camera in slicer.util.getNodesByClass("vtkMRMLCameraNode"):
-        moved = [new - old for new, old in zip(ras, camera.GetFocalPoint(), strict=True)]
+        shift = [new - old for new, old in zip(ras, camera.GetFocalPoint(), strict=True)]
         wasModifying = camera.StartModify()
-        camera.SetPosition([place + step for place, step in zip(camera.GetPosition(), moved, strict=True)])
+        camera.SetPosition([old + step for old, step in zip(camera.GetPosition(), shift, strict=True)])
         camera.SetFocalPoint(ras)
         camera.EndModify(wasModifying)
         camera.ResetClippingRange()
 
 
-def _isInSight(sliceNode, ras):
-    """Whether a point of a slice lies within what the view shows of it; zoomed in, it may not."""
+def _isInView(sliceNode: slicer.vtkMRMLSliceNode, ras: Sequence[float]) -> bool:
+    """Return whether a slice view shows a point of its slice. A view that is zoomed in may not."""
     toSlice = vtk.vtkMatrix4x4()
     vtk.vtkMatrix4x4.Invert(sliceNode.GetSliceToRAS(), toSlice)
-    place = toSlice.MultiplyPoint((*ras, 1.0))
-    return all(abs(c) <= size / 2 for c, size in zip(place[:2], sliceNode.GetFieldOfView()[:2], strict=True))
+    x, y = toSlice.MultiplyPoint((*ras, 1.0))[:2]
+    width, height = sliceNode.GetFieldOfView()[:2]
+    return abs(x) <= width / 2 and abs(y) <= height / 2
 
 
-def lookAtAll():
-    """3D views onto all that is in them."""
+def resetThreeD() -> None:
+    """Let the 3D views show everything in them."""
     if slicer.app.layoutManager() is not None:
         slicer.util.resetThreeDViews()
 
 
 class ClickListener:
-    """Tells which region was clicked in a slice or 3D view.
+    """Reports which region was clicked in a slice or 3D view.
 
-    A click counts only while ``listening`` is true and the mouse places no points.
+    Clicks count only while ``listening`` is True and the mouse does not place markups.
 
     Signals:
-        clicked(str): ID of the smallest region of the segmentation at the place that was clicked.
+        clicked(str): ID of the smallest segment at the clicked position.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clicked = Signal()
         self.listening = True
-        self._layout = None
-        self._segmentation = None
-        self._observed = []
-        self._pressed = {}
+        self._layoutManager: slicer.qSlicerLayoutManager | None = None
+        self._segmentation: slicer.vtkMRMLSegmentationNode | None = None
+        self._observers: list[tuple[vtk.vtkRenderWindowInteractor, int]] = []
+        self._pressPositions: dict[vtk.vtkRenderWindowInteractor, Sequence[int]] = {}
 
-    def listen(self, segmentation):
-        """Listen to clicks on a segmentation, in all views, also those of a layout that is chosen later."""
+    def listen(self, segmentation: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Report clicks on a segmentation in all views, including views of layouts that are chosen later."""
         self.stop()
-        self._layout = slicer.app.layoutManager()
-        if segmentation is None or self._layout is None:
+        layoutManager = slicer.app.layoutManager()
+        if segmentation is None or layoutManager is None:
             return
+        self._layoutManager = layoutManager
         self._segmentation = segmentation
         self._observeViews()
-        self._layout.connect("layoutChanged(int)", self._observeViews)
+        layoutManager.connect("layoutChanged(int)", self._observeViews)
 
-    def stop(self):
-        """Listen no more."""
-        if self._segmentation is not None:
-            self._layout.disconnect("layoutChanged(int)", self._observeViews)
-        self._forgetViews()
-        self._segmentation = None
+    def stop(self) -> None:
+        """Stop reporting clicks."""
+        if self._layoutManager is not None:
+            self._layoutManager.disconnect("layoutChanged(int)", self._observeViews)
+        self._removeObservers()
+        self._layoutManager = self._segmentation = None
 
-    def _observeViews(self):
-        self._forgetViews()
-        for name in self._layout.sliceViewNames():
-            self._observe(self._layout.sliceWidget(name).sliceView(), self._inSlice)
-        for index in range(self._layout.threeDViewCount):
-            self._observe(self._layout.threeDWidget(index).threeDView(), self._inThreeD)
+    def _observeViews(self) -> None:
+        self._removeObservers()
+        layoutManager = self._layoutManager
+        if layoutManager is None:
+            return
+        for name in layoutManager.sliceViewNames():
+            self._observe(layoutManager.sliceWidget(name).sliceView(), _regionsInSlice)
+        for index in range(layoutManager.threeDViewCount):
+            self._observe(layoutManager.threeDWidget(index).threeDView(), _regionsInThreeD)
 
-    def _forgetViews(self):
-        for interactor, tag in self._observed:
+    def _removeObservers(self) -> None:
+        for interactor, tag in self._observers:
             interactor.RemoveObserver(tag)
-        self._observed = []
-        self._pressed = {}
+        self._observers = []
+        self._pressPositions = {}
 
-    def _observe(self, view, find):
+    def _observe(self, view: slicer.qMRMLSliceView | slicer.qMRMLThreeDView, find: SegmentFinder) -> None:
         interactor = view.interactorStyle().GetInteractor()
 
-        def press(caller, event):
-            if self.listening and not _placesPoints():
-                self._pressed[interactor] = interactor.GetEventPosition()
+        def onPress(caller: object, event: str) -> None:
+            if self.listening and not _isPlacingMarkups():
+                self._pressPositions[interactor] = interactor.GetEventPosition()
 
-        def release(caller, event):
-            start = self._pressed.pop(interactor, None)
+        def onRelease(caller: object, event: str) -> None:
+            start = self._pressPositions.pop(interactor, None)
             end = interactor.GetEventPosition()
             if start is not None and max(abs(start[0] - end[0]), abs(start[1] - end[1])) <= CLICK_PIXELS:
-                self._tell(find(view, interactor, end))
+                self._report(find(self._segmentation, view, interactor, end))
 
-        self._observed.append((interactor, interactor.AddObserver(vtk.vtkCommand.LeftButtonPressEvent, press, 1.0)))
-        self._observed.append((interactor, interactor.AddObserver(vtk.vtkCommand.LeftButtonReleaseEvent, release, 1.0)))
+        for event, callback in (
+            (vtk.vtkCommand.LeftButtonPressEvent, onPress),
+            (vtk.vtkCommand.LeftButtonReleaseEvent, onRelease),
+        ):
+            self._observers.append((interactor, interactor.AddObserver(event, callback, 1.0)))
 
-    def _tell(self, segmentIds):
+    def _report(self, segmentIds: Iterable[str]) -> None:
         segmentId = regionsGeometry.smallestRegion(self._segmentation, segmentIds)
         if segmentId is not None:
             self.clicked.emit(segmentId)
 
-    def _inSlice(self, view, interactor, position):
-        ras = view.mrmlSliceNode().GetXYToRAS().MultiplyPoint((*map(float, position), 0.0, 1.0))[:3]
-        return regionsGeometry.regionsAt(self._segmentation, ras)
 
-    def _inThreeD(self, view, interactor, position):
-        """Regions that the line of sight meets first, those that are hardly visible left out."""
-        renderer = interactor.FindPokedRenderer(*position)
-        picker = vtk.vtkCellPicker()
-        picker.SetTolerance(0.002)
-        if not picker.Pick(*map(float, position), 0.0, renderer):
-            return []
-        ahead = _lineOfSight(renderer, position)
-        hit = picker.GetPickPosition()
-        display = self._segmentation.GetDisplayNode()
-        for step in range(DEPTH_STEPS):
-            ras = [place + (step + 0.5) * STEP_MM * way for place, way in zip(hit, ahead, strict=True)]
-            found = regionsGeometry.regionsAt(self._segmentation, ras)
-            seen = [each for each in found if display.GetSegmentOpacity3D(each) >= SEEN_OPACITY]
-            if seen:
-                return seen
+def _regionsInSlice(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    view: slicer.qMRMLSliceView,
+    interactor: vtk.vtkRenderWindowInteractor,
+    position: Sequence[int],
+) -> list[str]:
+    """Return the regions at a position of a slice view."""
+    ras = view.mrmlSliceNode().GetXYToRAS().MultiplyPoint((*map(float, position), 0.0, 1.0))[:3]
+    return regionsGeometry.regionsAt(segmentation, ras)
+
+
+def _regionsInThreeD(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    view: slicer.qMRMLThreeDView,
+    interactor: vtk.vtkRenderWindowInteractor,
+    position: Sequence[int],
+) -> list[str]:
+    """Return the visible regions that the line of sight through a position of a 3D view meets first."""
+    renderer = interactor.FindPokedRenderer(*position)
+    picker = vtk.vtkCellPicker()
+    picker.SetTolerance(0.002)
+    if not picker.Pick(*map(float, position), 0.0, renderer):
         return []
+    direction = _lineOfSight(renderer, position)
+    hit = picker.GetPickPosition()
+    display = segmentation.GetDisplayNode()
+    for step in range(MAX_STEPS):
+        distance = (step + 0.5) * STEP_MM
+        ras = [start + distance * component for start, component in zip(hit, direction, strict=True)]
+        visible = [
+            segmentId
+            for segmentId in regionsGeometry.regionsAt(segmentation, ras)
+            if display.GetSegmentOpacity3D(segmentId) >= MIN_VISIBLE_OPACITY
+        ]
+        if visible:
+            return visible
+    return []
 
 
-def _placesPoints():
-    """Whether a click sets a point of a markup now."""
+def _isPlacingMarkups() -> bool:
+    """Return whether a click currently places a point of a markup."""
     interaction = slicer.app.applicationLogic().GetInteractionNode()
     return interaction is not None and interaction.GetCurrentInteractionMode() == interaction.Place
 
 
-def _lineOfSight(renderer, position):
-    """Unit vector from the eye into the scene at a place of the view."""
+def _lineOfSight(renderer: vtk.vtkRenderer, position: Sequence[int]) -> list[float]:
+    """Return the unit vector from the camera into the scene at a position of the view."""
     ends = []
     for depth in (0.0, 1.0):
         renderer.SetDisplayPoint(*map(float, position), depth)
         renderer.DisplayToWorld()
         x, y, z, w = renderer.GetWorldPoint()
         ends.append((x / w, y / w, z / w))
-    way = [far - near for near, far in zip(*ends, strict=True)]
-    length = sum(step * step for step in way) ** 0.5
-    return [step / length for step in way]
+    near, far = ends
+    vector = [end - start for start, end in zip(near, far, strict=True)]
+    length = sum(component * component for component in vector) ** 0.5
+    return [component / length for component in vector]

@@ -75,7 +75,7 @@ def measure_selections(panel: Any) -> tuple[list[float], list[float]]:
         for region in panel.sections.regions:
             redrawn.clear()
             start = time.perf_counter()
-            panel.select(region)
+            panel.navigation.select(region)
             wait_for(lambda: len(redrawn) == len(views), timeout=60)
             slices.append(1000 * (max(redrawn[name] for name in SLICE_VIEWS) - start))
             three_d.append(1000 * (redrawn["3D"] - start))

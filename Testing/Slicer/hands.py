@@ -1,23 +1,29 @@
 """What a user does and sees, for tests that run both in Slicer and in the host."""
 
+from __future__ import annotations
+
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import qt
 import slicer
+import vtk
 
-SECONDS = 240
+TIMEOUT_S = 240.0
 """How long a condition may take."""
 TICK_MS = 50
 """How often a condition is checked that no event announces."""
 QUIET_MS = 20
 """The event loop counts as idle after this long without an event; longer than a frame at 60 Hz."""
-SETTLE_SECONDS = 10
+SETTLE_TIMEOUT_S = 10.0
 """How long to wait for an event loop that never becomes idle."""
 
 
-def moduleWidget():
-    """The module's Python widget, shown; made if it was not.
+def moduleWidget() -> Any:
+    """Return the module's Python widget, shown.
 
     Slicer's testing mode has no settings and installs nothing: REG2RG_ENGINE_PYTHON names a Python for the engine.
     """
@@ -31,11 +37,11 @@ def moduleWidget():
     return representation.self()
 
 
-def settle():
+def settle() -> None:
     """Process events until none arrives for ``QUIET_MS``, so that everything pending has been laid out and drawn."""
     loop, quiet = qt.QEventLoop(), qt.QTimer()
     quiet.setSingleShot(True)
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
     while time.monotonic() < deadline:
         quiet.start(QUIET_MS)
         loop.processEvents(qt.QEventLoop.WaitForMoreEvents)
@@ -43,7 +49,7 @@ def settle():
             return
 
 
-def waitFor(condition, seconds=SECONDS):
+def waitFor(condition: Callable[[], object], seconds: float = TIMEOUT_S) -> None:
     """Process events until a condition holds, which is checked after every event. AssertionError if it does not."""
     loop, ticks = qt.QEventLoop(), qt.QTimer()
     ticks.start(TICK_MS)
@@ -54,23 +60,26 @@ def waitFor(condition, seconds=SECONDS):
         loop.processEvents(qt.QEventLoop.WaitForMoreEvents)
 
 
-def generate(panel):
-    """Press the button and wait for the report and its surfaces."""
+def generate(panel: Any) -> None:
+    """Click the Generate button, and wait for the report and its surfaces."""
+    logic = moduleWidget().logic
     panel.ui.generateButton.click()
-    waitFor(lambda: not panel.run.active and not panel.views.surfaces.busy)
+    waitFor(lambda: not logic.run.active and not logic.views.surfaces.busy)
     settle()
 
 
-def sliceView(name):
+def sliceView(name: str) -> Any:
+    """Return a slice view by its name."""
     return slicer.app.layoutManager().sliceWidget(name).sliceView()
 
 
-def threeDView():
+def threeDView() -> Any:
+    """Return the 3D view."""
     return slicer.app.layoutManager().threeDWidget(0).threeDView()
 
 
-def click(view, x, y):
-    """Press and release the left button at a place of a view, pixels from its top left."""
+def click(view: Any, x: int, y: int) -> None:
+    """Click with the left button at a position of a view, in pixels from its top left corner."""
     widget = view.VTKWidget()
     _mouse(widget, qt.QEvent.MouseMove, x, y, qt.Qt.NoButton, qt.Qt.NoButton)
     _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
@@ -78,8 +87,8 @@ def click(view, x, y):
     settle()
 
 
-def drag(view, start, end):
-    """Press at one place, move, and release at another."""
+def drag(view: Any, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """Drag with the left button from one position of a view to another."""
     widget = view.VTKWidget()
     _mouse(widget, qt.QEvent.MouseButtonPress, *start, qt.Qt.LeftButton, qt.Qt.LeftButton)
     _mouse(widget, qt.QEvent.MouseMove, *end, qt.Qt.NoButton, qt.Qt.LeftButton)
@@ -87,11 +96,9 @@ def drag(view, start, end):
     settle()
 
 
-def clickAtRas(view, ras):
-    """Click where a slice view shows a point; the point must lie in the slice and in sight."""
+def clickAtRas(view: Any, ras: Any) -> None:
+    """Click where a slice view shows a point, which must be in the slice and in view."""
     toXy = slicer.vtkMRMLSliceNode.SafeDownCast(view.mrmlSliceNode()).GetXYToRAS()
-    import vtk
-
     inverse = vtk.vtkMatrix4x4()
     vtk.vtkMatrix4x4.Invert(toXy, inverse)
     x, y = inverse.MultiplyPoint((*ras, 1.0))[:2]
@@ -99,17 +106,18 @@ def clickAtRas(view, ras):
     click(view, round(x), height - 1 - round(y))
 
 
-def _mouse(widget, kind, x, y, button, buttons):
-    place = qt.QPointF(x, y)
-    everywhere = qt.QPointF(widget.mapToGlobal(qt.QPoint(int(x), int(y))))
-    qt.QApplication.sendEvent(widget, qt.QMouseEvent(kind, place, everywhere, button, buttons, qt.Qt.NoModifier))
+def _mouse(widget: Any, kind: int, x: int, y: int, button: int, buttons: int) -> None:
+    position = qt.QPointF(x, y)
+    globalPosition = qt.QPointF(widget.mapToGlobal(qt.QPoint(int(x), int(y))))
+    event = qt.QMouseEvent(kind, position, globalPosition, button, buttons, qt.Qt.NoModifier)
+    qt.QApplication.sendEvent(widget, event)
 
 
-def press(root, keys):
+def press(root: Any, keys: str) -> None:
     """Press a key combination with the focus in a widget of the panel.
 
-    The host has Qt's own test library, which goes the whole way of a key; Slicer's Python has not, so there the
-    shortcut of these keys is activated.
+    The host has Qt's test library, which sends real key events. Slicer's Python does not, so there the shortcut of
+    these keys is activated.
     """
     try:
         from PySide6.QtTest import QTest
@@ -127,20 +135,20 @@ def press(root, keys):
     settle()
 
 
-def arrayOfRegion(segmentation, region, volume):
-    """Mask of a region on the volume's grid, boolean (k, j, i)."""
+def arrayOfRegion(segmentation: Any, region: str, volume: Any) -> np.ndarray:
+    """Return the mask of a region on the grid of a volume, boolean (k, j, i)."""
     return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, region, volume) > 0
 
 
-def slicePoint():
-    """The point (r, a, s) that the three slices meet in."""
+def slicePoint() -> list[float]:
+    """Return the point (RAS) where the three slices meet."""
     planes = [sliceView(name).mrmlSliceNode().GetSliceToRAS() for name in ("Yellow", "Green", "Red")]
     return [plane.GetElement(axis, 3) for axis, plane in enumerate(planes)]
 
 
-def clickLink(label, link):
+def clickLink(label: Any, link: str) -> None:
     """Move the mouse over a label until it is over a link, and click there."""
-    hovered = []
+    hovered: list[str] = []
     label.connect("linkHovered(QString)", hovered.append)
     for y in range(2, label.height, 4):
         for x in range(2, label.width, 6):
@@ -152,8 +160,8 @@ def clickLink(label, link):
     raise AssertionError(f"no link {link!r} in {label.text!r}")
 
 
-def clickWidget(widget, x, y):
-    """Press and release the left button over a widget."""
+def clickWidget(widget: Any, x: int, y: int) -> None:
+    """Click with the left button at a position of a widget."""
     _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
     _mouse(widget, qt.QEvent.MouseButtonRelease, x, y, qt.Qt.LeftButton, qt.Qt.NoButton)
     settle()

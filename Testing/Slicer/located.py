@@ -1,11 +1,22 @@
-"""A report as a model with a finding head makes it: that of the sample case, with findings that have a place."""
+"""A report with located findings, as a model with a finding head writes it for the sample case."""
 
-import json
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import slicer
+import vtk
 from hands import arrayOfRegion, generate, moduleWidget, settle
 from Reg2RGModuleLib import findingsDisplay, regionsGeometry, reportNode
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.segmentationFile import GENERATED_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from reg2rg.report import Finding, Report, Section
 
 NODULE, EFFUSION, HERNIA, CONSOLIDATION, BONE_LESION = (
     "Lung nodule",
@@ -14,25 +25,39 @@ NODULE, EFFUSION, HERNIA, CONSOLIDATION, BONE_LESION = (
     "Consolidation",
     "Sclerotic bone lesion",
 )
-SEEN = (
-    ("lung", NODULE, 0.87, True),  # in the text, too
-    ("lung", CONSOLIDATION, 0.75, True),  # denied by the text
-    ("pleura", EFFUSION, 0.55, False),  # in the text, too; no spot, but all over the region
-    ("bone", BONE_LESION, 0.62, True),  # not in the text
+
+
+class Detected(NamedTuple):
+    """A finding that the finding head detects."""
+
+    region: str
+    label: str
+    probability: float
+    side: str
+    level: str | None
+    focal: bool
+
+
+DETECTED = (
+    Detected("lung", NODULE, 0.87, "left", "upper", focal=True),  # stated in the text
+    Detected("lung", CONSOLIDATION, 0.75, "left", "lower", focal=True),  # denied in the text
+    Detected("pleura", EFFUSION, 0.55, "left", None, focal=False),  # stated in the text
+    Detected("bone", BONE_LESION, 0.62, "left", "lower", focal=True),  # not mentioned in the text
 )
-"""Region, label, probability and whether it is a spot: what the head sees. The hernia of the text it does not see."""
+"""The hernia of the text is not among them."""
 TEXTS = {
     "lung": "A nodule of 20 mm is found in the left upper lobe. There is no consolidation.",
     "pleura": "There is a small pleural effusion on the left.",
     "esophagus": "A 32 mm hiatal hernia is present.",
     "bone": "The bones are unremarkable.",
 }
-"""Region -> its text, whatever the embedded model of the day writes."""
+"""Region to the text of its section, whatever the embedded model writes."""
+UNDETECTED_PROBABILITY = 0.05
 RADIUS_MM = 12.0
 
 
-def makeReport():
-    """The sample case's report with located findings, shown in the panel; returns its node."""
+def makeReport() -> slicer.vtkMRMLTextNode:
+    """Generate a report of the sample case, give it located findings, and show it in the panel."""
     panel = moduleWidget().panel
     panel.inputs.loadSample()
     generate(panel)
@@ -42,97 +67,154 @@ def makeReport():
     return node
 
 
-def reopen():
-    """Let the panel read the report anew."""
+def reopen() -> None:
+    """Let the panel read the report again."""
     moduleWidget().panel.setParameters(None)
     moduleWidget().initializeParameterNode()
     settle()
 
 
-def locate(node, familiar=True):
-    """Put into a report what a finding head would have seen, and the segmentation of it beside the regions."""
-    from reg2rg.report import SectionFinding
-    from reg2rg.report.serialization import read
-    from reg2rg.report.wording import disagreements
-
-    document = json.loads(node.GetText())
-    document["report"]["familiarity"] = {"distance": 1.0 if familiar else 9.0, "limit": 2.0, "familiar": familiar}
-    volume, masks = reportNode.volumeOf(node), {}
-    for section in document["report"]["sections"]:
-        _retell(section, TEXTS.get(section["region"], section["text"]))
-        document["sections"][section["region"]]["text"] = section["text"]
-        for finding in section["findings"]:
-            finding.update(probability=0.05, calibrated=familiar)
-        for region, label, probability, focal in SEEN:
-            if region == section["region"]:
-                finding = _findingOf(section, label, familiar)
-                point, mask = _ball(node, region, CONSOLIDATION == label)
-                place = {"point_ras": point, "extent_mm": [2 * RADIUS_MM] * 3, "lobe": None, "focal": focal}
-                claimed = finding["text"] == "present"
-                finding.update(probability=probability, location=place, segment=f"{region}.{label}")
-                finding["source"] = "both" if claimed else "head"
-                masks[finding["segment"]] = mask
-        findings = [read(SectionFinding, finding, "a finding") for finding in section["findings"]]
-        section["disagreements"] = list(disagreements(section["region"], section["text"], findings))
-    node.SetText(json.dumps(document))
-    reportNode.setFindings(node, _segmentationOf(volume, masks))
+def rewrite(node: slicer.vtkMRMLTextNode, change: Callable[[Report], Report]) -> None:
+    """Change the report that a node stores, and let the panel read it again."""
+    reportNode.write(node, Review.ofReport(change(reportNode.read(node).report)))
+    reopen()
 
 
-def _retell(section, text):
-    """Give a section a text, and the findings that a model without a finding head would have of it."""
-    from reg2rg.report.build import link_findings
-    from reg2rg.report.serialization import to_plain
+def locate(node: slicer.vtkMRMLTextNode, inDistribution: bool = True) -> None:
+    """Give a report the findings that a finding head would detect, and outlines of the located ones.
 
-    findings, sentences = link_findings(text, section["region"])
-    section["text"] = text
-    section["findings"], section["sentences"] = ([to_plain(part) for part in parts] for parts in (findings, sentences))
-
-
-def _findingOf(section, label, familiar):
-    known = next((finding for finding in section["findings"] if finding["label"] == label), None)
-    if known is None:
-        known = {
-            "label": label,
-            "text": None,
-            "side": "left",
-            "level": "lower",
-            "size_mm": None,
-            "calibrated": familiar,
-            "said": None,
-        }
-        section["findings"].append(known)
-    return known
+    Args:
+        node: a report of the sample case.
+        inDistribution: whether the volume is like the training data.
+    """
+    outlines: dict[str, np.ndarray] = {}
+    detected = {
+        section.region: [*_detectedIn(node, section.region, outlines), *_undetectedIn(section)]
+        for section in reportNode.read(node).report.sections
+    }
+    reportNode.write(node, Review.ofReport(_rebuilt(node, detected, inDistribution)))
+    reportNode.setFindings(node, _segmentationOf(reportNode.volumeOf(node), outlines))
 
 
-def _ball(node, region, other):
-    """A ball within a region, around its point or, if ``other``, around a voxel far from there: RAS and a mask."""
+def withoutFindingHead(node: slicer.vtkMRMLTextNode) -> Report:
+    """Return a report as a model without a finding head writes it."""
+    return _rebuilt(node, {}, None)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What the language model wrote about a region."""
+
+    region: str
+    recognized: str | None
+    text: str
+    complete: bool
+    tokens: tuple = ()
+
+
+def _rebuilt(
+    node: slicer.vtkMRMLTextNode, detected: Mapping[str, list[Finding]], inDistribution: bool | None
+) -> Report:
+    """Return the report of a node with other texts and findings."""
+    from reg2rg.report import OutOfDistribution, ReportBuilder
+
+    report = reportNode.read(node).report
+    image, masks = _sampleCase()
+    distance = 1.0 if inDistribution else 9.0
+    outOfDistribution = None if inDistribution is None else OutOfDistribution(distance, limit=2.0)
+    builder = ReportBuilder(image, masks, detected=detected, out_of_distribution=outOfDistribution)
+    texts = [
+        _Text(section.region, section.recognized, _textOf(section), section.complete) for section in report.sections
+    ]
+    return builder.report(texts, report.provenance, report.skipped_regions)
+
+
+@functools.cache
+def _sampleCase() -> tuple[Any, Any]:
+    """Return the sample case as the engine reads it: CT and region masks."""
+    from reg2rg.runtime.resources import sample_case
+    from reg2rg.segmentation.label_map import LabelMapSegmenter
+    from reg2rg.volumes import read_volume
+
+    ct, regions = sample_case()
+    image = read_volume(ct)
+    return image, LabelMapSegmenter(regions).segment(image)
+
+
+def _textOf(section: Section) -> str:
+    return TEXTS.get(section.region, section.text)
+
+
+def _detectedIn(node: slicer.vtkMRMLTextNode, region: str, outlines: dict[str, np.ndarray]) -> list[Finding]:
+    """Return the detected findings of a region, and add their outlines."""
+    from reg2rg.report import Finding, Location, segment_id
+
+    findings = []
+    for detected in DETECTED:
+        if detected.region == region:
+            point, outline = _ball(node, region, far=detected.label == CONSOLIDATION)
+            segmentId = segment_id(region, detected.label)
+            outlines[segmentId] = outline
+            findings.append(
+                Finding(
+                    label=detected.label,
+                    probability=detected.probability,
+                    side=detected.side,
+                    level=detected.level,
+                    location=Location(point, (2 * RADIUS_MM,) * 3, None, detected.focal),
+                    segment=segmentId,
+                )
+            )
+    return findings
+
+
+def _undetectedIn(section: Section) -> list[Finding]:
+    """Return the findings that the text of a section mentions and the finding head does not detect."""
+    from reg2rg.labeler import extract_mentions
+    from reg2rg.report import Finding
+
+    detected = {detected.label for detected in DETECTED if detected.region == section.region}
+    labels = {mention.label for mention in extract_mentions(_textOf(section), section.region)}
+    return [Finding(label, UNDETECTED_PROBABILITY) for label in sorted(labels - detected)]
+
+
+def _ball(node: slicer.vtkMRMLTextNode, region: str, far: bool) -> tuple[tuple[float, float, float], np.ndarray]:
+    """Return the center (RAS) and the mask (k, j, i) of a ball in a region.
+
+    Args:
+        node: the report.
+        region: the region.
+        far: whether the ball is around a voxel about 60 mm from the point that the region is centered at, not around
+            that point.
+    """
     segmentation, volume = reportNode.segmentationOf(node), reportNode.volumeOf(node)
     inside = np.argwhere(arrayOfRegion(segmentation, region, volume))
     toRas = slicer.util.arrayFromVTKMatrix(_ijkToRas(volume))
     points = inside[:, ::-1] @ toRas[:3, :3].T + toRas[:3, 3]
     point = np.array(regionsGeometry.pointInside(segmentation, region))
     distance = np.linalg.norm(points - point, axis=1)
-    if other:
+    if far:
         point = points[np.argmin(np.abs(distance - 60.0))]
         distance = np.linalg.norm(points - point, axis=1)
     mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
     mask[tuple(inside[distance <= RADIUS_MM].T)] = 1
-    return [round(float(c), 2) for c in point], mask
+    r, a, s = (round(float(coordinate), 2) for coordinate in point)
+    return (r, a, s), mask
 
 
-def _ijkToRas(volume):
-    import vtk
-
+def _ijkToRas(volume: slicer.vtkMRMLScalarVolumeNode) -> vtk.vtkMatrix4x4:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return matrix
 
 
-def _segmentationOf(volume, masks):
+def _segmentationOf(
+    volume: slicer.vtkMRMLScalarVolumeNode, outlines: Mapping[str, np.ndarray]
+) -> slicer.vtkMRMLSegmentationNode:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "findings")
-    node.SetAttribute(reportNode.ATTRIBUTE, "1")
+    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    for segmentId, mask in masks.items():
+    for segmentId, mask in outlines.items():
         node.GetSegmentation().AddEmptySegment(segmentId, segmentId.split(".")[1])
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, segmentId, volume)
     findingsDisplay.prepare(node)

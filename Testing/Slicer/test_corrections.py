@@ -1,4 +1,4 @@
-"""What a user says of findings: the engine, a real one with a small random model, writes the section again with it."""
+"""Corrections: the engine, a real one with a small random model, regenerates a section with them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import sys
 
 import pytest
 import slicer
-from hands import generate, moduleWidget, settle, waitFor
+from hands import arrayOfRegion, generate, moduleWidget, settle, waitFor
 from located import reopen
-from Reg2RGModuleLib import regionsGeometry, reportNode
-from Reg2RGModuleLib.findingWords import OFFERED
+from Reg2RGModuleLib import regionsGeometry, reportNode, segmentationFile
+from Reg2RGModuleLib.findingText import LABELS_BY_REGION
+from Reg2RGModuleLib.review import Review
 
-LABELS = tuple(label for label in OFFERED["lung"] if label != "Bronchiectasis")
+LABELS = tuple(label for label in LABELS_BY_REGION["lung"] if label != "Bronchiectasis")
 
-
-SEEN = 3
-"""How many of them the head sees, in every region."""
-SHARPER = 10.0
-"""A random finding map is weak everywhere; this much steeper it has a peak that is outlined."""
+DETECTED = 3
+"""Number of labels, from the first on, that the finding head detects in every region."""
+MAP_SCALE = 10.0
+"""A random finding map is weak everywhere. Scaled by this factor, it has a peak that is outlined."""
 
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory, repository_folder):
-    """A model folder: tiny, its words taught, its finding head random but for what it sees: the first labels."""
+    """Save a tiny model whose finding head is random, but detects the first labels; return its folder."""
     sys.path.insert(0, str(repository_folder / "Testing" / "Python"))
     import torch
     from tiny_model import tiny_model
@@ -40,10 +40,10 @@ def model_folder(tmp_path_factory, repository_folder):
     model.tokenizer = taught.tokenizer
     head = model.embedding_layer.finding_head
     with torch.no_grad():
-        head.output_bias[:, 0] = torch.where(torch.arange(len(LABELS)) < SEEN, 2.0, -4.0)
+        head.output_bias[:, 0] = torch.where(torch.arange(len(LABELS)) < DETECTED, 2.0, -4.0)
         head.evidence_weight[:] = 0
-        head.map.logits.weight *= SHARPER
-        head.map.logits.bias[0] = 0  # as likely as any finding, so that maps are not weak
+        head.finding_map.logits.weight *= MAP_SCALE
+        head.finding_map.logits.bias[0] = 0  # a neutral prior, so that maps are not weak
     folder = tmp_path_factory.mktemp("model") / "head"
     save_model(model.eval(), folder, card="# head\n\nFor tests.\n")
     return folder
@@ -58,7 +58,7 @@ def repository_folder():
 
 @pytest.fixture(scope="module")
 def fresh(model_folder):
-    """The panel with a new report of the sample case by that model: its stored form."""
+    """Generate a report of the sample case with that model; return the stored review."""
     slicer.mrmlScene.Clear(0)
     panel = moduleWidget().panel
     panel.inputs.loadSample()
@@ -74,160 +74,177 @@ def panel(fresh):
     node().SetText(fresh)
     reopen()
     panel = moduleWidget().panel
-    panel.select("lung")
+    panel.navigation.select("lung")
     yield panel
-    if panel.run.active:
-        panel.run.cancel()
-        waitFor(lambda: not panel.run.active)
+    if run().active:
+        run().cancel()
+        waitForEnd()
 
 
 @pytest.fixture
 def requests(panel):
-    """What the engine is asked, on its way to it."""
-    engine, asked = moduleWidget().logic.engine, []
-    run = engine.run
+    """Record the requests that the engine receives."""
+    engine, received = moduleWidget().logic.engine, []
+    original = engine.run
 
-    def listening(request):
-        asked.append(request)
-        run(request)
+    def recording(request):
+        received.append(request)
+        original(request)
 
-    engine.run = listening
-    yield asked
+    engine.run = recording
+    yield received
     del engine.run
+
+
+def run():
+    return moduleWidget().logic.run
+
+
+def waitForEnd():
+    waitFor(lambda: not run().active)
 
 
 def node():
     return reportNode.reportNodes()[0]
 
 
-def button(panel, region, words):
+def button(panel, region, text):
     card = panel.sections.card(region)
-    found = [each for each in card.findChildren("QPushButton", "correctButton") if each.text == words]
-    assert found, f"the card of the {region} has no button {words!r}"
+    found = [button for button in card.findChildren("QPushButton", "correctButton") if button.text == text]
+    assert found, f"the card of the {region} has no button {text!r}"
     return found[0]
 
 
-def correct(panel, region, words):
-    button(panel, region, words).click()
-    assert panel.run.active, panel.ui.messageLabel.text
-    waitFor(lambda: not panel.run.active)
+def correct(panel, region, text):
+    button(panel, region, text).click()
+    assert run().active, panel.ui.messageLabel.text
+    waitForEnd()
     settle()
     assert panel.ui.messageLabel.text == ""
 
 
-def test_the_findings_of_a_run_are_a_segmentation_beside_the_regions(panel):
-    review = reportNode.read(node())
-    located = [finding for region in review.regions for finding in review.section(region)["findings"]]
-    segments = {finding["segment"] for finding in located if finding["segment"]}
-    assert segments
-    assert set(regionsGeometry.segmentIds(reportNode.findingsOf(node()))) == segments
-    assert reportNode.segmentationOf(node()) is not reportNode.findingsOf(node())
-    for finding in located:
-        if finding["segment"]:
-            assert finding["segment"] in regionsGeometry.regionsAt(
-                reportNode.findingsOf(node()), finding["location"]["point_ras"]
-            )
+def first_present_label():
+    """Return the label of the first finding that the card of the lung offers to mark as absent."""
+    section = reportNode.read(node()).section("lung")
+    return next(finding.label for finding in section.listed_findings if finding.present)
 
 
-def test_rejecting_a_finding_writes_its_section_again_with_that_said(panel, requests):
-    label = rejectable(panel)
-    before = reportNode.read(node())
-    correct(panel, "lung", "Not there")
-    assert [(each["only"], each["said"]) for each in requests] == [(["lung"], {"lung": {label: False}})]
-    after = reportNode.read(node())
-    assert after.said("lung") == {label: False}
-    assert after.section("heart") == before.section("heart")
-    assert panel.sections.current == "lung"
-    assert_only_spots_are_shown(after)
-    assert "you: not there" in lines(panel, "lung")[label]
-    button(panel, "lung", "It is there")
-
-
-def assert_only_spots_are_shown(review):
-    display = reportNode.findingsOf(node()).GetDisplayNode()
-    for region in review.regions:
-        for finding in review.section(region)["findings"]:
-            if finding["segment"]:
-                assert display.GetSegmentVisibility(finding["segment"]) == finding["location"]["focal"]
-
-
-def rejectable(panel):
-    """Label of the first finding that the lung's card offers to reject."""
-    from Reg2RGModuleLib import findingWords
-
-    findings = reportNode.read(node()).section("lung")["findings"]
-    return next(f["label"] for f in findings if findingWords.isListed(f) and findingWords.isClaimed(f))
-
-
-def lines(panel, region):
-    """Label -> text of the card's line about it."""
+def rows(panel, region):
+    """Return the text of each finding's row in a card, by label."""
     texts = [
-        each.text
-        for each in panel.sections.card(region).findChildren("QLabel")
-        if each.isVisibleTo(panel.ui.sectionsArea)
+        label.text
+        for label in panel.sections.card(region).findChildren("QLabel")
+        if label.isVisibleTo(panel.ui.sectionsArea)
     ]
     return {label: text for label in LABELS for text in texts if f"{label}<" in text and "<small>" in text}
 
 
-def test_undo_takes_a_correction_back(panel):
+def test_located_findings_are_a_segmentation_beside_the_regions(panel):
+    review = reportNode.read(node())
+    findings = [finding for section in review.report.sections for finding in section.findings if finding.segment]
+    assert findings
+    segmentation = reportNode.findingsOf(node())
+    assert set(regionsGeometry.segmentIds(segmentation)) == {finding.segment for finding in findings}
+    assert reportNode.segmentationOf(node()) is not segmentation
+    for finding in findings:
+        assert finding.segment in regionsGeometry.regionsAt(segmentation, finding.location.point_ras)
+
+
+def test_marking_a_finding_as_absent_regenerates_its_section(panel, requests):
+    label = first_present_label()
     before = reportNode.read(node())
-    correct(panel, "lung", "Not there")
+    correct(panel, "lung", "Mark as absent")
+    assert [(request["regions"], request["corrections"]) for request in requests] == [
+        (["lung"], {"lung": {label: False}})
+    ]
+    after = reportNode.read(node())
+    assert after.corrections("lung") == {label: False}
+    assert after.section("heart") == before.section("heart")
+    assert panel.sections.current == "lung"
+    assert_only_focal_findings_are_visible(after)
+    assert "marked as absent" in rows(panel, "lung")[label]
+    button(panel, "lung", "Mark as present")
+
+
+def assert_only_focal_findings_are_visible(review):
+    display = reportNode.findingsOf(node()).GetDisplayNode()
+    for section in review.report.sections:
+        for finding in section.findings:
+            if finding.segment:
+                assert display.GetSegmentVisibility(finding.segment) == finding.location.focal
+
+
+def test_undo_reverts_a_correction(panel):
+    before = reportNode.read(node())
+    correct(panel, "lung", "Mark as absent")
     panel.ui.undoButton.click()
     after = reportNode.read(node())
-    assert after.said("lung") == {}
+    assert after.corrections("lung") == {}
     assert after.section("lung") == before.section("lung")
-    assert not any("you:" in line for line in lines(panel, "lung").values())
+    assert not any("marked as" in row for row in rows(panel, "lung").values())
 
 
-def test_what_was_said_before_is_said_again(panel, requests):
-    label = rejectable(panel)
-    correct(panel, "lung", "Not there")
+def test_regenerating_a_section_keeps_its_corrections(panel, requests):
+    label = first_present_label()
+    correct(panel, "lung", "Mark as absent")
     panel.ui.regenerateButton.click()
-    waitFor(lambda: not panel.run.active)
-    assert requests[-1]["said"] == {"lung": {label: False}}
-    correct(panel, "lung", "It is there")
-    assert requests[-1]["said"]["lung"][label] is True
-    assert reportNode.read(node()).said("lung")[label] is True
+    waitForEnd()
+    assert requests[-1]["corrections"] == {"lung": {label: False}}
+    correct(panel, "lung", "Mark as present")
+    assert requests[-1]["corrections"]["lung"][label] is True
+    assert reportNode.read(node()).corrections("lung")[label] is True
 
 
-def test_a_finding_that_the_section_lacks_can_be_added(panel, requests):
+def test_a_finding_that_the_section_does_not_list_can_be_added(panel, requests):
     panel.ui.addFindingButton.menu().aboutToShow.emit()
     offered = {action.text: action for action in panel.ui.addFindingButton.menu().actions()}
-    listed = set(lines(panel, "lung"))
+    listed = set(rows(panel, "lung"))
     missing = next(label for label in LABELS if label not in listed)
     offered[missing].trigger()
-    waitFor(lambda: not panel.run.active)
+    waitForEnd()
     assert panel.ui.messageLabel.text == ""
-    assert requests[-1]["said"] == {"lung": {missing: True}}
-    assert "you: there" in lines(panel, "lung")[missing]
+    assert requests[-1]["corrections"] == {"lung": {missing: True}}
+    assert "marked as present" in rows(panel, "lung")[missing]
 
 
-def test_what_the_model_cannot_be_told_is_refused_in_words_and_nothing_changes(panel):
+def test_a_correction_that_the_model_does_not_support_is_refused_and_changes_nothing(panel):
     before = node().GetText()
-    panel.correct("lung", "Bronchiectasis", True)
-    waitFor(lambda: not panel.run.active)
-    assert "cannot be told of Bronchiectasis" in panel.ui.messageLabel.text
+    panel.run.correct("lung", "Bronchiectasis", True)
+    waitForEnd()
+    assert "Bronchiectasis" in panel.ui.messageLabel.text
     assert node().GetText() == before
 
 
 def test_nothing_can_be_corrected_while_a_section_is_written(panel, requests):
-    first = button(panel, "lung", "Not there")
-    first.click()
-    assert not button(panel, "lung", "Not there").isEnabled()
+    button(panel, "lung", "Mark as absent").click()
+    assert not button(panel, "lung", "Mark as absent").isEnabled()
     assert not panel.ui.addFindingButton.isEnabled()
-    panel.correct("lung", LABELS[0], True)
+    panel.run.correct("lung", LABELS[0], True)
     assert len(requests) == 1
-    waitFor(lambda: not panel.run.active)
+    waitForEnd()
 
 
-def test_a_correction_survives_saving_the_scene_and_a_crash(panel):
-    from Reg2RGModuleLib.review import Review
+def test_a_correction_is_stored_in_the_scene_and_for_recovery(panel):
+    label = first_present_label()
+    correct(panel, "lung", "Mark as absent")
+    assert Review.fromJson(node().GetText()).corrections("lung") == {label: False}
+    recovery = panel.recovery
+    key = next(iter(recovery.folder.glob("*.review.json"))).name.removesuffix(".review.json")
+    stored = recovery.read(key)
+    assert Review.fromJson(stored.review).corrections("lung") == {label: False}
+    assert stored.regions.exists() and stored.findings.exists()
 
-    label = rejectable(panel)
-    correct(panel, "lung", "Not there")
-    assert Review.fromJson(node().GetText()).said("lung") == {label: False}
-    recovery = panel._recovery
-    key = next(iter(recovery._folder.glob("*.review.json"))).name.removesuffix(".review.json")
-    text, regions, findings = recovery.read(key)
-    assert Review.fromJson(text).said("lung") == {label: False}
-    assert regions.exists() and findings.exists()
+
+def test_recovery_stores_the_findings_of_a_regenerated_section(panel):
+    correct(panel, "lung", "Mark as absent")
+    recovery = panel.recovery
+    key = next(iter(recovery.folder.glob("*.review.json"))).name.removesuffix(".review.json")
+    stored = segmentationFile.load(recovery.read(key).findings, reportNode.volumeOf(node()), "stored")
+    findings = reportNode.findingsOf(node())
+    volume = reportNode.volumeOf(node())
+    try:
+        for segmentId in regionsGeometry.segmentIds(findings):
+            expected = arrayOfRegion(findings, segmentId, volume)
+            assert (arrayOfRegion(stored, segmentId, volume) == expected).all(), segmentId
+    finally:
+        slicer.mrmlScene.RemoveNode(stored)

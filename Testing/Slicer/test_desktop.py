@@ -64,15 +64,16 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
     assert_nothing_is_clipped(window, "inputs")
     panel.ui.advancedButton.collapsed = True
     panel.ui.generateButton.click()
+    run = moduleWidget().logic.run
     stages: list[str] = []
-    while panel.run.active:
+    while run.active:
         stages.append(panel.ui.stageLabel.text)
         assert_nothing_is_clipped(window, stages[-1])
-        waitFor(lambda: not panel.run.active or panel.ui.stageLabel.text != stages[-1])
+        waitFor(lambda: not run.active or panel.ui.stageLabel.text != stages[-1])
     assert len(stages) > 2
     assert_nothing_is_clipped(window, "report")
     for region in panel.sections.regions:
-        panel.select(region)
+        panel.navigation.select(region)
         assert_nothing_is_clipped(window, region)
 
 
@@ -99,16 +100,16 @@ class TestReport:
         locate(report, familiar)
         reopen()
         for region in panel.sections.regions:
-            panel.select(region)
+            panel.navigation.select(region)
             assert_nothing_is_clipped(window, region)
-            panel.nextFinding()
+            panel.navigation.nextFinding()
             assert_nothing_is_clipped(window, f"finding of {region}")
 
     def test_the_selected_card_is_scrolled_into_view(self, panel, window):
         window.resize(1280, 800)
         area = panel.ui.sectionsArea
         for region in panel.sections.regions:
-            panel.select(region)
+            panel.navigation.select(region)
             settle()
             card = panel.sections.card(region)
             top = card.mapTo(area, qt.QPoint(0, 0)).y()

@@ -1,4 +1,4 @@
-"""From the button to the report, and all the ways a run can end otherwise. Runs in Slicer and in the host."""
+"""From the Generate button to the report, and every other way a run can end. Runs in Slicer and in the host."""
 
 import glob
 import os
@@ -9,7 +9,7 @@ import unittest
 import slicer
 from hands import generate, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import engineProcess, reportNode
-from Reg2RGModuleLib.reportRun import PREFIX, STAGES
+from Reg2RGModuleLib.reportRun import FOLDER_PREFIX, STAGE_SPANS, stageName
 
 REGIONS_IN_READING_ORDER = [
     "lung",
@@ -31,26 +31,32 @@ class FlowTest(unittest.TestCase):
         self.widget = moduleWidget()
         self.panel = self.widget.panel
         self.ui = self.panel.ui
-        self.engine = self.widget.logic.engine
+        self.logic = self.widget.logic
+        self.engine = self.logic.engine
 
     def tearDown(self):
         slicer.mrmlScene.Clear(0)
         self.assertEqual(self.foldersOfRuns(), [], "a run left its folder behind")
 
     def foldersOfRuns(self):
-        return glob.glob(os.path.join(tempfile.gettempdir(), f"{PREFIX}{os.getpid()}-*"))
+        return glob.glob(os.path.join(tempfile.gettempdir(), f"{FOLDER_PREFIX}{os.getpid()}-*"))
+
+    def listen(self, signal, listener):
+        """Connect a listener to a signal of the run until the test ends. The run outlives the test."""
+        getattr(self.logic.run, signal).connect(listener)
+        self.addCleanup(getattr(self.logic.run, signal).disconnect, listener)
 
     def startSample(self):
         self.panel.inputs.loadSample()
         self.ui.generateButton.click()
-        self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
+        self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
-    def test_withoutAVolumeTheButtonIsOffAndTheSampleIsOffered(self):
+    def test_withoutAVolumeTheGenerateButtonIsDisabledAndTheSampleIsOffered(self):
         self.assertFalse(self.ui.generateButton.enabled)
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
         self.assertFalse(self.ui.bannerLabel.isVisibleTo(self.ui.bannerLabel.parent()))
 
-    def test_theFirstVolumeThatIsLoadedIsChosen(self):
+    def test_theFirstLoadedVolumeIsChosen(self):
         import numpy as np
 
         volume = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="first")
@@ -60,7 +66,7 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(self.ui.inputVolumeSelector.currentNode(), volume)
         self.assertTrue(self.ui.generateButton.enabled)
 
-    def test_theSampleCaseGivesTenSectionsInReadingOrder(self):
+    def test_theSampleCaseYieldsTenSectionsInReadingOrder(self):
         self.panel.inputs.loadSample()
         generate(self.panel)
         self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
@@ -68,40 +74,38 @@ class FlowTest(unittest.TestCase):
         self.assertIn("not reviewed", self.ui.bannerLabel.text)
         self.assertIn("nodule", self.ui.impressionEdit.toPlainText())
 
-    def test_sectionsAppearWhileTheRunGoesOn(self):
+    def test_sectionsAppearDuringTheRun(self):
+        from reg2rg.pipeline.events import Notice
+
         stages, growing, written = [], [], []
-        self.panel.run.progressed.connect(lambda fraction, words: stages.append((fraction, words.split(":")[0])))
-        self.panel.run.sectionGrew.connect(lambda region, text: growing.append(self.panel.run.active))
-        self.panel.run.sectionWritten.connect(lambda section: written.append(self.panel.run.active))
+        self.listen("progressed", lambda fraction, message: stages.append((fraction, message.split(":")[0])))
+        self.listen("sectionGrew", lambda region, text: growing.append(self.logic.run.active))
+        self.listen("sectionWritten", lambda section: written.append(self.logic.run.active))
         self.startSample()
         self.assertEqual(self.ui.generateButton.text, "Cancel")
-        self.engine.event.emit({"event": "notice", "message": "It runs in 8bit."})
-        self.assertIn("It runs in 8bit.", self.ui.messageLabel.text)
-        waitFor(lambda: not self.panel.run.active)
+        self.engine.event.emit(Notice("The model runs in 8 bits."))
+        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text)
+        waitFor(lambda: not self.logic.run.active)
         self.assertEqual(len(written), 10)
         self.assertTrue(all(written) and all(growing) and growing)
-        self.assertIn("It runs in 8bit.", self.ui.messageLabel.text, "the notice stays beside the result")
+        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays beside the result")
         self.assertEqual([fraction for fraction, _ in stages], sorted(fraction for fraction, _ in stages))
-        self.assertEqual(list(dict.fromkeys(words for _, words in stages)), [words for _, _, words in STAGES.values()])
+        self.assertEqual(list(dict.fromkeys(name for _, name in stages)), [stageName(stage) for stage in STAGE_SPANS])
         self.assertEqual(self.ui.generateButton.text, "Generate report")
 
-    def test_sectionsAndTheirBannerAreInSightWhileTheyAreWritten(self):
+    def test_sectionsAndTheDraftBannerAreVisibleWhileSectionsAreWritten(self):
         seen = []
-
-        def listener(section):
-            seen.append(self.whatIsInSight(section["region"]))
-
-        self.panel.run.sectionWritten.connect(listener)
-        self.addCleanup(self.panel.run.sectionWritten.disconnect, listener)  # the panel outlives the test
+        self.listen("sectionWritten", lambda section: seen.append(self.visibility(section.region)))
         self.startSample()
-        waitFor(lambda: not self.panel.run.active)
+        waitFor(lambda: not self.logic.run.active)
         self.assertEqual(seen, [(True, "not reviewed")] * 10)
 
-    def whatIsInSight(self, region):
+    def visibility(self, region):
+        """Return whether the card of a region is visible, and what the visible banner says."""
         root = moduleWidget().parent
         card, banner = self.panel.sections.card(region), self.ui.bannerLabel
-        words = "not reviewed" if banner.isVisibleTo(root) and "not reviewed" in banner.text else ""
-        return card.isVisibleTo(root), words
+        label = "not reviewed" if banner.isVisibleTo(root) and "not reviewed" in banner.text else ""
+        return card.isVisibleTo(root), label
 
     def test_enteringTheModuleAgainDuringARunChangesNothing(self):
         self.startSample()
@@ -109,10 +113,10 @@ class FlowTest(unittest.TestCase):
         self.widget.exit()
         self.widget.enter()
         self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
-        waitFor(lambda: not self.panel.run.active)
+        waitFor(lambda: not self.logic.run.active)
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    def test_regionsOfOneVolumeAreNotTakenForAnother(self):
+    def test_regionsOfOneVolumeAreNotUsedForAnother(self):
         import numpy as np
 
         self.panel.inputs.loadSample()
@@ -122,7 +126,7 @@ class FlowTest(unittest.TestCase):
         self.assertIsNone(self.panel.inputs.parameters.regions)
         self.assertIsNone(self.ui.regionsSelector.currentNode())
 
-    def test_noIdentifierOfTheVolumeReachesTheEngine(self):
+    def test_theEngineReceivesNoPatientIdentifiers(self):
         self.panel.inputs.loadSample()
         volume = self.panel.inputs.parameters.inputVolume
         volume.SetName("Doe^John")
@@ -135,7 +139,7 @@ class FlowTest(unittest.TestCase):
         self.assertNotIn(b"1.2.840.99", header)
         self.assertNotIn(b"Doe", header)
 
-    def test_theEventLoopIsNeverHeldUpForLong(self):
+    def test_theEventLoopIsNeverBlockedForLong(self):
         import itertools
         import time
 
@@ -145,44 +149,47 @@ class FlowTest(unittest.TestCase):
         ticks, timer = [time.monotonic()], qt.QTimer()
         timer.connect("timeout()", lambda: ticks.append(time.monotonic()))
         timer.start(5)
-        waitFor(lambda: not self.panel.run.active)
+        waitFor(lambda: not self.logic.run.active)
         timer.stop()
         ticks.append(time.monotonic())
         longest = max(later - earlier for earlier, later in itertools.pairwise(ticks))
-        self.assertLess(longest, 3.0, "loading the regions and their surfaces is the longest step")
+        self.assertLess(longest, 3.0, "loading the regions and making their surfaces is the longest step")
 
-    def test_automaticRegionsWorkAndSayThatTheyAreEstimated(self):
+    def test_automaticRegionsAreMarkedAsEstimated(self):
         self.panel.inputs.loadSample()
         self.ui.regionsSelector.setCurrentNode(None)
         generate(self.panel)
         self.assertIn("lung", self.panel.sections.regions)
         node = reportNode.reportNodes()[0]
-        self.assertTrue(reportNode.read(node).section("lung")["approximate"])
+        self.assertTrue(reportNode.read(node).section("lung").approximate)
 
-    def test_cancelWorksInEveryStage(self):
-        for stage, (begin, _, words) in STAGES.items():
+    def segmentationCount(self):
+        return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+    def test_aRunCanBeCancelledInEveryStage(self):
+        for stage, (start, _) in STAGE_SPANS.items():
             if stage == "save":
-                continue  # it is over before a click could reach it
+                continue  # it ends before a click can arrive
             with self.subTest(stage=stage):
                 slicer.mrmlScene.Clear(0)
                 self.startSample()
-                waitFor(lambda begin=begin: self.ui.progressBar.value >= round(100 * begin) and self.ui.stageLabel.text)
-                nodesWithRun = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+                waitFor(lambda start=start: self.ui.progressBar.value >= round(100 * start) and self.ui.stageLabel.text)
+                countDuringRun = self.segmentationCount()
                 self.ui.generateButton.click()
-                waitFor(lambda: not self.panel.run.active, 30)
+                waitFor(lambda: not self.logic.run.active, 30)
                 settle()
                 self.assertEqual(reportNode.reportNodes(), [])
-                self.assertLessEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), nodesWithRun)
-                self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 1, words)
+                self.assertLessEqual(self.segmentationCount(), countDuringRun)
+                self.assertEqual(self.segmentationCount(), 1)
                 self.assertIn("Cancelled", self.ui.messageLabel.text)
                 self.assertEqual(self.ui.generateButton.text, "Generate report")
                 self.assertEqual(self.panel.sections.regions, [])
 
-    def test_aKilledWorkerIsReportedAndTheNextRunWorks(self):
+    def test_aKilledEngineIsReportedAndTheNextRunWorks(self):
         self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
         os.kill(self.engine.processId(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        waitFor(lambda: not self.panel.run.active, 30)
+        waitFor(lambda: not self.logic.run.active, 30)
         self.assertIn("memory", self.ui.messageLabel.text)
         self.assertIn("Try again", self.ui.messageLabel.text)
         self.assertIn("stage", self.ui.logEdit.toPlainText())
@@ -190,49 +197,49 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(len(self.panel.sections.regions), 10)
         self.assertEqual(self.ui.messageLabel.text, "")
 
-    @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "a process cannot be stopped here")
-    def test_aHungWorkerIsEndedAndReported(self):
-        before = engineProcess.SECONDS_WITHOUT_HEARTBEAT
-        engineProcess.SECONDS_WITHOUT_HEARTBEAT = 2.5
+    @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped on this platform")
+    def test_aHungEngineIsTerminatedAndReported(self):
+        before = engineProcess.HEARTBEAT_TIMEOUT_S
+        engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
         try:
             self.startSample()
             waitFor(lambda: self.ui.progressBar.value >= 3)
             os.kill(self.engine.processId(), signal.SIGSTOP)
-            waitFor(lambda: not self.panel.run.active, 30)
+            waitFor(lambda: not self.logic.run.active, 30)
         finally:
-            engineProcess.SECONDS_WITHOUT_HEARTBEAT = before
-        self.assertIn("no sign", self.ui.messageLabel.text)
+            engineProcess.HEARTBEAT_TIMEOUT_S = before
+        self.assertIn("did not respond", self.ui.messageLabel.text)
         generate(self.panel)
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    def test_aStandstillOfTheApplicationIsNotTakenForOneOfTheEngine(self):
+    def test_aBlockedApplicationIsNotMistakenForAHungEngine(self):
         import time
 
-        before = engineProcess.SECONDS_WITHOUT_HEARTBEAT
-        engineProcess.SECONDS_WITHOUT_HEARTBEAT = 2.5
+        before = engineProcess.HEARTBEAT_TIMEOUT_S
+        engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
         try:
             self.startSample()
             waitFor(lambda: self.ui.progressBar.value >= 3)
-            time.sleep(engineProcess.SECONDS_WITHOUT_HEARTBEAT + 0.5)  # the application stands still
-            waitFor(lambda: not self.panel.run.active)
+            time.sleep(engineProcess.HEARTBEAT_TIMEOUT_S + 0.5)  # the application is blocked
+            waitFor(lambda: not self.logic.run.active)
         finally:
-            engineProcess.SECONDS_WITHOUT_HEARTBEAT = before
+            engineProcess.HEARTBEAT_TIMEOUT_S = before
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    def test_anApplicationThatStandsStillUntilTheRunHasEndedStillGetsItsReport(self):
+    def test_anApplicationThatIsBlockedUntilTheRunHasEndedStillReceivesTheReport(self):
         import time
 
         self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
         done = os.path.join(self.foldersOfRuns()[0], "report", "report.json")
         while not os.path.exists(done):
-            time.sleep(0.1)  # the application stands still, so no event can tell
-        waitFor(lambda: not self.panel.run.active and not self.panel.views.surfaces.busy)
+            time.sleep(0.1)  # the application is blocked
+        waitFor(lambda: not self.logic.run.active and not self.logic.views.surfaces.busy)
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "memory cannot be limited here")
+    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "memory cannot be limited on this platform")
     def test_anEngineThatRunsOutOfMemoryIsReportedWithItsLogAndTheNextRunWorks(self):
         import sys
 
@@ -249,7 +256,7 @@ class FlowTest(unittest.TestCase):
             locations.setOwnPython(limited)
             try:
                 self.startSample()
-                waitFor(lambda: not self.panel.run.active)
+                waitFor(lambda: not self.logic.run.active)
             finally:
                 locations.setOwnPython(before)
                 self.engine.end()
@@ -267,13 +274,13 @@ class FlowTest(unittest.TestCase):
         try:
             self.panel.inputs.loadSample()
             self.ui.generateButton.click()
-            waitFor(lambda: not self.panel.run.active, 30)
+            waitFor(lambda: not self.logic.run.active, 30)
             self.assertIn("/no/such/python", self.ui.messageLabel.text)
-            self.assertFalse(self.engine._watch.isActive(), "nobody is left to be watched")
+            self.assertFalse(self.engine._watchdog.isActive(), "no process is left to watch")
         finally:
             locations.setOwnPython("")
 
-    def test_aVolumeThatIsNoCtIsRefusedInWords(self):
+    def test_aVolumeThatIsNotACtIsRefusedWithAMessage(self):
         import numpy as np
 
         volume = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
@@ -282,14 +289,14 @@ class FlowTest(unittest.TestCase):
         self.assertIn('"noise" has no values below', self.ui.messageLabel.text)
         self.assertNotIn(tempfile.gettempdir(), self.ui.messageLabel.text)
         self.assertEqual(reportNode.reportNodes(), [])
-        self.assertFalse(self.panel.run.active)
+        self.assertFalse(self.logic.run.active)
 
-    def test_anEmptyVolumeIsRefusedInWords(self):
+    def test_anEmptyVolumeIsRefusedWithAMessage(self):
         volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
         self.ui.inputVolumeSelector.setCurrentNode(volume)
         self.ui.generateButton.click()
         self.assertIn("empty", self.ui.messageLabel.text)
-        self.assertFalse(self.panel.run.active)
+        self.assertFalse(self.logic.run.active)
 
     def test_closingTheSceneEndsTheRunAndItsProcess(self):
         self.startSample()
@@ -297,15 +304,15 @@ class FlowTest(unittest.TestCase):
         process = self.engine.processId()
         slicer.mrmlScene.Clear(0)
         settle()
-        self.assertFalse(self.panel.run.active)
+        self.assertFalse(self.logic.run.active)
         self.assertRaises(OSError, os.kill, process, 0)
         self.assertEqual(self.panel.sections.regions, [])
 
-    def test_aVolumeDeletedDuringTheRunEndsItWithAMessage(self):
+    def test_deletingTheVolumeDuringARunEndsItWithAMessage(self):
         self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
-        slicer.mrmlScene.RemoveNode(self.panel.run.volume)
-        waitFor(lambda: not self.panel.run.active, 60)
+        slicer.mrmlScene.RemoveNode(self.logic.run.volume)
+        waitFor(lambda: not self.logic.run.active, 60)
         self.assertEqual(reportNode.reportNodes(), [])
         self.panel.inputs.loadSample()
         generate(self.panel)
@@ -314,8 +321,8 @@ class FlowTest(unittest.TestCase):
     def test_foldersOfACrashedSlicerAreRemovedAtTheNextStart(self):
         from Reg2RGModuleLib.reportRun import removeLeftovers
 
-        gone = tempfile.mkdtemp(prefix=f"{PREFIX}999999999-")
-        alive = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getppid()}-")
+        gone = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}999999999-")
+        alive = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getppid()}-")
         try:
             removeLeftovers()
             self.assertFalse(os.path.exists(gone))

@@ -1,4 +1,4 @@
-"""The first run: what is missing is said, asked for, and installed without touching Slicer's own packages."""
+"""Installation at the first run: missing packages are named, and installed with consent; Slicer's own are kept."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ def panel():
     slicer.mrmlScene.Clear(0)
 
 
+def is_running() -> bool:
+    return moduleWidget().logic.run.active
+
+
 @pytest.fixture
 def requirements(tmp_path, monkeypatch):
-    """Replaces the list of requirements; no testing mode, so that users are asked for real."""
+    """Replace the list of requirements, and turn testing mode off, so that the user is asked."""
     file = tmp_path / "requirements.txt"
     monkeypatch.setattr(installation, "REQUIREMENTS", file)
     monkeypatch.setattr(slicer.app, "_testing", False)
@@ -38,7 +42,7 @@ def requirements(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slicers_python(tmp_path, monkeypatch):
-    """A PythonSlicer on the path whose pip installs into a folder of its own; returns that folder."""
+    """Put a PythonSlicer on the path whose pip installs into a separate folder; return that folder."""
     site, folder = tmp_path / "site", tmp_path / "bin"
     site.mkdir()
     folder.mkdir()
@@ -51,7 +55,7 @@ def slicers_python(tmp_path, monkeypatch):
 
 
 def wheel(folder: Path, name: str, *needs: str) -> str:
-    """A requirement that names a package made here, which needs others."""
+    """Return a requirement for a package that is built here and has requirements itself."""
     file = folder / f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
     info = f"{name.replace('-', '_')}-1.0.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {need}" for need in needs)]
@@ -64,14 +68,14 @@ def wheel(folder: Path, name: str, *needs: str) -> str:
     return f"{name} @ {file.as_uri()}"
 
 
-def answer(button, seen: list[str]):
-    """Press a button of the next message box that appears, and note what it says."""
+def answer(button, questions: list[str]):
+    """Click a button of the next message box that appears, and record its text."""
 
     def press() -> None:
         box = qt.QApplication.activeModalWidget()
         if box is not None:
             timer.stop()
-            seen.append(box.text)
+            questions.append(box.text)
             box.button(button).click()
 
     timer = qt.QTimer()
@@ -81,34 +85,34 @@ def answer(button, seen: list[str]):
 
 
 def generate_and(button, panel) -> list[str]:
-    """Click "Generate report" from the event loop, as a user does, and answer the question; returns what it said."""
-    seen, done = [], []
-    answering = answer(button, seen)
+    """Click Generate from the event loop, as a user does, and answer the question; returns the questions asked."""
+    questions, done = [], []
+    answering = answer(button, questions)
     timer = qt.QTimer()
     timer.setSingleShot(True)
     timer.timeout.connect(lambda: (panel.ui.generateButton.click(), done.append(True)))
     timer.start(0)
-    loop = qt.QEventLoop()  # a real one: a message box that deletes itself later would not outlive processEvents
+    loop = qt.QEventLoop()  # processEvents would not keep a message box alive that deletes itself later
     ending = qt.QTimer()
     ending.timeout.connect(lambda: loop.quit() if done else None)
     ending.start(20)
     loop.exec()
     answering.stop()
-    return seen
+    return questions
 
 
-def test_where_nothing_is_missing_nobody_is_asked(panel):
+def test_nothing_is_asked_if_nothing_is_missing(panel):
     assert installation.missingPackages() == []
     installation.ensureInstalled()
 
 
-def test_a_refused_installation_leaves_all_as_it_was_with_a_message(panel, requirements, slicers_python):
+def test_declining_the_installation_changes_nothing_and_shows_a_message(panel, requirements, slicers_python):
     requirements("reg2rg-no-such-package>=2")
-    seen = generate_and(qt.QMessageBox.Cancel, panel)
-    assert "reg2rg-no-such-package>=2" in seen[0]
-    assert "PyTorch extension" in seen[0]
+    questions = generate_and(qt.QMessageBox.Cancel, panel)
+    assert "reg2rg-no-such-package>=2" in questions[0]
+    assert "PyTorch extension" in questions[0]
     assert "Nothing was installed" in panel.ui.messageLabel.text
-    assert not panel.run.active
+    assert not is_running()
     assert list(slicers_python.iterdir()) == []
 
 
@@ -119,19 +123,21 @@ def test_a_failed_installation_is_reported_and_the_module_stays_usable(panel, re
     assert panel.ui.generateButton.enabled
     requirements()
     panel.ui.generateButton.click()
-    assert panel.run.active
+    assert is_running()
     panel.sceneClosing()
 
 
-def test_what_the_user_agrees_to_is_installed_and_the_run_begins(panel, requirements, slicers_python, tmp_path):
+def test_with_consent_the_packages_are_installed_and_the_run_starts(panel, requirements, slicers_python, tmp_path):
     requirements(wheel(tmp_path, "reg2rg-probe-good"))
     generate_and(qt.QMessageBox.Ok, panel)
-    assert panel.run.active, panel.ui.messageLabel.text
+    assert is_running(), panel.ui.messageLabel.text
     assert importlib.metadata.version("reg2rg-probe-good") == "1.0"
     panel.sceneClosing()
 
 
-def test_a_package_that_would_change_slicers_own_is_not_installed(panel, requirements, slicers_python, tmp_path):
+def test_a_package_that_would_change_slicers_own_packages_is_not_installed(
+    panel, requirements, slicers_python, tmp_path
+):
     numpy = importlib.metadata.version("numpy")
     requirements(wheel(tmp_path, "reg2rg-probe-bad", "numpy<1.0"))
     generate_and(qt.QMessageBox.Ok, panel)
@@ -140,8 +146,8 @@ def test_a_package_that_would_change_slicers_own_is_not_installed(panel, require
     assert list(slicers_python.iterdir()) == []
 
 
-def test_slicers_own_packages_are_pinned_to_what_they_are():
-    assert f"numpy=={importlib.metadata.version('numpy')}" in installation._ownVersions()
+def test_slicers_own_packages_are_pinned_to_their_versions():
+    assert f"numpy=={importlib.metadata.version('numpy')}" in installation._slicerVersions()
 
 
 def test_in_testing_mode_nothing_is_installed(panel, requirements, monkeypatch):
@@ -151,7 +157,7 @@ def test_in_testing_mode_nothing_is_installed(panel, requirements, monkeypatch):
     assert "testing mode" in panel.ui.messageLabel.text
 
 
-def test_a_python_of_the_users_own_is_not_installed_into_but_runs_the_engine(panel, requirements):
+def test_the_users_own_python_runs_the_engine_and_nothing_is_installed_into_it(panel, requirements):
     requirements("reg2rg-no-such-package>=2")
     locations.setOwnPython(sys.executable)
     try:
@@ -168,11 +174,11 @@ NOT_IN_SLICER = {
     *("typer", "safetensors", "tokenizers", "sentencepiece", "google", "nltk", "nibabel", "pandas", "sklearn"),
     *("skimage", "totalsegmentator", "nnunetv2", "huggingface_hub"),
 }
-"""Import names of what the engine or its training uses and Slicer does not bring."""
+"""Import names of packages that the engine or its training uses and Slicer does not include."""
 
 
 def without(packages: set[str], folder: Path) -> Path:
-    """A folder that has all installed packages but some, as links."""
+    """Return a folder with links to all installed packages except some."""
     folder.mkdir()
     site = Path(importlib.metadata.distribution("numpy").locate_file(""))
     for entry in site.iterdir():
@@ -182,7 +188,7 @@ def without(packages: set[str], folder: Path) -> Path:
     return folder
 
 
-def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missing(tmp_path, repository):
+def test_without_torch_the_module_loads_and_the_first_run_names_the_missing_packages(tmp_path, repository):
     site = without(NOT_IN_SLICER, tmp_path / "site")
     script = textwrap.dedent(
         f"""
@@ -206,18 +212,18 @@ def test_without_torch_the_module_loads_and_the_first_run_explains_what_is_missi
     assert run.returncode == 0, run.stderr
     missing, message, explanation, loaded = json.loads(run.stdout.splitlines()[-1])
     assert missing[:3] == ["torch", "transformers>=5.0,<6", "peft>=0.17"]
-    assert "Not installed: torch, transformers" in message
-    assert "PyTorch comes through the PyTorch extension" in explanation
+    assert "Packages are missing: torch, transformers" in message
+    assert "PyTorch is installed by the PyTorch extension" in explanation
     assert loaded == []
 
 
-def test_without_the_pytorch_extension_the_user_is_told_to_get_it():
+def test_without_the_pytorch_extension_the_message_says_how_to_install_it():
     with pytest.raises(installation.InstallationError, match="Extensions Manager"):
         installation._installTorch()
 
 
 class _PyTorchUtils(types.ModuleType):
-    """Stands in for the PyTorch extension, which only Slicer has."""
+    """Replaces the PyTorch extension, which only Slicer has."""
 
     def __init__(self, outcome):
         super().__init__("PyTorchUtils")
@@ -233,20 +239,20 @@ class _PyTorchUtils(types.ModuleType):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"), [(None, "PyTorch was not installed"), (ValueError("no network"), "no network")]
+    ("outcome", "message"), [(None, "PyTorch was not installed"), (ValueError("no network"), "no network")]
 )
-def test_an_installation_of_pytorch_that_fails_or_is_refused_is_said(monkeypatch, outcome, said):
+def test_a_failed_installation_of_pytorch_is_reported(monkeypatch, outcome, message):
     monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(outcome))
-    with pytest.raises(installation.InstallationError, match=said):
+    with pytest.raises(installation.InstallationError, match=message):
         installation._installTorch()
 
 
-def test_pytorch_comes_through_its_extension(monkeypatch):
+def test_pytorch_is_installed_by_its_extension(monkeypatch):
     monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(types.ModuleType("torch")))
     installation._installTorch()
 
 
-def test_slicers_packaging_is_used_where_it_is_present(monkeypatch):
+def test_slicers_packaging_module_is_used_if_it_exists(monkeypatch):
     asked = []
     packaging = types.ModuleType("slicer.packaging")
     packaging.pip_install = lambda requirements, constraints=None, requester=None: asked.append(
@@ -260,13 +266,15 @@ def test_slicers_packaging_is_used_where_it_is_present(monkeypatch):
     assert f"numpy=={importlib.metadata.version('numpy')}" in pins
 
 
-def test_the_engines_requirements_are_those_of_the_package(repository):
+def test_the_requirements_are_those_of_the_python_package(repository):
     import tomllib
 
     declared = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["dependencies"]
-    of_slicer = {name.lower() for name in installation.SLICERS_OWN}
+    slicer_packages = {name.lower() for name in installation.SLICER_PACKAGES}
     for_the_command_line = {"typer", "rich"}
     expected = [
-        line for line in declared if line.split(">")[0].lower() not in of_slicer | for_the_command_line | {"torch"}
+        line
+        for line in declared
+        if line.split(">")[0].lower() not in slicer_packages | for_the_command_line | {"torch"}
     ]
     assert sorted(installation.requirements()) == sorted(expected)

@@ -23,13 +23,13 @@ LEFT_OUT = {"benchmark", "evaluation", "phantom", "training"}
 
 @pytest.fixture(scope="module")
 def extension(tmp_path_factory) -> Path:
-    """The folder of the installed module."""
+    """Install the extension; return the folder of the module."""
     folder = tmp_path_factory.mktemp("extension")
     return install(configure(MODULE, folder), folder / "prefix")
 
 
 def source_files(folder: Path) -> set[str]:
-    """Files below a folder of the repository, without what Python compiled."""
+    """Return the files below a folder of the repository, except compiled Python files."""
     return {name for name in files_in(folder) if "__pycache__" not in name.split("/")}
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_is_added_or_removed_is_noticed_by_the_next_build(tmp_path):
 
 
 def imported_names(file: Path) -> set[str]:
-    """Dotted names of the engine that a file imports, anywhere in it."""
+    """Return the dotted names of the engine that a file imports, anywhere in it."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -100,14 +100,14 @@ def imported_names(file: Path) -> set[str]:
 
 
 def file_of(name: str) -> Path | None:
-    """The file of a dotted name of the engine; None if the name is not a module."""
+    """Return the file of a dotted name of the engine, or None if the name is not a module."""
     path = ENGINE.joinpath(*name.split(".")[1:])
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((file for file in candidates if file.is_file()), None)
 
 
 def imported_files(starts: list[Path]) -> set[Path]:
-    """Files of the engine that some files import, directly or through others, packages of imported files included."""
+    """Return the files of the engine that some files import, directly or through others, and their packages."""
     found: set[Path] = set()
     waiting = list(starts)
     while waiting:
@@ -161,3 +161,29 @@ def test_the_installed_engine_writes_a_report_from_the_command_line(extension, t
     )
     assert Path(lines[0]).is_relative_to(extension)
     assert len(json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))["sections"]) == 10
+
+
+def test_the_installed_module_writes_a_report_in_its_panel(extension, tmp_path):
+    lines = run_installed(
+        extension,
+        f"""
+        import sys
+        from pathlib import Path
+
+        import reg2rg
+
+        sys.path.append({str(REPOSITORY / "Reg2RGExtension")!r})  # for the host, which is not installed
+        from slicer_host import host
+
+        host.start(testing=True)
+        widget = host.load_module(Path({str(extension / "Reg2RGModule.py")!r})).widgetRepresentation().self()
+        widget.panel.inputs.loadSample()
+        node = widget.logic.generateReportAndWait(widget.panel.inputs.volume)
+        print(reg2rg.__file__)
+        print(len(widget.panel.sections.regions), widget.panel.ui.reviewedLabel.text)
+        host.end()
+        """,
+        tmp_path,
+    )
+    assert Path(lines[0]).is_relative_to(extension)
+    assert lines[1] == "10 0 of 10 reviewed"

@@ -1,4 +1,4 @@
-"""Section and segment belong together: selecting one shows the other. Runs in Slicer and in the host."""
+"""Sections and segments are linked: selecting one shows the other. Runs in Slicer and in the host."""
 
 import unittest
 
@@ -11,6 +11,7 @@ class LinksTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
+        cls.logic = moduleWidget().logic
         cls.panel = moduleWidget().panel
         cls.panel.inputs.loadSample()
         generate(cls.panel)
@@ -32,42 +33,42 @@ class LinksTest(unittest.TestCase):
         self.volume.GetRASToIJKMatrix(matrix)
         return tuple(round(c) for c in matrix.MultiplyPoint((*ras, 1.0))[:3])
 
-    def test_selectingASectionLightsItsSegmentAndDimsTheOthers(self):
+    def test_selectingASectionHighlightsItsSegmentAndDimsTheOthers(self):
         for region in self.panel.sections.regions:
             with self.subTest(region=region):
-                self.panel.select(region)
+                self.panel.navigation.select(region)
                 self.assertEqual(self.panel.sections.current, region)
                 for other in self.panel.sections.regions:
-                    lit = other == region
-                    self.assertEqual(self.display().GetSegmentOpacity3D(other) == 1.0, lit)
-                    self.assertEqual(self.display().GetSegmentOpacity2DFill(other) > 0.2, lit)
+                    highlighted = other == region
+                    self.assertEqual(self.display().GetSegmentOpacity3D(other) == 1.0, highlighted)
+                    self.assertEqual(self.display().GetSegmentOpacity2DFill(other) > 0.2, highlighted)
 
-    def test_selectingASectionBringsAllSlicesAndTheCameraOntoAVoxelOfTheRegion(self):
+    def test_selectingASectionCentersSlicesAndCameraOnAVoxelOfTheRegion(self):
         for region in self.panel.sections.regions:
             with self.subTest(region=region):
-                self.panel.select(region)
+                self.panel.navigation.select(region)
                 settle()
                 planes = [sliceView(name).mrmlSliceNode().GetSliceToRAS() for name in ("Yellow", "Green", "Red")]
                 ras = [plane.GetElement(axis, 3) for axis, plane in enumerate(planes)]
                 i, j, k = self.voxelOf(ras)
                 self.assertTrue(arrayOfRegion(self.segmentation, region, self.volume)[k, j, i], ras)
                 focus = threeDView().cameraNode().GetFocalPoint()
-                for seen, wanted in zip(focus, ras, strict=True):
-                    self.assertAlmostEqual(seen, wanted, delta=0.1)
+                for actual, expected in zip(focus, ras, strict=True):
+                    self.assertAlmostEqual(actual, expected, delta=0.1)
 
     def test_selectingASectionSetsTheWindowItIsReadIn(self):
         lung, soft, bone = (1500, -600), (400, 40), (1800, 400)
         for region in self.panel.sections.regions:
             with self.subTest(region=region):
-                self.panel.select(region)
+                self.panel.navigation.select(region)
                 shown = self.volume.GetDisplayNode()
                 wanted = {"lung": lung, "trachea and bronchie": lung, "bone": bone}.get(region, soft)
                 self.assertEqual((shown.GetWindow(), shown.GetLevel()), wanted)
 
-    def test_theSlicesAreDrawnAnewWithTheRegionInItsColour(self):
+    def test_theSlicesAreRedrawnWithTheRegionInItsColor(self):
         from reg2rg.regions import get_region
 
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         settle()
         image = sliceView("Red").grab().toImage()
         red, green, blue = get_region("heart").color
@@ -77,26 +78,26 @@ class LinksTest(unittest.TestCase):
         self.assertGreater(len(reddish), 0.02 * len(shown), middle.name())
 
     def test_aClickInASliceSelectsTheSmallestRegionThere(self):
-        self.panel.select("mediastinum")
+        self.panel.navigation.select("mediastinum")
         heart = regionsGeometry.pointInside(self.segmentation, "heart")
-        self.assertIn("mediastinum", regionsGeometry.regionsAt(self.segmentation, heart), "the heart lies in it")
+        self.assertIn("mediastinum", regionsGeometry.regionsAt(self.segmentation, heart), "it contains the heart")
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *heart, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
         settle()
         for name in ("Red", "Green", "Yellow"):
             with self.subTest(view=name):
-                self.panel.select("lung")
+                self.panel.navigation.select("lung")
                 slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *heart, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
                 settle()
                 clickAtRas(sliceView(name), heart)
                 self.assertEqual(self.panel.sections.current, "heart")
 
-    def test_aPointOutOfSightIsBroughtIntoTheViewThatIsZoomedIn(self):
+    def test_aPointOutsideAZoomedViewIsBroughtIntoView(self):
         node = sliceView("Red").mrmlSliceNode()
         before = node.GetFieldOfView()
         node.SetFieldOfView(40, 40, before[2])
         try:
             for region in ("breast", "abdomen"):
-                self.panel.select(region)
+                self.panel.navigation.select(region)
                 settle()
                 origin = [node.GetSliceToRAS().GetElement(axis, 3) for axis in (0, 1)]
                 point = regionsGeometry.pointInside(self.segmentation, region)
@@ -110,8 +111,8 @@ class LinksTest(unittest.TestCase):
         settle()
         clickAtRas(sliceView("Red"), heart)
 
-    def test_inAnotherModuleClicksInTheViewsSelectNothing(self):
-        self.panel.select("lung")
+    def test_clicksInTheViewsSelectNothingInOtherModules(self):
+        self.panel.navigation.select("lung")
         moduleWidget().exit()
         try:
             self.clickOnTheHeart()
@@ -121,8 +122,8 @@ class LinksTest(unittest.TestCase):
         self.clickOnTheHeart()
         self.assertEqual(self.panel.sections.current, "heart")
 
-    def test_aClickThatPlacesAPointSelectsNothing(self):
-        self.panel.select("lung")
+    def test_aClickThatPlacesAMarkupSelectsNothing(self):
+        self.panel.navigation.select("lung")
         interaction = slicer.app.applicationLogic().GetInteractionNode()
         interaction.SetCurrentInteractionMode(interaction.Place)
         try:
@@ -131,18 +132,18 @@ class LinksTest(unittest.TestCase):
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
         self.assertEqual(self.panel.sections.current, "lung")
 
-    def test_clicksAreHeardOnceAlsoAfterTheLayoutHasChanged(self):
-        heard = []
-        self.panel.views.clicks.clicked.connect(heard.append)
-        self.panel.select("lung")
+    def test_clicksAreReportedOnceAfterALayoutChange(self):
+        clicked = []
+        self.logic.views.clicks.clicked.connect(clicked.append)
+        self.panel.navigation.select("lung")
         layout = slicer.app.layoutManager()
         layout.layoutChanged.emit(layout.layout)
         self.clickOnTheHeart()
-        self.panel.views.clicks.clicked.disconnect(heard.append)
-        self.assertEqual(heard, ["heart"])
+        self.logic.views.clicks.clicked.disconnect(clicked.append)
+        self.assertEqual(clicked, ["heart"])
 
-    def test_aClickBesideAllRegionsAndADragSelectNothingElse(self):
-        self.panel.select("bone")
+    def test_aClickOutsideAllRegionsAndADragKeepTheSelection(self):
+        self.panel.navigation.select("bone")
         view = sliceView("Red")
         click(view, 3, 3)
         self.assertEqual(self.panel.sections.current, "bone")
@@ -150,10 +151,10 @@ class LinksTest(unittest.TestCase):
         drag(view, (width // 2, height // 2), (width // 2 + 40, height // 2 + 25))
         self.assertEqual(self.panel.sections.current, "bone")
 
-    def test_aClickInTheThreeDViewSelectsWhatIsSeenThere(self):
+    def test_aClickInTheThreeDViewSelectsTheVisibleRegion(self):
         for region in ("heart", "abdomen"):
             with self.subTest(region=region):
-                self.panel.select(region)  # the others are too faint to be meant
+                self.panel.navigation.select(region)  # the others are too faint to be clicked
                 settle()
                 other = "breast"
                 width, height = threeDView().renderWindow().GetSize()
@@ -161,8 +162,8 @@ class LinksTest(unittest.TestCase):
                 click(threeDView(), width // 2, height // 2)
                 self.assertEqual(self.panel.sections.current, region)
 
-    def test_aClickBesideEverythingInTheThreeDViewSelectsNothing(self):
-        self.panel.select("heart")
+    def test_aClickOnTheBackgroundOfTheThreeDViewKeepsTheSelection(self):
+        self.panel.navigation.select("heart")
         click(threeDView(), 2, 2)
         self.assertEqual(self.panel.sections.current, "heart")
 
@@ -170,21 +171,21 @@ class LinksTest(unittest.TestCase):
         import qt
 
         card = self.panel.sections.card("thyroid")
-        place = qt.QPointF(20, 10)
+        position = qt.QPointF(20, 10)
         event = qt.QMouseEvent(
-            qt.QEvent.MouseButtonPress, place, qt.QPointF(0, 0), qt.Qt.LeftButton, qt.Qt.LeftButton, qt.Qt.NoModifier
+            qt.QEvent.MouseButtonPress, position, qt.QPointF(0, 0), qt.Qt.LeftButton, qt.Qt.LeftButton, qt.Qt.NoModifier
         )
         qt.QApplication.sendEvent(card, event)
         self.assertEqual(self.panel.sections.current, "thyroid")
 
-    def test_surfacesAreShownTogetherAndSlicerConvertsNone(self):
+    def test_allSurfacesAreShownAtOnceAndSlicerConvertsNone(self):
         from Reg2RGModuleLib import regionsDisplay, surfaces
 
         from reg2rg.runtime.resources import sample_case
 
         node = regionsDisplay.loadRegions(sample_case()[1], self.volume)
         queue, counts, ended, converted = surfaces.SurfaceQueue(), set(), [], []
-        event = slicer.vtkSegmentation.RepresentationModified  # tells of a conversion of Slicer's own
+        event = slicer.vtkSegmentation.RepresentationModified  # Slicer converts a segment itself
         node.GetSegmentation().AddObserver(event, lambda caller, event: converted.append(True))
         queue.finished.connect(lambda: ended.append(True))
         queue.make(node)
@@ -202,14 +203,14 @@ class LinksTest(unittest.TestCase):
         found = [segment.GetRepresentation(name) for segment in segments]
         return [surface for surface in found if surface is not None]
 
-    def test_theThreeDViewHasAllRegionsInSightWhenTheyAreThere(self):
+    def test_theThreeDViewShowsAllRegionsOnceTheyHaveSurfaces(self):
         camera, bounds = threeDView().cameraNode(), [0.0] * 6
-        self.panel.views.frame()
+        self.logic.views.frame()
         self.segmentation.GetBounds(bounds)
         distance = abs(camera.GetPosition()[1] - camera.GetFocalPoint()[1])
         self.assertGreater(distance, 1.5 * max(bounds[1] - bounds[0], bounds[5] - bounds[4]))
 
-    def test_surfacesAreFewEnoughForFluidRotation(self):
+    def test_surfacesHaveFewEnoughTrianglesForFluidRotation(self):
         import vtk
 
         triangles = 0

@@ -273,7 +273,7 @@ CATEGORIES = {"Segmentation", "Quantification", "Filtering", "Informatics", "Uti
 
 
 def index_problems(text: str, name: str, project: str) -> list[str]:
-    """What the checks of Slicer's ExtensionsIndex would refuse of an entry."""
+    """Return what the checks of Slicer's ExtensionsIndex would refuse in an entry."""
     entry = json.loads(text)
     problems = [f"{field} is missing" for field in ("$schema", "category", "scm_url") if field not in entry]
     problems += [f"{field} is no field" for field in entry if field not in INDEX_FIELDS]
@@ -320,7 +320,7 @@ RUNTIME_NAMES = ("slicer.app", "slicer.mrmlScene", "slicer.modules", "slicer.mod
 
 
 def imported_names(tree) -> dict[str, str]:
-    """What the names bound by imports stand for."""
+    """Return the names that imports bind, with what they stand for."""
     bound = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -379,7 +379,7 @@ def unused_names(sources: list[str], allowed: set[str]) -> list[str]:
 
 
 def unguarded_imports(source: str, late: dict[str, str]) -> list[str]:
-    """Imports of what older versions lack that are not in a try with an except ImportError."""
+    """Return imports that older versions lack and that are not in a try with an except ImportError."""
     tree = ast.parse(source)
     guarded = set()
     for node in ast.walk(tree):
@@ -407,7 +407,7 @@ def unguarded_imports(source: str, late: dict[str, str]) -> list[str]:
 
 @functools.cache
 def allow_list() -> tuple[set[str], dict[str, str]]:
-    """Allowed names; and those that came after Slicer 5.10, with the version."""
+    """Return the allowed names, and those that came after Slicer 5.10 with their version."""
     content = json.loads(read(ALLOWED))
     return {name for names in content["names"].values() for name in names}, content["since"]
 
@@ -874,7 +874,7 @@ class _Types:
         return frozenset()
 
     def _yielded(self, node, *kinds) -> frozenset[str]:
-        """What an attribute of something known holds, or its call returns."""
+        """Return the classes of an attribute, or of what its call returns."""
         found = set()
         for name in self.of(node.value):
             if self._tables.members(name).get(node.attr) in kinds:
@@ -882,7 +882,7 @@ class _Types:
         return frozenset(found) if None not in found else frozenset()
 
     def own_names(self, node) -> set[str]:
-        """What the class around a node defines itself."""
+        """Return the names that the class around a node defines itself."""
         owner = self._owners.get(node)
         names = {each.attr for each in stored_on_self(owner)}
         return names | {each.name for each in owner.body if isinstance(each, ast.FunctionDef)}
@@ -954,7 +954,7 @@ def widget_problems(source: str, widgets: dict[str, str], tables: Tables) -> lis
         own = dotted(node.value) == "self"
         for name in sorted(types.of(node.value)):
             members = tables.members(name)
-            kind = members.get(node.attr)
+            kind = members.get("exec" if node.attr == "exec_" else node.attr)  # PythonQt drops the underscore
             if own and node.attr in types.own_names(node):
                 if isinstance(node.ctx, ast.Store) and kind in ("method", "constant"):
                     problems.append(at(node, f"self.{node.attr} hides a method of {name}"))
@@ -1111,11 +1111,17 @@ HEAVY = {"torch", "transformers", "peft", "monai", "SimpleITK", "scipy", "totals
 FINE_WITHIN_FUNCTIONS = {"reg2rg", "scipy"}
 
 
+def is_type_checking(node) -> bool:
+    """Return whether a statement is an ``if TYPE_CHECKING:``, which is never executed."""
+    return isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING"
+
+
 def import_problems(source: str) -> list[str]:
-    """Imports that would make the start of Slicer slow, or fail before the engine can be found or is installed."""
+    """Return imports that would slow the start of Slicer, or fail before the engine is found or installed."""
     tree = ast.parse(source)
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    within = {id(each) for node in ast.walk(tree) if isinstance(node, functions) for each in ast.walk(node)}
+    deferred = [node for node in ast.walk(tree) if isinstance(node, functions) or is_type_checking(node)]
+    within = {id(child) for node in deferred for child in ast.walk(node)}
     problems = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -1147,6 +1153,33 @@ def hiding_imports(source: str) -> list[str]:
                 names = {alias.name.partition(".")[0] for alias in node.names if not alias.asname} & outer
                 problems += [at(node, f"{name} becomes local to {function.name}") for name in sorted(names)]
     return problems
+
+
+LIBRARY = MODULE / "Reg2RGModuleLib"
+
+
+def listed_files(docstring: str) -> list[str]:
+    """Return the files that a package's docstring lists, one or several at the start of an indented line."""
+    lists = re.findall(r"^    ([a-z]\w*(?:, [a-z]\w*)*)(?:  |$)", docstring, re.MULTILINE)
+    return [name for names in lists for name in names.split(", ")]
+
+
+def library_imports(source: str) -> set[str]:
+    """Return the files of the library that a file imports, also for type hints only."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "Reg2RGModuleLib":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("Reg2RGModuleLib."):
+            found.add(node.module.partition(".")[2])
+    return found
+
+
+def test_the_library_lists_its_files_and_each_imports_only_files_above_it():
+    listed = listed_files(ast.get_docstring(ast.parse(read(LIBRARY / "__init__.py")), clean=False))
+    assert sorted(listed) == sorted(file.stem for file in LIBRARY.glob("*.py") if file.stem != "__init__")
+    for index, name in enumerate(listed):
+        assert library_imports(read(LIBRARY / f"{name}.py")) - set(listed[:index]) == set(), name
 
 
 @each_source
@@ -1185,3 +1218,99 @@ def test_a_heavy_import_is_caught(source):
 
 def test_imports_of_the_engine_within_functions_pass():
     assert import_problems("import numpy\nimport qt\ndef f():\n    import reg2rg.regions\n    import scipy") == []
+    assert import_problems("if TYPE_CHECKING:\n    from reg2rg.report import Report") == []
+    assert import_problems("if TYPE_CHECKING:\n    import torch")
+
+
+# --- 6. translation --------------------------------------------------------------------------------------------------
+
+PHRASE = re.compile(r"[^\W\d_]{2,}[,.;:…]? \(?[^\W\d_]{2,}|[A-Z][a-z]+[.…:]$")
+"""What looks like text that a user reads: two words in a row, or one that ends like a sentence."""
+MARKUP = re.compile(r"[{};]|^Reg2RG\b|px solid|<[a-z]")
+"""Style sheets, HTML, and names that begin with the extension's name."""
+TEXT_SETTERS = {"QLabel", "QPushButton", "addItem", "setPlaceholderText", "setText", "setToolTip", "setWindowTitle"}
+NOT_TRANSLATED = {
+    "findingText.py": {"LABELS_BY_REGION"},  # part of the report, which is English
+    "Reg2RGModule.py": {"contributors"},
+}
+"""File to the names of variables and attributes whose strings are shown as they are."""
+
+
+def is_translation(node) -> bool:
+    return isinstance(node, ast.Call) and dotted(node.func) in ("_", "translate")
+
+
+def is_string(node) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def translation_problems(source: str, not_translated: frozenset[str] | set[str] = frozenset()) -> list[str]:
+    """Return strings that users read and translators never see: lupdate collects only literal arguments of ``_``."""
+    tree = ast.parse(source)
+    problems = []
+    skipped = set()
+    for node in ast.walk(tree):
+        if is_translation(node):
+            skipped.update(id(child) for child in ast.walk(node))
+            if not all(is_string(argument) for argument in node.args):
+                problems.append(at(node, "the argument of _() is not a literal, so lupdate does not see it"))
+        elif isinstance(node, ast.Expr) and is_string(node.value):
+            skipped.add(id(node.value))  # docstrings
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {(dotted(target) or "").rpartition(".")[2] for target in targets}
+            if names & not_translated:
+                skipped.update(id(child) for child in ast.walk(node))
+    for node in ast.walk(tree):
+        shown = [node] if is_string(node) and PHRASE.search(node.value) and not MARKUP.search(node.value) else []
+        if isinstance(node, ast.Call) and (dotted(node.func) or "").rpartition(".")[2] in TEXT_SETTERS:
+            shown = [
+                argument for argument in node.args if is_string(argument) and re.search(r"[^\W\d_]", argument.value)
+            ]
+        problems += [at(each, f"{each.value!r} is not translated") for each in shown if id(each) not in skipped]
+    return sorted(set(problems))
+
+
+@each_source
+def test_every_string_that_a_user_reads_is_translated(file):
+    assert translation_problems(read(file), NOT_TRANSLATED.get(file.name, set())) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "label.setText('Cancel')",
+        "qt.QPushButton('Done')",
+        "raise RuntimeError('The volume is empty.')",
+        "message = 'Choose a CT volume first.'",
+        "self.run.fail(f'The engine ended with {code} today')",
+        "STATES = {1: '○ draft state'}",
+        "_(STATES[state])",
+        "_(f'The engine ended ({code}).')",
+        "_('a' + name)",
+        "message = 'Cancelled.'",
+    ],
+)
+def test_a_string_without_translation_is_caught(source):
+    assert translation_problems(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'A docstring in plain words.'",
+        "label.setText(_('Cancel'))",
+        "raise RuntimeError(_('The volume {0} ' 'is empty.').format(name))",
+        "translate('qSlicerAbstractCoreModule', 'Informatics')",
+        "STYLE = 'background: white; padding: 5px;'",
+        "label.setText('')",
+        "process.connect('finished(int,QProcess::ExitStatus)', f)",
+        "def text(state):\n    return {1: _('○ draft'), 2: _('✎ edited')}[state]",
+    ],
+)
+def test_a_translated_string_passes(source):
+    assert translation_problems(source) == []
+
+
+def test_strings_of_a_variable_can_be_exempt():
+    assert translation_problems("LABELS = ('Lung nodule', 'Liver cyst')", {"LABELS"}) == []

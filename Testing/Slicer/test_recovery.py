@@ -1,4 +1,4 @@
-"""A review survives a crash of the application: run for real, in processes that are killed."""
+"""A review is restored after a crash: tested in applications that are really killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ panel = moduleWidget().panel
 
 @pytest.fixture
 def application(tmp_path, repository):
-    """Runs a script in an application of its own; all of them share their settings."""
+    """Return a function that runs a script in a new application. All of them share their settings."""
 
     def run(script: str) -> subprocess.CompletedProcess:
         prelude = PRELUDE.format(
@@ -45,62 +45,62 @@ def application(tmp_path, repository):
 REVIEW_AND = """
 panel.inputs.loadSample()
 generate(panel)
-panel.select("heart")
+panel.navigation.select("heart")
 panel.ui.acceptButton.click()
-panel.select("lung")
+panel.navigation.select("lung")
 panel.ui.rejectButton.click()
 """
 
 
-def kept(folder: Path) -> list[str]:
+def stored_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("Reg2RG recovery/*"))
 
 
-def test_after_a_crash_the_review_is_offered_for_its_volume_and_comes_back(application, tmp_path):
+def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(application, tmp_path):
     crashed = application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr
-    assert len(kept(tmp_path)) == 4
-    next_one = application(
+    assert len(stored_files(tmp_path)) == 4
+    restarted = application(
         """
         import numpy as np
         other = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9), np.int16), name="other")
         panel.inputs.parameters.inputVolume = other
         settle()
-        print("offered for another:", not panel.ui.recoverButton.isHidden())
+        print("offered for another volume:", not panel.ui.recoverButton.isHidden())
         panel.inputs.loadSample()
         print("offered:", not panel.ui.recoverButton.isHidden())
         panel.ui.recoverButton.click()
         settle()
         print(panel.ui.reviewedLabel.text, len(panel.sections.regions))
-        panel.select("heart")
+        panel.navigation.select("heart")
         from Reg2RGModuleLib import reportNode
         segmentation = reportNode.segmentationOf(reportNode.reportNodes()[0])
-        print("lit:", segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"))
+        print("opacity:", segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"))
         print("offered again:", not panel.ui.recoverButton.isHidden())
         host.end()
         """
     )
-    assert next_one.returncode == 0, next_one.stderr
-    assert next_one.stdout.splitlines() == [
-        "offered for another: False",
+    assert restarted.returncode == 0, restarted.stderr
+    assert restarted.stdout.splitlines() == [
+        "offered for another volume: False",
         "offered: True",
         "2 of 10 reviewed, 1 rejected 10",
-        "lit: 1.0",
+        "opacity: 1.0",
         "offered again: False",
     ]
-    assert kept(tmp_path) == [], "the second one ended in good order"
+    assert stored_files(tmp_path) == [], "the second application was closed properly"
 
 
-def test_closing_the_scene_or_the_application_leaves_nothing_behind(application, tmp_path):
+def test_closing_the_scene_or_the_application_deletes_the_stored_files(application, tmp_path):
     closed = application(REVIEW_AND + "slicer.mrmlScene.Clear(0)")
     assert closed.returncode == 0, closed.stderr
-    assert kept(tmp_path) == []
+    assert stored_files(tmp_path) == []
     ended = application(REVIEW_AND + "host.end()")
     assert ended.returncode == 0, ended.stderr
-    assert kept(tmp_path) == []
+    assert stored_files(tmp_path) == []
 
 
-def test_what_another_running_application_keeps_is_not_offered(application, tmp_path):
+def test_the_files_of_another_running_application_are_not_offered(application, tmp_path):
     application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
     for file in (tmp_path / "Reg2RG recovery").iterdir():
         owner, rest = file.name.split("-", 1)
@@ -119,10 +119,10 @@ print(moduleWidget().logic.engine.processId(), flush=True)
 
 
 @pytest.mark.parametrize("ending", ["host.end()", f"os.kill(os.getpid(), {int(signal.SIGKILL)})"])
-def test_the_worker_ends_with_the_application_however_that_ends(application, ending):
+def test_the_worker_ends_with_the_application_however_it_ends(application, ending):
     done = application(WHILE_RUNNING + ending)
     worker = int(done.stdout.split()[-1])
-    assert _has_ended(worker, timeout=10), f"the worker {worker} outlived the application"
+    assert _has_ended(worker, timeout=10), f"the worker {worker} is still running after the application ended"
 
 
 def _has_ended(process: int, timeout: float) -> bool:

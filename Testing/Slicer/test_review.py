@@ -1,13 +1,15 @@
 """Reviewing a report: states, edits, undo, impression, banner, keyboard. Runs in Slicer and in the host."""
 
 import unittest
+from dataclasses import replace
 
 import qt
 import slicer
 from hands import generate, moduleWidget, press, settle, waitFor
+from located import rewrite
 from Reg2RGModuleLib import reportNode
-from Reg2RGModuleLib.review import ACCEPTED, DRAFT, EDITED, REJECTED, Review
-from Reg2RGModuleLib.sectionWords import bodyHtml, factsOf, warningsOf
+from Reg2RGModuleLib.review import Review, State
+from Reg2RGModuleLib.sectionText import bodyHtml, factsOf
 
 
 class ReviewTest(unittest.TestCase):
@@ -24,15 +26,17 @@ class ReviewTest(unittest.TestCase):
         slicer.mrmlScene.Clear(0)
 
     def setUp(self):
+        self.logic = moduleWidget().logic
         self.panel = moduleWidget().panel
         self.ui = self.panel.ui
         self.node = reportNode.reportNodes()[0]
         self.node.SetText(self.fresh)
         self.panel.setParameters(None)
         moduleWidget().initializeParameterNode()
-        self.panel.select("lung")
+        self.panel.navigation.select("lung")
 
     def stored(self):
+        """Return a copy of the review as the scene stores it."""
         return reportNode.read(self.node)
 
     def focusPanel(self):
@@ -42,54 +46,54 @@ class ReviewTest(unittest.TestCase):
         settle()
         return moduleWidget().parent
 
-    def test_nothingIsAcceptedByDefault(self):
-        self.assertEqual({self.stored().state(region) for region in self.stored().regions}, {DRAFT})
+    def test_noSectionIsAcceptedByDefault(self):
+        self.assertEqual({self.stored().state(region) for region in self.stored().regions}, {State.DRAFT})
 
-    def test_acceptEditAndRejectAreStoredInTheSceneAtOnce(self):
+    def test_acceptedEditedAndRejectedSectionsAreStoredInTheSceneAtOnce(self):
         self.ui.acceptButton.click()
-        self.assertEqual(self.stored().state("lung"), ACCEPTED)
-        self.panel.select("heart")
+        self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
+        self.panel.navigation.select("heart")
         self.ui.rejectButton.click()
-        self.assertEqual(self.stored().state("heart"), REJECTED)
-        self.panel.select("bone")
+        self.assertEqual(self.stored().state("heart"), State.REJECTED)
+        self.panel.navigation.select("bone")
         self.ui.editButton.click()
         self.assertEqual(self.ui.editButton.text, "Done")
         self.editor("bone").setPlainText("An old fracture of the sixth rib.")
         self.ui.editButton.click()
-        self.assertEqual(self.stored().state("bone"), EDITED)
+        self.assertEqual(self.stored().state("bone"), State.EDITED)
         self.assertEqual(self.stored().text("bone"), "An old fracture of the sixth rib.")
-        self.assertNotEqual(self.stored().section("bone")["text"], self.stored().text("bone"), "the model's words stay")
+        self.assertNotEqual(self.stored().section("bone").text, self.stored().text("bone"), "the model's text is kept")
 
     def editor(self, region):
         return self.panel.sections.card(region).findChild("QPlainTextEdit", "sectionEditor")
 
-    def test_anEditedSectionIsToBeAcceptedAnew(self):
+    def test_anAcceptedSectionThatIsEditedMustBeAcceptedAgain(self):
         self.ui.acceptButton.click()
         self.ui.editButton.click()
-        self.editor("lung").setPlainText("Other words.")
+        self.editor("lung").setPlainText("Another text.")
         self.ui.editButton.click()
         self.assertFalse(self.stored().isReviewed("lung"))
 
-    def test_selectingAnotherSectionKeepsTheWordsOfAnOpenEditor(self):
+    def test_selectingAnotherSectionKeepsTheTextOfAnOpenEditor(self):
         self.ui.editButton.click()
-        self.editor("lung").setPlainText("Words not yet finished.")
-        self.panel.select("heart")
-        self.assertEqual(self.stored().text("lung"), "Words not yet finished.")
+        self.editor("lung").setPlainText("Unfinished text.")
+        self.panel.navigation.select("heart")
+        self.assertEqual(self.stored().text("lung"), "Unfinished text.")
 
-    def test_undoTakesBackOneStepAtATime(self):
+    def test_undoRevertsOneChangeAtATime(self):
         self.ui.acceptButton.click()
         self.ui.rejectButton.click()
         self.ui.undoButton.click()
-        self.assertEqual(self.stored().state("lung"), ACCEPTED)
+        self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
         self.ui.undoButton.click()
-        self.assertEqual(self.stored().state("lung"), DRAFT)
+        self.assertEqual(self.stored().state("lung"), State.DRAFT)
         self.assertFalse(self.ui.undoButton.enabled)
 
-    def test_theBannerGoesOnlyWhenAllIsReviewed(self):
+    def test_theDraftBannerStaysUntilAllSectionsAreReviewed(self):
         regions = self.panel.sections.regions
         for region in regions:
             self.assertIn("AI-generated draft, not reviewed. Not for clinical use.", self.ui.bannerLabel.text)
-            self.panel.select(region)
+            self.panel.navigation.select(region)
             (self.ui.rejectButton if region == "heart" else self.ui.acceptButton).click()
         self.assertNotIn("not reviewed", self.ui.bannerLabel.text)
         self.assertIn("not for clinical use", self.ui.bannerLabel.text)
@@ -97,30 +101,30 @@ class ReviewTest(unittest.TestCase):
         self.ui.undoButton.click()
         self.assertIn("not reviewed", self.ui.bannerLabel.text)
 
-    def test_theImpressionHoldsFindingsAndFollowsTheReviewUntilItIsWrittenIn(self):
+    def test_theImpressionListsFindingsAndFollowsTheReviewUntilItIsEdited(self):
         self.assertIn("nodule", self.ui.impressionEdit.toPlainText())
         self.assertNotIn("cardiomegaly", self.ui.impressionEdit.toPlainText())
         self.ui.rejectButton.click()
         self.assertNotIn("nodule", self.ui.impressionEdit.toPlainText())
-        self.ui.impressionEdit.setPlainText("My own words.")
-        waitFor(lambda: self.stored().impression == "My own words.", 5)
+        self.ui.impressionEdit.setPlainText("My own text.")
+        waitFor(lambda: self.stored().impression == "My own text.", 5)
         self.ui.undoButton.click()
-        self.assertEqual(self.ui.impressionEdit.toPlainText(), "My own words.")
-        self.assertEqual(self.stored().impression, "My own words.")
+        self.assertEqual(self.ui.impressionEdit.toPlainText(), "My own text.")
+        self.assertEqual(self.stored().impression, "My own text.")
 
-    def test_theKeyboardDoesItAll(self):
+    def test_everythingCanBeDoneFromTheKeyboard(self):
         root = self.focusPanel()
         press(root, "J")
         self.assertEqual(self.panel.sections.current, "trachea and bronchie")
         press(root, "A")
-        self.assertEqual(self.stored().state("trachea and bronchie"), ACCEPTED)
+        self.assertEqual(self.stored().state("trachea and bronchie"), State.ACCEPTED)
         press(root, "J")
         press(root, "R")
-        self.assertEqual(self.stored().state("pleura"), REJECTED)
+        self.assertEqual(self.stored().state("pleura"), State.REJECTED)
         press(root, "K")
         self.assertEqual(self.panel.sections.current, "trachea and bronchie")
         press(root, "Ctrl+Z")
-        self.assertEqual(self.stored().state("pleura"), DRAFT)
+        self.assertEqual(self.stored().state("pleura"), State.DRAFT)
         self.assertEqual(self.panel.sections.current, "pleura")
         press(root, "E")
         self.assertTrue(self.panel.sections.card("pleura").editing)
@@ -128,11 +132,11 @@ class ReviewTest(unittest.TestCase):
         press(root, "Ctrl+Return")
         self.assertEqual(self.stored().text("pleura"), "Typed.")
         press(root, "E")
-        self.editor("pleura").setPlainText("Thrown away.")
+        self.editor("pleura").setPlainText("Discarded.")
         press(root, "Escape")
         self.assertEqual(self.stored().text("pleura"), "Typed.")
 
-    def test_lettersTypedIntoAnEditorAreNoCommands(self):
+    def test_lettersTypedIntoAnEditorAreNotShortcuts(self):
         root = self.focusPanel()
         press(root, "E")
         self.editor("lung").setPlainText("")
@@ -140,7 +144,7 @@ class ReviewTest(unittest.TestCase):
             self.type(letter)
         self.assertEqual(self.editor("lung").toPlainText(), "jar")
         self.assertEqual(self.panel.sections.current, "lung")
-        self.assertEqual(self.stored().state("lung"), DRAFT)
+        self.assertEqual(self.stored().state("lung"), State.DRAFT)
         press(root, "Escape")
 
     def type(self, letter):
@@ -149,26 +153,58 @@ class ReviewTest(unittest.TestCase):
         for kind in (qt.QEvent.KeyPress, qt.QEvent.KeyRelease):
             qt.QApplication.sendEvent(editor, qt.QKeyEvent(kind, key, qt.Qt.NoModifier, letter))
 
-    def test_theEndsOfTheListStayEnds(self):
-        self.panel.select("abdomen")
-        self.panel.next()
+    def test_nextAndPreviousStopAtTheEndsOfTheList(self):
+        self.panel.navigation.select("abdomen")
+        self.panel.navigation.next()
         self.assertEqual(self.panel.sections.current, "abdomen")
-        self.panel.select("lung")
-        self.panel.previous()
+        self.panel.navigation.select("lung")
+        self.panel.navigation.previous()
         self.assertEqual(self.panel.sections.current, "lung")
 
     def test_theWholeReportCanBeCopiedAsText(self):
         self.ui.rejectButton.click()
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         self.ui.acceptButton.click()
-        self.ui.copyButton.click()
-        text = qt.QApplication.clipboard().text()
+        text = self.copiedText()
         self.assertTrue(text.startswith("AI-generated draft, not reviewed. Not for clinical use."))
         self.assertIn("\nHeart: ", text)
         self.assertIn("Pleura [not reviewed]:", text)
         self.assertNotIn("Lungs", text.split("Impression:")[0])
 
-    def test_aRegionIsWrittenAgainFromItsSegmentAsItIsNow(self):
+    def copiedText(self):
+        self.ui.copyButton.click()
+        return qt.QApplication.clipboard().text()
+
+    def test_theCopiedReportHasAllItsWarnings(self):
+        from reg2rg.report import OutOfDistribution, report_warnings, section_warnings
+
+        def withWarnings(report):
+            lung = report.section("lung")
+            lung = replace(lung, recognized="pleura", complete=False, disagreements=("They disagree.",))
+            sections = tuple(lung if section.region == "lung" else section for section in report.sections)
+            return replace(report, sections=sections, out_of_distribution=OutOfDistribution(9.0, 2.0))
+
+        rewrite(self.node, withWarnings)
+        report = self.stored().report
+        expected = [*report_warnings(report.out_of_distribution), *section_warnings(report.section("lung"))]
+        self.assertEqual(len(expected), 4)
+        text = self.copiedText()
+        for warning in expected:
+            self.assertIn(f"[{warning}]", text)
+        self.assertEqual(text.count("AI-generated draft, not reviewed. Not for clinical use."), 2)
+        self.panel.navigation.select("lung")
+        self.ui.rejectButton.click()
+        self.assertNotIn("They disagree.", self.copiedText(), "a rejected section is not copied")
+
+    def test_theCopiedReportOfAReviewedReportNoLongerSaysDraft(self):
+        for region in self.panel.sections.regions:
+            self.panel.navigation.select(region)
+            self.ui.acceptButton.click()
+        text = self.copiedText()
+        self.assertNotIn("not reviewed", text)
+        self.assertIn("not for clinical use", text)
+
+    def test_aSectionIsRegeneratedFromItsCurrentSegment(self):
         segmentation = reportNode.segmentationOf(self.node)
         volume = reportNode.volumeOf(self.node)
         before = self.stored().section("lung")
@@ -177,111 +213,110 @@ class ReviewTest(unittest.TestCase):
         array[: array.shape[0] // 2] = 0
         slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, "lung", volume)
         self.ui.regenerateButton.click()
-        self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
+        self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
         self.assertFalse(self.ui.acceptButton.enabled)
-        waitFor(lambda: not self.panel.run.active)
+        waitFor(lambda: not self.logic.run.active)
         after = self.stored()
-        self.assertLess(after.section("lung")["volume_ml"], 0.8 * before["volume_ml"])
-        self.assertEqual(after.state("lung"), DRAFT)
+        self.assertLess(after.section("lung").volume_ml, 0.8 * before.volume_ml)
+        self.assertEqual(after.state("lung"), State.DRAFT)
         self.assertEqual(after.section("heart"), Review.fromJson(self.fresh).section("heart"))
         self.assertEqual(self.panel.sections.current, "lung")
         self.ui.undoButton.click()
         self.assertEqual(self.stored().section("lung"), before)
-        self.assertEqual(self.stored().state("lung"), ACCEPTED)
+        self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
 
-    def test_aReportThatIsUnderReviewIsReplacedOnlyIfTheUserAgrees(self):
+    def test_aReportUnderReviewIsReplacedOnlyIfTheUserAgrees(self):
         self.ui.acceptButton.click()
         asked = []
         ask = slicer.util.confirmOkCancelDisplay
-        slicer.util.confirmOkCancelDisplay = lambda *words: asked.append(words) or False
+        slicer.util.confirmOkCancelDisplay = lambda *arguments: asked.append(arguments)  # the user declines
         try:
             self.ui.generateButton.click()
         finally:
             slicer.util.confirmOkCancelDisplay = ask
         self.assertEqual(len(asked), 1)
-        self.assertFalse(self.panel.run.active)
-        self.assertEqual(self.stored().state("lung"), ACCEPTED)
+        self.assertFalse(self.logic.run.active)
+        self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
 
-    def test_whatTheReviewerMustKnowIsInWords(self):
-        section = dict(self.stored().section("lung"), recognised="pleura", grounded=False, complete=False, findings=[])
+    def test_warningsAreShownInTheCard(self):
+        def warningOf(**changes):
+            section = replace(self.stored().section("lung"), disagreements=(), **changes)
+            card = self.panel.sections.card("lung")
+            card.showSection(section, State.DRAFT, section.text)
+            labels = [label for label in card.findChildren("QLabel") if label.text.startswith("⚠")]
+            return labels[0].text if labels and labels[0].isVisibleTo(card) else ""
+
+        self.assertEqual(warningOf(recognized="lung", complete=True), "")
         self.assertEqual(
-            warningsOf(section),
-            ["The model took this region for: Pleura.", "The text was cut off at the length limit."],
+            warningOf(recognized="pleura", complete=False),
+            "⚠ The model identified this region as: Pleura. The text was cut off at the token limit.",
         )
-        section["recognised"] = None
-        self.assertIn("named no region", warningsOf(section)[0])
-        section["recognised"] = "<b>spleen"
-        self.assertIn("<b>spleen", warningsOf(section)[0])
+        self.assertIn("named no region", warningOf(recognized=None))
+        self.assertIn("&lt;b&gt;spleen", warningOf(recognized="<b>spleen"), "the text of the model is escaped")
 
-    def test_unsureSentencesAreMarkedByMoreThanColour(self):
-        section = {
-            "text": "Sure. Unsure <x.",
-            "sentences": [
-                {"start": 0, "end": 5, "mean_probability": 0.95, "minimum_probability": 0.9, "findings": []},
-                {"start": 6, "end": 16, "mean_probability": 0.5, "minimum_probability": 0.1, "findings": []},
-            ],
-            "findings": [],
-        }
-        self.assertEqual(
-            bodyHtml(section, section["text"], DRAFT, "#123456"), "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>"
-        )
-        self.assertEqual(bodyHtml(section, "My words.", EDITED, "#123456"), "My words.")
-        self.assertEqual(bodyHtml(section, "My words.", REJECTED, "#123456"), "<s>My words.</s>")
+    def test_sentencesWithLowProbabilityAreMarkedByMoreThanColor(self):
+        section = self.sectionWith("Sure. Unsure <x.", (0, 5, 0.95), (6, 16, 0.5))
+        marked = "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>"
+        self.assertEqual(bodyHtml(section, section.text, State.DRAFT, "#123456"), marked)
+        self.assertEqual(bodyHtml(section, "My text.", State.EDITED, "#123456"), "My text.")
+        self.assertEqual(bodyHtml(section, "My text.", State.REJECTED, "#123456"), "<s>My text.</s>")
 
-    def test_measuredFactsStandUnderTheText(self):
+    def sectionWith(self, text, *spans):
+        """Return a section of a text whose sentences have a start, an end and a mean probability."""
+        from reg2rg.report import Sentence
+
+        sentences = tuple(Sentence(start, end, mean, mean, ()) for start, end, mean in spans)
+        return replace(self.stored().section("lung"), text=text, sentences=sentences, findings=())
+
+    def test_measurementsAreShownBelowTheText(self):
         section = self.stored().section("lung")
-        facts = f"{section['volume_ml']:,.0f} mL · mean {section['mean_hu']:.0f} HU"
-        self.assertGreater(section["volume_ml"], 1000)
-        self.assertIn(facts, factsOf(section, section["text"]))
+        facts = f"{section.volume_ml:,.0f} mL · mean {section.mean_hu:.0f} HU"
+        self.assertGreater(section.volume_ml, 1000)
+        self.assertIn(facts, factsOf(section, section.text))
 
-    def test_marksAreExplainedOnlyWhereTheyStand(self):
-        section = dict(self.stored().section("lung"))
-        section["sentences"] = [{"start": 0, "end": 5, "mean_probability": 0.5, "minimum_probability": 0.1}]
-        self.assertIn("(?)", factsOf(section, section["text"]))
-        self.assertNotIn("(?)", factsOf(section, "My words."))
+    def test_marksAreExplainedOnlyWhereThereAreAny(self):
+        section = self.sectionWith("Unsure.", (0, 7, 0.5))
+        self.assertIn("(?)", factsOf(section, section.text))
+        self.assertNotIn("(?)", factsOf(section, "My text."))
 
-    def test_regionsWithoutASectionAreNamedWithTheReason(self):
-        import json
+    def test_regionsWithoutASectionAreListedWithTheReason(self):
+        self.assertFalse(self.ui.skippedLabel.isVisibleTo(moduleWidget().parent))
+        skipped = {"heart": "too small", "thyroid": "no such segment", "breast": "no such segment"}
 
-        self.assertFalse(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
-        document = json.loads(self.fresh)
-        report = document["report"]
-        gone = {"heart": "too small", "thyroid": "no such segment", "breast": "no such segment"}
-        report["sections"] = [section for section in report["sections"] if section["region"] not in gone]
-        report["without_section"] = gone
-        for region in gone:
-            del document["sections"][region]
-        self.node.SetText(json.dumps(document))
-        self.panel.setParameters(None)
-        moduleWidget().initializeParameterNode()
-        self.assertTrue(self.ui.missingLabel.isVisibleTo(moduleWidget().parent))
-        words = "Not described: Heart (too small); Thyroid, Breast (no such segment)."
-        self.assertEqual(self.ui.missingLabel.text, words)
+        def withSkipped(report):
+            sections = tuple(section for section in report.sections if section.region not in skipped)
+            return replace(report, sections=sections, skipped_regions=skipped)
 
-    def test_enteringTheModuleAgainKeepsTheSelectionAndTheWayBack(self):
+        rewrite(self.node, withSkipped)
+        self.assertTrue(self.ui.skippedLabel.isVisibleTo(moduleWidget().parent))
+        text = "Not described: Heart (too small); Thyroid, Breast (no such segment)."
+        self.assertEqual(self.ui.skippedLabel.text, text)
+        self.assertIn("Heart: not described (too small)", self.copiedText())
+
+    def test_enteringTheModuleAgainKeepsTheSelectionAndTheUndoSteps(self):
         self.ui.acceptButton.click()
         moduleWidget().exit()
         moduleWidget().enter()
         self.assertEqual(self.panel.sections.current, "lung")
         self.ui.undoButton.click()
-        self.assertEqual(self.stored().state("lung"), DRAFT)
+        self.assertEqual(self.stored().state("lung"), State.DRAFT)
 
-    def test_aReviewThatCannotBeKeptAgainstACrashGoesOn(self):
+    def test_aReviewThatCannotBeStoredForRecoveryContinues(self):
         import tempfile
         from pathlib import Path
 
-        folder = self.panel._recovery._folder
+        folder = self.panel.recovery.folder
         with tempfile.NamedTemporaryFile() as file:
-            self.panel._recovery._folder = Path(file.name) / "no folder"
+            self.panel.recovery.folder = Path(file.name) / "no folder"
             try:
                 self.ui.acceptButton.click()
             finally:
-                self.panel._recovery._folder = folder
-        self.assertEqual(self.stored().state("lung"), ACCEPTED)
+                self.panel.recovery.folder = folder
+        self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
         self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed")
-        self.assertIn("not kept against a crash", self.ui.messageLabel.text)
+        self.assertIn("not for recovery after a crash", self.ui.messageLabel.text)
 
-    def test_aBrokenReviewInTheSceneIsSaidAndNothingElseBreaks(self):
+    def test_anInvalidReviewInTheSceneIsReportedAndLeftUnchanged(self):
         self.node.SetText('{"form": "Reg2RG review", "version": 7}')
         self.panel.setParameters(None)
         moduleWidget().initializeParameterNode()

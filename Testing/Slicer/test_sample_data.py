@@ -1,4 +1,4 @@
-"""The sample case is registered with the module Sample Data, and is what it was registered as."""
+"""The sample case is registered with the Sample Data module and loads from there."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ def scene():
     slicer.mrmlScene.Clear(0)
 
 
-def test_the_sample_case_is_registered_once_when_the_application_has_started():
+def test_the_sample_case_is_registered_once():
     registerSampleData()
     sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory("Reg2RG")
     assert [source.sampleName for source in sources] == ["Reg2RGSampleChest"]
 
 
-def test_its_thumbnail_is_a_picture():
+def test_the_thumbnail_is_an_image():
     import qt
 
     source = SampleData.SampleDataLogic.sampleDataSourcesByCategory("Reg2RG")[0]
     assert not qt.QImage(source.thumbnailFileName).isNull()
 
 
-def test_downloading_it_loads_the_ct_and_its_regions():
+def test_downloading_the_sample_loads_the_ct_and_its_regions():
     volume, segmentation = SampleData.downloadSamples("Reg2RGSampleChest")
     assert volume.IsA("vtkMRMLScalarVolumeNode") and volume.GetName() == "Sample chest (synthetic)"
     assert len(regionsGeometry.segmentIds(segmentation)) == 10
 
 
-def test_a_file_that_is_another_than_the_registered_one_is_refused(tmp_path):
+def test_a_file_with_another_checksum_is_refused(tmp_path):
     file = tmp_path / "ct.nrrd"
     file.write_bytes(b"other")
     SampleData.SampleDataLogic.registerCustomSampleDataSource(

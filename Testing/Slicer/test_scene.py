@@ -1,4 +1,4 @@
-"""The report lives in the scene: saved, loaded, several side by side, in any geometry. Runs in Slicer and the host."""
+"""Reports in the scene: saved, loaded, several at a time, in any geometry. Runs in Slicer and in the host."""
 
 import os
 import tempfile
@@ -9,24 +9,25 @@ import slicer
 import vtk
 from hands import arrayOfRegion, generate, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import regionsGeometry, reportNode
-from Reg2RGModuleLib.review import ACCEPTED, EDITED
+from Reg2RGModuleLib.review import State
 
 
 class SceneTest(unittest.TestCase):
     def setUp(self):
         slicer.mrmlScene.Clear(0)
+        self.logic = moduleWidget().logic
         self.panel = moduleWidget().panel
         self.ui = self.panel.ui
 
     def tearDown(self):
         slicer.mrmlScene.Clear(0)
 
-    def test_savedAsMrbAndLoadedTheReviewIsBackWithItsLinks(self):
+    def test_aReviewIsRestoredFromAnMrbFileWithItsSegmentation(self):
         self.panel.inputs.loadSample()
         generate(self.panel)
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         self.ui.acceptButton.click()
-        self.panel.select("pleura")
+        self.panel.navigation.select("pleura")
         self.ui.editButton.click()
         self.panel.sections.card("pleura").findChild("QPlainTextEdit", "sectionEditor").setPlainText("Große Ergüsse.")
         self.ui.editButton.click()
@@ -43,22 +44,22 @@ class SceneTest(unittest.TestCase):
             settle()
         node = reportNode.reportNodes()[0]
         review = reportNode.read(node)
-        self.assertEqual(review.state("heart"), ACCEPTED)
-        self.assertEqual((review.state("pleura"), review.text("pleura")), (EDITED, "Große Ergüsse."))
+        self.assertEqual(review.state("heart"), State.ACCEPTED)
+        self.assertEqual((review.state("pleura"), review.text("pleura")), (State.EDITED, "Große Ergüsse."))
         self.assertEqual(review.impression, "Nothing urgent.")
         self.assertEqual(len(self.panel.sections.regions), 10)
         self.assertEqual(self.ui.impressionEdit.toPlainText(), "Nothing urgent.")
         segmentation = reportNode.segmentationOf(node)
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         self.assertEqual(segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"), 1.0)
         self.assertLess(segmentation.GetDisplayNode().GetSegmentOpacity3D("lung"), 0.2)
         self.assertEqual(reportNode.volumeOf(node).GetDisplayNode().GetWindow(), 400)
         self.ui.regenerateButton.click()
-        self.assertTrue(self.panel.run.active, self.ui.messageLabel.text)
-        waitFor(lambda: not self.panel.run.active)
+        self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
+        waitFor(lambda: not self.logic.run.active)
         self.assertEqual(self.ui.messageLabel.text, "")
 
-    def test_theSegmentationHasNamesColoursTerminologyAndSurfaces(self):
+    def test_theSegmentationHasNamesColorsTerminologyAndSurfaces(self):
         from reg2rg.regions import get_region
 
         self.panel.inputs.loadSample()
@@ -77,11 +78,11 @@ class SceneTest(unittest.TestCase):
             surface = vtk.vtkPolyData()
             self.assertTrue(segmentation.GetClosedSurfaceRepresentation(region, surface))
 
-    def test_reportsOfTwoVolumesDoNotMix(self):
+    def test_reportsOfTwoVolumesAreIndependent(self):
         self.panel.inputs.loadSample()
         first = self.panel.inputs.parameters.inputVolume
         generate(self.panel)
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         self.ui.rejectButton.click()
         self.panel.inputs.loadSample()
         second = self.panel.inputs.parameters.inputVolume
@@ -89,7 +90,7 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(self.panel.sections.regions, [], "the second volume has no report yet")
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 2)
-        self.panel.select("lung")
+        self.panel.navigation.select("lung")
         self.ui.acceptButton.click()
         one, two = reportNode.reportOf(first), reportNode.reportOf(second)
         self.assertIsNot(reportNode.segmentationOf(one), reportNode.segmentationOf(two))
@@ -100,19 +101,19 @@ class SceneTest(unittest.TestCase):
         self.ui.inputVolumeSelector.setCurrentNode(first)
         settle()
         self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed, 1 rejected")
-        self.panel.select("bone")
+        self.panel.navigation.select("bone")
         self.assertEqual(reportNode.segmentationOf(one).GetDisplayNode().GetSegmentOpacity3D("bone"), 1.0)
-        self.assertFalse(reportNode.segmentationOf(two).GetDisplayNode().GetVisibility(), "the other one is not shown")
+        self.assertFalse(reportNode.segmentationOf(two).GetDisplayNode().GetVisibility(), "the other report is hidden")
         self.assertTrue(reportNode.segmentationOf(one).GetDisplayNode().GetVisibility())
 
-    def test_aVolumeChosenDuringARunOfAnotherShowsNothingOfIt(self):
+    def test_aVolumeChosenDuringTheRunOfAnotherShowsNothingOfThatRun(self):
         self.panel.inputs.loadSample()
         first = self.panel.inputs.parameters.inputVolume
         other = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="other")
         self.ui.generateButton.click()
         waitFor(lambda: self.ui.progressBar.value > 45)
         self.panel.inputs.parameters.inputVolume = other
-        waitFor(lambda: not self.panel.run.active)
+        waitFor(lambda: not self.logic.run.active)
         settle()
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(self.panel.sections.regions, [])
@@ -120,7 +121,7 @@ class SceneTest(unittest.TestCase):
         settle()
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    def test_deletingTheReportedVolumeLeavesThePanelUsable(self):
+    def test_thePanelStaysUsableAfterTheVolumeIsDeleted(self):
         self.panel.inputs.loadSample()
         generate(self.panel)
         slicer.mrmlScene.RemoveNode(self.panel.inputs.parameters.inputVolume)
@@ -130,27 +131,27 @@ class SceneTest(unittest.TestCase):
         generate(self.panel)
         self.assertEqual(len(self.panel.sections.regions), 10)
 
-    def test_deletingTheSegmentationLeavesTheReportReadable(self):
+    def test_theReportStaysReadableAfterItsSegmentationIsDeleted(self):
         self.panel.inputs.loadSample()
         generate(self.panel)
         slicer.mrmlScene.RemoveNode(reportNode.segmentationOf(reportNode.reportNodes()[0]))
         settle()
-        self.panel.select("heart")
+        self.panel.navigation.select("heart")
         self.ui.acceptButton.click()
         self.ui.regenerateButton.click()
-        self.assertIn("not in the scene any more", self.ui.messageLabel.text)
-        self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), ACCEPTED)
+        self.assertIn("no longer in the scene", self.ui.messageLabel.text)
+        self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), State.ACCEPTED)
 
     def test_aSecondRunReplacesTheReportAndItsSegmentation(self):
         self.panel.inputs.loadSample()
         generate(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
-        # The one that was given, the regions and the findings.
+        # The given one, the regions and the findings.
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 3)
 
-    def test_inAnyGeometryEachRegionLiesOverItsAnatomy(self):
-        for name, (flips, turn) in GEOMETRIES.items():
+    def test_regionsMatchTheAnatomyInAnyGeometry(self):
+        for name, (flips, degrees) in GEOMETRIES.items():
             with self.subTest(geometry=name):
                 slicer.mrmlScene.Clear(0)
                 self.panel.inputs.loadSample()
@@ -158,10 +159,10 @@ class SceneTest(unittest.TestCase):
                 expected = {region: arrayOfRegion(given, region, volume) for region in ("heart", "abdomen", "breast")}
                 array = slicer.util.arrayFromVolume(volume)
                 other = slicer.util.addVolumeFromArray(np.flip(array, flips).copy(), name=name)
-                other.SetIJKToRASMatrix(turned(flippedMatrix(volume, array.shape, flips), turn))
+                other.SetIJKToRASMatrix(rotated(flippedMatrix(volume, array.shape, flips), degrees))
                 for region, mask in expected.items():
                     expected[region] = np.flip(mask, flips)
-                if turn:
+                if degrees:
                     given = segmentationOf(other, expected)
                 self.ui.inputVolumeSelector.setCurrentNode(other)
                 self.ui.regionsSelector.setCurrentNode(given)
@@ -172,28 +173,55 @@ class SceneTest(unittest.TestCase):
                     found = arrayOfRegion(reportNode.segmentationOf(node), region, other)
                     dice = 2 * (found & mask).sum() / (found.sum() + mask.sum())
                     self.assertGreater(dice, 0.98, region)
-                self.panel.select("heart")
+                self.panel.navigation.select("heart")
                 matrix = vtk.vtkMatrix4x4()
                 other.GetRASToIJKMatrix(matrix)
                 point = regionsGeometry.pointInside(reportNode.segmentationOf(node), "heart")
                 i, j, k = (round(c) for c in matrix.MultiplyPoint((*point, 1.0))[:3])
                 self.assertTrue(expected["heart"][k, j, i])
 
-    def test_regionsOfAMovedVolumeMoveWithIt(self):
+    def test_regionsOfATransformedVolumeMoveWithIt(self):
         self.panel.inputs.loadSample()
         self.ui.regionsSelector.setCurrentNode(None)
         volume = self.panel.inputs.parameters.inputVolume
-        move = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         matrix = vtk.vtkMatrix4x4()
         matrix.SetElement(0, 3, 250.0)
-        move.SetMatrixTransformToParent(matrix)
-        volume.SetAndObserveTransformNodeID(move.GetID())
+        transform.SetMatrixTransformToParent(matrix)
+        volume.SetAndObserveTransformNodeID(transform.GetID())
         generate(self.panel)
         segmentation = reportNode.segmentationOf(reportNode.reportOf(volume))
-        bounds, there = [0.0] * 6, regionsGeometry.pointInside(segmentation, "heart")
+        bounds, point = [0.0] * 6, regionsGeometry.pointInside(segmentation, "heart")
         volume.GetRASBounds(bounds)
-        self.assertTrue(bounds[0] < there[0] < bounds[1], (bounds, there))
-        self.assertEqual(regionsGeometry.regionsAt(segmentation, there)[-1], "heart")
+        self.assertTrue(bounds[0] < point[0] < bounds[1], (bounds, point))
+        self.assertEqual(regionsGeometry.regionsAt(segmentation, point)[-1], "heart")
+
+    def test_aVolumeUnderANonLinearTransformIsRefusedWithAMessage(self):
+        self.panel.inputs.loadSample()
+        volume = self.panel.inputs.parameters.inputVolume
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
+        warp = vtk.vtkThinPlateSplineTransform()
+        source, target = vtk.vtkPoints(), vtk.vtkPoints()
+        for point in ((0, 0, 0), (90, 0, 0), (0, 90, 0), (0, 0, 90), (90, 90, 90)):
+            source.InsertNextPoint(point)
+            target.InsertNextPoint([1.1 * c for c in point[:2]] + [point[2] + 0.001 * point[0] ** 2])
+        warp.SetSourceLandmarks(source)
+        warp.SetTargetLandmarks(target)
+        warp.SetBasisToR()
+        transform.SetAndObserveTransformToParent(warp)
+        volume.SetAndObserveTransformNodeID(transform.GetID())
+        self.ui.generateButton.click()
+        self.assertFalse(self.logic.run.active)
+        self.assertIn("is under a non-linear transform", self.ui.messageLabel.text)
+        self.assertIn("Harden the transform", self.ui.messageLabel.text)
+
+    def test_aVolumeAndRegionsUnderDifferentTransformsAreRefusedWithAMessage(self):
+        self.panel.inputs.loadSample()
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        self.panel.inputs.parameters.inputVolume.SetAndObserveTransformNodeID(transform.GetID())
+        self.ui.generateButton.click()
+        self.assertFalse(self.logic.run.active)
+        self.assertIn("different transforms", self.ui.messageLabel.text)
 
     def test_theModuleCanBeReloaded(self):
         self.panel.inputs.loadSample()
@@ -204,23 +232,23 @@ class SceneTest(unittest.TestCase):
         self.assertIsNot(before, after)
         self.assertEqual(len(after.panel.sections.regions), 10)
         self.assertFalse(before.logic.engine.running)
-        after.panel.select("heart")
+        after.panel.navigation.select("heart")
         self.assertEqual(after.panel.sections.current, "heart")
-        self.assertIsNone(before.panel.sections.current, "the old panel hears nothing any more")
+        self.assertIsNone(before.panel.sections.current, "the old panel no longer follows the views")
 
 
 GEOMETRIES = {
     "flipped in z": ((0,), 0.0),
     "left-handed, flipped in x": ((2,), 0.0),
-    "turned in plane by half, flipped in x and y": ((1, 2), 0.0),
+    "rotated by 180 degrees in plane, flipped in x and y": ((1, 2), 0.0),
     "oblique by 17 degrees": ((), 17.0),
     "left-handed and oblique": ((2,), -11.0),
 }
-"""Name -> axes (k, j, i) along which the array is stored the other way round, and degrees of its turn in space."""
+"""Name to the axes (k, j, i) along which the array is flipped, and the degrees by which it is rotated in space."""
 
 
 def flippedMatrix(volume, shape, flips):
-    """IJK to RAS of the flipped array, such that every voxel stays where it was."""
+    """Return the IJK to RAS matrix of the flipped array with which every voxel keeps its position."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     for axis in flips:
@@ -233,16 +261,17 @@ def flippedMatrix(volume, shape, flips):
     return matrix
 
 
-def turned(matrix, degrees):
-    turn = vtk.vtkTransform()
-    turn.RotateX(degrees)
-    turn.RotateZ(degrees / 2)
-    turn.Concatenate(matrix)
-    return turn.GetMatrix()
+def rotated(matrix, degrees):
+    """Return a matrix followed by an oblique rotation in space."""
+    rotation = vtk.vtkTransform()
+    rotation.RotateX(degrees)
+    rotation.RotateZ(degrees / 2)
+    rotation.Concatenate(matrix)
+    return rotation.GetMatrix()
 
 
 def segmentationOf(volume, masks):
-    """A segmentation on a volume's grid."""
+    """Return a segmentation on the grid of a volume."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "given")
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)

@@ -1,0 +1,216 @@
+"""The job of the module without its panel: generate reports, review them, show them in the views."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from Reg2RGModuleLib import installation, locations
+from Reg2RGModuleLib.engineProcess import EngineProcess
+from Reg2RGModuleLib.parameters import Reg2RGParameters, RunParameters
+from Reg2RGModuleLib.reportNode import reportOf
+from Reg2RGModuleLib.reportRun import ReportRun
+from Reg2RGModuleLib.reportViews import ReportViews
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.reviews import Reviews
+from Reg2RGModuleLib.runCallbacks import RunCallbacks, RunOutcome
+
+if TYPE_CHECKING:
+    from reg2rg.report import Section
+
+
+class ReportLogic:
+    """What Reg2RGModuleLogic offers to the panel, to scripts and to other modules.
+
+    Attributes:
+        engine: the engine's process.
+        run: the run that is under way, and its signals.
+        views: the report in the views.
+    """
+
+    def __init__(self) -> None:
+        locations.makeEngineImportable()
+        self.engine = EngineProcess()
+        self.run = ReportRun(self.engine)
+        self.views = ReportViews()
+        self._reviews = Reviews()
+        self.run.sectionRegenerated.connect(self._onSectionRegenerated)
+        self.views.clicked.connect(self._onRegionClicked)
+
+    def getParameterNode(self) -> Reg2RGParameters:
+        """Return the parameter node of the scene."""
+        raise NotImplementedError
+
+    def generateReport(
+        self,
+        volumeNode: slicer.vtkMRMLScalarVolumeNode,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> None:
+        """Start to generate a report of a chest CT. It is added to the scene when the run completes.
+
+        Args:
+            volumeNode: the chest CT.
+            parameters: how to write the report. None: what the user has chosen in the panel.
+            callbacks: ``onProgress``, ``onMessage``, ``onSection``, ``onCompleted``, ``onFailed`` and ``onCancelled``;
+                see RunCallbacks.
+
+        Raises:
+            RuntimeError: the run cannot start, because packages are missing, another run is under way, or the volume is
+                not usable.
+        """
+        if parameters is None:
+            parameters = RunParameters.fromNode(self.getParameterNode())
+        self._start(functools.partial(self.run.start, volumeNode, parameters), callbacks)
+        self.views.prepare(volumeNode, parameters.regions)
+
+    def generateReportAndWait(
+        self,
+        volumeNode: slicer.vtkMRMLScalarVolumeNode,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> slicer.vtkMRMLTextNode:
+        """Generate a report of a chest CT, and return when it is in the scene. The application stays responsive.
+
+        Args:
+            volumeNode: the chest CT.
+            parameters: how to write the report. None: what the user has chosen in the panel.
+            callbacks: as in ``generateReport``.
+
+        Returns:
+            The report node.
+
+        Raises:
+            RuntimeError: the run cannot start, failed, or was cancelled.
+        """
+        with RunOutcome(self.run) as outcome:
+            self.generateReport(volumeNode, parameters, **callbacks)
+            return outcome.wait()
+
+    def regenerateSection(
+        self,
+        reportNode: slicer.vtkMRMLTextNode,
+        region: str,
+        corrections: Mapping[str, bool] | None = None,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> None:
+        """Start to regenerate a section of a report from its segment as it is now.
+
+        Args:
+            reportNode: the report.
+            region: region of the section.
+            corrections: finding label to whether the finding is present. None: the corrections made before.
+            parameters: the model and the device to use. None: what the user has chosen in the panel.
+            callbacks: as in ``generateReport``.
+
+        Raises:
+            RuntimeError: the run cannot start.
+            ValueError: the report has no section of this region.
+        """
+        self._requireSection(reportNode, region)
+        if corrections is None:
+            corrections = self.reviewOf(reportNode).corrections(region)
+        if parameters is None:
+            parameters = RunParameters.fromNode(self.getParameterNode())
+        self._start(functools.partial(self.run.startRegion, reportNode, region, corrections, parameters), callbacks)
+
+    def regenerateSectionAndWait(
+        self,
+        reportNode: slicer.vtkMRMLTextNode,
+        region: str,
+        corrections: Mapping[str, bool] | None = None,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> None:
+        """Regenerate a section of a report, and return when the report contains it.
+
+        Args:
+            reportNode: the report.
+            region: region of the section.
+            corrections: as in ``regenerateSection``.
+            parameters: as in ``regenerateSection``.
+            callbacks: as in ``generateReport``.
+
+        Raises:
+            RuntimeError: the run cannot start, failed, or was cancelled.
+            ValueError: the report has no section of this region.
+        """
+        with RunOutcome(self.run) as outcome:
+            self.regenerateSection(reportNode, region, corrections, parameters, **callbacks)
+            outcome.wait()
+
+    def cancel(self) -> None:
+        """Ask the run that is under way to stop."""
+        self.run.cancel()
+
+    def reportOf(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLTextNode | None:
+        """Return the report node of a volume, or None if it has none."""
+        return reportOf(volumeNode)
+
+    def reviewOf(self, reportNode: slicer.vtkMRMLTextNode) -> Review:
+        """Return the review of a report. Changes to it are stored in the scene at once, and the panel shows them.
+
+        Raises:
+            ValueError: the node does not store a review.
+        """
+        return self._reviews.of(reportNode)
+
+    def showReport(self, reportNode: slicer.vtkMRMLTextNode) -> None:
+        """Show the volume, regions and findings of a report in the views, and hide other reports.
+
+        Raises:
+            ValueError: the node does not store a review.
+        """
+        self.views.show(reportNode, self.reviewOf(reportNode))
+
+    def selectSection(self, reportNode: slicer.vtkMRMLTextNode, region: str, findingIndex: int | None = None) -> None:
+        """Highlight the region of a section in the views, and center the views on it.
+
+        Args:
+            reportNode: the report. It is shown if it is not shown already.
+            region: region of the section.
+            findingIndex: index of a finding of the section that has a location. None: select the section as a whole.
+
+        Raises:
+            ValueError: the report has no section of this region.
+        """
+        self._requireSection(reportNode, region)
+        if self.views.node is not reportNode:
+            self.showReport(reportNode)
+        self.views.select(region, findingIndex)
+
+    def close(self) -> None:
+        """End the run and the engine, and let go of the report and the scene. Call it before the scene closes."""
+        self.run.abandon()
+        self.views.close()
+        self._reviews.forget()
+
+    def _start(self, start: Callable[[], None], callbacks: Mapping[str, Callable[..., Any]]) -> None:
+        installation.ensureInstalled()
+        disconnect = RunCallbacks(**callbacks).connect(self.run)
+        try:
+            start()
+        except Exception:
+            disconnect()
+            raise
+
+    def _requireSection(self, reportNode: slicer.vtkMRMLTextNode, region: str) -> None:
+        regions = self.reviewOf(reportNode).regions
+        if region not in regions:
+            message = _('The report has no section "{0}"; expected one of: {1}.')
+            raise ValueError(message.format(region, ", ".join(regions)))
+
+    def _onSectionRegenerated(self, reportNode: slicer.vtkMRMLTextNode, section: Section) -> None:
+        if self.views.node is reportNode:
+            self.views.forgetSegments()
+        self.reviewOf(reportNode).replace(section)
+
+    def _onRegionClicked(self, region: str) -> None:
+        reportNode = self.views.node
+        if reportNode is not None and region in self.reviewOf(reportNode).regions:
+            self.selectSection(reportNode, region)

@@ -1,0 +1,81 @@
+"""The text of a section's card: the report text with its marks and links, and the measurements."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from slicer.i18n import tr as _
+
+from Reg2RGModuleLib.review import State
+
+if TYPE_CHECKING:
+    from reg2rg.report import Section, Sentence
+
+
+LOW_PROBABILITY = 0.8
+"""Sentences with a lower mean token probability are marked."""
+LOCATION_MARK = "◎"
+"""Follows a sentence that leads to a finding's location when it is clicked."""
+
+
+def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
+    """Return the text of a section as HTML.
+
+    As long as the text is the model's own, sentences with a low probability are underlined and marked, and sentences
+    that mention a located finding are links to it.
+
+    Args:
+        section: the section as the model wrote it.
+        text: its current text.
+        state: its state of review. Rejected text is crossed out.
+        textColor: color of the other text, which the links are given, too.
+    """
+    if not text:
+        return f"<i>{html.escape(_('no text'))}</i>"
+    if text != section.text:
+        body = html.escape(text)
+    else:
+        body, end = "", 0
+        for sentence in section.sentences:
+            body += html.escape(text[end : sentence.start])
+            body += _sentenceHtml(section, sentence, textColor)
+            end = sentence.end
+        body += html.escape(text[end:])
+    return f"<s>{body}</s>" if state == State.REJECTED else body
+
+
+def locatedFinding(section: Section, sentence: Sentence) -> int | None:
+    """Return the index of the finding that a sentence leads to: a focal one before others. None if none is located."""
+    located = []
+    for index in sentence.findings:
+        location = section.findings[index].location
+        if location is not None:
+            located.append((not location.focal, index))
+    return min(located)[1] if located else None
+
+
+def factsOf(section: Section, text: str) -> str:
+    """Return what was measured in the region and, if the text has marks, what they mean; one line."""
+    facts = [_("{0:,.0f} mL").format(section.volume_ml), _("mean {0:.0f} HU").format(section.mean_hu)]
+    if section.approximate:
+        facts.append(_("region estimated, not segmented"))
+    if text == section.text and any(_hasLowProbability(sentence) for sentence in section.sentences):
+        facts.append(_("(?) model unsure of the wording"))
+    return " · ".join(facts)
+
+
+def _hasLowProbability(sentence: Sentence) -> bool:
+    """Return whether the model was unsure of a sentence's wording, which tells little about whether it is true."""
+    return sentence.mean_probability is not None and sentence.mean_probability < LOW_PROBABILITY
+
+
+def _sentenceHtml(section: Section, sentence: Sentence, textColor: str) -> str:
+    body = html.escape(section.text[sentence.start : sentence.end])
+    if _hasLowProbability(sentence):
+        body = f"<u>{body}</u>&nbsp;<b>(?)</b>"
+    finding = locatedFinding(section, sentence)
+    if finding is None:
+        return body
+    style = f"color: {textColor}; text-decoration: none"
+    return f'<a href="{finding}" style="{style}">{body}</a>&nbsp;<a href="{finding}">{LOCATION_MARK}</a>'
