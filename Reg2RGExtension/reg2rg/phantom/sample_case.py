@@ -16,8 +16,8 @@ SEED = 9_500_303
 
 _README = """# Sample case
 
-`ct.nrrd` is a synthetic chest CT (a phantom, not a patient); `regions.seg.nrrd` holds its ten regions.
-Made by `python -m reg2rg.phantom.sample_case Resources/Sample` (seed {seed}). The phantom's own report describes the
+`ct.nrrd` is a synthetic chest CT (a phantom, not a patient), and `regions.seg.nrrd` contains its ten regions. Both were
+made by `python -m reg2rg.phantom.sample_case Resources/Sample` (seed {seed}). The phantom's own report describes the
 findings planted in it:
 
 {sections}
