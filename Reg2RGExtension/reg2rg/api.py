@@ -51,7 +51,7 @@ def generate_report(
         Reg2RGError: the machine cannot do what was asked.
         Cancelled: ``should_cancel`` returned True.
 
-    Example:
+    Examples:
         >>> import reg2rg
         >>> ct, regions = reg2rg.sample_case()
         >>> report = reg2rg.generate_report(ct, regions_file=regions, regions=("lung", "heart"), progress=False)
@@ -98,7 +98,7 @@ def segment(
         Reg2RGError: the machine cannot do what was asked.
         Cancelled: ``should_cancel`` returned True.
 
-    Example:
+    Examples:
         >>> import reg2rg
         >>> ct, regions = reg2rg.sample_case()
         >>> masks = reg2rg.segment(ct, regions_file=regions, progress=False)
