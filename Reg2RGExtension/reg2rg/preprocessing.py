@@ -264,7 +264,7 @@ def _pooling_windows(length: int, count: int) -> np.ndarray:
 
 
 def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums over windows of rows and columns, as differences of the plane's integral; integer overflow cancels out."""
+    """Sum over windows of rows and columns with an integral image, in which integer overflow cancels out."""
     integral = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), plane.dtype)
     np.cumsum(plane, axis=0, out=integral[1:, 1:])
     bands = integral[rows[1]] - integral[rows[0]]

@@ -90,11 +90,11 @@ def main() -> None:
 
 
 def language_model(shape: str = "smollm2", *, whole_vision: bool = False) -> Reg2RG:
-    """A model with random weights; its texts have no end.
+    """Return a model with random weights, whose texts never end.
 
     Args:
-        shape: one of SHAPES.
-        whole_vision: the published vision side; otherwise one too small to matter.
+        shape: Key of SHAPES.
+        whole_vision: Whether to use the published vision encoder instead of a tiny one.
     """
     torch.manual_seed(0)
     openings = [f"The region {i} is {name}: " for i, name in enumerate(REGION_NAMES)]

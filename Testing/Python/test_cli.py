@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it: results on standard output, one clear line for every error."""
+"""The command line as users run it: results on standard output and a one-line message for every error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHAPE = (12, 40, 40)
 
 
 def reg2rg(*arguments: object, env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess[str]:
-    """The finished command; ``env`` comes on top of ours."""
+    """Run the command and return the finished process; ``env`` is added to this process's environment."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
@@ -38,8 +38,8 @@ def reg2rg(*arguments: object, env: dict[str, str] | None = None, **options) -> 
     )
 
 
-def refused(finished: subprocess.CompletedProcess[str], code: int) -> str:
-    """The error of a command that failed as it should: the one line that begins with our name, which is the last."""
+def error_line(finished: subprocess.CompletedProcess[str], code: int) -> str:
+    """Check that a command failed as expected and return its error: the last line, the only one that names reg2rg."""
     assert finished.returncode == code, finished.stderr
     assert finished.stdout == "" and "Traceback" not in finished.stderr
     *progress, error = finished.stderr.splitlines()
@@ -49,12 +49,12 @@ def refused(finished: subprocess.CompletedProcess[str], code: int) -> str:
 
 @pytest.fixture
 def report(phantom_files, tiny_model_folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`reg2rg report` of the phantom into a folder."""
+    """Return a function that runs `reg2rg report` on the phantom."""
     volume, regions = phantom_files
 
     def run(output: object, *arguments: object, model: object = tiny_model_folder, **options):
-        words = ("report", volume, "-o", output, "--model", model, "--regions", regions, "--device", "cpu", *arguments)
-        return reg2rg(*words, **options)
+        defaults = ("--model", model, "--regions", regions, "--device", "cpu")
+        return reg2rg("report", volume, "-o", output, *defaults, *arguments, **options)
 
     return run
 
@@ -70,7 +70,7 @@ def test_help_and_version_answer_within_half_a_second() -> None:
     assert reg2rg("--version").stdout == f"reg2rg {__version__}\n"
 
 
-def test_the_command_line_alone_imports_nothing_heavy() -> None:
+def test_importing_the_command_line_loads_no_heavy_package() -> None:
     heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL", "nltk", "matplotlib"}
     program = f"import sys, reg2rg.cli.main; print(*({heavy!r} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
@@ -84,7 +84,7 @@ def test_help_names_every_command() -> None:
         assert all(command in finished.stdout for command in commands)
 
 
-def test_report_fills_a_folder_beside_what_is_in_it_and_prints_its_name_alone(report, tmp_path: Path) -> None:
+def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")
     finished = report(".", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
@@ -110,7 +110,7 @@ def test_info_names_versions_devices_and_segmenters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--bogus"], "No such option"),
         (["report", "ct.nii.gz", "-o", "out", "--bogus"], "No such option"),
@@ -126,13 +126,13 @@ def test_info_names_versions_devices_and_segmenters() -> None:
         (["segment", "ct.nii.gz", "-o", "out.nii.gz"], ".seg.nrrd"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(arguments, words) -> None:
+def test_wrong_usage_gives_a_one_line_error_and_exit_code_2(arguments, message) -> None:
     finished = reg2rg(*arguments)
-    assert words in refused(finished, 2) and finished.stderr.count("\n") == 1
+    assert message in error_line(finished, 2) and finished.stderr.count("\n") == 1
 
 
 def chest(shape: tuple[int, ...] = SHAPE) -> np.ndarray:
-    """HU of a body with lungs, after a fashion."""
+    """Return rough HU values of a body with two lungs."""
     array = np.full(shape, -1000, np.int16)
     array[..., 5:-5, 5:-5] = 40
     array[..., 12:28, 10:18] = array[..., 12:28, 22:30] = -850
@@ -155,13 +155,13 @@ def empty_folder(folder: Path) -> Path:
     return folder / "empty"
 
 
-NOT_A_NUMBER = np.where(np.arange(SHAPE[0])[:, None, None] == 3, np.nan, chest()).astype(np.float32)
+VOLUME_WITH_NAN = np.where(np.arange(SHAPE[0])[:, None, None] == 3, np.nan, chest()).astype(np.float32)
 BAD_VOLUMES = {
     "missing": (lambda folder: folder / "nosuch.nii.gz", "does not exist"),
     "two dimensions": (lambda folder: write(chest()[0], folder / "v.nrrd"), "3-D"),
     "four dimensions": (lambda folder: write(np.stack([chest()] * 2), folder / "v.nii.gz", isVector=False), "3-D"),
     "MR-like": (lambda folder: write(np.abs(chest()) // 2, folder / "v.nrrd"), "CT"),
-    "not a number": (lambda folder: write(NOT_A_NUMBER, folder / "v.nrrd"), "NaN"),
+    "NaN": (lambda folder: write(VOLUME_WITH_NAN, folder / "v.nrrd"), "NaN"),
     "few slices": (lambda folder: write(chest()[:5], folder / "v.nrrd"), "slices"),
     "truncated": (truncated, "cannot be read"),
     "empty folder": (empty_folder, "no DICOM"),
@@ -170,15 +170,17 @@ BAD_VOLUMES = {
 
 
 @pytest.mark.parametrize("kind", BAD_VOLUMES)
-def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_path: Path, tiny_model_folder) -> None:
-    make, words = BAD_VOLUMES[kind]
+def test_an_unusable_volume_gives_a_one_line_error_and_exit_code_2(
+    kind: str, tmp_path: Path, tiny_model_folder
+) -> None:
+    make, message = BAD_VOLUMES[kind]
     finished = reg2rg("report", make(tmp_path), "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
-    assert words in refused(finished, 2)
+    assert message in error_line(finished, 2)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "words"),
+    ("option", "value", "message"),
     [
         ("--model", "nosuch", "Unknown model 'nosuch'"),
         ("--device", "abacus", "Unknown device 'abacus'"),
@@ -187,73 +189,75 @@ def test_what_is_no_ct_is_refused_in_one_line_with_exit_code_2(kind: str, tmp_pa
         ("--series", "3", "series"),
     ],
 )
-def test_wrong_values_are_refused_in_one_line_with_exit_code_2(report, tmp_path, option, value, words) -> None:
-    assert words in refused(report(tmp_path / "out", option, value), 2)
+def test_an_invalid_value_gives_a_one_line_error_and_exit_code_2(report, tmp_path, option, value, message) -> None:
+    assert message in error_line(report(tmp_path / "out", option, value), 2)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_segmenter_that_does_not_exist_is_refused(phantom_files, tmp_path: Path) -> None:
+def test_an_unknown_segmenter_is_refused(phantom_files, tmp_path: Path) -> None:
     finished = reg2rg("segment", phantom_files[0], "-o", tmp_path / "a.seg.nrrd", "--segmenter", "crayon")
-    assert "crayon" in refused(finished, 2)
+    assert "crayon" in error_line(finished, 2)
 
 
-@pytest.mark.parametrize("damage", ["a bit of the weights", "no config"])
-def test_a_damaged_model_is_refused_in_one_line_with_exit_code_2(report, tmp_path, tiny_model_folder, damage) -> None:
+@pytest.mark.parametrize("damage", ["flipped bit in the weights", "no config"])
+def test_a_damaged_model_gives_a_one_line_error_and_exit_code_2(report, tmp_path, tiny_model_folder, damage) -> None:
     model = shutil.copytree(tiny_model_folder, tmp_path / "model")
     if damage == "no config":
         (model / "config.json").unlink()
     else:
         data = (model / "model.safetensors").read_bytes()
         (model / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    assert str(model) in refused(report(tmp_path / "out", model=model), 2)
+    assert str(model) in error_line(report(tmp_path / "out", model=model), 2)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kilobytes", [40, 200], ids=["segmentation", "preview"])
-def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_written_report(report, tmp_path, kilobytes) -> None:
-    # A limit on the size of files fails writes just as a full disk does, and any user may set it.
+def test_exceeding_the_file_size_limit_gives_a_one_line_error_and_leaves_no_partial_report(
+    report, tmp_path, kilobytes
+) -> None:
+    # Writes beyond the file size limit fail like writes to a full disk, and setting it needs no privileges.
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
 
-    error = refused(report(tmp_path / "out", preexec_fn=limit), 1)
+    error = error_line(report(tmp_path / "out", preexec_fn=limit), 1)
     assert "disk full" in error or "too large for this file system" in error
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root may mount a small disk to fill")
-def test_a_really_full_disk_is_told_too(report, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can mount a small disk to fill")
+def test_a_full_disk_gives_a_one_line_error_and_leaves_no_partial_report(report, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
+        pytest.skip("mounting is not allowed in this environment")
     try:
-        assert "disk" in refused(report(disk / "out"), 1)
+        assert "disk" in error_line(report(disk / "out"), 1)
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize("place", ["below a file", "a file", "a system folder"])
-def test_a_folder_that_cannot_be_written_is_told_before_any_work(report, tmp_path: Path, place) -> None:
+def test_an_unwritable_output_folder_is_refused_before_any_work(report, tmp_path: Path, place) -> None:
     (tmp_path / "file").write_text("mine")
     output = {"below a file": tmp_path / "file" / "out", "a file": tmp_path / "file", "a system folder": "/proc/out"}
     finished = report(output[place])
-    error = refused(finished, 1)
+    error = error_line(finished, 1)
     assert str(output[place]) in error and finished.stderr.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_ctrl_c_ends_with_one_line_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
-    words = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
+def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
+    arguments = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
     process = subprocess.Popen(
-        [*COMMAND, *map(str, words), "--segmenter", "thresholds"],
+        [*COMMAND, *map(str, arguments), "--segmenter", "thresholds"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     lines = [process.stderr.readline() for _ in range(2)]
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # like a terminal, which signals the process group
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, lines
     assert output == "" and errors.splitlines()[-1] == "reg2rg: Interrupted; nothing was written."
@@ -267,9 +271,13 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     folder = tmp_path / "reg2rg-demo"
     assert (folder / "preview.png").is_file()
     sections = json.loads((folder / "report.json").read_text())["sections"]
-    told = [s["findings"][index] for s in sections for sentence in s["sentences"] for index in sentence["findings"]]
-    located = [finding for finding in told if finding["segment"] and finding["location"]["focal"]]
-    assert located and all(finding["probability"] > 0.5 for finding in located), "a sentence leads to a spot"
+    mentioned = [
+        s["findings"][index] for s in sections for sentence in s["sentences"] for index in sentence["findings"]
+    ]
+    located = [finding for finding in mentioned if finding["segment"] and finding["location"]["focal"]]
+    assert located and all(finding["probability"] > 0.5 for finding in located), (
+        "no sentence refers to a located finding"
+    )
     segments = sitk.ReadImage(str(folder / "findings.seg.nrrd"))
     ids = {segments.GetMetaData(key) for key in segments.GetMetaDataKeys() if key.endswith("_ID")}
     assert {finding["segment"] for finding in located} <= ids
@@ -292,7 +300,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
     app = typer.Typer()
     app.command()(request_command(ReportRequest, requests.append))
     app.command("info")(main._info)
-    words = [
+    arguments = [
         "command",
         "ct.nii.gz",
         "-o",
@@ -305,7 +313,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
         "1=lung",
         "--no-cues",
     ]
-    words += [
+    arguments += [
         "--sample",
         "--seed",
         "7",
@@ -315,7 +323,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
         "lung:Emphysema=yes",
         "--fast",
     ]
-    result = CliRunner().invoke(app, words)
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     (request,) = requests
     assert request == ReportRequest(
@@ -331,7 +339,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
     )
 
 
-def test_models_lists_what_is_installed_and_that_it_is_intact() -> None:
+def test_models_lists_installed_models_and_confirms_that_they_are_intact() -> None:
     finished = reg2rg("models")
     assert finished.returncode == 0, finished.stderr
     assert "phantom" in finished.stdout and "All files match their checksums" in finished.stdout

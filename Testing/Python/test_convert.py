@@ -17,7 +17,7 @@ import torch
 from checkpoint_files import make_state, save_tokenizer, small_config
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from test_cli import refused, reg2rg
+from test_cli import error_line, reg2rg
 from torch import Tensor
 
 from reg2rg.checkpoints import ModelFolder
@@ -221,7 +221,7 @@ def test_all_missing_extra_and_misshapen_tensors_are_listed_and_nothing_is_writt
     assert len(lost) == 13 and lost <= {line.removesuffix(" is missing") for line in lines}
     assert "embedding_layer.surprise is not part of the model" in lines
     assert "embedding_layer.mask_fc.bias has shape (3,), expected (32,)" in lines
-    error = refused(models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
+    error = error_line(models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
     assert "do not match" in error and "more (--check lists all of them)" in error
     assert not (tmp_path / "out").exists()
 
@@ -255,7 +255,7 @@ class Malicious:
 def test_a_checkpoint_that_would_run_code_is_refused_with_one_line_and_runs_nothing(state, tokenizer, tmp_path):
     marker = tmp_path / "marker"
     file = save({**state, "extra": Malicious(marker)}, tmp_path / "evil.bin")
-    error = refused(reg2rg("models", "import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
+    error = error_line(reg2rg("models", "import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
     assert "was refused" in error and "mkdir" in error
     assert not marker.exists() and not (tmp_path / "out").exists()
     pickle.loads(pickle.dumps(Malicious(marker)))  # shows that it would have
@@ -345,8 +345,8 @@ def test_by_default_the_model_is_stored_among_the_users_models_and_found_by_name
     assert "Writing the weights" in finished.stderr and find_model("mine-1") == tmp_path / "mine" / "mine-1"
     listed = models().stdout
     assert "phantom  " in listed and "mine-1  " in listed and listed.count("All files match their checksums") == 2
-    assert "already exists" in refused(models(*arguments), 2)
-    assert "not a valid model name" in refused(models(*arguments[:-1], "../up"), 2)
+    assert "already exists" in error_line(models(*arguments), 2)
+    assert "not a valid model name" in error_line(models(*arguments[:-1], "../up"), 2)
 
 
 def test_nothing_is_left_behind_when_the_disk_is_full(checkpoint, tokenizer, tmp_path):
@@ -354,7 +354,7 @@ def test_nothing_is_left_behind_when_the_disk_is_full(checkpoint, tokenizer, tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     arguments = ("models", "import", checkpoint, "-o", tmp_path / "out", "--tokenizer", tokenizer)
-    error = refused(reg2rg(*arguments, preexec_fn=limit), 1)
+    error = error_line(reg2rg(*arguments, preexec_fn=limit), 1)
     assert "larger than is allowed" in error and not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""Texts generated side by side equal those generated alone, whatever is proposed, cached or generated beside them."""
+"""Decoding: texts do not depend on proposed tokens, on cached keys, or on the texts generated with them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NAMES = ["heart", "lung", "pleura"]
 COUNT = 24
 
 
-def untaught(slots: int, **language) -> Reg2RG:
-    """Return a model that writes nonsense, different for every region."""
-    tokenizer = tiny_model(taught=False).tokenizer
+def untrained_model(slots: int, **language) -> Reg2RG:
+    """Return a model that writes different nonsense for every region."""
+    tokenizer = tiny_model(trained=False).tokenizer
     torch.manual_seed(8)
     config = tiny_config(len(tokenizer), slots)
     config = dataclasses.replace(config, language=dataclasses.replace(config.language, **language))
@@ -46,56 +46,56 @@ def prompt_embeddings(model: Reg2RG, inputs, names) -> tuple[list[int], torch.Te
 
 
 @torch.inference_mode()
-def generated(model: Reg2RG, embeddings: torch.Tensor) -> list[int]:
+def transformers_ids(model: Reg2RG, embeddings: torch.Tensor) -> list[int]:
     """Return the token IDs that transformers generates after these embeddings."""
-    drawn = model.lang_model.generate(
+    generated = model.lang_model.generate(
         inputs_embeds=embeddings[None], max_new_tokens=COUNT, min_new_tokens=COUNT, do_sample=False, eos_token_id=None
     )
-    return drawn[0].tolist()
+    return generated[0].tolist()
 
 
 def generated_ids(generator: ReportGenerator, inputs, **options) -> list[list[int]]:
-    """Return the token IDs of each text, in the order of the texts' bits."""
+    """Return the token IDs of each text, ordered by text bits."""
     generator.generate(inputs, max_new_tokens=COUNT, **options)
     return [generator._last_ids[bits] for bits in sorted(generator._last_ids)]
 
 
 @pytest.mark.parametrize("key_heads", [4, 2, 1])
-def test_one_prompt_per_region_gives_what_transformers_generates(key_heads):
-    model = untaught(1, num_key_value_heads=key_heads)
-    model.tokenizer.eos_token_id = None  # nonsense never ends
+def test_one_prompt_per_region_matches_transformers(key_heads):
+    model = untrained_model(1, num_key_value_heads=key_heads)
+    model.tokenizer.eos_token_id = None  # so that the nonsense never ends
     inputs = inputs_for(model, NAMES)
-    alone = [generated(model, prompt_embeddings(model, inputs, [name])[1]) for name in NAMES]
+    alone = [transformers_ids(model, prompt_embeddings(model, inputs, [name])[1]) for name in NAMES]
     assert len({tuple(ids) for ids in alone}) == 3
     assert generated_ids(ReportGenerator(model), inputs) == alone
 
 
-def test_parallel_regions_give_what_transformers_generates_for_prompt_and_opening():
-    model = untaught(3)
+def test_parallel_decoding_matches_transformers_given_prompt_and_opening():
+    model = untrained_model(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
     _, prompt = prompt_embeddings(model, inputs, NAMES)
-    words = model.embedding_layer.weight
+    token_embeddings = model.embedding_layer.weight
     openings = [opening_ids(model.tokenizer, slot, instruction=False) for slot in range(3)]
-    alone = [generated(model, torch.cat([prompt, words[torch.tensor(ids)]])) for ids in openings]
+    alone = [transformers_ids(model, torch.cat([prompt, token_embeddings[torch.tensor(ids)]])) for ids in openings]
     assert len({tuple(ids) for ids in alone}) == 3
     assert generated_ids(ReportGenerator(model), inputs, parallel=True) == alone
 
 
-def test_one_text_for_all_regions_gives_what_transformers_generates():
-    model = untaught(3)
+def test_one_text_for_all_regions_matches_transformers():
+    model = untrained_model(3)
     model.tokenizer.eos_token_id = None
     inputs = inputs_for(model, NAMES)
     assert generated_ids(ReportGenerator(model), inputs) == [
-        generated(model, prompt_embeddings(model, inputs, NAMES)[1])
+        transformers_ids(model, prompt_embeddings(model, inputs, NAMES)[1])
     ]
 
 
 @pytest.mark.parametrize(
     "change", [lambda ids: ids, lambda ids: ids[3:], lambda ids: [*ids[:9], 7, 7, *ids[10:]], lambda ids: [5] * 40]
 )
-def test_proposals_never_change_the_text_but_save_passes_where_they_are_right(change):
-    model = untaught(1)
+def test_proposed_tokens_never_change_the_text_and_save_passes_if_they_are_right(change):
+    model = untrained_model(1)
     embeddings = prompt_embeddings(model, inputs_for(model, NAMES), ["lung"])[1]
     right, passes = decoded(model, embeddings, earlier=[])
     assert passes == COUNT
@@ -111,13 +111,13 @@ def decoded(model: Reg2RG, embeddings: torch.Tensor, earlier: list[int]) -> tupl
     sequence = PackedSequence(model.causal_lm)
     sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
     text = TextState(text_bits=1, start_ids=ids[before:], start_position=before, max_tokens=COUNT, earlier_ids=earlier)
-    words = model.embedding_layer.weight
-    passes = list(decode(sequence, lambda ids: words[torch.tensor(ids)], [text], -1, Sampler(None)))
+    token_embeddings = model.embedding_layer.weight
+    passes = list(decode(sequence, lambda ids: token_embeddings[torch.tensor(ids)], [text], -1, Sampler(None)))
     return text.ids, len(passes)
 
 
-def test_sampling_is_reproducible_by_its_seed_and_independent_of_other_regions():
-    model, sampling = untaught(1), SamplingConfig(seed=4, temperature=3.0)
+def test_sampling_depends_on_the_seed_but_not_on_other_regions():
+    model, sampling = untrained_model(1), SamplingConfig(seed=4, temperature=3.0)
     inputs = inputs_for(model, NAMES)
     together = generated_ids(ReportGenerator(model), inputs, sampling=sampling)
     assert generated_ids(ReportGenerator(model), inputs, sampling=sampling) == together
@@ -131,11 +131,11 @@ def test_sampling_is_limited_to_the_most_probable_tokens():
     logits = torch.tensor([[5.0, 4.9, 4.8, -9.0, 4.7]])
     sampler = Sampler(SamplingConfig(seed=0, top_k=4, top_p=0.6))
     drawn = {sampler.choose(logits, [0])[0][0] for _ in range(200)}
-    assert drawn == {0, 1, 2}, "0.29 + 0.25 do not fill 0.6, with 0.21 they do; the fourth is left out"
+    assert drawn == {0, 1, 2}, "top-p keeps three tokens: 0.29 + 0.25 is below 0.6, adding 0.21 exceeds it"
 
 
-class Counted:
-    """Counts what passes through a model's parts while a block runs."""
+class ForwardCounter:
+    """Counter of the volumes that a model encodes and of the tokens that its language model processes."""
 
     def __init__(self, model: Reg2RG) -> None:
         self.volumes = self.tokens = 0
@@ -148,55 +148,59 @@ class Counted:
     def _on_tokens(self, module, arguments, keywords) -> None:
         self.tokens += keywords["inputs_embeds"].shape[1]
 
-    def since(self, action) -> tuple[int, int]:
+    def count(self, action) -> tuple[int, int]:
         before = self.volumes, self.tokens
         action()
         return self.volumes - before[0], self.tokens - before[1]
 
 
-def test_a_region_is_written_again_without_encoding_or_prompt_and_in_few_tokens():
+def test_rewriting_a_region_encodes_no_volume_and_processes_few_tokens():
     model = tiny_model(slots=3)
-    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
+    generator, counter, inputs = ReportGenerator(model), ForwardCounter(model), inputs_for(model, NAMES)
     first = []
-    volumes, tokens = counted.since(lambda: first.extend(generator.generate(inputs, parallel=True)))
+    volumes, tokens = counter.count(lambda: first.extend(generator.generate(inputs, parallel=True)))
     assert volumes == 4
-    again = []
-    repeated = counted.since(lambda: again.extend(generator.generate(inputs, regions=["lung"], parallel=True)))
-    assert [section.text for section in again] == [first[1].text]
+    rewritten = []
+    repeated = counter.count(lambda: rewritten.extend(generator.generate(inputs, regions=["lung"], parallel=True)))
+    assert [section.text for section in rewritten] == [first[1].text]
     assert repeated[0] == 0
     section = len(model.tokenizer.encode(first[1].text)) + 20
     assert repeated[1] < section < tokens / 2
 
 
-def test_in_one_text_a_region_is_written_again_by_way_of_those_before_it_but_not_those_after():
+def test_rewriting_a_region_of_one_text_also_processes_earlier_but_not_later_regions():
     model = tiny_model(slots=3)
-    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
-    first, again = [], []
-    _, tokens = counted.since(lambda: first.extend(generator.generate(inputs)))
-    told: list[str] = []
-    repeated = counted.since(
-        lambda: again.extend(generator.generate(inputs, regions=["lung"], on_section=lambda s: told.append(s.region)))
+    generator, counter, inputs = ReportGenerator(model), ForwardCounter(model), inputs_for(model, NAMES)
+    first, rewritten = [], []
+    _, tokens = counter.count(lambda: first.extend(generator.generate(inputs)))
+    streamed: list[str] = []
+    repeated = counter.count(
+        lambda: rewritten.extend(
+            generator.generate(inputs, regions=["lung"], on_section=lambda s: streamed.append(s.region))
+        )
     )
-    assert [(s.region, s.text) for s in again] == [("lung", first[1].text)] and set(told) == {"lung"}
+    assert [(s.region, s.text) for s in rewritten] == [("lung", first[1].text)] and set(streamed) == {"lung"}
     assert repeated[0] == 0
     two_sections = len(generator._last_ids[sum(generator._last_ids)]) * 2 / 3
     assert repeated[1] < two_sections + 40 < tokens
 
 
-def test_a_corrected_segment_is_encoded_alone_and_the_prompt_is_run_from_there():
+def test_after_a_corrected_segment_only_its_region_is_encoded():
     model = tiny_model(slots=3)
-    generator, counted, inputs = ReportGenerator(model), Counted(model), inputs_for(model, NAMES)
+    generator, counter, inputs = ReportGenerator(model), ForwardCounter(model), inputs_for(model, NAMES)
     generator.generate(inputs, parallel=True)
     texture = inputs.textures["pleura"].flip(0)
     corrected = dataclasses.replace(inputs, textures={**inputs.textures, "pleura": texture})
-    written = []
-    volumes, _ = counted.since(lambda: written.extend(generator.generate(corrected, regions=["pleura"], parallel=True)))
+    rewritten = []
+    volumes, _ = counter.count(
+        lambda: rewritten.extend(generator.generate(corrected, regions=["pleura"], parallel=True))
+    )
     assert volumes == 1
     fresh = ReportGenerator(tiny_model(slots=3)).generate(corrected, regions=["pleura"], parallel=True)
-    assert [(s.region, s.text) for s in written] == [(s.region, s.text) for s in fresh]
+    assert [(s.region, s.text) for s in rewritten] == [(s.region, s.text) for s in fresh]
 
 
-def test_a_pass_that_fails_leaves_the_writer_usable():
+def test_the_generator_stays_usable_after_a_failed_pass():
     model = tiny_model(slots=3)
     generator, inputs = ReportGenerator(model), inputs_for(model, NAMES)
     expected = [section.text for section in generator.generate(inputs, parallel=True)]
@@ -208,8 +212,8 @@ def test_a_pass_that_fails_leaves_the_writer_usable():
     assert [section.text for section in generator.generate(inputs, parallel=True)] == expected
 
 
-def test_next_to_a_16_bit_language_model_vision_multiplies_in_16_bits_and_sees_about_the_same():
-    model, inputs = untaught(1), inputs_for(untaught(1), NAMES)
+def test_vision_with_a_16_bit_language_model_runs_in_16_bits_with_similar_features():
+    model, inputs = untrained_model(1), inputs_for(untrained_model(1), NAMES)
     exact, _ = FeatureEncoder(model.embedding_layer, model.config).encode(inputs, NAMES, never_cancel)
     model.lang_model.to(torch.bfloat16)
     model.tie_word_embeddings()

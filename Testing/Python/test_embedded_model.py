@@ -1,4 +1,4 @@
-"""The embedded model is whole, small, honest about itself, and sees something on phantoms it was not trained on."""
+"""The embedded model: its files, its model card, and its reports on phantoms that it was not trained on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.volumes import read_volume
 
 SEEDS = range(9_600_000, 9_600_012)
-"""None of those that the card was measured on."""
+"""Seeds of phantoms that the metrics in the model card do not include."""
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,12 @@ def results(folder: Path, tmp_path_factory) -> BenchmarkResults:
     return run_benchmark(folder, SEEDS, tmp_path_factory.mktemp("records"))
 
 
-def test_its_files_are_whole_and_take_at_most_30_mb(folder: Path):
+def test_the_files_are_intact_and_take_at_most_30_mb(folder: Path):
     ModelFolder.open(folder).verify()
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 30e6
 
 
-def test_its_card_says_what_it_is_not_and_was_measured_on_these_weights(folder: Path):
+def test_the_model_card_states_its_limits_and_was_measured_on_these_weights(folder: Path):
     card = (folder / "MODEL_CARD.md").read_text()
     assert "trained only on synthetic phantoms" in card and DRAFT_LABEL in card
     stored = read_stored_metrics(folder)
@@ -56,12 +56,12 @@ def test_its_card_says_what_it_is_not_and_was_measured_on_these_weights(folder: 
         assert f"## {table}\n" in card
 
 
-def test_a_few_other_phantoms_agree_with_its_card(folder: Path, results: BenchmarkResults):
+def test_results_on_other_phantoms_agree_with_the_model_card(folder: Path, results: BenchmarkResults):
     table, agrees = check_agreement(read_stored_metrics(folder), results.to_json_dict())
     assert agrees, to_markdown(table)
 
 
-def test_it_writes_about_the_sample_case(model: Reg2RG):
+def test_every_section_of_the_sample_case_is_complete_and_grounded(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing)
@@ -70,7 +70,7 @@ def test_it_writes_about_the_sample_case(model: Reg2RG):
     assert all(section.recognized == section.region for section in sections)
 
 
-def test_it_writes_the_same_every_time(model: Reg2RG):
+def test_generation_is_deterministic(model: Reg2RG):
     ct, regions = sample_case()
     volume = read_volume(ct)
     inputs = prepare(volume, LabelMapSegmenter(regions).segment(volume), model.config.preprocessing, ["heart", "lung"])

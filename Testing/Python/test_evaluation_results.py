@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evaluation_files import NORMAL, evaluated, row, write_pairs, write_rows
-from test_cli import refused, reg2rg
+from test_cli import error_line, reg2rg
 
 from reg2rg.errors import InputError
 from reg2rg.evaluation import run
@@ -170,7 +170,7 @@ def test_the_command_writes_all_files_reproducibly(tmp_path: Path):
 def test_invalid_options_and_files_are_rejected_and_nothing_is_written(tmp_path: Path):
     file = write_pairs(tmp_path / "a.csv", [NODULE], [NODULE])
     columns = write_rows(tmp_path / "columns.csv", [("1", "a")], ("id", "text"))
-    assert "expected exactly one column AccNum" in refused(reg2rg("evaluate", columns, "-o", tmp_path / "out"), 2)
+    assert "expected exactly one column AccNum" in error_line(reg2rg("evaluate", columns, "-o", tmp_path / "out"), 2)
     for options, message in (
         ({"level": "sentence"}, "expected one of: report, region"),
         ({"labeler": "oracle"}, "Unknown labeler 'oracle'"),

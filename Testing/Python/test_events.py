@@ -1,4 +1,4 @@
-"""Events, requests and failures as plain data."""
+"""Events, requests, and failures as plain data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reg2rg.pipeline import events
 from reg2rg.pipeline.failures import as_failure
 from reg2rg.pipeline.request import ReportRequest
 
-EVENTS = [
+EXAMPLES = [
     events.Progress(events.Stage.SEGMENT, 0.5, "half"),
     events.Notice("It runs in 8bit."),
     events.RegionsFound("thresholds", "why", ("lung",), ("lung",), {"breast": "none"}, "/a/regions.seg.nrrd"),
@@ -27,25 +27,25 @@ EVENTS = [
 ]
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
-def test_every_event_comes_back_from_json_as_it_was(event) -> None:
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
+def test_every_event_round_trips_through_json(event) -> None:
     assert events.from_dict(json.loads(json.dumps(events.to_dict(event)))) == event
 
 
-def test_every_kind_of_event_was_tried_above() -> None:
-    assert {type(event) for event in EVENTS} == set(events.Event.__args__)
+def test_every_event_class_is_in_the_examples() -> None:
+    assert {type(event) for event in EXAMPLES} == set(events.Event.__args__)
 
 
 @pytest.mark.parametrize(
     "values", [{}, {"event": "party"}, {"event": "stopped", "x": 1}, {"event": "progress", "stage": "party"}]
 )
-def test_what_is_no_event_is_refused(values) -> None:
+def test_values_that_are_not_an_event_are_refused(values) -> None:
     with pytest.raises(InputError):
         events.from_dict(values)
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "message"),
     [
         ({}, "request lacks required fields: volume, output"),
         ({"volume": "a"}, "request lacks required fields: output"),
@@ -67,18 +67,18 @@ def test_what_is_no_event_is_refused(values) -> None:
         ({"volume": "a", "output": "b", "corrections": {"lung": {"Nodul": True}}}, "Unknown finding 'Nodul'; expected"),
     ],
 )
-def test_a_request_with_wrong_fields_is_refused_by_name(values, words) -> None:
-    with pytest.raises(InputError, match=words):
+def test_an_invalid_request_gives_an_error_that_names_the_field(values, message) -> None:
+    with pytest.raises(InputError, match=message):
         ReportRequest.from_dict(values)
 
 
-def test_null_fields_of_a_request_take_their_defaults() -> None:
+def test_null_fields_of_a_request_take_their_default_values() -> None:
     request = ReportRequest.from_dict({"volume": "a", "output": "b", "model": None, "max_new_tokens": None})
     assert request.model is None and request.max_new_tokens == 500
 
 
 @pytest.mark.parametrize(
-    ("error", "words", "exit_code"),
+    ("error", "message", "exit_code"),
     [
         (InputError("Give a CT."), "Give a CT.", 2),
         (Reg2RGError("It broke.\nBadly."), "It broke. Badly.", 1),
@@ -93,7 +93,7 @@ def test_null_fields_of_a_request_take_their_defaults() -> None:
         (ZeroDivisionError("division\nby zero"), "Unexpected ZeroDivisionError: division by zero", 1),
     ],
 )
-def test_every_error_becomes_one_line_and_an_exit_code(error, words, exit_code) -> None:
+def test_every_error_becomes_a_one_line_message_and_an_exit_code(error, message, exit_code) -> None:
     failure = as_failure(error)
-    assert failure.message.startswith(words) and failure.exit_code == exit_code
+    assert failure.message.startswith(message) and failure.exit_code == exit_code
     assert "\n" not in failure.message

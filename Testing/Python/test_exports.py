@@ -1,4 +1,4 @@
-"""The report folder holds text, segmentation and picture, each true to the report."""
+"""Exports: text, segmentations, and preview agree with the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from reg2rg.segmentation.masks import RegionMasks
 
 @pytest.fixture(scope="module")
 def phantom():
-    """A man with a nodule, a catheter and more."""
+    """Make a phantom with a lung nodule, a catheter, and other findings."""
     return make_phantom(104)
 
 
@@ -41,7 +41,7 @@ def report(phantom) -> Report:
     return builder.report(sections, provenance(phantom.volume), phantom.masks.missing)
 
 
-def test_text_has_the_label_above_and_below_every_section_and_the_warnings(report):
+def test_the_text_begins_and_ends_with_the_draft_label_and_contains_warnings(report):
     text = report.to_text()
     assert text.startswith(DRAFT_LABEL) and text.rstrip().endswith(DRAFT_LABEL)
     positions = [text.index(get_region(s.region).display_name.upper()) for s in report.sections]
@@ -62,15 +62,17 @@ def left_handed(phantom) -> RegionMasks:
     return RegionMasks(sitk.Flip(phantom.masks.bits, [True, False, False]), "test", missing=phantom.masks.missing)
 
 
-@pytest.mark.parametrize("stored", [lambda p: p.masks, oblique, left_handed], ids=["axial", "oblique", "left-handed"])
-def test_segmentation_comes_back_as_it_was(phantom, stored, tmp_path: Path):
-    masks = stored(phantom)
+@pytest.mark.parametrize(
+    "make_masks", [lambda p: p.masks, oblique, left_handed], ids=["axial", "oblique", "left-handed"]
+)
+def test_a_segmentation_round_trips_through_its_file(phantom, make_masks, tmp_path: Path):
+    masks = make_masks(phantom)
     write_regions(masks, tmp_path / "regions.seg.nrrd")
     volume = sitk.Cast(masks.bits, sitk.sitkInt16)
-    again = LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume)
-    assert again.present == masks.present
+    loaded = LabelMapSegmenter(tmp_path / "regions.seg.nrrd").segment(volume)
+    assert loaded.present == masks.present
     for name in masks.present:
-        np.testing.assert_array_equal(again.array(name), masks.array(name))
+        np.testing.assert_array_equal(loaded.array(name), masks.array(name))
 
 
 def test_the_segmentation_header_contains_names_colors_terminology_and_geometry(phantom, tmp_path: Path):
@@ -102,7 +104,7 @@ def marked(phantom, located) -> Report:
     return builder.report(sections, provenance(phantom.volume), {})
 
 
-def test_each_outlined_finding_is_a_segment_that_the_report_names(phantom, located, marked, tmp_path: Path):
+def test_each_outlined_finding_is_a_segment_named_in_the_report(phantom, located, marked, tmp_path: Path):
     write_outlines(located.outlines, phantom.volume, tmp_path / "findings.seg.nrrd")
     data, header = nrrd.read(str(tmp_path / "findings.seg.nrrd"))
     ids = [header[key] for key in header if key.endswith("_ID")]
@@ -142,7 +144,7 @@ def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located)
 
 
 @pytest.mark.parametrize("distance", [1.0, 3.0])
-def test_a_volume_out_of_distribution_is_warned_about_above_all_sections(marked, phantom, tmp_path: Path, distance):
+def test_the_out_of_distribution_warning_precedes_all_sections(marked, phantom, tmp_path: Path, distance):
     report = dataclasses.replace(marked, out_of_distribution=OutOfDistribution(distance, 1.5))
     head = report.to_text().split("LUNGS")[0]
     assert (OUT_OF_DISTRIBUTION_WARNING in head) == (distance > 1.5)
@@ -150,8 +152,8 @@ def test_a_volume_out_of_distribution_is_warned_about_above_all_sections(marked,
     assert (color_share(picture[84:110], WARNING, slice(790, 1700)) > 100) == (distance > 1.5)
 
 
-def test_text_and_preview_list_what_the_section_lists(report):
-    assert any(section.listed_findings for section in report.sections), "the phantom's own text states findings"
+def test_the_text_lists_the_findings_of_each_section(report):
+    assert any(section.listed_findings for section in report.sections), "the phantom's text mentions no findings"
     lines = [line for line in report.to_text().splitlines() if line.startswith("  - ")]
     assert len(lines) == sum(len(section.listed_findings) for section in report.sections)
     assert not any("denied" in line for line in lines)
@@ -168,7 +170,7 @@ def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tm
         assert all(share >= least for share in shares) and (least or max(shares) < 20), shares
 
 
-def test_the_ring_lies_where_the_finding_is(phantom, marked):
+def test_the_ring_is_centered_on_the_finding(phantom, marked):
     mark = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
     volume = sitk.DICOMOrient(phantom.volume, "LPS")
     z, y, x = (round(index) for index in mark.voxel(volume))
@@ -181,11 +183,11 @@ def test_the_ring_lies_where_the_finding_is(phantom, marked):
         draw_marks(picture, volume, [dataclasses.replace(mark, name="")], across, index)
         pixels = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
         place = (row + 0.5) * spacing[down], (column + 0.5) * spacing[right]
-        expected = picture.height - place[0] if across else place[0], place[1]  # the head is up
+        expected = picture.height - place[0] if across else place[0], place[1]  # superior is up
         np.testing.assert_allclose(pixels.mean(axis=0), expected, atol=3)
 
 
-def test_a_finding_that_is_spread_has_a_cross_at_its_point_and_only_near_there(phantom, marked):
+def test_a_diffuse_finding_has_a_cross_in_slices_near_its_point(phantom, marked):
     spot = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
     mark = dataclasses.replace(spot, name="", location=dataclasses.replace(spot.location, focal=False))
     volume = sitk.DICOMOrient(phantom.volume, "LPS")
@@ -198,13 +200,13 @@ def test_a_finding_that_is_spread_has_a_cross_at_its_point_and_only_near_there(p
         drawn[away] = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
     assert len(drawn[0]) > 50 and len(drawn[30]) == 0
     np.testing.assert_allclose(drawn[0].mean(axis=0), ((y + 0.5) * sy, (x + 0.5) * sx), atol=3)
-    assert np.ptp(drawn[0], axis=0).max() < 25, "a cross, not a ring around all of it"
+    assert np.ptp(drawn[0], axis=0).max() < 25, "the mark is larger than a cross"
 
 
-def test_a_volume_without_any_region_is_told_in_words_and_nothing_is_generated(phantom, tmp_path: Path):
-    nothing = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
+def test_writing_masks_without_any_region_raises_an_error_and_creates_no_file(phantom, tmp_path: Path):
+    no_regions = RegionMasks.from_arrays({}, phantom.volume, segmenter="test")
     with pytest.raises(InputError, match="No region was found"):
-        write_regions(nothing, tmp_path / "regions.seg.nrrd")
+        write_regions(no_regions, tmp_path / "regions.seg.nrrd")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,9 +219,13 @@ def test_preview_shows_each_region_in_its_color_in_slices_and_beside_its_text(re
     picture = np.asarray(Image.open(tmp_path / "preview.png").convert("RGB"))
     assert picture.shape[0] >= 900 and picture.shape[1] == 1720
     for name in phantom.masks.present:
-        assert color_share(picture, get_region(name).color, slice(790, 840)) > 100, f"{name} beside its text"
+        assert color_share(picture, get_region(name).color, slice(790, 840)) > 100, (
+            f"{name} is not shown beside its text"
+        )
     for name in ("lung", "heart", "bone", "abdomen", "mediastinum"):
-        assert color_share(picture[:930], get_region(name).color, slice(0, 780)) > 50, f"{name} in the slices"
+        assert color_share(picture[:930], get_region(name).color, slice(0, 780)) > 50, (
+            f"{name} is not shown in the slices"
+        )
 
 
 def test_preview_grows_with_the_text(report, phantom, tmp_path: Path):
@@ -243,15 +249,15 @@ def test_a_long_model_name_does_not_cover_the_draft_label(report, phantom, tmp_p
     np.testing.assert_array_equal(long, short)
 
 
-def test_a_word_longer_than_a_line_is_broken_not_clipped(report, phantom, tmp_path: Path):
+def test_a_word_longer_than_a_line_is_wrapped_instead_of_clipped(report, phantom, tmp_path: Path):
     section = dataclasses.replace(report.sections[0], text="normal" * 200)
     looping = dataclasses.replace(report, sections=(section,))
     picture = picture_of(looping, phantom, tmp_path / "preview.png")
     margin = picture[84:, 1720 - 24 + 1 :]
-    assert (margin == margin[0, 0]).all(), "something is drawn right of the sections"
+    assert (margin == margin[0, 0]).all(), "the text extends into the right margin"
 
 
-def test_the_folder_holds_all_forms_and_no_patient_data(report, phantom, tmp_path: Path):
+def test_the_report_folder_contains_json_text_and_preview(report, phantom, tmp_path: Path):
     write_report_folder(report, phantom.volume, phantom.masks, tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"report.json", "report.txt", "preview.png"}
     assert parse_report((tmp_path / "report.json").read_text()) == report

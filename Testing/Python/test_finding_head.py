@@ -28,7 +28,7 @@ FINDINGS = FindingConfig(LABELS, sided=LABELS, leveled=LABELS[:2], sized=("Lung 
 
 def make_model(findings: FindingConfig | None, stem: str = "pyramid") -> Reg2RG:
     """Make the tiny model with a finding head with random weights."""
-    tiny = tiny_model(taught=False)
+    tiny = tiny_model(trained=False)
     vision = dataclasses.replace(tiny.config.vision, stem=stem, windows=((0.0, 0.5),) if stem == "pyramid" else ())
     torch.manual_seed(1)
     model = Reg2RG(dataclasses.replace(tiny.config, vision=vision, findings=findings))

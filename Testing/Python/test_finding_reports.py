@@ -1,4 +1,4 @@
-"""The whole way with a model that has a finding head: what it sees gets into events, report and folder."""
+"""The pipeline with a model that has a finding head: findings in events, report, and report folder."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ NODULE, EMPHYSEMA, MASS = LABELS = ("Lung nodule", "Emphysema", "Breast mass")
 
 
 @pytest.fixture(scope="module")
-def head_folder(tmp_path_factory: pytest.TempPathFactory):
-    """A model folder whose finding head is sure of nodules, unsure of emphysema and sees nothing else.
+def make_head_model(tmp_path_factory: pytest.TempPathFactory):
+    """Return a function that saves a model which always detects nodules and never detects anything else.
 
-    Its language model is the tiny one's; the head is not trained but for these biases.
+    It rates emphysema slightly below the detection threshold. Its language model is that of the tiny model; its
+    finding head is untrained except for these biases.
     """
 
     def make(name: str, limit: float = 1e4) -> Path:
-        taught = tiny_model()
+        base = tiny_model()
         findings = FindingConfig(labels=LABELS, sided=(NODULE,), leveled=(NODULE,), sized=(NODULE,), cues=2)
         torch.manual_seed(1)
-        model = Reg2RG(dataclasses.replace(taught.config, findings=findings))
-        model.tokenizer = taught.tokenizer
-        model.load_state_dict(taught.state_dict(), strict=False)
+        model = Reg2RG(dataclasses.replace(base.config, findings=findings))
+        model.tokenizer = base.tokenizer
+        model.load_state_dict(base.state_dict(), strict=False)
         with torch.no_grad():
             model.embedding_layer.finding_head.output_bias[:, 0] = torch.tensor([5.0, -0.4, -9.0])
             model.embedding_layer.finding_head.evidence_weight[:] = 0
-            model.embedding_layer.finding_head.finding_map.logits.bias[1] += 5  # a nodule's map is not weak
+            model.embedding_layer.finding_head.finding_map.logits.bias[1] += 5  # strong enough for an outline
             model.embedding_layer.ood_detector.validation_distances.fill_(limit)
         folder = tmp_path_factory.mktemp("heads") / name
         save_model(model.eval(), folder, card=f"# {name}")
@@ -51,21 +52,21 @@ def head_folder(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def sure(head_folder) -> Path:
-    return head_folder("sure")
+def confident_model(make_head_model) -> Path:
+    return make_head_model("confident")
 
 
 @pytest.fixture
-def run(phantom_files, sure, tmp_path: Path):
-    """Runs the pipeline; gives the events and the report."""
+def run(phantom_files, confident_model, tmp_path: Path):
+    """Return a function that runs the pipeline and returns the events and the report."""
     volume, regions = phantom_files
 
-    def make(model: Path = sure, **fields):
-        told = []
+    def make(model: Path = confident_model, **fields):
+        events = []
         fields = {"regions_file": regions, "device": "cpu", "max_new_tokens": 40, **fields}
         request = ReportRequest(volume=volume, output=tmp_path / "out", model=str(model), **fields)
-        run_report(request, told.append)
-        return told, parse_report((tmp_path / "out" / "report.json").read_text())
+        run_report(request, events.append)
+        return events, parse_report((tmp_path / "out" / "report.json").read_text())
 
     return make
 
@@ -84,58 +85,60 @@ def test_findings_are_in_the_report_and_their_segments_in_the_folder(run, tmp_pa
     assert f"  - {NODULE}, " in text and "very likely (9" in text
 
 
-def test_findings_are_told_before_sections_and_sections_hold_them_as_the_report_does(run) -> None:
-    told, report = run()
-    (located,) = [event for event in told if isinstance(event, FindingsLocated)]
-    first = min(index for index, event in enumerate(told) if isinstance(event, (SectionText, SectionWritten)))
-    assert told.index(located) < first and located.file.endswith("findings.seg.nrrd")
-    seen = {event.section["region"]: event.section for event in told if isinstance(event, SectionWritten)}
-    assert json.loads(json.dumps(seen)) == {section.region: to_plain(section) for section in report.sections}
+def test_findings_are_sent_before_sections_and_section_events_match_the_report(run) -> None:
+    events, report = run()
+    (located,) = [event for event in events if isinstance(event, FindingsLocated)]
+    first = min(index for index, event in enumerate(events) if isinstance(event, (SectionText, SectionWritten)))
+    assert events.index(located) < first and located.file.endswith("findings.seg.nrrd")
+    sections = {event.section["region"]: event.section for event in events if isinstance(event, SectionWritten)}
+    assert json.loads(json.dumps(sections)) == {section.region: to_plain(section) for section in report.sections}
 
 
-def test_a_text_that_does_not_say_what_the_head_is_sure_of_is_warned_about(run, tmp_path: Path) -> None:
+def test_a_likely_finding_that_the_text_does_not_mention_gives_a_warning(run, tmp_path: Path) -> None:
     run()
     text = (tmp_path / "out" / "report.txt").read_text()
     assert "lung nodule; the finding detector rates it very likely (9" in text
 
 
-def test_an_unlike_volume_is_told_of_and_its_findings_do_not_look_sure(run, head_folder, tmp_path: Path) -> None:
-    told, report = run(head_folder("strange", limit=1e-6))
-    assert OUT_OF_DISTRIBUTION_WARNING in [e.message for e in told if isinstance(e, Notice)]
+def test_an_out_of_distribution_volume_gives_a_notice_and_uncalibrated_findings(
+    run, make_head_model, tmp_path: Path
+) -> None:
+    events, report = run(make_head_model("out-of-distribution", limit=1e-6))
+    assert OUT_OF_DISTRIBUTION_WARNING in [e.message for e in events if isinstance(e, Notice)]
     assert report.out_of_distribution.detected
     assert not any(finding.calibrated for section in report.sections for finding in section.findings)
     text = (tmp_path / "out" / "report.txt").read_text()
     assert "unlike the model's training data" in text and "likely (" not in text and "not calibrated" in text
 
 
-def test_what_the_user_said_is_written_anew_and_kept(run) -> None:
+def test_corrections_are_stored_in_the_rewritten_section(run) -> None:
     run()
-    told, report = run(regions=("lung",), corrections={"lung": {NODULE: False}})
+    events, report = run(regions=("lung",), corrections={"lung": {NODULE: False}})
     (lung,) = report.sections
     assert {finding.label: finding.correction for finding in lung.findings} == {NODULE: False, EMPHYSEMA: None}
-    (written,) = [event.section for event in told if isinstance(event, SectionWritten)]
-    assert written["findings"][0]["correction"] is False
+    (section,) = [event.section for event in events if isinstance(event, SectionWritten)]
+    assert section["findings"][0]["correction"] is False
 
 
-def test_a_correction_that_the_model_cannot_be_told_of_is_refused(run, tiny_model_folder: Path) -> None:
+def test_a_correction_that_the_model_does_not_support_is_refused(run, tiny_model_folder: Path) -> None:
     with pytest.raises(InputError, match="does not know the finding 'Pneumothorax'; expected one of: Lung nodule"):
         run(corrections={"lung": {"Pneumothorax": True}})
     with pytest.raises(InputError, match="takes no corrections"):
         run(tiny_model_folder, corrections={"lung": {NODULE: True}})
 
 
-def test_cues_can_be_left_out(run) -> None:
-    told, silent, again = (
+def test_cues_can_be_disabled(run) -> None:
+    with_cues, without_cues, repeated = (
         run("phantom", use_cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True)
     )
-    assert told.sentences == again.sentences != silent.sentences, "how sure words are depends on all that it is told"
+    assert with_cues.sentences == repeated.sentences != without_cues.sentences, "cues do not affect token probabilities"
     _, report = run(use_cues=False)
-    assert report.sections[0].findings[0].label == NODULE, "the head is asked all the same"
+    assert report.sections[0].findings[0].label == NODULE, "the finding head was not run"
 
 
-def test_outlines_of_an_earlier_report_do_not_stay_beside_one_that_has_none(run, tiny_model_folder, tmp_path) -> None:
+def test_a_report_without_outlines_removes_those_of_an_earlier_report(run, tiny_model_folder, tmp_path) -> None:
     run()
-    told, report = run(tiny_model_folder)
+    events, report = run(tiny_model_folder)
     assert not (tmp_path / "out" / "findings.seg.nrrd").exists()
-    assert not any(isinstance(event, FindingsLocated) for event in told) and report.out_of_distribution is None
+    assert not any(isinstance(event, FindingsLocated) for event in events) and report.out_of_distribution is None
     assert {finding.source for section in report.sections for finding in section.findings} == {"text"}

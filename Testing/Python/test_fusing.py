@@ -54,7 +54,7 @@ def _without_lora(model: Reg2RG):
 
 @pytest.mark.parametrize("stem", ["patch", "pyramid"])
 def test_stems_with_one_channel_are_not_changed(stem):
-    model = tiny_model(taught=False)
+    model = tiny_model(trained=False)
     vision = dataclasses.replace(model.config.vision, stem=stem)
     model.embedding_layer.vision_encoder = VisionTransformer(vision)
     volumes = torch.rand(2, 16, 16, 16)

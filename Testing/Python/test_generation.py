@@ -1,4 +1,4 @@
-"""Sections are written region by region, streamed, filed under the region asked for, and can be stopped."""
+"""Report generation: one section per region, streaming, cancellation, and context limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from tiny_model import RECOGNISED, SENTENCES, tiny_model
+from tiny_model import RECOGNIZED, SENTENCES, tiny_model
 
 from reg2rg.errors import Cancelled, InputError
 from reg2rg.inference import GeneratedSection, ReportGenerator
@@ -29,48 +29,48 @@ def inputs_for(model: Reg2RG, names) -> ModelInputs:
 
 
 @pytest.mark.parametrize("count", [1, 3, 10])
-def test_every_region_gets_its_section_in_the_order_asked(model, count):
+def test_every_region_gets_its_section_in_the_requested_order(model, count):
     names = REGION_NAMES[:count]
     sections = ReportGenerator(model).generate(inputs_for(model, names))
     assert [section.region for section in sections] == list(names)
     assert {(section.recognized, section.text, section.complete) for section in sections} == {
-        (RECOGNISED, SENTENCES, True)
+        (RECOGNIZED, SENTENCES, True)
     }
 
 
-def test_tokens_cover_the_text_with_probabilities(model):
+def test_tokens_cover_the_text_and_have_probabilities(model):
     (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]))
     covered = "".join(section.text[token.start : token.end] for token in section.tokens)
     assert covered == section.text
     assert all(0 < token.probability <= 1 for token in section.tokens)
 
 
-def test_sections_appear_while_they_are_written(model):
-    seen: list[GeneratedSection] = []
-    ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), on_section=seen.append)
-    growing = [section.text for section in seen if section.region == "heart"]
+def test_sections_are_streamed_while_they_are_generated(model):
+    streamed: list[GeneratedSection] = []
+    ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), on_section=streamed.append)
+    growing = [section.text for section in streamed if section.region == "heart"]
     assert len(growing) > 5 and growing[-1] == SENTENCES
     assert all(later.startswith(earlier) for earlier, later in zip(growing, growing[1:], strict=False))
-    assert [section.complete for section in seen if section.region == "heart"].count(True) == 1
+    assert [section.complete for section in streamed if section.region == "heart"].count(True) == 1
 
 
-def test_text_cut_at_the_limit_is_marked_incomplete(model):
+def test_text_cut_off_at_the_token_limit_is_marked_incomplete(model):
     (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]), max_new_tokens=8)
     assert not section.complete and section.text and SENTENCES.startswith(section.text)
 
 
-def test_a_region_the_model_never_reached_has_no_text_and_is_incomplete(model):
+def test_a_region_that_the_model_never_reaches_has_no_text_and_is_incomplete(model):
     (section,) = ReportGenerator(model).generate(inputs_for(model, ["heart"]), max_new_tokens=2)
     assert section.text == "" and section.recognized is None and not section.complete
 
 
-def test_writing_stops_when_it_is_cancelled(model):
-    asked = iter([False] * 5 + [True] * 100)
+def test_generation_stops_when_it_is_canceled(model):
+    answers = iter([False] * 5 + [True] * 100)
     with pytest.raises(Cancelled):
-        ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), should_cancel=lambda: next(asked))
+        ReportGenerator(model).generate(inputs_for(model, ["heart", "lung"]), should_cancel=lambda: next(answers))
 
 
-def test_the_context_of_the_model_limits_the_text_too(model):
+def test_the_context_length_of_the_model_also_limits_the_text(model):
     short = tiny_model()
     limit = len(prompt_ids(model.tokenizer, model.special, 1, instruction=False)) + 8
     short.config = dataclasses.replace(
@@ -80,7 +80,7 @@ def test_the_context_of_the_model_limits_the_text_too(model):
     assert not section.complete and SENTENCES.startswith(section.text)
 
 
-def test_a_prompt_that_does_not_fit_the_context_is_refused_in_words(model):
+def test_a_prompt_longer_than_the_context_is_refused(model):
     short = tiny_model()
     language = dataclasses.replace(model.config.language, max_position_embeddings=10)
     short.config = dataclasses.replace(model.config, language=language)
@@ -88,12 +88,12 @@ def test_a_prompt_that_does_not_fit_the_context_is_refused_in_words(model):
         ReportGenerator(short).generate(inputs_for(model, ["heart"]))
 
 
-def test_one_prompt_for_several_regions_files_each_text_under_its_slot():
+def test_a_prompt_for_several_regions_assigns_each_text_to_the_region_of_its_slot():
     model = tiny_model(slots=3)
     names = ["heart", "lung", "pleura"]
     sections = ReportGenerator(model).generate(inputs_for(model, names))
     assert [(s.region, s.recognized, s.text, s.complete) for s in sections] == [
-        (name, RECOGNISED, SENTENCES, True) for name in names
+        (name, RECOGNIZED, SENTENCES, True) for name in names
     ]
 
 
@@ -106,7 +106,7 @@ def test_a_prompt_with_more_slots_than_regions_is_an_error(model):
             model.embed(ids, [one_region])
 
 
-def test_prompts_of_different_lengths_draw_together_what_each_draws_alone():
+def test_prompts_of_different_lengths_give_the_same_texts_together_and_alone():
     model = tiny_model(slots=3)
     names = list(REGION_NAMES[:4])  # one prompt of three regions, one of a single region
     together = ReportGenerator(model).generate(inputs_for(model, names))

@@ -16,7 +16,7 @@ import pytest
 import torch
 from checkpoint_files import make_state, small_config
 from file_server import FileServer, serving
-from test_cli import refused
+from test_cli import error_line
 
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.checksums import read_checksums
@@ -112,7 +112,7 @@ def test_an_unreachable_server_is_reported_in_one_line(server, models, mine, mon
         pass
     monkeypatch.setenv("HF_ENDPOINT", gone.url)
     finished = models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer)
-    assert "Connection refused" in refused(finished, 1) and list_models() == installed()
+    assert "Connection refused" in error_line(finished, 1) and list_models() == installed()
 
 
 def test_a_redirect_from_https_to_http_is_refused(server, tmp_path, monkeypatch):
@@ -183,7 +183,7 @@ def test_the_published_model_is_downloaded_resumed_converted_and_ready_to_use(hu
     assert sorted(path.name for path in mine.rglob("*") if path.suffix in (".bin", ".pth", ".part")) == []
     digest = hashlib.sha256(hub.files[f"{PUBLISHED}/pytorch_model.bin"]).hexdigest()
     assert f"{digest}  reg2rg-llama2-7b/pytorch_model.bin" in (mine / "RECEIVED").read_text()
-    assert "already exists" in refused(models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer), 2)
+    assert "already exists" in error_line(models("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer), 2)
 
 
 def test_installing_from_a_folder_downloads_nothing_and_keeps_the_files(
@@ -191,7 +191,7 @@ def test_installing_from_a_folder_downloads_nothing_and_keeps_the_files(
 ):
     arguments = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from")
     (mine.parent / "empty").mkdir()
-    assert "lacks pytorch_model.bin, RadFM_vit3d.pth" in refused(models(*arguments, mine.parent / "empty"), 2)
+    assert "lacks pytorch_model.bin, RadFM_vit3d.pth" in error_line(models(*arguments, mine.parent / "empty"), 2)
     finished = models(*arguments, authors_files)
     assert finished.returncode == 0, finished.stderr
     ModelFolder.open(mine / "reg2rg-llama2-7b").verify()
@@ -203,8 +203,8 @@ def test_nothing_is_downloaded_without_confirmation_or_without_the_tokenizer(hub
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         finished = models("add", "reg2rg-llama2-7b")
         assert finished.returncode == 2 and "Not confirmed" in finished.stderr and "license" in finished.stderr
-    assert "gated" in refused(models("add", "reg2rg-llama2-7b", "--yes"), 2)
-    assert "the catalog has" in refused(models("add", "gpt", "--yes"), 2)
+    assert "gated" in error_line(models("add", "reg2rg-llama2-7b", "--yes"), 2)
+    assert "the catalog has" in error_line(models("add", "gpt", "--yes"), 2)
     assert hub.ranges == [] and not mine.exists()
 
 
@@ -219,7 +219,7 @@ def test_a_file_that_differs_from_the_one_received_earlier_is_refused(authors_fi
     mine.mkdir()
     (mine / "RECEIVED").write_text(f"{'0' * 64}  reg2rg-llama2-7b/pytorch_model.bin\n")
     arguments = ("add", "reg2rg-llama2-7b", "--yes", "--tokenizer", llama_tokenizer, "--from", authors_files)
-    assert "not the file received earlier" in refused(models(*arguments), 2)
+    assert "not the file received earlier" in error_line(models(*arguments), 2)
     assert list_models() == installed() and (authors_files / "pytorch_model.bin").is_file()
 
 

@@ -1,4 +1,4 @@
-"""A finding map becomes a location where the map is high, in any orientation of the volume."""
+"""Localization of findings at the peaks of their finding maps, in volumes of any orientation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reg2rg.report import Finding
 from reg2rg.segmentation.masks import RegionMasks
 
 
-def turned(degrees: float) -> tuple[float, ...]:
+def rotated_direction(degrees: float) -> tuple[float, ...]:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     about_z, about_x = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]), np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
     return tuple((about_z @ about_x).reshape(-1))
@@ -33,13 +33,13 @@ DIRECTIONS = {
     "upside down": (1, 0, 0, 0, 1, 0, 0, 0, -1),
     "sagittal": (0, 0, 1, 1, 0, 0, 0, -1, 0),
     "coronal, flipped": (-1, 0, 0, 0, 0, 1, 0, 1, 0),
-    "oblique": turned(20),
+    "oblique": rotated_direction(20),
 }
 
 
 @dataclasses.dataclass
 class Spot:
-    """A located finding: its location, and the box and mask of its outline if it has one."""
+    """A located finding, with the box and mask of its outline if it has one."""
 
     point_ras: tuple[float, float, float]
     extent_mm: tuple[float, float, float]
@@ -49,7 +49,7 @@ class Spot:
 
 
 class Scan:
-    """A volume of HU 0 in which the lung fills all but a margin, and maps of what is planted in it."""
+    """A volume of 0 HU that the lung fills except for a margin, with finding maps of planted findings."""
 
     def __init__(self, direction=DIRECTIONS["LPS"], size=(40, 32, 28), spacing=(1.5, 2.0, 2.5)) -> None:
         self.volume = sitk.GetImageFromArray(np.zeros(size[::-1], np.int16))
@@ -62,12 +62,12 @@ class Scan:
         self.crop = prepare(self.volume, self.masks, CONFIG).crops["lung"]
 
     def map_of(self, planted: np.ndarray, grid: tuple[int, int, int] | None = None) -> torch.Tensor:
-        """``planted`` (z, y, x) as the finding head would see it: on a grid over the crop, in model axes."""
+        """Return the finding map of ``planted`` (z, y, x): pooled to a grid over the crop, in model axes."""
         cropped = torch.tensor(self.crop.cut(planted.astype(np.float32)).copy())
         return cropped if grid is None else F.adaptive_avg_pool3d(cropped[None], grid)[0]
 
     def ball(self, voxel: tuple[int, int, int], radius_mm: float) -> np.ndarray:
-        """1 in a ball around a voxel (z, y, x)."""
+        """Return an array that is 1 in a ball around a voxel (z, y, x) and 0 elsewhere."""
         steps = np.array(self.volume.GetSpacing()[::-1])[:, None, None, None]
         offsets = (np.indices(self.volume.GetSize()[::-1]) - np.reshape(voxel, (3, 1, 1, 1))) * steps
         return (np.square(offsets).sum(axis=0) <= radius_mm**2).astype(np.float32)
@@ -91,7 +91,7 @@ each_direction = pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=D
 
 
 @each_direction
-def test_the_point_is_the_voxel_that_the_map_peaks_at(direction) -> None:
+def test_the_point_is_the_peak_voxel_of_the_map(direction) -> None:
     scan = Scan(direction)
     for voxel in ((5, 6, 4), (20, 9, 30), (25, 28, 3)):
         planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
@@ -102,7 +102,7 @@ def test_the_point_is_the_voxel_that_the_map_peaks_at(direction) -> None:
 
 
 @each_direction
-def test_on_a_coarse_grid_the_point_lies_in_what_was_planted(direction) -> None:
+def test_on_a_coarse_grid_the_point_lies_in_the_planted_finding(direction) -> None:
     scan = Scan(direction)
     for voxel in ((9, 10, 10), (18, 20, 26)):
         planted = scan.ball(voxel, 7.0)
@@ -111,11 +111,11 @@ def test_on_a_coarse_grid_the_point_lies_in_what_was_planted(direction) -> None:
         spot = scan.locate(scan.map_of(planted, (18, 14, 16)))
         found = np.zeros(planted.shape, bool)
         found[spot.box] = spot.mask
-        assert 2 * (found * planted).sum() / (found.sum() + planted.sum()) > 0.8, "Dice"
+        assert 2 * (found * planted).sum() / (found.sum() + planted.sum()) > 0.8, "the Dice score is too low"
 
 
 @each_direction
-def test_the_extent_is_told_along_the_patients_axes(direction) -> None:
+def test_the_extent_is_measured_along_the_patient_axes(direction) -> None:
     scan = Scan(direction)
     planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
     planted[10:14, 8:11, 6:26] = 1.0
@@ -126,18 +126,18 @@ def test_the_extent_is_told_along_the_patients_axes(direction) -> None:
 
 
 @each_direction
-def test_a_part_of_a_map_is_what_the_whole_would_be_there(direction) -> None:
+def test_upsampling_part_of_a_map_matches_upsampling_all_of_it(direction) -> None:
     crop = Scan(direction).crop
     values = torch.rand(7, 9, 5, generator=torch.Generator().manual_seed(1))
-    whole, shape = crop.to_volume(values), [span.stop - span.start for span in crop.box]
+    full, shape = crop.to_volume(values), [span.stop - span.start for span in crop.box]
     part = (slice(2, 20), slice(0, 11), slice(13, shape[2]))
-    turned = crop.in_array_order(values).numpy()
+    oriented = crop.in_array_order(values).numpy()
     level = 0.5
-    differing = upsampled_mask(turned, level, shape, part) != (whole[part] >= level)
-    assert (np.abs(whole[part][differing] - level) < 1e-5).all()
+    differing = upsampled_mask(oriented, level, shape, part) != (full[part] >= level)
+    assert (np.abs(full[part][differing] - level) < 1e-5).all()
 
 
-def test_a_second_spot_is_not_part_of_the_first() -> None:
+def test_the_outline_excludes_a_second_spot() -> None:
     scan = Scan()
     planted = np.maximum(scan.ball((9, 10, 10), 6.0), 0.8 * scan.ball((18, 22, 28), 6.0))
     spot = scan.locate(scan.map_of(planted, (16, 12, 12)))
@@ -146,7 +146,7 @@ def test_a_second_spot_is_not_part_of_the_first() -> None:
     assert found[9, 10, 10] and not found[18, 22, 28]
 
 
-def test_a_bent_finding_has_its_point_inside() -> None:
+def test_the_point_of_a_bent_finding_lies_inside_it() -> None:
     scan = Scan()
     planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
     planted[10:12, 8:24, 6] = planted[10:12, 8, 6:26] = planted[10:12, 23, 6:26] = 1.0
@@ -154,7 +154,7 @@ def test_a_bent_finding_has_its_point_inside() -> None:
     assert planted[scan.voxel_of(spot.point_ras)] == 1
 
 
-def test_a_spot_stays_in_its_region() -> None:
+def test_location_and_outline_stay_in_the_region() -> None:
     scan = Scan()
     lung = scan.masks.array("lung")
     lung[:, :, 20:25] = False
@@ -167,14 +167,14 @@ def test_a_spot_stays_in_its_region() -> None:
     assert scan.locate(scan.map_of(outside)) is None
 
 
-def test_a_weak_map_is_a_place_to_look_but_no_spot_and_has_no_outline() -> None:
+def test_a_weak_map_gives_a_point_that_is_not_focal_and_no_outline() -> None:
     scan = Scan()
     planted = scan.ball((9, 10, 10), 7.0)
     spot = scan.locate(0.2 * scan.map_of(planted))
     assert not spot.focal and spot.mask is None and planted[scan.voxel_of(spot.point_ras)] == 1
 
 
-def test_a_map_spread_over_the_region_is_no_spot_but_shown_whole() -> None:
+def test_a_diffuse_map_is_not_focal_and_its_outline_covers_all_of_it() -> None:
     scan = Scan()
     planted = np.zeros(scan.volume.GetSize()[::-1], np.float32)
     planted[:, :13, :12] = planted[:, :, 25:] = 1
@@ -188,9 +188,9 @@ def test_only_detected_findings_with_a_map_are_located() -> None:
     scan = Scan()
     values = scan.map_of(scan.ball((9, 10, 10), 7.0))
     nodule = Finding("Lung nodule", 0.8, "left", "upper", 12.0)
-    doubted = dataclasses.replace(nodule, label="Atelectasis", probability=0.4)
+    undetected = dataclasses.replace(nodule, label="Atelectasis", probability=0.4)
     without_map = dataclasses.replace(nodule, label="Consolidation")
-    detected = DetectedRegion((nodule, doubted, without_map), {"Lung nodule": values, "Atelectasis": values})
+    detected = DetectedRegion((nodule, undetected, without_map), {"Lung nodule": values, "Atelectasis": values})
     located = locate_findings({"lung": detected}, {"lung": scan.crop}, scan.masks)
     findings = located.findings["lung"]
     assert [finding.location is not None for finding in findings] == [True, False, False]
@@ -201,16 +201,16 @@ def test_only_detected_findings_with_a_map_are_located() -> None:
         locate_findings({"lung": detected}, {"lung": scan.crop}, scan.masks, lambda: True)
 
 
-def test_in_phantoms_the_point_lies_in_the_focal_finding_that_was_planted() -> None:
-    hits = []
+def test_in_phantoms_the_point_lies_in_the_planted_focal_finding() -> None:
+    results = []
     for seed in (101, 103, 110):
         phantom = make_phantom(seed)
         for region, findings in locate_planted(phantom).findings.items():
             for finding in findings:
                 if finding.label not in FOCAL_LABELS:
-                    continue  # a catheter is thinner than a cell of the map
+                    continue  # for example a catheter, which is thinner than a grid cell of the map
                 right, anterior, superior = finding.location.point_ras
                 voxel = phantom.volume.TransformPhysicalPointToIndex((-right, -anterior, superior))
                 bit = [f.label for f in phantom.findings].index(finding.label)
-                hits.append((region, finding.label, bool(phantom.finding_bits[voxel] >> bit & 1)))
-    assert len(hits) >= 5 and all(hit for *_, hit in hits), hits
+                results.append((region, finding.label, bool(phantom.finding_bits[voxel] >> bit & 1)))
+    assert len(results) >= 5 and all(hit for *_, hit in results), results

@@ -216,7 +216,7 @@ print(need.total / (peak - before))
 def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path, precision: str):
     """200 million weights, so that what tokenizer and libraries take is little beside them."""
     torch.manual_seed(0)
-    tokenizer = tiny_model(taught=False).tokenizer
+    tokenizer = tiny_model(trained=False).tokenizer
     config = tiny_config(len(tokenizer), 1)
     language = dataclasses.replace(config.language, hidden_size=1024, intermediate_size=2816, num_hidden_layers=16)
     model = Reg2RG(dataclasses.replace(config, language=language))

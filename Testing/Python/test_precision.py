@@ -41,7 +41,7 @@ def skip_if_unavailable(precision: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a model with LoRA and biases and with layers wide enough for quantization blocks of 64 weights."""
     torch.manual_seed(0)
-    tokenizer = tiny_model(taught=False).tokenizer
+    tokenizer = tiny_model(trained=False).tokenizer
     config = tiny_config(len(tokenizer), 1)
     language = dataclasses.replace(
         config.language,
@@ -129,7 +129,7 @@ print((memory("VmHWM") - before) / weights)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_loading_needs_little_more_memory_than_the_model_itself(tmp_path: Path):
     """Load 100 million weights; a copy of the file, or of the model in float32, would at least double the peak."""
-    tokenizer = tiny_model(taught=False).tokenizer
+    tokenizer = tiny_model(trained=False).tokenizer
     config = tiny_config(len(tokenizer), 1)
     language = dataclasses.replace(config.language, hidden_size=1024, intermediate_size=2816, num_hidden_layers=8)
     model = Reg2RG(dataclasses.replace(config, language=language))

@@ -1,4 +1,4 @@
-"""A report contains what was generated and measured, survives JSON, and refuses invalid JSON."""
+"""Reports: their contents, their JSON form, and the rejection of invalid JSON."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def report(volume, masks) -> Report:
     return ReportBuilder(volume, masks).report(texts, provenance(volume), masks.missing)
 
 
-def test_sections_are_in_reading_order_whatever_order_they_were_written_in(report):
+def test_sections_are_in_reading_order_regardless_of_generation_order(report):
     assert [section.region for section in report.sections] == ["lung", "heart"]
 
 
-def test_the_grounding_check_compares_the_region_named_with_the_region_asked(report):
+def test_grounding_compares_the_recognized_region_with_the_requested_one(report):
     lung, heart = report.sections
     assert (lung.recognized, lung.grounded) == ("pleura", False)
     assert heart.grounded and heart.complete and not lung.complete
@@ -83,10 +83,10 @@ def test_each_sentence_has_the_probabilities_of_its_own_tokens(report):
     assert report.sections[0].sentences[0].mean_probability is None
 
 
-def test_volume_and_mean_hu_are_measured_and_padding_does_not_count(report):
+def test_volume_is_measured_and_mean_hu_excludes_padding(report):
     lung, heart = report.sections
     assert heart.volume_ml == 6.0 and lung.volume_ml == 4.0
-    assert heart.mean_hu == 40.0, "one column of the heart's six is padding"
+    assert heart.mean_hu == 40.0, "one of the heart's six columns is padding"
     assert lung.approximate and not heart.approximate
 
 
@@ -100,11 +100,11 @@ def test_the_disclaimer_is_in_the_json(report):
     assert json.loads(report.to_json())["disclaimer"] == DRAFT_LABEL
 
 
-def test_a_report_survives_json(report):
+def test_a_report_round_trips_through_json(report):
     assert parse_report(report.to_json()) == report
 
 
-def test_a_section_is_found_by_its_region(report):
+def test_a_section_is_looked_up_by_its_region(report):
     assert report.section("heart") is report.sections[1]
     with pytest.raises(InputError, match="no section 'bone'; expected one of: lung, heart"):
         report.section("bone")
@@ -123,7 +123,7 @@ def detected(
 
 @pytest.fixture
 def lung(volume, masks):
-    """Make the section of a lung from its text, detected findings and corrections."""
+    """Return a function that builds a lung section from its text, detected findings, and corrections."""
 
     def make(text: str, *findings: Finding, out_of_distribution: OutOfDistribution | None = None, corrections=None):
         builder = ReportBuilder(
@@ -138,7 +138,7 @@ def lung(volume, masks):
     return make
 
 
-def test_text_and_head_are_joined_by_label(lung):
+def test_findings_of_text_and_finding_head_are_joined_by_label(lung):
     text = "A nodule is seen in the right upper lobe. There may be emphysema. No consolidation."
     findings = [
         detected("Lung nodule", 0.876),
@@ -158,7 +158,7 @@ def test_text_and_head_are_joined_by_label(lung):
     assert [sentence.findings for sentence in section.sentences] == [(0,), (3,), (4,)]
 
 
-def test_a_seen_finding_has_its_place_and_a_segment(lung):
+def test_a_detected_finding_has_a_location_and_a_segment(lung):
     nodule, opacity = lung("Clear.", detected("Lung nodule", 0.9), detected("Lung opacity", 0.4)).findings
     location = nodule.location
     assert (location.point_ras, location.extent_mm, location.focal) == (SPOT.point_ras, SPOT.extent_mm, True)
@@ -166,23 +166,23 @@ def test_a_seen_finding_has_its_place_and_a_segment(lung):
     assert opacity.location is None and opacity.segment is None
 
 
-def test_a_weak_map_gives_a_location_without_a_segment(lung):
+def test_a_weak_finding_map_gives_a_location_without_a_segment(lung):
     weak = dataclasses.replace(SPOT, focal=False)
     (nodule,) = lung("A nodule.", detected("Lung nodule", 0.9, weak, outlined=False)).findings
     assert nodule.location is not None and not nodule.location.focal and nodule.segment is None
 
 
-def test_the_place_is_the_heads_where_it_sees_the_finding_and_else_the_texts(lung):
+def test_location_comes_from_the_head_if_it_detects_the_finding_and_otherwise_from_the_text(lung):
     text = "A nodule of 6 mm is seen in the left lower lobe."
-    (sure,) = lung(text, detected("Lung nodule", 0.9)).findings
-    (doubted,) = lung(text, detected("Lung nodule", 0.4)).findings
+    (likely,) = lung(text, detected("Lung nodule", 0.9)).findings
+    (unlikely,) = lung(text, detected("Lung nodule", 0.4)).findings
     (lobe_from_text,) = lung(text, detected("Lung nodule", 0.9, side="left", level=None)).findings
-    assert (sure.side, sure.level, sure.size_mm) == ("right", "upper", 14.2)
-    assert (doubted.side, doubted.level, doubted.size_mm) == ("left", "lower", 6.0)
+    assert (likely.side, likely.level, likely.size_mm) == ("right", "upper", 14.2)
+    assert (unlikely.side, unlikely.level, unlikely.size_mm) == ("left", "lower", 6.0)
     assert lobe_from_text.location.lobe == "left lower lobe"
 
 
-def test_a_model_without_finding_head_gives_what_its_text_says_in_the_same_form(lung):
+def test_without_a_finding_head_all_findings_come_from_the_text(lung):
     section = lung("A nodule of 6 mm is seen in the left lower lobe. No emphysema.")
     nodule, emphysema = section.findings
     assert (nodule.source, nodule.probability, nodule.location, nodule.segment) == ("text", None, None, None)
@@ -191,7 +191,7 @@ def test_a_model_without_finding_head_gives_what_its_text_says_in_the_same_form(
 
 
 @pytest.mark.parametrize(
-    ("text", "probability", "words"),
+    ("text", "probability", "expected"),
     [
         ("A nodule is seen.", 0.29, ["The text states lung nodule; the finding detector rates it unlikely (29%)."]),
         ("A nodule is seen.", 0.31, []),
@@ -208,12 +208,12 @@ def test_a_model_without_finding_head_gives_what_its_text_says_in_the_same_form(
         ),
     ],
 )
-def test_text_and_head_that_disagree_are_told_of(lung, text, probability, words):
-    assert lung(text, detected("Lung nodule", probability)).disagreements == tuple(words)
+def test_text_and_head_that_disagree_on_presence_or_side_give_a_warning(lung, text, probability, expected):
+    assert lung(text, detected("Lung nodule", probability)).disagreements == tuple(expected)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         ("A nodule of 12 mm is seen in the right upper lobe.", []),
         (
@@ -225,8 +225,8 @@ def test_text_and_head_that_disagree_are_told_of(lung, text, probability, words)
         ("A nodule of 6 mm. A nodule of 13 mm.", []),
     ],
 )
-def test_text_and_head_that_see_another_lobe_or_size_are_told_of(lung, text, words):
-    assert lung(text, detected("Lung nodule", 0.9)).disagreements == tuple(words)
+def test_text_and_head_that_disagree_on_lobe_or_size_give_a_warning(lung, text, expected):
+    assert lung(text, detected("Lung nodule", 0.9)).disagreements == tuple(expected)
 
 
 def test_a_correction_is_stored_and_settles_a_disagreement(lung):
@@ -238,7 +238,7 @@ def test_a_correction_is_stored_and_settles_a_disagreement(lung):
 
 
 @pytest.mark.parametrize(
-    ("probability", "words"),
+    ("probability", "expected"),
     [
         (1.0, "very likely (99%)"),
         (0.85, "likely (85%)"),
@@ -247,20 +247,20 @@ def test_a_correction_is_stored_and_settles_a_disagreement(lung):
         (0.0, "very unlikely (1%)"),
     ],
 )
-def test_a_probability_is_words_and_a_number_and_never_certainty(probability, words):
-    assert probability_words(probability) == words
+def test_a_probability_in_a_report_never_expresses_certainty(probability, expected):
+    assert probability_words(probability) == expected
 
 
-def test_no_finding_looks_certain_in_a_volume_out_of_distribution(lung):
-    distant = OutOfDistribution(3.0, 1.5)
+def test_findings_in_an_out_of_distribution_volume_are_not_calibrated(lung):
+    shift = OutOfDistribution(3.0, 1.5)
     section = lung(
-        "No emphysema.", detected("Lung nodule", 0.99), detected("Emphysema", 0.01), out_of_distribution=distant
+        "No emphysema.", detected("Lung nodule", 0.99), detected("Emphysema", 0.01), out_of_distribution=shift
     )
     assert [finding_line("lung", finding) for finding in section.findings] == [
         "Lung nodule, right upper lobe, 14 mm: possible (99%, not calibrated for this volume)",
         "Emphysema: uncertain (1%, not calibrated for this volume)",
     ]
-    assert distant.detected and not any(finding.calibrated for finding in section.findings)
+    assert shift.detected and not any(finding.calibrated for finding in section.findings)
     assert all(
         finding.calibrated
         for finding in lung("No emphysema.", out_of_distribution=OutOfDistribution(1.0, 1.5)).findings
@@ -275,7 +275,7 @@ def with_findings(report, lung) -> Report:
     return dataclasses.replace(report, sections=(section,), out_of_distribution=OutOfDistribution(1.0, 1.5))
 
 
-def test_json_keeps_findings_and_says_what_follows_from_them(with_findings):
+def test_json_contains_findings_and_the_values_derived_from_them(with_findings):
     assert parse_report(with_findings.to_json()) == with_findings
     values = json.loads(with_findings.to_json())
     assert values["out_of_distribution"] == {"distance": 1.0, "limit": 1.5, "detected": False}
@@ -292,7 +292,7 @@ OLD_REPORTS = Path(__file__).parents[1] / "Data" / "reports"
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_reports_of_older_schema_versions_are_read(version):
-    """The files were written by the commits that introduced these versions."""
+    """Read the sample reports that were generated by the commits that introduced these versions."""
     text = (OLD_REPORTS / f"schema_{version}.json").read_text(encoding="utf-8")
     values = json.loads(text)
     assert values["schema_version"] == version
@@ -320,9 +320,9 @@ def test_disagreements_are_derived_for_reports_of_schema_versions_without_them()
 
 
 WRONG_FINDINGS = {
-    "another source": (lambda f: f.update(source="text"), "source is 'text', which contradicts the other fields"),
-    "a point of two numbers": (lambda f: f["location"].update(point_ras=[1.0, 2.0]), "point_ras"),
-    "an unknown status": (
+    "contradictory source": (lambda f: f.update(source="text"), "source is 'text', which contradicts the other fields"),
+    "point with two coordinates": (lambda f: f["location"].update(point_ras=[1.0, 2.0]), "point_ras"),
+    "unknown status": (
         lambda f: f.update(text_status="perhaps"),
         "text_status is 'perhaps'; expected one of: present",
     ),
@@ -330,9 +330,9 @@ WRONG_FINDINGS = {
 
 
 @pytest.mark.parametrize("case", WRONG_FINDINGS)
-def test_a_finding_that_contradicts_itself_or_the_form_is_refused(with_findings, case):
-    change, words = WRONG_FINDINGS[case]
-    with pytest.raises(InputError, match=words):
+def test_an_invalid_or_contradictory_finding_is_refused(with_findings, case):
+    change, expected = WRONG_FINDINGS[case]
+    with pytest.raises(InputError, match=expected):
         parse_report(_changed(with_findings, lambda values: change(values["sections"][0]["findings"][0])))
 
 
@@ -341,9 +341,9 @@ def test_a_sentence_that_mentions_a_missing_finding_is_refused(with_findings):
         parse_report(_changed(with_findings, lambda values: values["sections"][0]["sentences"][0].update(findings=[7])))
 
 
-def test_reports_are_read_where_scipy_is_not():
-    without = "import sys; sys.modules.update(scipy=None, torch=None); import reg2rg.report.impression, reg2rg.report"
-    subprocess.run([sys.executable, "-c", without], check=True, timeout=60)
+def test_reports_can_be_read_without_scipy_and_torch():
+    program = "import sys; sys.modules.update(scipy=None, torch=None); import reg2rg.report.impression, reg2rg.report"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def _changed(report: Report, change) -> str:
@@ -352,14 +352,14 @@ def _changed(report: Report, change) -> str:
     return json.dumps(values)
 
 
-UNREADABLE = {
+INVALID_REPORTS = {
     "newer": (lambda v: v.update(schema_version=6), "schema version 6; expected 1 to 5"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\] lacks required fields: text"),
     "unknown field": (lambda v: v.update(extra=1), "unknown fields: 'extra'"),
-    "unknown field of many lines": (lambda v: v.update({"a\nb" * 99: 1}), "unknown"),
-    "version of many lines": (lambda v: v.update(schema_version="1\n2"), "schema version '1"),
+    "multiline unknown field": (lambda v: v.update({"a\nb" * 99: 1}), "unknown"),
+    "multiline version": (lambda v: v.update(schema_version="1\n2"), "schema version '1"),
     "not a number": (
         lambda v: v["sections"][0].update(mean_hu=float("nan")),
         "mean_hu is nan; expected a finite number",
@@ -367,7 +367,7 @@ UNREADABLE = {
     "infinite": (lambda v: v["sections"][0].update(mean_hu=float("inf")), "mean_hu is inf; expected a finite number"),
     "too large": (lambda v: v["sections"][0].update(mean_hu=10**400), "mean_hu is .*; expected a finite number"),
     "unknown region": (lambda v: v["sections"][0].update(region="knee"), "'knee'"),
-    "unknown region left out": (lambda v: v["skipped_regions"].update(knee="why"), "'knee'"),
+    "unknown skipped region": (lambda v: v["skipped_regions"].update(knee="why"), "'knee'"),
     "wrong type": (
         lambda v: v["sections"][0].update(volume_ml="big"),
         r"sections\[0\].volume_ml is 'big'; expected a finite number",
@@ -376,26 +376,26 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("case", UNREADABLE)
-def test_an_older_or_broken_report_is_refused_in_one_line(report, case):
-    change, words = UNREADABLE[case]
-    with pytest.raises(InputError, match=words) as error:
+@pytest.mark.parametrize("case", INVALID_REPORTS)
+def test_an_unsupported_or_invalid_report_gives_a_one_line_error(report, case):
+    change, expected = INVALID_REPORTS[case]
+    with pytest.raises(InputError, match=expected) as error:
         parse_report(_changed(report, change))
     assert "\n" not in str(error.value)
 
 
-def test_an_error_gives_away_no_text_of_the_report(report):
+def test_errors_do_not_reveal_report_text(report):
     with pytest.raises(InputError, match="report.sections is a dict") as error:
         parse_report(_changed(report, lambda v: v.update(sections={"0": v["sections"]})))
     assert "No effusion" not in str(error.value)
 
 
-def test_what_could_not_be_read_back_is_not_written(report):
+def test_a_report_that_could_not_be_read_back_is_not_written(report):
     with pytest.raises(ValueError):
         dataclasses.replace(report, sections=(dataclasses.replace(report.sections[0], mean_hu=float("nan")),)).to_json()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '"report"', '{"a": 1}', '{"schema_version": 1', "[" * 200_000])
-def test_what_is_no_report_is_refused(text):
+def test_input_that_is_not_a_report_is_refused(text):
     with pytest.raises(InputError):
         parse_report(text)

@@ -35,7 +35,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def volume() -> sitk.Image:
-    """A phantom at 6 mm, left-handed because its second axis is flipped."""
+    """Make a phantom at 6 mm whose voxel axes are left-handed because the second one is flipped."""
     shrunk = sitk.BinShrink(make_phantom(0).volume, [2, 2, 2])
     return sitk.Flip(sitk.Cast(shrunk, sitk.sitkInt16), [False, True, False])
 

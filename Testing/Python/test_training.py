@@ -387,7 +387,7 @@ def learned_texts(model: Reg2RG, sections) -> list[str]:
 
 @pytest.mark.parametrize("parallel", [False, True])
 def test_the_report_is_learned_and_the_prompt_is_not(parallel: bool):
-    model = tiny_model(slots=2, taught=False)
+    model = tiny_model(slots=2, trained=False)
     model.config = dataclasses.replace(model.config, parallel=parallel)
     end = model.tokenizer.eos_token
     if parallel:
@@ -402,7 +402,7 @@ def test_the_report_is_learned_and_the_prompt_is_not(parallel: bool):
 
 def test_training_computes_the_same_logits_as_writing_a_section():
     """A section's logits do not depend on the sections beside it: it only sees the prompt and itself."""
-    model = tiny_model(slots=2, taught=False)
+    model = tiny_model(slots=2, trained=False)
     model.config = dataclasses.replace(model.config, parallel=True)
     features = PromptFeatures(torch.randn(2, 32), torch.randn(2, 3, 32))
     texts = collate_texts([pack_text(model, SECTIONS), pack_text(model, SECTIONS[:1])])
@@ -416,7 +416,7 @@ def test_training_computes_the_same_logits_as_writing_a_section():
 
 
 def test_a_batch_is_padded_to_its_longest_text():
-    model = tiny_model(slots=1, taught=False)
+    model = tiny_model(slots=1, trained=False)
     short, long = pack_text(model, SECTIONS[:1]), pack_text(model, [("lung", SECTIONS[0][1] * 3)])
     assert collate_texts([short, long]).ids.shape[1] == len(long.ids) > len(short.ids)
     assert collate_texts([short]).ids.shape[1] == len(short.ids)

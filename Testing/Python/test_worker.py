@@ -1,4 +1,4 @@
-"""The worker process as a front end sees it: commands in, events out, and nothing left behind when it is killed."""
+"""The worker process from a front end's point of view: commands, events, and cleanup after it is killed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from reg2rg.pipeline.events import (
     Stopped,
 )
 
-PATIENCE = 60.0
-ENDS = (ReportDone, Failure, Stopped)
+TIMEOUT_SECONDS = 60.0
+FINAL_EVENTS = (ReportDone, Failure, Stopped)
 
 
 class WorkerProcess:
-    """A worker with a temporary folder of its own, and what it has said."""
+    """A worker process with its own temporary folder and log."""
 
     def __init__(self, folder: Path, program: str = "from reg2rg.worker import main; main()") -> None:
         self.temporary = folder / "temporary"
@@ -49,7 +49,7 @@ class WorkerProcess:
             stderr=self.log.open("wb"),
             env={**os.environ, "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1"},
         )
-        self._watchdog = threading.Timer(PATIENCE, self.process.kill)
+        self._watchdog = threading.Timer(TIMEOUT_SECONDS, self.process.kill)
         self._watchdog.start()
 
     def send(self, command: str, **fields) -> None:
@@ -60,17 +60,17 @@ class WorkerProcess:
         self.process.stdin.flush()
 
     def until(self, wanted: type | tuple[type, ...] | Callable[[Event], bool]) -> list[Event]:
-        """Events up to the first that is wanted; fails if the worker ends before."""
-        seen = []
+        """Return the events up to and including the first wanted one; fail if the worker ends earlier."""
+        received = []
         for line in self.process.stdout:
-            seen.append(events.from_dict(json.loads(line)))
-            if isinstance(seen[-1], wanted) if isinstance(wanted, (type, tuple)) else wanted(seen[-1]):
-                return seen
-        raise AssertionError(f"the worker ended after {seen[-3:]}: {self.log.read_text()[-2000:]}")
+            received.append(events.from_dict(json.loads(line)))
+            if isinstance(received[-1], wanted) if isinstance(wanted, (type, tuple)) else wanted(received[-1]):
+                return received
+        raise AssertionError(f"the worker ended after {received[-3:]}: {self.log.read_text()[-2000:]}")
 
     def end(self) -> int:
-        """Wait for its end; the exit code."""
-        code = self.process.wait(PATIENCE)
+        """Wait for the process to end and return its exit code."""
+        code = self.process.wait(TIMEOUT_SECONDS)
         self.close()
         return code
 
@@ -83,8 +83,8 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts workers that are gone after the test."""
+def start_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Return a function that starts workers, which are killed after the test."""
     workers = []
 
     def make(*program: str) -> WorkerProcess:
@@ -99,29 +99,29 @@ def start(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
 
 @pytest.fixture
 def fields(phantom_files, tiny_model_folder: Path, tmp_path: Path) -> dict:
-    """A run that ends well within seconds."""
+    """Return the fields of a run that succeeds within seconds."""
     volume, regions = phantom_files
     return {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": tmp_path / "Doe^John"}
 
 
 @pytest.fixture
-def slow(fields: dict, rambling_model_folder: Path) -> Callable[[Stage], dict]:
-    """A run that stays in the given stage for a while."""
+def slow_fields(fields: dict, untrained_model_folder: Path) -> Callable[[Stage], dict]:
+    """Return a function that gives the fields of a run that spends a while in the given stage."""
     takes_time = {
         Stage.SEGMENT: {"regions_file": None, "segmenter": "thresholds"},
-        Stage.WRITE: {"model": rambling_model_folder},
+        Stage.WRITE: {"model": untrained_model_folder},
     }
     return lambda stage: {**fields, **takes_time.get(stage, {})}
 
 
 def resident_megabytes(process: subprocess.Popen) -> float:
-    """Memory that a process holds."""
+    """Return the resident memory of a process in megabytes."""
     fields = Path(f"/proc/{process.pid}/status").read_text()
     return int(fields.split("VmRSS:")[1].split()[0]) / 1000
 
 
-def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether a condition comes true in time."""
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Return whether a condition becomes true within a number of seconds."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -132,7 +132,7 @@ def in_stage(stage: Stage) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, Progress) and event.stage is stage
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def file_contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()} if folder.exists() else {}
 
 
@@ -147,8 +147,8 @@ BAD_COMMANDS = [
 ]
 
 
-class Shift:
-    """What one worker said in a shift of bad commands, a run that fails, two runs that do not, and quit."""
+class Session:
+    """The answers of one worker to bad commands, a run that fails, two that succeed, and quit."""
 
     def __init__(self, folder: Path, run: dict) -> None:
         worker = WorkerProcess(folder)
@@ -157,49 +157,49 @@ class Shift:
             worker.write(line)
             self.answers.append(worker.until(Failure)[-1])
         worker.send("run", **{**run, "volume": folder / "nosuch.nii.gz"})
-        self.failed = worker.until(ENDS)
+        self.failed = worker.until(FINAL_EVENTS)
         self.runs = []
-        for _ in range(2):  # the second at once after the first
+        for _ in range(2):  # the second starts right after the first
             worker.send("run", **run)
-            self.runs.append(worker.until(ENDS))
+            self.runs.append(worker.until(FINAL_EVENTS))
         worker.send("quit")
         self.exit_code = worker.end()
         self.log = worker.log.read_text()
-        self.left = list(worker.temporary.iterdir())
+        self.leftover_files = list(worker.temporary.iterdir())
 
 
 @pytest.fixture(scope="module")
-def shift(phantom_files, tiny_model_folder: Path, tmp_path_factory) -> Shift:
-    folder = tmp_path_factory.mktemp("shift")
+def session(phantom_files, tiny_model_folder: Path, tmp_path_factory) -> Session:
+    folder = tmp_path_factory.mktemp("session")
     volume, regions = phantom_files
     output = folder / "Doe^John"
-    return Shift(folder, {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": output})
+    return Session(folder, {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": output})
 
 
-def test_bad_commands_are_answered_and_do_no_harm(shift: Shift) -> None:
-    assert all(answer.scope == "command" and answer.exit_code == 2 for answer in shift.answers)
+def test_bad_commands_are_answered_with_a_failure(session: Session) -> None:
+    assert all(answer.scope == "command" and answer.exit_code == 2 for answer in session.answers)
 
 
-def test_a_failed_run_is_told_with_its_cause(shift: Shift) -> None:
-    failure = shift.failed[-1]
+def test_a_failed_run_reports_its_cause(session: Session) -> None:
+    failure = session.failed[-1]
     assert failure.scope == "run" and failure.exit_code == 2 and "nosuch.nii.gz does not exist" in failure.message
 
 
-def test_several_runs_in_one_process_each_end_with_a_whole_report(shift: Shift) -> None:
-    for run in shift.runs:
-        assert isinstance(run[-1], ReportDone) and len(contents(Path(run[-1].folder))) == 4
+def test_several_runs_in_one_process_each_write_a_complete_report(session: Session) -> None:
+    for run in session.runs:
+        assert isinstance(run[-1], ReportDone) and len(file_contents(Path(run[-1].folder))) == 4
         assert sum(isinstance(event, SectionWritten) for event in run) == 9
-        assert sum(isinstance(event, ENDS) for event in run) == 1
+        assert sum(isinstance(event, FINAL_EVENTS) for event in run) == 1
 
 
-def test_it_quits_when_told_and_leaves_no_temporary_files(shift: Shift) -> None:
-    assert shift.exit_code == 0 and shift.left == []
+def test_quit_ends_the_worker_and_leaves_no_temporary_files(session: Session) -> None:
+    assert session.exit_code == 0 and session.leftover_files == []
 
 
-def test_the_log_tells_stages_but_no_path_no_patient_and_no_text(shift: Shift, phantom_files) -> None:
-    assert all(words in shift.log for words in ("stage: write", "ended well", "failed with InputError"))
+def test_the_log_names_stages_but_no_path_patient_or_text(session: Session, phantom_files) -> None:
+    assert all(text in session.log for text in ("stage: write", "ended well", "failed with InputError"))
     secrets = ("/", "Doe", "nosuch", phantom_files[0].name, SENTENCES.split(".")[0])
-    assert not [secret for secret in secrets if secret in shift.log]
+    assert not [secret for secret in secrets if secret in session.log]
 
 
 NOISY = """
@@ -216,25 +216,25 @@ main()
 """
 
 
-def test_what_libraries_and_children_print_or_read_does_not_touch_the_stream(start, fields) -> None:
-    worker = start(NOISY)
+def test_libraries_and_child_processes_cannot_disturb_the_event_stream(start_worker, fields) -> None:
+    worker = start_worker(NOISY)
     worker.send("run", **fields)
     worker.send("cancel", x="a child that reads our input would swallow this")
-    seen = worker.until(ReportDone)  # every line of it was JSON
-    assert any(isinstance(event, Failure) and event.scope == "command" for event in seen)
-    assert all(words in worker.log.read_text() for words in ("from python", "from C", "from a child"))
+    received = worker.until(ReportDone)  # fails on a line that is not JSON
+    assert any(isinstance(event, Failure) and event.scope == "command" for event in received)
+    assert all(text in worker.log.read_text() for text in ("from python", "from C", "from a child"))
 
 
-def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, slow, fields) -> None:
-    worker = start()
+def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, slow_fields, fields) -> None:
+    worker = start_worker()
     times = []
 
     def listen(event: Event) -> bool:
         if isinstance(event, Heartbeat):
             times.append((time.monotonic(), event.running))
-        return isinstance(event, ENDS) and event != refusal
+        return isinstance(event, FINAL_EVENTS) and event != refusal
 
-    worker.send("run", **slow(Stage.SEGMENT))
+    worker.send("run", **slow_fields(Stage.SEGMENT))
     worker.send("run", **fields)
     refusal = worker.until(Failure)[-1]
     assert refusal.scope == "command" and "going on" in refusal.message
@@ -243,47 +243,49 @@ def test_it_beats_every_second_while_it_computes_and_takes_no_second_run(start, 
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
 
 
-def test_a_cancelled_run_stops_leaves_nothing_and_the_next_one_works(start, slow, fields) -> None:
-    worker = start()
+def test_a_canceled_run_stops_leaves_no_files_and_allows_another_run(start_worker, slow_fields, fields) -> None:
+    worker = start_worker()
     for stage in (Stage.SEGMENT, Stage.WRITE):
-        worker.send("run", **slow(stage))
+        worker.send("run", **slow_fields(stage))
         worker.until(in_stage(stage))
         worker.send("cancel")
-        asked = time.monotonic()
-        assert isinstance(worker.until(ENDS)[-1], Stopped)
-        assert time.monotonic() - asked < 10
+        cancel_time = time.monotonic()
+        assert isinstance(worker.until(FINAL_EVENTS)[-1], Stopped)
+        assert time.monotonic() - cancel_time < 10
         assert not fields["output"].exists() and list(worker.temporary.iterdir()) == []
     worker.send("run", **fields)
-    assert isinstance(worker.until(ENDS)[-1], ReportDone)
+    assert isinstance(worker.until(FINAL_EVENTS)[-1], ReportDone)
 
 
-def test_it_ends_and_cleans_up_when_its_front_end_is_gone(start, slow, fields) -> None:
-    worker = start()
-    worker.send("run", **slow(Stage.SEGMENT))
+def test_the_worker_exits_and_cleans_up_when_its_front_end_is_gone(start_worker, slow_fields, fields) -> None:
+    worker = start_worker()
+    worker.send("run", **slow_fields(Stage.SEGMENT))
     worker.until(in_stage(Stage.SEGMENT))
     worker.process.stdin.close()
     worker.process.stdout.close()
     assert worker.process.wait(15) in (0, 1)
-    assert soon(lambda: not fields["output"].exists() and list(worker.temporary.iterdir()) == [])
+    assert wait_for(lambda: not fields["output"].exists() and list(worker.temporary.iterdir()) == [])
 
 
 @pytest.mark.parametrize("stage", [Stage.READ, Stage.SEGMENT, Stage.WRITE, Stage.SAVE])
-def test_killed_in_any_stage_it_leaves_no_temporary_and_no_half_written_files(start, slow, fields, stage) -> None:
+def test_a_worker_killed_in_any_stage_leaves_no_temporary_or_partial_files(
+    start_worker, slow_fields, fields, stage
+) -> None:
     earlier = fields["output"]
     earlier.mkdir()
     (earlier / "report.json").write_text("earlier")
-    worker = start()
-    worker.send("run", **slow(stage))
+    worker = start_worker()
+    worker.send("run", **slow_fields(stage))
     worker.until(in_stage(stage))
-    time.sleep(0.1)  # into the stage
+    time.sleep(0.1)  # let the stage begin
     worker.process.send_signal(signal.SIGKILL)
     worker.process.wait()
-    assert soon(lambda: list(worker.temporary.iterdir()) == [])
-    assert soon(lambda: contents_are_whole(earlier)), sorted(earlier.iterdir())
+    assert wait_for(lambda: list(worker.temporary.iterdir()) == [])
+    assert wait_for(lambda: holds_one_complete_report(earlier)), sorted(earlier.iterdir())
 
 
-def contents_are_whole(folder: Path) -> bool:
-    """Either the earlier report alone, or the new one with all its files; no staging folder."""
+def holds_one_complete_report(folder: Path) -> bool:
+    """Return whether a folder holds only the earlier report or only the complete new one."""
     names = sorted(file.name for file in folder.iterdir())
     if names == ["report.json"]:
         return (folder / "report.json").read_text() == "earlier"
@@ -303,8 +305,8 @@ main()
 
 
 def save_heavy_model(folder: Path) -> Path:
-    """A model whose language model takes 270 MB."""
-    tiny = tiny_model(taught=False)
+    """Save a model whose language model takes 270 MB, and return its folder."""
+    tiny = tiny_model(trained=False)
     shape = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=4)
     heavy = Reg2RG(dataclasses.replace(tiny.config, language=dataclasses.replace(tiny.config.language, **shape)))
     heavy.tokenizer = tiny.tokenizer
@@ -312,28 +314,28 @@ def save_heavy_model(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("how", ["killed", "front end gone"])
-def test_processes_it_has_started_end_with_it(start, fields, tmp_path, how) -> None:
-    worker = start(WITH_CHILD)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are read from /proc")
+@pytest.mark.parametrize("cause", ["killed", "front end gone"])
+def test_child_processes_end_with_the_worker(start_worker, fields, tmp_path, cause) -> None:
+    worker = start_worker(WITH_CHILD)
     worker.send("run", **{**fields, "volume": tmp_path / "ct"})
-    assert soon(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
+    assert wait_for(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
     child = Path("/proc", (tmp_path / "child").read_text())
     assert child.exists()
-    worker.process.kill() if how == "killed" else worker.process.stdin.close()
-    assert soon(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
+    worker.process.kill() if cause == "killed" else worker.process.stdin.close()
+    assert wait_for(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_the_model_is_kept_for_the_next_run_and_given_back_when_idle(start, fields, tmp_path):
+def test_the_model_stays_loaded_for_the_next_run_and_is_released_when_idle(start_worker, fields, tmp_path):
     heavy = save_heavy_model(tmp_path / "heavy")
-    worker = start("from reg2rg import worker; worker.IDLE_SECONDS = 3.0; worker.main()")
+    worker = start_worker("from reg2rg import worker; worker.IDLE_SECONDS = 3.0; worker.main()")
     seconds = []
     for output in (tmp_path / "first", tmp_path / "second"):
         worker.send("run", **{**fields, "model": heavy, "output": output, "max_new_tokens": 2})
-        assert isinstance(worker.until(ENDS)[-1], ReportDone)
+        assert isinstance(worker.until(FINAL_EVENTS)[-1], ReportDone)
         seconds.append(json.loads((output / "report.json").read_text())["provenance"]["stage_seconds"]["load"])
     assert seconds[1] < seconds[0] / 2
     held = resident_megabytes(worker.process)
-    assert soon(lambda: "memory was given back" in worker.log.read_text(), 20)
-    assert soon(lambda: resident_megabytes(worker.process) < held - 150)
+    assert wait_for(lambda: "memory was given back" in worker.log.read_text(), 20)
+    assert wait_for(lambda: resident_megabytes(worker.process) < held - 150)

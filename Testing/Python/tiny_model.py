@@ -15,7 +15,7 @@ from reg2rg.prompting import training_ids
 from reg2rg.training.tokenizers import train_tokenizer
 
 SENTENCES = "The lungs are clear. No nodule is seen."
-RECOGNISED = "lung"
+RECOGNIZED = "lung"
 
 
 def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
@@ -43,18 +43,18 @@ def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
     )
 
 
-def tiny_model(slots: int = 1, *, taught: bool = True) -> Reg2RG:
+def tiny_model(slots: int = 1, *, trained: bool = True) -> Reg2RG:
     """Make a model that recognizes every region as the lung and writes SENTENCES about it.
 
     Args:
         slots: regions per prompt.
-        taught: train the model; otherwise it writes nonsense up to the token limit.
+        trained: train the model; otherwise it writes nonsense up to the token limit.
     """
-    return copy.deepcopy(_make(slots, taught))
+    return copy.deepcopy(_make(slots, trained))
 
 
 @functools.cache
-def _make(slots: int, taught: bool) -> Reg2RG:
+def _make(slots: int, trained: bool) -> Reg2RG:
     """Make each model once per process; callers get copies."""
     torch.manual_seed(0)
     texts = [
@@ -65,14 +65,14 @@ def _make(slots: int, taught: bool) -> Reg2RG:
     tokenizer = train_tokenizer(texts, 200)
     model = Reg2RG(tiny_config(len(tokenizer), slots))
     model.tokenizer = tokenizer
-    if taught:
-        _teach(model)
+    if trained:
+        _train(model)
     return model.eval()
 
 
-def _teach(model: Reg2RG) -> None:
+def _train(model: Reg2RG) -> None:
     slots = model.config.regions_per_prompt
-    sections = [(RECOGNISED, SENTENCES)] * slots
+    sections = [(RECOGNIZED, SENTENCES)] * slots
     ids, prompt = training_ids(model.tokenizer, model.special, sections, instruction=False)
     ids = torch.tensor([ids] * 8)
     labels = ids.clone()
@@ -89,10 +89,10 @@ def _teach(model: Reg2RG) -> None:
         optimizer.step()
 
 
-def save_tiny_model(folder: Path, *, taught: bool = True) -> Path:
+def save_tiny_model(folder: Path, *, trained: bool = True) -> Path:
     """Save the tiny model as a model folder; return the folder."""
     save_model(
-        tiny_model(taught=taught),
+        tiny_model(trained=trained),
         folder,
         card="# tiny\n\nFor tests. It writes the same sentences about every region.\n",
     )

@@ -15,16 +15,16 @@ _KINDS = {
     "Kidney stone": ("56381008", "Calculus"),
     "Pulmonary fibrotic sequela": ("112674009", "Fibrosis"),
 }
-"""Morphology of findings, where there is one; the others are abnormal structures whose name says more."""
+"""Morphology of findings that have a specific SNOMED CT code; all others are coded as abnormal structures."""
 
 
 def region_entry(region: Region) -> str:
-    """A region: an anatomical structure."""
+    """Return the terminology entry of a region, an anatomical structure."""
     return _entry(("123037004", "Anatomical Structure"), region.snomed, ("", ""))
 
 
 def finding_entry(label: str, region: Region) -> str:
-    """A finding: a morphologically abnormal structure, in its region."""
+    """Return the terminology entry of a finding, a morphologically abnormal structure in its region."""
     return _entry(ABNORMAL, _KINDS.get(label, ABNORMAL), region.snomed)
 
 

@@ -40,7 +40,7 @@ def read_volume_file(path: Path) -> sitk.Image:
 
 
 def _reason(error: Exception) -> str:
-    """The last line of an error message that is not empty, shortened."""
+    """Return the last non-empty line of an error message, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[-1].removeprefix("ITK ERROR:").split("): ", 1)[-1].rstrip(".")[:160]
 

@@ -63,7 +63,7 @@ def _gas(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _keep_large(mask: np.ndarray, ml: float, spacing: Spacing) -> np.ndarray:
-    """The connected components of a mask of at least ``ml`` milliliters."""
+    """Keep the connected components of a mask that have at least ``ml`` milliliters."""
     labels, sizes = components(mask)
     return np.isin(labels, 1 + np.flatnonzero(sizes * np.prod(spacing) / 1000 >= ml))
 

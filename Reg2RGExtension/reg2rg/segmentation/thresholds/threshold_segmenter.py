@@ -93,7 +93,7 @@ def _find_trunk(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Sp
 
 
 def _pleura(left: np.ndarray, right: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """A layer around each lung, after closing the notches that vessels cut into the hilum."""
+    """Return a layer around each lung, after closing the notches that vessels cut into the hilum."""
     thickness = get_region("pleura").shell_mm
     assert thickness is not None
     sides = [shell(closed(side, HILUM_CLOSING_MM, spacing), thickness, spacing) for side in (left, right)]
