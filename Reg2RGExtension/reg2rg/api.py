@@ -136,7 +136,7 @@ def region_features(
     Raises:
         InputError: the volume, a file or an option is not valid.
 
-    Example:
+    Examples:
         >>> import reg2rg
         >>> ct, regions = reg2rg.sample_case()
         >>> features = reg2rg.region_features(ct, regions_file=regions, progress=False)
