@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from api_tables import ApiTables, load_tables
 
 from slicer_host import desktop, host
 
@@ -35,3 +36,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist; it holds real CTs and reference data")
     return folder
+
+
+@pytest.fixture
+def tables() -> ApiTables:
+    """Return the tables of the names of Slicer, Qt and CTK."""
+    return load_tables()

@@ -492,7 +492,7 @@ def test_qt_lacks_names_that_not_every_slicer_from_5_8_to_5_13_has(name):
     assert not hasattr(qt, name)
 
 
-@pytest.mark.parametrize("kind", [qt.QDialog, qt.QMenu, qt.QMessageBox, qt.QApplication])
+@pytest.mark.parametrize("kind", [qt.QDialog, qt.QMenu, qt.QMessageBox, qt.QApplication, qt.QEventLoop])
 def test_exec_is_also_available_as_exec_(kind):
     assert callable(kind.exec_)
 
@@ -573,7 +573,7 @@ class SlicerNames:
 
 
 @pytest.fixture(scope="module")
-def tables() -> SlicerNames:
+def names() -> SlicerNames:
     folder = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "slicer_api"
     if not folder.is_dir():
         pytest.skip(f"{folder}, which holds the tables of Slicer's names, does not exist")
@@ -598,14 +598,14 @@ def public_names(kind: type) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
-def test_the_widgets_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind):
-    assert public_names(kind) - tables.with_bases(kind.__name__) == set()
+def test_the_widgets_of_the_host_have_only_names_that_they_have_in_slicer(names, kind):
+    assert public_names(kind) - names.with_bases(kind.__name__) == set()
 
 
 @pytest.mark.parametrize(("kind", "of_slicer"), STAND_INS.items(), ids=lambda item: getattr(item, "__name__", item))
-def test_the_stand_ins_of_the_host_have_only_names_that_they_have_in_slicer(tables, kind, of_slicer):
-    assert of_slicer in tables.records
-    beyond = {f"{kind.__name__}.{name}" for name in public_names(kind) - tables.with_bases(of_slicer)}
+def test_the_stand_ins_of_the_host_have_only_names_that_they_have_in_slicer(names, kind, of_slicer):
+    assert of_slicer in names.records
+    beyond = {f"{kind.__name__}.{name}" for name in public_names(kind) - names.with_bases(of_slicer)}
     assert beyond - HOST_ONLY == set()
 
 
@@ -616,7 +616,7 @@ def test_the_docstring_of_a_stand_in_names_the_class_that_it_stands_for(kind):
 
 
 @pytest.mark.parametrize("kind", WIDGETS, ids=lambda kind: kind.__name__)
-def test_properties_slots_and_signals_are_the_same_kind_of_member_as_in_slicer(tables, kind):
+def test_properties_slots_and_signals_are_the_same_kind_of_member_as_in_slicer(names, kind):
     widget = kind()
     meta, methods, properties = widget.metaObject(), [], set()
     while meta.className() == kind.__name__:  # PySide6 adds a level for the methods that an instance has connected.
@@ -625,10 +625,10 @@ def test_properties_slots_and_signals_are_the_same_kind_of_member_as_in_slicer(t
         meta = meta.superClass()
     signals = {method.name().data().decode() for method in methods if method.methodType() == qt.QMetaMethod.Signal}
     slots = {method.name().data().decode() for method in methods} - signals
-    assert properties <= tables.own(kind.__name__, "p", "props")
-    assert signals <= tables.own(kind.__name__, "sig", "signals")
+    assert properties <= names.own(kind.__name__, "p", "props")
+    assert signals <= names.own(kind.__name__, "sig", "signals")
     slots = {name for name in slots if not name.startswith("_")}  # PySide6 lists every connected method.
-    assert slots <= tables.own(kind.__name__, "slot", "inv", "methods")
+    assert slots <= names.own(kind.__name__, "slot", "inv", "methods")
 
 
 def test_every_custom_widget_of_ui_files_is_tested_here():

@@ -33,7 +33,7 @@ def adopt() -> None:
         if issubclass(qt_class, QtCore.QObject):
             _adopt_object_class(qt_class)
     patch(QtCore.QObject, OBJECT_MEMBERS)
-    for executable in (QtWidgets.QDialog, QtWidgets.QMenu, QtWidgets.QApplication):
+    for executable in (QtWidgets.QDialog, QtWidgets.QMenu, QtWidgets.QApplication, QtCore.QEventLoop):
         patch(executable, {"exec_": executable.exec})
     _adopt_byte_array()
     for dialog, names in _DIALOGS.items():
