@@ -36,7 +36,8 @@ def request_command(cls: type[Request], run: Callable[[Request], None]) -> Calla
         run(cls(**given))
 
     command.__doc__ = run.__doc__
-    command.__signature__ = inspect.Signature(sorted(parameters, key=_has_default))  # type: ignore[attr-defined]
+    signature = inspect.Signature(sorted(parameters, key=_has_default))
+    command.__signature__ = signature  # type: ignore[attr-defined]  # typeshed's functions lack this attribute
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 
