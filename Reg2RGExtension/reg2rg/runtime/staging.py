@@ -114,7 +114,7 @@ def kill_children_on_exit() -> None:
     If necessary, this process becomes the leader of a new session, so that its process group contains only itself and
     its children. On systems without process groups (Windows) nothing happens.
     """
-    if not hasattr(os, "setsid"):
+    if sys.platform == "win32":
         return
     if os.getpgrp() != os.getpid():
         os.setsid()

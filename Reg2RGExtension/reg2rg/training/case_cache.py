@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def _cached_targets(text: str, region: str, findings: FindingConfig | None) -> F
 
 
 def _read_ahead(file: Path) -> None:
-    """Ask the system to load the file into its page cache."""
-    if hasattr(os, "posix_fadvise"):
+    """Ask the system to load the file into its page cache (Linux only)."""
+    if sys.platform == "linux":
         with file.open("rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
