@@ -17,7 +17,7 @@ class QUiLoader(QtUiTools.QUiLoader):
     left out because PySide6 cannot make them; qMRMLWidget passes the scene to its children itself.
     """
 
-    def load(  # type: ignore[override]
+    def load(  # type: ignore[override]  # PythonQt's signature: no overload for file names
         self, device: QtCore.QIODevice, parent: QtWidgets.QWidget | None = None
     ) -> QtWidgets.QWidget:
         """Make the widgets of an open .ui file."""

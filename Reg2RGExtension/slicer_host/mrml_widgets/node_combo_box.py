@@ -23,7 +23,7 @@ def _stored_property(name: str, value_type: type | str) -> Any:
         self._values[name] = value
         self._refresh()
 
-    return Property(value_type, read, write)  # type: ignore[arg-type]
+    return Property(value_type, read, write)  # type: ignore[arg-type]  # stubs: no names of C++ types
 
 
 @refuse_keywords

@@ -20,7 +20,7 @@ METHODS_WITHOUT_KEYWORDS: dict[type, tuple[str, ...]] = {
 
 def refuse_keywords(qt_class: QtClass) -> QtClass:
     """Make a class's constructor refuse keyword arguments, as those of C++ classes do; a class decorator."""
-    construct: Callable[..., None] = qt_class.__init__  # type: ignore[misc]
+    construct: Callable[..., None] = qt_class.__init__  # type: ignore[misc]  # qt_class is the class itself
 
     def __init__(self: object, *arguments: Any, **keywords: Any) -> None:
         _refuse(qt_class.__name__, keywords)

@@ -22,7 +22,7 @@ _plain_setattr = shiboken6.Shiboken.Object.__setattr__
 
 def make_properties(qt_class: type[QtCore.QObject]) -> None:
     """Turn the Q_PROPERTYs that a class defines or overrides into attributes."""
-    meta: QtCore.QMetaObject = qt_class.staticMetaObject  # type: ignore[attr-defined]
+    meta: QtCore.QMetaObject = qt_class.staticMetaObject  # type: ignore[attr-defined]  # not in the stubs
     for index in range(meta.propertyCount()):
         name = str(meta.property(index).name())
         if name in _HIDDEN:

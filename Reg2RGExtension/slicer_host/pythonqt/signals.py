@@ -27,6 +27,7 @@ def bind_connect(qt_class: type) -> None:
             return types.MethodType(replacements[name], self)
         return look_up(self, name)
 
+    # Replaces a method of the class on purpose.
     qt_class.__getattribute__ = __getattribute__  # type: ignore[method-assign,assignment]
 
 
@@ -65,6 +66,7 @@ def _disconnect(self: QtCore.QObject, signature: str, slot: Callable[..., Any]) 
 def _find_signal(sender: QtCore.QObject, signature: str) -> str:
     """Return the signal with a signature like "clicked(bool)", in the form that QObject.connect takes."""
     python_signature = re.sub(r"\bvtk\w+\s*\*", "PyObject", signature)  # The host's widgets carry nodes as objects.
+    # The stubs require bytes, PySide6 requires str.
     normalized = _as_text(QtCore.QMetaObject.normalizedSignature(python_signature))  # type: ignore[arg-type]
     meta = sender.metaObject()
     for method in (meta.method(index) for index in range(meta.methodCount())):
