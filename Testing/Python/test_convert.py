@@ -355,7 +355,7 @@ def test_nothing_is_left_behind_when_the_disk_is_full(checkpoint, tokenizer, tmp
 
     arguments = ("models", "import", checkpoint, "-o", tmp_path / "out", "--tokenizer", tokenizer)
     error = error_line(reg2rg(*arguments, preexec_fn=limit), 1)
-    assert "larger than is allowed" in error and not (tmp_path / "out").exists()
+    assert "too large for this file system" in error and not (tmp_path / "out").exists()
 
 
 MEASURED = """

@@ -197,7 +197,7 @@ def test_quit_ends_the_worker_and_leaves_no_temporary_files(session: Session) ->
 
 
 def test_the_log_names_stages_but_no_path_patient_or_text(session: Session, phantom_files) -> None:
-    assert all(text in session.log for text in ("stage: write", "ended well", "failed with InputError"))
+    assert all(text in session.log for text in ("stage: write", "run succeeded", "failed with InputError"))
     secrets = ("/", "Doe", "nosuch", phantom_files[0].name, SENTENCES.split(".")[0])
     assert not [secret for secret in secrets if secret in session.log]
 
@@ -237,7 +237,7 @@ def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, s
     worker.send("run", **slow_fields(Stage.SEGMENT))
     worker.send("run", **fields)
     refusal = worker.until(Failure)[-1]
-    assert refusal.scope == "command" and "going on" in refusal.message
+    assert refusal.scope == "command" and "in progress" in refusal.message
     assert isinstance(worker.until(listen)[-1], ReportDone)
     gaps = [b - a for (a, _), (b, _) in zip(times, times[1:], strict=False)]
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
@@ -337,5 +337,5 @@ def test_the_model_stays_loaded_for_the_next_run_and_is_released_when_idle(start
         seconds.append(json.loads((output / "report.json").read_text())["provenance"]["stage_seconds"]["load"])
     assert seconds[1] < seconds[0] / 2
     held = resident_megabytes(worker.process)
-    assert wait_for(lambda: "memory was given back" in worker.log.read_text(), 20)
+    assert wait_for(lambda: "released the model" in worker.log.read_text(), 20)
     assert wait_for(lambda: resident_megabytes(worker.process) < held - 150)
