@@ -173,8 +173,6 @@ def test_the_precision_is_recorded_in_the_report(phantom_files, tiny_model_folde
     request = ReportRequest(
         volume=volume, output=tmp_path, regions_file=regions, model=str(tiny_model_folder), precision="bf16"
     )
-        volume=volume, output=tmp_path, regions_file=regions, model=str(tiny_model_folder), precision="bf16"
-    )
     run_report(dataclasses.replace(request, regions=("lung",), max_new_tokens=4), lambda event: None)
     text = (tmp_path / "report.json").read_text()
     assert parse_report(text).provenance.precision == "bf16"
