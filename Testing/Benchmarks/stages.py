@@ -136,7 +136,7 @@ def _ours(clock: Clock, volume: sitk.Image, masks: RegionMasks, model_name: str,
         features = PromptFeatures(image, torch.stack(list(regions.values())))
         clock.time("embed the prompt", model.embed, torch.tensor([ids]), [features])
     clock.time("write", generator.generate, inputs, parallel=True, max_new_tokens=_section(quick))
-    again = {"only": names[:1], "parallel": True, "max_new_tokens": _section(quick)}
+    again = {"regions": names[:1], "parallel": True, "max_new_tokens": _section(quick)}
     clock.time("one region again", generator.generate, inputs, **again)
 
 
