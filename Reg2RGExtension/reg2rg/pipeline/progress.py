@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -94,7 +95,7 @@ class SectionEvents:
         now = time.monotonic()
         if text.complete:
             self.finish(text)
-        elif text.text and now - self._emitted_at.get(text.region, 0.0) >= SECONDS_BETWEEN_TEXTS:
+        elif text.text and now - self._emitted_at.get(text.region, -math.inf) >= SECONDS_BETWEEN_TEXTS:
             self._emitted_at[text.region] = now
             self._emit(SectionText(text.region, text.recognized, text.text))
 
