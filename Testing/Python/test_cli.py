@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -58,7 +57,10 @@ def report(phantom_files, tiny_model_folder: Path) -> Callable[..., subprocess.C
     return run
 
 
+@pytest.mark.posix
 def test_help_and_version_answer_within_half_a_second() -> None:
+    import resource
+
     def seconds(argument: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert reg2rg(argument).returncode == 0
@@ -211,10 +213,13 @@ def test_a_damaged_model_gives_a_one_line_error_and_exit_code_2(report, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kilobytes", [40, 200], ids=["segmentation", "preview"])
 def test_exceeding_the_file_size_limit_gives_a_one_line_error_and_leaves_no_partial_report(
     report, tmp_path, kilobytes
 ) -> None:
+    import resource
+
     # Writes beyond the file size limit fail like writes to a full disk, and setting it needs no privileges.
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
@@ -247,6 +252,7 @@ def test_an_unwritable_output_folder_is_refused_before_any_work(report, tmp_path
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.posix
 def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
     arguments = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
     process = subprocess.Popen(

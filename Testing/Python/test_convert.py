@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -349,7 +348,10 @@ def test_by_default_the_model_is_stored_among_the_users_models_and_found_by_name
     assert "not a valid model name" in error_line(models(*arguments[:-1], "../up"), 2)
 
 
+@pytest.mark.posix
 def test_nothing_is_left_behind_when_the_disk_is_full(checkpoint, tokenizer, tmp_path):
+    import resource
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 

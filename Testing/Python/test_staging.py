@@ -20,8 +20,12 @@ from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_ou
 PAUSE = "print('ready', flush=True); time.sleep(60)"
 
 
-def run_and_kill(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool = False) -> None:
-    """Run Python code in a process and session of its own, and kill it once it prints "ready"."""
+def kill(process: subprocess.Popen) -> None:
+    process.kill()
+
+
+def run_and_kill(code: str, end: Callable[[subprocess.Popen], None] = kill) -> None:
+    """Run Python code in a process and session of its own, and end it once it prints "ready"."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -34,7 +38,7 @@ def run_and_kill(code: str, how: signal.Signals = signal.SIGKILL, *, group: bool
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    (os.killpg if group else os.kill)(process.pid, how)
+    end(process)
     process.stdout.read()
     process.wait()
 
@@ -61,19 +65,23 @@ def test_a_scratch_folder_is_removed_after_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 def test_a_scratch_folder_is_removed_after_a_signal_to_the_process_or_its_group(
-    tmp_path: Path, how: signal.Signals, group: bool
+    tmp_path: Path, name: str, group: bool
 ) -> None:
+    def send(process: subprocess.Popen) -> None:
+        (os.killpg if group else os.kill)(process.pid, signal.Signals[name])
+
     run_and_kill(
         f"with scratch_folder(Path({str(tmp_path)!r})) as folder:\n (folder / 'file').write_text('x')\n {PAUSE}",
-        how,
-        group=group,
+        send,
     )
     assert becomes_true(lambda: list(tmp_path.iterdir()) == [])
 
 
+@pytest.mark.posix
 def test_a_surviving_forked_child_does_not_keep_the_scratch_folder(tmp_path: Path) -> None:
     run_and_kill(
         f"with scratch_folder(Path({str(tmp_path)!r})):\n"

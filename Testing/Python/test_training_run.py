@@ -108,7 +108,7 @@ def test_a_killed_training_resumes_with_the_same_losses(smoke: dict[str, Any], r
         process = start(smoke, tmp_path)
         wait_for(lambda stage=stage: list((tmp_path / "run" / stage).glob("checkpoint-*/trainer_state.json")), process)
         children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.communicate(timeout=20)
         gone, alive = psutil.wait_procs(children, timeout=20)
         assert not alive, "the worker processes end with the training"
@@ -118,6 +118,7 @@ def test_a_killed_training_resumes_with_the_same_losses(smoke: dict[str, Any], r
     assert ModelFolder.open(again / "model").load().config == ModelFolder.open(run / "model").load().config
 
 
+@pytest.mark.posix
 def test_ctrl_c_ends_with_a_message_on_how_to_resume(smoke: dict[str, Any], tmp_path: Path):
     process = start(smoke, tmp_path)
     wait_for(lambda: list((tmp_path / "run" / "1-vision").glob("logs/*")), process)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -278,7 +277,7 @@ def test_a_worker_killed_in_any_stage_leaves_no_temporary_or_partial_files(
     worker.send("run", **slow_fields(stage))
     worker.until(in_stage(stage))
     time.sleep(0.1)  # let the stage begin
-    worker.process.send_signal(signal.SIGKILL)
+    worker.process.kill()
     worker.process.wait()
     assert wait_for(lambda: list(worker.temporary.iterdir()) == [])
     assert wait_for(lambda: holds_one_complete_report(earlier)), sorted(earlier.iterdir())

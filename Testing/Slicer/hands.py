@@ -129,9 +129,14 @@ def press(root: Any, keys: str) -> None:
                 settle()
                 return
         raise AssertionError(f"no shortcut {keys}") from None
-    focus = qt.QApplication.focusWidget()
-    assert focus is not None, "nothing has the focus"
-    QTest.keySequence(focus, qt.QKeySequence(keys))
+
+    def focused() -> bool:
+        if qt.QApplication.focusWidget() is None:
+            root.window().activateWindow()  # takes effect with a later event
+        return qt.QApplication.focusWidget() is not None
+
+    waitFor(focused, seconds=SETTLE_TIMEOUT_S)
+    QTest.keySequence(qt.QApplication.focusWidget(), qt.QKeySequence(keys))
     settle()
 
 
