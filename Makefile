@@ -43,8 +43,9 @@ demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
-# Two processes, each with whole files, so that fixtures of a file are made once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two processes with one thread each, which would compete for the cores otherwise. Each runs whole files, so that the
+# fixtures of a file are made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: $(VENV)/.test lint
 	$(PYTEST)

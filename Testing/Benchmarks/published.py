@@ -1,4 +1,4 @@
-"""The published algorithm, written plainly after the specification (reference A.4, A.6, B.3), to be measured against.
+"""The published algorithm, written plainly as a baseline for measurements.
 
 Float volumes of full size region by region, three equal channels, eleven calls of the vision transformer with attention
 written out, a one-hot product for the prompt, LoRA beside its layers, one sequence drawn by transformers' ``generate``.
