@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import slicer
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from slicer_host import host
+from slicer_host.ctk_widgets import ctkCollapsibleButton
 from slicer_host.mrml_widgets import qMRMLNodeComboBox
 
 if TYPE_CHECKING:
@@ -70,17 +72,12 @@ class MainWindow(QMainWindow):
         bar.addWidget(load_button)
         bar.addWidget(QLabel("Shown:"))
         bar.addWidget(self._volume_selector, 1)
-        scroll_area = QScrollArea()
-        scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        scroll_area.setWidgetResizable(True)
-        scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll_area.setWidget(module.widgetRepresentation())
         panel = QWidget()
         panel.setMinimumWidth(PANEL_WIDTH)
         layout = QVBoxLayout(panel)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(bar)
-        layout.addWidget(scroll_area, 1)
+        layout.addWidget(_make_scroll_area(module), 1)
         return panel
 
     def _select_volume(self, volume_id: str | None) -> None:
@@ -101,6 +98,34 @@ class MainWindow(QMainWindow):
         """Unload the module."""
         host.end()
         event.accept()
+
+
+def _make_scroll_area(module: ScriptedModule) -> QScrollArea:
+    """Return the scroll area of Slicer's module panel: help and acknowledgement, and the module below them."""
+    content = QWidget()
+    layout = QVBoxLayout(content)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(_make_help(module))
+    layout.addWidget(module.widgetRepresentation(), 1)
+    scroll_area = QScrollArea()
+    scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+    scroll_area.setWidgetResizable(True)
+    scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll_area.setWidget(content)
+    content_width: QSize = content.property("minimumSizeHint")
+    bar_width: QSize = scroll_area.verticalScrollBar().property("sizeHint")
+    scroll_area.setMinimumWidth(content_width.width() + bar_width.width())  # As Slicer's module panel does.
+    return scroll_area
+
+
+def _make_help(module: ScriptedModule) -> ctkCollapsibleButton:
+    help_button = ctkCollapsibleButton()
+    help_button.setText("Help & Acknowledgement")
+    text = QLabel(f"<p>{html.escape(module.helpText)}</p><p>{html.escape(module.acknowledgementText)}</p>")
+    text.setWordWrap(True)
+    QVBoxLayout(help_button).addWidget(text)
+    help_button.setProperty("collapsed", True)
+    return help_button
 
 
 def show_volume(volume: vtkMRMLScalarVolumeNode | None) -> None:

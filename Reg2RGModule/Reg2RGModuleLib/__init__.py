@@ -8,6 +8,7 @@
     engineProcess        the engine as a process: commands in, events out
 
     review               a report under review: states, edits, undo
+    transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
     regionsGeometry      where segments are: points, sizes, the segments at a point
     segmentationDisplay  how segments are drawn
@@ -16,6 +17,7 @@
     surfaces             surfaces of segments for the 3D view
     reportNode           the report in the scene, tied to its volume and segmentations
     reviews              the live reviews of the reports in the scene
+    otherSegmentations   segmentations that would cover a report, hidden and shown again
     recovery             files that restore a review after a crash
     reportRun            one run of the engine, from the scene and back into it
     runCallbacks         callbacks of one run, and a way to wait for its end
@@ -25,12 +27,13 @@
     reportViews          a report in the views
     reportLogic          the job without the panel: generate, review, show
 
+    panelScroll          the panel in the application's scroll area, and its rows that stay in view
     findingText          the text of a finding's row
     sectionText          the text of a section's card
     findingList          the findings of a section
     sectionCard          the card of a section
     sectionList          the cards of all sections
-    inputs, messages, reportHeader, findingsBar, impression
+    messages, inputs, reportHeader, findingsBar, impression
                          the other parts of the panel
 
     reportSession        the report that the panel shows

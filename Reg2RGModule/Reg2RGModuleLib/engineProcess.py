@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import qt
 from slicer.i18n import tr as _
@@ -26,8 +26,16 @@ CHECK_INTERVAL_S = 0.5
 LOG_LINES = 40
 
 
+class _Launch(NamedTuple):
+    """What an engine process was started for. Another one is started for anything else."""
+
+    python: str
+    model: str
+    device: str
+
+
 class EngineProcess:
-    """One engine process, started when it is first needed and reused by later runs.
+    """One engine process, started when it is first needed and reused by later runs with the same model and device.
 
     Signals:
         event(Event): an event of the run (``reg2rg.pipeline.events``), but no heartbeats.
@@ -38,6 +46,8 @@ class EngineProcess:
         self.event = Signal()
         self.died = Signal()
         self._process: qt.QProcess | None = None
+        self._launch: _Launch | None = None
+        self._isReady = False
         self._partialLine = b""
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._silentFor = 0.0
@@ -73,13 +83,17 @@ class EngineProcess:
         """
         if self._running:
             raise RuntimeError(_("A run is already under way."))
+        launch = _Launch(locations.enginePython(), request["model"], request["device"])
+        if launch != self._launch:
+            self.end()
+        self._launch = launch
         self._running = True
         self._cancellingFor = None
         self._killReason = ""
         self._silentFor = 0.0
         self._watchdog.start()
         if self._process is None:
-            self._start()
+            self._start(launch.python)
         self._send({"command": "run", **request})
 
     def cancel(self) -> None:
@@ -104,10 +118,11 @@ class EngineProcess:
         process.waitForFinished(2000)
         process.deleteLater()
 
-    def _start(self) -> None:
+    def _start(self, python: str) -> None:
         # The parent keeps the object alive: PythonQt would delete one without a parent as soon as the last reference
         # to it goes, which may happen in a slot that the object itself has called.
         process = qt.QProcess(self._watchdog)
+        self._isReady = False
         environment = qt.QProcessEnvironment()
         for name, value in locations.engineEnvironment().items():
             environment.insert(name, value)
@@ -119,7 +134,7 @@ class EngineProcess:
         self._partialLine = b""
         self._log.clear()
         self._process = process
-        process.start(locations.enginePython(), ["-m", "reg2rg.worker"])
+        process.start(python, ["-m", "reg2rg.worker"])
 
     def _send(self, command: Mapping[str, Any]) -> None:
         if self._process is not None:
@@ -144,6 +159,8 @@ class EngineProcess:
             self._log.append(_("The engine wrote a line that is not an event."))
             return
         kind = type(event)
+        if kind is Ready:
+            self._isReady = True
         if kind in (Heartbeat, Ready):
             return
         if kind in (ReportDone, Stopped, Failure):
@@ -158,12 +175,21 @@ class EngineProcess:
 
     def _onError(self, error: int) -> None:
         if error == qt.QProcess.FailedToStart:
-            message = _("The engine could not be started with {0}. Check the engine's Python under Advanced.")
-            self._lose(message.format(locations.enginePython()))
+            self._lose(self._cannotStart())
+
+    def _cannotStart(self) -> str:
+        message = _(
+            "The engine could not be started with {0}. Choose another Python under Advanced, or leave the field empty "
+            "to use Slicer's."
+        )
+        return message.format(self._launch.python if self._launch is not None else "")
 
     def _onFinished(self, exitCode: int, status: int) -> None:
         self._readOutput()
         self._readLog()
+        if status == qt.QProcess.NormalExit and not self._isReady and not self._killReason:
+            self._lose(self._cannotStart())
+            return
         if self._killReason:
             reason = self._killReason
         elif status == qt.QProcess.CrashExit:

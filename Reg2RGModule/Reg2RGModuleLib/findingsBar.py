@@ -23,7 +23,7 @@ class FindingsBar:
         self._ui = ui
         self._review: Review | None = None
         self._region: str | None = None
-        self._menu = qt.QMenu()
+        self._menu = qt.QMenu(ui.addFindingButton)
         self._menu.connect("aboutToShow()", self._fill)
         self._menu.connect("triggered(QAction*)", lambda action: self.added.emit(action.text))
         ui.addFindingButton.setMenu(self._menu)

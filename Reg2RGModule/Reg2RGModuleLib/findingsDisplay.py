@@ -20,9 +20,11 @@ HIGHLIGHT_COLOR = (1.0, 0.83, 0.0)
 OUTLINE_PIXELS = 2
 
 
-def loadFindings(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode:
-    """Load the outlines of the findings that the engine located in a volume."""
-    node = segmentationFile.load(file, volume, _("{0} findings").format(volume.GetName()))
+def loadFindings(
+    file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None
+) -> slicer.vtkMRMLSegmentationNode:
+    """Load the outlines of the findings that the engine located in a volume, seen in the coordinates of a transform."""
+    node = segmentationFile.load(file, volume, _("{0} findings").format(volume.GetName()), frame)
     prepare(node)
     return node
 

@@ -15,7 +15,7 @@ class Impression:
     def __init__(self, edit: qt.QPlainTextEdit) -> None:
         self._edit = edit
         self._review: Review | None = None
-        self._autosave = qt.QTimer()
+        self._autosave = qt.QTimer(edit)
         self._autosave.setSingleShot(True)
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.connect("timeout()", self.store)

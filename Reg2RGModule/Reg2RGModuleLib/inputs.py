@@ -8,7 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import locations
+from Reg2RGModuleLib import installation, locations
+from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.parameters import Reg2RGParameters
 from Reg2RGModuleLib.signal import Signal
 
@@ -22,9 +23,10 @@ class Inputs:
         volumeChosen(): another volume, or none, has been chosen.
     """
 
-    def __init__(self, ui: Any) -> None:
+    def __init__(self, ui: Any, messages: Messages) -> None:
         self.volumeChosen = Signal()
         self._ui = ui
+        self._messages = messages
         self._parameters: Reg2RGParameters | None = None
         self._lastVolume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._fillChoices()
@@ -32,7 +34,7 @@ class Inputs:
         ui.inputVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolumeChosen)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
-        ui.pythonPathEdit.connect("currentPathChanged(QString)", locations.setOwnPython)
+        ui.pythonPathEdit.connect("currentPathChanged(QString)", self._onPythonChosen)
 
     @property
     def parameters(self) -> Reg2RGParameters | None:
@@ -81,6 +83,16 @@ class Inputs:
                 self._ui.regionsSelector.setCurrentNode(None)  # regions belong to one volume
             self._lastVolume = node
         self.volumeChosen.emit()
+
+    def _onPythonChosen(self, path: str) -> None:
+        locations.setOwnPython(path)
+        message = ""
+        if path:
+            try:
+                installation.checkOwnPython(path)
+            except installation.InstallationError as error:
+                message = str(error)
+        self._messages.warn(message)
 
     def _onModelChosen(self, index: int) -> None:
         if self._parameters is not None and index >= 0:

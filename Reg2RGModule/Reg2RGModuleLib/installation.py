@@ -1,11 +1,15 @@
 """Installation of the packages that the engine needs and Slicer does not include.
 
-The user is asked first, and Slicer's own packages keep their versions.
+The user is asked first, and Slicer's own packages keep their versions. Nothing is installed into a Python that the user
+chose; what it lacks is named with the command that installs it.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +23,14 @@ from Reg2RGModuleLib import locations
 REQUIREMENTS = locations.MODULE / "Resources" / "requirements.txt"
 SLICER_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "packaging", "pillow", "setuptools")
 """Packages that belong to Slicer. Installation is constrained to their current versions."""
+ENGINE_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "pillow")
+"""Those that the engine needs, too."""
+
+
+MINIMUM_PYTHON = "3.10"
+CHECK = locations.MODULE / "Resources" / "checkPython.txt"
+"""A script, run by the Python that the user chose, that prints as JSON what that Python lacks."""
+CHECK_TIMEOUT_S = 20.0
 
 
 class InstallationError(RuntimeError):
@@ -26,12 +38,7 @@ class InstallationError(RuntimeError):
 
 
 def missingPackages() -> list[str]:
-    """Return the requirements that Slicer's Python does not meet, torch first.
-
-    The list is empty if the engine runs in a Python that the user chose.
-    """
-    if locations.ownPython():
-        return []
+    """Return the requirements that Slicer's Python does not meet, torch first."""
     return [name for name in ("torch", *requirements()) if not _isInstalled(name)]
 
 
@@ -45,8 +52,11 @@ def ensureInstalled() -> None:
     """Install what is missing, after asking the user.
 
     Raises:
-        InstallationError: the user declined, or the installation failed.
+        InstallationError: the user declined, the installation failed, or the Python that the user chose lacks packages.
     """
+    if locations.ownPython():
+        checkOwnPython(locations.ownPython())
+        return
     missing = missingPackages()
     if not missing:
         return
@@ -65,6 +75,39 @@ def ensureInstalled() -> None:
     if stillMissing:
         message = _("Packages are still missing after the installation: {0}. Restart Slicer and try again.")
         raise InstallationError(message.format(", ".join(stillMissing)))
+
+
+def checkOwnPython(python: str) -> None:
+    """Check that a Python that the user chose can run the engine.
+
+    Raises:
+        InstallationError: it cannot. The message names what is missing and the command that installs it.
+    """
+    code = CHECK.read_text(encoding="utf-8")
+    names = ["torch", *requirements(), *ENGINE_PACKAGES]
+    environment = locations.environmentFor(python)
+    try:
+        done = subprocess.run(
+            [python, "-c", code, MINIMUM_PYTHON, *names],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=CHECK_TIMEOUT_S,
+        )
+        found = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        message = _(
+            "{0} is not a Python that can be run. Choose another one under Advanced, or leave the field empty to use "
+            "Slicer's."
+        )
+        raise InstallationError(message.format(python)) from None
+    if found["tooOld"]:
+        message = _("{0} is Python {1}, but the engine needs {2} or later. Choose another one under Advanced.")
+        raise InstallationError(message.format(python, found["version"], MINIMUM_PYTHON))
+    if found["missing"]:
+        message = _("{0} lacks packages that the engine needs. Install them in a terminal: {1}")
+        command = subprocess.list2cmdline if os.name == "nt" else shlex.join
+        raise InstallationError(message.format(python, command([python, "-m", "pip", "install", *found["missing"]])))
 
 
 def explanation(missing: Sequence[str]) -> str:

@@ -71,12 +71,20 @@ def enginePython() -> str:
 
 
 def engineEnvironment() -> dict[str, str]:
-    """Return the environment variables of the engine's process.
+    """Return the environment variables of the engine's process."""
+    return environmentFor(ownPython())
+
+
+def environmentFor(python: str) -> dict[str, str]:
+    """Return the environment variables of a process that may import the engine.
 
     The user's own Python must not load Slicer's libraries, so it gets the environment that Slicer was started in.
+
+    Args:
+        python: the Python that the user chose. Empty: Slicer's.
     """
-    environment = dict(slicer.util.startupEnvironment()) if ownPython() else dict(os.environ)
-    for name in ("PYTHONHOME", "PYTHONPATH") if ownPython() else ():
+    environment = dict(slicer.util.startupEnvironment()) if python else dict(os.environ)
+    for name in ("PYTHONHOME", "PYTHONPATH") if python else ():
         environment.pop(name, None)
     inherited = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(engineFolder()), *([inherited] if inherited else [])])

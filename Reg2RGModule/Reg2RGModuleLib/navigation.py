@@ -72,6 +72,7 @@ class Navigation:
         self._findingIndex = findingIndex
         self._sections.setCurrent(region)
         self._markFinding(findingIndex)
+        self._sections.takeIdleFocus()
         self.selected.emit()
 
     def _markFinding(self, index: int | None) -> None:

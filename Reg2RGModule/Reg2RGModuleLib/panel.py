@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
+from Reg2RGModuleLib.panelScroll import PanelScroll
 from Reg2RGModuleLib.parameters import Reg2RGParameters
 from Reg2RGModuleLib.recovery import Recovery
 from Reg2RGModuleLib.recoveryControls import RecoveryControls
@@ -22,6 +24,9 @@ from Reg2RGModuleLib.reviewControls import ReviewControls
 from Reg2RGModuleLib.runControls import RunControls
 from Reg2RGModuleLib.sectionList import SectionList
 
+MARGIN = 4
+"""Left and right margin of the panel in the .ui file, in pixels."""
+
 
 class Panel:
     """Inputs, one button, and then the report to review. The module calls it when the scene changes.
@@ -30,6 +35,7 @@ class Panel:
         ui: the widgets of ``Reg2RGModule.ui`` by name.
         inputs: the volume, its regions, the model and the device.
         messages: the message below the progress bar.
+        scroll: the rows that stay in view, and scrolling to cards.
         sections: the cards of the sections.
         recovery: the files that restore a review after a crash.
         session: the report that is open.
@@ -40,9 +46,10 @@ class Panel:
 
     def __init__(self, root: qt.QWidget, ui: Any, logic: ReportLogic) -> None:
         self.ui = ui
-        self.inputs = Inputs(ui)
         self.messages = Messages(ui)
-        self.sections = SectionList(ui.sectionsArea)
+        self.inputs = Inputs(ui, self.messages)
+        self.scroll = PanelScroll(root, ui.bannerLabel, ui.actionsRow)
+        self.sections = SectionList(ui.sectionsBox, self.scroll)
         self.recovery = Recovery()
         self.session = ReportSession(logic, self.recovery, self.messages)
         self.navigation = Navigation(logic, self.session, self.sections)
@@ -51,6 +58,7 @@ class Panel:
         self._recoveryControls = RecoveryControls(ui, logic, self.inputs, self.session, self.recovery, self.messages)
         self._logic = logic
         self._header = ReportHeader(ui)
+        _fixWidth(root, ui)
         self._connect()
         self._shortcuts = _addShortcuts(root, self._actions())
         self._refresh()
@@ -63,18 +71,24 @@ class Panel:
     def setListening(self, listening: bool) -> None:
         """Set whether clicks in the views select sections, which they do while the user is in this module."""
         self._logic.views.clicks.listening = listening
+        if listening:
+            self.scroll.attach()
+            if self.session.review is not None:
+                self.sections.takeIdleFocus()
 
     def sceneClosing(self) -> None:
         """Drop the run and close the report, because the scene is closing."""
         self._logic.close()
         self.session.close()
+        self.messages.forget()
         self.recovery.forget()
 
     def cleanup(self) -> None:
         """Let go of everything, because the panel is about to be destroyed."""
         self.sceneClosing()
+        self.scroll.detach()
         for shortcut in self._shortcuts:
-            shortcut.setParent(None)
+            shortcut.deleteLater()
         self._shortcuts = []
 
     def _connect(self) -> None:
@@ -105,11 +119,14 @@ class Panel:
     def _showReportOfVolume(self) -> None:
         """Open the report of the chosen volume, unless it is open or being generated."""
         volume, run = self.inputs.volume, self._logic.run
+        self.messages.setVolume(volume)
+        self._logic.views.setVolume(volume)
         if run.active and volume is run.volume:
             return
         node = reportNode.reportOf(volume)
         if node is None or node is not self.session.node:
             self.session.open(node)
+            self.ui.inputsButton.collapsed = node is not None
             self._recoveryControls.look()
             self._refresh()
 
@@ -119,9 +136,11 @@ class Panel:
         self._refresh()
 
     def _onOpened(self, review: Review) -> None:
+        self.ui.inputsButton.collapsed = True
         self.sections.showReview(review)
         self._recoveryControls.look()
         self._refresh()
+        self.sections.takeIdleFocus()
 
     def _onClosed(self) -> None:
         self.sections.clear()
@@ -135,11 +154,26 @@ class Panel:
     def _refresh(self) -> None:
         """Update all widgets."""
         hasSections = bool(self.sections.regions)
-        self.ui.sectionsArea.setVisible(hasSections)
+        self.ui.sectionsBox.setVisible(hasSections)
         self._header.show(self.session.review, hasSections)
         self.run.refresh()
         self.review.refresh()
         self._recoveryControls.refresh()
+        self.scroll.refresh()
+
+
+def _fixWidth(root: qt.QWidget, ui: Any) -> None:
+    """Give the panel the width of its widest row, so that the views do not move when rows and cards appear.
+
+    The labels of the inputs, which are in two layouts, get one width.
+    """
+    labels = (ui.labelCTvolume, ui.labelRegions, ui.labelModel, ui.labelDevice, ui.labelEnginePython)
+    width = max(label.sizeHint.width() for label in labels)
+    for label in labels:
+        label.setMinimumWidth(width)
+    ui.reviewedLabel.setText(_("{0} of {1} reviewed, {2} rejected").format(10, 10, 10))  # its longest text
+    rows = (ui.inputsForm, ui.reportHeader, ui.findingsRow, ui.actionsRow)
+    root.setMinimumWidth(max(row.sizeHint.width() for row in rows) + 2 * MARGIN)
 
 
 def _addShortcuts(root: qt.QWidget, actions: Mapping[str, Callable[[], None]]) -> list[qt.QShortcut]:

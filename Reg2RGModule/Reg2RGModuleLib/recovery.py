@@ -52,10 +52,10 @@ class Recovery:
             return
         if not self._fingerprint(key).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            segmentationFile.save(segmentation, self._regions(key))
+            segmentationFile.save(segmentation, self._regions(key), segmentation.GetParentTransformNode())
             findings = reportNode.findingsOf(node)
             if findings is not None and findings.GetSegmentation().GetNumberOfSegments():
-                segmentationFile.save(findings, self._findings(key))
+                segmentationFile.save(findings, self._findings(key), findings.GetParentTransformNode())
             _writeAtomically(self._fingerprint(key), fingerprint(volume).encode())
         _writeAtomically(self._review(key), review.toJson().encode("utf-8"))
 

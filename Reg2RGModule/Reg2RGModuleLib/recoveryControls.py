@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode
+from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, transforms
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.recovery import Recovery
@@ -46,9 +46,10 @@ class RecoveryControls:
         try:
             stored = self._recovery.read(key)
             review = Review.fromJson(stored.review)
-            node = reportNode.createReport(volume, regionsDisplay.loadRegions(stored.regions, volume), review)
+            frame = transforms.frameOf(volume)
+            node = reportNode.createReport(volume, regionsDisplay.loadRegions(stored.regions, volume, frame), review)
             if stored.findings is not None:
-                reportNode.setFindings(node, findingsDisplay.loadFindings(stored.findings, volume))
+                reportNode.setFindings(node, findingsDisplay.loadFindings(stored.findings, volume, frame))
         except (OSError, ValueError, RuntimeError) as error:
             self._messages.warn(str(error))
             return

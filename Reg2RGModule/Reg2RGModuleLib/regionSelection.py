@@ -96,9 +96,10 @@ class RegionSelection:
             views.setWindow(self._volume, get_region(region).window)
 
     def _toWorld(self, point: Sequence[float]) -> Sequence[float]:
-        """Return where a point of the volume (RAS) is shown. The volume may be transformed."""
-        if self._volume is None:
+        """Return where a point of the report (RAS) is shown. It moves with the regions, which may be transformed."""
+        node = self._segmentation if self._segmentation is not None else self._volume
+        if node is None:
             return point
         ras = [0.0, 0.0, 0.0]
-        self._volume.TransformPointToWorld(point, ras)
+        node.TransformPointToWorld(point, ras)
         return ras

@@ -19,9 +19,11 @@ _AROUND_FINDING = Look(0.2, 0.0, 0.6)
 _DIMMED = Look(0.06, 0.0, 0.2)
 
 
-def loadRegions(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode:
-    """Load the regions that the engine found in a volume."""
-    node = segmentationFile.load(file, volume, _("{0} regions").format(volume.GetName()))
+def loadRegions(
+    file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None
+) -> slicer.vtkMRMLSegmentationNode:
+    """Load the regions that the engine found in a volume, which it saw in the coordinates of a transform."""
+    node = segmentationFile.load(file, volume, _("{0} regions").format(volume.GetName()), frame)
     _orderForDrawing(node)
     prepare(node)
     return node

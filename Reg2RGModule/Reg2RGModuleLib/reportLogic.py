@@ -38,6 +38,9 @@ class ReportLogic:
         self.run = ReportRun(self.engine)
         self.views = ReportViews()
         self._reviews = Reviews()
+        self.run.started.connect(self.views.setRunning)
+        for outcome in (self.run.succeeded, self.run.sectionRegenerated, self.run.stopped, self.run.failed):
+            outcome.connect(lambda *values: self.views.setRunning(None))
         self.run.sectionRegenerated.connect(self._onSectionRegenerated)
         self.views.clicked.connect(self._onRegionClicked)
 
@@ -66,7 +69,6 @@ class ReportLogic:
         if parameters is None:
             parameters = RunParameters.fromNode(self.getParameterNode())
         self._start(functools.partial(self.run.start, volumeNode, parameters), callbacks)
-        self.views.prepare(volumeNode, parameters.regions)
 
     def generateReportAndWait(
         self,
@@ -187,7 +189,7 @@ class ReportLogic:
     def close(self) -> None:
         """End the run and the engine, and let go of the report and the scene. Call it before the scene closes."""
         self.run.abandon()
-        self.views.close()
+        self.views.forget()
         self._reviews.forget()
 
     def _start(self, start: Callable[[], None], callbacks: Mapping[str, Callable[..., Any]]) -> None:

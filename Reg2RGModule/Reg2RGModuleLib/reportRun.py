@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import findingsDisplay, processes, regionsDisplay, reportNode, segmentationFile
+from Reg2RGModuleLib import findingsDisplay, processes, regionsDisplay, reportNode, segmentationFile, transforms
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.review import Review
@@ -51,12 +50,14 @@ class _ActiveRun:
     Attributes:
         volume: the chest CT.
         folder: temporary folder with the files of the run.
+        frame: the transform in whose coordinates the engine works (``transforms.frameOf``).
         report: the report of which a section is being regenerated. None: a whole report is being written.
         region: region of that section.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
     folder: Path
+    frame: slicer.vtkMRMLTransformNode | None
     report: slicer.vtkMRMLTextNode | None
     region: str | None
 
@@ -68,6 +69,7 @@ class ReportRun:
     files are deleted, and another run may start.
 
     Signals:
+        started(node): a run of a volume has started.
         progressed(float, str): fraction of the run that is done, and a message about the current stage.
         messageReceived(str): something that the user should know; the run continues.
         regionsFound(node): the segmentation of the regions has been added to the scene.
@@ -80,6 +82,7 @@ class ReportRun:
     """
 
     def __init__(self, engine: EngineProcess) -> None:
+        self.started = Signal()
         self.progressed = Signal()
         self.messageReceived = Signal()
         self.regionsFound = Signal()
@@ -172,17 +175,21 @@ class ReportRun:
             raise RuntimeError(_("A run is already under way."))
         if volume is None or volume.GetImageData() is None:
             raise RuntimeError(_("The volume is empty or no longer in the scene. Choose a CT volume."))
-        _requireLinearTransform(volume)
+        frame = transforms.frameOf(volume, regions)
         folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
-        self._active = _ActiveRun(volume, folder, report, region)
+        self._active = _ActiveRun(volume, folder, frame, report, region)
         try:
-            files = {"volume": _writeVolume(volume, folder), "output": str(folder / "report")}
+            files = {"volume": _writeVolume(volume, frame, folder), "output": str(folder / "report")}
             if regions is not None:
-                files["regions_file"] = _writeRegions(regions, volume, folder)
+                files["regions_file"] = _writeRegions(regions, frame, folder)
             self._engine.run({**files, "model": parameters.model, "device": parameters.device, **request})
         except Exception:
             self._cleanUp()
             raise
+        self.started.emit(volume)
+        notice = transforms.noticeOf(volume, frame)
+        if notice:
+            self.messageReceived.emit(notice)
 
     def _onEvent(self, event: events.Event) -> None:
         from reg2rg.pipeline import events
@@ -229,7 +236,7 @@ class ReportRun:
                 return
 
     def _loadRegions(self, active: _ActiveRun, file: Path) -> slicer.vtkMRMLSegmentationNode:
-        self._segmentation = regionsDisplay.loadRegions(file, active.volume)
+        self._segmentation = regionsDisplay.loadRegions(file, active.volume, active.frame)
         self.regionsFound.emit(self._segmentation)
         return self._segmentation
 
@@ -246,7 +253,7 @@ class ReportRun:
         report = parse_report((folder / REPORT_FILE).read_text(encoding="utf-8"))
         if active.region is not None:
             section = report.section(active.region)
-            _storeFindings(active.report, active.volume, folder / FINDINGS_FILE)
+            _storeFindings(active.report, active, folder / FINDINGS_FILE)
             self._end(lambda: self.sectionRegenerated.emit(active.report, section))
             return
         segmentation = self._segmentation
@@ -254,7 +261,7 @@ class ReportRun:
             segmentation = self._loadRegions(active, folder / REGIONS_FILE)
         node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
         self._segmentation = None  # it belongs to the report now
-        _storeFindings(node, active.volume, folder / FINDINGS_FILE)
+        _storeFindings(node, active, folder / FINDINGS_FILE)
         self._end(lambda: self.succeeded.emit(node))
 
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
@@ -304,58 +311,35 @@ def removeLeftovers() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _storeFindings(node: slicer.vtkMRMLTextNode, volume: slicer.vtkMRMLScalarVolumeNode, file: Path) -> None:
+def _storeFindings(node: slicer.vtkMRMLTextNode, run: _ActiveRun, file: Path) -> None:
     """Add the findings that a run located, if there are any, to those of a report."""
     if not file.exists():
         return
     existing = reportNode.findingsOf(node)
     if existing is None:
-        reportNode.setFindings(node, findingsDisplay.loadFindings(file, volume))
+        reportNode.setFindings(node, findingsDisplay.loadFindings(file, run.volume, run.frame))
     else:
-        new = segmentationFile.load(file, volume, "")
+        new = segmentationFile.load(file, run.volume, "", run.frame)
         findingsDisplay.merge(existing, new)
         slicer.mrmlScene.RemoveNode(new)
 
 
-def _requireLinearTransform(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Raise an error if a volume is under a non-linear transform: its voxels are then not where its grid says."""
-    transform = volume.GetParentTransformNode()
-    if transform is not None and not transform.IsTransformToWorldLinear():
-        message = _(
-            'The volume "{0}" is under a non-linear transform. Harden the transform, which resamples the volume, or '
-            "remove the volume from it. Then try again."
-        )
-        raise RuntimeError(message.format(volume.GetName()))
-
-
-def _writeVolume(volume: slicer.vtkMRMLScalarVolumeNode, folder: Path) -> str:
+def _writeVolume(
+    volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path
+) -> str:
     """Write voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
-    copy = slicer.vtkMRMLScalarVolumeNode()  # neither the copy nor its storage is added to the scene
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    copy.SetIJKToRASMatrix(matrix)
-    copy.SetAndObserveImageData(volume.GetImageData())
-    storage = slicer.vtkMRMLNRRDStorageNode()
+    storage = slicer.vtkMRMLNRRDStorageNode()  # not added to the scene
     path = str(folder / VOLUME_FILE)
     storage.SetFileName(path)
     storage.SetUseCompression(0)
-    if not storage.WriteData(copy):
+    if not storage.WriteData(transforms.volumeIn(volume, frame)):
         raise RuntimeError(_("The volume could not be written for the engine. Check that the disk is not full."))
     return path
 
 
 def _writeRegions(
-    segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLScalarVolumeNode, folder: Path
+    segmentation: slicer.vtkMRMLSegmentationNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path
 ) -> str:
-    """Write a segmentation in the coordinates of the volume. Both must be under the same transform."""
-    if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
-        message = _(
-            "The volume and the segmentation are under different transforms. Harden the transforms, or put both under "
-            "the same one."
-        )
-        raise RuntimeError(message)
-    node = slicer.vtkMRMLSegmentationNode()
-    node.GetSegmentation().DeepCopy(segmentation.GetSegmentation())
     path = folder / GIVEN_REGIONS_FILE
-    segmentationFile.save(node, path)
+    segmentationFile.save(segmentation, path, frame)
     return str(path)

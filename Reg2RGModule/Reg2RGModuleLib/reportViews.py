@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, views
+from Reg2RGModuleLib import findingsDisplay, otherSegmentations, regionsDisplay, reportNode, views
 from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.signal import Signal
@@ -12,7 +12,7 @@ from Reg2RGModuleLib.surfaces import FINDINGS_GRID_MM, SurfaceQueue
 
 
 class ReportViews:
-    """Shows one report at a time and hides the segmentations of other reports.
+    """Shows one report at a time and hides other segmentations, which would cover it.
 
     Signals:
         clicked(str): a region was clicked in a view.
@@ -23,11 +23,14 @@ class ReportViews:
         self.clicked = Signal()
         self.selected = Signal()
         self.surfaces = SurfaceQueue()
-        self.surfaces.finished.connect(self.frame)
+        self.surfaces.finished.connect(self._frameOnce)
         self.findingSurfaces = SurfaceQueue(FINDINGS_GRID_MM)
         self.clicks = views.ClickListener()
         self.clicks.clicked.connect(self.clicked.emit)
         self._node: slicer.vtkMRMLTextNode | None = None
+        self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._running: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._framed = False
         self._review: Review | None = None
         self._selection = RegionSelection(None, None)
         self._selected: tuple[str, int | None] | None = None
@@ -38,19 +41,24 @@ class ReportViews:
         """The report that is shown."""
         return self._node
 
-    def prepare(
-        self, volume: slicer.vtkMRMLScalarVolumeNode, givenRegions: slicer.vtkMRMLSegmentationNode | None
-    ) -> None:
-        """Show the volume of a run that starts, and hide the regions it was given: the report has its own."""
-        views.showVolume(volume)
-        if givenRegions is not None:
-            givenRegions.SetDisplayVisibility(False)
+    def setVolume(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Frame the 3D views when the next surfaces are there, if they are of another volume than before."""
+        if volume is not self._volume:
+            self._volume, self._framed = volume, False
+
+    def setRunning(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Show a volume whose run starts, and hide its segmentations: the report has its own. None: the run ends."""
+        self._running = volume
+        if volume is not None:
+            views.showVolume(volume)
+        self._showSegmentations()
 
     def show(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
         """Show a report node with its review."""
         volume, segmentation = reportNode.volumeOf(node), reportNode.segmentationOf(node)
         self._setReview(review)
         self._node, self._selected = node, None
+        self.setVolume(volume)
         if segmentation is not None:
             regionsDisplay.prepare(segmentation)
             self.surfaces.make(segmentation)
@@ -71,6 +79,12 @@ class ReportViews:
         self._node = self._selected = None
         self._selection = RegionSelection(None, None)
         self._showSegmentations()
+
+    def forget(self) -> None:
+        """Show no report, because the scene is closing. Its nodes are not touched any more."""
+        self._running = None
+        self.close()
+        self.setVolume(None)
 
     def forgetSegments(self) -> None:
         """Segments of the report have changed: forget where the regions are and how the findings look."""
@@ -94,8 +108,14 @@ class ReportViews:
 
     def frame(self) -> None:
         """Let the 3D views show everything, then center all views on the selected section again."""
+        self._framed = True
         views.resetThreeD()
         self._showSelected()
+
+    def _frameOnce(self) -> None:
+        """Frame a volume when its surfaces are there for the first time. Later ones leave the camera where it is."""
+        if not self._framed:
+            self.frame()
 
     def _setReview(self, review: Review | None) -> None:
         if self._review is not None:
@@ -126,6 +146,9 @@ class ReportViews:
             self._selection.selectFinding(region, findings[findingIndex])
 
     def _showSegmentations(self) -> None:
+        if slicer.mrmlScene.IsClosing():
+            return
+        otherSegmentations.hideFor(reportNode.volumeOf(self._node) if self._node is not None else self._running)
         for node in reportNode.reportNodes():
             isShown = node is self._node
             for segmentation, visible in (

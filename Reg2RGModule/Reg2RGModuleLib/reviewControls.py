@@ -44,6 +44,7 @@ class ReviewControls:
         if review is not None and region is not None:
             self.finishEditing()
             review.accept(region)
+            self._sections.takeFocus()
 
     def reject(self) -> None:
         """Reject the selected section."""
@@ -51,6 +52,7 @@ class ReviewControls:
         if review is not None and region is not None:
             self.finishEditing()
             review.reject(region)
+            self._sections.takeFocus()
 
     def edit(self) -> None:
         """Open the editor of the selected section, or close it if it is open."""
@@ -73,14 +75,14 @@ class ReviewControls:
         text = card.endEditing()
         if self._session.review is not None:
             self._session.review.edit(card.region.name, text)
-        self.refresh()
+        self._leftEditor()
 
     def leaveEditing(self) -> None:
         """Close the editor, if one is open, and discard its text."""
         card = self._currentCard()
         if card is not None and card.editing:
             card.endEditing()
-            self.refresh()
+            self._leftEditor()
 
     def storeInput(self) -> None:
         """Store what the user has typed into the editor and the impression."""
@@ -91,6 +93,7 @@ class ReviewControls:
         """Undo the last change and select its section."""
         if self._session.review is not None and not self._session.locked:
             self._navigation.select(self._session.review.undo())
+            self._sections.takeFocus()
 
     def copyReport(self) -> None:
         """Copy the whole report to the clipboard as text."""
@@ -113,6 +116,12 @@ class ReviewControls:
     def _changeableRegion(self) -> str | None:
         """Return the region of the selected section, if the section may be changed now."""
         return None if self._session.locked else self._navigation.region
+
+    def _leftEditor(self) -> None:
+        """Give the focus, which the closed editor has lost, to its card."""
+        self._sections.takeFocus()
+        self._sections.reveal()
+        self.refresh()
 
     def _currentCard(self) -> SectionCard | None:
         return self._sections.card(self._sections.current)

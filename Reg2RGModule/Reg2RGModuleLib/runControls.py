@@ -54,7 +54,8 @@ class RunControls:
         self._messages = messages
         self._findingsBar = FindingsBar(ui)
         self._findingsBar.added.connect(lambda label: self.correct(navigation.region, label, True))
-        self._notice = ""
+        self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._notices: list[str] = []
         ui.generateButton.connect("clicked()", self.generate)
         ui.regenerateButton.connect("clicked()", self.regenerate)
         sections.corrected.connect(self.correct)
@@ -64,7 +65,7 @@ class RunControls:
         """Start a report of the chosen volume, or cancel the run that is under way."""
         if self._logic.run.active:
             self._ui.generateButton.enabled = False
-            self._messages.show(_("Cancelling…"))
+            self._messages.show(_("Cancelling…"), about=self._volume)
             self._logic.cancel()
             return
         volume, parameters = self._inputs.volume, self._inputs.parameters
@@ -82,6 +83,7 @@ class RunControls:
         region, review = self._navigation.region, self._session.review
         if region is not None and review is not None:
             self._regenerate(region, review.corrections(region))
+            self._sections.takeFocus()
 
     def correct(self, region: str | None, label: str, present: bool) -> None:
         """Correct a finding and regenerate its section.
@@ -124,8 +126,6 @@ class RunControls:
 
     def _start(self, start: Callable[[], None]) -> bool:
         """Start a run; returns whether it has started."""
-        self._notice = ""
-        self._messages.clear()
         try:
             start()
         except RuntimeError as error:
@@ -142,6 +142,7 @@ class RunControls:
 
     def _connectRun(self) -> None:
         run = self._logic.run
+        run.started.connect(self._onStarted)
         run.progressed.connect(self._onProgress)
         run.messageReceived.connect(self._onMessage)
         run.regionsFound.connect(self._onRegionsFound)
@@ -152,14 +153,25 @@ class RunControls:
         run.stopped.connect(self._onStopped)
         run.failed.connect(self._onFailed)
 
+    def _onStarted(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+        self._volume, self._notices = volume, []
+        self._messages.clear(about=volume)
+        self.changed.emit()
+
     def _onProgress(self, fraction: float, message: str) -> None:
         self._ui.progressBar.setValue(round(100 * fraction))
         self._ui.stageLabel.setText(message)
 
     def _onMessage(self, message: str) -> None:
         """Show a message during the run and beside its result."""
-        self._notice = message
-        self._messages.warn(message)
+        self._notices.append(message)
+        self._messages.warn(" ".join(self._notices), about=self._volume)
+
+    def _showNotices(self, node: slicer.vtkMRMLTextNode) -> None:
+        """Show the messages of the run beside its result, except those that the report's header shows."""
+        inHeader = self._logic.reviewOf(node).report.warnings
+        notices = [notice for notice in dict.fromkeys(self._notices) if notice not in inHeader]
+        self._messages.warn(" ".join(notices), about=self._volume)
 
     def _showsRun(self) -> bool:
         """Return whether the panel shows the volume of the run."""
@@ -182,16 +194,14 @@ class RunControls:
             card.showSection(section, State.DRAFT, section.text)
 
     def _onSucceeded(self, node: slicer.vtkMRMLTextNode) -> None:
-        isInHeader = self._notice in self._logic.reviewOf(node).report.warnings
-        self._messages.warn("" if isInHeader else self._notice)
+        self._showNotices(node)
         self._session.segmentsChanged(node)
         if reportNode.volumeOf(node) is self._inputs.volume:
-            self._ui.inputsButton.collapsed = True
             self._session.open(node)
         self.changed.emit()
 
     def _onSectionRegenerated(self, node: slicer.vtkMRMLTextNode, section: Section) -> None:
-        self._messages.warn(self._notice)
+        self._showNotices(node)
         self._session.segmentsChanged(node)
         if node is self._session.node:
             self._navigation.select(section.region)
@@ -199,12 +209,11 @@ class RunControls:
 
     def _onStopped(self) -> None:
         self._restore()
-        self._messages.show(_("Cancelled. Nothing was changed."))
+        self._messages.show(_("Cancelled. Nothing was changed."), about=self._volume)
 
     def _onFailed(self, message: str, log: str) -> None:
         self._restore()
-        self._messages.warn(message)
-        self._messages.showLog(log)
+        self._messages.warn(message, about=self._volume, log=log)
 
     def _restore(self) -> None:
         """Show what was there before the run."""

@@ -37,6 +37,7 @@ class SectionCard(qt.QFrame):
         self.findingClicked = Signal()
         self.corrected = Signal()
         self.setObjectName("sectionCard")
+        self.setFocusPolicy(qt.Qt.ClickFocus)
         palette = self.palette  # read before a style sheet changes it
         self._background = palette.color(qt.QPalette.Base).name()
         self._frameColor = palette.color(qt.QPalette.Mid).name()
@@ -142,7 +143,7 @@ class SectionCard(qt.QFrame):
         self._editor.setPlainText(text)
         self._body.setVisible(False)
         self._editor.setVisible(True)
-        self._editor.setFocus()
+        self.takeFocus()
         self._editor.moveCursor(qt.QTextCursor.End)
 
     def endEditing(self) -> str:
@@ -151,6 +152,10 @@ class SectionCard(qt.QFrame):
         self._editor.setVisible(False)
         self._body.setVisible(True)
         return text.strip()
+
+    def takeFocus(self) -> None:
+        """Give the keyboard focus to the editor if it is open, else to the card, so that the shortcuts work."""
+        (self._editor if self.editing else self).setFocus()
 
     def mousePressEvent(self, event: qt.QMouseEvent) -> None:
         """Report a click, unless it is on a link, which reports it when the button is released."""

@@ -1,4 +1,4 @@
-"""The cards of all sections, in reading order; one of them is selected."""
+"""The cards of all sections, in reading order; one of them is selected and has the keyboard focus."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterable
 
 import qt
 
+from Reg2RGModuleLib.panelScroll import PanelScroll
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.signal import Signal
 
+TEXT_INPUTS = ("QPlainTextEdit", "QLineEdit", "QAbstractSpinBox")
+
 
 class SectionList:
-    """Fills a scroll area with cards.
+    """Fills a widget with cards.
 
     Signals:
         selected(str): the user selected the section of this region.
@@ -20,22 +23,20 @@ class SectionList:
         corrected(str, str, bool): the user corrected a finding; region, label, and whether it is present.
     """
 
-    def __init__(self, area: qt.QScrollArea) -> None:
+    def __init__(self, box: qt.QWidget, scroll: PanelScroll) -> None:
         self.selected = Signal()
         self.findingChosen = Signal()
         self.corrected = Signal()
-        self._area = area
-        self._content = qt.QWidget()
+        self._box = box
+        self._scroll = scroll
         self._layout = qt.QVBoxLayout()
-        self._layout.setContentsMargins(0, 0, 4, 0)
+        self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(6)
-        self._content.setLayout(self._layout)
-        self._layout.addStretch(1)
-        area.setWidget(self._content)
-        self._revealTimer = qt.QTimer()  # fires when the layout has settled
-        self._revealTimer.setSingleShot(True)
-        self._revealTimer.setInterval(0)
-        self._revealTimer.connect("timeout()", self._reveal)
+        box.setLayout(self._layout)
+        self._settled = qt.QTimer(box)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(0)
+        self._settled.connect("timeout()", lambda: box.setUpdatesEnabled(True))
         self._cards: dict[str, SectionCard] = {}
         self._current: str | None = None
         self._correctable: bool | None = None
@@ -78,6 +79,8 @@ class SectionList:
     def showSection(self, review: Review, region: str) -> None:
         """Show a section of a review in its card."""
         self._cards[region].showSection(review.section(region), review.state(region), review.text(region))
+        if region == self._current:
+            self.reveal()
 
     def setCurrent(self, region: str | None) -> None:
         """Select the card of a region and scroll to it."""
@@ -90,7 +93,21 @@ class SectionList:
 
     def reveal(self) -> None:
         """Scroll to the selected card once the layout has settled."""
-        self._revealTimer.start()
+        self._scroll.reveal(self.card(self._current))
+
+    def takeFocus(self) -> None:
+        """Give the keyboard focus to the selected card, or to the box if none is selected."""
+        card = self.card(self._current)
+        if card is not None:
+            card.takeFocus()
+        else:
+            self._box.setFocus()
+
+    def takeIdleFocus(self) -> None:
+        """Take the focus unless the user is typing, because something has happened that the user did not do."""
+        focused = qt.QApplication.focusWidget()
+        if focused is None or not any(map(focused.inherits, TEXT_INPUTS)):
+            self.takeFocus()
 
     def setCorrectable(self, correctable: bool) -> None:
         """Set whether findings can be corrected now."""
@@ -124,6 +141,7 @@ class SectionList:
         if [region.name for region in regions] == self.regions:
             return
         selected = self._current
+        self._box.setUpdatesEnabled(False)  # until the layout has settled, cards are squashed
         self.clear()
         for index, region in enumerate(regions):
             card = SectionCard(region)
@@ -133,8 +151,4 @@ class SectionList:
             self._cards[region.name] = card
             self._layout.insertWidget(index, card)
         self.setCurrent(selected)
-
-    def _reveal(self) -> None:
-        card = self.card(self._current)
-        if card is not None:
-            self._area.ensureWidgetVisible(card, 0, 8)
+        self._settled.start()

@@ -7,17 +7,25 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from Reg2RGModuleLib import transforms
+
 GENERATED_ATTRIBUTE = "Reg2RG.Report"
 """Node attribute of report nodes and of the segmentations that belong to a report."""
 
 
-def load(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode, name: str) -> slicer.vtkMRMLSegmentationNode:
+def load(
+    file: Path | str,
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    name: str,
+    frame: slicer.vtkMRMLTransformNode | None,
+) -> slicer.vtkMRMLSegmentationNode:
     """Load a segmentation that the engine wrote. Names, colors and terminology of the segments are in the file.
 
     Args:
         file: the segmentation file.
-        volume: the volume that was segmented. The segmentation gets its geometry and transform.
+        volume: the volume that was segmented.
         name: name of the new node.
+        frame: the transform in whose coordinates the volume was segmented. The segmentation is put under it.
 
     Raises:
         RuntimeError: the file could not be read.
@@ -30,13 +38,18 @@ def load(file: Path | str, volume: slicer.vtkMRMLScalarVolumeNode, name: str) ->
         raise RuntimeError(_("A segmentation that the engine wrote could not be read."))
     node.SetName(name)
     node.SetAttribute(GENERATED_ATTRIBUTE, "1")
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    if frame is volume.GetParentTransformNode():
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    else:  # the voxels of the volume are elsewhere
+        node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), volume.GetID())
+    node.SetAndObserveTransformNodeID(frame.GetID() if frame is not None else None)
     return node
 
 
-def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str) -> None:
-    """Write a segmentation to a file.
+def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str, frame: slicer.vtkMRMLTransformNode | None) -> None:
+    """Write the masks of a segmentation to a file, in the coordinates of a transform.
+
+    Surfaces are left out: Slicer makes those that a file names anew, on the full grid, while it loads the file.
 
     Raises:
         RuntimeError: the file could not be written.
@@ -44,7 +57,7 @@ def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str) -> None:
     storage = slicer.vtkMRMLSegmentationStorageNode()  # not added to the scene, which keeps its own file names
     storage.SetFileName(str(file))
     storage.SetUseCompression(0)
-    if not storage.WriteData(node):
+    if not storage.WriteData(transforms.masksIn(node, frame)):
         raise RuntimeError(
             _("The segmentation could not be written. Check that it has segments and that the disk is not full.")
         )

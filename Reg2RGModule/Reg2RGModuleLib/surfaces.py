@@ -34,7 +34,7 @@ class SurfaceQueue:
     """Makes the surfaces of one segmentation, one each time the event loop is idle, and then shows them all.
 
     Signals:
-        finished(): all surfaces have been added to the segmentation.
+        finished(): all segments of the segmentation have surfaces.
     """
 
     def __init__(self, gridMm: float = REGIONS_GRID_MM) -> None:
@@ -59,7 +59,7 @@ class SurfaceQueue:
         return self._segmentation
 
     def make(self, segmentation: slicer.vtkMRMLSegmentationNode) -> None:
-        """Start to make the surfaces that a segmentation lacks. Work on another segmentation is dropped."""
+        """Make the surfaces that a segmentation lacks, if any. Work on another segmentation is dropped."""
         if segmentation is self._segmentation:
             return
         self.stop()
@@ -67,10 +67,8 @@ class SurfaceQueue:
         segments = segmentation.GetSegmentation()
         ids = regionsGeometry.segmentIds(segmentation)
         missing = [segmentId for segmentId in ids if segments.GetSegment(segmentId).GetRepresentation(name) is None]
-        if not missing:
-            return
         self._segmentation, self._waiting = segmentation, missing
-        self._decimation = self._decimationOf(segmentation, ids)
+        self._decimation = self._decimationOf(segmentation, ids) if missing else 0.0
         self._timer.start()
 
     def stop(self) -> None:

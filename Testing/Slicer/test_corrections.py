@@ -134,7 +134,7 @@ def rows(panel, region):
     texts = [
         label.text
         for label in panel.sections.card(region).findChildren("QLabel")
-        if label.isVisibleTo(panel.ui.sectionsArea)
+        if label.isVisibleTo(panel.ui.sectionsBox)
     ]
     return {label: text for label in LABELS for text in texts if f"{label}<" in text and "<small>" in text}
 

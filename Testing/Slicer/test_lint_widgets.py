@@ -22,7 +22,7 @@ def widget_problems(source: str, widgets: dict[str, str], tables: ApiTables) -> 
         own = dotted(node.value) == "self"
         for name in sorted(types.of(node.value)):
             members = tables.members(name)
-            kind = members.get("exec" if node.attr == "exec_" else node.attr)  # PythonQt drops the underscore
+            kind = members.get(node.attr) or members.get(node.attr.removesuffix("_"))  # as PythonQt does
             if own and node.attr in types.own_names(node):
                 if isinstance(node.ctx, ast.Store) and kind in ("method", "constant"):
                     problems.append(at(node, f"self.{node.attr} hides a method of {name}"))

@@ -63,7 +63,7 @@ class FindingsTest(unittest.TestCase):
 
     def textLabel(self, region):
         card = self.panel.sections.card(region)
-        self.ui.sectionsArea.ensureWidgetVisible(card)
+        self.panel.scroll.reveal(card)
         settle()
         return card.findChild("QLabel", "sectionText")
 
@@ -129,7 +129,7 @@ class FindingsTest(unittest.TestCase):
 
     def test_aClickOnARowOfTheCardSelectsItsFinding(self):
         card = self.panel.sections.card("bone")
-        self.ui.sectionsArea.ensureWidgetVisible(card)
+        self.panel.scroll.reveal(card)
         settle()
         labels = card.findChildren("QLabel")
         label = next(label for label in labels if BONE_LESION in label.text and "<br>" in label.text)
@@ -140,7 +140,7 @@ class FindingsTest(unittest.TestCase):
     def test_pressingFStepsThroughTheFindingsOfTheSelectedSection(self):
         root = self.ui.generateButton.window()
         root.activateWindow()
-        self.ui.sectionsArea.setFocus()
+        self.panel.sections.takeFocus()
         self.panel.navigation.select("lung")
         points = [finding.location.point_ras for finding in self.section("lung").findings if finding.location]
         self.assertEqual(len(points), 2)

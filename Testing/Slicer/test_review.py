@@ -42,7 +42,7 @@ class ReviewTest(unittest.TestCase):
     def focusPanel(self):
         root = self.ui.generateButton.window()
         root.activateWindow()
-        self.ui.sectionsArea.setFocus()
+        self.panel.sections.takeFocus()
         settle()
         return moduleWidget().parent
 
