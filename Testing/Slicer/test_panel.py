@@ -1,4 +1,4 @@
-"""The panel stays usable in a small window and without the mouse: scrolling, focus, width. Runs in Slicer and in the host."""
+"""The panel in a small window and without the mouse: scrolling, focus, width. Runs in Slicer and in the host."""
 
 import random
 import unittest
@@ -67,7 +67,7 @@ class PanelTest(unittest.TestCase):
         self.assertLessEqual(bottom, self.area.height, what)
 
     def assertEverythingIsInPlace(self, situation):
-        """The banner and the buttons are in view, the selected card is between them and has the focus."""
+        """Check that banner and buttons are in view, and that the selected card is between them and has the focus."""
         self.assertInView(self.ui.bannerLabel, f"banner, {situation}")
         self.assertInView(self.ui.actionsRow, f"buttons, {situation}")
         card = self.panel.sections.card(self.panel.sections.current)

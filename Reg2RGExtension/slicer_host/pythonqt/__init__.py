@@ -8,7 +8,11 @@
 - ``object.connect("clicked(bool)", f)``, ``object.name``, ``object.className()``; children are found by objectName.
 - File and input dialogs return the choice alone, without a filter or a flag.
 - QByteArray has ``data()`` and ``size()``, but no length, no ``bytes()`` and no indices.
-- Exceptions in slots are printed, and the caller continues (PySide6 does this itself).
+- Exceptions in slots (PySide6 does this itself) and in overridden virtuals are printed, and the caller continues.
+- Text is neither a key sequence nor a color, font, address or number; anything is text: ``label.setText(None)``.
+- ``clicked.connect(dialog.accept)`` does nothing, because accept() takes no argument. Bound methods are held.
+- An object without a parent that is destroyed inside its own signal ends the process.
+- ``getSizeHint`` overrides the size hint of a QWidget, ``sizeHint`` does not.
 
 The rules follow measurements of PythonQt as Slicer 5.8 embeds it (https://github.com/commontk/PythonQt). Not imitated,
 and therefore checked by the tests of the module's sources: flat isinstance, tuples for lists, ints for enums, and str()
@@ -17,7 +21,9 @@ applied to any argument.
 Files, in import order:
 
     classes       which classes the rules apply to
+    virtuals      overridden virtual methods
     keywords      refusing keyword arguments
+    arguments     text and enums as arguments
     properties    Q_PROPERTY as attribute, and refusing new attributes
     signals       connecting and disconnecting by signature
     objects       members of every QObject: name, className, findChild

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from PySide6 import QtCore, QtWidgets
 
+from slicer_host.pythonqt.arguments import adopt_arguments
 from slicer_host.pythonqt.classes import patch, qt_classes
 from slicer_host.pythonqt.keywords import METHODS_WITHOUT_KEYWORDS, refuse_keywords, without_keywords
 from slicer_host.pythonqt.objects import OBJECT_MEMBERS
@@ -36,6 +37,7 @@ def adopt() -> None:
     for executable in (QtWidgets.QDialog, QtWidgets.QMenu, QtWidgets.QApplication, QtCore.QEventLoop):
         patch(executable, {"exec_": executable.exec})
     _adopt_byte_array()
+    adopt_arguments()
     for dialog, names in _DIALOGS.items():
         patch(dialog, {name: staticmethod(_first_value(getattr(dialog, name))) for name in names})
     for owner, names in METHODS_WITHOUT_KEYWORDS.items():

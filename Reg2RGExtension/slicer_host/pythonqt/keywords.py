@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from PySide6 import QtCore, QtWidgets
 
+from slicer_host.pythonqt.virtuals import prepare_overrides
+
 QtClass = TypeVar("QtClass", bound=type)
 
 METHODS_WITHOUT_KEYWORDS: dict[type, tuple[str, ...]] = {
@@ -24,6 +26,8 @@ def refuse_keywords(qt_class: QtClass) -> QtClass:
 
     def __init__(self: object, *arguments: Any, **keywords: Any) -> None:
         _refuse(qt_class.__name__, keywords)
+        if isinstance(self, QtCore.QObject):
+            prepare_overrides(type(self))
         construct(self, *arguments)
 
     qt_class.__init__ = __init__  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Members that every QObject has in PythonQt: its name, its class's name, its descendants."""
+"""Members that every QObject has in PythonQt: its name, its class's name, its descendants. A destroyed one is false."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def _find_child(self: QtCore.QObject, qt_class: ClassOrName = QtCore.QObject, na
 
 
 OBJECT_MEMBERS: dict[str, object] = {
+    "__bool__": lambda self: shiboken6.isValid(self),
     "name": property(_get_name, QtCore.QObject.setObjectName),
     "className": _get_class_name,
     "delete": _delete,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import shiboken6
 from PySide6 import QtCore
 
+from slicer_host.pythonqt.arguments import as_text, text_setter
 from slicer_host.pythonqt.classes import is_cpp_class
 
-_VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint"}
-"""Properties with a virtual getter; read through QObject.property, a Python override would call itself."""
+_VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint", "spacing", "text"}
+"""Properties with a virtual getter in some class; read through QObject.property, an override would call itself."""
+_FROM_TEXT = {"QString", "QVariant"}
+"""Types of properties that may be set to text. PythonQt makes no number, color or key sequence of it."""
 _HIDDEN = {"singleShot"}
 """Properties that PythonQt does not show because a static method has the same name."""
 
@@ -30,23 +34,26 @@ def make_properties(qt_class: type[QtCore.QObject]) -> None:
         getter = vars(qt_class).get(name)
         overridden = getter is not None and not isinstance(getter, property)
         if index >= meta.propertyOffset() or overridden:
-            setattr(qt_class, name, _make_attribute(name, getter, meta.property(index).isWritable()))
+            setattr(qt_class, name, _make_attribute(name, getter, meta.property(index)))
+            setter = f"set{name[0].upper()}{name[1:]}"
+            if meta.property(index).typeName() == "QString" and setter in vars(qt_class):
+                setattr(qt_class, setter, text_setter(vars(qt_class)[setter]))
 
 
-def _make_attribute(name: str, getter: Callable[..., Any] | None, writable: bool) -> property:
-    if name in _VIRTUAL_GETTERS and getter is not None:
-        return property(getter)
+def _make_attribute(name: str, getter: Callable[..., Any] | None, meta: QtCore.QMetaProperty) -> property:
+    kind = meta.typeName()
 
     def read(self: QtCore.QObject) -> Any:
-        return _get(self, name)
+        return getter(self) if getter is not None and name in _VIRTUAL_GETTERS else _get(self, name)
 
     def write(self: QtCore.QObject, value: Any) -> None:
-        if not _set(self, name, value):
+        refused = isinstance(value, str) and kind not in _FROM_TEXT
+        if refused or not _set(self, name, as_text(value) if kind == "QString" else value):
             raise AttributeError(
                 f"Property '{name}' of type '{self.metaObject().className()}' object cannot be set to {value!r}."
             )
 
-    return property(read, write if writable else None)
+    return property(read, write if meta.isWritable() else None)
 
 
 def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
@@ -66,7 +73,7 @@ def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
         if known.fset is None:
             raise AttributeError(f"Property '{name}' of {qt_class.__name__} is read-only")
         known.fset(self, value)
-    elif is_cpp_class(qt_class) and not name.startswith("_"):
+    elif is_cpp_class(qt_class) and not (name.startswith("_") and _is_called_by_the_host()):
         raise AttributeError(
             f"'{name}' does not exist on {qt_class.__name__} and creating new attributes on C++ objects is not allowed"
         )
@@ -74,6 +81,11 @@ def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
         raise AttributeError(f"Cannot assign to '{name}', it is a slot, signal or enum of {qt_class.__name__}")
     else:
         _plain_setattr(self, name, value)
+
+
+def _is_called_by_the_host() -> bool:
+    """Return whether the code that sets an attribute is the host's own."""
+    return str(sys._getframe(2).f_globals.get("__name__")).startswith("slicer_host")
 
 
 def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject:
