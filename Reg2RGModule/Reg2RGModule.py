@@ -63,8 +63,7 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
     """Loads the panel and keeps it in step with the scene."""
 
     def __init__(self, parent: qt.QWidget | None = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)  # noqa: F405
-        VTKObservationMixin.__init__(self)
+        super().__init__(parent)  # initializes VTKObservationMixin, too
         self.logic: Reg2RGModuleLogic | None = None
         self.panel: Panel | None = None
         self._parameters: Reg2RGParameters | None = None
@@ -160,8 +159,7 @@ class Reg2RGModuleLogic(ScriptedLoadableModuleLogic, ReportLogic):  # noqa: F405
     """
 
     def __init__(self) -> None:
-        ScriptedLoadableModuleLogic.__init__(self)  # noqa: F405
-        ReportLogic.__init__(self)
+        super().__init__()  # initializes ReportLogic, too
 
     def getParameterNode(self) -> Reg2RGParameters:
         """Return the parameter node of the scene."""

@@ -19,7 +19,7 @@ Files, each importing only from those above it:
     application                 ``slicer.app``
     scripted_module             a loaded module and the widget that holds its panel
     i18n                        ``slicer.i18n``
-    parameter_node_wrapper      ``slicer.parameterNodeWrapper``
+    parameter_nodes             ``slicer.parameterNodeWrapper``
     sample_data                 the module ``SampleData``
     scripted_loadable_module    ``slicer.ScriptedLoadableModule``
     host                        starts the application and loads a module

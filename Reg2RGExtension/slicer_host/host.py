@@ -137,12 +137,12 @@ def _supply_widgets() -> None:
 
 def _supply_submodules() -> None:
     """Add the Python modules of Slicer that slicer-core lacks."""
-    from slicer_host import i18n, parameter_node_wrapper, sample_data, scripted_loadable_module
+    from slicer_host import i18n, parameter_nodes, sample_data, scripted_loadable_module
 
     sys.modules["SampleData"] = sample_data.make()
     submodules = {
         "i18n": i18n,
-        "parameterNodeWrapper": parameter_node_wrapper,
+        "parameterNodeWrapper": parameter_nodes,
         "ScriptedLoadableModule": scripted_loadable_module,
     }
     for name, module in submodules.items():

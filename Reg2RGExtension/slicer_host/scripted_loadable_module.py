@@ -23,6 +23,8 @@ __all__ = [
     "ScriptedLoadableModuleTest",
 ]
 
+TEST_MESSAGE_DELAY_MS = 100
+
 
 def _resource_path(module_name: str, filename: str) -> str:
     return str(Path(slicer.util.modulePath(module_name)).parent / "Resources" / filename)
@@ -32,6 +34,7 @@ class ScriptedLoadableModule:
     """Metadata of a module, written to ``parent``."""
 
     def __init__(self, parent: ScriptedModule) -> None:
+        super().__init__()
         self.parent = parent
         self.moduleName = type(self).__name__
         parent.title = parent.title or self.moduleName
@@ -53,14 +56,22 @@ class ScriptedLoadableModule:
         return ""
 
     def runTest(self, msec: int = 100, **kwargs: Any) -> None:
-        """Run the module's self-test."""
-        getattr(sys.modules[self.moduleName], f"{self.moduleName}Test")().runTest()
+        """Run the module's self-test.
+
+        Args:
+            msec: Milliseconds for which the test shows each message.
+            **kwargs: Arguments of the test's ``runTest``.
+        """
+        test = getattr(sys.modules[type(self).__module__], f"{self.moduleName}Test")()
+        test.messageDelay = msec
+        test.runTest(**kwargs)
 
 
 class ScriptedLoadableModuleWidget:
     """The panel of a module; ``setup`` fills ``self.layout``."""
 
     def __init__(self, parent: Any = None) -> None:
+        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
         settings = slicer.app.userSettings()
         self.developerMode = slicer.util.toBool(settings.value("Developer/DeveloperMode", False))
@@ -106,18 +117,21 @@ class ScriptedLoadableModuleWidget:
 
     def onTest(self, **kwargs: Any) -> None:
         """Run the module's self-test."""
-        slicer.selfTests[self.moduleName](**kwargs)
+        with slicer.util.tryWithErrorDisplay("Test failed."):
+            slicer.selfTests[self.moduleName](msec=TEST_MESSAGE_DELAY_MS, **kwargs)
 
     def onReloadAndTest(self, **kwargs: Any) -> None:
         """Load the module's file again, then run its self-test."""
-        self.onReload()
-        self.onTest(**kwargs)
+        with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
+            self.onReload()
+            slicer.selfTests[self.moduleName](msec=TEST_MESSAGE_DELAY_MS, **kwargs)
 
 
 class ScriptedLoadableModuleLogic:
     """Computation of a module; its parameters are stored in a vtkMRMLScriptedModuleNode."""
 
     def __init__(self, parent: Any = None) -> None:
+        super().__init__()
         self.parent = parent
         self.moduleName = type(self).__name__.removesuffix("Logic")
         self.isSingletonParameterNode = True

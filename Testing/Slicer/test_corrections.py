@@ -239,7 +239,7 @@ def test_recovery_stores_the_findings_of_a_regenerated_section(panel):
     correct(panel, "lung", "Mark as absent")
     recovery = panel.recovery
     key = next(iter(recovery.folder.glob("*.review.json"))).name.removesuffix(".review.json")
-    stored = segmentationFile.load(recovery.read(key).findings, reportNode.volumeOf(node()), "stored")
+    stored = segmentationFile.load(recovery.read(key).findings, reportNode.volumeOf(node()), "stored", None)
     findings = reportNode.findingsOf(node())
     volume = reportNode.volumeOf(node())
     try:

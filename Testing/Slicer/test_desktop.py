@@ -107,7 +107,7 @@ class TestReport:
 
     def test_the_selected_card_is_scrolled_into_view(self, panel, window):
         window.resize(1280, 800)
-        area = panel.ui.sectionsArea
+        area = next(area for area in window.findChildren("QScrollArea") if area.isAncestorOf(panel.ui.sectionsBox))
         for region in panel.sections.regions:
             panel.navigation.select(region)
             settle()

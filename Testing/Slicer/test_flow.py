@@ -1,7 +1,9 @@
 """From the Generate button to the report, and every other way a run can end. Runs in Slicer and in the host."""
 
+import contextlib
 import glob
 import os
+import shutil
 import signal
 import tempfile
 import unittest
@@ -23,6 +25,19 @@ REGIONS_IN_READING_ORDER = [
     "bone",
     "abdomen",
 ]
+
+
+@contextlib.contextmanager
+def chosenPython(python):
+    """Choose a Python for the engine."""
+    from Reg2RGModuleLib import locations
+
+    before = locations.ownPython()
+    locations.setOwnPython(python)
+    try:
+        yield
+    finally:
+        locations.setOwnPython(before)
 
 
 class FlowTest(unittest.TestCase):
@@ -269,16 +284,53 @@ class FlowTest(unittest.TestCase):
     def test_anEngineThatCannotStartIsReported(self):
         from Reg2RGModuleLib import locations
 
-        self.engine.end()
-        locations.setOwnPython("/no/such/python")
-        try:
-            self.panel.inputs.loadSample()
+        self.panel.inputs.loadSample()
+        with chosenPython("/no/such/python"):
             self.ui.generateButton.click()
-            waitFor(lambda: not self.logic.run.active, 30)
-            self.assertIn("/no/such/python", self.ui.messageLabel.text)
-            self.assertFalse(self.engine._watchdog.isActive(), "no process is left to watch")
-        finally:
+            self.assertFalse(self.logic.run.active)
+            self.assertIn("/no/such/python is not a Python that can be run", self.ui.messageLabel.text)
+            self.assertNotIn("memory", self.ui.messageLabel.text)
+
+    def test_aProcessThatCannotStartOrEndsAtOnceIsReportedWithItsPython(self):
+        """The check before a run may be out of date, so the process reports it, too. PythonQt must not delete it."""
+        for python in ("/no/such/python", shutil.which("false")):
+            with self.subTest(python=python), chosenPython(python):
+                engine, died = engineProcess.EngineProcess(), []
+                engine.died.connect(lambda reason, log, died=died: died.append(reason))
+                engine.run({"model": "phantom", "device": "cpu"})
+                waitFor(lambda died=died: died, 30)
+                self.assertIn(f"could not be started with {python}", died[0])
+                self.assertNotIn("close other programs", died[0])
+                self.assertFalse(engine.running)
+                self.assertFalse(engine._watchdog.isActive(), "no process is left to watch")
+                self.assertEqual(engine.processId(), 0)
+
+    def test_anotherPythonModelOrDeviceStartsAnotherEngine(self):
+        from Reg2RGModuleLib import locations
+
+        with tempfile.TemporaryDirectory() as folder:
+            pythons = [os.path.join(folder, name) for name in ("one", "two")]
+            for python in pythons:
+                with open(python, "w") as script:
+                    script.write("#!/bin/sh\nexec cat > /dev/null\n")
+                os.chmod(python, 0o755)
+            engine = engineProcess.EngineProcess()
+            processes = []
+            for python, model, device in (
+                (pythons[0], "phantom", "auto"),
+                (pythons[0], "phantom", "auto"),
+                (pythons[0], "phantom", "cpu"),
+                (pythons[0], "other", "cpu"),
+                (pythons[1], "other", "cpu"),
+            ):
+                locations.setOwnPython(python)
+                engine.run({"model": model, "device": device})
+                processes.append(engine.processId())
+                engine._running = False
+            engine.end()
             locations.setOwnPython("")
+        self.assertEqual(processes[0], processes[1])
+        self.assertEqual(len(set(processes)), 4)
 
     def test_aVolumeThatIsNotACtIsRefusedWithAMessage(self):
         import numpy as np

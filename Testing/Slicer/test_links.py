@@ -183,16 +183,17 @@ class LinksTest(unittest.TestCase):
 
         from reg2rg.runtime.resources import sample_case
 
-        node = regionsDisplay.loadRegions(sample_case()[1], self.volume)
+        node = regionsDisplay.loadRegions(sample_case()[1], self.volume, None)
         queue, counts, ended, converted = surfaces.SurfaceQueue(), set(), [], []
         event = slicer.vtkSegmentation.RepresentationModified  # Slicer converts a segment itself
-        node.GetSegmentation().AddObserver(event, lambda caller, event: converted.append(True))
+        observer = node.GetSegmentation().AddObserver(event, lambda caller, event: converted.append(True))
         queue.finished.connect(lambda: ended.append(True))
         queue.make(node)
         while queue.busy:
             slicer.app.processEvents()
             counts.add(len(self.surfacesOf(node)))
         triangles = sum(surface.GetNumberOfPolys() for surface in self.surfacesOf(node))
+        node.GetSegmentation().RemoveObserver(observer)  # removing the node changes representations, too
         slicer.mrmlScene.RemoveNode(node)
         self.assertEqual((counts, ended, converted), ({0, 10}, [True], []))
         self.assertLess(triangles, 90_000)

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 import vtk
 from hands import arrayOfRegion, generate, moduleWidget, settle, waitFor
-from Reg2RGModuleLib import regionsGeometry, reportNode
+from Reg2RGModuleLib import regionsGeometry, reportNode, transforms
 from Reg2RGModuleLib.review import State
 
 
@@ -196,32 +196,53 @@ class SceneTest(unittest.TestCase):
         self.assertTrue(bounds[0] < point[0] < bounds[1], (bounds, point))
         self.assertEqual(regionsGeometry.regionsAt(segmentation, point)[-1], "heart")
 
-    def test_aVolumeUnderANonLinearTransformIsRefusedWithAMessage(self):
+    def test_aVolumeUnderANonLinearTransformIsResampledWithAMessage(self):
         self.panel.inputs.loadSample()
-        volume = self.panel.inputs.parameters.inputVolume
-        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
-        warp = vtk.vtkThinPlateSplineTransform()
-        source, target = vtk.vtkPoints(), vtk.vtkPoints()
-        for point in ((0, 0, 0), (90, 0, 0), (0, 90, 0), (0, 0, 90), (90, 90, 90)):
-            source.InsertNextPoint(point)
-            target.InsertNextPoint([1.1 * c for c in point[:2]] + [point[2] + 0.001 * point[0] ** 2])
-        warp.SetSourceLandmarks(source)
-        warp.SetTargetLandmarks(target)
-        warp.SetBasisToR()
-        transform.SetAndObserveTransformToParent(warp)
-        volume.SetAndObserveTransformNodeID(transform.GetID())
-        self.ui.generateButton.click()
-        self.assertFalse(self.logic.run.active)
+        volume, regions = self.panel.inputs.parameters.inputVolume, self.panel.inputs.parameters.regions
+        heart = regionsGeometry.pointInside(regions, "heart")
+        grid = shiftedInSteps(volume)
+        for node in (volume, regions):
+            node.SetAndObserveTransformNodeID(grid.GetID())
+        world = [0.0, 0.0, 0.0]
+        volume.TransformPointToWorld(heart, world)
+        self.assertGreater(abs(world[1] - heart[1]), 5.0, "the transform moves the heart")
+        generate(self.panel)
         self.assertIn("is under a non-linear transform", self.ui.messageLabel.text)
-        self.assertIn("Harden the transform", self.ui.messageLabel.text)
+        node = reportNode.reportOf(volume)
+        segmentation = reportNode.segmentationOf(node)
+        self.assertIsNone(segmentation.GetParentTransformNode(), "the report is made in the coordinates of the world")
+        self.assertIn("heart", regionsGeometry.regionsAt(segmentation, world))
+        before = reportNode.read(node).section("heart").volume_ml
+        self.panel.navigation.select("heart")
+        self.ui.regenerateButton.click()
+        waitFor(lambda: not self.logic.run.active)
+        self.assertAlmostEqual(reportNode.read(node).section("heart").volume_ml, before, delta=1.0)
 
-    def test_aVolumeAndRegionsUnderDifferentTransformsAreRefusedWithAMessage(self):
+    def test_aVolumeIsBroughtToItsRegionsIfTheyAreUnderAnotherTransform(self):
         self.panel.inputs.loadSample()
+        volume, regions = self.panel.inputs.parameters.inputVolume, self.panel.inputs.parameters.regions
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-        self.panel.inputs.parameters.inputVolume.SetAndObserveTransformNodeID(transform.GetID())
-        self.ui.generateButton.click()
-        self.assertFalse(self.logic.run.active)
-        self.assertIn("different transforms", self.ui.messageLabel.text)
+        transform.SetMatrixTransformToParent(shifted(40.0))
+        away = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        away.SetMatrixTransformToParent(shifted(-40.0))
+        volume.SetAndObserveTransformNodeID(transform.GetID())
+        regions.SetAndObserveTransformNodeID(away.GetID())
+        copy = transforms.volumeIn(volume, transforms.frameOf(volume, regions))
+        self.assertEqual([round(a - b) for a, b in zip(copy.GetOrigin(), volume.GetOrigin(), strict=True)], [0, 80, 0])
+        self.assertIn("different transforms", transforms.noticeOf(volume, away))
+        self.assertEqual(transforms.noticeOf(volume, transform), "")
+
+    def test_aResampledVolumeHasRoomForWhatTheTransformMoves(self):
+        array = np.full((20, 30, 40), -1000, np.int16)
+        array[:, 10:20, 10:20] = 50
+        volume = slicer.util.addVolumeFromArray(array, name="bar")
+        volume.SetAndObserveTransformNodeID(shiftedInSteps(volume).GetID())
+        copy = transforms.volumeIn(volume, None)
+        found = slicer.util.arrayFromVolume(copy)
+        self.assertGreater(found.shape[1], 30)
+        self.assertEqual(found.min(), -1000)
+        self.assertAlmostEqual((found > -475).sum() / (array > -475).sum(), 1.0, delta=0.05)
+        self.assertTrue(np.array_equal(slicer.util.arrayFromVolume(volume), array), "the volume itself is unchanged")
 
     def test_theModuleCanBeReloaded(self):
         self.panel.inputs.loadSample()
@@ -245,6 +266,32 @@ GEOMETRIES = {
     "left-handed and oblique": ((2,), -11.0),
 }
 """Name to the axes (k, j, i) along which the array is flipped, and the degrees by which it is rotated in space."""
+
+
+def shifted(millimeters):
+    """Return a matrix that moves everything to the front."""
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(1, 3, millimeters)
+    return matrix
+
+
+def shiftedInSteps(volume):
+    """Return a grid transform that moves the lowest slice by 20 mm and the highest not at all, as a tilt does."""
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    image = vtk.vtkImageData()
+    image.SetDimensions(2, 2, 2)
+    image.SetOrigin(*bounds[::2])
+    image.SetSpacing(*(end - start for start, end in zip(bounds[::2], bounds[1::2], strict=True)))
+    image.AllocateScalars(vtk.VTK_DOUBLE, 3)
+    for corner in np.ndindex(2, 2, 2):
+        for axis in range(3):
+            image.SetScalarComponentFromDouble(*corner, axis, 20.0 if axis == 1 and corner[2] == 0 else 0.0)
+    grid = vtk.vtkGridTransform()
+    grid.SetDisplacementGridData(image)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLGridTransformNode", "Acquisition transform")
+    node.SetAndObserveTransformToParent(grid)
+    return node
 
 
 def flippedMatrix(volume, shape, flips):

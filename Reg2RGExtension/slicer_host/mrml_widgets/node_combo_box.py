@@ -166,7 +166,7 @@ class qMRMLNodeComboBox(QWidget):
         return node.GetClassName() in node_types
 
     def _refresh(self) -> None:
-        """Fill the list again; the selected node stays selected, or else the first node is selected."""
+        """Fill the list again; the selected node stays selected. As in Slicer, no other one is selected instead."""
         selected = self._combo.property("currentData")
         self._combo.blockSignals(True)
         self._combo.clear()
@@ -176,8 +176,7 @@ class qMRMLNodeComboBox(QWidget):
             self._combo.addItem(node.GetName() or "", node.GetID())
             if not any(observed is node for observed, _ in self._observers):
                 self._observers.append((node, node.AddObserver("ModifiedEvent", self._on_node_modified)))
-        index = self._combo.findData(selected) if selected is not None else -1
-        self._combo.setCurrentIndex(index if index >= 0 else min(0, self._combo.property("count") - 1))
+        self._combo.setCurrentIndex(self._combo.findData(selected or ""))
         self._combo.blockSignals(False)
         self._announce()
 
