@@ -60,7 +60,7 @@ def ensureInstalled() -> None:
     missing = missingPackages()
     if not missing:
         return
-    if slicer.app.testingEnabled():
+    if isTesting():
         message = _("Packages are missing: {0}. Nothing is installed in testing mode.")
         raise InstallationError(message.format(", ".join(missing)))
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), _("Reg2RG: first run")):
@@ -75,6 +75,11 @@ def ensureInstalled() -> None:
     if stillMissing:
         message = _("Packages are still missing after the installation: {0}. Restart Slicer and try again.")
         raise InstallationError(message.format(", ".join(stillMissing)))
+
+
+def isTesting() -> bool:
+    """Return whether Slicer runs tests, during which nothing is installed."""
+    return slicer.app.testingEnabled()
 
 
 def checkOwnPython(python: str) -> None:

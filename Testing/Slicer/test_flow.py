@@ -282,8 +282,6 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(len(self.panel.sections.regions), 10)
 
     def test_anEngineThatCannotStartIsReported(self):
-        from Reg2RGModuleLib import locations
-
         self.panel.inputs.loadSample()
         with chosenPython("/no/such/python"):
             self.ui.generateButton.click()

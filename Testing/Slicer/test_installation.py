@@ -1,280 +1,238 @@
-"""Installation at the first run: missing packages are named, and installed with consent; Slicer's own are kept."""
+"""Installation at the first run: missing packages are named, and installed with consent; Slicer's own are kept.
 
-from __future__ import annotations
+Runs in Slicer and in the host. pip is the real one; it installs into a separate folder.
+"""
 
 import importlib.metadata
-import json
-import subprocess
+import os
+import shutil
 import sys
-import textwrap
+import tempfile
 import types
+import unittest
 import zipfile
 from pathlib import Path
+from unittest import mock
 
-import pytest
-import qt
 import slicer
 from hands import moduleWidget
 from Reg2RGModuleLib import installation, locations
 
-
-@pytest.fixture
-def panel():
-    slicer.mrmlScene.Clear(0)
-    panel = moduleWidget().panel
-    panel.inputs.loadSample()
-    yield panel
-    slicer.mrmlScene.Clear(0)
+NO_SUCH_PACKAGE = "reg2rg-no-such-package>=2"
 
 
-def is_running() -> bool:
-    return moduleWidget().logic.run.active
-
-
-@pytest.fixture
-def requirements(tmp_path, monkeypatch):
-    """Replace the list of requirements, and turn testing mode off, so that the user is asked."""
-    file = tmp_path / "requirements.txt"
-    monkeypatch.setattr(installation, "REQUIREMENTS", file)
-    monkeypatch.setattr(slicer.app, "_testing", False)
-    return lambda *lines: file.write_text("\n".join(lines), encoding="utf-8")
-
-
-@pytest.fixture
-def slicers_python(tmp_path, monkeypatch):
-    """Put a PythonSlicer on the path whose pip installs into a separate folder; return that folder."""
-    site, folder = tmp_path / "site", tmp_path / "bin"
-    site.mkdir()
-    folder.mkdir()
-    script = folder / "PythonSlicer"
-    script.write_text(f'#!/bin/sh\nPIP_TARGET="{site}" PIP_NO_INDEX=1 exec "{sys.executable}" "$@"\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
-    monkeypatch.syspath_prepend(str(site))
-    return site
-
-
-def wheel(folder: Path, name: str, *needs: str) -> str:
-    """Return a requirement for a package that is built here and has requirements itself."""
-    file = folder / f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
-    info = f"{name.replace('-', '_')}-1.0.dist-info"
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {need}" for need in needs)]
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(f"{name.replace('-', '_')}.py", "")
-        archive.writestr(f"{info}/METADATA", "\n".join(lines) + "\n")
-        about = ["Wheel-Version: 1.0", "Generator: test", "Root-Is-Purelib: true", "Tag: py3-none-any"]
-        archive.writestr(f"{info}/WHEEL", "\n".join(about) + "\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return f"{name} @ {file.as_uri()}"
-
-
-def answer(button, questions: list[str]):
-    """Click a button of the next message box that appears, and record its text."""
-
-    def press() -> None:
-        box = qt.QApplication.activeModalWidget()
-        if box is not None:
-            timer.stop()
-            questions.append(box.text)
-            box.button(button).click()
-
-    timer = qt.QTimer()
-    timer.timeout.connect(press)
-    timer.start(50)
-    return timer
-
-
-def generate_and(button, panel) -> list[str]:
-    """Click Generate from the event loop, as a user does, and answer the question; returns the questions asked."""
-    questions, done = [], []
-    answering = answer(button, questions)
-    timer = qt.QTimer()
-    timer.setSingleShot(True)
-    timer.timeout.connect(lambda: (panel.ui.generateButton.click(), done.append(True)))
-    timer.start(0)
-    loop = qt.QEventLoop()  # processEvents would not keep a message box alive that deletes itself later
-    ending = qt.QTimer()
-    ending.timeout.connect(lambda: loop.quit() if done else None)
-    ending.start(20)
-    loop.exec()
-    answering.stop()
-    return questions
-
-
-def test_nothing_is_asked_if_nothing_is_missing(panel):
-    assert installation.missingPackages() == []
-    installation.ensureInstalled()
-
-
-def test_declining_the_installation_changes_nothing_and_shows_a_message(panel, requirements, slicers_python):
-    requirements("reg2rg-no-such-package>=2")
-    questions = generate_and(qt.QMessageBox.Cancel, panel)
-    assert "reg2rg-no-such-package>=2" in questions[0]
-    assert "PyTorch extension" in questions[0]
-    assert "Nothing was installed" in panel.ui.messageLabel.text
-    assert not is_running()
-    assert list(slicers_python.iterdir()) == []
-
-
-def test_a_failed_installation_is_reported_and_the_module_stays_usable(panel, requirements, slicers_python):
-    requirements("reg2rg-no-such-package>=2")
-    generate_and(qt.QMessageBox.Ok, panel)
-    assert "Installation failed" in panel.ui.messageLabel.text
-    assert panel.ui.generateButton.enabled
-    requirements()
-    panel.ui.generateButton.click()
-    assert is_running()
-    panel.sceneClosing()
-
-
-def test_with_consent_the_packages_are_installed_and_the_run_starts(panel, requirements, slicers_python, tmp_path):
-    requirements(wheel(tmp_path, "reg2rg-probe-good"))
-    generate_and(qt.QMessageBox.Ok, panel)
-    assert is_running(), panel.ui.messageLabel.text
-    assert importlib.metadata.version("reg2rg-probe-good") == "1.0"
-    panel.sceneClosing()
-
-
-def test_a_package_that_would_change_slicers_own_packages_is_not_installed(
-    panel, requirements, slicers_python, tmp_path
-):
-    numpy = importlib.metadata.version("numpy")
-    requirements(wheel(tmp_path, "reg2rg-probe-bad", "numpy<1.0"))
-    generate_and(qt.QMessageBox.Ok, panel)
-    assert "Installation failed" in panel.ui.messageLabel.text
-    assert importlib.metadata.version("numpy") == numpy
-    assert list(slicers_python.iterdir()) == []
-
-
-def test_slicers_own_packages_are_pinned_to_their_versions():
-    assert f"numpy=={importlib.metadata.version('numpy')}" in installation._slicerVersions()
-
-
-def test_in_testing_mode_nothing_is_installed(panel, requirements, monkeypatch):
-    monkeypatch.setattr(slicer.app, "_testing", True)
-    requirements("reg2rg-no-such-package>=2")
-    panel.ui.generateButton.click()
-    assert "testing mode" in panel.ui.messageLabel.text
-
-
-def test_the_users_own_python_runs_the_engine_and_nothing_is_installed_into_it(panel, requirements):
-    requirements("reg2rg-no-such-package>=2")
-    locations.setOwnPython(sys.executable)
-    try:
-        assert installation.missingPackages() == []
-        assert locations.enginePython() == sys.executable
-        environment = locations.engineEnvironment()
-        assert environment["PYTHONPATH"].split(":") == [str(locations.engineFolder())]
-    finally:
+class InstallationTest(unittest.TestCase):
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+        self.panel = moduleWidget().panel
+        self.addCleanup(slicer.mrmlScene.Clear, 0)
+        self.addCleanup(locations.setOwnPython, locations.ownPython())
         locations.setOwnPython("")
+        self.panel.inputs.loadSample()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.site = self.folder / "site"
+        self.site.mkdir()
+        self.patch(mock.patch.dict(os.environ, {"PIP_TARGET": str(self.site), "PIP_NO_INDEX": "1"}))
+        self.patch(mock.patch.object(sys, "path", [str(self.site), *sys.path]))
+        self.patch(mock.patch.object(installation, "REQUIREMENTS", self.folder / "requirements.txt"))
+        self.patch(mock.patch.object(installation, "isTesting", lambda: False))
+        missing = installation.missingPackages  # torch may be missing in Slicer; its extension is tested below
+        self.patch(
+            mock.patch.object(installation, "missingPackages", lambda: [name for name in missing() if name != "torch"])
+        )
+        if shutil.which("PythonSlicer") is None:
+            self.addPythonSlicer()
 
+    def patch(self, patcher):
+        patcher.start()
+        self.addCleanup(patcher.stop)
 
-NOT_IN_SLICER = {
-    *("torch", "torchvision", "torchgen", "functorch", "transformers", "peft", "accelerate", "monai", "matplotlib"),
-    *("typer", "safetensors", "tokenizers", "sentencepiece", "google", "nltk", "nibabel", "pandas", "sklearn"),
-    *("skimage", "totalsegmentator", "nnunetv2", "huggingface_hub"),
-}
-"""Import names of packages that the engine or its training uses and Slicer does not include."""
+    def addPythonSlicer(self):
+        """Put a PythonSlicer on the path, as in Slicer."""
+        script = self.folder / "bin" / "PythonSlicer"
+        script.parent.mkdir()
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        script.chmod(0o755)
+        self.patch(mock.patch.dict(os.environ, {"PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}))
 
+    def require(self, *lines):
+        installation.REQUIREMENTS.write_text("\n".join(lines), encoding="utf-8")
 
-def without(packages: set[str], folder: Path) -> Path:
-    """Return a folder with links to all installed packages except some."""
-    folder.mkdir()
-    site = Path(importlib.metadata.distribution("numpy").locate_file(""))
-    for entry in site.iterdir():
-        name = entry.name.split("-")[0].split(".")[0].lower()
-        if name not in packages and not entry.name.startswith(("_editable", "reg2rg")):
-            (folder / entry.name).symlink_to(entry)
-    return folder
+    def generateAnd(self, agrees):
+        """Click Generate and answer the question; returns the questions asked."""
+        questions = []
 
+        def answer(text, *arguments, **keywords):
+            questions.append(text)
+            return agrees
 
-def test_without_torch_the_module_loads_and_the_first_run_names_the_missing_packages(tmp_path, repository):
-    site = without(NOT_IN_SLICER, tmp_path / "site")
-    script = textwrap.dedent(
-        f"""
-        import json, sys
-        sys.path[:0] = [{str(site)!r}, {str(repository / "Reg2RGExtension")!r}]
-        from pathlib import Path
-        from slicer_host import desktop, host
-        host.start(testing=True)
-        window = desktop.show_module(Path({str(repository / "Reg2RGModule")!r}))
-        import slicer
-        panel = slicer.modules.reg2rgmodule.widgetRepresentation().self().panel
-        panel.inputs.loadSample()
-        from Reg2RGModuleLib import installation
-        missing = installation.missingPackages()
-        panel.ui.generateButton.click()
-        loaded = [name for name in ("torch", "transformers", "peft", "monai") if name in sys.modules]
-        print(json.dumps([missing, panel.ui.messageLabel.text, installation.explanation(missing), loaded]))
-        """
+        with mock.patch.object(slicer.util, "confirmOkCancelDisplay", answer):
+            self.panel.ui.generateButton.click()
+        return questions
+
+    def isRunning(self):
+        return moduleWidget().logic.run.active
+
+    def wheel(self, name, *needs):
+        """Return a requirement for a package that is built here and has requirements itself."""
+        file = self.folder / f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
+        info = f"{name.replace('-', '_')}-1.0.dist-info"
+        lines = [
+            "Metadata-Version: 2.1",
+            f"Name: {name}",
+            "Version: 1.0",
+            *(f"Requires-Dist: {each}" for each in needs),
+        ]
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(f"{name.replace('-', '_')}.py", "")
+            archive.writestr(f"{info}/METADATA", "\n".join(lines) + "\n")
+            about = ["Wheel-Version: 1.0", "Generator: test", "Root-Is-Purelib: true", "Tag: py3-none-any"]
+            archive.writestr(f"{info}/WHEEL", "\n".join(about) + "\n")
+            archive.writestr(f"{info}/RECORD", "")
+        return f"{name} @ {file.as_uri()}"
+
+    def test_nothingIsAskedIfNothingIsMissing(self):
+        self.require()
+        self.assertEqual(installation.missingPackages(), [])
+        installation.ensureInstalled()
+
+    def test_decliningTheInstallationChangesNothingAndShowsAMessage(self):
+        self.require(NO_SUCH_PACKAGE)
+        questions = self.generateAnd(agrees=False)
+        self.assertIn(NO_SUCH_PACKAGE, questions[0])
+        self.assertIn("PyTorch extension", questions[0])
+        self.assertIn("Nothing was installed", self.panel.ui.messageLabel.text)
+        self.assertFalse(self.isRunning())
+        self.assertEqual(list(self.site.iterdir()), [])
+
+    def test_aFailedInstallationIsReportedAndTheModuleStaysUsable(self):
+        self.require(NO_SUCH_PACKAGE)
+        self.generateAnd(agrees=True)
+        self.assertIn("Installation failed", self.panel.ui.messageLabel.text)
+        self.assertTrue(self.panel.ui.generateButton.enabled)
+        self.require()
+        self.panel.ui.generateButton.click()
+        self.assertTrue(self.isRunning())
+        self.panel.sceneClosing()
+
+    def test_withConsentThePackagesAreInstalledAndTheRunStarts(self):
+        self.require(self.wheel("reg2rg-probe-good"))
+        self.generateAnd(agrees=True)
+        self.assertTrue(self.isRunning(), self.panel.ui.messageLabel.text)
+        self.assertEqual(importlib.metadata.version("reg2rg-probe-good"), "1.0")
+        self.panel.sceneClosing()
+
+    def test_aPackageThatWouldChangeSlicersOwnPackagesIsNotInstalled(self):
+        numpy = importlib.metadata.version("numpy")
+        self.require(self.wheel("reg2rg-probe-bad", "numpy<1.0"))
+        self.generateAnd(agrees=True)
+        self.assertIn("Installation failed", self.panel.ui.messageLabel.text)
+        self.assertEqual(importlib.metadata.version("numpy"), numpy)
+        self.assertEqual(list(self.site.iterdir()), [])
+
+    def test_slicersOwnPackagesArePinnedToTheirVersions(self):
+        self.assertIn(f"numpy=={importlib.metadata.version('numpy')}", installation._slicerVersions())
+
+    def test_inTestingModeNothingIsInstalled(self):
+        self.require(NO_SUCH_PACKAGE)
+        with mock.patch.object(installation, "isTesting", lambda: True):
+            self.panel.ui.generateButton.click()
+        self.assertIn("testing mode", self.panel.ui.messageLabel.text)
+
+    def ownPython(self):
+        return os.environ.get("REG2RG_ENGINE_PYTHON") or sys.executable
+
+    @unittest.skipIf(
+        os.path.basename(sys.executable).startswith("Slicer") and "REG2RG_ENGINE_PYTHON" not in os.environ,
+        "there is no Python of the user",
     )
-    run = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
-    missing, message, explanation, loaded = json.loads(run.stdout.splitlines()[-1])
-    assert missing[:3] == ["torch", "transformers>=5.0,<6", "peft>=0.17"]
-    assert "Packages are missing: torch, transformers" in message
-    assert "PyTorch is installed by the PyTorch extension" in explanation
-    assert loaded == []
+    def test_theUsersOwnPythonRunsTheEngineAndNothingIsInstalledIntoIt(self):
+        python = self.ownPython()
+        self.require()
+        locations.setOwnPython(python)
+        installation.ensureInstalled()
+        self.assertEqual(locations.enginePython(), python)
+        environment = locations.engineEnvironment()
+        self.assertEqual(environment["PYTHONPATH"].split(os.pathsep), [str(locations.engineFolder())])
+
+    def test_whatTheUsersOwnPythonLacksIsNamedWithTheCommandThatInstallsIt(self):
+        self.require("safetensors>=0.4", NO_SUCH_PACKAGE)
+        chosen = self.ownPython()
+        self.panel.ui.pythonPathEdit.setCurrentPath(chosen)
+        try:
+            message = self.panel.ui.messageLabel.text
+            self.assertIn(f"{chosen} lacks packages", message)
+            self.assertIn(f"{chosen} -m pip install", message)
+            self.assertIn(NO_SUCH_PACKAGE, message)
+            self.panel.messages.clear()
+            self.panel.ui.generateButton.click()
+            self.assertEqual(self.panel.ui.messageLabel.text, message)
+            self.assertFalse(self.isRunning())
+        finally:
+            self.panel.ui.pythonPathEdit.setCurrentPath("")
+        self.assertEqual(self.panel.ui.messageLabel.text, "", "the message goes with the choice")
+
+    def test_aFileThatIsNotAPythonIsRefusedWhenItIsChosen(self):
+        for file in (
+            str(self.folder / "missing"),
+            str(installation.REQUIREMENTS),
+            str(self.folder),
+            shutil.which("ls"),
+        ):
+            with self.subTest(file=file):
+                self.require()
+                self.panel.ui.pythonPathEdit.setCurrentPath(file)
+                self.assertIn("is not a Python that can be run", self.panel.ui.messageLabel.text)
+        self.panel.ui.pythonPathEdit.setCurrentPath("")
+
+    def test_aPythonThatIsTooOldIsRefusedWithItsVersion(self):
+        self.require()
+        with mock.patch.object(installation, "MINIMUM_PYTHON", "99.0"):
+            with self.assertRaisesRegex(installation.InstallationError, "needs 99.0 or later"):
+                installation.checkOwnPython(self.ownPython())
 
 
-def test_without_the_pytorch_extension_the_message_says_how_to_install_it():
-    with pytest.raises(installation.InstallationError, match="Extensions Manager"):
+class TorchTest(unittest.TestCase):
+    def setUp(self):
+        without = {name: code for name, code in sys.modules.items() if name != "PyTorchUtils"}
+        patcher = mock.patch.dict(sys.modules, without, clear=True)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def extension(self, outcome):
+        """Replace the PyTorch extension by one whose installation returns or raises something."""
+        module = types.ModuleType("PyTorchUtils")
+        logic = mock.Mock()
+        logic.installTorch.side_effect = [outcome]
+        module.PyTorchUtilsLogic = lambda: logic
+        sys.modules["PyTorchUtils"] = module
+
+    def test_withoutThePyTorchExtensionTheMessageSaysHowToInstallIt(self):
+        sys.modules["PyTorchUtils"] = None
+        with self.assertRaisesRegex(installation.InstallationError, "Extensions Manager"):
+            installation._installTorch()
+
+    def test_aFailedInstallationOfPyTorchIsReported(self):
+        for outcome, message in ((None, "PyTorch was not installed"), (ValueError("no network"), "no network")):
+            self.extension(outcome)
+            with self.assertRaisesRegex(installation.InstallationError, message):
+                installation._installTorch()
+
+    def test_pyTorchIsInstalledByItsExtension(self):
+        self.extension(types.ModuleType("torch"))
         installation._installTorch()
 
-
-class _PyTorchUtils(types.ModuleType):
-    """Replaces the PyTorch extension, which only Slicer has."""
-
-    def __init__(self, outcome):
-        super().__init__("PyTorchUtils")
-        self.outcome = outcome
-
-    def PyTorchUtilsLogic(self):
-        return self
-
-    def installTorch(self):
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-
-@pytest.mark.parametrize(
-    ("outcome", "message"), [(None, "PyTorch was not installed"), (ValueError("no network"), "no network")]
-)
-def test_a_failed_installation_of_pytorch_is_reported(monkeypatch, outcome, message):
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(outcome))
-    with pytest.raises(installation.InstallationError, match=message):
-        installation._installTorch()
-
-
-def test_pytorch_is_installed_by_its_extension(monkeypatch):
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", _PyTorchUtils(types.ModuleType("torch")))
-    installation._installTorch()
-
-
-def test_slicers_packaging_module_is_used_if_it_exists(monkeypatch):
-    asked = []
-    packaging = types.ModuleType("slicer.packaging")
-    packaging.pip_install = lambda requirements, constraints=None, requester=None: asked.append(
-        (requirements, Path(constraints).read_text().splitlines(), requester)
-    )
-    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
-    monkeypatch.setattr(slicer, "packaging", packaging, raising=False)
-    installation._pipInstall(["peft>=0.17"])
-    requirements, pins, requester = asked[0]
-    assert (requirements, requester) == (["peft>=0.17"], "Reg2RG")
-    assert f"numpy=={importlib.metadata.version('numpy')}" in pins
-
-
-def test_the_requirements_are_those_of_the_python_package(repository):
-    import tomllib
-
-    declared = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["dependencies"]
-    slicer_packages = {name.lower() for name in installation.SLICER_PACKAGES}
-    for_the_command_line = {"typer", "rich"}
-    expected = [
-        line
-        for line in declared
-        if line.split(">")[0].lower() not in slicer_packages | for_the_command_line | {"torch"}
-    ]
-    assert sorted(installation.requirements()) == sorted(expected)
+    def test_slicersPackagingModuleIsUsedIfItExists(self):
+        asked = []
+        packaging = types.ModuleType("slicer.packaging")
+        packaging.pip_install = lambda requirements, constraints=None, requester=None: asked.append(
+            (requirements, Path(constraints).read_text().splitlines(), requester)
+        )
+        sys.modules["slicer.packaging"] = packaging
+        with mock.patch.object(slicer, "packaging", packaging, create=True):
+            installation._pipInstall(["peft>=0.17"])
+        requirements, pins, requester = asked[0]
+        self.assertEqual((requirements, requester), (["peft>=0.17"], "Reg2RG"))
+        self.assertIn(f"numpy=={importlib.metadata.version('numpy')}", pins)

@@ -1,59 +1,33 @@
-"""The sample case is registered with the Sample Data module and loads from there."""
+"""The sample case is registered with the Sample Data module and loads from there. Runs in Slicer and in the host."""
 
-from __future__ import annotations
+import unittest
 
-import pytest
+import qt
 import SampleData
 import slicer
 from Reg2RGModule import registerSampleData
 from Reg2RGModuleLib import regionsGeometry
 
 
-@pytest.fixture(autouse=True)
-def scene():
-    slicer.mrmlScene.Clear(0)
-    yield
-    slicer.mrmlScene.Clear(0)
+class SampleDataTest(unittest.TestCase):
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
 
+    def tearDown(self):
+        slicer.mrmlScene.Clear(0)
 
-def test_the_sample_case_is_registered_once():
-    registerSampleData()
-    sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory("Reg2RG")
-    assert [source.sampleName for source in sources] == ["Reg2RGSampleChest"]
+    def sources(self):
+        return SampleData.SampleDataLogic.sampleDataSourcesByCategory("Reg2RG")
 
+    def test_theSampleCaseIsRegisteredOnce(self):
+        registerSampleData()
+        self.assertEqual([source.sampleName for source in self.sources()], ["Reg2RGSampleChest"])
 
-def test_the_thumbnail_is_an_image():
-    import qt
+    def test_theThumbnailIsAnImage(self):
+        self.assertFalse(qt.QImage(self.sources()[0].thumbnailFileName).isNull())
 
-    source = SampleData.SampleDataLogic.sampleDataSourcesByCategory("Reg2RG")[0]
-    assert not qt.QImage(source.thumbnailFileName).isNull()
-
-
-def test_downloading_the_sample_loads_the_ct_and_its_regions():
-    volume, segmentation = SampleData.downloadSamples("Reg2RGSampleChest")
-    assert volume.IsA("vtkMRMLScalarVolumeNode") and volume.GetName() == "Sample chest (synthetic)"
-    assert len(regionsGeometry.segmentIds(segmentation)) == 10
-
-
-def test_a_file_with_another_checksum_is_refused(tmp_path):
-    file = tmp_path / "ct.nrrd"
-    file.write_bytes(b"other")
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="Test",
-        sampleName="Changed",
-        uris=file.as_uri(),
-        fileNames="ct.nrrd",
-        nodeNames="ct",
-        checksums="SHA256:" + 64 * "0",
-    )
-    with pytest.raises(ValueError, match="checksum"):
-        SampleData.downloadSample("Changed")
-    slicer.modules.sampleDataSources.pop("Test")
-
-
-def test_lists_of_different_lengths_and_unknown_fields_are_refused():
-    register = SampleData.SampleDataLogic.registerCustomSampleDataSource
-    with pytest.raises(ValueError, match="same length"):
-        register(sampleName="x", uris=["file:///a", "file:///b"], fileNames=["a"], nodeNames=["a"])
-    with pytest.raises(TypeError, match="unheard"):
-        register(sampleName="x", uris="file:///a", fileNames="a", nodeNames="a", unheard=1)
+    def test_downloadingTheSampleLoadsTheCtAndItsRegions(self):
+        volume, segmentation = SampleData.downloadSamples("Reg2RGSampleChest")
+        self.assertTrue(volume.IsA("vtkMRMLScalarVolumeNode"))
+        self.assertEqual(volume.GetName(), "Sample chest (synthetic)")
+        self.assertEqual(len(regionsGeometry.segmentIds(segmentation)), 10)
