@@ -52,12 +52,15 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
     app = SlicerApp()
     slicer.mrmlScene = app.scene
     slicer.app = Application(app, settings_folder or Path(tempfile.mkdtemp(prefix="slicer_host-")), testing)
-    slicer.modules = types.SimpleNamespace(
-        segmentations=BuiltInModule("Segmentations", app.segmentations_logic),
-        volumes=BuiltInModule("Volumes", app.volumes_logic),
-        terminologies=BuiltInModule("Terminologies", app.terminologies_logic),
-        subjecthierarchy=BuiltInModule("SubjectHierarchy", app.subject_hierarchy_logic),
-    )
+    slicer.modules = types.SimpleNamespace()
+    for module in (
+        BuiltInModule("Segmentations", app.segmentations_logic),
+        BuiltInModule("Volumes", app.volumes_logic),
+        BuiltInModule("Terminologies", app.terminologies_logic),
+        BuiltInModule("SubjectHierarchy", app.subject_hierarchy_logic),
+    ):
+        setattr(slicer.modules, module.name.lower(), module)
+        slicer.app.moduleManager().register(module)
     slicer.qSlicerScriptedLoadableModule = ScriptedModule
     slicer.qSlicerScriptedLoadableModuleWidget = ModuleWidget
     slicer.moduleNames = types.SimpleNamespace()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
-    from slicer_host.scripted_module import ScriptedModule
+    from slicer_host.scripted_module import BuiltInModule, ScriptedModule
 
 
 class ModuleManager(QObject):
@@ -18,9 +18,9 @@ class ModuleManager(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._modules: dict[str, ScriptedModule] = {}
+        self._modules: dict[str, ScriptedModule | BuiltInModule] = {}
 
-    def module(self, name: str) -> ScriptedModule | None:
+    def module(self, name: str) -> ScriptedModule | BuiltInModule | None:
         """Return a loaded module by its name."""
         return self._modules.get(name)
 
@@ -28,7 +28,7 @@ class ModuleManager(QObject):
         """Return the names of the loaded modules."""
         return tuple(self._modules)
 
-    def register(self, module: ScriptedModule) -> None:
+    def register(self, module: ScriptedModule | BuiltInModule) -> None:
         """Add a module that was loaded; in Slicer, the factory manager does this."""
         self._modules[module.name] = module
         self.moduleLoaded.emit(module.name)

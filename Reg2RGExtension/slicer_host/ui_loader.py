@@ -28,7 +28,12 @@ class QUiLoader(QtUiTools.QUiLoader):
                     connections.remove(connection)
         buffer = QtCore.QBuffer()
         buffer.setData(ElementTree.tostring(tree))
-        return QtUiTools.QUiLoader.load(self, buffer, parent)
+        self._unknown = ""
+        widget = QtUiTools.QUiLoader.load(self, buffer, parent)
+        if self._unknown:
+            expected = ", ".join(sorted(CUSTOM_WIDGETS))
+            raise RuntimeError(f"Unknown widget class {self._unknown!r}; expected a class of Qt or one of: {expected}.")
+        return widget
 
     def createWidget(
         self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = ""
@@ -39,6 +44,6 @@ class QUiLoader(QtUiTools.QUiLoader):
             widget.setObjectName(name)
             return widget
         if class_name not in self.availableWidgets():
-            expected = ", ".join(sorted(CUSTOM_WIDGETS))
-            raise RuntimeError(f"Unknown widget class {class_name!r}; expected a class of Qt or one of: {expected}.")
+            self._unknown = self._unknown or class_name  # Raised by load(); Qt would lose an exception here.
+            class_name = "QWidget"
         return QtUiTools.QUiLoader.createWidget(self, class_name, parent, name)

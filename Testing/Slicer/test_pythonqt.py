@@ -10,6 +10,8 @@ import gc
 import inspect
 import json
 import re
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from slicer_host.application import Application
 from slicer_host.core_io_manager import CoreIOManager
 from slicer_host.layout_manager import LayoutManager
 from slicer_host.module_manager import ModuleManager
+from slicer_host.pythonqt import classes
 from slicer_host.scripted_module import BuiltInModule, ModuleWidget, ScriptedModule
 from slicer_host.ui_loader import CUSTOM_WIDGETS
 
@@ -106,6 +109,120 @@ def test_a_subclass_can_override_the_size_hint():
             return qt.QSize(321, 20)
 
     assert Wide("x").sizeHint().width() == 321
+
+
+def test_a_widget_overrides_its_size_hint_with_the_name_that_pythonqt_calls():
+    class Wide(qt.QWidget):
+        def getSizeHint(self):
+            return qt.QSize(321, 20)
+
+    class Ignored(qt.QWidget):
+        def sizeHint(self):
+            return qt.QSize(321, 20)
+
+    wide = Wide()
+    wide.adjustSize()
+    assert wide.width == 321
+    with pytest.raises(TypeError, match="getSizeHint"):
+        Ignored()
+
+
+def test_the_size_hint_of_the_base_class_cannot_be_called_and_the_process_survives_it(capfd):
+    class Label(qt.QLabel):
+        def sizeHint(self):
+            return qt.QLabel.sizeHint(self)
+
+    label = Label("text")
+    label.adjustSize()
+    assert label.width > 5
+    assert "TypeError" in capfd.readouterr().err
+
+
+def test_every_property_of_every_class_can_be_read():
+    """A virtual getter, read by the name of the property, called itself without end."""
+    skipped = {"QApplication", "QGuiApplication", "QCoreApplication", "QWidgetAction", "QColorDialog", "QFileDialog"}
+    read = 0
+    for kind in classes.qt_classes():
+        if not issubclass(kind, qt.QObject) or kind.__name__ in skipped:
+            continue
+        try:
+            owner = kind()
+        except (TypeError, NotImplementedError, ValueError):
+            continue  # abstract, or made from something
+        meta = kind.staticMetaObject
+        for index in range(meta.propertyCount()):
+            name = str(meta.property(index).name())
+            if name != "nativeMenuBar":
+                getattr(owner, name)
+                read += 1
+        if owner.parent() is None:
+            owner.delete()
+    assert read > 1000
+
+
+@pytest.mark.parametrize("value", [None, 5, b"abc"])
+def test_anything_is_text(value):
+    label = qt.QLabel()
+    label.setText(value)
+    assert label.text == str(value)
+    label.toolTip = value
+    assert label.toolTip == str(value)
+    label.setToolTip(value)
+    assert label.toolTip == str(value)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: qt.QPushButton().setShortcut("Ctrl+L"),
+        lambda: qt.QAction(None).setShortcut("Ctrl+L"),
+        lambda: qt.QShortcut("Ctrl+L", qt.QWidget()),
+        lambda: qt.QPalette().setColor(qt.QPalette.Window, "red"),
+        lambda: qt.QPixmap(2, 2).fill("red"),
+        lambda: qt.QPen("red"),
+        lambda: qt.QWidget().setFont("Arial"),
+        lambda: qt.QDesktopServices.openUrl("http://127.0.0.1"),
+        lambda: setattr(qt.QPushButton(), "shortcut", "Ctrl+L"),
+        lambda: setattr(qt.QWidget(), "font", "Arial"),
+        lambda: setattr(qt.QSpinBox(), "value", "8"),
+        lambda: setattr(qt.QDoubleSpinBox(), "maximum", "8"),
+        lambda: setattr(qt.QCheckBox(), "checked", "yes"),
+    ],
+)
+def test_text_is_not_a_key_sequence_color_font_address_or_number(use):
+    with pytest.raises((ValueError, AttributeError)):
+        use()
+
+
+def test_a_button_box_is_not_made_of_buttons():
+    ok_and_cancel = qt.QDialogButtonBox.Ok | qt.QDialogButtonBox.Cancel
+    with pytest.raises(ValueError, match="setStandardButtons"):
+        qt.QDialogButtonBox(ok_and_cancel)
+    box = qt.QDialogButtonBox()
+    box.setStandardButtons(ok_and_cancel)
+    assert len(box.buttons()) == 2
+
+
+def test_an_enum_of_value_0_is_false():
+    assert not qt.Qt.Unchecked
+    assert qt.Qt.Checked
+
+
+def test_an_object_has_the_enums_of_its_class():
+    assert qt.QProcess().Running == qt.QProcess.Running
+
+
+def test_a_destroyed_object_is_false():
+    widget = qt.QWidget()
+    assert widget
+    widget.delete()
+    assert not widget
+
+
+@pytest.mark.parametrize("make", [lambda: qt.QPushButton(), lambda: ctk.ctkSliderWidget(), lambda: qt.QTimer()])
+def test_a_plain_object_accepts_no_private_attributes_either(make):
+    with pytest.raises(AttributeError, match="_mine"):
+        make()._mine = 1
 
 
 # New attributes
@@ -411,6 +528,98 @@ def test_ctk_and_mrml_widgets_have_the_signal_signatures_that_they_have_in_slice
     slicer.mrmlScene.Clear(0)
     assert 2.0 in seen
     assert node in seen
+
+
+@pytest.mark.parametrize("method", ["accept", "show", "close"])
+def test_a_signal_with_an_argument_does_not_reach_a_method_of_qt_that_takes_none(method, capfd):
+    button, dialog, accepted = qt.QPushButton(), qt.QDialog(), []
+    dialog.connect("accepted()", lambda: accepted.append(True))
+    button.clicked.connect(getattr(dialog, method))
+    button.click()
+    assert (accepted, dialog.isVisible()) == ([], False)
+    assert "TypeError" in capfd.readouterr().err
+    button.connect("clicked()", getattr(dialog, "accept"))  # noqa: B009 - the method of Qt itself
+    button.click()
+    assert accepted == [True]
+
+
+def test_a_signal_with_a_matching_argument_reaches_a_method_of_qt():
+    slider, spin_box = qt.QSlider(), qt.QSpinBox()
+    slider.valueChanged.connect(spin_box.setValue)
+    slider.setValue(7)
+    assert spin_box.value == 7
+    slider.valueChanged.disconnect(spin_box.setValue)
+    slider.setValue(8)
+    assert spin_box.value == 7
+
+
+@pytest.mark.parametrize("by_signature", [True, False])
+def test_a_bound_method_is_held_until_its_sender_is_destroyed(by_signature):
+    class Listener:
+        count = 0
+
+        def add(self):
+            Listener.count += 1
+
+    button = qt.QPushButton()
+    if by_signature:
+        button.connect("clicked()", Listener().add)
+    else:
+        button.clicked.connect(Listener().add)
+    gc.collect()
+    button.click()
+    assert Listener.count == 1
+
+
+def test_a_signal_of_a_python_class_can_be_connected():
+    class Source(qt.QObject):
+        ready = qt.Signal(int)
+
+    source, seen = Source(), []
+    source.ready.connect(seen.append)
+    source.ready.emit(3)
+    assert seen == [3]
+
+
+OWN_SIGNAL = """
+import sys
+sys.path.insert(0, {engine!r})
+from slicer_host import qt_module
+qt = qt_module.make()
+app = qt.QApplication(["test"])
+holder = {{"timer": qt.QTimer({parent})}}
+holder["timer"].setInterval(1)
+holder["timer"].{connect}
+holder["timer"].start()
+loop = qt.QEventLoop()
+qt.QTimer.singleShot(100, loop.quit)
+loop.exec_()
+print("survived")
+"""
+
+
+@pytest.mark.parametrize("connect", ["connect('timeout()', holder.clear)", "timeout.connect(lambda: holder.clear())"])
+@pytest.mark.parametrize(("parent", "survives"), [("", False), ("app", True)])
+def test_an_object_that_only_python_holds_must_not_go_in_its_own_signal(connect, parent, survives):
+    engine = str(Path(__file__).resolve().parents[2] / "Reg2RGExtension")
+    script = OWN_SIGNAL.format(engine=engine, parent=parent, connect=connect)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ("survived" in done.stdout) is survives
+    assert ("destroyed inside its own signal" in done.stderr) is not survives
+    assert (done.returncode == 0) is survives
+
+
+def test_an_exception_in_a_virtual_method_is_printed_and_qt_goes_on(capfd):
+    class Widget(qt.QFrame):
+        def resizeEvent(self, event):
+            raise RuntimeError("the virtual method failed")
+
+    widget = Widget()
+    widget.show()
+    widget.resize(300, 200)
+    qt.QApplication.processEvents()
+    assert widget.width == 300
+    assert "the virtual method failed" in capfd.readouterr().err
 
 
 def test_an_exception_in_a_slot_is_printed_and_the_caller_continues(capfd):

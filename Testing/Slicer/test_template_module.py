@@ -383,6 +383,32 @@ def test_the_limits_of_the_range_are_accepted(module):
         assert parameters.imageThreshold == edge
 
 
+def test_a_node_selector_selects_no_node_by_itself(module, volume):
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.noneEnabled = False
+    selector.setMRMLScene(slicer.mrmlScene)
+    assert selector.nodeCount() == 1
+    assert selector.currentNode() is None
+    selector.setCurrentNodeIndex(0)
+    assert selector.currentNode() is volume
+    selector.setMRMLScene(None)
+
+
+def test_the_base_classes_initialize_the_next_class_as_those_of_slicer_do():
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+    class Counter:
+        def __init__(self):
+            self.count = getattr(self, "count", 0) + 1
+
+    class Logic(ScriptedLoadableModuleLogic, Counter):
+        def __init__(self):
+            super().__init__()
+
+    assert Logic().count == 1
+
+
 def test_a_type_without_a_serializer_is_refused_when_the_class_is_defined():
     class Unknown:
         member: complex

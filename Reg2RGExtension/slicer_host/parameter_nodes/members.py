@@ -75,13 +75,10 @@ class _Pack:
     """The methods that a pack receives. A pack is a value of its own, or a view of what a node stores."""
 
     allParameters: dict[str, Member]
-    _node: Node | None
-    _prefix: str
-    _values: dict[str, Any]
+    _node: Node | None = None
+    _prefix = ""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self._node, self._prefix = None, ""
-        self._values = {name: member.default for name, member in self.allParameters.items()}
         for name, value in {**dict(zip(self.allParameters, arguments, strict=False)), **keywords}.items():
             if name not in self.allParameters:
                 raise TypeError(f"{type(self).__name__} has no member {name!r}")
@@ -89,13 +86,13 @@ class _Pack:
 
     def _read(self, member: Member) -> Any:
         if self._node is None:
-            return self._values[member.name]
+            return vars(self).setdefault(member.name, member.default)
         name = self._prefix + member.name
         return member.kind.read(self._node, name) if member.kind.is_stored(self._node, name) else member.default
 
     def _write(self, member: Member, value: Any) -> None:
         if self._node is None:
-            self._values[member.name] = value
+            vars(self)[member.name] = value
         else:
             member.kind.write(self._node, self._prefix + member.name, value)
 
@@ -133,7 +130,7 @@ class _PackKind(Kind):
             raise TypeError(f"Value must be a {self._pack.__name__}, was {value!r}")
 
     def read(self, node: Node, name: str) -> Any:
-        view = self._pack()
+        view = self._pack.__new__(self._pack)
         view._node, view._prefix = node, f"{name}."
         return view
 
@@ -147,11 +144,11 @@ class _PackKind(Kind):
 def parameterPack(wrapped: Wrapped) -> Wrapped:
     """Turn the annotated members of a class into members of a pack; a class decorator."""
     setattr(wrapped, "allParameters", make_members(wrapped))  # noqa: B010 - not an attribute that mypy knows
-    methods = {name: member for name, member in vars(_Pack).items() if callable(member)}
-    if "__init__" in vars(wrapped):
-        del methods["__init__"]
-    for name, method in {**methods, _PACK: True}.items():
-        setattr(wrapped, name, method)
+    given = {"_node": None, "_prefix": "", _PACK: True}
+    for name, member in {**vars(_Pack), **given}.items():
+        is_own = name == "__init__" and name in vars(wrapped)  # that of a dataclass, for example
+        if (callable(member) or name in given) and not is_own:
+            setattr(wrapped, name, member)
     return wrapped
 
 

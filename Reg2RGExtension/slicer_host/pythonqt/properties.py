@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from PySide6 import QtCore
 from slicer_host.pythonqt.arguments import as_text, text_setter
 from slicer_host.pythonqt.classes import is_cpp_class
 
-_VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint", "spacing", "text"}
+_VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint", "spacing", "text", "duration"}
 """Properties with a virtual getter in some class; read through QObject.property, an override would call itself."""
 _FROM_TEXT = {"QString", "QVariant"}
 """Types of properties that may be set to text. PythonQt makes no number, color or key sequence of it."""
@@ -89,8 +90,11 @@ def _is_called_by_the_host() -> bool:
 
 
 def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject:
-    """Return the child with an objectName; the ``__getattr__`` of every QObject."""
+    """Return the child with an objectName, or an enum value; the ``__getattr__`` of every QObject."""
     if not name.startswith("_"):
+        value = getattr(type(self), name, None)
+        if isinstance(value, enum.Enum):
+            return value
         for child in self.children():
             if _get(child, "objectName") == name:
                 return child
