@@ -58,14 +58,14 @@ class ReportBuilder:
         out_of_distribution: OutOfDistribution | None = None,
         corrections: Corrections | None = None,
     ) -> None:
-        """Keep what is known about the volume besides the text.
+        """Store what is known about the volume apart from the text.
 
         Args:
             volume: the CT in HU.
             masks: the region masks.
-            detected: region to the findings that the finding head detected, the most probable first. None without a
+            detected: region -> findings that the finding head detected, most probable first. None if the model has no
                 finding head.
-            out_of_distribution: how far the volume is from the training data. None if that is unknown.
+            out_of_distribution: how far the volume is from the training data. None if unknown.
             corrections: a reviewer's corrections.
         """
         self._volume = volume
@@ -77,7 +77,7 @@ class ReportBuilder:
     def report(
         self, texts: Sequence[GeneratedText], provenance: Provenance, skipped_regions: Mapping[str, str]
     ) -> Report:
-        """Return the report.
+        """Build the report.
 
         Args:
             texts: one generated text per region, in any order.

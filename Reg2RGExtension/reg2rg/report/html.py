@@ -20,14 +20,14 @@ def report_html(
     disclaimer: str,
     preview: bytes | None,
 ) -> str:
-    """Return the sections beside the preview.
+    """Return the sections next to the preview, as HTML.
 
     Args:
         sections: the sections in reading order.
-        skipped_regions: region to the reason why it has no section.
-        warnings: warnings that concern the whole report.
+        skipped_regions: region -> why it has no section.
+        warnings: warnings that apply to the whole report.
         disclaimer: shown above the report.
-        preview: the preview as a PNG file, or None.
+        preview: path of the preview (PNG), or None.
 
     Returns:
         One ``div`` element without scripts or external resources.

@@ -1,4 +1,4 @@
-"""A draft report."""
+"""The draft report: its sections, findings, warnings and masks."""
 
 from __future__ import annotations
 
@@ -29,20 +29,34 @@ TEXT_FILE = "report.txt"
 REGIONS_FILE = "regions.seg.nrrd"
 FINDINGS_FILE = "findings.seg.nrrd"
 PREVIEW_FILE = "preview.png"
-"""Names of the files in a report folder. The findings are there only if the model located any."""
+"""Names of the files in a report folder. The findings file exists only if the model located any."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A draft report.
+    """A draft report for one chest CT.
 
     Attributes:
         sections: the sections in reading order.
-        skipped_regions: region to the reason why it has no section.
+        skipped_regions: region -> why it has no section.
         provenance: how the report was made.
         out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
-        disclaimer: shown wherever the draft is shown.
+        disclaimer: notice displayed wherever the draft is shown.
         folder: the report folder, if the report was written to or read from one. Not stored.
+
+    Examples:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> report = reg2rg.generate_report(ct, regions_file=regions, regions=("lung",), progress=False)
+        >>> report.section("lung").complete
+        True
+        >>> "Lung nodule" in [finding.label for finding in report.findings["lung"]]
+        True
+        >>> nodule = report.finding_mask("lung", "Lung nodule")
+        >>> nodule.shape == report.masks.array("lung").shape
+        True
+        >>> print(report.to_text().splitlines()[2])
+        CHEST CT REPORT
     """
 
     sections: tuple[Section, ...]
@@ -60,7 +74,7 @@ class Report:
             region: name of the region.
 
         Raises:
-            InputError: the report has no section of this region.
+            InputError: the report has no section for this region.
         """
         for section in self.sections:
             if section.region == region:
@@ -70,7 +84,7 @@ class Report:
 
     @property
     def findings(self) -> dict[str, tuple[Finding, ...]]:
-        """Region to the findings that are listed in its section, in reading order."""
+        """Region -> findings listed in its section, in reading order."""
         return {section.region: section.listed_findings for section in self.sections}
 
     @property
@@ -117,7 +131,7 @@ class Report:
         return json.dumps(to_plain(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def _repr_html_(self) -> str:
-        """Return the sections beside the preview, for notebooks."""
+        """Return the sections next to the preview as HTML, for notebooks."""
         preview = self.folder / PREVIEW_FILE if self.folder is not None else None
         picture = preview.read_bytes() if preview is not None and preview.is_file() else None
         return report_html(self.sections, self.skipped_regions, self.warnings, self.disclaimer, picture)

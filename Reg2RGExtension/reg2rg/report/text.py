@@ -37,7 +37,7 @@ def report_text(
 
 
 def measurement_line(section: Section) -> str:
-    """Return the region's volume and mean HU in a few words."""
+    """Return the region's volume and mean HU as a short phrase."""
     line = f"{section.volume_ml:.0f} mL, mean {section.mean_hu:.0f} HU"
     return f"{line}, region estimated" if section.approximate else line
 

@@ -1,4 +1,4 @@
-"""Findings in words. A probability is shown as words and a number, and never as certainty."""
+"""Wording of findings. A probability is shown in words and as a number, never as a certainty."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
-"""Between these probabilities the finding head is undecided. Outside, a text that contradicts a calibrated head is
-wrong in 7 of 10 cases: often enough to warn the reader, and rarely enough that the warning is read."""
+"""Between these probabilities, the finding head is undecided. Outside them, a text that contradicts a calibrated head
+is wrong in 7 of 10 cases: often enough to warn the reader, yet rarely enough that the warning is read."""
 
 SIZE_TOLERANCE = 0.3
-"""Relative difference up to which two sizes of one finding agree. The evaluation uses the same value."""
+"""Relative difference up to which two sizes of the same finding agree. The evaluation uses the same value."""
 
 _STATUS_WORDS = {
     Status.PRESENT: "in the text",
@@ -28,7 +28,7 @@ def probability_words(probability: float, calibrated: bool = True) -> str:
 
     Args:
         probability: in [0, 1]. It is shown as at least 1% and at most 99%.
-        calibrated: False for a volume that is out of distribution; the words are weaker then.
+        calibrated: False for a volume that is out of distribution; the wording is then weaker.
     """
     number = f"{round(100 * min(max(probability, 0.01), 0.99))}%"
     if not calibrated:
@@ -46,7 +46,7 @@ def lobe_name(side: str | None, level: str | None) -> str | None:
 
 
 def location_words(region: str, side: str | None, level: str | None) -> str | None:
-    """Return where in its region a finding is, such as "left lower lobe" or "right, upper part"; None if unknown."""
+    """Return where a finding is in its region, such as "left lower lobe" or "right, upper part"; None if unknown."""
     if region == "lung" and (lobe := lobe_name(side, level)):
         return lobe
     sides = {"left": "left", "right": "right", "both": "both sides"}
