@@ -19,7 +19,7 @@ class RemoteFile:
     """A file that can be downloaded.
 
     Attributes:
-        name: name of the file, also after the download.
+        name: name of the file, before and after the download.
         url: address of the file.
         num_bytes: size of the file; an estimate if ``sha256`` is unknown.
         sha256: expected SHA-256; None if no source states it.
@@ -95,7 +95,7 @@ def list_entries() -> list[CatalogEntry]:
 
 
 def find_entry(name: str) -> CatalogEntry:
-    """Return the catalog entry of a name.
+    """Return the catalog entry for a model.
 
     Args:
         name: name of the model.

@@ -1,4 +1,4 @@
-"""Install a model of the catalog: download its files, check them, and create its folder."""
+"""Install a model from the catalog: download its files, check them, and create its folder."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def install_model(
 class ChecksumRecord:
     """Checksums of files received earlier, for files whose expected checksum is unknown (trust on first use).
 
-    The record is a text file with a line ``checksum  model/file`` per file.
+    The record is a text file with one line per file: ``checksum  model/file``.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the record.
 
         Args:
-            path: the record's file, which need not exist.
+            path: the record's file; it does not have to exist.
         """
         self._path = path
         self._new: dict[str, str] = {}
@@ -90,7 +90,7 @@ class ChecksumRecord:
         self._known = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
     def check(self, model: str, file: RemoteFile, checksum: str) -> str:
-        """Compare the checksum of a file with the catalog's or, if that is unknown, with the recorded one.
+        """Compare a file's checksum with the one in the catalog or, if that is unknown, with the recorded one.
 
         Args:
             model: name of the model.
@@ -112,8 +112,8 @@ class ChecksumRecord:
         if recorded is None:
             self._new[name] = checksum
             return (
-                f"{file.name}: its expected SHA-256 is unknown. That of the received file is recorded in {self._path}: "
-                f"{checksum}."
+                f"{file.name}: its expected SHA-256 is unknown. The SHA-256 of the received file is recorded in "
+                f"{self._path}: {checksum}."
             )
         if recorded != checksum:
             raise InputError(
