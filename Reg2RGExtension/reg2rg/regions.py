@@ -28,7 +28,7 @@ class Window:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest value of the window, in HU."""
+        """Lowest and highest values of the window, in HU."""
         return self.level - self.width / 2, self.level + self.width / 2
 
 
@@ -167,7 +167,7 @@ REGIONS: tuple[Region, ...] = (
 """All regions, in published order."""
 
 Corrections = Mapping[str, Mapping[str, bool]]
-"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
+"""Region -> finding label -> whether a reviewer marked the finding as present (True) or absent (False)."""
 
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 """Names of all regions, in published order."""
@@ -182,7 +182,7 @@ def get_region(name: str) -> Region:
         name: one of REGION_NAMES.
 
     Raises:
-        InputError: there is no region of this name.
+        InputError: no region has this name.
     """
     try:
         return _BY_NAME[name]

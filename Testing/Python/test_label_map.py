@@ -78,7 +78,7 @@ def test_unusable_files_are_rejected_with_a_one_line_message(tmp_path: Path, vol
     far = sitk.Image(volume)
     far.SetOrigin((5000, 0, 0))
     cases = [
-        (LabelMapSegmenter(path), volume, r"no label that is known as a region \(its labels: 7\)"),
+        (LabelMapSegmenter(path), volume, r"no label that matches a region \(its labels: 7\)"),
         (LabelMapSegmenter(path, {"7": "lung"}), far, "do not overlap"),
         (LabelMapSegmenter(tmp_path / "absent.nrrd"), volume, "does not exist"),
     ]

@@ -3,8 +3,8 @@
 Files:
 
     mention      the labels, and what a sentence says about one of them
-    sentences    text to sections and sentences; the engine's only sentence splitter
-    clauses      a sentence to clauses, so that a negation in one does not reach the next
+    sentences    split text into sections and sentences; the engine's only sentence splitter
+    clauses      split a sentence into clauses, so that a negation in one does not affect the next
     lexicon      the terms and cues of terms.tsv and further_terms.tsv as compiled patterns
     location     sides, levels, and sizes in a clause, and the terms they belong to
     rules        the rule-based reading of a text, sentence by sentence

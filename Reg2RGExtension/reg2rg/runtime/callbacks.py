@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 ProgressCallback = Callable[[float, str], None]
-"""Called as ``progress(fraction, message)`` with the fraction done (0 to 1) and a message on the current step."""
+"""Called as ``progress(fraction, message)`` with the fraction done (0 to 1) and a message about the current step."""
 
 ShouldCancel = Callable[[], bool]
 """Polled between steps; the work stops with :class:`reg2rg.errors.Cancelled` once it returns True."""

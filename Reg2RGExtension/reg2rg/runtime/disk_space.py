@@ -11,7 +11,7 @@ from reg2rg.errors import Reg2RGError
 def require_free_space(
     folder: Path, bytes_needed: int, purpose: str, *, hint: str = "free some space or choose another folder"
 ) -> None:
-    """Check that the disk that holds a folder has enough free space.
+    """Check that the disk that contains a folder has enough free space.
 
     Args:
         folder: an existing folder on the disk in question.

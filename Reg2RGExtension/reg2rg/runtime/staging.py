@@ -1,8 +1,8 @@
-"""Temporary folders that disappear however the process ends, and output that appears completely or not at all.
+"""Temporary folders that are removed no matter how the process ends, and output that appears all at once or not at all.
 
 A process that is killed cannot clean up after itself. A second, tiny process (the janitor) is therefore told in advance
 what to clean up. Its standard input is a pipe from this process: when this process dies, the pipe closes, and the
-janitor does its duties and exits.
+janitor performs its duties and exits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 # Each line of standard input is JSON: [folder, duty, target]. Duties are "remove" the folder, "move" its files to the
 # target and remove it, or remove it if it is "empty"; null cancels the folder's duty. The special key "group" names a
-# process group to kill. Duties are done last in, first out, because nested folders are registered after their parents.
+# process group to kill. Duties run last in, first out, because nested folders are registered after their parents.
 _JANITOR = """
 import contextlib, json, os, shutil, signal, sys
 duties = {}
@@ -53,9 +53,9 @@ class _Janitor:
     """The process that completes or removes what a dead process leaves behind."""
 
     def __init__(self) -> None:
-        # Its own session, so that Ctrl-C, a closed terminal or a signal to our process group does not end it first.
-        # Its own working directory, so that it does not keep ours busy. Its environment is inherited, because the
-        # launcher of Slicer's Python needs it.
+        # The janitor has its own session, so that Ctrl-C, a closed terminal or a signal to our process group does not
+        # end it first, and its own working directory, so that it does not keep ours busy. It inherits the environment,
+        # because the launcher of Slicer's Python needs it.
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-c", _JANITOR],
             stdin=subprocess.PIPE,
@@ -167,7 +167,7 @@ def staged_output(folder: Path) -> Iterator[Path]:
     move, nothing has changed; if it is killed during the move, the janitor completes it.
 
     Args:
-        folder: where the files go; files of the same names are replaced.
+        folder: where the files go; existing files with the same names are replaced.
 
     Yields:
         Path of the scratch folder, on the same file system as ``folder``.

@@ -4,10 +4,10 @@ Files:
 
     masks             RegionMasks, one bit per region and voxel
     segmenter         the protocol that all segmenters follow
-    morphology        dilation, erosion and the like, in mm
+    morphology        dilation, erosion and similar operations, in mm
     label_map         regions from an existing label map or Slicer segmentation
-    thresholds        approximate regions by thresholds and morphology, without weights
-    totalsegmentator  regions by TotalSegmentator
+    thresholds        approximate regions from thresholds and morphology, without weights
+    totalsegmentator  regions from TotalSegmentator
     choose            which of these to use
 """
 

@@ -1,4 +1,4 @@
-"""Choosing a segmenter."""
+"""Choice of the segmenter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose_segmenter(
         regions: names of the regions to find; all if empty.
 
     Returns:
-        The segmenter, and one sentence on why it was chosen.
+        The segmenter, and one sentence that explains why it was chosen.
 
     Raises:
         InputError: the name is unknown.

@@ -40,7 +40,7 @@ class _Segment:
 
 
 class LabelMapSegmenter:
-    """Reads the regions from a file instead of segmenting.
+    """Reads the regions from a file instead of segmenting the volume.
 
     Args:
         path: label map (NIfTI, NRRD, MetaImage) or Slicer segmentation, on any grid that overlaps the volume.
@@ -77,14 +77,14 @@ class LabelMapSegmenter:
         if not used:
             names = ", ".join(segment.name for segment in segments[:12]) or "none"
             raise InputError(
-                f"{self._path} has no label that is known as a region (its labels: {names}); provide a mapping from "
+                f"{self._path} has no label that matches a region (its labels: {names}); provide a mapping from "
                 "label value or segment name to region."
             )
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
         for number, layer in enumerate(layers):
             flags: dict[int, np.uint16] = {s.value: region_flag(mapping[s.name]) for s in used if s.layer == number}
             if flags:
-                resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
+                resampled = _resample(layer, volume)  # needs a name, because the array view does not keep it alive
                 bits |= _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
         approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
         provided = frozenset(mapping[segment.name] for segment in used)
@@ -137,7 +137,7 @@ def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
 
 
 def _segments(header: Mapping[str, str]) -> list[_Segment]:
-    """Segments listed in the header of a Slicer segmentation; none in that of a plain label map."""
+    """Return the segments listed in the header of a Slicer segmentation; a plain label map has none."""
     segments: list[_Segment] = []
     while (prefix := f"Segment{len(segments)}_") + "LabelValue" in header:
         name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
@@ -148,21 +148,21 @@ def _segments(header: Mapping[str, str]) -> list[_Segment]:
 
 
 def _layers(image: sitk.Image) -> list[sitk.Image]:
-    """Layers of a segmentation, which are components of its voxels if segments overlap."""
+    """Return the layers of a segmentation, which are components of its voxels if segments overlap."""
     count = image.GetNumberOfComponentsPerPixel()
     return [image] if count == 1 else [sitk.VectorIndexSelectionCast(image, index) for index in range(count)]
 
 
 def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:
-    """Resample a layer onto the grid of a volume, unless it is already on it."""
+    """Resample a layer onto the grid of a volume, unless it already has that grid."""
     if layer.IsSameImageGeometryAs(volume):
         return layer
     return sitk.Resample(layer, volume, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
 
 
 def _to_flags(labels: np.ndarray, flags: Mapping[int, np.uint16]) -> np.ndarray:
-    """Replace each label by its flag, and all other labels by 0."""
-    table = np.zeros(max(flags) + 2, np.uint16)  # the last entry stands for all greater labels
+    """Replace each label with its flag, and all other labels with 0."""
+    table = np.zeros(max(flags) + 2, np.uint16)  # the last entry stands for all larger labels
     for label, flag in flags.items():
         table[label] |= flag
     return table[np.clip(labels, 0, min(len(table) - 1, np.iinfo(labels.dtype).max))]

@@ -7,8 +7,8 @@ Files:
     checks    whether an image is a chest CT, and its conversion to clean HU
     geometry  arrays on the grid of an image, voxel sizes and axis directions
 
-Images leave this package as 3-D int16 volumes (float32 if values have fractions) of at least -1024 HU, without any
-header fields, so that no patient data is passed on.
+This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU
+and without header fields, so that no patient data is passed on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_volume(path: Path, series: str | None = None) -> sitk.Image:
 
 
 def _read(path: Path, series: str | None) -> sitk.Image:
-    """Read the image in a path, whatever its values are."""
+    """Read the image at a path without checking its values."""
     if path.is_dir():
         return read_dicom(path, series)
     if path.suffix.lower() == ".zip":

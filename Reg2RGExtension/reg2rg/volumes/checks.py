@@ -11,10 +11,10 @@ from reg2rg.errors import InputError
 from reg2rg.volumes.geometry import image_like
 
 MINIMUM_SLICES = 8
-"""Fewest voxels that a volume may have along any axis."""
+"""Minimum number of voxels along each axis of a volume."""
 
 LOWEST_HU = -1024
-"""Lower values are set to this: padding (-2000, -3024) and interpolation overshoot below air."""
+"""Values below this are clamped to it: padding (-2000, -3024) and interpolation overshoot below air."""
 
 HIGHEST_HU = 32000
 """Highest plausible value, in HU."""

@@ -14,14 +14,14 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 
-if TYPE_CHECKING:  # pydicom takes a while to import, and only DICOM needs it
+if TYPE_CHECKING:  # pydicom is slow to import and needed only for DICOM
     from pydicom.dataset import Dataset
 
 GAP_TOLERANCE = 0.25
 """Largest deviation of a gap between slices, as a share of the median gap; a larger one is a missing or extra slice."""
 
 _SHEAR_TOLERANCE = 0.1
-"""Largest sideways shift from one slice to the next, as a share of the gap, besides 0.01 mm of rounding."""
+"""Largest sideways shift from one slice to the next, as a share of the gap, plus 0.01 mm for rounding."""
 
 _Header = tuple[Path, "Dataset"]
 """A DICOM file and its header."""
@@ -58,7 +58,7 @@ def read_dicom(path: Path, series: str | None, display_path: Path | None = None)
     Args:
         path: a folder, searched recursively, or a single file.
         series: number or instance UID of the series; the CT series with the most slices if None.
-        display_path: path shown in error messages instead of ``path``, if that is a temporary folder.
+        display_path: path shown in error messages instead of ``path`` if that is a temporary folder.
 
     Returns:
         A 3-D float32 image in HU, in patient coordinates (LPS, mm).
@@ -76,7 +76,7 @@ def read_dicom(path: Path, series: str | None, display_path: Path | None = None)
 
 
 def _find_series(path: Path) -> dict[str, list[_Header]]:
-    """Headers of all DICOM images in a path, by series instance UID."""
+    """Return the headers of all DICOM images under a path, by series instance UID."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -93,7 +93,7 @@ def _find_series(path: Path) -> dict[str, list[_Header]]:
 
 
 def _choose_series(found: Mapping[str, list[_Header]], series: str | None, name: Path) -> list[_Header]:
-    """Headers of the requested series, or of the CT series with the most slices."""
+    """Return the headers of the requested series, or of the CT series with the most slices."""
     if series is not None:
         chosen = [headers for uid, headers in found.items() if series in (uid, _series_number(headers, ""))]
         if len(chosen) != 1:
@@ -121,7 +121,7 @@ def _slice_count(headers: Sequence[_Header]) -> int:
 
 
 def _slices(file: Path, header: Dataset, name: Path) -> list[_Slice]:
-    """Geometry of each slice in a file (PS3.3, C.7.6.2; for enhanced CT the functional groups of C.7.6.16)."""
+    """Return the geometry of each slice in a file (PS3.3, C.7.6.2; functional groups of C.7.6.16 for enhanced CT)."""
     try:
         frames = header.get("PerFrameFunctionalGroupsSequence")
         if frames is None:
@@ -159,7 +159,7 @@ def _slice(file: Path, frame: int, position: Dataset, orientation: Dataset, meas
 
 
 def _stack(slices: list[_Slice], name: Path) -> sitk.Image:
-    """Sort slices along their normal and stack them into a volume; InputError if they form no regular grid."""
+    """Sort slices along their normal and stack them into a volume; InputError if they do not form a regular grid."""
     first = slices[0]
     if any(not np.allclose(s.orientation, first.orientation, atol=1e-3) or s.spacing != first.spacing for s in slices):
         raise InputError(

@@ -18,12 +18,12 @@ _SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def is_volume_file(path: Path) -> bool:
-    """Return whether the name of a file ends like that of a supported volume format."""
+    """Return whether a file has the extension of a supported volume format."""
     return path.name.lower().endswith(_SUFFIXES)
 
 
 def read_volume_file(path: Path) -> sitk.Image:
-    """Read the image in a volume file, whatever its dimension and values are.
+    """Read the image in a volume file without checking its dimension or values.
 
     Raises:
         InputError: the file cannot be read, or it is truncated.
@@ -54,14 +54,14 @@ def _check_complete(path: Path) -> None:
         actual = path.stat().st_size
     elif _gzip_trailer_length(path) == expected % 2**32:
         actual = expected
-    else:  # truncated, or compressed in several members: only decompressing it tells
+    else:  # truncated, or compressed in several members; only decompressing it tells which
         actual = _decompressed_length(path)
     if actual < expected:
         raise ValueError(f"it has {actual} of {expected} bytes")
 
 
 def _nifti_length(header: bytes) -> int:
-    """Uncompressed length in bytes that a NIfTI header implies (nifti1.h and nifti2.h, https://nifti.nimh.nih.gov)."""
+    """Return the uncompressed length that a NIfTI header implies (nifti1.h and nifti2.h, https://nifti.nimh.nih.gov)."""
     for order in "<>":
         size = struct.unpack_from(order + "i", header)[0]
         if size == 348:
@@ -78,14 +78,14 @@ def _nifti_length(header: bytes) -> int:
 
 
 def _gzip_trailer_length(path: Path) -> int:
-    """Uncompressed length, modulo 2**32, that the last four bytes of a gzip file give (RFC 1952, ISIZE)."""
+    """Return the uncompressed length, modulo 2**32, stored in the last four bytes of a gzip file (RFC 1952, ISIZE)."""
     with path.open("rb") as file:
         file.seek(-4, os.SEEK_END)
         return struct.unpack("<I", file.read())[0]
 
 
 def _decompressed_length(path: Path) -> int:
-    """Uncompressed length of a gzip file, up to where it is truncated."""
+    """Return the uncompressed length of a gzip file, up to where it is truncated."""
     length = 0
     with gzip.open(path) as file, contextlib.suppress(EOFError):
         while block := file.read(1 << 20):
@@ -95,7 +95,7 @@ def _decompressed_length(path: Path) -> int:
 
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Discard what the readers' C++ code prints to standard error; errors are raised as well."""
+    """Discard what the readers' C++ code prints to standard error; errors are also raised as exceptions."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:

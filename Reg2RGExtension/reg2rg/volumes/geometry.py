@@ -10,11 +10,11 @@ Spacing = tuple[float, float, float]
 
 
 def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
-    """Make an image from an array on the grid of another image.
+    """Create an image from an array, on the grid of another image.
 
     Args:
-        array: values in z, y, x order, of the shape of ``reference``.
-        reference: image whose spacing, origin and direction the new image gets.
+        array: values in z, y, x order, with the shape of ``reference``.
+        reference: image that provides spacing, origin and direction.
     """
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(reference)
