@@ -1,4 +1,4 @@
-"""Result tables. Every result is held in a ``Table``, from which its Markdown, CSV and JSON forms are made."""
+"""Result tables. Every result is stored in a ``Table``, which is converted to Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -67,15 +67,15 @@ class Table:
         return [str(cell) for cell in self.column(name)]
 
     def numbers(self, name: str) -> list[float]:
-        """Return a numeric column as floats; an interval counts with its value, a spread with its mean."""
+        """Return a numeric column as floats: the value of an interval, the mean of a spread."""
         return [_number(cell) for cell in self.column(name)]
 
     def intervals(self, name: str) -> list[Interval]:
-        """Return the cells of a column that holds intervals only."""
+        """Return the cells of a column that contains only intervals."""
         cells = self.column(name)
         intervals = [cell for cell in cells if isinstance(cell, Interval)]
         if len(intervals) != len(cells):
-            raise TypeError(f"Column {name!r} of table {self.key!r} does not hold intervals only.")
+            raise TypeError(f"Column {name!r} of table {self.key!r} does not contain only intervals.")
         return intervals
 
 

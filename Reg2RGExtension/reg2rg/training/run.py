@@ -1,11 +1,11 @@
-"""A training from its configuration to the model folder.
+"""A training run, from its configuration to the model folder.
 
-Everything is kept in a run folder, from which a training continues after it was interrupted or killed:
+Everything is kept in a run folder, from which training resumes after it was interrupted or killed:
 
-    config.json           the configuration; another configuration needs another folder
+    config.json           the configuration; a different configuration requires a different folder
     data.txt              the number of cases, and what was left out
     cache/                prepared cases, unless the configuration names another folder
-    features/             outputs of frozen vision, until the training ends
+    features/             outputs of frozen vision, until training ends
     tokenizer/            learned from the training texts, if the model is created from an architecture
     1-vision/, 2-text/    per stage: checkpoints and TensorBoard logs; at its end, trained.safetensors and history.json
     losses.png, model/    the result
@@ -49,7 +49,7 @@ _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torc
 
 
 def train(config: TrainingConfig, folder: Path, device: str, on_message: MessageCallback) -> Path:
-    """Train a model. A training that was interrupted or killed continues when it is called again.
+    """Train a model. A run that was interrupted or killed resumes when this is called again.
 
     Args:
         config: what to train.
@@ -67,7 +67,7 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
     _check_packages()
     _check_folder(folder, config)
     if (folder / "model" / "config.json").is_file():
-        on_message("This training has already finished.")
+        on_message("This training run has already finished.")
         return folder / "model"
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -103,7 +103,7 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
 def _train_stage(
     model: Reg2RG, config: TrainingConfig, stage: Stage, cases: CaseCache, folder: Path, on_message: MessageCallback
 ) -> History:
-    """Train a stage, or load the parameters of one that has ended; return its log entries."""
+    """Train a stage, or load its parameters if it has already ended; return its log entries."""
     has_ended = (folder / HISTORY).is_file()
     features = None
     if stage.kind == "text" and stage.freeze_vision and not has_ended:
@@ -134,7 +134,7 @@ def _initial_model(
 
 
 def _load_tokenizer(config: TrainingConfig, cases: CaseCache, folder: Path) -> Any:
-    """Return the run's tokenizer, which is learned when it is first needed."""
+    """Return the run's tokenizer, learning it when it is first needed."""
     from transformers import AutoTokenizer
 
     if not folder.exists():
@@ -148,7 +148,7 @@ def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
 
     Args:
         cases: the cases.
-        config: says how many cases to use, and the size of the vocabulary.
+        config: specifies how many cases to use, and the size of the vocabulary.
 
     Returns:
         The tokenizer.
@@ -161,14 +161,14 @@ def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
 
 
 def _check_folder(folder: Path, config: TrainingConfig) -> None:
-    """Raise an InputError if the folder belongs to another configuration or contains something else."""
+    """Raise InputError if the folder belongs to a different configuration or contains something else."""
     file = folder / CONFIG
     if file.is_file():
         values, _ = upgrade_config(parse_json(file.read_text(), str(file)), str(file))
         if from_plain(TrainingConfig, values, str(file)).to_dict() != config.to_dict():
-            raise InputError(f"{folder} contains a training with another configuration; choose another output folder.")
+            raise InputError(f"{folder} contains a training run with a different configuration; choose another folder.")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and does not contain a training; choose another output folder.")
+        raise InputError(f"{folder} is not empty and does not contain a training run; choose another output folder.")
 
 
 def _check_finding_masks(config: TrainingConfig, source: CaseSource) -> None:
@@ -184,7 +184,7 @@ def _to_json(config: TrainingConfig) -> str:
 
 
 def _check_disk_space(cases: CaseCache, config: ModelConfig, folder: Path) -> None:
-    """Raise a Reg2RGError if the disk cannot hold the prepared cases and the features of frozen vision."""
+    """Raise Reg2RGError if the disk has too little space for the prepared cases and the features of frozen vision."""
     count = len(cases.training) + len(cases.validation)
     cases.folder.mkdir(parents=True, exist_ok=True)
     missing = count - sum(1 for _ in cases.folder.glob("*.safetensors"))

@@ -24,7 +24,7 @@ class CsvTable:
         file: Path of the file.
         encoding: Encoding it was decoded with. Any single-byte encoding other than UTF-8 is decoded as cp1252.
         columns: Column names from the header.
-        rows: Text by column, stripped of surrounding white space; empty for a missing cell.
+        rows: Text by column, stripped of surrounding whitespace; empty for a missing cell.
     """
 
     file: Path

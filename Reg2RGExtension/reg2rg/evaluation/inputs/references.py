@@ -16,7 +16,7 @@ REPLACED = "replaced by a later row for the same region"
 def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], list[str]]:
     """Read reference reports.
 
-    If several rows give the same volume and region, the last one counts, as in the published code.
+    If several rows have the same volume and region, the last one counts, as in the published code.
 
     Args:
         file: CSV file in the layout of RadGenome-ChestCT.
