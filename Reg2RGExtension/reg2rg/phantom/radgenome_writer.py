@@ -1,4 +1,4 @@
-"""Writing phantoms to disk in the layout in which RadGenome-ChestCT is published."""
+"""Write phantoms to disk in the layout of the published RadGenome-ChestCT."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CSV_NAMES = {"train": "train", "valid": "validation"}
 
 
 def write_dataset(folder: Path, split: str, seeds: Iterable[int], config: PhantomConfig | None = None) -> list[str]:
-    """Write one phantom per seed as a data set in RadGenome-ChestCT's layout.
+    """Write one phantom per seed as a dataset in RadGenome-ChestCT's layout.
 
     Files, for a case ``train_1`` whose only volume is ``train_1_a_1``:
 
@@ -29,7 +29,7 @@ def write_dataset(folder: Path, split: str, seeds: Iterable[int], config: Phanto
     superior. Two things are added to the published layout:
 
     - ``train_finding_mask/train_1_a_1.nii.gz``: bit i of a voxel is set where finding i lies.
-    - ``radgenome_files/train_findings.csv``: one row per finding; the column Bit holds its i.
+    - ``radgenome_files/train_findings.csv``: one row per finding; the column Bit contains its i.
 
     Args:
         folder: where to write; created if needed.
