@@ -101,7 +101,9 @@ def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_be
     if chosen == GPU_FIRST[0]:
         assert placement.notice is None
     else:
-        assert placement.notice.startswith(f"llama2-7b needs about 14.7 GB in bf16, but {gpu}.0 GB are free on cuda")
+        assert placement.notice.startswith(
+            f"llama2-7b needs about 14.7 GB in bf16, but only {gpu}.0 GB is free on cuda"
+        )
         assert placement.notice.endswith(f"it runs on {chosen.device} in {chosen.precision}.")
 
 
@@ -109,9 +111,9 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_and_advice():
     with pytest.raises(InputError) as error:
         place(LLAMA2, [Candidate("cpu", "bf16")], Workload(), free=lambda device: 9 * GB)
     assert str(error.value) == (
-        "llama2-7b needs about 14.7 GB in bf16, but 9.0 GB are free on cpu. --precision 8bit would need 8.5 GB."
+        "llama2-7b needs about 14.7 GB in bf16, but only 9.0 GB is free on cpu. --precision 8bit would need 8.5 GB."
     )
-    with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but 2.0 GB are free on cuda.*smaller model"):
+    with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but only 2.0 GB is free on cuda.*smaller model"):
         place(LLAMA2, [Candidate("cuda", "bf16"), Candidate("cuda", "4bit")], Workload(), free=lambda device: 2 * GB)
 
 
@@ -172,7 +174,7 @@ def test_the_placement_is_decided_once_while_the_model_is_in_memory(request_of, 
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, 1000))  # nothing more would fit
     run_report(request_of(regions=("lung",)), lambda event: None)
     MODEL_CACHE.clear()
-    with pytest.raises(InputError, match="are free on cpu"):
+    with pytest.raises(InputError, match="is free on cpu"):
         run_report(request_of(), lambda event: None)
 
 

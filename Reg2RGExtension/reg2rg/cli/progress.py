@@ -91,7 +91,7 @@ def _make_bars(console: Console | None) -> Bars:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    # Look up the current stream, because standard error is redirected temporarily while libraries print.
+    # Look up the current stream, because the output of libraries is redirected temporarily.
     console = console or Console(file=sys.stderr)
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     return Bars(*columns, console=console)

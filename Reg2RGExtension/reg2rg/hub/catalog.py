@@ -108,7 +108,7 @@ def find_entry(name: str) -> CatalogEntry:
     """
     entries = {entry.name: entry for entry in list_entries()}
     if name not in entries:
-        raise InputError(f"Unknown model {name!r}; the catalog has: {', '.join(entries)}.")
+        raise InputError(f"Unknown model {name!r}; expected one of: {', '.join(entries)}.")
     return entries[name]
 
 

@@ -112,7 +112,7 @@ def _explain_status(url: str, status: int) -> str:
 
 def _explain_failure(url: str, part: Path, reason: object) -> str:
     size = _size(part)
-    kept = f" {size / 1e6:,.1f} MB were received and kept; the same command resumes the download." if size else ""
+    kept = f" {size / 1e6:,.1f} MB was received and kept; the same command resumes the download." if size else ""
     return f"{url} could not be downloaded ({reason}). Try again later, or {_ALTERNATIVE}.{kept}"
 
 

@@ -56,7 +56,7 @@ class FeatureEncoder:
             inputs: the volume's tensors.
             regions: names of the regions to encode.
             should_cancel: checked between batches.
-            corrections: a reviewer's corrections, which override what the finding head detects in the cues.
+            corrections: a reviewer's corrections. In the cues, they override what the finding head detects.
             use_cues: whether to pass the finding head's findings to the language model. If False, only regions with
                 corrections get cues.
 

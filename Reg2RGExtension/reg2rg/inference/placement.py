@@ -85,7 +85,7 @@ def place(
             notice = None
             if candidate != first:
                 shortage = _shortage(config, first, needs[first], free)
-                notice = f"{shortage}: it runs on {candidate.device} in {candidate.precision}."
+                notice = f"{shortage}, so it runs on {candidate.device} in {candidate.precision}."
             return Placement(candidate.device, candidate.precision, need, notice)
     smallest = min(candidates, key=lambda candidate: needs[candidate].total)
     advice = "Close other programs or choose a smaller model."
@@ -105,6 +105,6 @@ def _default_precisions(device: str) -> list[str]:
 
 def _shortage(config: ModelConfig, candidate: Candidate, need: MemoryNeed, free: Callable[[str], int]) -> str:
     return (
-        f"{config.name} needs about {format_bytes(need.total)} in {candidate.precision}, but "
-        f"{format_bytes(free(candidate.device))} are free on {candidate.device}"
+        f"{config.name} needs about {format_bytes(need.total)} in {candidate.precision}, but only "
+        f"{format_bytes(free(candidate.device))} is free on {candidate.device}"
     )

@@ -82,7 +82,7 @@ class ReportBuilder:
         Args:
             texts: one generated text per region, in any order.
             provenance: how the report was made.
-            skipped_regions: region to the reason why it has no text.
+            skipped_regions: region -> why it has no text.
         """
         by_region = {text.region: text for text in texts}
         sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))

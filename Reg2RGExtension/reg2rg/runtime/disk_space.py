@@ -25,5 +25,5 @@ def require_free_space(
     free = shutil.disk_usage(folder).free
     if bytes_needed > free:
         raise Reg2RGError(
-            f"{purpose} needs {bytes_needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {folder}; {hint}."
+            f"{purpose} needs {bytes_needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB is free in {folder}; {hint}."
         )
