@@ -13,20 +13,20 @@ class Messages:
         self.clear()
 
     def show(self, message: str) -> None:
-        """Show a message. Empty: show none."""
+        """Show a message, or hide the message if it is empty."""
         self._ui.messageLabel.setText(message)
         self._ui.messageLabel.setVisible(bool(message))
 
     def warn(self, message: str) -> None:
-        """Show a message as a warning. Empty: show none."""
+        """Show a message as a warning, or hide the message if it is empty."""
         self.show(f"⚠ {message}" if message else "")
 
     def showLog(self, log: str) -> None:
-        """Show lines of the engine's log. Empty: show none."""
+        """Show the last lines of the engine's log, or hide the log if it is empty."""
         self._ui.logEdit.setPlainText(log)
         self._ui.logEdit.setVisible(bool(log))
 
     def clear(self) -> None:
-        """Show neither a message nor a log."""
+        """Hide the message and the log."""
         self.show("")
         self.showLog("")

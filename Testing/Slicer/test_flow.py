@@ -88,7 +88,7 @@ class FlowTest(unittest.TestCase):
         waitFor(lambda: not self.logic.run.active)
         self.assertEqual(len(written), 10)
         self.assertTrue(all(written) and all(growing) and growing)
-        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays beside the result")
+        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays with the result")
         self.assertEqual([fraction for fraction, _ in stages], sorted(fraction for fraction, _ in stages))
         self.assertEqual(list(dict.fromkeys(name for _, name in stages)), [stageName(stage) for stage in STAGE_SPANS])
         self.assertEqual(self.ui.generateButton.text, "Generate report")
@@ -166,7 +166,7 @@ class FlowTest(unittest.TestCase):
     def segmentationCount(self):
         return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
-    def test_aRunCanBeCancelledInEveryStage(self):
+    def test_aRunCanBeCanceledInEveryStage(self):
         for stage, (start, _) in STAGE_SPANS.items():
             if stage == "save":
                 continue  # it ends before a click can arrive
@@ -181,7 +181,7 @@ class FlowTest(unittest.TestCase):
                 self.assertEqual(reportNode.reportNodes(), [])
                 self.assertLessEqual(self.segmentationCount(), countDuringRun)
                 self.assertEqual(self.segmentationCount(), 1)
-                self.assertIn("Cancelled", self.ui.messageLabel.text)
+                self.assertIn("Canceled", self.ui.messageLabel.text)
                 self.assertEqual(self.ui.generateButton.text, "Generate report")
                 self.assertEqual(self.panel.sections.regions, [])
 

@@ -68,13 +68,13 @@ def test_every_string_that_a_user_reads_is_translated(file):
         "label.setText('Cancel')",
         "qt.QPushButton('Done')",
         "raise RuntimeError('The volume is empty.')",
-        "message = 'Choose a CT volume first.'",
+        "message = 'Select a CT volume first.'",
         "self.run.fail(f'The engine ended with {code} today')",
         "STATES = {1: '○ draft state'}",
         "_(STATES[state])",
         "_(f'The engine ended ({code}).')",
         "_('a' + name)",
-        "message = 'Cancelled.'",
+        "message = 'Canceled.'",
     ],
 )
 def test_a_string_without_translation_is_caught(source):

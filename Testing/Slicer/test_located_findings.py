@@ -177,9 +177,9 @@ class FindingsTest(unittest.TestCase):
 
     def test_aRowShowsLabelLocationProbabilityAndSource(self):
         nodule, consolidation = self.rows("lung")
-        for part in (NODULE, "left upper lobe", "20 mm", "likely (87%)", "in text and image"):
+        for part in (NODULE, "left upper lobe", "20 mm", "likely (87%)", "in the text and the image"):
             self.assertIn(part, nodule)
-        for part in (CONSOLIDATION, "likely (75%)", "seen in the image, denied in the text"):
+        for part in (CONSOLIDATION, "likely (75%)", "in the image, but denied in the text"):
             self.assertIn(part, consolidation)
         (hernia,) = self.rows("esophagus")
         self.assertIn("in the text only", hernia)

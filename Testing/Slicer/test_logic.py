@@ -98,23 +98,23 @@ class LogicTest(unittest.TestCase):
         self.assertFalse(self.logic.run.active)
 
     def test_cancelEndsTheRunAndTheBlockingFormRaises(self):
-        cancelled = []
+        canceled = []
         timer = qt.QTimer()
         timer.setSingleShot(True)
         timer.setInterval(50)
         timer.connect("timeout()", self.logic.cancel)
         timer.start()
-        with self.assertRaisesRegex(RuntimeError, "cancelled"):
+        with self.assertRaisesRegex(RuntimeError, "canceled"):
             self.logic.generateReportAndWait(
-                self.volume, self.parameters, onCancelled=lambda: cancelled.append(True), onFailed=self.fail
+                self.volume, self.parameters, onCancelled=lambda: canceled.append(True), onFailed=self.fail
             )
-        self.assertEqual(cancelled, [True])
+        self.assertEqual(canceled, [True])
         self.assertIs(self.logic.reportOf(self.volume), self.node, "the earlier report is still there")
 
     def test_onlyOneRunAtATime(self):
         ended = []
         self.logic.generateReport(self.volume, self.parameters, onCancelled=lambda: ended.append(True))
-        with self.assertRaisesRegex(RuntimeError, "already under way"):
+        with self.assertRaisesRegex(RuntimeError, "already in progress"):
             self.logic.generateReport(self.volume, self.parameters)
         self.assertTrue(self.logic.run.active, "the first run continues")
         self.logic.cancel()

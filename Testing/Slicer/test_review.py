@@ -314,7 +314,7 @@ class ReviewTest(unittest.TestCase):
                 self.panel.recovery.folder = folder
         self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
         self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed")
-        self.assertIn("not for recovery after a crash", self.ui.messageLabel.text)
+        self.assertIn("could not be saved for recovery after a crash", self.ui.messageLabel.text)
 
     def test_anInvalidReviewInTheSceneIsReportedAndLeftUnchanged(self):
         self.node.SetText('{"form": "Reg2RG review", "version": 7}')
