@@ -1,8 +1,8 @@
 """``slicer.parameterNodeWrapper``: a class whose members are stored in a vtkMRMLScriptedModuleNode.
 
-Supported are members of type int, float, str, bool and MRML nodes, plain or in Annotated with Default, WithinRange,
-Minimum, Maximum or Choice, and their connection to widgets by the dynamic property SlicerParameterName. Other types are
-refused when the class is defined, as Slicer refuses types that it has no serializer for.
+Members can be int, float, str, bool or MRML nodes, either plain or Annotated with Default, WithinRange, Minimum,
+Maximum or Choice. The dynamic property SlicerParameterName connects widgets to them. Other types are refused when the
+class is defined, just as Slicer refuses types that it has no serializer for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Wrapped = TypeVar("Wrapped", bound=type)
 
 @dataclass(frozen=True)
 class Default:
-    """Value of a parameter that has not been set."""
+    """The value of a parameter that has not been set."""
 
     value: Any
 
@@ -42,7 +42,7 @@ class _Validator(Protocol):
 
 @dataclass(frozen=True)
 class WithinRange:
-    """Allows values within a range, ends included."""
+    """Allows values within a range, including both ends."""
 
     minimum: float
     maximum: float
@@ -55,7 +55,7 @@ class WithinRange:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Allows values from a minimum."""
+    """Allows values that are not below a minimum."""
 
     minimum: float
 
@@ -67,7 +67,7 @@ class Minimum:
 
 @dataclass(frozen=True)
 class Maximum:
-    """Allows values up to a maximum."""
+    """Allows values that are not above a maximum."""
 
     maximum: float
 
@@ -78,7 +78,7 @@ class Maximum:
 
 
 class Choice:
-    """Allows the values of a list."""
+    """Allows only the values in a list."""
 
     def __init__(self, choices: Sequence[Any]) -> None:
         self.choices = list(choices)
@@ -140,7 +140,7 @@ class _Parameter:
 
 
 class _Wrapper:
-    """The methods that a wrapped class receives."""
+    """The methods that are added to a wrapped class."""
 
     _parameters: dict[str, _Parameter]
 
@@ -173,13 +173,13 @@ class _Wrapper:
         return Default(self._parameters[name].default)
 
     def connectGui(self, gui: Any) -> int:
-        """Connect widgets with the parameters that they name, both ways.
+        """Connect widgets to the parameters that they name, in both directions.
 
         Args:
             gui: A widget, or an object whose attributes are widgets.
 
         Returns:
-            A tag to disconnect them with.
+            A tag for ``disconnectGui``.
         """
         if isinstance(gui, QtWidgets.QWidget):
             widgets = gui.findChildren(QtWidgets.QWidget)
@@ -200,13 +200,13 @@ class _Wrapper:
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        """Disconnect what ``connectGui`` connected."""
+        """Disconnect the widgets that ``connectGui`` connected."""
         for undo in self._connections.pop(tag):
             undo()
 
 
 def parameterNodeWrapper(wrapped: Wrapped) -> Wrapped:
-    """Turn the annotated members of a class into parameters; a class decorator."""
+    """Turn the annotated members of a class into parameters. This is a class decorator."""
     hints = typing.get_type_hints(wrapped, include_extras=True)
     parameters = {name: _Parameter(name, hint, getattr(wrapped, name, None)) for name, hint in hints.items()}
     methods = {name: member for name, member in vars(_Wrapper).items() if isinstance(member, types.FunctionType)}
@@ -217,7 +217,7 @@ def parameterNodeWrapper(wrapped: Wrapped) -> Wrapped:
 
 @dataclass(frozen=True)
 class _Connector:
-    """How a class of widgets holds a value."""
+    """How to read and write the value of a widget class, and the signal for changes."""
 
     signal: str
     read: Callable[[Any], Any]
@@ -225,7 +225,7 @@ class _Connector:
 
 
 def _connect_property(name: str, signal: str) -> _Connector:
-    """Return how a value is held in a Q_PROPERTY."""
+    """Return the connector of a widget class that stores its value in a Q_PROPERTY."""
     return _Connector(
         signal, lambda widget: widget.property(name), lambda widget, value: widget.setProperty(name, value)
     )
@@ -246,7 +246,7 @@ _CONNECTORS: dict[type, _Connector] = {
 
 
 def _connect_widget(owner: _Wrapper, widget: QtWidgets.QWidget, parameter: _Parameter) -> list[Callable[[], object]]:
-    """Connect a widget with a parameter and return what disconnects them."""
+    """Connect a widget to a parameter and return functions that disconnect them."""
     connector = _CONNECTORS[type(widget)]
     for validator in parameter.validators:
         if isinstance(validator, WithinRange):
