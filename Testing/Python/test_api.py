@@ -91,7 +91,7 @@ def test_text_from_the_model_cannot_become_html(report):
     assert "&lt;b&gt;bold&lt;/b&gt;" in html and "&lt;i&gt;" in html
 
 
-def test_a_report_folder_is_loaded_again(tmp_path: Path):
+def test_a_saved_report_can_be_loaded(tmp_path: Path):
     written = reg2rg.generate_report(
         str(CT), str(tmp_path / "out"), regions_file=str(REGIONS), regions=["heart"], progress=False
     )

@@ -25,7 +25,7 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def run_and_kill(code: str, end: Callable[[subprocess.Popen], None] = kill) -> None:
-    """Run Python code in a process and session of its own, and end it once it prints "ready"."""
+    """Run Python code in a separate process and session, and end it once it prints "ready"."""
     process = subprocess.Popen(
         [
             sys.executable,

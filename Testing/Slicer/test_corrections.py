@@ -1,4 +1,4 @@
-"""Corrections: the engine, a real one with a small random model, regenerates a section with them."""
+"""Corrections: the real engine, with a small random model, regenerates a section with the user's corrections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAP_SCALE = 10.0
 
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory, repository_folder):
-    """Save a tiny model whose finding head is random, but detects the first labels; return its folder."""
+    """Save a tiny model whose finding head is random except that it detects the first labels; return its folder."""
     sys.path.insert(0, str(repository_folder / "Testing" / "Python"))
     import torch
     from tiny_model import tiny_model
@@ -58,7 +58,7 @@ def repository_folder():
 
 @pytest.fixture(scope="module")
 def fresh(model_folder):
-    """Generate a report of the sample case with that model; return the stored review."""
+    """Generate a report for the sample case with that model, and return the stored review."""
     slicer.mrmlScene.Clear(0)
     panel = moduleWidget().panel
     panel.inputs.loadSample()
@@ -124,7 +124,7 @@ def correct(panel, region, text):
 
 
 def first_present_label():
-    """Return the label of the first finding that the card of the lung offers to mark as absent."""
+    """Return the label of the first finding in the lung's card that can be marked as absent."""
     section = reportNode.read(node()).section("lung")
     return next(finding.label for finding in section.listed_findings if finding.present)
 
@@ -139,7 +139,7 @@ def rows(panel, region):
     return {label: text for label in LABELS for text in texts if f"{label}<" in text and "<small>" in text}
 
 
-def test_located_findings_are_a_segmentation_beside_the_regions(panel):
+def test_located_findings_have_a_segmentation_separate_from_the_regions(panel):
     review = reportNode.read(node())
     findings = [finding for section in review.report.sections for finding in section.findings if finding.segment]
     assert findings
@@ -215,7 +215,7 @@ def test_a_correction_that_the_model_does_not_support_is_refused_and_changes_not
     assert node().GetText() == before
 
 
-def test_nothing_can_be_corrected_while_a_section_is_written(panel, requests):
+def test_nothing_can_be_corrected_while_a_section_is_being_written(panel, requests):
     button(panel, "lung", "Mark as absent").click()
     assert not button(panel, "lung", "Mark as absent").isEnabled()
     assert not panel.ui.addFindingButton.isEnabled()

@@ -1,4 +1,4 @@
-"""From the Generate button to the report, and every other way a run can end. Runs in Slicer and in the host."""
+"""From the Generate button to the report, or any other end of a run. Runs in Slicer and in the host."""
 
 import glob
 import os
@@ -56,7 +56,7 @@ class FlowTest(unittest.TestCase):
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
         self.assertFalse(self.ui.bannerLabel.isVisibleTo(self.ui.bannerLabel.parent()))
 
-    def test_theFirstLoadedVolumeIsChosen(self):
+    def test_theFirstLoadedVolumeIsSelected(self):
         import numpy as np
 
         volume = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="first")
@@ -318,7 +318,7 @@ class FlowTest(unittest.TestCase):
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
 
-    def test_foldersOfACrashedSlicerAreRemovedAtTheNextStart(self):
+    def test_foldersOfACrashedSlicerAreRemovedAtTheNextStartup(self):
         from Reg2RGModuleLib.reportRun import removeLeftovers
 
         gone = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}999999999-")

@@ -1,4 +1,4 @@
-"""Installation at the first run: missing packages are named, and installed with consent; Slicer's own are kept."""
+"""Installation on the first run: missing packages are listed and installed with consent; Slicer's own are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_running() -> bool:
 
 @pytest.fixture
 def requirements(tmp_path, monkeypatch):
-    """Replace the list of requirements, and turn testing mode off, so that the user is asked."""
+    """Replace the list of requirements and turn off testing mode, so that the user is asked."""
     file = tmp_path / "requirements.txt"
     monkeypatch.setattr(installation, "REQUIREMENTS", file)
     monkeypatch.setattr(slicer.app, "_testing", False)
@@ -42,7 +42,7 @@ def requirements(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slicers_python(tmp_path, monkeypatch):
-    """Put a PythonSlicer on the path whose pip installs into a separate folder; return that folder."""
+    """Put a PythonSlicer on the path whose pip installs into a separate folder, and return that folder."""
     site, folder = tmp_path / "site", tmp_path / "bin"
     site.mkdir()
     folder.mkdir()
@@ -55,7 +55,7 @@ def slicers_python(tmp_path, monkeypatch):
 
 
 def wheel(folder: Path, name: str, *needs: str) -> str:
-    """Return a requirement for a package that is built here and has requirements itself."""
+    """Build a package that itself has requirements, and return a requirement for it."""
     file = folder / f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
     info = f"{name.replace('-', '_')}-1.0.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {need}" for need in needs)]
@@ -85,14 +85,14 @@ def answer(button, questions: list[str]):
 
 
 def generate_and(button, panel) -> list[str]:
-    """Click Generate from the event loop, as a user does, and answer the question; returns the questions asked."""
+    """Click Generate from the event loop, as a user would, answer the question, and return the questions asked."""
     questions, done = [], []
     answering = answer(button, questions)
     timer = qt.QTimer()
     timer.setSingleShot(True)
     timer.timeout.connect(lambda: (panel.ui.generateButton.click(), done.append(True)))
     timer.start(0)
-    loop = qt.QEventLoop()  # processEvents would not keep a message box alive that deletes itself later
+    loop = qt.QEventLoop()  # with processEvents, a message box that deletes itself later would not stay alive
     ending = qt.QTimer()
     ending.timeout.connect(lambda: loop.quit() if done else None)
     ending.start(20)
@@ -178,7 +178,7 @@ NOT_IN_SLICER = {
 
 
 def without(packages: set[str], folder: Path) -> Path:
-    """Return a folder with links to all installed packages except some."""
+    """Return a folder with links to all installed packages except the given ones."""
     folder.mkdir()
     site = Path(importlib.metadata.distribution("numpy").locate_file(""))
     for entry in site.iterdir():
@@ -223,7 +223,7 @@ def test_without_the_pytorch_extension_the_message_says_how_to_install_it():
 
 
 class _PyTorchUtils(types.ModuleType):
-    """Replaces the PyTorch extension, which only Slicer has."""
+    """Stands in for the PyTorch extension, which only Slicer has."""
 
     def __init__(self, outcome):
         super().__init__("PyTorchUtils")

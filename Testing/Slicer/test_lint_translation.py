@@ -1,4 +1,4 @@
-"""Lint of texts: every text that a user reads can be translated."""
+"""Lint of user-visible strings: all of them can be translated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_string(node: ast.AST) -> bool:
 
 
 def translation_problems(source: str, not_translated: frozenset[str] | set[str] = frozenset()) -> list[str]:
-    """Return strings that users read and translators never see: lupdate collects only literal arguments of ``_``."""
+    """Return user-visible strings that translators never see. lupdate collects only literal arguments of ``_``."""
     tree = ast.parse(source)
     problems = []
     skipped = set()

@@ -1,4 +1,4 @@
-"""A review is restored after a crash: tested in applications that are really killed."""
+"""A review is restored after a crash, tested with applications that are actually killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ panel = moduleWidget().panel
 
 @pytest.fixture
 def application(tmp_path, repository):
-    """Return a function that runs a script in a new application. All of them share their settings."""
+    """Return a function that runs a script in a new application. All applications share their settings."""
 
     def run(script: str) -> subprocess.CompletedProcess:
         prelude = PRELUDE.format(
@@ -126,7 +126,7 @@ def test_the_worker_ends_with_the_application_however_it_ends(application, endin
 
 
 def _has_ended(process: int, timeout: float) -> bool:
-    """Wait until a process that is not a child of this one has ended."""
+    """Wait until a process that is not a child of this process has ended."""
     try:
         descriptor = os.pidfd_open(process)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Reviewing a report: states, edits, undo, impression, banner, keyboard. Runs in Slicer and in the host."""
+"""Review of a report: states, edits, undo, impression, banner, keyboard. Runs in Slicer and in the host."""
 
 import unittest
 from dataclasses import replace
@@ -196,7 +196,7 @@ class ReviewTest(unittest.TestCase):
         self.ui.rejectButton.click()
         self.assertNotIn("They disagree.", self.copiedText(), "a rejected section is not copied")
 
-    def test_theCopiedReportOfAReviewedReportNoLongerSaysDraft(self):
+    def test_theCopyOfAReviewedReportIsNoLongerLabeledAsADraft(self):
         for region in self.panel.sections.regions:
             self.panel.navigation.select(region)
             self.ui.acceptButton.click()
@@ -262,7 +262,7 @@ class ReviewTest(unittest.TestCase):
         self.assertEqual(bodyHtml(section, "My text.", State.REJECTED, "#123456"), "<s>My text.</s>")
 
     def sectionWith(self, text, *spans):
-        """Return a section of a text whose sentences have a start, an end and a mean probability."""
+        """Return a section whose sentences have the given start, end and mean probability."""
         from reg2rg.report import Sentence
 
         sentences = tuple(Sentence(start, end, mean, mean, ()) for start, end, mean in spans)
@@ -274,7 +274,7 @@ class ReviewTest(unittest.TestCase):
         self.assertGreater(section.volume_ml, 1000)
         self.assertIn(facts, factsOf(section, section.text))
 
-    def test_marksAreExplainedOnlyWhereThereAreAny(self):
+    def test_marksAreExplainedOnlyIfThereAreAny(self):
         section = self.sectionWith("Unsure.", (0, 7, 0.5))
         self.assertIn("(?)", factsOf(section, section.text))
         self.assertNotIn("(?)", factsOf(section, "My text."))

@@ -35,7 +35,7 @@ def test_downloading_the_sample_loads_the_ct_and_its_regions():
     assert len(regionsGeometry.segmentIds(segmentation)) == 10
 
 
-def test_a_file_with_another_checksum_is_refused(tmp_path):
+def test_a_file_with_a_wrong_checksum_is_refused(tmp_path):
     file = tmp_path / "ct.nrrd"
     file.write_bytes(b"other")
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
