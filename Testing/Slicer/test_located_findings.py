@@ -112,7 +112,7 @@ class FindingsTest(unittest.TestCase):
         self.assertEqual(self.panel.sections.current, "abdomen")
         self.assertEqual(self.regionLook("abdomen")[0], 1.0)
 
-    def test_aClickOutsideTheLinksOfACardSelectsTheWholeSection(self):
+    def test_aClickNextToTheLinksOfACardSelectsTheWholeSection(self):
         self.panel.navigation.select("lung", self.index("lung", NODULE))
         card = self.panel.sections.card("lung")
         clickWidget(card, 60, 12)
