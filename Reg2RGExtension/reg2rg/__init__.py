@@ -18,9 +18,9 @@ Examples:
     >>> report.section("heart").recognized
     'heart'
 
-The rooms of the engine (its top-level packages and modules), in the order in which they may import each other:
+The packages of the engine, in the order in which they may import each other:
 
-    about, errors, regions, runtime             shared by all rooms
+    about, errors, regions, runtime             shared by all packages
     volumes, segmentation, preprocessing        from a CT to the model's tensors
     labeler, report                             what a text says, and what a report contains
     prompting, models, checkpoints, hub         the network and model folders
