@@ -117,7 +117,7 @@ def run_segmentation(
 
 def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.Image:
     with context.stage(Stage.READ, "Reading the volume"):
-        return read_volume(request.volume, request.series)
+        return read_volume(request.volume, request.series, lambda message: context.emit(Notice(message)))
 
 
 def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[PlacementKey, Placement]:

@@ -15,8 +15,16 @@ ShouldCancel = Callable[[], bool]
 """Polled between steps; the work stops with :class:`reg2rg.errors.Cancelled` once it returns True."""
 
 
+NoticeCallback = Callable[[str], None]
+"""Called with a message, one line, about something that was changed or assumed; the work continues."""
+
+
 def ignore_progress(fraction: float, message: str) -> None:
     """Do nothing; the default ``progress`` callback."""
+
+
+def ignore_notice(message: str) -> None:
+    """Do nothing; the default ``on_notice`` callback."""
 
 
 def never_cancel() -> bool:

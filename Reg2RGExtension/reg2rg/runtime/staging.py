@@ -145,6 +145,33 @@ def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """Provide a path of an existing file or folder for libraries that take only names in UTF-8, such as SimpleITK.
+
+    Yields:
+        The path, or that of a temporary link to it if a name in the path is not UTF-8.
+    """
+    if _is_utf8(str(path)):
+        yield str(path)
+        return
+    with scratch_folder() as folder:
+        # A link to the parent keeps its other files in reach: headers name the file that contains the voxels.
+        target, name = (path.parent, path.name) if _is_utf8(path.name) else (path, "")
+        link = folder / ("folder" if name else "file" + "".join(filter(_is_utf8, path.suffixes)))
+        link.symlink_to(target.absolute())
+        yield str(link / name)
+
+
+def _is_utf8(name: str) -> bool:
+    """Return whether a name can be encoded; in names that are not UTF-8, Python stores bytes as surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
 def redirected_tempdir() -> Iterator[None]:
     """Redirect the temporary files of libraries and child processes to a scratch folder for the duration of a block."""
     tempdir, variable = tempfile.tempdir, os.environ.get("TMPDIR")
