@@ -12,8 +12,8 @@ Files:
     resampling      scans that are not on an even, rectangular grid
     geometry        arrays on the grid of an image, voxel sizes and axis directions
 
-Images leave this package as 3-D int16 volumes (float32 if values have fractions) of at least -1024 HU, without any
-header fields, so that no patient data is passed on.
+This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU
+and without header fields, so that no patient data is passed on.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback
 
 
 def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> sitk.Image:
-    """Read the image in a path, whatever its values are."""
+    """Read the image at a path without checking its values."""
     if path.is_dir():
         return read_dicom(path, series, on_notice=on_notice)
     if not path.is_file():

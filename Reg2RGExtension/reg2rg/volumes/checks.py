@@ -29,7 +29,7 @@ LOWEST_HU = -1024
 """Values below this are clamped to it: padding (-2000, -3024) and interpolation overshoot below air."""
 
 HIGHEST_HU = 32000
-"""Higher values are set to this: artifacts of metal."""
+"""Values above this are clamped to it: artifacts of metal."""
 
 LUNG_HU = (-980, -500)
 """Range of aerated lung. Room air is below it; emphysema is, too, but never a whole lung."""

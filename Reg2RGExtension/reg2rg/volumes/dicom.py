@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
-from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, read_folder
+from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, read_folder, some_files
 from reg2rg.volumes.dicom_series import Slice, choose_series, group_series, list_series
 from reg2rg.volumes.geometry import orthogonal_axes
 from reg2rg.volumes.resampling import even_slices, is_sheared
@@ -21,6 +22,9 @@ GAP_TOLERANCE = 0.5
 
 GRID_TOLERANCE, ROUNDING_MM = 0.05, 0.1
 """Largest distance of a slice from its place on an even grid, as a share of the gap and in mm, whichever is larger."""
+
+EXACT_MM = 0.01
+"""Largest distance of a slice from its place if positions are stored with enough digits."""
 
 
 def read_dicom(
@@ -46,13 +50,13 @@ def read_dicom(
     found = group_series(folder.images)
     if not found:
         unreadable = folder.unreadable([])
-        reason = f", but {_some(unreadable)} that cannot be read" if unreadable else ""
+        reason = f", but {some_files(unreadable)} that cannot be read" if unreadable else ""
         raise InputError(f"{name} contains no DICOM images{reason}; expected a folder with a chest CT series.")
     chosen = choose_series(found, series, name)
     if unreadable := folder.unreadable(chosen.files):
         raise InputError(
-            f"{name} contains {_some(unreadable)} that cannot be read (empty, cut off or damaged); expected all slices: "
-            "copy the folder again, or remove these files if they are not slices."
+            f"{name} contains {some_files(unreadable)} that cannot be read (empty, cut off or damaged); expected all "
+            "slices: copy the folder again, or remove these files if they are not slices."
         )
     others = [other for other in found if other is not chosen and other.modality == "CT" and len(other.stack) > 1]
     if others and series is None:
@@ -67,11 +71,6 @@ def read_dicom(
     return _stack(chosen.stack, name, on_notice)
 
 
-def _some(files: Sequence[Path]) -> str:
-    """Return the number of files and the name of the first."""
-    return f"{len(files)} file{'s' if len(files) > 1 else ''} ({files[0].name}{', ...' if len(files) > 1 else ''})"
-
-
 def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> sitk.Image:
     """Stack slices into a volume on an even grid."""
     orientation = slices[0].orientation
@@ -81,34 +80,31 @@ def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> si
     positions = np.array([piece.position for piece in slices])
     along = positions @ normal
     _check_gaps(along, name)
-    # A straight line through all positions; they are decimal fractions, to which rounding returns.
-    indices = np.arange(len(slices))
-    gap, start = np.round(np.polyfit(indices, along, 1), 9)
-    slope, offset = np.round(np.polyfit(along, positions - along[:, None] * normal, 1), 9)
-    sideways = np.linalg.norm(positions - along[:, None] * (normal + slope) - offset, axis=1).max()
+    slope, offset = np.polyfit(along, positions - along[:, None] * normal, 1)
+    step = normal + slope  # 1 mm along the normal, and sideways as far as the slices are shifted
+    sideways = np.linalg.norm(positions - along[:, None] * step - offset, axis=1).max()
     if sideways > max(ROUNDING_MM, 0.25 * min(slices[0].spacing)):
         raise InputError(
             f"{name} has slices that are shifted sideways by up to {sideways:.1f} mm; expected slices stacked along a "
             "straight line."
         )
     voxels = _voxels(slices, name)
-    deviation = np.abs(start + gap * indices - along).max()
+    start, gap, deviation = _even_grid(along)
     if deviation > max(ROUNDING_MM, GRID_TOLERANCE * gap):
         gaps = np.diff(along)
         voxels, gap = even_slices(voxels, along)
-        start = along[0]
+        start = float(along[0])
         on_notice(
             f"The slices of {name.name} have gaps of {gaps.min():.2f} to {gaps.max():.2f} mm; they were resampled to "
             f"even gaps of {gap:.2f} mm."
         )
-    step = normal + slope
     direction = np.stack([*orientation, step / np.linalg.norm(step)], axis=1)
     image = sitk.GetImageFromArray(voxels)
     image.SetSpacing((*slices[0].spacing, gap * float(np.linalg.norm(step))))
-    image.SetOrigin((start * step + offset).tolist())
+    image.SetOrigin((positions[0] + (start - along[0]) * step).tolist())
     image.SetDirection(direction.ravel().tolist())
     if not is_sheared(image):
-        image.SetSpacing((*slices[0].spacing, float(gap)))
+        image.SetSpacing((*slices[0].spacing, gap))
         image.SetDirection(orthogonal_axes(direction).ravel().tolist())
     return image
 
@@ -119,33 +115,43 @@ def _check_gaps(along: np.ndarray, name: Path) -> None:
     typical = float(np.median(gaps))
     if typical <= 0 or np.abs(gaps - typical).max() > GAP_TOLERANCE * typical:
         raise InputError(
-            f"{name} has gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between slices; expected equal gaps: slices are "
-            "missing, or the series contains several scans."
+            f"{name} has gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between slices; expected equal gaps: slices "
+            "are missing, or the series contains several scans."
         )
+
+
+def _even_grid(along: np.ndarray) -> tuple[float, float, float]:
+    """Return first position and gap of the even grid that fits best, and the largest distance of a slice from it."""
+    indices = np.arange(len(along))
+    start, gap = float(along[0]), float(np.median(np.diff(along)))
+    deviation = float(np.abs(start + gap * indices - along).max())
+    if deviation > EXACT_MM:  # positions are rounded, or gaps are uneven
+        gap, start = map(float, np.polyfit(indices, along, 1))
+        deviation = float(np.abs(start + gap * indices - along).max())
+    return start, gap, deviation
 
 
 def _voxels(slices: Sequence[Slice], name: Path) -> np.ndarray:
     """Read the HU of slices, float32 (z, y, x)."""
-    planes: list[np.ndarray] = []
-    current: DicomImage | None = None
-    frames = np.empty(0)
-    rescales = {id(piece.image): set[tuple[float, float] | None]() for piece in slices}
-    for piece in slices:
-        rescales[id(piece.image)].add(piece.rescale)
-    for piece in slices:
-        by_frame = len(rescales[id(piece.image)]) > 1
-        if piece.image is not current:
-            frames = (_stored_frames if by_frame else _hu_frames)(piece.image, name)
-            current = piece.image
-        plane = frames[piece.frame]
-        if by_frame:
-            if piece.rescale is None:
-                raise InputError(
-                    f"{name} has frames without a rescale slope and intercept; expected one in each frame."
-                )
-            plane = plane * np.float32(piece.rescale[0]) + np.float32(piece.rescale[1])
-        planes.append(plane)
-    return np.stack(planes)
+    voxels = np.empty((len(slices), *slices[0].shape), np.float32)
+    by_file: dict[Path, list[int]] = defaultdict(list)
+    for index, piece in enumerate(slices):
+        by_file[piece.image.file].append(index)
+    for indices in by_file.values():
+        voxels[indices] = _frames([slices[index] for index in indices], name)
+    return voxels
+
+
+def _frames(slices: Sequence[Slice], name: Path) -> np.ndarray:
+    """Read the HU of slices in the same file, (n, y, x)."""
+    image, numbers = slices[0].image, [piece.frame for piece in slices]
+    if len({piece.rescale for piece in slices}) == 1:
+        return _hu_frames(image, name)[numbers]
+    rescales = [piece.rescale for piece in slices if piece.rescale is not None]
+    if len(rescales) < len(slices):
+        raise InputError(f"{name} has frames without a rescale slope or intercept; expected both in all frames.")
+    slopes, intercepts = np.array(rescales, np.float32).T[:, :, None, None]
+    return _stored_frames(image, name)[numbers] * slopes + intercepts
 
 
 def _hu_frames(image: DicomImage, name: Path) -> np.ndarray:

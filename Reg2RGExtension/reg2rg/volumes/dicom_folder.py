@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reg2rg.errors import InputError
 
-if TYPE_CHECKING:  # pydicom takes a while to import, and only DICOM needs it
+if TYPE_CHECKING:  # pydicom is slow to import and needed only for DICOM
     from pydicom.dataset import Dataset
 
 MAXIMUM_FILES = 20_000
@@ -103,6 +103,11 @@ def read_folder(path: Path, name: Path) -> DicomFolder:
         except (*HEADER_ERRORS, struct.error, RecursionError):
             damaged.append(file)
     return DicomFolder(images, damaged, others)
+
+
+def some_files(files: Sequence[Path]) -> str:
+    """Return the number of files and the name of the first."""
+    return f"{len(files)} file{'s' if len(files) > 1 else ''} ({files[0].name}{', ...' if len(files) > 1 else ''})"
 
 
 def _regular_files(folder: Path, name: Path) -> list[Path]:

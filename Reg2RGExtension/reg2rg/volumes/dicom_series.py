@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reg2rg.errors import InputError
-from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage
+from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, some_files
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -63,11 +63,12 @@ class Slice:
         return (
             np.allclose(self.orientation, other.orientation, rtol=0, atol=ORIENTATION_TOLERANCE)
             and np.allclose(self.spacing, other.spacing, rtol=SPACING_TOLERANCE, atol=0)
-            and self._shape == other._shape
+            and self.shape == other.shape
         )
 
     @property
-    def _shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
         return self.image.header.Rows, self.image.header.Columns
 
 
@@ -163,8 +164,8 @@ def choose_series(found: Sequence[Series], requested: str | None, name: Path) ->
         raise InputError(f"{name} contains images of modality {series.modality}; expected CT.")
     if series.invalid:
         raise InputError(
-            f"{name} has {len(series.invalid)} slices whose position, orientation or pixel spacing is not valid, such as "
-            f"{series.invalid[0].name}; expected numbers in all of them."
+            f"{name} has slices whose position, orientation or pixel spacing is not valid "
+            f"({some_files(series.invalid)}); expected numbers in all of them."
         )
     if len(series.stack) < 2:
         found_instead = series.describe_left_out() or "a single slice"

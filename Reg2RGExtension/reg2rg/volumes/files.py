@@ -32,12 +32,12 @@ _UNKNOWN_SIDES = (
 
 
 def is_volume_file(path: Path) -> bool:
-    """Return whether the name of a file ends like that of a supported volume format."""
+    """Return whether a file has the extension of a supported volume format."""
     return path.name.lower().endswith((*_NIFTI_SUFFIXES, *_NRRD_SUFFIXES, *_METAIMAGE_SUFFIXES))
 
 
 def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
-    """Read the image in a volume file, whatever its dimension and values are.
+    """Read the image in a volume file without checking its dimension or values.
 
     The axes of the image may not be perpendicular.
 
@@ -119,7 +119,7 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Discard what the readers' C++ code prints to standard error; errors are raised as well."""
+    """Discard what the readers' C++ code prints to standard error; errors are also raised as exceptions."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:

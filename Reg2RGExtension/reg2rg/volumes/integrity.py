@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 _BLOCK = 1 << 20
 _HEADER_LIMIT = 1 << 20
@@ -25,7 +26,7 @@ def check_regular(path: Path) -> None:
 
 def open_nifti(path: Path) -> IO[bytes]:
     """Open a NIfTI file, compressed or not."""
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def nifti_length(path: Path) -> int:
@@ -33,7 +34,7 @@ def nifti_length(path: Path) -> int:
     if not path.name.lower().endswith(".gz"):
         return path.stat().st_size
     with gzip.open(path) as file:
-        return sum(map(len, _blocks(file)))
+        return sum(len(block) for block in _blocks(file))
 
 
 def check_nrrd(path: Path) -> None:
@@ -116,7 +117,7 @@ def _data_file(header: Path, name: str, compressed: bool) -> Path | None:
 def _check_stream(encoding: str, file: IO[bytes]) -> None:
     """Decompress the rest of a file, which verifies its checksums."""
     if encoding in ("gz", "gzip"):
-        decompressor: IO[bytes] = gzip.GzipFile(fileobj=file)
+        decompressor: io.BufferedIOBase = gzip.GzipFile(fileobj=file)
     elif encoding in ("bz2", "bzip2"):
         decompressor = bz2.BZ2File(file)
     else:
@@ -137,6 +138,6 @@ def _check_zlib(file: IO[bytes]) -> None:
             block = decompressor.unconsumed_tail
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
     while block := file.read(_BLOCK):
         yield block

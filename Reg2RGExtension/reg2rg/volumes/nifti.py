@@ -13,6 +13,12 @@ HEADER_BYTES = 540
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
+_LAYOUTS = {
+    348: (("8h", 40), ("h", 72), ("8f", 76), ("f", 108), ("2h", 252), ("12f", 280)),
+    540: (("8q", 16), ("h", 14), ("8d", 104), ("q", 168), ("2i", 344), ("12d", 400)),
+}
+"""Length of the header to the formats and positions of dim, bitpix, pixdim, vox_offset, the two codes and srow."""
+
 
 @dataclass(frozen=True)
 class NiftiHeader:
@@ -36,28 +42,24 @@ class NiftiHeader:
     def parse(cls, header: bytes) -> NiftiHeader:
         """Parse the first bytes of a file; a ValueError or struct.error says that they are not a valid header."""
         for order in "<>":
-            size = struct.unpack_from(f"{order}i", header)[0]
-            if size == 348:
-                return cls._parse(
-                    header, order, ("8h", 40), ("h", 72), ("8f", 76), ("f", 108), ("2h", 252), ("12f", 280)
-                )
-            if size == 540:
-                return cls._parse(
-                    header, order, ("8q", 16), ("h", 14), ("8d", 104), ("q", 168), ("2i", 344), ("12d", 400)
-                )
-        raise ValueError("it has no NIfTI header")
-
-    @classmethod
-    def _parse(cls, header: bytes, order: str, *fields: tuple[str, int]) -> NiftiHeader:
-        """Parse the fields dim, bitpix, pixdim, vox_offset, the two codes and srow, each a format and its position."""
-        dimensions, bits, spacing, offset, codes, rows = (
-            struct.unpack_from(order + layout, header, position) for layout, position in fields
+            layout = _LAYOUTS.get(struct.unpack_from(f"{order}i", header)[0])
+            if layout is not None:
+                break
+        else:
+            raise ValueError("it has no NIfTI header")
+        dimensions, (bits,), spacing, (offset,), (qform_code, sform_code), rows = (
+            struct.unpack_from(order + values, header, position) for values, position in layout
         )
-        if not 1 <= dimensions[0] <= 7 or not math.isfinite(offset[0]):
+        if not 1 <= dimensions[0] <= 7 or not math.isfinite(offset):
             raise ValueError("its NIfTI header is damaged")
         voxels = math.prod(max(1, n) for n in dimensions[1 : 1 + dimensions[0]])
-        length = int(offset[0]) + voxels * bits[0] // 8
-        return cls(length, spacing[1 : 1 + min(3, dimensions[0])], *codes, np.reshape(rows, (3, 4)))
+        return cls(
+            length=int(offset) + voxels * bits // 8,
+            spacing=spacing[1 : 1 + min(3, dimensions[0])],
+            qform_code=qform_code,
+            sform_code=sform_code,
+            sform=np.reshape(rows, (3, 4)),
+        )
 
     def check_geometry(self) -> None:
         """Raise a ValueError if the spacing or the affine matrix is not usable."""
