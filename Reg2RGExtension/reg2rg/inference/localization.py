@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reg2rg.errors import Cancelled
 from reg2rg.inference.detection import DetectedRegion
+from reg2rg.labeler import possible_labels
 from reg2rg.preprocessing import Crop
 from reg2rg.report import Finding, Location, segment_id
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
@@ -82,7 +83,7 @@ def locate_findings(
     masks: RegionMasks,
     should_cancel: ShouldCancel = never_cancel,
 ) -> LocatedFindings:
-    """Locate the detected findings of each region in the volume.
+    """Locate the detected findings of each region in the volume. Findings that the region cannot have are left out.
 
     Args:
         detected: region -> what the finding head says about it.
@@ -96,10 +97,11 @@ def locate_findings(
     findings: dict[str, tuple[Finding, ...]] = {}
     outlines: list[Outline] = []
     for region, detections in detected.items():
+        possible = possible_labels(region)
         if should_cancel():
             raise Cancelled("Cancelled while locating findings.")
         located = []
-        for finding in detections.findings:
+        for finding in (finding for finding in detections.findings if finding.label in possible):
             values = detections.maps.get(finding.label)
             focus = _locate(values, region, crops[region], masks) if values is not None and finding.detected else None
             if focus is not None:

@@ -47,7 +47,7 @@ def extract_mentions(text: str, region: str | None = None) -> tuple[Mention, ...
         Pleural effusion absent None
     """
     if region is not None:
-        get_region(region)
+        region = get_region(region).name
     mentions: list[Mention] = []
     for section_start, section_end, section_region in split_sections(text, region):
         for start, end in split_sentences(text, section_start, section_end):

@@ -43,10 +43,15 @@ class _VolumeRequest:
     series: Annotated[str | None, Option("Number or UID of the DICOM series, if there are several.")] = None
     segmenter: Annotated[str, Option("Segmenter: auto, totalsegmentator or thresholds.")] = "auto"
     regions_file: Annotated[
-        Path | None, Option("Label map or .seg.nrrd with the regions, used instead of a segmenter.", ("--regions",))
+        Path | None,
+        Option(
+            "Label map, .seg.nrrd, DICOM SEG or folder of masks with the regions, used instead of a segmenter.",
+            ("--regions",),
+        ),
     ] = None
     mapping: Annotated[
-        Mapping[str, str], Option("Region that a --regions label stands for. Repeatable.", ("--map",), "LABEL=REGION")
+        Mapping[str, str],
+        Option("Region of a label, segment or file in --regions. Repeatable.", ("--map",), "LABEL=REGION"),
     ] = field(default_factory=dict)
     totalseg_weights: Annotated[Path | None, Option("Folder with TotalSegmentator's weights.")] = None
     fast: Annotated[bool, Option("Segment faster and less precisely (TotalSegmentator only).")] = False
@@ -54,8 +59,10 @@ class _VolumeRequest:
     device: Annotated[str, Option("Device: auto, cpu, mps, cuda or cuda:N.")] = "auto"
 
     def __post_init__(self) -> None:
-        for name in (*self.regions, *self.mapping.values()):
-            get_region(name)  # raises InputError for unknown regions
+        if self.mapping and self.regions_file is None:
+            raise InputError("A mapping (--map) needs the file whose labels it maps (--regions).")
+        _replace(self, regions=tuple(dict.fromkeys(get_region(name).name for name in self.regions)))
+        _replace(self, mapping={label: get_region(name).name for label, name in self.mapping.items()})
 
     @classmethod
     def from_dict(cls: type[Request], values: Mapping[str, Any]) -> Request:
@@ -123,8 +130,7 @@ class ReportRequest(_VolumeRequest):
             raise InputError(f"Unknown decoding {self.decoding!r}; expected one of: {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
-        if self.corrections:
-            _check_corrections(self.corrections)
+        _replace(self, corrections=_checked(self.corrections))
 
 
 def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
@@ -136,11 +142,31 @@ def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
     return described
 
 
-def _check_corrections(corrections: Corrections) -> None:
-    from reg2rg.labeler import ALL_LABELS  # imports numpy, which an idle worker does not need
+def _replace(request: _VolumeRequest, **values: Any) -> None:
+    """Set fields of a frozen request while it is made."""
+    for name, value in values.items():
+        object.__setattr__(request, name, value)
 
-    for region, labels in corrections.items():
-        get_region(region)  # raises InputError for unknown regions
-        for label in labels:
-            if label not in ALL_LABELS:
-                raise InputError(f"Unknown finding {label!r}; expected one of: {', '.join(ALL_LABELS)}.")
+
+def _checked(corrections: Corrections) -> Corrections:
+    """Return the corrections with regions and findings by their names in the report."""
+    if not corrections:
+        return corrections
+    from reg2rg.labeler import ALL_LABELS, possible_labels  # imports numpy, which an idle worker need not wait for
+
+    labels = {label.casefold(): label for label in ALL_LABELS}
+    checked: dict[str, dict[str, bool]] = {}
+    for name, findings in corrections.items():
+        region = get_region(name)
+        for given, present in findings.items():
+            label = labels.get(given.casefold())
+            if label is None:
+                raise InputError(f"Unknown finding {given!r}; expected one of: {', '.join(ALL_LABELS)}.")
+            possible = possible_labels(region.name)
+            if label not in possible:
+                raise InputError(
+                    f"{label!r} is not a finding of the region {region.display_name!r}; expected one of: "
+                    f"{', '.join(possible)}."
+                )
+            checked.setdefault(region.name, {})[label] = present
+    return checked

@@ -155,6 +155,8 @@ def _find_regions(
         )
         masks = segmenter.segment(volume, progress)
         write_regions(masks, file)
+    for notice in masks.notices:
+        context.emit(Notice(notice))
     names = tuple(region.name for region in in_reading_order(masks.present))
     approximate = tuple(name for name in names if name in masks.approximate)
     context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))

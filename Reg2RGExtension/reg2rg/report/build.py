@@ -120,7 +120,7 @@ class ReportBuilder:
         indices = {finding.label: index for index, finding in enumerate(findings)}
         sentences = []
         for start, end in split_sentences(text.text):
-            mentioned = {indices[m.label] for m in mentions if m.start < end and m.end > start}
+            mentioned = {indices[m.label] for m in mentions if m.label in indices and m.start < end and m.end > start}
             mean, minimum = _probabilities(start, end, text.tokens)
             sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(mentioned))))
         return findings, tuple(sentences)

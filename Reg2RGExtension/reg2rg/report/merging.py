@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reg2rg.labeler import Mention, Status, side_and_level
+from reg2rg.labeler import Mention, Status, possible_labels, side_and_level
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_name
 
@@ -25,6 +25,8 @@ def merge_findings(
 ) -> tuple[Finding, ...]:
     """Return one finding per label that is mentioned, corrected or not rated unlikely by the finding head.
 
+    Findings that the region cannot have are left out.
+
     Args:
         region: name of the region.
         mentions: what the region's text says.
@@ -36,11 +38,12 @@ def merge_findings(
         The head's findings in their original order, then the others in text order.
     """
     detected_by_label = {finding.label: finding for finding in detected}
+    possible = possible_labels(region)
     named = dict.fromkeys([*(mention.label for mention in mentions), *corrections])
     labels = [finding.label for finding in detected if finding.label in named or _probability(finding) >= STORED_FROM]
     labels += [label for label in named if label not in detected_by_label]
     findings = []
-    for label in labels:
+    for label in (label for label in labels if label in possible):
         of_label = [mention for mention in mentions if mention.label == label]
         merged = _merge(region, label, of_label, detected_by_label.get(label))
         findings.append(replace(merged, calibrated=calibrated, correction=corrections.get(label)))

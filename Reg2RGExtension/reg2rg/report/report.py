@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
+from reg2rg.regions import get_region
 from reg2rg.report.finding import Finding
 from reg2rg.report.html import report_html
 from reg2rg.report.provenance import OutOfDistribution, Provenance
@@ -71,13 +72,14 @@ class Report:
         """Return the section of a region.
 
         Args:
-            region: name of the region.
+            region: name of the region, in any common spelling.
 
         Raises:
             InputError: the report has no section for this region.
         """
+        wanted = get_region(region).name
         for section in self.sections:
-            if section.region == region:
+            if section.region == wanted:
                 return section
         names = ", ".join(section.region for section in self.sections)
         raise InputError(f"The report has no section {region!r}; expected one of: {names or 'none'}.")

@@ -31,12 +31,14 @@ class RegionMasks:
         segmenter: name of the method that produced the masks, for the report's provenance.
         approximate: names of regions that were estimated rather than segmented.
         missing: region -> reason why it has no mask, as a phrase such as "not found in this volume".
+        notices: what the user should know about the masks, one sentence each.
     """
 
     bits: sitk.Image
     segmenter: str
     approximate: frozenset[str] = frozenset()
     missing: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -73,6 +75,7 @@ class RegionMasks:
         segmenter: str,
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
+        notices: tuple[str, ...] = (),
     ) -> RegionMasks:
         """Create masks from packed bits.
 
@@ -83,6 +86,7 @@ class RegionMasks:
             segmenter: name of the method that produced the masks.
             approximate: names of regions that were estimated rather than segmented.
             missing: region -> reason; other regions without voxels get a default reason.
+            notices: what the user should know about the masks, one sentence each.
         """
         reasons = dict(missing or {})
         found = int(np.bitwise_or.reduce(bits, axis=None))
@@ -91,7 +95,8 @@ class RegionMasks:
                 reasons.setdefault(name, f"not provided by the {segmenter} segmenter")
             elif not found & region_flag(name):
                 reasons.setdefault(name, "not found in this volume")
-        return cls(image_like(bits, reference), segmenter, approximate & (provided - frozenset(reasons)), reasons)
+        approximate = approximate & (provided - frozenset(reasons))
+        return cls(image_like(bits, reference), segmenter, approximate, reasons, notices)
 
     @property
     def present(self) -> tuple[str, ...]:
