@@ -282,10 +282,15 @@ def get_region(name: str) -> Region:
     Raises:
         InputError: no region has this name.
     """
-    region = _BY_NAME.get(name) or _BY_SPELLING.get(_words(name))
+    region = find_region(name)
     if region is None:
         raise InputError(f"Unknown region {name!r}; expected one of: {', '.join(REGION_NAMES)}.")
     return region
+
+
+def find_region(name: str) -> Region | None:
+    """Look up a region by any of its spellings. None if there is no such region."""
+    return _BY_NAME.get(name) or _BY_SPELLING.get(_words(name))
 
 
 def region_of_structure(name: str, code: str = "") -> Region | None:

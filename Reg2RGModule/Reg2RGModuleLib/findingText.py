@@ -42,7 +42,7 @@ def hasFindingHead(section: Section) -> bool:
 
 def detailsOf(region: str, finding: Finding) -> str:
     """Return the location, size, probability, source and correction of a finding as one line."""
-    from reg2rg.report import probability_words
+    from reg2rg.report import outline_words, probability_words
 
     details = [locationOf(region, finding)]
     if finding.size_mm:
@@ -52,6 +52,7 @@ def detailsOf(region: str, finding: Finding) -> str:
     details.append(sourceOf(finding))
     if finding.correction is not None:
         details.append(_("marked as present") if finding.correction else _("marked as absent"))
+    details.append(outline_words(finding))
     return " · ".join(detail for detail in details if detail)
 
 

@@ -37,7 +37,7 @@ def create_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0)
         raise InputError(f"{folder} is not empty; choose a new folder for the model.")
     source = _find_language_model(language)
     language_config, tokenizer, language_model = _load_language_model(source, like.language.lora or LoraSettings())
-    config = dataclasses.replace(like, name=folder.absolute().name, language=language_config)
+    config = dataclasses.replace(like, name=folder.absolute().name, trained_for="", language=language_config)
     torch.manual_seed(seed)
     model = Reg2RG(config, add_lora(language_model, language_config.lora))
     model.tokenizer = tokenizer

@@ -34,9 +34,11 @@ def _report(request: ReportRequest) -> None:
     """Generate a draft report for a chest CT."""
     from reg2rg.cli.progress import show_events
     from reg2rg.pipeline.run import run_report
+    from reg2rg.report import load_report
 
     with show_events() as on_event:
         done = run_report(request, on_event, _interrupted.is_set)
+    print(f"Model {load_report(done.folder).provenance.model_words}.", file=sys.stderr)
     print(done.folder)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
+
+from reg2rg.runtime.csv_output import write_csv
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,13 @@ def to_csv(table: Table) -> str:
     Spreads and intervals take several columns. The labeler is the last column.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     names = [_csv_columns(table, index) for index in range(len(table.columns))]
     labeler = [table.labeler] if table.labeler else []
-    writer.writerow([*chain.from_iterable(names), *(["labeler"] if labeler else [])])
+    rows: list[list[Any]] = [[*chain.from_iterable(names), *(["labeler"] if labeler else [])]]
     for row in table.rows:
         cells = (_csv_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
-        writer.writerow([*chain.from_iterable(cells), *labeler])
+        rows.append([*chain.from_iterable(cells), *labeler])
+    write_csv(stream, rows)
     return stream.getvalue()
 
 

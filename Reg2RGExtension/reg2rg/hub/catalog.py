@@ -42,6 +42,7 @@ class CatalogEntry:
         terms: license and terms of use.
         page: address of the model's page.
         files: the files to download.
+        trained_for: what the model was trained for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CatalogEntry:
     terms: str
     page: str
     files: tuple[RemoteFile, ...]
+    trained_for: str = ""
 
     @property
     def num_bytes(self) -> int:
@@ -74,6 +76,7 @@ def list_entries() -> list[CatalogEntry]:
                 RemoteFile("RadFM_vit3d.pth", f"{published}/RadFM_vit3d.pth", 265_000_000),
                 RemoteFile("RadFM_perceiver_fc.pth", f"{published}/RadFM_perceiver_fc.pth", 167_000_000),
             ),
+            trained_for="chest CTs of adults (RadGenome-ChestCT)",
         ),
         CatalogEntry(
             name="smollm2-135m-instruct",

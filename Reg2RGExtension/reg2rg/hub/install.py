@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from reg2rg.about import DRAFT_LABEL
@@ -176,6 +177,7 @@ def _convert(
     from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
 
     plan = plan_conversion(files, name=entry.name)
+    plan = replace(plan, config=replace(plan.config, trained_for=entry.trained_for))
     convert_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
 
 

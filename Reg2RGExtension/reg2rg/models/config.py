@@ -204,6 +204,8 @@ class ModelConfig:
 
     Attributes:
         name: name of the preset or model, recorded in the provenance of reports.
+        trained_for: what the model was trained for, such as "synthetic phantoms"; shown in every report. Empty if that
+            is not known.
         preprocessing: how a volume and its masks become tensors.
         vision: the vision transformer for region textures and the whole volume.
         mask: the vision transformer for region masks.
@@ -217,6 +219,7 @@ class ModelConfig:
     """
 
     name: str = "llama2-7b"
+    trained_for: str = ""
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     vision: VisionConfig = field(default_factory=VisionConfig)
     mask: VisionConfig = field(

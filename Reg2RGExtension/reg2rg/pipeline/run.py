@@ -85,6 +85,7 @@ def run_report(
                 created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 stage_seconds=context.stage_seconds,
                 geometry=Geometry.from_image(volume),
+                trained_for=config.trained_for,
             )
             report = builder.report(sections, provenance, _skipped_regions(request, inputs))
             write_report_folder(report, volume, masks, folder)

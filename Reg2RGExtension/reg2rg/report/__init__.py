@@ -35,7 +35,7 @@ from reg2rg.report.section import Section, Sentence
 from reg2rg.report.serialization import load_report, parse_report
 from reg2rg.report.text import measurement_line
 from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, report_warnings, section_warnings
-from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, probability_words
+from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, outline_words, probability_words
 
 __all__ = [
     "DETECTION_THRESHOLD",
@@ -60,6 +60,7 @@ __all__ = [
     "finding_line",
     "load_report",
     "location_words",
+    "outline_words",
     "measurement_line",
     "parse_report",
     "probability_words",

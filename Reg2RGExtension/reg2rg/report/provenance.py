@@ -76,6 +76,7 @@ class Provenance:
         created: creation time, UTC in ISO 8601 format.
         stage_seconds: pipeline stage -> run time in seconds.
         geometry: voxel grid of the volume.
+        trained_for: what the model was trained for, such as "synthetic phantoms". Empty if that is not known.
     """
 
     model: str
@@ -91,3 +92,10 @@ class Provenance:
     created: str
     stage_seconds: dict[str, float]
     geometry: Geometry
+    trained_for: str = ""
+
+    @property
+    def model_words(self) -> str:
+        """The model and what it was trained for, in a few words."""
+        purpose = f", trained for {self.trained_for}" if self.trained_for else ""
+        return f"{self.model} ({self.model_sha256[:12]}){purpose}"

@@ -23,7 +23,7 @@ from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"
@@ -136,7 +136,9 @@ class Report:
         """Return the sections next to the preview as HTML, for notebooks."""
         preview = self.folder / PREVIEW_FILE if self.folder is not None else None
         picture = preview.read_bytes() if preview is not None and preview.is_file() else None
-        return report_html(self.sections, self.skipped_regions, self.warnings, self.disclaimer, picture)
+        return report_html(
+            self.sections, self.skipped_regions, self.provenance, self.warnings, self.disclaimer, picture
+        )
 
     def _file(self, name: str) -> Path:
         if self.folder is None:

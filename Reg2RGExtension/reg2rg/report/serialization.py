@@ -2,7 +2,8 @@
 
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
-was never set. Saved scenes and report folders may contain older versions, so every version can be read.
+was never set. Version 6 added what the model was trained for to the provenance. Saved scenes and report folders may
+contain older versions, so every version can be read.
 """
 
 from __future__ import annotations
@@ -122,7 +123,18 @@ def _from_4_to_5(values: Values) -> None:
             _rename(finding, {"text": "text_status", "said": "correction"})
 
 
-_UPGRADES: tuple[Callable[[Values], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)
+def _from_5_to_6(values: Values) -> None:
+    for provenance in _objects([values.get("provenance")]):
+        provenance.setdefault("trained_for", "")
+
+
+_UPGRADES: tuple[Callable[[Values], None], ...] = (
+    _from_1_to_2,
+    _from_2_to_3,
+    _from_3_to_4,
+    _from_4_to_5,
+    _from_5_to_6,
+)
 
 
 def _objects(values: Any) -> list[Values]:

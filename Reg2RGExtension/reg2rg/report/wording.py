@@ -14,6 +14,9 @@ is wrong in 7 of 10 cases: often enough to warn the reader, yet rarely enough th
 SIZE_TOLERANCE = 0.3
 """Relative difference up to which two sizes of the same finding agree. The evaluation uses the same value."""
 
+OUTLINE_TOLERANCE = 1.5
+"""Factor up to which the longest side of an outline agrees with a size. The cells of a finding map are coarse."""
+
 _STATUS_WORDS = {
     Status.PRESENT: "in the text",
     Status.UNCERTAIN: "uncertain in the text",
@@ -56,6 +59,20 @@ def location_words(region: str, side: str | None, level: str | None) -> str | No
     return ", ".join([*words, f"{level} part"] if level else words) or None
 
 
+def outline_words(finding: Finding) -> str | None:
+    """Return a remark on an outline that disagrees with the finding's size; None if there is nothing to remark.
+
+    The outline is where the finding map is high. It shows where to look, and is often wider than the finding.
+    """
+    if finding.size_mm is None or finding.location is None or not (finding.location.focal or finding.segment):
+        return None
+    longest = max(finding.location.extent_mm)
+    if finding.size_mm / OUTLINE_TOLERANCE <= longest <= finding.size_mm * OUTLINE_TOLERANCE:
+        return None
+    extent = " x ".join(f"{length:.0f}" for length in finding.location.extent_mm)
+    return f"the marked area of {extent} mm is where to look, not the size"
+
+
 def finding_line(region: str, finding: Finding) -> str:
     """Return a finding as one line, such as "Lung nodule, right upper lobe, 14 mm: likely (87%)"."""
     details = [finding.label, location_words(region, finding.side, finding.level)]
@@ -66,6 +83,8 @@ def finding_line(region: str, finding: Finding) -> str:
         assessment = probability_words(finding.probability, finding.calibrated)
     if finding.correction is not None:
         assessment += f"; marked as {'present' if finding.correction else 'absent'} by the reviewer"
+    if remark := outline_words(finding):
+        assessment += f"; {remark}"
     return f"{', '.join(detail for detail in details if detail)}: {assessment}"
 
 

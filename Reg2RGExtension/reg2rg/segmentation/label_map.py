@@ -22,7 +22,7 @@ _LUNG_BELOW_HU = -200
 
 
 class LabelMapSegmenter:
-    """Reads the regions from a file instead of segmenting.
+    """Reads the regions from a file instead of segmenting the volume.
 
     Args:
         path: label map (NIfTI, NRRD, MetaImage), Slicer or DICOM segmentation, or folder with one mask per file, on any
@@ -108,7 +108,7 @@ class LabelMapSegmenter:
             )
         if not matched:
             raise InputError(
-                f"{self._path} has no label that is known as a region (its labels: {names}); provide a mapping from "
+                f"{self._path} has no label that matches a region (its labels: {names}); provide a mapping from "
                 "label value or segment name to region."
             )
         return matched

@@ -139,7 +139,7 @@ def _listed_segments(header: Mapping[str, str], layers: int, path: Path) -> list
     segments = []
     for number, field in sorted(fields.items()):
         name, segment_id = field.get("Name"), field.get("ID", "")
-        value = _whole_number(field.get("LabelValue", "1"), f"Segment{number}_LabelValue", path)
+        label = _whole_number(field.get("LabelValue", "1"), f"Segment{number}_LabelValue", path)
         layer = _whole_number(field.get("Layer", str(number if layers > 1 else 0)), f"Segment{number}_Layer", path)
         if not 0 <= layer < layers:
             raise InputError(
@@ -147,7 +147,7 @@ def _listed_segments(header: Mapping[str, str], layers: int, path: Path) -> list
             )
         tags = dict(tag.split(":", 1) for tag in field.get("Tags", "").split("|") if ":" in tag)
         approximate, codes = tags.get("Reg2RG.Approximate") == "1", _slicer_codes(tags.get("TerminologyEntry", ""))
-        segments.append(Segment(name or segment_id, value, layer, approximate, segment_id, codes))
+        segments.append(Segment(name or segment_id, label, layer, approximate, segment_id, codes))
     _check_distinct(segments, path)
     return segments
 

@@ -192,13 +192,18 @@ def _read_bits(data: RadGenomeData) -> dict[str, dict[str, list[tuple[str, int]]
 
 
 def _read_rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV; raise InputError if it cannot be read or lacks a column."""
+    """Yield the rows of a CSV; raise InputError if it cannot be read, lacks a column or has ragged rows."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, restval="")
-            if missing := [column for column in columns if column not in (table.fieldnames or ())]:
+            table = csv.reader(stream)
+            header = next(table, [])
+            if missing := [column for column in columns if column not in header]:
                 raise InputError(f"{file} lacks the columns {', '.join(missing)}.")
-            yield from table
+            for number, row in enumerate(table, start=2):
+                if row and len(row) != len(header):
+                    raise InputError(f"{file}: row {number} has {len(row)} cells, but the header has {len(header)}.")
+                if row:
+                    yield dict(zip(header, row, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} cannot be read as CSV ({error}).") from error
 

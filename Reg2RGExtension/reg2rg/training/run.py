@@ -32,7 +32,7 @@ from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes
-from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
+from reg2rg.training.config import MessageCallback, PhantomData, Stage, TrainingConfig
 from reg2rg.training.datasets import CaseSource, open_source
 from reg2rg.training.feature_cache import FeatureCache, feature_bytes
 from reg2rg.training.initialization import create_model, load_initial_model, load_pretrained, resolve_architecture
@@ -93,11 +93,18 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
     plot_losses(histories, folder / "losses.png")
     on_message("calibrating")
     calibrate(model, cases)
-    model.config = dataclasses.replace(model.config, name=config.name)
+    model.config = dataclasses.replace(model.config, name=config.name, trained_for=_purpose(config))
     card = model_card(config, model, architecture.name if config.model.init_from else None, histories)
     with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
+
+
+def _purpose(config: TrainingConfig) -> str:
+    """Return what a model of this training is for, as reports state it."""
+    if isinstance(config.data, PhantomData):
+        return "synthetic phantoms, not patients"
+    return "chest CTs like those of its training data, in the layout of RadGenome-ChestCT"
 
 
 def _train_stage(
