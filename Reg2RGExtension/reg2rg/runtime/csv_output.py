@@ -11,7 +11,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_csv(stream: TextIO, rows: Iterable[Iterable[Any]]) -> None:
-    """Write rows as CSV (RFC 4180). An apostrophe is put before text that begins like a formula, but not before numbers.
+    """Write rows as CSV (RFC 4180). An apostrophe is put before text that begins like a formula.
 
     Args:
         stream: where to write; files must be opened with ``newline=""``.
