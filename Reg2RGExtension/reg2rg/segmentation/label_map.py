@@ -52,7 +52,8 @@ class LabelMapSegmenter:
                 names a label that it does not contain.
         """
         progress(0.0, "Reading the regions")
-        layers, segments = read_segments(self._path)
+        notices: list[str] = []
+        layers, segments = read_segments(self._path, notices.append)
         used = self._match(segments)
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
         total_mm3 = inside_mm3 = 0.0
@@ -71,14 +72,14 @@ class LabelMapSegmenter:
             inside_mm3 += _labeled_mm3(placed, volume)
             total_mm3 += _labeled_mm3(_to_flags(sitk.GetArrayViewFromImage(layer), flags), layer)
         approximate = frozenset(region for segment, region in used.items() if segment.approximate)
-        notices = _notices(self._path, volume, bits, 1 - inside_mm3 / total_mm3 if total_mm3 else 0.0)
+        notices += _doubts(self._path, volume, bits, 1 - inside_mm3 / total_mm3 if total_mm3 else 0.0)
         masks = RegionMasks.from_bits(
             bits,
             frozenset(used.values()),
             volume,
             segmenter=self.name,
             approximate=approximate,
-            notices=notices,
+            notices=tuple(dict.fromkeys(notices)),
         )
         if not masks.present:
             raise InputError(f"The regions in {self._path} do not overlap the volume; are they from the same scan?")
@@ -149,7 +150,7 @@ def read_segment(path: Path, segment_id: str) -> sitk.Image:
     raise InputError(f"{path} has no segment {segment_id!r}; expected one of: {ids}.")
 
 
-def _notices(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -> tuple[str, ...]:
+def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -> list[str]:
     """Return what makes it doubtful that the regions belong to the volume, one sentence each."""
     notices = []
     if outside > 0.5:
@@ -162,7 +163,7 @@ def _notices(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -
                 f"The lungs in {path} have a mean of {mean:.0f} HU in this volume, unlike lung tissue; are they from "
                 "the same scan?"
             )
-    return tuple(notices)
+    return notices
 
 
 def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:

@@ -18,7 +18,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.volumes.dicom import is_dicom_file
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.volumes.dicom_folder import is_dicom_file
 from reg2rg.volumes.files import is_volume_file, read_volume_file
 from reg2rg.volumes.geometry import image_like
 
@@ -70,23 +71,26 @@ class Segment:
     codes: tuple[tuple[str, str], ...] = ()
 
 
-def read_segments(path: Path) -> tuple[list[Layer], list[Segment]]:
+def read_segments(path: Path, on_notice: NoticeCallback = ignore_notice) -> tuple[list[Layer], list[Segment]]:
     """Read the segments of a file or folder, and how to read its layers.
 
     Args:
         path: a label map, a Slicer segmentation, a DICOM segmentation, or a folder with one mask per file.
+        on_notice: receives messages, one line each, about what was assumed.
 
     Raises:
         InputError: there is no such file, or it cannot be read.
     """
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, on_notice)
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected {_KINDS}.")
     if is_dicom_file(path):
         return _read_dicom(path)
+    if not is_volume_file(path):
+        raise InputError(f"{path} has an unsupported format; expected {_KINDS}.")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    image = read_volume_file(path)
+    image = read_volume_file(path, on_notice)
     layers = [_as_labels(layer, path) for layer in _split_layers(image)]
     header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if _HEADER_KEY.fullmatch(key)}
     segments = _listed_segments(header, len(layers), path) or _unlisted_segments(layers, path)
@@ -196,12 +200,12 @@ def _unlisted_segments(layers: Sequence[sitk.Image], path: Path) -> list[Segment
     return [Segment(str(value), int(value), 0) for value in np.unique(sitk.GetArrayViewFromImage(layers[0]))]
 
 
-def _read_folder(path: Path) -> tuple[list[Layer], list[Segment]]:
+def _read_folder(path: Path, on_notice: NoticeCallback) -> tuple[list[Layer], list[Segment]]:
     """Read the masks of a folder, which are named after what they show; or its only DICOM segmentation."""
     files = sorted(file for file in path.iterdir() if file.is_file())
     masks = [file for file in files if is_volume_file(file)]
     if masks:
-        layers: list[Layer] = [functools.partial(_read_mask, file) for file in masks]
+        layers: list[Layer] = [functools.partial(_read_mask, file, on_notice) for file in masks]
         return layers, [Segment(_FILE_SUFFIX.sub("", file.name), 1, number) for number, file in enumerate(masks)]
     segmentations = [file for file in files if is_dicom_file(file) and _sop_class(file) in _SEGMENTATION_CLASSES]
     if len(segmentations) != 1:
@@ -211,8 +215,8 @@ def _read_folder(path: Path) -> tuple[list[Layer], list[Segment]]:
     return _read_dicom(segmentations[0])
 
 
-def _read_mask(file: Path) -> sitk.Image:
-    layers = _split_layers(read_volume_file(file))
+def _read_mask(file: Path, on_notice: NoticeCallback) -> sitk.Image:
+    layers = _split_layers(read_volume_file(file, on_notice))
     if len(layers) > 1:
         raise InputError(f"{file} has {len(layers)} values per voxel; expected a mask.")
     return _as_labels(layers[0], file) != 0
