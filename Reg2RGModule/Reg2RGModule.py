@@ -1,4 +1,4 @@
-"""Reg2RG: a draft report of a chest CT in which every section belongs to a region of the image."""
+"""Reg2RG: draft reports for chest CTs in which every section is tied to a region of the image."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
         parent.dependencies = ["Segmentations", "Volumes"]
         parent.contributors = ["The Reg2RG for 3D Slicer authors"]
         parent.helpText = _(
-            "Writes a draft report of a chest CT in which every section belongs to a region of the image, and lets you "
-            "review it. Research software, not for clinical use. The included model was trained on synthetic phantoms: "
-            "what it writes about a patient is meaningless."
+            "Generates a draft report for a chest CT and lets you review it. Every section of the report is tied to a "
+            "region of the image. Research software, not for clinical use. The included model was trained on synthetic "
+            "phantoms only, so what it writes about a real patient is meaningless."
         )
-        parent.acknowledgementText = _("The method is Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
+        parent.acknowledgementText = _("This module implements Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 def registerSampleData() -> None:
-    """Offer the sample case, a CT and its regions, in Slicer's Sample Data module, if that is available."""
+    """Add the sample case (a CT and its regions) to Slicer's Sample Data module, if that module is available."""
     try:
         import SampleData
     except ImportError:
@@ -54,13 +54,13 @@ def registerSampleData() -> None:
         fileNames=["Reg2RGSampleChest.nrrd", "Reg2RGSampleChest.seg.nrrd"],
         nodeNames=list(locations.sampleNames()),
         loadFileType=["VolumeFile", "SegmentationFile"],
-        checksums=[f"SHA256:{digest}" for digest in digests],  # so that an older copy in the cache is not used
+        checksums=[f"SHA256:{digest}" for digest in digests],  # prevents Slicer from using an outdated cached copy
         thumbnailFileName=str(locations.MODULE / "Resources" / "Icons" / "Reg2RGSampleChest.png"),
     )
 
 
 class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # noqa: F405
-    """Loads the panel and keeps it in step with the scene."""
+    """Creates the panel and keeps it in sync with the scene."""
 
     def __init__(self, parent: qt.QWidget | None = None) -> None:
         super().__init__(parent)  # initializes VTKObservationMixin, too
@@ -89,44 +89,44 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.panel.setListening(self.parent.isEntered)
 
     def cleanup(self) -> None:
-        """Let go of everything before the module is reloaded or Slicer exits."""
+        """Release all resources before the module is reloaded or Slicer exits."""
         self._setParameterNode(None)
         self.removeObservers()
         if self.panel is not None:
             self.panel.cleanup()
 
     def enter(self) -> None:
-        """Use the scene's parameter node, if the scene has changed. If not, selection and undo steps must stay."""
+        """Start using the scene's parameter node, unless it is already in use: that would reset selection and undo."""
         if self._parameters is None:
             self.initializeParameterNode()
         self.panel.setListening(True)
 
     def exit(self) -> None:
-        """Ignore clicks in the views, which have other meanings in other modules."""
+        """Stop listening to clicks in the views, because other modules use them for other purposes."""
         self.panel.setListening(False)
 
     def onReload(self) -> None:
-        """Reload the module with its library. Slicer alone reloads the module file only."""
+        """Reload the module together with its library. By default, Slicer reloads only the module file."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "Reg2RGModuleLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)  # noqa: F405
 
     def onSceneStartClose(self, caller: Any, event: str) -> None:
-        """Let go of the scene."""
+        """Release all references to the scene that is closing."""
         self._setParameterNode(None)
         self.panel.sceneClosing()
 
     def onSceneEndClose(self, caller: Any, event: str) -> None:
-        """Use the parameter node of the new scene."""
+        """Start using the parameter node of the new scene."""
         self.initializeParameterNode()
 
     def onNodeAdded(self, caller: Any, event: str) -> None:
-        """Choose the first volume, once the node selectors have been notified, too."""
+        """Select the first volume once the node selectors have been notified of it."""
         if self._parameters is not None and self._parameters.inputVolume is None:
             qt.QTimer.singleShot(0, self._chooseVolume)
 
     def initializeParameterNode(self) -> None:
-        """Use the scene's parameter node, and choose the first volume if none is chosen."""
+        """Start using the scene's parameter node, and select the first volume if none is selected."""
         self._setParameterNode(self.logic.getParameterNode())
         self._chooseVolume()
         self.panel.setParameters(self._parameters)
@@ -148,9 +148,9 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
 
 
 class Reg2RGModuleLogic(ScriptedLoadableModuleLogic, ReportLogic):  # noqa: F405
-    """Generates reports, and shows them in the views. ReportLogic documents its methods.
+    """Generates reports and shows them in the views. ReportLogic documents the methods.
 
-    Use the logic of the panel in scripts, so that the panel shows what happens::
+    In scripts, use the panel's logic, so that the panel stays up to date::
 
         logic = slicer.util.getModuleLogic("Reg2RGModule")
         reportNode = logic.generateReportAndWait(volumeNode)
@@ -162,12 +162,12 @@ class Reg2RGModuleLogic(ScriptedLoadableModuleLogic, ReportLogic):  # noqa: F405
         super().__init__()  # initializes ReportLogic, too
 
     def getParameterNode(self) -> Reg2RGParameters:
-        """Return the parameter node of the scene."""
+        """Return the scene's parameter node."""
         return Reg2RGParameters(ScriptedLoadableModuleLogic.getParameterNode(self))  # noqa: F405
 
 
 class Reg2RGModuleTest(ScriptedLoadableModuleTest):  # noqa: F405
-    """A short self-test for Slicer's Reload and Test button. The complete tests are in Testing/Slicer."""
+    """A short self-test for Slicer's Reload and Test button. The full test suite is in Testing/Slicer."""
 
     def setUp(self) -> None:
         """Start with an empty scene."""
@@ -179,7 +179,7 @@ class Reg2RGModuleTest(ScriptedLoadableModuleTest):  # noqa: F405
         self.test_panelFollowsTheSampleCase()
 
     def test_panelFollowsTheSampleCase(self) -> None:
-        """Loading the sample case chooses its volume."""
+        """Loading the sample case selects its volume."""
         widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
         widget.panel.inputs.loadSample()
         self.assertIsNotNone(widget.logic.getParameterNode().inputVolume)

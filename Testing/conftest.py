@@ -1,4 +1,4 @@
-"""Markers of the tests: ``slicer`` and ``shared`` are set here, ``slow`` and ``posix`` at the tests themselves."""
+"""Test markers. ``slicer`` and ``shared`` are set here, ``slow`` and ``posix`` in the test files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run the Slicer module or need ``../shared``; skip those of POSIX on Windows."""
+    """Mark tests that run the Slicer module or need ``../shared``, and skip POSIX tests on Windows."""
     for item in items:
         if "Slicer" in item.path.parts:
             item.add_marker("slicer")

@@ -1,15 +1,15 @@
-"""Draft chest CT reports in which every section belongs to a region of the image (Reg2RG, IEEE TMI 2025).
+"""Draft chest CT reports in which every section is tied to a region of the image (Reg2RG, IEEE TMI 2025).
 
 The public Python API. Everything else is internal and may change.
 
-    generate_report  write the report of a chest CT
-    segment          find the regions of a chest CT
+    generate_report  generate a draft report for a chest CT
+    segment          segment the regions of a chest CT
     load_report      read a report folder
     region_features  encode the regions as the tokens that the language model reads
     sample_case      paths of the sample CT and its regions
     Report           a report: sections, findings, text, masks
-    RegionMasks      where each region is
-    ReportRequest    all options of a report
+    RegionMasks      the mask of each region
+    ReportRequest    all options for generating a report
 
 Examples:
     >>> import reg2rg
@@ -18,14 +18,14 @@ Examples:
     >>> report.section("heart").recognized
     'heart'
 
-The rooms of the engine, in the order in which they may import each other:
+The packages of the engine, in the order in which they may import each other:
 
-    about, errors, regions, runtime             what every room needs
+    about, errors, regions, runtime             shared by all packages
     volumes, segmentation, preprocessing        from a CT to the model's tensors
-    labeler, report                             what a text says, and what a report holds
+    labeler, report                             what a text says, and what a report contains
     prompting, models, checkpoints, hub         the network and model folders
     inference                                   from tensors to text and located findings
-    exports, pipeline                           the files of a report, and the whole way
+    exports, pipeline                           the files of a report, and the complete run
     cli, worker, api                            front ends
 
 ``training``, ``evaluation``, ``benchmark`` and ``phantom`` are never imported by these. Nothing here imports slicer,

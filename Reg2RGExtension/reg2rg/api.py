@@ -1,4 +1,4 @@
-"""The functions of the public Python API, for scripts and notebooks. Import them from ``reg2rg``."""
+"""Public Python API for scripts and notebooks. Import these functions from ``reg2rg``."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ def generate_report(
     should_cancel: ShouldCancel = never_cancel,
     **options: Any,
 ) -> Report:
-    """Write the report of a chest CT.
+    """Generate a draft report for a chest CT.
 
-    The model stays in memory, so that the next call is faster.
+    The model stays in memory, so later calls are faster.
 
     Args:
         ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
-        output: folder to write the report to. None writes it to a temporary folder that exists as long as the report.
-        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
+        output: folder to write the report to. If None, a temporary folder is used and deleted along with the report.
+        progress: True shows progress bars, in notebooks as well. A function is called with the fraction done and a
+            message.
         should_cancel: checked often; the call stops soon after it returns True.
-        **options: further fields of ReportRequest, such as ``regions``, ``regions_file``, ``corrections`` or ``model``.
+        **options: other fields of ReportRequest, such as ``regions``, ``regions_file``, ``corrections`` or ``model``.
 
     Returns:
         The report.
 
     Raises:
         InputError: the volume, a file or an option is not valid.
-        Reg2RGError: the machine cannot do what was asked.
+        Reg2RGError: the machine cannot do what was requested.
         Cancelled: ``should_cancel`` returned True.
 
     Examples:
@@ -81,21 +82,22 @@ def segment(
     should_cancel: ShouldCancel = never_cancel,
     **options: Any,
 ) -> RegionMasks:
-    """Find the regions of a chest CT.
+    """Segment the regions of a chest CT.
 
     Args:
         ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
-        output: file (.seg.nrrd) to write the regions to. None writes no file.
-        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
+        output: file (.seg.nrrd) to write the regions to. If None, no file is written.
+        progress: True shows progress bars, in notebooks as well. A function is called with the fraction done and a
+            message.
         should_cancel: checked often; the call stops soon after it returns True.
-        **options: further fields of SegmentRequest, such as ``segmenter`` or ``regions_file``.
+        **options: other fields of SegmentRequest, such as ``segmenter`` or ``regions_file``.
 
     Returns:
-        The region masks on the volume's grid.
+        The region masks, on the volume's grid.
 
     Raises:
         InputError: the volume, a file or an option is not valid.
-        Reg2RGError: the machine cannot do what was asked.
+        Reg2RGError: the machine cannot do what was requested.
         Cancelled: ``should_cancel`` returned True.
 
     Examples:
@@ -125,13 +127,15 @@ def region_features(
 
     Args:
         ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
-        model: name of an installed model, or a model folder. None is the embedded model.
-        device: torch device.
-        progress: True shows progress bars, also in a notebook. A function receives the fraction done and a message.
-        **options: further fields of SegmentRequest, such as ``regions_file``.
+        model: name of an installed model, or path of a model folder. None selects the embedded model.
+        device: torch device to run on.
+        progress: True shows progress bars, in notebooks as well. A function is called with the fraction done and a
+            message.
+        **options: other fields of SegmentRequest, such as ``regions_file``.
 
     Returns:
-        Region to a float32 array (tokens, width): texture latents, the geometry token and, if the model has them, cues.
+        Region name -> float32 array of shape (tokens, width). The rows are texture latents, the geometry token and, if
+        the model has them, cues.
 
     Raises:
         InputError: the volume, a file or an option is not valid.
@@ -162,7 +166,7 @@ def region_features(
 
 @contextlib.contextmanager
 def _as_file(ct: str | Path | sitk.Image) -> Iterator[Path]:
-    """Yield the path of a CT. An image is written to a temporary file."""
+    """Yield the path of a CT, after writing it to a temporary file if it is an image in memory."""
     if not isinstance(ct, sitk.Image):
         yield Path(ct)
         return

@@ -1,8 +1,8 @@
-"""Errors whose message is meant for the user."""
+"""Exceptions whose messages are shown to the user."""
 
 
 class Reg2RGError(Exception):
-    """Base class of the errors that users are meant to read.
+    """Base class for errors that are shown to the user.
 
     The message is one line: what was given, what was expected, and what to do. The command line prints it and exits
     with ``exit_code``; the worker sends it as a failure event. Raised directly, it means that the machine cannot do

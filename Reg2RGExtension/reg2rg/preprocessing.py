@@ -1,4 +1,4 @@
-"""Preprocessing: from a volume and its region masks to the tensors that the model sees.
+"""Preprocessing: turn a volume and its region masks into the tensors that the model sees.
 
 This is the local feature decoupling of the paper (Reg2RG, IEEE TMI 2025, section III-A; arXiv:2411.15539), with the
 numbers of the published code. The texture of a region is the volume with everything outside the region's mask set to
@@ -6,8 +6,8 @@ numbers of the published code. The texture of a region is the volume with everyt
 box of the whole body. Both, and the whole volume, are resized by area averaging, and HU from -1000 to 200 are mapped to
 the range from -1 to 1.
 
-The published code works on float volumes of full size. Here voxels stay integers and masks stay bits, slab by slab,
-until they have been averaged. Sums of integers are exact, so the result is the same to the last bit.
+The published code works on full-size float volumes. Here, voxels stay integers and masks stay bits, slab by slab, until
+they have been averaged. Integer sums are exact, so the result is the same bit for bit.
 """
 
 from __future__ import annotations
@@ -32,29 +32,28 @@ OUTSIDE_HU = -1024
 """Value of voxels outside a region's mask, as in the published code."""
 
 INSIDE_SHARE = 0.4
-"""With ``inside_only``, smallest share of a resized voxel that the region must fill for the voxel to have a value."""
+"""With ``inside_only``, smallest share of a resized voxel that must lie inside the region for it to get a value."""
 
 BODY_BIT = 15
-"""Bit of the whole body, next to the bits of the ten regions."""
+"""Bit for the whole body, in addition to the bits for the ten regions."""
 
 VoxelReader = Callable[[Box], np.ndarray]
-"""Returns the voxels of a box, in z, y, x order."""
+"""Function that returns the voxels of a box, in z, y, x order."""
 
 _Array = TypeVar("_Array", Tensor, np.ndarray)
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """What the model sees of a volume.
+    """The model's view of a volume: image, region textures and region masks.
 
-    Tensors are float32 with one channel. Their axes run to the right, to the front and to the head of the patient (RAS
-    order).
+    Tensors are float32 with one channel. Their axes point to the patient's right, anterior and superior (RAS order).
 
     Attributes:
         image: the whole volume, in [-1, 1]; shape ``image_size``.
         textures: region -> its texture, in [-1, 1], in published order; shape ``texture_size``.
         masks: region -> its geometry, area averages in [0, 1]; shape ``mask_size``.
-        skipped: region -> reason why it was left out.
+        skipped: region -> why it was left out.
         crops: region -> where in the volume its texture lies.
     """
 
@@ -72,7 +71,7 @@ class Crop:
     Attributes:
         box: part of the volume's array (z, y, x) that the texture covers.
         voxel_mm: voxel size of the texture along the model's axes (RAS).
-        axes: array axis of each of the model's axes.
+        axes: for each of the model's axes, the corresponding array axis.
         flips: for each of the model's axes, whether the array runs in the opposite direction.
     """
 
@@ -82,23 +81,23 @@ class Crop:
     flips: tuple[bool, bool, bool]
 
     def cut(self, array: np.ndarray) -> np.ndarray:
-        """Crop an array over the whole volume (z, y, x) and turn it to the model's axes."""
+        """Crop an array that covers the whole volume (z, y, x), and reorient it to the model's axes."""
         return array[self.box].transpose(self.axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
 
     def to_volume(self, values: Tensor) -> np.ndarray:
-        """Interpolate values over the texture to the voxels of :attr:`box`.
+        """Interpolate values given on the texture to the voxels of :attr:`box`.
 
         Args:
             values: 3-D tensor in the model's axes, on a grid of any size over the texture.
 
         Returns:
-            float32 array in z, y, x order of the shape of the box, interpolated linearly.
+            float32 array in z, y, x order with the shape of the box, linearly interpolated.
         """
         shape = [span.stop - span.start for span in self.box]
         return F.interpolate(self.in_array_order(values)[None, None], shape, mode="trilinear")[0, 0].numpy()
 
     def in_array_order(self, values: Tensor) -> Tensor:
-        """Turn values from the model's axes to the axes of the volume's array (z, y, x), as float32.
+        """Reorient values from the model's axes to the axes of the volume's array (z, y, x), as float32.
 
         Args:
             values: 3-D tensor in the model's axes, on a grid of any size over the texture; the grid is kept.
@@ -113,7 +112,7 @@ def prepare(
     """Turn a volume and its region masks into the tensors that the model sees.
 
     Args:
-        volume: 3-D image in HU, of any orientation and spacing.
+        volume: 3-D image in HU, with any orientation and spacing.
         masks: region masks on the grid of the volume.
         config: sizes and intensity range.
         regions: names of the regions to prepare; all that have a mask if None.
@@ -168,12 +167,12 @@ def unit_to_hu(values: _Array, config: PreprocessingConfig) -> _Array:
 
 
 def _intensity_range(config: PreprocessingConfig) -> tuple[float, float]:
-    """Center and half width of the range of HU."""
+    """Return the center and half-width of the HU range."""
     return (config.hu_max + config.hu_min) / 2, (config.hu_max - config.hu_min) / 2
 
 
 class _Scan:
-    """A volume and its masks in memory order (z, y, x), with the way from there to the model's axes."""
+    """A volume and its masks in memory order (z, y, x), with the mapping to the model's axes."""
 
     def __init__(self, volume: sitk.Image, masks: RegionMasks) -> None:
         self._hu = sitk.GetArrayViewFromImage(volume)
@@ -181,16 +180,16 @@ class _Scan:
         self._spacing = array_spacing(volume)
         direction = direction_matrix(volume)
         x, y, z = max(permutations(range(3)), key=lambda p: sum(abs(direction[axis, p[axis]]) for axis in range(3)))
-        self._axes = (2 - x, 2 - y, 2 - z)  # array axis of each of the model's axes
-        # The model's axes run to the right, front and head (RAS), those of SimpleITK to the left, back and head (LPS).
+        self._axes = (2 - x, 2 - y, 2 - z)  # array axis for each model axis
+        # The model's axes point right, anterior, superior (RAS); SimpleITK's point left, posterior, superior (LPS).
         self._flips = (bool(direction[0, x] >= 0), bool(direction[1, y] >= 0), bool(direction[2, z] <= 0))
 
     def in_model_axes(self, array: np.ndarray) -> np.ndarray:
-        """View an array (z, y, x) in the nearest RAS order."""
+        """Return a view of an array (z, y, x) in the closest RAS order."""
         return array.transpose(self._axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self._flips)]
 
     def crop(self, box: Box, size: Size) -> Crop:
-        """Describe the crop of a box that is resized to ``size``."""
+        """Return the Crop of a box that is resized to ``size``."""
         x, y, z = ((box[axis].stop - box[axis].start) * self._spacing[axis] for axis in self._axes)
         return Crop(box, (x / size[0], y / size[1], z / size[2]), self._axes, self._flips)
 
@@ -204,7 +203,7 @@ class _Scan:
         return lambda box: (self._bits[box] & flag) != 0
 
     def boxes(self, threshold: float) -> dict[int, Box]:
-        """Find the bounding boxes of the voxels above a threshold, of each region and of the body, by bit.
+        """Find the bounding box of the voxels above a threshold for each region and for the body, keyed by bit.
 
         One pass over the volume is enough: bits are combined along planes and lines, which leaves one profile per axis
         for all regions.
@@ -232,7 +231,7 @@ class _Scan:
         Args:
             box: part of the volume.
             size: shape of the result, in the model's axes.
-            read: returns the voxels of a part of the box.
+            read: function that returns the voxels of a part of the box.
         """
         native = [0, 0, 0]
         for count, axis in zip(size, self._axes, strict=True):
@@ -258,7 +257,7 @@ def _extent(indices: np.ndarray) -> slice:
 
 
 def _pooling_windows(length: int, count: int) -> np.ndarray:
-    """First and last + 1 element of each window of adaptive pooling, (2, count); neighboring windows may overlap."""
+    """Return the start and end (exclusive) of each adaptive pooling window, (2, count); neighbors may overlap."""
     index = np.arange(count)
     return np.stack([index * length // count, -((index + 1) * -length // count)])
 
@@ -273,7 +272,7 @@ def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
-    """Texture of a region in [-1, 1], averaged over the whole box or over the region's voxels alone."""
+    """Compute the texture of a region in [-1, 1], averaged over the whole box or over the region's voxels only."""
     mask, size = scan.mask(name), config.texture_size_of(name)
     if not config.inside_only:
         masked = scan.average(box, size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))

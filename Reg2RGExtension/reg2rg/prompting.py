@@ -1,8 +1,8 @@
-"""Prompts and their answers: from regions to token ids, and from generated text back to one text per region.
+"""Prompts and answers: turn regions into token IDs, and generated text back into one text per region.
 
 This is the region-report alignment of the paper (Reg2RG, IEEE TMI 2025, section III-C; arXiv:2411.15539): every region
-has a slot in the prompt, and the model first names the region of a slot and then describes it. All strings are those of
-the published code, letter by letter.
+has a slot in the prompt, and the model first names the region of a slot and then describes it. All strings match the
+published code exactly.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class SlotText:
     """The text that the model wrote for one slot.
 
     Attributes:
-        slot: i in "The region i is".
+        slot: the number i in "The region i is".
         recognized: name that the model gave the region, as written.
-        start: index of the first character of the text in the whole output, after white space.
-        end: index after the last character of the text, before white space.
+        start: index of the first character of the text in the whole output, without leading whitespace.
+        end: index after the last character of the text, without trailing whitespace.
         closed: whether another slot starts after the text.
     """
 
@@ -51,13 +51,13 @@ class SlotText:
 def prompt_ids(
     tokenizer: PreTrainedTokenizerBase, special: SpecialTokens, slots: int, *, instruction: bool = True
 ) -> list[int]:
-    """Return the token ids of a prompt, from the start of the sequence.
+    """Return the token IDs of a prompt, from the start of the sequence.
 
     Args:
         tokenizer: tokenizer of the language model.
-        special: ids of the special tokens that stand for the volume and its regions.
+        special: IDs of the special tokens that stand for the volume and its regions.
         slots: number of regions.
-        instruction: whether the prompt ends with INSTRUCTION, as published.
+        instruction: whether the prompt ends with INSTRUCTION, as in the published code.
     """
     return _encode(tokenizer, _prompt_parts(special, slots, instruction))
 
@@ -69,16 +69,16 @@ def training_ids(
     *,
     instruction: bool = True,
 ) -> tuple[list[int], int]:
-    """Return the token ids of a prompt and its report, ending with EOS.
+    """Return the token IDs of a prompt and its report, ending with EOS.
 
     Args:
         tokenizer: tokenizer of the language model.
-        special: ids of the special tokens that stand for the volume and its regions.
+        special: IDs of the special tokens that stand for the volume and its regions.
         sections: region name and text of each slot, in slot order.
-        instruction: whether the prompt ends with INSTRUCTION, as published.
+        instruction: whether the prompt ends with INSTRUCTION, as in the published code.
 
     Returns:
-        The ids, and how many of them belong to the prompt.
+        The IDs, and how many of them belong to the prompt.
     """
     parts = _prompt_parts(special, len(sections), instruction)
     prompt_length = len(_encode(tokenizer, parts))
@@ -87,24 +87,24 @@ def training_ids(
 
 
 def opening_ids(tokenizer: PreTrainedTokenizerBase, slot: int, *, instruction: bool = True) -> list[int]:
-    """Return the token ids between a prompt and the region's name, when only one slot is written.
+    """Return the token IDs between a prompt and the region's name when only one slot is generated.
 
     Args:
         tokenizer: tokenizer of the language model.
         slot: index of the slot.
-        instruction: whether the prompt ends with INSTRUCTION, as published.
+        instruction: whether the prompt ends with INSTRUCTION, as in the published code.
     """
     return section_ids(tokenizer, slot, "", instruction=instruction)
 
 
 def section_ids(tokenizer: PreTrainedTokenizerBase, slot: int, written: str, *, instruction: bool = True) -> list[int]:
-    """Return the token ids that follow a prompt when only one slot is written.
+    """Return the token IDs that follow a prompt when only one slot is generated.
 
     Args:
         tokenizer: tokenizer of the language model.
         slot: index of the slot.
         written: the region's name and text, as in " lung: Clear. "; may be empty or incomplete.
-        instruction: whether the prompt ends with INSTRUCTION, as published.
+        instruction: whether the prompt ends with INSTRUCTION, as in the published code.
     """
     last = _last_part(instruction)
     prompt_end = tokenizer.encode(last, add_special_tokens=False)
@@ -123,8 +123,8 @@ def report_text(sections: Sequence[tuple[str, str]]) -> str:
 def parse_report(text: str) -> list[SlotText]:
     """Split generated text into slots, in the order in which they were written.
 
-    Text before the first slot is dropped. If a slot is repeated, its first text counts. A slot ends where the next one
-    starts, even if the next one's name is incomplete.
+    Text before the first slot is dropped. If a slot is repeated, only its first text counts. A slot ends where the next
+    one starts, even if the next one's name is incomplete.
 
     Args:
         text: output of the model after the prompt.
@@ -141,7 +141,7 @@ def parse_report(text: str) -> list[SlotText]:
 
 
 def _prompt_parts(special: SpecialTokens, slots: int, instruction: bool) -> list[str | list[int]]:
-    """Texts and ids of special tokens that make up a prompt, in turn; the last part is text."""
+    """Return the texts and special token IDs that make up a prompt, alternating; the last part is text."""
     parts: list[str | list[int]] = ["The global information is provided as the context: ", special.image]
     for slot in range(slots):
         parts += [f". The region {slot} is ", special.region(slot)]
@@ -153,7 +153,7 @@ def _last_part(instruction: bool) -> str:
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, parts: Sequence[str | list[int]]) -> list[int]:
-    """Ids of BOS, if the tokenizer has one, and of all parts; each text is encoded separately, as published."""
+    """Return the IDs of BOS (if the tokenizer has one) and of all parts; each text is encoded alone, as published."""
     ids = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
     for part in parts:
         ids += tokenizer.encode(part, add_special_tokens=False) if isinstance(part, str) else part

@@ -8,6 +8,7 @@ reports and slot numbers depend on both. Structures are class names of TotalSegm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Window:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest value of the window, in HU."""
+        """Lowest and highest values of the window, in HU."""
         return self.level - self.width / 2, self.level + self.width / 2
 
 
@@ -50,6 +51,9 @@ class Region:
         window: display window in which the region is read.
         reading_order: position in the report; 0 comes first.
         shell_mm: if set, the region is not the union of its structures but a layer around it, this thick in mm.
+        spellings: further names of the whole region.
+        parts: further names of its parts, which segmentations use. Together with ``structures`` they say which segments
+            are united to the region.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Region:
     window: Window
     reading_order: int
     shell_mm: float | None = None
+    spellings: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def bright_color(self) -> tuple[int, int, int]:
@@ -102,10 +108,50 @@ _ABDOMEN = (
 )
 
 REGIONS: tuple[Region, ...] = (
-    Region("abdomen", "Abdomen", (238, 221, 136), ("818981001", "Abdomen"), {"total": _ABDOMEN}, SOFT_TISSUE_WINDOW, 9),
-    Region("bone", "Bones", (221, 221, 221), ("272673000", "Bone"), {"total": _BONES}, BONE_WINDOW, 8),
     Region(
-        "breast", "Breast", (255, 170, 187), ("76752008", "Breast"), {"breasts": ("breast",)}, SOFT_TISSUE_WINDOW, 7
+        "abdomen",
+        "Abdomen",
+        (238, 221, 136),
+        ("818981001", "Abdomen"),
+        {"total": _ABDOMEN},
+        SOFT_TISSUE_WINDOW,
+        9,
+        spellings=("upper abdomen", "abdominal organs"),
+        parts=("kidneys", "adrenal glands", "small intestine", "large intestine", "bowel"),
+    ),
+    Region(
+        "bone",
+        "Bones",
+        (221, 221, 221),
+        ("272673000", "Bone"),
+        {"total": _BONES},
+        BONE_WINDOW,
+        8,
+        spellings=("skeleton", "bone structures", "osseous structures"),
+        parts=(
+            "rib",
+            "left ribs",
+            "right ribs",
+            "spine",
+            "vertebral column",
+            "vertebra",
+            "clavicle",
+            "left clavicle",
+            "right clavicle",
+            "scapula",
+            "humerus",
+        ),
+    ),
+    Region(
+        "breast",
+        "Breast",
+        (255, 170, 187),
+        ("76752008", "Breast"),
+        {"breasts": ("breast",)},
+        SOFT_TISSUE_WINDOW,
+        7,
+        spellings=("mamma", "mammary gland"),
+        parts=("left breast", "right breast"),
     ),
     Region(
         "esophagus",
@@ -115,6 +161,7 @@ REGIONS: tuple[Region, ...] = (
         {"total": ("esophagus",)},
         SOFT_TISSUE_WINDOW,
         5,
+        spellings=("oesophagus",),
     ),
     Region(
         "heart",
@@ -124,8 +171,29 @@ REGIONS: tuple[Region, ...] = (
         {"total": ("heart", "atrial_appendage_left")},
         SOFT_TISSUE_WINDOW,
         4,
+        spellings=("whole heart",),
+        parts=(
+            "myocardium",
+            "heart_myocardium",
+            *(
+                f"{prefix}{chamber}_{side}"
+                for prefix in ("", "heart_")
+                for chamber in ("atrium", "ventricle")
+                for side in _SIDES
+            ),
+        ),
     ),
-    Region("lung", "Lungs", (119, 170, 221), ("39607008", "Lung"), {"total": _LOBES}, LUNG_WINDOW, 0),
+    Region(
+        "lung",
+        "Lungs",
+        (119, 170, 221),
+        ("39607008", "Lung"),
+        {"total": _LOBES},
+        LUNG_WINDOW,
+        0,
+        spellings=("both lungs", "lung parenchyma"),
+        parts=("left lung", "right lung", *(lobe.removeprefix("lung_") for lobe in _LOBES)),
+    ),
     Region(
         "mediastinum",
         "Mediastinum",
@@ -144,6 +212,8 @@ REGIONS: tuple[Region, ...] = (
         SOFT_TISSUE_WINDOW,
         2,
         shell_mm=5.0,
+        spellings=("pleurae", "pleural space"),
+        parts=("left pleura", "right pleura"),
     ),
     Region(
         "thyroid",
@@ -153,6 +223,8 @@ REGIONS: tuple[Region, ...] = (
         {"total": ("thyroid_gland",)},
         SOFT_TISSUE_WINDOW,
         6,
+        spellings=("thyroid gland",),
+        parts=("left thyroid lobe", "right thyroid lobe"),
     ),
     Region(
         "trachea and bronchie",
@@ -162,12 +234,14 @@ REGIONS: tuple[Region, ...] = (
         {"total": ("trachea",), "lung_vessels": ("lung_airways",)},
         LUNG_WINDOW,
         1,
+        spellings=("trachea", "bronchi", "bronchus", "airway", "central airways", "tracheobronchial tree"),
+        parts=("left main bronchus", "right main bronchus", "lung_trachea_bronchia"),
     ),
 )
 """All regions, in published order."""
 
 Corrections = Mapping[str, Mapping[str, bool]]
-"""Region to finding label to whether a reviewer marked it as present (True) or absent (False)."""
+"""Region -> finding label -> whether a reviewer marked the finding as present (True) or absent (False)."""
 
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 """Names of all regions, in published order."""
@@ -175,26 +249,68 @@ REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 _BY_NAME = {region.name: region for region in REGIONS}
 
 
+def _words(name: str) -> frozenset[str]:
+    """Return what two spellings of a name have in common: its words, whatever their order, case, number and joints.
+
+    "Upper lobe of left lung" and "lung_upper_lobe_left" have the same words.
+    """
+    words = set(re.findall(r"\w+", name.casefold().replace("_", " "))) - {"and", "of", "the"}
+    return frozenset(word[:-1] if re.fullmatch(r"\w{2,}[^suai]s", word) else word for word in words)
+
+
+def _names(region: Region) -> list[str]:
+    return [region.name, region.display_name, region.snomed[1], *region.spellings]
+
+
+def _structures(region: Region) -> list[str]:
+    """Names of a region's parts. The lobes are parts of the lung and not of the layer around it."""
+    classes = [] if region.shell_mm else [name for names in region.structures.values() for name in names]
+    return [*classes, *region.parts]
+
+
+_BY_SPELLING = {_words(name): region for region in REGIONS for name in _names(region)}
+_BY_STRUCTURE = {_words(name): region for region in REGIONS for name in _structures(region)} | _BY_SPELLING
+_BY_CODE = {region.snomed[0]: region for region in REGIONS}
+
+
 def get_region(name: str) -> Region:
-    """Look up a region by its published name.
+    """Look up a region by its published name, the name that is shown, or another common spelling.
 
     Args:
-        name: one of REGION_NAMES.
+        name: such as "lung", "Lungs", "oesophagus" or "airways".
 
     Raises:
-        InputError: there is no region of this name.
+        InputError: no region has this name.
     """
-    try:
-        return _BY_NAME[name]
-    except KeyError:
-        raise InputError(f"Unknown region {name!r}; expected one of: {', '.join(REGION_NAMES)}.") from None
+    region = find_region(name)
+    if region is None:
+        raise InputError(f"Unknown region {name!r}; expected one of: {', '.join(REGION_NAMES)}.")
+    return region
+
+
+def find_region(name: str) -> Region | None:
+    """Look up a region by any of its spellings. None if there is no such region."""
+    return _BY_NAME.get(name) or _BY_SPELLING.get(_words(name))
+
+
+def region_of_structure(name: str, code: str = "") -> Region | None:
+    """Look up the region that a segment belongs to.
+
+    Args:
+        name: name of the segment: a region, or one of its parts, such as "lung_upper_lobe_left" or "Left kidney".
+        code: SNOMED CT code of what the segment shows, if known.
+
+    Returns:
+        None if no region has this part.
+    """
+    return _BY_STRUCTURE.get(_words(name)) or _BY_CODE.get(code)
 
 
 def in_reading_order(names: Iterable[str]) -> list[Region]:
     """Look up regions and sort them in the order in which a radiologist reports them.
 
     Args:
-        names: published names of regions, in any order.
+        names: names of regions, in any order.
 
     Raises:
         InputError: a name is unknown.

@@ -1,4 +1,4 @@
-"""The pipeline as a process: the Slicer module and other front ends talk to it.
+"""Worker process that runs the pipeline for the Slicer module and other front ends.
 
 Commands are read from standard input, one JSON object per line:
 
@@ -6,10 +6,10 @@ Commands are read from standard input, one JSON object per line:
     {"command": "cancel"}
     {"command": "quit"}
 
-Events are written to standard output, one JSON object per line (``reg2rg.pipeline.events``), and nothing else is. A run
-ends with exactly one of report_done, stopped and failure (scope "run"). The log on standard error contains no paths and
-no report text. When standard input ends, the front end is gone: the run is cancelled and the worker exits. The model
-stays loaded for the next run until the worker has been idle for some minutes.
+Events, and nothing else, are written to standard output, one JSON object per line (``reg2rg.pipeline.events``). A run
+ends with exactly one of report_done, stopped or failure (scope "run"). The log on standard error contains no paths and
+no report text. When standard input closes, the front end has exited: the run is cancelled and the worker exits. The
+model stays loaded for the next run until the worker has been idle for several minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reg2rg.runtime.third_party import quiet_libraries
 
 HEARTBEAT_SECONDS = 1.0
 SHUTDOWN_SECONDS = 5.0
-"""How long a cancelled run may take to end before the process exits without it."""
+"""How long a cancelled run may take to end before the process exits anyway."""
 
 IDLE_SECONDS = 600.0
 """Idle time after which the model's memory is released. The next run loads the model again."""
@@ -43,7 +43,7 @@ log = logging.getLogger("reg2rg.worker")
 
 
 def main() -> None:
-    """Run the worker until it receives "quit" or standard input ends."""
+    """Run the worker until it receives "quit" or standard input closes."""
     quiet_libraries()
     commands, output = _private_streams()
     kill_children_on_exit()
@@ -120,7 +120,7 @@ class Worker:
                 log.error("unexpected error at\n%s", "".join(traceback.format_tb(error.__traceback__)).rstrip())
         log.info("run %s after %.1f s", outcome, time.monotonic() - started)
         self._idle_since = time.monotonic()
-        self._busy.clear()  # before the event, whose reader may start the next run at once
+        self._busy.clear()  # before sending the event, because its reader may start the next run at once
         self._send(result)
 
     def _on_event(self, event: Event) -> None:
@@ -138,7 +138,7 @@ class Worker:
                 self._release_model()
 
     def _release_model(self) -> None:
-        # A run that starts at this moment loads its model again, or already holds it. Both are harmless.
+        # A run that starts at this moment either loads its model again or already has it. Both are harmless.
         from reg2rg.pipeline.model_cache import MODEL_CACHE
 
         MODEL_CACHE.clear()
@@ -151,7 +151,7 @@ class Worker:
                 self._output.write(line)
                 self._output.flush()
         except OSError:
-            # The reader is gone. The janitor process of reg2rg.runtime.staging removes unfinished files.
+            # The reader has exited. The janitor process of reg2rg.runtime.staging removes unfinished files.
             os._exit(1)
 
 

@@ -1,15 +1,16 @@
 """Runs a scripted 3D Slicer module without Slicer.
 
-The scene and the views come from slicer-core and trame-slicer, the widgets from PySide6. A module imports ``slicer``,
-``qt``, ``ctk`` and ``vtk`` as it does in Slicer. They follow the semantics of PythonQt, so that code that fails in
-Slicer also fails here. The package is for development, tests and demonstrations; it is not installed into Slicer.
+The scene and the views come from slicer-core and trame-slicer, and the widgets from PySide6. A module imports
+``slicer``, ``qt``, ``ctk`` and ``vtk`` as it does in Slicer. They follow the semantics of PythonQt, so that code that
+fails in Slicer also fails here. The package is for development, tests and demonstrations; it is not installed into
+Slicer.
 
 Files, each importing only from those above it:
 
     pythonqt                    gives PySide6 the semantics of PythonQt
-    ui_loader                   makes panels of .ui files
+    ui_loader                   creates panels from .ui files
     qt_module                   the module ``qt``
-    ctk_widgets                 the CTK widgets in use
+    ctk_widgets                 the supported CTK widgets
     ctk_module                  the module ``ctk``
     mrml_widgets                qMRMLWidget and qMRMLNodeComboBox
     views                       slice and 3D views
@@ -23,7 +24,7 @@ Files, each importing only from those above it:
     sample_data                 the module ``SampleData``
     scripted_loadable_module    ``slicer.ScriptedLoadableModule``
     host                        starts the application and loads a module
-    event_loop                  waiting for events
+    event_loop                  waiting on the event loop
     window                      the desktop window
     desktop                     ``reg2rg desktop``
     screenshot                  ``reg2rg desktop --screenshot``

@@ -1,4 +1,4 @@
-"""``slicer.app`` and what modules reach through it."""
+"""``slicer.app`` and what modules access through it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Application:
-    """The names of qSlicerApplication that modules use; names of Qt are looked up in the QApplication."""
+    """The part of qSlicerApplication that modules use. Members of Qt are looked up in the QApplication."""
 
     applicationName = "Slicer host"
-    majorVersion, minorVersion = 5, 11  # Of slicer-core, which the classes of the scene come from.
+    majorVersion, minorVersion = 5, 11  # The version of slicer-core, which provides the scene's classes.
     revision = "host"
 
     def __init__(self, app: SlicerApp, settings_folder: Path, testing: bool) -> None:
@@ -50,24 +50,24 @@ class Application:
 
     @property
     def slicerHome(self) -> str:
-        """Folder of the installation; here that of Python."""
+        """Installation folder. Here, it is Python's."""
         return sys.prefix
 
     def connect(self, signal: str, slot: Callable[[], None]) -> bool:
-        """Connect a function to ``startupCompleted()``, the only signal; it is called when a module has been loaded."""
+        """Connect a function to ``startupCompleted()``, the only signal. It is emitted after a module is loaded."""
         if signal != "startupCompleted()":
             raise ValueError(f"The host's application has no signal {signal!r}; expected 'startupCompleted()'.")
         self._startup_slots.append(slot)
         return True
 
     def complete_startup(self) -> None:
-        """Call the functions that are connected to ``startupCompleted()``, each once."""
+        """Call each function that is connected to ``startupCompleted()`` once."""
         slots, self._startup_slots = self._startup_slots, []
         for slot in slots:
             slot()
 
     def layoutManager(self) -> LayoutManager | None:
-        """Return the layout manager; None without a main window, as in Slicer."""
+        """Return the layout manager, or None if there is no main window, as in Slicer."""
         return self._layout_manager
 
     def setLayoutManager(self, layout_manager: LayoutManager) -> None:
@@ -75,7 +75,7 @@ class Application:
         self._layout_manager = layout_manager
 
     def applicationLogic(self) -> vtkMRMLApplicationLogic:
-        """Return the logic that knows the views and the other logics."""
+        """Return the application logic, which manages the views and the other logics."""
         return self._app.app_logic
 
     def mrmlScene(self) -> vtkMRMLScene:
@@ -87,11 +87,11 @@ class Application:
         return self._module_manager
 
     def moduleLogic(self, name: str) -> vtkMRMLAbstractLogic:
-        """Return the logic of a module by the module's name."""
+        """Return the logic of the module with this name."""
         return self._app.app_logic.GetModuleLogic(name)
 
     def coreIOManager(self) -> CoreIOManager:
-        """Return what reads and writes nodes."""
+        """Return the object that reads and writes nodes."""
         return self._io_manager
 
     ioManager = coreIOManager
@@ -107,11 +107,11 @@ class Application:
         return self._environment
 
     def testingEnabled(self) -> bool:
-        """Return whether message boxes answer themselves."""
+        """Return whether testing mode is on, in which message boxes close by themselves."""
         return self._testing
 
     def translate(self, context: str, text: str) -> str:
-        """Return a text as it is; the host has no translations."""
+        """Return the text unchanged, because the host has no translations."""
         return text
 
     def pauseRender(self) -> None:

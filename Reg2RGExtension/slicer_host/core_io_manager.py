@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from vtk import vtkCollection
 
 Properties = dict[str, Any]
-"""Options of reading or writing by name: fileName, name, show, clear, nodeID."""
+"""Options for reading or writing: fileName, name, show, clear, nodeID."""
 
 
 class CoreIOManager:
-    """Reads and writes nodes; the names of qSlicerCoreIOManager."""
+    """Reads and writes nodes, like qSlicerCoreIOManager."""
 
     def __init__(self, app: SlicerApp) -> None:
         self._app = app
@@ -36,14 +36,14 @@ class CoreIOManager:
         }
 
     def fileType(self, filename: str) -> str:
-        """Return the file type that a file is read as, judged by its name."""
+        """Return the file type with which a file is read, based on its name."""
         name = Path(filename).name.lower()
         if name.endswith((".mrb", ".mrml")):
             return "SceneFile"
         return "SegmentationFile" if ".seg." in name else "VolumeFile"
 
     def fileWriterFileType(self, node: vtkMRMLStorableNode) -> str:
-        """Return the file type that a node is written as."""
+        """Return the file type with which a node is written."""
         return node.GetClassName()
 
     def loadNodes(
@@ -77,7 +77,7 @@ class CoreIOManager:
     def saveNodes(
         self, file_type: str, properties: Properties, messages: vtkMRMLMessageCollection | None = None
     ) -> bool:
-        """Write the node with ID ``nodeID`` to ``fileName``; returns whether that succeeded."""
+        """Write the node with ID ``nodeID`` to ``fileName`` and return whether that succeeded."""
         node: vtkMRMLStorableNode = self._app.scene.GetNodeByID(properties["nodeID"])
         if node.GetStorageNode() is None:
             node.AddDefaultStorageNode(properties["fileName"])
@@ -127,7 +127,7 @@ def _name_without_suffix(path: str) -> str:
 
 
 def _show_in_slice_views(volume: vtkMRMLScalarVolumeNode) -> None:
-    """Show a volume as background of all slice views, as Slicer does after reading one."""
+    """Show a volume in the background of all slice views, as Slicer does after loading one."""
     app_logic = slicer.app.applicationLogic()
     app_logic.GetSelectionNode().SetActiveVolumeID(volume.GetID())
     app_logic.PropagateVolumeSelection(1)

@@ -1,4 +1,4 @@
-"""The module ``ctk``: the CTK widgets in use."""
+"""The module ``ctk``: the supported CTK widgets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from slicer_host.ui_loader import CUSTOM_WIDGETS
 
 
 def make() -> types.ModuleType:
-    """Return the module, after making its widgets known to .ui files."""
+    """Return the module, after making its widgets available to .ui files."""
     module = types.ModuleType("ctk")
     for widget in WIDGETS:
         CUSTOM_WIDGETS[widget.__name__] = widget

@@ -1,4 +1,4 @@
-"""``reg2rg desktop``: the module in a window of its own, without Slicer."""
+"""``reg2rg desktop``: the module in its own window, without Slicer."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ SIZE = (1280, 800)
 
 
 def module_folder() -> Path:
-    """Return the module's folder: inside this package if installed, else beside it in the source checkout."""
+    """Return the module's folder: in this package if it is installed, otherwise in the source checkout."""
     package = Path(__file__).resolve().parent
     packaged = package / "Reg2RGModule"
     return packaged if packaged.is_dir() else package.parent.parent / "Reg2RGModule"
 
 
 def has_display() -> bool:
-    """Return whether windows can be seen."""
+    """Return whether there is a display to show windows on."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def open_window(ct: Path | None = None) -> int:
-    """Show the module, optionally with a CT, until its window is closed.
+    """Show the module, optionally with a CT, until the window is closed.
 
     Args:
-        ct: CT file, DICOM folder or zip archive of one.
+        ct: CT file, DICOM folder, or ZIP archive of a DICOM folder.
 
     Returns:
         The exit code of the application.
@@ -76,8 +76,8 @@ def show_module(folder: Path, size: tuple[int, int] = SIZE) -> MainWindow:
 def open_ct(ct: Path) -> vtkMRMLScalarVolumeNode:
     """Load a CT and make it the module's input volume.
 
-    The module chooses a volume by itself only if it has none, and only when the event loop next runs. A CT that the
-    user named is chosen here, at once.
+    The module selects a volume on its own only if none is selected, and only when the event loop next runs. A CT that
+    the user named is selected here immediately.
 
     Raises:
         InputError: If the CT cannot be read or is not a chest CT.
@@ -90,10 +90,10 @@ def open_ct(ct: Path) -> vtkMRMLScalarVolumeNode:
 
 
 def load_ct(ct: Path) -> vtkMRMLScalarVolumeNode:
-    """Load a CT into the scene with the engine's reader, which checks that it is one.
+    """Load a CT into the scene with the engine's reader, which checks that it is a chest CT.
 
     Args:
-        ct: CT file, DICOM folder or zip archive of one.
+        ct: CT file, DICOM folder, or ZIP archive of a DICOM folder.
 
     Raises:
         InputError: If the CT cannot be read or is not a chest CT.

@@ -1,4 +1,4 @@
-"""Waiting on Qt's event loop: for a condition, or until no events are pending."""
+"""Waiting on Qt's event loop, either for a condition or until no events are pending."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from collections.abc import Callable
 from PySide6.QtCore import QEventLoop, QTimer
 
 TICK_MS = 50
-"""How often a condition that no Qt event announces is checked, in milliseconds."""
+"""Interval in milliseconds at which a condition is checked when no Qt events arrive."""
 QUIET_MS = 20
-"""The event loop counts as idle after this long without an event, in milliseconds; longer than a frame at 60 Hz."""
+"""The event loop counts as idle after this many milliseconds without an event (longer than a frame at 60 Hz)."""
 SETTLE_TIMEOUT = 10.0
 """Seconds after which ``settle`` gives up waiting for an event loop that never becomes idle."""
 
 
 def wait_for(condition: Callable[[], bool], timeout: float) -> None:
-    """Process events until a condition holds.
+    """Process events until a condition is true.
 
-    The condition is checked after every event, so the function returns as soon as the event has been handled that
-    made it true.
+    The condition is checked after every event, so the function returns right after the event that makes it true.
 
     Args:
         condition: Called without arguments.
         timeout: Seconds to wait.
 
     Raises:
-        RuntimeError: If the condition does not hold in time.
+        RuntimeError: If the condition does not become true in time.
     """
     loop, ticks = QEventLoop(), QTimer()
     ticks.start(TICK_MS)

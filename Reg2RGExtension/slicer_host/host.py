@@ -1,4 +1,4 @@
-"""The host: one application per process, into which scripted modules are loaded."""
+"""The host: one application per process, which loads scripted modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import types
 from pathlib import Path
 
-# Set before the first window is made: VTK renders offscreen, and so does Qt where there is no display.
+# Must be set before the first window is created. VTK always renders offscreen, Qt only if there is no display.
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith("linux"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -32,15 +32,16 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
     """Start the application: the scene, ``slicer.app`` and, with a main window, the views.
 
     Args:
-        main_window: Without it, ``slicer.app.layoutManager()`` is None, as in Slicer with --no-main-window.
-        testing: Whether message boxes answer themselves, as in Slicer with --testing.
-        settings_folder: Folder of the settings; a temporary folder if None.
+        main_window: Whether there is a main window. If not, ``slicer.app.layoutManager()`` is None, as in Slicer with
+            --no-main-window.
+        testing: Whether message boxes close by themselves, as in Slicer with --testing.
+        settings_folder: Folder for the settings. If None, a temporary folder is used.
 
     Raises:
         RuntimeError: If the host has already been started in this process.
     """
     if hasattr(slicer, "app"):
-        raise RuntimeError("The host has already been started; there is one application per process.")
+        raise RuntimeError("The host has already been started; there can be only one application per process.")
     qInstallMessageHandler(_print_qt_message)
     if QApplication.instance() is None:
         QApplication(["slicer_host"])
@@ -75,11 +76,11 @@ def load_module(path: Path) -> ScriptedModule:
     """Load a scripted module.
 
     Args:
-        path: The module's file, or a folder that holds a file of the same name.
+        path: The module's file, or a folder that contains a file of the same name.
 
     Raises:
-        RuntimeError: If there is no such file, or it does not define a class of the same name. Errors in the module's
-            own code are raised unchanged.
+        RuntimeError: If there is no such file, or the file does not define a class of the same name. Errors in the
+            module's own code are raised unchanged.
     """
     file = path / f"{path.name}.py" if path.is_dir() else path
     if not file.is_file():
@@ -87,7 +88,7 @@ def load_module(path: Path) -> ScriptedModule:
     name = file.stem
     code = _execute(file)
     if not hasattr(code, name):
-        raise RuntimeError(f"class {name} was not found in file {file}")
+        raise RuntimeError(f"Class {name} was not found in {file}.")
     module = ScriptedModule(name, file)
     instance = getattr(code, name)(module)
     if module.icon.isNull():
@@ -101,13 +102,13 @@ def load_module(path: Path) -> ScriptedModule:
 
 
 def end() -> None:
-    """Unload the modules, as closing Slicer does."""
+    """Unload all modules, as Slicer does when it exits."""
     for name in slicer.app.moduleManager().modulesNames():
         slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
 
 
 def _execute(file: Path) -> types.ModuleType:
-    """Import a module's file under its own name; the module's folder becomes importable."""
+    """Import a module's file under its own name, after adding its folder to the import path."""
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -125,7 +126,7 @@ def _read_icon(folder: Path, name: str) -> QIcon:
 
 
 def _print_qt_message(message_type: QtMsgType, context: QMessageLogContext, text: str) -> None:
-    """Print Qt's warnings, except the one that its offscreen platform gives for every window."""
+    """Print Qt's messages, except for one that its offscreen platform prints for every window."""
     if "propagateSizeHints" not in text:
         print(text, file=sys.stderr)
 

@@ -1,15 +1,15 @@
-"""``slicer.i18n``: texts stay as they are, because the host has no translations."""
+"""``slicer.i18n``: texts are returned unchanged, because the host has no translations."""
 
 from __future__ import annotations
 
 
 def translate(context: str, text: str) -> str:
-    """Return the text."""
+    """Return the text unchanged."""
     return text
 
 
 def tr(text: str) -> str:
-    """Return the text."""
+    """Return the text unchanged."""
     return text
 
 

@@ -19,12 +19,12 @@ _SLICE_VIEWS = {
     "Yellow": ("Sagittal", "#EFD64D", (1, 1)),
     "Green": ("Coronal", "#6DAD4A", (1, 0)),
 }
-"""Name -> orientation, color, and row and column in the grid."""
+"""Name -> orientation, color, and (row, column) in the grid."""
 _THREE_D_CELL = (0, 1)
 
 
 class LayoutManager(QObject):
-    """The names of qSlicerLayoutManager that modules use; there is one layout."""
+    """The part of qSlicerLayoutManager that modules use. There is only one layout."""
 
     layoutChanged = Signal(int)
 
@@ -48,7 +48,7 @@ class LayoutManager(QObject):
             grid.setColumnStretch(index, 1)
 
     def viewport(self) -> QWidget:
-        """Return the widget that holds the views."""
+        """Return the widget that contains the views."""
         return self._viewport
 
     def sliceViewNames(self) -> tuple[str, ...]:
@@ -64,17 +64,17 @@ class LayoutManager(QObject):
         return self._three_d_widget if index in (0, "1", "ViewNode1") else None
 
     def setLayout(self, layout: int) -> None:
-        """Accept the layout that is shown and refuse any other."""
+        """Accept the current layout and refuse any other."""
         if layout != self.layout:
             raise ValueError(f"Layout {layout} is not available in the host; expected {self.layout} (four-up).")
 
     def resetSliceViews(self) -> None:
-        """Zoom every slice view to the whole volume."""
+        """Zoom each slice view to show the whole volume."""
         for widget in self._slice_widgets.values():
             widget.fitSliceToBackground()
 
     def resetThreeDViews(self) -> None:
-        """Point the camera at the center of everything that is shown."""
+        """Point the camera at the center of everything that is visible."""
         self._three_d_widget.threeDView().resetFocalPoint()
 
     def mrmlSliceLogics(self) -> vtkCollection:

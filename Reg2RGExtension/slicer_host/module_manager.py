@@ -1,4 +1,4 @@
-"""The modules that are loaded."""
+"""The manager of loaded modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ModuleManager(QObject):
-    """The modules that are loaded; the names of qSlicerModuleManager."""
+    """Keeps track of loaded modules, like qSlicerModuleManager."""
 
     moduleLoaded = Signal(str)
     moduleAboutToBeUnloaded = Signal(str)
@@ -21,7 +21,7 @@ class ModuleManager(QObject):
         self._modules: dict[str, ScriptedModule | BuiltInModule] = {}
 
     def module(self, name: str) -> ScriptedModule | BuiltInModule | None:
-        """Return a loaded module by its name."""
+        """Return the loaded module with this name, or None."""
         return self._modules.get(name)
 
     def modulesNames(self) -> tuple[str, ...]:
@@ -29,6 +29,6 @@ class ModuleManager(QObject):
         return tuple(self._modules)
 
     def register(self, module: ScriptedModule | BuiltInModule) -> None:
-        """Add a module that was loaded; in Slicer, the factory manager does this."""
+        """Add a loaded module. In Slicer, the factory manager does this."""
         self._modules[module.name] = module
         self.moduleLoaded.emit(module.name)

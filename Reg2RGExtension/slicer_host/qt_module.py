@@ -1,4 +1,4 @@
-"""The module ``qt`` as a scripted module sees it: one flat namespace over Qt's own modules."""
+"""The module ``qt`` for scripted modules: a flat namespace for all of Qt's modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
 from slicer_host import pythonqt, ui_loader
 
 _MODULES = (QtWidgets, QtGui, QtCore, QtNetwork, QtUiTools)
-"""Qt's modules, in the order in which names are looked up."""
+"""Qt's modules, in lookup order."""
 
 ABSENT = {
     "QThread": "Slicer 5.8 does not have it, and Python threads starve in Slicer's event loop; use qt.QProcess",
@@ -18,11 +18,11 @@ ABSENT = {
     "QDesktopWidget": "removed in Qt 6; use qt.QApplication.primaryScreen",
     "QRunnable": "its run() crashes Slicer; use qt.QProcess",
 }
-"""Names that a module for Slicer 5.8 to 5.13 must not use, with the reason and the alternative."""
+"""Names that a module for Slicer 5.8 to 5.13 must not use -> the reason and the alternative."""
 
 
 class QtModule(types.ModuleType):
-    """Looks up names in PySide6 on first use; only Qt's own names, as in PythonQt."""
+    """Looks up names in PySide6 on first use. As in PythonQt, only names of Qt are available."""
 
     Signal, Slot, Property = QtCore.Signal, QtCore.Slot, QtCore.Property
     QUiLoader = ui_loader.QUiLoader

@@ -1,4 +1,4 @@
-"""The module ``SampleData``: data sets that modules register, downloaded and loaded on request."""
+"""The module ``SampleData``: data sets that modules register and that are downloaded and loaded on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SampleDataSource:
-    """A data set: the files that it consists of, and the nodes that they become.
+    """A data set: its files, and the nodes as which they are loaded.
 
     ``uris``, ``fileNames``, ``nodeNames``, ``checksums`` ("SHA256:...") and ``loadFileType`` are given as single values
     or as lists of equal length, and are stored as lists.
@@ -53,11 +53,11 @@ class SampleDataLogic:
 
     @staticmethod
     def registerCustomSampleDataSource(category: str = "Custom", **fields: Any) -> None:
-        """Register a data set; registering it again changes nothing.
+        """Register a data set. Registering it again has no effect.
 
         Args:
-            category: Heading that it is listed under.
-            **fields: Those of SampleDataSource.
+            category: Heading under which it is listed.
+            **fields: Fields of SampleDataSource.
         """
         source = SampleDataSource(**fields)
         registered = _sources().setdefault(category, [])
@@ -66,11 +66,11 @@ class SampleDataLogic:
 
     @staticmethod
     def sampleDataSourcesByCategory(category: str | None = None) -> Any:
-        """Return the data sets of a category, or those of all categories by category."""
+        """Return the data sets of a category or, if it is None, a dictionary of all categories."""
         return _sources() if category is None else _sources().get(category, [])
 
     def downloadSamples(self, sampleName: str) -> list[vtkMRMLNode]:
-        """Load the nodes of a data set; an empty list if there is none of that name.
+        """Load a data set and return its nodes, or an empty list if there is no data set with this name.
 
         Raises:
             ValueError: If a file does not have the registered checksum.
@@ -79,7 +79,7 @@ class SampleDataLogic:
         return next((_load(source) for source in sources if source.sampleName == sampleName), [])
 
     def downloadSample(self, sampleName: str) -> vtkMRMLNode:
-        """Load the first node of a data set."""
+        """Load a data set and return its first node."""
         return self.downloadSamples(sampleName)[0]
 
 

@@ -1,4 +1,4 @@
-"""``reg2rg desktop --screenshot``: a picture of the review panel with a finished report."""
+"""``reg2rg desktop --screenshot``: a screenshot of the review panel with a completed report."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from slicer_host import desktop
 from slicer_host.event_loop import settle, wait_for
 
 REPORT_TIMEOUT = 900.0
-"""Seconds that a report may take."""
+"""Maximum time for generating the report, in seconds."""
 SELECTED_REGION = "lung"
-"""Region whose section is selected in the picture, if the report has it."""
+"""Region whose section is selected in the screenshot, if the report has such a section."""
 
 
 def save_screenshot(file: Path, ct: Path | None = None, size: tuple[int, int] = desktop.SIZE) -> None:
-    """Generate a report in the window and save a picture of it.
+    """Generate a report in the window and save a screenshot of the window.
 
-    A section is selected, at its first finding that has a location.
+    In the screenshot, a section and its first located finding are selected.
 
     Args:
         file: PNG file to write.
-        ct: CT file, DICOM folder or zip archive of one; the sample case if None.
+        ct: CT file, DICOM folder, or ZIP archive of a DICOM folder. If None, the sample case is used.
         size: Width and height of the window in pixels.
 
     Raises:
         InputError: If the CT cannot be read or is not a chest CT.
-        RuntimeError: If no report was generated, or the picture cannot be written.
+        RuntimeError: If no report was generated or the file cannot be written.
     """
     from slicer_host import host
 

@@ -1,4 +1,4 @@
-"""``slicer.ScriptedLoadableModule``: the base classes of a module's metadata, widget, logic and test."""
+"""``slicer.ScriptedLoadableModule``: base classes for the metadata, widget, logic and test of a module."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _resource_path(module_name: str, filename: str) -> str:
 
 
 class ScriptedLoadableModule:
-    """Metadata of a module, written to ``parent``."""
+    """The metadata of a module, which is stored in ``parent``."""
 
     def __init__(self, parent: ScriptedModule) -> None:
         super().__init__()
@@ -48,11 +48,11 @@ class ScriptedLoadableModule:
         slicer.selfTests[self.moduleName] = self.runTest
 
     def resourcePath(self, filename: str) -> str:
-        """Return the path of a file in the module's folder Resources."""
+        """Return the path of a file in the module's Resources folder."""
         return _resource_path(self.moduleName, filename)
 
     def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
-        """Return an empty string; the host knows no documentation site."""
+        """Return an empty string, because the host has no documentation site."""
         return ""
 
     def runTest(self, msec: int = 100, **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """The panel of a module; ``setup`` fills ``self.layout``."""
+    """The panel of a module. ``setup`` fills ``self.layout``."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__()
@@ -86,11 +86,11 @@ class ScriptedLoadableModuleWidget:
             self.parent.show()
 
     def resourcePath(self, filename: str) -> str:
-        """Return the path of a file in the module's folder Resources."""
+        """Return the path of a file in the module's Resources folder."""
         return _resource_path(self.moduleName, filename)
 
     def cleanup(self) -> None:
-        """Release resources; called when the module is unloaded or reloaded."""
+        """Release resources. This is called when the module is unloaded or reloaded."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
@@ -98,7 +98,7 @@ class ScriptedLoadableModuleWidget:
             slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def setup(self) -> None:
-        """Make the panel; modules extend this method."""
+        """Set up the panel. Modules extend this method."""
         if self.developerMode:
             self.setupDeveloperSection()
 
@@ -112,7 +112,7 @@ class ScriptedLoadableModuleWidget:
         self.layout.addLayout(row)
 
     def onReload(self) -> None:
-        """Load the module's file again."""
+        """Reload the module's file."""
         slicer.util.reloadScriptedModule(self.moduleName)
 
     def onTest(self, **kwargs: Any) -> None:
@@ -121,14 +121,14 @@ class ScriptedLoadableModuleWidget:
             slicer.selfTests[self.moduleName](msec=TEST_MESSAGE_DELAY_MS, **kwargs)
 
     def onReloadAndTest(self, **kwargs: Any) -> None:
-        """Load the module's file again, then run its self-test."""
+        """Reload the module's file, then run its self-test."""
         with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
             self.onReload()
             slicer.selfTests[self.moduleName](msec=TEST_MESSAGE_DELAY_MS, **kwargs)
 
 
 class ScriptedLoadableModuleLogic:
-    """Computation of a module; its parameters are stored in a vtkMRMLScriptedModuleNode."""
+    """The logic of a module. Its parameters are stored in a vtkMRMLScriptedModuleNode."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class ScriptedLoadableModuleLogic:
         self.isSingletonParameterNode = True
 
     def getParameterNode(self) -> Any:
-        """Return the module's parameter node in the scene, created if there is none."""
+        """Return the module's parameter node in the scene. If there is none, create it."""
         nodes = self.getAllParameterNodes()
         return nodes[0] if nodes else self.createParameterNode()
 
@@ -159,14 +159,14 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """Self-test of a module, run from its panel or by CTest."""
+    """The self-test of a module, run from its panel or by CTest."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.messageDelay = 1000
 
     def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
-        """Log a message; Slicer also shows it for a moment."""
+        """Log a message. Slicer would also display it for a moment."""
         logging.info(message)
         slicer.app.processEvents()
 

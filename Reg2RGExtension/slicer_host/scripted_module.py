@@ -1,4 +1,4 @@
-"""Modules as the application knows them, and the widget that holds a module's panel."""
+"""Modules as the application sees them, and the widget that contains a module's panel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BuiltInModule:
-    """One of Slicer's own modules; the host has only its logic."""
+    """One of Slicer's own modules, of which the host has only the logic."""
 
     def __init__(self, name: str, logic: vtkMRMLAbstractLogic) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class BuiltInModule:
 
 
 class ScriptedModule:
-    """A loaded module; the names of qSlicerScriptedLoadableModule."""
+    """A loaded module, like qSlicerScriptedLoadableModule."""
 
     def __init__(self, name: str, file: Path) -> None:
         self.name = name
@@ -50,20 +50,20 @@ class ScriptedModule:
         self._widget: ModuleWidget | None = None
 
     def widgetRepresentation(self) -> ModuleWidget:
-        """Return the module's panel, made on first use."""
+        """Return the module's panel, which is created on first use."""
         if self._widget is None:
             self._widget = ModuleWidget(self)
             self._widget.reload()
         return self._widget
 
     def createNewWidgetRepresentation(self) -> ModuleWidget:
-        """Return another panel of the module."""
+        """Return a new panel of the module."""
         widget = ModuleWidget(self)
         widget.reload()
         return widget
 
     def logic(self) -> vtkMRMLAbstractLogic:
-        """Return a C++ logic for the module; the module's Python logic is a class of its own."""
+        """Return the module's C++ logic, which is separate from its Python logic."""
         if hasattr(slicer, "vtkSlicerScriptedLoadableModuleLogic"):
             logic = slicer.vtkSlicerScriptedLoadableModuleLogic()
         else:
@@ -79,7 +79,7 @@ class ScriptedModule:
 
 
 class ModuleWidget(qMRMLWidget):
-    """Holds the panel of a module; the names of qSlicerScriptedLoadableModuleWidget."""
+    """Contains the panel of a module, like qSlicerScriptedLoadableModuleWidget."""
 
     def __init__(self, module: ScriptedModule) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class ModuleWidget(qMRMLWidget):
         return self._module
 
     def reload(self) -> None:
-        """Make a new Python widget from the class as it is now."""
+        """Create a new Python widget from the current version of the class."""
         name = self._module.name
         self._python_widget = getattr(sys.modules[name], f"{name}Widget")(self)
         setattr(slicer.modules, f"{name}Widget", self._python_widget)
@@ -111,13 +111,13 @@ class ModuleWidget(qMRMLWidget):
     isEntered = Property(bool, _is_entered)
 
     def enter(self) -> None:
-        """Tell the panel that the user has opened the module."""
+        """Notify the panel that the user has opened the module."""
         self._entered = True
         if hasattr(self._python_widget, "enter"):
             self._python_widget.enter()
 
     def exit(self) -> None:
-        """Tell the panel that the user has left the module."""
+        """Notify the panel that the user has left the module."""
         self._entered = False
         if hasattr(self._python_widget, "exit"):
             self._python_widget.exit()

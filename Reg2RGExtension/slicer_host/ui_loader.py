@@ -1,4 +1,4 @@
-"""``qt.QUiLoader``: makes panels of .ui files, with the widgets that are not Qt's."""
+"""``qt.QUiLoader``: creates panels from .ui files, including widgets that are not part of Qt."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from xml.etree import ElementTree
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 CUSTOM_WIDGETS: dict[str, type[QtWidgets.QWidget]] = {}
-"""Class name in a .ui file -> class, for widgets that are not Qt's. CTK and MRML widgets are registered here."""
+"""Class name in a .ui file -> class, for widgets that are not part of Qt. CTK and MRML widgets are added here."""
 
 
 class QUiLoader(QtUiTools.QUiLoader):
-    """Makes the widgets of .ui files.
+    """Creates the widgets of .ui files.
 
-    An unknown widget is an error, where Qt would substitute a plain QWidget. Connections that carry VTK objects are
-    left out because PySide6 cannot make them; qMRMLWidget passes the scene to its children itself.
+    An unknown widget is an error, whereas Qt would substitute a plain QWidget. Connections that pass VTK objects are
+    ignored because PySide6 cannot make them. Instead, qMRMLWidget passes the scene to its children itself.
     """
 
-    def load(  # type: ignore[override]  # PythonQt's signature: no overload for file names
+    def load(  # type: ignore[override]  # PythonQt's signature has no overload for file names
         self, device: QtCore.QIODevice, parent: QtWidgets.QWidget | None = None
     ) -> QtWidgets.QWidget:
-        """Make the widgets of an open .ui file."""
+        """Create the widgets of an open .ui file."""
         tree = ElementTree.fromstring(bytes(device.readAll().data()))
         for connections in tree.findall("connections"):
             for connection in list(connections):
@@ -32,13 +32,13 @@ class QUiLoader(QtUiTools.QUiLoader):
         widget = QtUiTools.QUiLoader.load(self, buffer, parent)
         if self._unknown:
             expected = ", ".join(sorted(CUSTOM_WIDGETS))
-            raise RuntimeError(f"Unknown widget class {self._unknown!r}; expected a class of Qt or one of: {expected}.")
+            raise RuntimeError(f"Unknown widget class {self._unknown!r}; expected a Qt class or one of: {expected}.")
         return widget
 
     def createWidget(
         self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = ""
     ) -> QtWidgets.QWidget:
-        """Make one widget; Qt calls this for every widget of a .ui file."""
+        """Create one widget. Qt calls this for every widget of a .ui file."""
         if class_name in CUSTOM_WIDGETS:
             widget = CUSTOM_WIDGETS[class_name](parent)
             widget.setObjectName(name)

@@ -1,4 +1,4 @@
-"""The desktop window: the module's panel on the left, the views on the right, a file dialog and a volume selector."""
+"""The desktop window: the module's panel, the views, a button to load a file, and a volume selector."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from slicer_host.scripted_module import ScriptedModule
 
 PANEL_WIDTH = 440
-"""Width of the module's panel in pixels, about what Slicer gives it on a laptop."""
+"""Width of the module's panel in pixels, about the same as in Slicer on a laptop."""
 FILE_FILTER = "Volumes, segmentations and scenes (*.nrrd *.nii *.nii.gz *.mha *.mhd *.mrb *.mrml)"
 
 
@@ -55,7 +55,7 @@ class MainWindow(QMainWindow):
         module.widgetRepresentation().enter()
 
     def _make_volume_selector(self) -> qMRMLNodeComboBox:
-        """Return a selector that shows which volume the views show, and changes it."""
+        """Return a selector for the volume that is shown in the views."""
         selector = qMRMLNodeComboBox()
         selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         selector.setMRMLScene(slicer.mrmlScene)
@@ -70,7 +70,7 @@ class MainWindow(QMainWindow):
         load_button.clicked.connect(lambda: self._load_file())
         bar = QHBoxLayout()
         bar.addWidget(load_button)
-        bar.addWidget(QLabel("Shown:"))
+        bar.addWidget(QLabel("Active volume:"))
         bar.addWidget(self._volume_selector, 1)
         panel = QWidget()
         panel.setMinimumWidth(PANEL_WIDTH)
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         return panel
 
     def _select_volume(self, volume_id: str | None) -> None:
-        """Select the volume that the views show, whoever made them show it."""
+        """Select the volume that is shown in the views, no matter what caused it to be shown."""
         if volume_id and slicer.mrmlScene.GetNodeByID(volume_id) is not None:
             self._volume_selector.setCurrentNodeID(volume_id)
 

@@ -1,31 +1,31 @@
-"""The library of the module Reg2RG. Each file imports only files above it.
+"""Library of the Reg2RG module. Each file imports only files listed above it.
 
-    signal               signals of objects that are not Qt objects
-    locations            where the engine's code is, and which Python runs it
-    installation         installing the packages that the engine needs
-    processes            other processes
-    parameters           what the user chose, stored in the scene, and what one run uses
-    engineProcess        the engine as a process: commands in, events out
+    signal               signals for objects that are not Qt objects
+    locations            where the engine's code is and which Python runs it
+    installation         installation of the packages that the engine needs
+    processes            whether other processes are running
+    parameters           the user's choices, stored in the scene, and the parameters of one run
+    engineProcess        the engine's process: commands go in, events come out
 
     review               a report under review: states, edits, undo
     transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
     regionsGeometry      where segments are: points, sizes, the segments at a point
     segmentationDisplay  how segments are drawn
-    regionsDisplay       how regions are drawn, and one of them highlighted
+    regionsDisplay       how regions are drawn and highlighted
     findingsDisplay      how located findings are drawn
     surfaces             surfaces of segments for the 3D view
     reportNode           the report in the scene, tied to its volume and segmentations
     reviews              the live reviews of the reports in the scene
     otherSegmentations   segmentations that would cover a report, hidden and shown again
     recovery             files that restore a review after a crash
-    reportRun            one run of the engine, from the scene and back into it
-    runCallbacks         callbacks of one run, and a way to wait for its end
+    reportRun            one run of the engine: input from the scene, results back into it
+    runCallbacks         callbacks of one run, and waiting for its end
 
     views                the application's slice and 3D views
     regionSelection      a region or finding selected in the views
     reportViews          a report in the views
-    reportLogic          the job without the panel: generate, review, show
+    reportLogic          everything but the panel: generate, review, show
 
     panelScroll          the panel in the application's scroll area, and its rows that stay in view
     findingText          the text of a finding's row
@@ -37,14 +37,14 @@
                          the other parts of the panel
 
     reportSession        the report that the panel shows
-    navigation           selecting sections and findings
-    reviewControls       reviewing the selected section
-    runControls          generating, regenerating and correcting
-    recoveryControls     restoring a review after a crash
-    panel                the panel: puts its parts together
+    navigation           selection of sections and findings
+    reviewControls       review of the selected section
+    runControls          generation, regeneration and correction
+    recoveryControls     the button that restores a review after a crash
+    panel                the whole panel, assembled from its parts
 
-Reg2RGModuleLogic is a ReportLogic; scripts, other modules and the panel use the same calls. The files above it know no
-widget, and widgets change the scene only through them.
+Reg2RGModuleLogic derives from ReportLogic; scripts, other modules and the panel use the same calls. The files up to
+reportLogic do not use any panel widgets, and the widgets change the scene only through these files.
 
-Nothing here imports torch. It runs in the engine's process only.
+Nothing here imports torch, which runs only in the engine's process.
 """

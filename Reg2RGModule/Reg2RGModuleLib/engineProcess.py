@@ -1,7 +1,7 @@
-"""The engine as a process: commands in, events out.
+"""The engine's process: commands go in, events come out.
 
-Output is read when Qt signals it. A reader thread would starve, because Slicer's event loop does not release Python's
-global interpreter lock.
+Output is read when Qt signals that it has arrived. A reader thread would starve, because Slicer's event loop does not
+release Python's global interpreter lock.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from Reg2RGModuleLib import locations
 from Reg2RGModuleLib.signal import Signal
 
 HEARTBEAT_TIMEOUT_S = 30.0
-"""The engine sends a heartbeat every second. It is killed if nothing has been heard from it for this long."""
+"""The engine sends a heartbeat every second. If it sends nothing for this long, it is killed."""
 CANCEL_TIMEOUT_S = 10.0
-"""A cancelled run that has not stopped after this long is killed."""
+"""If a canceled run has not stopped after this long, the engine is killed."""
 CHECK_INTERVAL_S = 0.5
-"""Timeouts count checks, not the clock: while the application is blocked, it cannot receive heartbeats either."""
+"""Timeouts count checks, not elapsed time, because a blocked application cannot receive heartbeats either."""
 LOG_LINES = 40
 
 
@@ -38,8 +38,8 @@ class EngineProcess:
     """One engine process, started when it is first needed and reused by later runs with the same model and device.
 
     Signals:
-        event(Event): an event of the run (``reg2rg.pipeline.events``), but no heartbeats.
-        died(str, str): the process ended during a run; the reason, and the end of the engine's log.
+        event(Event): an event of the run (``reg2rg.pipeline.events``), other than a heartbeat.
+        died(str, str): the process ended during a run; the reason, and the last lines of the engine's log.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class EngineProcess:
 
     @property
     def running(self) -> bool:
-        """Whether a run is under way."""
+        """Whether a run is in progress."""
         return self._running
 
     @property
@@ -79,10 +79,10 @@ class EngineProcess:
             request: the fields of ``reg2rg.pipeline.request.ReportRequest``.
 
         Raises:
-            RuntimeError: a run is already under way.
+            RuntimeError: a run is already in progress.
         """
         if self._running:
-            raise RuntimeError(_("A run is already under way."))
+            raise RuntimeError(_("A run is already in progress."))
         launch = _Launch(locations.enginePython(), request["model"], request["device"])
         if launch != self._launch:
             self.end()
@@ -97,16 +97,16 @@ class EngineProcess:
         self._send({"command": "run", **request})
 
     def cancel(self) -> None:
-        """Ask the run to stop. If it does not stop in time, its process is killed."""
+        """Ask the run to stop. If it does not stop in time, the process is killed."""
         if self._running and self._cancellingFor is None:
             self._cancellingFor = 0.0
             self._send({"command": "cancel"})
 
     def end(self) -> None:
-        """End the process, if there is one, without reporting anything more about its run.
+        """End the process, if there is one, without emitting any more signals about its run.
 
-        It is killed, so that nobody waits. Its child processes and temporary files go with it
-        (``reg2rg.runtime.staging``).
+        The process is killed, so the caller does not have to wait. Its child processes end as well, and its temporary
+        files are removed (``reg2rg.runtime.staging``).
         """
         self._watchdog.stop()
         self._running = False
@@ -119,8 +119,8 @@ class EngineProcess:
         process.deleteLater()
 
     def _start(self, python: str) -> None:
-        # The parent keeps the object alive: PythonQt would delete one without a parent as soon as the last reference
-        # to it goes, which may happen in a slot that the object itself has called.
+        # The parent keeps the object alive. PythonQt deletes an object without a parent as soon as its last reference
+        # is gone, which may happen in a slot that the object itself has called.
         process = qt.QProcess(self._watchdog)
         self._isReady = False
         environment = qt.QProcessEnvironment()
@@ -156,7 +156,7 @@ class EngineProcess:
         try:
             event = from_dict(json.loads(line))
         except (ValueError, TypeError, InputError):
-            self._log.append(_("The engine wrote a line that is not an event."))
+            self._log.append(_("The engine sent a line that is not a valid event."))
             return
         kind = type(event)
         if kind is Ready:
@@ -179,8 +179,8 @@ class EngineProcess:
 
     def _cannotStart(self) -> str:
         message = _(
-            "The engine could not be started with {0}. Choose another Python under Advanced, or leave the field empty "
-            "to use Slicer's."
+            "Could not start the engine with {0}. Choose another Engine Python in the Advanced section, or leave the "
+            "field empty to use Slicer's."
         )
         return message.format(self._launch.python if self._launch is not None else "")
 
@@ -193,11 +193,11 @@ class EngineProcess:
         if self._killReason:
             reason = self._killReason
         elif status == qt.QProcess.CrashExit:
-            reason = _("The system terminated the engine (signal {0}), most likely because memory ran out.")
+            reason = _("The operating system terminated the engine (signal {0}), probably because memory ran out.")
             reason = reason.format(exitCode)
         else:
-            reason = _("The engine ended unexpectedly (exit code {0}).").format(exitCode)
-        advice = _("Try again. If it happens again, close other programs, or choose a smaller model or the CPU.")
+            reason = _("The engine exited unexpectedly (exit code {0}).").format(exitCode)
+        advice = _("Try again. If this keeps happening, close other programs, choose a smaller model, or use the CPU.")
         self._lose(f"{reason} {advice}")
 
     def _check(self) -> None:
@@ -205,7 +205,7 @@ class EngineProcess:
         if self._cancellingFor is not None:
             self._cancellingFor += CHECK_INTERVAL_S
         if self._cancellingFor is not None and self._cancellingFor > CANCEL_TIMEOUT_S:
-            self._kill(_("The engine did not stop when the run was cancelled, so it was terminated."))
+            self._kill(_("The engine did not stop when the run was canceled, so it was terminated."))
         elif self._silentFor > HEARTBEAT_TIMEOUT_S:
             message = _("The engine did not respond for {0:.0f} s, so it was terminated.")
             self._kill(message.format(HEARTBEAT_TIMEOUT_S))

@@ -1,4 +1,4 @@
-"""The findings of a section: what and where, how probable, from which source; and a button to correct each."""
+"""The list of a section's findings: label, location, probability and source, each with a button to correct it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LOCATED_MARK, CURRENT_MARK = "◎", "◉ ▸"
 
 
 class FindingList(qt.QWidget):
-    """Shows the findings of a section and reports clicks.
+    """Lists the findings of a section and emits signals when they are clicked.
 
     Signals:
-        chosen(int): the name of a located finding was clicked; its index.
-        overLink(bool): the mouse has moved over a link, or away from it.
-        corrected(str, bool): a finding was corrected; its label, and whether it is present.
+        chosen(int): the name of a located finding was clicked; passes its index.
+        overLink(bool): the mouse moved onto a link (True) or off it (False).
+        corrected(str, bool): a finding was corrected; passes its label and whether it is present.
     """
 
     def __init__(self) -> None:
@@ -41,21 +41,21 @@ class FindingList(qt.QWidget):
         self._current: int | None = None
 
     def showFindings(self, section: Section) -> None:
-        """Show the findings of a section that are listed."""
+        """Show the listed findings of a section."""
         if section.findings != self._findings:
             self._findings = section.findings
             self._fill(section)
         self.setVisible(bool(self._rows))
 
     def setCurrent(self, index: int | None) -> None:
-        """Mark the finding that the views are centered on. None: mark none."""
+        """Mark the finding that the views are centered on, or no finding if ``index`` is None."""
         for changed, row in self._rows.items():
             if changed in (index, self._current):
                 row.setCurrent(changed == index)
         self._current = index
 
     def setCorrectable(self, correctable: bool) -> None:
-        """Set whether findings can be corrected now."""
+        """Enable or disable the correction buttons."""
         for row in self._rows.values():
             row.button.setEnabled(correctable)
 
@@ -80,7 +80,7 @@ class FindingList(qt.QWidget):
 
 
 class _Row:
-    """One finding."""
+    """The row of one finding."""
 
     def __init__(self, region: str, finding: Finding) -> None:
         self._finding = finding
@@ -88,7 +88,7 @@ class _Row:
         self.label = wrappedLabel()
         self.button = qt.QPushButton(_("Mark as absent") if finding.present else _("Mark as present"))
         self.button.setObjectName("correctButton")
-        self.button.setToolTip(_("Correct this finding and regenerate the section."))
+        self.button.setToolTip(_("Correct this finding and regenerate its section."))
         self.button.setFocusPolicy(qt.Qt.TabFocus)
         layout = qt.QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
@@ -110,7 +110,7 @@ class _Row:
 
 
 def wrappedLabel() -> qt.QLabel:
-    """Return a label that wraps. Links in it can be clicked; other clicks reach the widget below."""
+    """Return a label with word wrap. Its links can be clicked; all other clicks go to the widget below it."""
     label = qt.QLabel()
     label.setWordWrap(True)
     label.setTextFormat(qt.Qt.RichText)

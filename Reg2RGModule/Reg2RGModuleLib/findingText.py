@@ -32,17 +32,17 @@ LABELS_BY_REGION = {
     "bone": ("Fracture", "Lytic bone lesion", "Sclerotic bone lesion"),
     "abdomen": ("Liver cyst", "Kidney stone"),
 }
-"""Region to labels of findings that can be added to its section. Labels are part of the report and not translated."""
+"""Region -> labels of the findings that can be added to its section. Labels are report text and not translated."""
 
 
 def hasFindingHead(section: Section) -> bool:
-    """Return whether the model has a finding head. Without one, a card lists no findings."""
+    """Return whether the section was written by a model with a finding head. Without one, cards list no findings."""
     return any(finding.probability is not None for finding in section.findings)
 
 
 def detailsOf(region: str, finding: Finding) -> str:
-    """Return location, size, probability, source and correction of a finding in one line."""
-    from reg2rg.report import probability_words
+    """Return the location, size, probability, source and correction of a finding as one line."""
+    from reg2rg.report import outline_words, probability_words
 
     details = [locationOf(region, finding)]
     if finding.size_mm:
@@ -52,11 +52,12 @@ def detailsOf(region: str, finding: Finding) -> str:
     details.append(sourceOf(finding))
     if finding.correction is not None:
         details.append(_("marked as present") if finding.correction else _("marked as absent"))
+    details.append(outline_words(finding))
     return " · ".join(detail for detail in details if detail)
 
 
 def locationOf(region: str, finding: Finding) -> str | None:
-    """Return the lobe, or side and level, of a finding. None if unknown."""
+    """Return the lobe of a finding, or its side and level, or None if its location is unknown."""
     from reg2rg.report import location_words
 
     if finding.location is not None and finding.location.lobe:
@@ -65,17 +66,17 @@ def locationOf(region: str, finding: Finding) -> str | None:
 
 
 def sourceOf(finding: Finding) -> str:
-    """Return who reports a finding: the text, the finding head, or both."""
+    """Return the source of a finding: the text, the image (that is, the finding head), or both."""
     if finding.source == "both":
-        return _("in text and image")
+        return _("in the text and the image")
     if finding.source == "text":
         return _("in the text only")
     if finding.text_status is not None and not finding.stated:
-        return _("seen in the image, denied in the text")
+        return _("in the image, but denied in the text")
     return _("in the image only")
 
 
 def labelsToAdd(section: Section) -> list[str]:
-    """Return the labels that can be added to a section, because its card does not list them."""
+    """Return the labels that can be added to a section: those that its card does not list yet."""
     listed = {finding.label for finding in section.listed_findings}
     return [label for label in LABELS_BY_REGION[section.region] if label not in listed]

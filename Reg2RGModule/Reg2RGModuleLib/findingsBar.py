@@ -1,4 +1,4 @@
-"""The row above the sections: show or hide findings in the views, and add a finding."""
+"""The row above the sections, with controls to show or hide findings and to add one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from Reg2RGModuleLib.signal import Signal
 
 
 class FindingsBar:
-    """Only visible for reports of models with a finding head.
+    """Shows the row for reports that were written by a model with a finding head, and hides it otherwise.
 
     Signals:
         added(str): the user added a finding with this label to the selected section.
@@ -29,11 +29,11 @@ class FindingsBar:
         ui.addFindingButton.setMenu(self._menu)
 
     def show(self, review: Review | None, region: str | None, correctable: bool) -> None:
-        """Show the row for a report.
+        """Update the row for a report.
 
         Args:
-            review: the review of the open report.
-            region: region of the selected section.
+            review: the review of the open report, or None if no report is open.
+            region: region of the selected section, or None if no section is selected.
             correctable: whether findings can be added now.
         """
         self._review, self._region = review, region

@@ -1,4 +1,4 @@
-"""How located findings are drawn: a segmentation beside that of the regions, with one segment per finding."""
+"""Display of located findings. They have their own segmentation, with one segment per finding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULT = Look(0.9, 0.15, 0.9)
 _HIGHLIGHTED = Look(1.0, 0.3, 1.0)
 _DIMMED = Look(0.15, 0.0, 0.35)
 HIGHLIGHT_COLOR = (1.0, 0.83, 0.0)
-"""Color of the highlighted finding. No region has it, and it stands out against dark lungs and bright tissue alike."""
+"""Color of the highlighted finding. No region uses it, and it stands out against dark lungs and bright tissue."""
 OUTLINE_PIXELS = 2
 
 
@@ -36,9 +36,9 @@ def prepare(node: slicer.vtkMRMLSegmentationNode) -> None:
 
 
 def merge(node: slicer.vtkMRMLSegmentationNode, other: slicer.vtkMRMLSegmentationNode) -> None:
-    """Copy the segments of another segmentation, replacing those with the same ID.
+    """Copy the segments of another segmentation into this one, replacing segments with the same ID.
 
-    No segment is removed, because undo may bring a finding back. ``show`` decides which ones are visible.
+    No other segment is removed, because undo may bring a finding back. ``show`` decides which segments are visible.
     """
     segments, others = node.GetSegmentation(), other.GetSegmentation()
     with NodeModify(node):
@@ -53,7 +53,7 @@ def show(node: slicer.vtkMRMLSegmentationNode, visible: Collection[str], highlig
     Args:
         node: the segmentation of the findings. Nothing happens if it has no display node.
         visible: IDs of the segments to show.
-        highlighted: ID of the segment to highlight; the others are dimmed. None: give all their default look.
+        highlighted: ID of the segment to highlight; the others are dimmed. If None, all have their default look.
     """
     display = node.GetDisplayNode()
     if display is None:

@@ -1,4 +1,4 @@
-"""The impression: a text field that is stored shortly after the user has stopped typing."""
+"""The impression: a text field whose text is stored shortly after the user stops typing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Impression:
             self._edit.blockSignals(wasBlocked)
 
     def store(self) -> None:
-        """Store what was typed in the review."""
+        """Store the typed text in the review."""
         self._autosave.stop()
         if self._review is not None:
             self._review.setImpression(self._edit.toPlainText())
 
     def close(self) -> None:
-        """Store what was typed and let go of the review."""
+        """Store the typed text and release the review."""
         self.store()
         self._review = None

@@ -1,4 +1,4 @@
-"""The inputs of the panel: the volume, its regions, the model and the device."""
+"""The panel's inputs: volume, regions, model and device."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Inputs:
-    """Keeps those widgets in step with the parameter node that Slicer's connectors do not support.
+    """Keeps input widgets that Slicer's GUI connectors do not support in sync with the parameter node.
 
     Signals:
-        volumeChosen(): another volume, or none, has been chosen.
+        volumeChosen(): the selected volume has changed; there may be none.
     """
 
     def __init__(self, ui: Any, messages: Messages) -> None:
@@ -38,16 +38,16 @@ class Inputs:
 
     @property
     def parameters(self) -> Reg2RGParameters | None:
-        """The parameters of the scene. None while there is no scene."""
+        """The parameters of the scene, or None while there is no scene."""
         return self._parameters
 
     @property
     def volume(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The chosen volume, or None."""
+        """The selected volume, or None."""
         return self._parameters.inputVolume if self._parameters is not None else None
 
     def setParameters(self, parameters: Reg2RGParameters | None) -> None:
-        """Use the parameters of another scene. None: there is no scene."""
+        """Use the parameters of another scene, or None while there is no scene."""
         self._parameters = parameters
         if parameters is not None:
             _choose(self._ui.modelComboBox, parameters.model)
@@ -55,7 +55,7 @@ class Inputs:
         self._lastVolume = self.volume
 
     def loadSample(self) -> None:
-        """Load the sample case, a synthetic chest with its regions, and choose it."""
+        """Load the sample case (a synthetic chest CT and its regions) and select it."""
         from reg2rg.runtime.resources import sample_case
 
         ct, regions = (str(file) for file in sample_case())
@@ -78,7 +78,7 @@ class Inputs:
 
     def _onVolumeChosen(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         if self._parameters is not None:
-            self._parameters.inputVolume = node  # the connector may come later than this slot
+            self._parameters.inputVolume = node  # this slot may be called before the connector updates it
             if self._lastVolume is not None and self._lastVolume is not node:
                 self._ui.regionsSelector.setCurrentNode(None)  # regions belong to one volume
             self._lastVolume = node
@@ -104,7 +104,7 @@ class Inputs:
 
 
 def _choose(comboBox: qt.QComboBox, value: str) -> None:
-    """Choose the item with a value, and add it first if there is none."""
+    """Select the item with the given value. If there is none, add it first."""
     index = comboBox.findData(value)
     if index < 0 and value:
         comboBox.addItem(value, value)

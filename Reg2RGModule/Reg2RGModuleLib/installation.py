@@ -1,7 +1,7 @@
-"""Installation of the packages that the engine needs and Slicer does not include.
+"""Installation of the packages that the engine needs but Slicer does not include.
 
-The user is asked first, and Slicer's own packages keep their versions. Nothing is installed into a Python that the user
-chose; what it lacks is named with the command that installs it.
+The user is asked first, and the versions of Slicer's own packages do not change. Nothing is installed into a Python that
+the user has chosen. A message names what it lacks and the command that installs it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from Reg2RGModuleLib import locations
 
 REQUIREMENTS = locations.MODULE / "Resources" / "requirements.txt"
 SLICER_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "packaging", "pillow", "setuptools")
-"""Packages that belong to Slicer. Installation is constrained to their current versions."""
+"""Packages that come with Slicer. Installation is constrained to their current versions."""
 ENGINE_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "pillow")
 """Those that the engine needs, too."""
 
@@ -34,11 +34,11 @@ CHECK_TIMEOUT_S = 20.0
 
 
 class InstallationError(RuntimeError):
-    """The engine cannot run because packages are missing. The message says why and what to do."""
+    """The engine cannot run because packages are missing. The message explains why and what to do."""
 
 
 def missingPackages() -> list[str]:
-    """Return the requirements that Slicer's Python does not meet, torch first."""
+    """Return the requirements that Slicer's Python does not meet, with torch first."""
     return [name for name in ("torch", *requirements()) if not _isInstalled(name)]
 
 
@@ -49,7 +49,7 @@ def requirements() -> list[str]:
 
 
 def ensureInstalled() -> None:
-    """Install what is missing, after asking the user.
+    """Ask the user for permission and install all missing packages.
 
     Raises:
         InstallationError: the user declined, the installation failed, or the Python that the user chose lacks packages.
@@ -61,10 +61,10 @@ def ensureInstalled() -> None:
     if not missing:
         return
     if isTesting():
-        message = _("Packages are missing: {0}. Nothing is installed in testing mode.")
+        message = _("Packages are missing: {0}. Packages are not installed in testing mode.")
         raise InstallationError(message.format(", ".join(missing)))
     if not slicer.util.confirmOkCancelDisplay(explanation(missing), _("Reg2RG: first run")):
-        message = _("Nothing was installed, so no report can be generated. Missing packages: {0}.")
+        message = _("Nothing was installed. Reports cannot be generated without these packages: {0}.")
         raise InstallationError(message.format(", ".join(missing)))
     if "torch" in missing:
         _installTorch()
@@ -73,7 +73,7 @@ def ensureInstalled() -> None:
         _pipInstall(others)
     stillMissing = missingPackages()
     if stillMissing:
-        message = _("Packages are still missing after the installation: {0}. Restart Slicer and try again.")
+        message = _("Packages are still missing after installation: {0}. Restart Slicer and try again.")
         raise InstallationError(message.format(", ".join(stillMissing)))
 
 
@@ -102,12 +102,12 @@ def checkOwnPython(python: str) -> None:
         found = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         message = _(
-            "{0} is not a Python that can be run. Choose another one under Advanced, or leave the field empty to use "
-            "Slicer's."
+            "{0} is not a Python that can be run. Choose another Engine Python in the Advanced section, or leave "
+            "the field empty to use Slicer's."
         )
         raise InstallationError(message.format(python)) from None
     if found["tooOld"]:
-        message = _("{0} is Python {1}, but the engine needs {2} or later. Choose another one under Advanced.")
+        message = _("{0} is Python {1}, but the engine needs {2} or later. Choose another one in the Advanced section.")
         raise InstallationError(message.format(python, found["version"], MINIMUM_PYTHON))
     if found["missing"]:
         message = _("{0} lacks packages that the engine needs. Install them in a terminal: {1}")
@@ -116,11 +116,12 @@ def checkOwnPython(python: str) -> None:
 
 
 def explanation(missing: Sequence[str]) -> str:
-    """Return the question that is asked before the installation."""
+    """Return the question that the user is asked before anything is installed."""
     return _(
-        "To generate reports, these Python packages will be installed into Slicer:\n\n{0}\n\n"
-        "PyTorch is installed by the PyTorch extension, the others from the Python package index: 1 to 3 GB in total. "
-        "Slicer's own packages keep their versions. Reports are generated on this computer; no image leaves it."
+        "These Python packages are needed to generate reports and will be installed into Slicer:\n\n{0}\n\n"
+        "PyTorch is installed by the PyTorch extension and the others from the Python Package Index (PyPI). The total "
+        "size is 1 to 3 GB. The versions of Slicer's own packages do not change. Reports are generated on this "
+        "computer, and no images leave it."
     ).format("\n".join(missing))
 
 
@@ -135,21 +136,21 @@ def _isInstalled(requirement: str) -> bool:
 
 
 def _installTorch() -> None:
-    """Install PyTorch with its extension, which chooses the build that fits the computer."""
+    """Install PyTorch with the PyTorch extension, which chooses a suitable build for this computer."""
     try:
         import PyTorchUtils
     except ImportError:
         message = _(
-            "PyTorch is missing, and so is the PyTorch extension. Install 'PyTorch' in Slicer's Extensions Manager, "
-            "restart Slicer, and try again."
+            "PyTorch and the PyTorch extension are not installed. Install the extension 'PyTorch' in Slicer's "
+            "Extensions Manager, restart Slicer, and try again."
         )
         raise InstallationError(message) from None
     try:
         torch = PyTorchUtils.PyTorchUtilsLogic().installTorch()
     except Exception as error:
-        raise InstallationError(_("PyTorch was not installed: {0}").format(error)) from error
+        raise InstallationError(_("PyTorch could not be installed: {0}").format(error)) from error
     if torch is None:
-        message = _("PyTorch was not installed. Try again, or install it in the PyTorch Utils module.")
+        message = _("PyTorch was not installed. Try again, or install it with the PyTorch Utils module.")
         raise InstallationError(message)
 
 
@@ -161,8 +162,8 @@ def _pipInstall(packages: Sequence[str]) -> None:
             _packagingOrUtil(list(packages), str(constraints))
         except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
             message = _(
-                "Installation failed ({0}). Slicer's own packages were not changed. Check the network and the proxy, "
-                "or choose your own Python under Advanced."
+                "Installation failed ({0}). Slicer's own packages were not changed. Check the network connection and "
+                "proxy settings, or choose another Python under Advanced."
             )
             raise InstallationError(message.format(error)) from error
 
@@ -183,5 +184,5 @@ def _slicerVersions() -> list[str]:
         try:
             pins.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            continue  # before Slicer 5.12, SimpleITK is a build of its own that pip does not know
+            continue  # before Slicer 5.12, pip does not know Slicer's build of SimpleITK
     return pins

@@ -1,4 +1,4 @@
-"""Where the engine's code and sample data are, and which Python runs the engine."""
+"""Location of the engine's code, names of the sample data, and the Python that runs the engine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import slicer
 from slicer.i18n import tr as _
 
 MODULE = Path(__file__).resolve().parent.parent
-"""Folder of the module file."""
+"""Folder that contains the module file."""
 PYTHON_SETTING = "Reg2RG/EnginePython"
-"""Application setting: the Python executable that the user chose for the engine. Empty: use Slicer's Python."""
+"""Application setting for the Python executable that runs the engine. If empty, Slicer's Python is used."""
 
 
 def engineFolder() -> Path:
     """Return the folder that contains the package ``reg2rg``.
 
-    It is beside the installed module, in a source checkout, or in site-packages.
+    It is next to the installed module, in a source checkout, or in site-packages.
 
     Raises:
         RuntimeError: the package was not found.
@@ -29,36 +29,36 @@ def engineFolder() -> Path:
             return folder
     raise RuntimeError(
         _(
-            "The Reg2RG engine was found neither in {0} nor next to it. Reinstall the extension, or add the folder "
+            "Could not find the Reg2RG engine in {0} or next to it. Reinstall the extension, or add the folder "
             "Reg2RGModule of a complete source checkout to Slicer's additional module paths."
         ).format(MODULE)
     )
 
 
 def makeEngineImportable() -> None:
-    """Let this process import the engine's lightweight packages. It never imports torch."""
+    """Make the engine's lightweight packages importable in this process, which never imports torch."""
     folder = str(engineFolder())
     if folder not in sys.path:
         sys.path.append(folder)
 
 
 def sampleNames() -> tuple[str, str]:
-    """Return the names of the sample CT and of its segmentation in the scene."""
+    """Return the node names of the sample CT and its segmentation."""
     return _("Sample chest (synthetic)"), _("Sample chest, true regions")
 
 
 def ownPython() -> str:
-    """Return the Python that the user chose for the engine, or "" if there is none."""
+    """Return the Python that the user has chosen for the engine, or "" for Slicer's Python."""
     return slicer.app.userSettings().value(PYTHON_SETTING, "") or ""
 
 
 def setOwnPython(path: str) -> None:
-    """Choose the Python that runs the engine. Empty: use Slicer's Python."""
+    """Set the Python that runs the engine, or "" for Slicer's Python."""
     slicer.app.userSettings().setValue(PYTHON_SETTING, path)
 
 
 def enginePython() -> str:
-    """Return the Python that runs the engine: the user's choice, else PythonSlicer, else the running Python."""
+    """Return the Python that runs the engine: the user's choice, PythonSlicer, or the current Python, in that order."""
     if ownPython():
         return ownPython()
     suffix = ".exe" if os.name == "nt" else ""
@@ -71,14 +71,15 @@ def enginePython() -> str:
 
 
 def engineEnvironment() -> dict[str, str]:
-    """Return the environment variables of the engine's process."""
+    """Return the environment variables for the engine's process."""
     return environmentFor(ownPython())
 
 
 def environmentFor(python: str) -> dict[str, str]:
     """Return the environment variables of a process that may import the engine.
 
-    The user's own Python must not load Slicer's libraries, so it gets the environment that Slicer was started in.
+    A Python that the user has chosen must not load Slicer's libraries, so it gets the environment from which Slicer
+    was started.
 
     Args:
         python: the Python that the user chose. Empty: Slicer's.

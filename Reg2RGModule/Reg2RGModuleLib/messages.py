@@ -43,7 +43,7 @@ class Messages:
         self.show(f"⚠ {message}" if message else "", about, log)
 
     def clear(self, about: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
-        """Show neither a message nor a log about a volume."""
+        """Hide the message and the log about a volume."""
         self.show("", about)
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""Selection of sections and findings, in the panel and in the views together."""
+"""Selection of sections and findings, kept in sync between the panel and the views."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from Reg2RGModuleLib.signal import Signal
 
 
 class Navigation:
-    """Moves through the sections of the open report, and the findings of the selected section.
+    """Steps through the sections of the open report and the findings of the selected section.
 
     Signals:
-        leaving(): another section is about to be selected; what the user has typed must be stored now.
+        leaving(): another section is about to be selected; listeners store what the user has typed.
         selected(): a section or finding has been selected.
     """
 
@@ -29,30 +29,30 @@ class Navigation:
 
     @property
     def region(self) -> str | None:
-        """Region of the selected section. None if none is selected, or no report is open."""
+        """Region of the selected section, or None if no section is selected or no report is open."""
         return self._sections.current if self._session.review is not None else None
 
     def select(self, region: str | None, findingIndex: int | None = None) -> None:
-        """Select a section, or a finding of it.
+        """Select a section or one of its findings.
 
         Args:
-            region: region of the section. Nothing happens if the open report has none.
-            findingIndex: index of a finding that has a location. None: select the section as a whole.
+            region: region of the section. Nothing happens if the open report has no such section.
+            findingIndex: index of a finding that has a location, or None to select the whole section.
         """
         review = self._session.review
         if review is not None and region in review.regions:
             self._logic.selectSection(self._session.node, region, findingIndex)
 
     def next(self) -> None:
-        """Select the next section. The last one stays selected."""
+        """Select the next section. Does nothing at the last one."""
         self.select(self._sections.neighbor(1))
 
     def previous(self) -> None:
-        """Select the previous section. The first one stays selected."""
+        """Select the previous section. Does nothing at the first one."""
         self.select(self._sections.neighbor(-1))
 
     def nextFinding(self) -> None:
-        """Select the next located finding of the selected section, or the first one after the last."""
+        """Select the next located finding of the selected section, wrapping around after the last one."""
         review, region = self._session.review, self.region
         if review is None or region is None:
             return
@@ -63,7 +63,7 @@ class Navigation:
             self.select(region, following[0] if following else located[0])
 
     def _onSelected(self, region: str, findingIndex: int | None) -> None:
-        """Mark what has been selected, by the panel, a click in a view, or a script."""
+        """Mark the new selection, whether it comes from the panel, a click in a view, or a script."""
         if self._session.node is None or self._logic.views.node is not self._session.node:
             return
         if region != self._sections.current:

@@ -1,4 +1,4 @@
-"""The module's panel: puts its parts together."""
+"""The module's panel, assembled from its parts."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ MARGIN = 4
 
 
 class Panel:
-    """Inputs, one button, and then the report to review. The module calls it when the scene changes.
+    """The module's panel. The module widget calls it when the scene changes.
 
     Attributes:
         ui: the widgets of ``Reg2RGModule.ui`` by name.
-        inputs: the volume, its regions, the model and the device.
+        inputs: volume, regions, model and device.
         messages: the message below the progress bar.
         scroll: the rows that stay in view, and scrolling to cards.
         sections: the cards of the sections.
         recovery: the files that restore a review after a crash.
-        session: the report that is open.
+        session: the open report.
         navigation: the selection of sections and findings.
         review: the review of the selected section.
-        run: generating, regenerating and correcting.
+        run: generation, regeneration and correction.
     """
 
     def __init__(self, root: qt.QWidget, ui: Any, logic: ReportLogic) -> None:
@@ -64,12 +64,12 @@ class Panel:
         self._refresh()
 
     def setParameters(self, parameters: Reg2RGParameters | None) -> None:
-        """Use the parameters of another scene. None: there is no scene."""
+        """Use the parameters of another scene, or None while there is no scene."""
         self.inputs.setParameters(parameters)
         self._showReportOfVolume()
 
     def setListening(self, listening: bool) -> None:
-        """Set whether clicks in the views select sections, which they do while the user is in this module."""
+        """Set whether clicks in the views select sections. They should only while this module is open."""
         self._logic.views.clicks.listening = listening
         if listening:
             self.scroll.attach()
@@ -77,14 +77,14 @@ class Panel:
                 self.sections.takeIdleFocus()
 
     def sceneClosing(self) -> None:
-        """Drop the run and close the report, because the scene is closing."""
+        """Abandon the run and close the report, because the scene is closing."""
         self._logic.close()
         self.session.close()
         self.messages.forget()
         self.recovery.forget()
 
     def cleanup(self) -> None:
-        """Let go of everything, because the panel is about to be destroyed."""
+        """Release all resources, because the panel is about to be destroyed."""
         self.sceneClosing()
         self.scroll.detach()
         for shortcut in self._shortcuts:
@@ -102,7 +102,7 @@ class Panel:
         self.run.changed.connect(self._refresh)
 
     def _actions(self) -> Mapping[str, Callable[[], None]]:
-        """Return the keyboard shortcuts of the panel."""
+        """Return the keyboard shortcuts of the panel and their actions."""
         return {
             "J": self.navigation.next,
             "K": self.navigation.previous,
@@ -117,7 +117,7 @@ class Panel:
         }
 
     def _showReportOfVolume(self) -> None:
-        """Open the report of the chosen volume, unless it is open or being generated."""
+        """Open the report for the selected volume, unless it is already open or still being generated."""
         volume, run = self.inputs.volume, self._logic.run
         self.messages.setVolume(volume)
         self._logic.views.setVolume(volume)

@@ -1,4 +1,4 @@
-"""The module's parameters: what the user chose, stored in the scene, and what one run uses."""
+"""The module's parameters: the user's choices, stored in the scene, and the parameters of one run."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class Reg2RGParameters:
     The parameter node.
 
     inputVolume: the chest CT.
-    regions: a segmentation that contains the regions. None: segment them automatically.
-    fast: segment faster and less precisely, if the segmenter can.
+    regions: a segmentation that contains the regions, or None to segment them automatically.
+    fast: segment faster but less precisely, if the segmenter supports it.
     model: name of an installed model, or a model folder.
     device: "auto", "cpu", "cuda" or "mps".
-    showFindings: show the located findings in the views.
+    showFindings: show located findings in the views.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
@@ -29,13 +29,13 @@ class Reg2RGParameters:
 
 @dataclass(frozen=True)
 class RunParameters:
-    """How to write one report.
+    """Parameters of one run.
 
     Attributes:
-        regions: a segmentation whose segments are named after the regions. None: segment them automatically.
+        regions: a segmentation whose segments are named after the regions, or None to segment them automatically.
         model: name of an installed model, or a model folder.
         device: "auto", "cpu", "cuda" or "mps".
-        fast: segment faster and less precisely, if the segmenter can.
+        fast: segment faster but less precisely, if the segmenter supports it.
     """
 
     regions: "slicer.vtkMRMLSegmentationNode | None" = None
@@ -45,5 +45,5 @@ class RunParameters:
 
     @classmethod
     def fromNode(cls, node: Reg2RGParameters) -> "RunParameters":
-        """Return what the user has chosen."""
+        """Return the user's choices."""
         return cls(regions=node.regions, model=node.model, device=node.device, fast=node.fast)

@@ -1,4 +1,4 @@
-"""Other processes of this computer."""
+"""Other processes on this computer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 def isAlive(processId: int) -> bool:
     """Return whether a process with this ID is running.
 
-    On Windows the answer is always True, because the standard library offers no safe way to find out.
+    On Windows, this always returns True, because the standard library offers no safe way to check.
     """
     if os.name == "nt":
         return True

@@ -1,8 +1,8 @@
-"""Recovery of a review after a crash. Every change is also stored in a file until the scene is closed properly.
+"""Recovery of a review after a crash. Until the scene is closed, every change is also stored in a file.
 
-The files (review, regions and findings; no voxels, no patient tags) are beside Slicer's settings. They are deleted when
-the scene or Slicer is closed. Files that remain belong to a Slicer that crashed. They are offered for the volume they
-were made from.
+The files contain the review, the regions and the findings, but no voxels and no patient tags. They are stored next to
+Slicer's settings and deleted when the scene or Slicer is closed. Files that remain were left by a crash of Slicer. They
+are offered for recovery when their volume is selected.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from Reg2RGModuleLib.review import Review
 
 
 class StoredReview(NamedTuple):
-    """What a crashed Slicer left.
+    """What Slicer left behind when it crashed.
 
     Attributes:
         review: the review as JSON.
         regions: segmentation file of the regions.
-        findings: segmentation file of the findings. None if the report has none.
+        findings: segmentation file of the findings, or None if the report has none.
     """
 
     review: str
@@ -35,13 +35,13 @@ class StoredReview(NamedTuple):
 
 
 class Recovery:
-    """The recovery files of this Slicer and of crashed ones."""
+    """The recovery files of this Slicer process and of processes that crashed."""
 
     def __init__(self) -> None:
         self.folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
 
     def store(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
-        """Store a review. Its segmentations are only written the first time.
+        """Store a review. Its segmentations are written only the first time.
 
         Raises:
             OSError, RuntimeError: a file could not be written.
@@ -64,12 +64,12 @@ class Recovery:
         self.discard(_keyOf(node))
 
     def forget(self) -> None:
-        """Delete all files of this Slicer, because its scene has been closed."""
+        """Delete all files of this process, because its scene has been closed."""
         for file in self.folder.glob(f"{os.getpid()}-*"):
             file.unlink()
 
     def find(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> str | None:
-        """Return the key of the latest review that a crashed Slicer left of a volume, or None."""
+        """Return the key of the latest review of a volume that a crash left behind, or None."""
         left = [file for file in self.folder.glob("*.review.json") if not processes.isAlive(_processIdOf(file))]
         if not left or volume is None or volume.GetImageData() is None:
             return None
@@ -79,7 +79,7 @@ class Recovery:
         return matching[-1] if matching else None
 
     def read(self, key: str) -> StoredReview:
-        """Return a stored review and the files of its segmentations."""
+        """Return a stored review and its segmentation files."""
         findings = self._findings(key)
         review = self._review(key).read_text(encoding="utf-8")
         return StoredReview(review, self._regions(key), findings if findings.exists() else None)
@@ -106,7 +106,7 @@ class Recovery:
 
 
 def fingerprint(volume: slicer.vtkMRMLScalarVolumeNode) -> str:
-    """Return a hash of a volume's grid and voxels, by which it is recognized."""
+    """Return a hash of a volume's geometry and voxels, which identifies the volume."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     grid = [round(matrix.GetElement(row, column), 3) for row in range(3) for column in range(4)]
@@ -120,7 +120,7 @@ def _keyOf(node: slicer.vtkMRMLTextNode) -> str:
 
 
 def _processIdOf(file: Path) -> int:
-    """Return the ID of the process that wrote a file, or 0 if its name does not tell."""
+    """Return the ID of the process that wrote a file, or 0 if the file name does not contain one."""
     number = file.name.split("-")[0]
     return int(number) if number.isdigit() else 0
 

@@ -14,7 +14,7 @@ from Reg2RGModuleLib.review import Review
 
 
 class RecoveryControls:
-    """Offers the review that a crashed Slicer left of the chosen volume."""
+    """Offers to restore a review of the selected volume that was left by a crash."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class RecoveryControls:
         ui.recoverButton.connect("clicked()", self.recover)
 
     def look(self) -> None:
-        """Look for a review of the chosen volume, if it has no report."""
+        """Look for a recoverable review of the selected volume, unless the volume has a report."""
         self._key = self._recovery.find(self._inputs.volume) if self._session.node is None else None
 
     def recover(self) -> None:

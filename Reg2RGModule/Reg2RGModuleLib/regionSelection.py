@@ -1,4 +1,4 @@
-"""Selection of a region or a finding in the views: highlighted, centered, and in the window it is read in."""
+"""Selection of a region or finding in the views: highlight it, center it, and set its display window."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class RegionSelection:
-    """The regions and findings of one volume in the views.
+    """Selects regions and findings of one volume in the views.
 
-    The point that a region is centered at is computed once. Call ``forget`` after a segment has changed.
+    The point on which a region is centered is computed only once. Call ``forget`` after a segment has changed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RegionSelection:
             views.center(point)
 
     def selectFinding(self, region: str, finding: Finding) -> None:
-        """Highlight a located finding and center the views on it. One that is not focal highlights its region."""
+        """Highlight a located finding and center the views on it. If it is not focal, highlight its region instead."""
         location = finding.location
         if location is None:
             self.select(region)
@@ -54,10 +54,10 @@ class RegionSelection:
         views.center(self._toWorld(location.point_ras))
 
     def setFindings(self, findings: slicer.vtkMRMLSegmentationNode | None, visible: Collection[str]) -> None:
-        """Show findings. What is highlighted stays highlighted.
+        """Show findings. The highlighted finding stays highlighted.
 
         Args:
-            findings: the segmentation of the findings, if there is one.
+            findings: the segmentation of the findings, or None if there is none.
             visible: IDs of the segments to show.
         """
         if findings is not self._findings or set(visible) != self._visibleFindings:
@@ -76,12 +76,12 @@ class RegionSelection:
         return self._points[region]
 
     def findPoints(self, regions: Iterable[str]) -> None:
-        """Compute the points of these regions now, so that selecting them is fast."""
+        """Compute the center points of these regions in advance, so that selecting them is fast."""
         for region in regions:
             self.point(region)
 
     def forget(self) -> None:
-        """Forget where the segments are and how the findings look."""
+        """Discard everything that was computed from the segments."""
         self._points, self._findings = {}, None
 
     def _highlightFinding(self, segmentId: str | None) -> None:

@@ -1,4 +1,4 @@
-"""How the regions are drawn: outer ones transparent, or one highlighted and the others dimmed."""
+"""Display of the regions. By default, outer ones are transparent; one can be highlighted and the others dimmed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OUTER = {"lung": 0.25, "pleura": 0.08, "breast": 0.15, "abdomen": 0.35, "medias
 _DEFAULT_FILL, _DEFAULT_OUTLINE = 0.18, 0.8
 _HIGHLIGHTED = Look(1.0, 0.4, 1.0)
 _AROUND_FINDING = Look(0.2, 0.0, 0.6)
-"""The region of a highlighted finding, which must be seen through it."""
+"""Look of the region around a highlighted finding, which must stay visible inside it."""
 _DIMMED = Look(0.06, 0.0, 0.2)
 
 
@@ -40,8 +40,8 @@ def highlight(node: slicer.vtkMRMLSegmentationNode, region: str | None, aroundFi
 
     Args:
         node: the segmentation of the regions.
-        region: the region to highlight. None: give all regions their default look.
-        aroundFinding: a finding in the region is highlighted, so the region is only outlined.
+        region: the region to highlight, or None to give all regions their default look.
+        aroundFinding: whether a finding in the region is highlighted, in which case the region is only outlined.
     """
 
     def lookOf(segmentId: str) -> Look:
@@ -55,6 +55,6 @@ def highlight(node: slicer.vtkMRMLSegmentationNode, region: str | None, aroundFi
 
 
 def _orderForDrawing(node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Order the segments by size, largest first: later segments are drawn over earlier ones."""
+    """Order the segments by size, largest first, because later segments are drawn over earlier ones."""
     ids = sorted(regionsGeometry.segmentIds(node), key=lambda segmentId: -regionsGeometry.sizeOf(node, segmentId))
     node.GetSegmentation().ReorderSegments(ids)

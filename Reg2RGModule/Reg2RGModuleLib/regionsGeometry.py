@@ -1,4 +1,4 @@
-"""Where segments are: a point inside a segment, its size, and the segments at a point. Points are RAS in mm."""
+"""Geometry of segments: a point inside a segment, its size, and the segments at a point. Points are RAS, in mm."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import vtk
 import vtk.util.numpy_support
 
 MAX_SAMPLES = 72
-"""A segment is sampled at about this many voxels per axis to find its largest part."""
+"""To find its largest part, a segment is sampled at about this many voxels per axis."""
 
 Point = tuple[float, float, float]
 
 
 class CroppedVoxels(NamedTuple):
-    """A segment's voxels in its bounding box.
+    """The voxels of a segment within its bounding box.
 
     Attributes:
         image: the label map that the segment is stored in.
-        inside: boolean array (k, j, i) of the bounding box.
+        inside: boolean mask (k, j, i) of the segment within the bounding box.
         firstVoxel: index (i, j, k) of the box's first voxel in the label map.
     """
 
@@ -33,7 +33,7 @@ class CroppedVoxels(NamedTuple):
 def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> Point | None:
     """Return a point in the largest connected part of a segment, near the center of that part.
 
-    It is not the center of mass, which lies outside paired or hollow regions.
+    The center of mass would not do: in paired or hollow regions it lies outside the region.
 
     Args:
         segmentation: the segmentation.
@@ -87,7 +87,7 @@ def surfaceArea(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) ->
 
 
 def croppedVoxels(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> CroppedVoxels | None:
-    """Return a segment's voxels in its bounding box, or None if the segment is empty."""
+    """Return the voxels of a segment within its bounding box, or None if the segment is empty."""
     image, inside = _voxels(segmentation, segmentId)
     if inside is None:
         return None
@@ -99,7 +99,7 @@ def croppedVoxels(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) 
 
 
 def segmentIds(segmentation: slicer.vtkMRMLSegmentationNode) -> list[str]:
-    """Return the IDs of all segments in their order."""
+    """Return the IDs of all segments, in order."""
     ids = vtk.vtkStringArray()
     segmentation.GetSegmentation().GetSegmentIDs(ids)
     return [ids.GetValue(index) for index in range(ids.GetNumberOfValues())]

@@ -1,4 +1,4 @@
-"""What is above the sections: the draft label, the progress of the review, and what a reader must know first."""
+"""The header above the sections: the draft label, the progress of the review, and warnings about the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReportHeader:
         """Show the header of a report.
 
         Args:
-            review: the review of the report. None while the report is being written.
+            review: the review of the report, or None while the report is being written.
             hasSections: whether any sections are shown.
         """
         ui = self._ui
@@ -48,13 +48,13 @@ class ReportHeader:
         reviewed = review is not None and review.allReviewed
         self._ui.bannerLabel.setText(reviewedLabel() if reviewed else DRAFT_LABEL)
         style = REVIEWED_STYLE if reviewed else DRAFT_STYLE
-        if style != self._bannerStyle:  # setting a style sheet repeats the layout of the panel
+        if style != self._bannerStyle:  # setting a style sheet triggers a new layout of the panel
             self._bannerStyle = style
             self._ui.bannerLabel.setStyleSheet(style)
 
 
 def reviewProgress(review: Review) -> str:
-    """Return how many sections have been reviewed, and how many of them rejected."""
+    """Return how many sections have been reviewed, and how many of those were rejected."""
     reviewed = sum(review.isReviewed(region) for region in review.regions)
     rejected = sum(review.state(region) == State.REJECTED for region in review.regions)
     if rejected:
@@ -63,10 +63,10 @@ def reviewProgress(review: Review) -> str:
 
 
 def skippedText(skippedRegions: Mapping[str, str]) -> str:
-    """Return which regions have no section, and why; "" if all have one.
+    """Return the regions without a section and the reasons, or "" if there are none.
 
     Args:
-        skippedRegions: region to the reason.
+        skippedRegions: region -> reason.
     """
     from reg2rg.regions import get_region
 
@@ -78,7 +78,7 @@ def skippedText(skippedRegions: Mapping[str, str]) -> str:
 
 
 def warningText(report: Report) -> str:
-    """Return what a reader must know before reading any section; "" if there is nothing."""
+    """Return the warnings that apply to the whole report, or "" if there are none."""
     return f"⚠ {' '.join(report.warnings)}" if report.warnings else ""
 
 

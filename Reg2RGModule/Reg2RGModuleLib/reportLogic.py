@@ -1,4 +1,4 @@
-"""The job of the module without its panel: generate reports, review them, show them in the views."""
+"""The module's logic without its panel: generate reports, review them, and show them in the views."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ReportLogic:
 
     Attributes:
         engine: the engine's process.
-        run: the run that is under way, and its signals.
-        views: the report in the views.
+        run: runs the engine and emits signals about the current run.
+        views: shows a report in the views.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class ReportLogic:
         self.views.clicked.connect(self._onRegionClicked)
 
     def getParameterNode(self) -> Reg2RGParameters:
-        """Return the parameter node of the scene."""
+        """Return the scene's parameter node."""
         raise NotImplementedError
 
     def generateReport(
@@ -54,17 +54,17 @@ class ReportLogic:
         parameters: RunParameters | None = None,
         **callbacks: Callable[..., Any],
     ) -> None:
-        """Start to generate a report of a chest CT. It is added to the scene when the run completes.
+        """Start generating a report for a chest CT. The report is added to the scene when the run completes.
 
         Args:
             volumeNode: the chest CT.
-            parameters: how to write the report. None: what the user has chosen in the panel.
+            parameters: parameters of the run, or None for the user's choices in the panel.
             callbacks: ``onProgress``, ``onMessage``, ``onSection``, ``onCompleted``, ``onFailed`` and ``onCancelled``;
                 see RunCallbacks.
 
         Raises:
-            RuntimeError: the run cannot start, because packages are missing, another run is under way, or the volume is
-                not usable.
+            RuntimeError: the run cannot start because packages are missing, another run is in progress, or the volume
+                is not usable.
         """
         if parameters is None:
             parameters = RunParameters.fromNode(self.getParameterNode())
@@ -76,18 +76,18 @@ class ReportLogic:
         parameters: RunParameters | None = None,
         **callbacks: Callable[..., Any],
     ) -> slicer.vtkMRMLTextNode:
-        """Generate a report of a chest CT, and return when it is in the scene. The application stays responsive.
+        """Generate a report for a chest CT and return once it is in the scene. The application stays responsive.
 
         Args:
             volumeNode: the chest CT.
-            parameters: how to write the report. None: what the user has chosen in the panel.
+            parameters: parameters of the run, or None for the user's choices in the panel.
             callbacks: as in ``generateReport``.
 
         Returns:
             The report node.
 
         Raises:
-            RuntimeError: the run cannot start, failed, or was cancelled.
+            RuntimeError: the run could not start, failed, or was canceled.
         """
         with RunOutcome(self.run) as outcome:
             self.generateReport(volumeNode, parameters, **callbacks)
@@ -101,18 +101,18 @@ class ReportLogic:
         parameters: RunParameters | None = None,
         **callbacks: Callable[..., Any],
     ) -> None:
-        """Start to regenerate a section of a report from its segment as it is now.
+        """Start regenerating a section of a report from its current segment.
 
         Args:
             reportNode: the report.
             region: region of the section.
-            corrections: finding label to whether the finding is present. None: the corrections made before.
-            parameters: the model and the device to use. None: what the user has chosen in the panel.
+            corrections: label of a finding -> whether the finding is present, or None to keep earlier corrections.
+            parameters: the model and the device to use, or None for the user's choices in the panel.
             callbacks: as in ``generateReport``.
 
         Raises:
             RuntimeError: the run cannot start.
-            ValueError: the report has no section of this region.
+            ValueError: the report has no section for this region.
         """
         self._requireSection(reportNode, region)
         if corrections is None:
@@ -129,7 +129,7 @@ class ReportLogic:
         parameters: RunParameters | None = None,
         **callbacks: Callable[..., Any],
     ) -> None:
-        """Regenerate a section of a report, and return when the report contains it.
+        """Regenerate a section of a report and return once the report contains it.
 
         Args:
             reportNode: the report.
@@ -139,15 +139,15 @@ class ReportLogic:
             callbacks: as in ``generateReport``.
 
         Raises:
-            RuntimeError: the run cannot start, failed, or was cancelled.
-            ValueError: the report has no section of this region.
+            RuntimeError: the run could not start, failed, or was canceled.
+            ValueError: the report has no section for this region.
         """
         with RunOutcome(self.run) as outcome:
             self.regenerateSection(reportNode, region, corrections, parameters, **callbacks)
             outcome.wait()
 
     def cancel(self) -> None:
-        """Ask the run that is under way to stop."""
+        """Ask the current run to stop."""
         self.run.cancel()
 
     def reportOf(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLTextNode | None:
@@ -155,10 +155,10 @@ class ReportLogic:
         return reportOf(volumeNode)
 
     def reviewOf(self, reportNode: slicer.vtkMRMLTextNode) -> Review:
-        """Return the review of a report. Changes to it are stored in the scene at once, and the panel shows them.
+        """Return the review of a report. Changes to it are immediately stored in the scene and shown in the panel.
 
         Raises:
-            ValueError: the node does not store a review.
+            ValueError: the node does not contain a valid review.
         """
         return self._reviews.of(reportNode)
 
@@ -166,20 +166,20 @@ class ReportLogic:
         """Show the volume, regions and findings of a report in the views, and hide other reports.
 
         Raises:
-            ValueError: the node does not store a review.
+            ValueError: the node does not contain a valid review.
         """
         self.views.show(reportNode, self.reviewOf(reportNode))
 
     def selectSection(self, reportNode: slicer.vtkMRMLTextNode, region: str, findingIndex: int | None = None) -> None:
-        """Highlight the region of a section in the views, and center the views on it.
+        """Highlight the region of a section in the views and center the views on it.
 
         Args:
-            reportNode: the report. It is shown if it is not shown already.
+            reportNode: the report. If it is not shown yet, it is shown first.
             region: region of the section.
-            findingIndex: index of a finding of the section that has a location. None: select the section as a whole.
+            findingIndex: index of a located finding in the section, or None to select the whole section.
 
         Raises:
-            ValueError: the report has no section of this region.
+            ValueError: the report has no section for this region.
         """
         self._requireSection(reportNode, region)
         if self.views.node is not reportNode:
@@ -187,7 +187,7 @@ class ReportLogic:
         self.views.select(region, findingIndex)
 
     def close(self) -> None:
-        """End the run and the engine, and let go of the report and the scene. Call it before the scene closes."""
+        """End the run and the engine, and release the report and the scene. Call this before the scene closes."""
         self.run.abandon()
         self.views.forget()
         self._reviews.forget()

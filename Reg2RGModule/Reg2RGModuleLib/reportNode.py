@@ -1,6 +1,6 @@
-"""The report in the scene: a text node (JSON) with node references to its volume and segmentations.
+"""The report's node in the scene: a text node (JSON) with references to its volume and segmentations.
 
-Saving the scene therefore saves the review, and the reports of several volumes are independent of each other.
+Saving the scene therefore saves the review as well, and the reports of different volumes are independent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FINDINGS_ROLE = "Reg2RG.Findings"
 
 
 def reportNodes() -> list[slicer.vtkMRMLTextNode]:
-    """Return all report nodes of the scene."""
+    """Return all report nodes in the scene."""
     return [node for node in slicer.util.getNodesByClass("vtkMRMLTextNode") if node.GetAttribute(GENERATED_ATTRIBUTE)]
 
 
@@ -49,14 +49,14 @@ def setFindings(node: slicer.vtkMRMLTextNode, findings: slicer.vtkMRMLSegmentati
 
 
 def segmentationsOf(node: slicer.vtkMRMLTextNode) -> list[slicer.vtkMRMLSegmentationNode]:
-    """Return the segmentations of a report that exist: regions, findings."""
+    """Return those segmentations of a report (regions, findings) that exist."""
     return [found for found in (segmentationOf(node), findingsOf(node)) if found is not None]
 
 
 def createReport(
     volume: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode, review: Review
 ) -> slicer.vtkMRMLTextNode:
-    """Add a report of a volume to the scene. It replaces an older one and the segmentations generated for that."""
+    """Add a report for a volume to the scene. It replaces an older report and the segmentations generated for it."""
     old = reportOf(volume)
     if old is not None:
         removeReport(old, keep=segmentation)
@@ -84,9 +84,9 @@ def write(node: slicer.vtkMRMLTextNode, review: Review) -> None:
 
 
 def read(node: slicer.vtkMRMLTextNode) -> Review:
-    """Return a copy of the review that a node stores.
+    """Return a new review object with the content of a node.
 
     Raises:
-        ValueError: the node does not store a review.
+        ValueError: the node does not contain a valid review.
     """
     return Review.fromJson(node.GetText() or "")

@@ -1,7 +1,7 @@
-"""One run of the engine: a volume from the scene, and a report back into it.
+"""One run of the engine: it takes a volume from the scene and puts the report back into the scene.
 
-Voxels are exchanged in a file that is deleted after the run. Patient tags are never exchanged. Volume and regions are
-matched by their position in space, never by array index.
+Voxels are passed to the engine in a file that is deleted after the run. Patient tags are never passed on. Volume and
+regions are matched by their position in space, never by array index.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FOLDER_PREFIX = "reg2rg-slicer-"
 VOLUME_FILE = "volume.nrrd"
 GIVEN_REGIONS_FILE = "given.seg.nrrd"
 UNEXPECTED_ERROR = 1
-"""Exit code of failures that are not caused by the input. The engine's log may explain them."""
+"""Exit code of failures that the input did not cause. The engine's log may explain them."""
 STAGE_SPANS = {
     "read": (0.00, 0.03),
     "segment": (0.03, 0.45),
@@ -40,19 +40,19 @@ STAGE_SPANS = {
     "write": (0.68, 0.98),
     "save": (0.98, 1.00),
 }
-"""Stage of the engine to where it starts and ends on the progress bar."""
+"""Stage of the engine -> the fractions of the progress bar at which it starts and ends."""
 
 
 @dataclass(frozen=True)
 class _ActiveRun:
-    """The run that is under way.
+    """The current run.
 
     Attributes:
         volume: the chest CT.
         folder: temporary folder with the files of the run.
         frame: the transform in whose coordinates the engine works (``transforms.frameOf``).
-        report: the report of which a section is being regenerated. None: a whole report is being written.
-        region: region of that section.
+        report: the report in which a section is being regenerated, or None if a whole report is being generated.
+        region: region of that section, or None.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -63,22 +63,22 @@ class _ActiveRun:
 
 
 class ReportRun:
-    """Runs the engine for a whole report, or for one section of an existing report. One run at a time.
+    """Runs the engine to generate a whole report or to regenerate one section. There is one run at a time.
 
-    Every run ends with exactly one of ``succeeded``, ``sectionRegenerated``, ``stopped`` and ``failed``. By then its
-    files are deleted, and another run may start.
+    Every run ends with exactly one of ``succeeded``, ``sectionRegenerated``, ``stopped`` or ``failed``. By then, its
+    files have been deleted and another run may start.
 
     Signals:
         started(node): a run of a volume has started.
-        progressed(float, str): fraction of the run that is done, and a message about the current stage.
-        messageReceived(str): something that the user should know; the run continues.
+        progressed(float, str): completed fraction of the run, and a message about the current stage.
+        messageReceived(str): a message for the user; the run continues.
         regionsFound(node): the segmentation of the regions has been added to the scene.
         sectionGrew(str, str): region, and the text of its section so far.
-        sectionWritten(Section): a section is finished.
+        sectionWritten(Section): a section has been completed.
         succeeded(node): the report has been added to the scene.
-        sectionRegenerated(node, Section): the new section of a report node. The report does not contain it yet.
-        stopped(): the run was cancelled; the scene is as before.
-        failed(str, str): why and what to do, and the end of the engine's log if it may help, else "".
+        sectionRegenerated(node, Section): a section has been regenerated; the report does not contain it yet.
+        stopped(): the run was canceled; the scene is unchanged.
+        failed(str, str): the reason and what to do, and the last lines of the engine's log if they may help, else "".
     """
 
     def __init__(self, engine: EngineProcess) -> None:
@@ -94,31 +94,31 @@ class ReportRun:
         self.failed = Signal()
         self._engine = engine
         self._active: _ActiveRun | None = None
-        self._segmentation: slicer.vtkMRMLSegmentationNode | None = None  # until it belongs to a report
+        self._segmentation: slicer.vtkMRMLSegmentationNode | None = None  # new regions, until they belong to a report
         engine.event.connect(self._onEvent)
         engine.died.connect(self._onDied)
 
     @property
     def active(self) -> bool:
-        """Whether a run is under way."""
+        """Whether a run is in progress."""
         return self._active is not None
 
     @property
     def volume(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The volume of the run that is under way."""
+        """The volume of the current run, or None."""
         return self._active.volume if self._active is not None else None
 
     @property
     def report(self) -> slicer.vtkMRMLTextNode | None:
-        """The report of which a section is being regenerated. None during a run for a whole report."""
+        """The report in which a section is being regenerated, or None."""
         return self._active.report if self._active is not None else None
 
     def start(self, volume: slicer.vtkMRMLScalarVolumeNode, parameters: RunParameters) -> None:
-        """Start to write a whole report.
+        """Start generating a whole report.
 
         Args:
             volume: the chest CT.
-            parameters: how to write the report.
+            parameters: parameters of the run.
 
         Raises:
             RuntimeError: the run cannot start.
@@ -132,20 +132,20 @@ class ReportRun:
         corrections: Mapping[str, bool],
         parameters: RunParameters,
     ) -> None:
-        """Start to regenerate one section of a report from its segment as it is now.
+        """Start regenerating one section of a report from its current segment.
 
         Args:
             report: the report node.
             region: region of the section.
-            corrections: finding label to whether the user marked the finding as present.
-            parameters: how to write the section. Its regions are those of the report.
+            corrections: label of a finding -> whether the user marked the finding as present.
+            parameters: parameters of the run. The regions are taken from the report instead.
 
         Raises:
             RuntimeError: the run cannot start.
         """
         segmentation = reportNode.segmentationOf(report)
         if segmentation is None or segmentation.GetSegmentation().GetSegment(region) is None:
-            raise RuntimeError(_("The report's segmentation, or the segment of the region, is no longer in the scene."))
+            raise RuntimeError(_("The report's segmentation or the region's segment is no longer in the scene."))
         request: dict[str, Any] = {"regions": [region]}
         if corrections:
             request["corrections"] = {region: dict(corrections)}
@@ -156,7 +156,7 @@ class ReportRun:
         self._engine.cancel()
 
     def abandon(self) -> None:
-        """Drop the run at once, because the scene is closing."""
+        """Abandon the run immediately, because the scene is closing."""
         self._engine.end()
         if self.active:
             self._segmentation = None  # the scene removes it
@@ -172,9 +172,9 @@ class ReportRun:
         region: str | None = None,
     ) -> None:
         if self.active:
-            raise RuntimeError(_("A run is already under way."))
+            raise RuntimeError(_("A run is already in progress."))
         if volume is None or volume.GetImageData() is None:
-            raise RuntimeError(_("The volume is empty or no longer in the scene. Choose a CT volume."))
+            raise RuntimeError(_("The volume is empty or no longer in the scene. Select a CT volume."))
         frame = transforms.frameOf(volume, regions)
         folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
         self._active = _ActiveRun(volume, folder, frame, report, region)
@@ -210,7 +210,7 @@ class ReportRun:
         handler = handlers.get(type(event))  # FindingsLocated has none: findings are loaded with the report
         try:
             if active.volume.GetScene() is None:
-                raise RuntimeError(_("The volume was removed from the scene, so its run was stopped."))
+                raise RuntimeError(_("The run was stopped because its volume was removed from the scene."))
             if handler is not None:
                 handler(active, event)
         except Exception as error:
@@ -224,10 +224,10 @@ class ReportRun:
         self.progressed.emit(round(start + (end - start) * event.fraction, 4), message)
 
     def _onRegionsFound(self, active: _ActiveRun, event: events.RegionsFound) -> None:
-        """Show the regions, unless they are those of the report.
+        """Show the regions, unless they are already shown because a section is being regenerated.
 
-        If the application was blocked, the run may have ended and moved the file by now. The event that ends the run
-        is then already waiting.
+        If the application was blocked, the run may have ended and moved the file in the meantime. In that case, the
+        event that ends the run is already waiting.
         """
         if active.region is None:
             try:
@@ -260,12 +260,12 @@ class ReportRun:
         if segmentation is None:
             segmentation = self._loadRegions(active, folder / REGIONS_FILE)
         node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
-        self._segmentation = None  # it belongs to the report now
+        self._segmentation = None  # now it belongs to the report
         _storeFindings(node, active, folder / FINDINGS_FILE)
         self._end(lambda: self.succeeded.emit(node))
 
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
-        if event.scope == "command":  # the run has not been started
+        if event.scope == "command":  # the run was not started
             self._engine.end()
         message = event.message.replace(str(active.folder / VOLUME_FILE), f'"{active.volume.GetName()}"')
         self._fail(message, self._engine.log if event.exit_code == UNEXPECTED_ERROR else "")
@@ -278,7 +278,7 @@ class ReportRun:
         self._end(lambda: self.failed.emit(message, log))
 
     def _end(self, emitOutcome: Callable[[], None]) -> None:
-        """Clean up, then report the outcome: listeners may start the next run."""
+        """Clean up and then emit the outcome, because listeners may start the next run."""
         segmentation, self._segmentation = self._segmentation, None
         if segmentation is not None:
             slicer.mrmlScene.RemoveNode(segmentation)
@@ -292,10 +292,10 @@ class ReportRun:
 
 
 def stageName(stage: str) -> str:
-    """Return what a stage of the engine is called in the panel."""
+    """Return the name of an engine stage as shown in the panel."""
     return {
         "read": _("Reading the volume"),
-        "segment": _("Finding the regions"),
+        "segment": _("Segmenting the regions"),
         "prepare": _("Preparing the regions for the model"),
         "load": _("Loading the model"),
         "write": _("Writing the sections"),
@@ -304,7 +304,7 @@ def stageName(stage: str) -> str:
 
 
 def removeLeftovers() -> None:
-    """Delete the folders of runs whose Slicer no longer exists, which only a crash leaves behind."""
+    """Delete the folders of runs whose Slicer process no longer exists. Only a crash leaves such folders behind."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
         if owner.isdigit() and int(owner) != os.getpid() and not processes.isAlive(int(owner)):
@@ -312,7 +312,7 @@ def removeLeftovers() -> None:
 
 
 def _storeFindings(node: slicer.vtkMRMLTextNode, run: _ActiveRun, file: Path) -> None:
-    """Add the findings that a run located, if there are any, to those of a report."""
+    """Add the findings that a run located, if any, to those of a report."""
     if not file.exists():
         return
     existing = reportNode.findingsOf(node)
@@ -327,13 +327,13 @@ def _storeFindings(node: slicer.vtkMRMLTextNode, run: _ActiveRun, file: Path) ->
 def _writeVolume(
     volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path
 ) -> str:
-    """Write voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
+    """Write the voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
     storage = slicer.vtkMRMLNRRDStorageNode()  # not added to the scene
     path = str(folder / VOLUME_FILE)
     storage.SetFileName(path)
     storage.SetUseCompression(0)
     if not storage.WriteData(transforms.volumeIn(volume, frame)):
-        raise RuntimeError(_("The volume could not be written for the engine. Check that the disk is not full."))
+        raise RuntimeError(_("Could not write the volume for the engine. Check that the disk is not full."))
     return path
 
 

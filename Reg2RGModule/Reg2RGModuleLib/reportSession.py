@@ -1,4 +1,4 @@
-"""The report that the panel shows."""
+"""The report that is open in the panel."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from Reg2RGModuleLib.signal import Signal
 
 
 class ReportSession:
-    """Opens and closes reports. Every change of the open one is stored for recovery after a crash.
+    """Opens and closes reports. Every change to the open report is also stored for recovery after a crash.
 
     Signals:
         opened(Review): a report has been opened.
-        closing(): the report is about to be closed; what the user has typed must be stored now.
-        closed(): no report is open.
-        changed(Review, str): the section of this region has changed; "" if the report as a whole has.
+        closing(): the report is about to be closed; listeners store what the user has typed.
+        closed(): the report has been closed.
+        changed(Review, str): the section for this region has changed, or the report as a whole if the region is "".
     """
 
     def __init__(self, logic: ReportLogic, recovery: Recovery, messages: Messages) -> None:
@@ -36,21 +36,21 @@ class ReportSession:
 
     @property
     def node(self) -> slicer.vtkMRMLTextNode | None:
-        """The report node. None if no report is open."""
+        """The report node, or None if no report is open."""
         return self._node
 
     @property
     def review(self) -> Review | None:
-        """The review of the open report. None if no report is open."""
+        """The review of the open report, or None if no report is open."""
         return self._review
 
     @property
     def locked(self) -> bool:
-        """Whether the report must not be changed, because one of its sections is being regenerated."""
+        """Whether changes to the report are blocked because one of its sections is being regenerated."""
         return self._node is not None and self._logic.run.report is self._node
 
     def open(self, node: slicer.vtkMRMLTextNode | None) -> None:
-        """Open a report, or none."""
+        """Open a report and close the previous one. If ``node`` is None, only close."""
         self.close(keep=reportNode.segmentationOf(node) if node is not None else None)
         if node is None:
             return
@@ -66,7 +66,7 @@ class ReportSession:
         self.opened.emit(review)
 
     def close(self, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
-        """Close the report, if one is open. Surfaces of the segmentation ``keep`` continue to be made."""
+        """Close the report, if one is open. Surfaces of the segmentation ``keep`` are still completed."""
         self.closing.emit()
         if self._review is not None:
             self._review.changed.disconnect(self._onChanged)
@@ -86,9 +86,9 @@ class ReportSession:
             self.changed.emit(self._review, region)
 
     def _store(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
-        """Store a review for recovery. If that fails, the review itself must go on."""
+        """Store a review for recovery. If that fails, show a warning, so that the user can go on with the review."""
         try:
             self._recovery.store(node, review)
         except (OSError, RuntimeError) as error:
-            message = _("The review is stored in the scene, but not for recovery after a crash: {0}")
+            message = _("The review is stored in the scene, but could not be saved for recovery after a crash: {0}")
             self._messages.warn(message.format(error))

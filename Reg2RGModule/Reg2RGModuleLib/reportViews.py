@@ -16,7 +16,7 @@ class ReportViews:
 
     Signals:
         clicked(str): a region was clicked in a view.
-        selected(str, object): a section was selected; its region, and the index of the selected finding or None.
+        selected(str, object): a section was selected; passes its region and the index of the selected finding or None.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class ReportViews:
 
     @property
     def node(self) -> slicer.vtkMRMLTextNode | None:
-        """The report that is shown."""
+        """The report that is shown, or None."""
         return self._node
 
     def setVolume(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
@@ -70,7 +70,7 @@ class ReportViews:
         self._updateFindings()
 
     def close(self, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
-        """Show no report. Surfaces of the segmentation ``keep`` continue to be made."""
+        """Hide the report. Surfaces of the segmentation ``keep`` are still completed."""
         self.clicks.stop()
         if keep is None or self.surfaces.segmentation is not keep:
             self.surfaces.stop()
@@ -87,7 +87,7 @@ class ReportViews:
         self.setVolume(None)
 
     def forgetSegments(self) -> None:
-        """Segments of the report have changed: forget where the regions are and how the findings look."""
+        """Discard everything that was computed from the report's segments, because they have changed."""
         self._selection.forget()
 
     def setFindingsVisible(self, visible: bool) -> None:
@@ -96,18 +96,18 @@ class ReportViews:
         self._showSegmentations()
 
     def select(self, region: str, findingIndex: int | None = None) -> None:
-        """Highlight a section's region, or one of its findings, and center the views on it.
+        """Highlight the region of a section or one of its findings, and center the views on it.
 
         Args:
             region: region of the section.
-            findingIndex: index of a located finding in the section. None: select the section as a whole.
+            findingIndex: index of a located finding in the section, or None to select the whole section.
         """
         self._selected = (region, findingIndex)
         self._showSelected()
         self.selected.emit(region, findingIndex)
 
     def frame(self) -> None:
-        """Let the 3D views show everything, then center all views on the selected section again."""
+        """Reset the 3D views to show everything, then center all views on the selection again."""
         self._framed = True
         views.resetThreeD()
         self._showSelected()
@@ -125,7 +125,7 @@ class ReportViews:
             review.changed.connect(self._updateFindings)
 
     def _updateFindings(self, region: str = "") -> None:
-        """Show the findings that the review has now."""
+        """Show the current findings of the review."""
         if self._node is None or self._review is None:
             return
         findings = reportNode.findingsOf(self._node)

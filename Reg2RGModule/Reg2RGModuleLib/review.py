@@ -1,7 +1,7 @@
-"""A report under review: what the model wrote, what the radiologist decided, and the way back.
+"""A report under review: what the model wrote, what the radiologist decided, and the steps to undo.
 
-It is stored as JSON: the engine's report as it was written, and beside it the states, edits and impression. The model's
-own text is never overwritten. When a section is regenerated, the old one is appended to "replaced".
+A review is stored as JSON: the report as the engine wrote it and, separately, the states, edits and impression. The
+model's own text is never overwritten. When a section is regenerated, the old one is appended to "replaced".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class State(str, Enum):
-    """How far the review of a section is. No section is accepted by default."""
+    """State of a section's review. Every section starts as a draft."""
 
     DRAFT = "draft"
     EDITED = "edited"
@@ -36,7 +36,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class SectionReview:
-    """What the radiologist has made of a section: its state, and its current text."""
+    """The review of a section: its state and its current text."""
 
     state: State
     text: str
@@ -44,14 +44,14 @@ class SectionReview:
 
 @dataclass(frozen=True)
 class Document:
-    """What a review stores. It is immutable, so that undo can return to an earlier one.
+    """The content of a review. It is immutable, so that undo can return to an earlier version.
 
     Attributes:
-        report: the report as the model wrote it. Regenerated sections are replaced.
-        sections: region to the review of its section.
+        report: the report as the model wrote it, with regenerated sections in place of the old ones.
+        sections: region -> review of its section.
         impression: the impression.
-        impressionEdited: whether the user wrote the impression. Until then it follows the sections.
-        replaced: the sections that regeneration replaced, with their state and text, as JSON.
+        impressionEdited: whether the user has edited the impression. Until then, it is derived from the sections.
+        replaced: the sections that were replaced when they were regenerated, with their state and text, as JSON.
         log: the changes, each with its time, action and region.
     """
 
@@ -67,7 +67,7 @@ class Review:
     """The report of one volume under review.
 
     Signals:
-        changed(str): the section of this region has changed; "" if the report as a whole has.
+        changed(str): the section for this region has changed, or the report as a whole if the region is "".
     """
 
     def __init__(self, document: Document) -> None:
@@ -84,7 +84,7 @@ class Review:
 
     @classmethod
     def fromJson(cls, text: str) -> Review:
-        """Read what ``toJson`` returned. Reports of older schema versions are upgraded.
+        """Return the review that ``toJson`` wrote. Reports of older schema versions are upgraded.
 
         Raises:
             ValueError: the text is not a valid review.
@@ -141,13 +141,13 @@ class Review:
 
     @property
     def hasDecisions(self) -> bool:
-        """Whether the user has done anything that a new report would discard."""
+        """Whether the user has made any changes that a new report would discard."""
         decided = any(self.state(region) != State.DRAFT or self.corrections(region) for region in self.regions)
         return decided or self._document.impressionEdited
 
     @property
     def visibleSegments(self) -> set[str]:
-        """IDs of the segments of findings to show. A finding that is not focal is shown by its region instead."""
+        """Segment IDs of the findings to show. A finding that is not focal is represented by its region instead."""
         return {
             finding.segment
             for section in self.report.sections
@@ -172,7 +172,7 @@ class Review:
         return self.state(region) in (State.ACCEPTED, State.REJECTED)
 
     def corrections(self, region: str) -> dict[str, bool]:
-        """Return the corrections a section was written with: finding label to whether the finding is present."""
+        """Return the corrections that a section was written with: label of a finding -> whether it is present."""
         findings = self.section(region).findings
         return {finding.label: finding.correction for finding in findings if finding.correction is not None}
 
@@ -197,11 +197,11 @@ class Review:
         self._change(region, "edit", lambda document: _withSection(document, region, SectionReview(state, text)))
 
     def replace(self, section: Section) -> None:
-        """Replace a section by a regenerated one, which is a draft."""
+        """Replace a section with a regenerated one, which is a draft."""
         self._change(section.region, "regenerate", lambda document: _withRegenerated(document, section))
 
     def setImpression(self, text: str) -> None:
-        """Set the impression that the user wrote. Undo skips this, because the text field has its own."""
+        """Set the impression to the user's text. This is not an undo step, because the text field has its own undo."""
         if text != self.impression:
             self._document = replace(self._document, impression=text, impressionEdited=True)
             self.changed.emit("")
@@ -221,7 +221,7 @@ class Review:
         return region
 
     def asText(self) -> str:
-        """Return the whole report as text for the clipboard, with its label and all warnings."""
+        """Return the whole report as plain text for the clipboard, including its label and all warnings."""
         from reg2rg.regions import get_region
         from reg2rg.report import section_warnings
 
@@ -262,18 +262,18 @@ class Review:
 
 def reviewedLabel() -> str:
     """Return the label that replaces the draft label once all sections are reviewed."""
-    return _("All sections reviewed by a user. Research software, not for clinical use.")
+    return _("All sections have been reviewed by a user. Research software, not for clinical use.")
 
 
 def _readDocument(values: Mapping[str, Any]) -> Document:
-    """Return the document that JSON values hold. Any exception means that they are not valid."""
+    """Build a document from JSON values. Any exception means that the values are not valid."""
     from reg2rg.report import parse_report
 
     if values["form"] != FORM or values["version"] != VERSION:
-        raise ValueError(_("unknown form {0}, version {1}").format(values["form"], values["version"]))
+        raise ValueError(_("unknown format {0}, version {1}").format(values["form"], values["version"]))
     report = parse_report(json.dumps(values["report"]))
     if set(values["sections"]) != {section.region for section in report.sections}:
-        raise ValueError(_("its sections are not those of its report"))
+        raise ValueError(_("its sections do not match those of its report"))
     sections = {}
     for region, section in values["sections"].items():
         if not isinstance(section["text"], str):
@@ -297,7 +297,7 @@ def _withSection(document: Document, region: str, section: SectionReview) -> Doc
 
 
 def _withRegenerated(document: Document, section: Section) -> Document:
-    """Return the document with a regenerated section; the old one is kept among the replaced ones."""
+    """Return the document with a regenerated section. The old section is appended to ``replaced``."""
     report, region = document.report, section.region
     stored = next(old for old in json.loads(report.to_json())["sections"] if old["region"] == region)
     review = document.sections[region]
@@ -313,7 +313,7 @@ def _logged(document: Document, action: str, region: str) -> Document:
 
 
 def _draftImpression(document: Document) -> str:
-    """Return the sentences that report findings, rejected sections left out."""
+    """Return the sentences that report findings in sections that have not been rejected."""
     from reg2rg.report import draft_impression
 
     kept = [

@@ -1,4 +1,4 @@
-"""The review of the selected section: accept, edit, reject, undo; and the copy of the whole report."""
+"""Controls to review the selected section (accept, edit, reject, undo) and to copy the whole report."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ReviewControls:
             self._sections.takeFocus()
 
     def edit(self) -> None:
-        """Open the editor of the selected section, or close it if it is open."""
+        """Open the editor of the selected section, or close it and keep the text if it is already open."""
         review, region = self._session.review, self._changeableRegion()
         card = self._sections.card(region)
         if review is None or region is None or card is None:
@@ -85,12 +85,12 @@ class ReviewControls:
             self._leftEditor()
 
     def storeInput(self) -> None:
-        """Store what the user has typed into the editor and the impression."""
+        """Store the text that the user has typed into the editor and the impression."""
         self.finishEditing()
         self._impression.store()
 
     def undo(self) -> None:
-        """Undo the last change and select its section."""
+        """Undo the last change and select the section that it affected."""
         if self._session.review is not None and not self._session.locked:
             self._navigation.select(self._session.review.undo())
             self._sections.takeFocus()
@@ -114,7 +114,7 @@ class ReviewControls:
         ui.undoButton.enabled = review is not None and review.canUndo and not self._session.locked
 
     def _changeableRegion(self) -> str | None:
-        """Return the region of the selected section, if the section may be changed now."""
+        """Return the region of the selected section, or None if there is none or changes are blocked."""
         return None if self._session.locked else self._navigation.region
 
     def _leftEditor(self) -> None:
@@ -134,5 +134,5 @@ class ReviewControls:
         self._impression.close()
 
     def _onChanged(self, review: Review, region: str) -> None:
-        if region:  # if not, the impression itself has changed
+        if region:  # without a region, the impression itself has changed
             self._impression.show(review)

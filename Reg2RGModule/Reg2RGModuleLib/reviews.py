@@ -1,4 +1,4 @@
-"""The live reviews of the reports in the scene."""
+"""The reviews of all reports in the scene."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from Reg2RGModuleLib.review import Review
 
 @dataclass
 class _LiveReview:
-    """A review, its node, and the text that the node had when the review was last in step with it."""
+    """A review, its node, and the text of the node when the two were last in sync."""
 
     node: slicer.vtkMRMLTextNode
     review: Review
@@ -20,16 +20,16 @@ class _LiveReview:
 
 
 class Reviews:
-    """One live review per report node. Panel and scripts share it, and every change is stored in the scene at once."""
+    """One review per report node, shared by the panel and scripts. Every change is stored in the scene immediately."""
 
     def __init__(self) -> None:
         self._live: dict[str, _LiveReview] = {}
 
     def of(self, node: slicer.vtkMRMLTextNode) -> Review:
-        """Return the review of a report node. It is read again if the node's text was changed by someone else.
+        """Return the review of a report node. If other code has changed the node's text, the review is read again.
 
         Raises:
-            ValueError: the node does not store a review.
+            ValueError: the node does not contain a valid review.
         """
         live = self._live.get(node.GetID())
         if live is not None and live.node is node and live.text == node.GetText():

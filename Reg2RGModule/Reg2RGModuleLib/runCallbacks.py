@@ -1,4 +1,4 @@
-"""Callbacks of a single run, for scripts, and a way to wait for its end."""
+"""Callbacks of a single run, for scripts, and waiting for its end."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunCallbacks:
-    """What to call during and after one run.
+    """Functions to call during and after one run.
 
     Attributes:
-        onProgress: called with the fraction that is done, and a message.
-        onMessage: called with something that the user should know.
-        onSection: called with every section that is finished.
+        onProgress: called with the completed fraction and a message.
+        onMessage: called with a message for the user.
+        onSection: called with each section once it is complete.
         onCompleted: called with the report node.
-        onFailed: called with the reason, and with the end of the engine's log.
-        onCancelled: called if the run was cancelled.
+        onFailed: called with the reason and the last lines of the engine's log.
+        onCancelled: called if the run was canceled.
     """
 
     onProgress: Callable[[float, str], Any] | None = None
@@ -41,7 +41,7 @@ class RunCallbacks:
         """Connect the callbacks to a run until it ends.
 
         Returns:
-            A function that disconnects them at once.
+            A function that disconnects them before that.
         """
         connections: list[tuple[Signal, Listener]] = []
 
@@ -70,9 +70,9 @@ class RunCallbacks:
 
 
 class RunOutcome:
-    """The outcome of one run, which can be waited for.
+    """Waits for the outcome of one run.
 
-    The run is started within a ``with`` block::
+    Start the run within a ``with`` block::
 
         with RunOutcome(run) as outcome:
             run.start(volume, parameters)
@@ -90,7 +90,7 @@ class RunOutcome:
         callbacks = RunCallbacks(
             onCompleted=self._onCompleted,
             onFailed=lambda message, log: self._onFailed(message),
-            onCancelled=lambda: self._onFailed(_("The run was cancelled.")),
+            onCancelled=lambda: self._onFailed(_("The run was canceled.")),
         )
         self._disconnect = callbacks.connect(self._run)
         return self
@@ -99,13 +99,13 @@ class RunOutcome:
         self._disconnect()
 
     def wait(self) -> slicer.vtkMRMLTextNode:
-        """Run an event loop until the run has ended.
+        """Process events until the run has ended.
 
         Returns:
             The report node.
 
         Raises:
-            RuntimeError: the run failed or was cancelled.
+            RuntimeError: the run failed or was canceled.
         """
         if self._node is None and self._failure is None:
             self._loop.exec_()

@@ -1,4 +1,4 @@
-"""The run: generate, regenerate, correct, cancel; and its progress, messages and growing sections."""
+"""Controls of a run: generate, regenerate, correct and cancel; its progress, messages and partial sections."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class RunControls:
     """The Generate button, the progress bar, and everything else that starts or follows a run.
 
     Signals:
-        starting(): a run that uses the open report is about to start; what the user has typed must be stored now.
-        changed(): a run has started or ended, or its regions have been found.
+        starting(): a run that uses the open report is about to start; listeners store what the user has typed.
+        changed(): a run has started or ended, or its regions are available.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class RunControls:
         self._connectRun()
 
     def generate(self) -> None:
-        """Start a report of the chosen volume, or cancel the run that is under way."""
+        """Start generating a report for the selected volume, or cancel the current run."""
         if self._logic.run.active:
             self._ui.generateButton.enabled = False
-            self._messages.show(_("Cancelling…"), about=self._volume)
+            self._messages.show(_("Canceling…"), about=self._volume)
             self._logic.cancel()
             return
         volume, parameters = self._inputs.volume, self._inputs.parameters
         if volume is None or parameters is None:
-            self._messages.warn(_("Choose a CT volume first."))
+            self._messages.warn(_("Select a CT volume first."))
             return
         if not self._mayReplaceReview():
             return
@@ -79,7 +79,7 @@ class RunControls:
             self._session.close()
 
     def regenerate(self) -> None:
-        """Regenerate the selected section from its segment as it is now, with its corrections."""
+        """Regenerate the selected section from its current segment, keeping its corrections."""
         region, review = self._navigation.region, self._session.review
         if region is not None and review is not None:
             self._regenerate(region, review.corrections(region))
@@ -103,7 +103,7 @@ class RunControls:
         ui, isActive, volume = self._ui, self._logic.run.active, self._inputs.volume
         ui.generateButton.setText(_("Cancel") if isActive else _("Generate report"))
         ui.generateButton.enabled = isActive or volume is not None
-        ui.generateButton.setToolTip("" if isActive or volume is not None else _("Choose a CT volume first."))
+        ui.generateButton.setToolTip("" if isActive or volume is not None else _("Select a CT volume first."))
         ui.progressBar.setVisible(isActive)
         ui.stageLabel.setVisible(isActive)
         if not isActive:
@@ -125,7 +125,7 @@ class RunControls:
         self._start(lambda: self._logic.regenerateSection(node, region, corrections, runParameters))
 
     def _start(self, start: Callable[[], None]) -> bool:
-        """Start a run; returns whether it has started."""
+        """Start a run and return whether it has started."""
         try:
             start()
         except RuntimeError as error:
@@ -137,7 +137,7 @@ class RunControls:
         review = self._session.review
         if review is None or not review.hasDecisions:
             return True
-        question = _("You have started to review this volume's report. Replace it with a new draft?")
+        question = _("You have already started to review this report. Discard your review and generate a new draft?")
         return slicer.util.confirmOkCancelDisplay(question, _("Generate report"))
 
     def _connectRun(self) -> None:
@@ -163,7 +163,7 @@ class RunControls:
         self._ui.stageLabel.setText(message)
 
     def _onMessage(self, message: str) -> None:
-        """Show a message during the run and beside its result."""
+        """Show a message, both during the run and together with its result."""
         self._notices.append(message)
         self._messages.warn(" ".join(self._notices), about=self._volume)
 
@@ -174,7 +174,7 @@ class RunControls:
         self._messages.warn(" ".join(notices), about=self._volume)
 
     def _showsRun(self) -> bool:
-        """Return whether the panel shows the volume of the run."""
+        """Return whether the volume of the run is selected in the panel."""
         return self._inputs.volume is self._logic.run.volume
 
     def _onRegionsFound(self, segmentation: slicer.vtkMRMLSegmentationNode) -> None:
@@ -209,14 +209,14 @@ class RunControls:
 
     def _onStopped(self) -> None:
         self._restore()
-        self._messages.show(_("Cancelled. Nothing was changed."), about=self._volume)
+        self._messages.show(_("Canceled. Nothing was changed."), about=self._volume)
 
     def _onFailed(self, message: str, log: str) -> None:
         self._restore()
         self._messages.warn(message, about=self._volume, log=log)
 
     def _restore(self) -> None:
-        """Show what was there before the run."""
+        """Show the report that was open before the run."""
         if self._session.review is not None:
             self._sections.showReview(self._session.review)
         else:

@@ -1,4 +1,4 @@
-"""The card of a section: color, region, state, warnings, text, findings and measurements."""
+"""The card of a section: region with its color, review state, warnings, text, findings and measurements."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CHIP_PIXELS = 14
 
 
 class SectionCard(qt.QFrame):
-    """Shows one section and reports clicks.
+    """Shows one section and emits signals when it is clicked.
 
     Signals:
-        clicked(str): the card was clicked; its region.
-        findingClicked(str, int): a finding, or a sentence that mentions it, was clicked; region, index of the finding.
-        corrected(str, str, bool): a finding was corrected; region, label, and whether it is present.
+        clicked(str): the card was clicked; passes its region.
+        findingClicked(str, int): a finding or a sentence that mentions it was clicked; passes region and finding index.
+        corrected(str, str, bool): a finding was corrected; passes region, label, and whether it is present.
     """
 
     def __init__(self, region: Region) -> None:
@@ -89,11 +89,11 @@ class SectionCard(qt.QFrame):
         return self._editor.isVisibleTo(self)
 
     def showWaiting(self) -> None:
-        """Show that the section has not been started."""
+        """Show that the section has not been started yet."""
         self._showUnfinished(_("… waiting"), "")
 
     def showGrowing(self, text: str) -> None:
-        """Show the text so far of a section that is being written."""
+        """Show the partial text of a section that is being written."""
         self._showUnfinished(_("… writing"), text)
 
     def showSection(self, section: Section, state: State, text: str) -> None:
@@ -101,7 +101,7 @@ class SectionCard(qt.QFrame):
 
         Args:
             section: the section as the model wrote it.
-            state: its state of review.
+            state: its review state.
             text: its current text.
         """
         from reg2rg.report import section_warnings
@@ -115,18 +115,18 @@ class SectionCard(qt.QFrame):
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
         self._findings.showFindings(section)
-        self._overLink = False  # the link under the mouse may be gone
+        self._overLink = False  # the link under the mouse may no longer exist
 
     def setCurrentFinding(self, index: int | None) -> None:
-        """Mark the finding that the views are centered on. None: mark none."""
+        """Mark the finding that the views are centered on, or no finding if ``index`` is None."""
         self._findings.setCurrent(index)
 
     def setCorrectable(self, correctable: bool) -> None:
-        """Set whether findings can be corrected now."""
+        """Enable or disable the correction buttons."""
         self._findings.setCorrectable(correctable)
 
     def setSelected(self, selected: bool) -> None:
-        """Show whether the card is selected, by a thick bar and a frame and not by color alone."""
+        """Show whether the card is selected, with a thick bar and a frame rather than by color alone."""
         bar = "#{:02x}{:02x}{:02x}".format(*self.region.color)
         background = self._background if selected else "transparent"
         frame = self._selectedFrameColor if selected else self._frameColor
@@ -135,7 +135,7 @@ class SectionCard(qt.QFrame):
             f"#sectionCard {{ background: {background}; border: {thin}px solid {frame};"
             f" border-left: {thick}px solid {bar}; border-radius: 3px; }}"
         )
-        # The margins make up for the frame, so that the text does not wrap differently.
+        # The margins compensate for the frame, so that the text wraps in the same places.
         self.layout().setContentsMargins(14 - thick, 7 - thin, 9 - thin, 7 - thin)
 
     def beginEditing(self, text: str) -> None:
@@ -158,7 +158,7 @@ class SectionCard(qt.QFrame):
         (self._editor if self.editing else self).setFocus()
 
     def mousePressEvent(self, event: qt.QMouseEvent) -> None:
-        """Report a click, unless it is on a link, which reports it when the button is released."""
+        """Emit ``clicked``, unless the mouse is on a link, which handles the click when the button is released."""
         if not self._overLink:
             self.clicked.emit(self.region.name)
 
@@ -176,7 +176,7 @@ class SectionCard(qt.QFrame):
 
 
 def stateText(state: State) -> str:
-    """Return a state as the card shows it."""
+    """Return the label of a review state."""
     return {
         State.DRAFT: _("○ draft"),
         State.EDITED: _("✎ edited"),
@@ -186,7 +186,7 @@ def stateText(state: State) -> str:
 
 
 def chipPixmap(color: tuple[int, int, int]) -> qt.QPixmap:
-    """Return a square of a color with a dark frame, visible on light and dark backgrounds."""
+    """Return a colored square with a dark frame, which is visible on light and dark backgrounds."""
     pixmap = qt.QPixmap(CHIP_PIXELS, CHIP_PIXELS)
     pixmap.fill(qt.QColor(40, 40, 40))
     painter = qt.QPainter(pixmap)

@@ -15,12 +15,12 @@ TEXT_INPUTS = ("QPlainTextEdit", "QLineEdit", "QAbstractSpinBox")
 
 
 class SectionList:
-    """Fills a widget with cards.
+    """Fills a widget with one card per section.
 
     Signals:
-        selected(str): the user selected the section of this region.
-        findingChosen(str, int): the user chose a finding; region, and index of the finding.
-        corrected(str, str, bool): the user corrected a finding; region, label, and whether it is present.
+        selected(str): the user selected the section for this region.
+        findingChosen(str, int): the user selected a finding; passes region and finding index.
+        corrected(str, str, bool): the user corrected a finding; passes region, label, and whether it is present.
     """
 
     def __init__(self, box: qt.QWidget, scroll: PanelScroll) -> None:
@@ -65,7 +65,7 @@ class SectionList:
         self._current = None
 
     def showWaiting(self, regions: Iterable[str]) -> None:
-        """Show a card for each region, before its section is written."""
+        """Show a card for each region before its section is written."""
         self._setRegions(regions)
         for card in self._cards.values():
             card.showWaiting()
@@ -110,20 +110,21 @@ class SectionList:
             self.takeFocus()
 
     def setCorrectable(self, correctable: bool) -> None:
-        """Set whether findings can be corrected now."""
+        """Enable or disable the correction buttons."""
         if correctable != self._correctable:
             self._correctable = correctable
             for card in self._cards.values():
                 card.setCorrectable(correctable)
 
     def neighbor(self, step: int) -> str | None:
-        """Return the region of a card relative to the selected one.
+        """Return the region of the card before or after the selected one.
 
         Args:
-            step: 1 for the next card, -1 for the previous one. At the ends, the selected card is its own neighbor.
+            step: 1 for the next card, -1 for the previous one.
 
         Returns:
-            The region; the first one if none is selected, None if there are no cards.
+            The region of that card. At either end of the list, the region of the selected card; if none is selected,
+            the first region; if there are no cards, None.
         """
         regions = self.regions
         if not regions:
@@ -134,7 +135,7 @@ class SectionList:
         return regions[min(max(index, 0), len(regions) - 1)]
 
     def _setRegions(self, names: Iterable[str]) -> None:
-        """Make one card per region, in reading order. Existing cards are kept if they are the same."""
+        """Make one card per region, in reading order. If the regions have not changed, the existing cards are kept."""
         from reg2rg.regions import in_reading_order
 
         regions = in_reading_order(names)

@@ -1,4 +1,4 @@
-"""The text of a section's card: the report text with its marks and links, and the measurements."""
+"""The text of a section's card: the report text with marks and links, and the measurements."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 LOW_PROBABILITY = 0.8
-"""Sentences with a lower mean token probability are marked."""
+"""Sentences with a mean token probability below this value are marked."""
 LOCATION_MARK = "◎"
-"""Follows a sentence that leads to a finding's location when it is clicked."""
+"""Follows a sentence that can be clicked to go to the location of a finding."""
 
 
 def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
     """Return the text of a section as HTML.
 
-    As long as the text is the model's own, sentences with a low probability are underlined and marked, and sentences
-    that mention a located finding are links to it.
+    If the text has not been edited, sentences with a low probability are underlined and marked, and sentences that
+    mention a located finding link to it.
 
     Args:
         section: the section as the model wrote it.
         text: its current text.
-        state: its state of review. Rejected text is crossed out.
-        textColor: color of the other text, which the links are given, too.
+        state: its review state. Rejected text is crossed out.
+        textColor: color of normal text, also used for the links.
     """
     if not text:
         return f"<i>{html.escape(_('no text'))}</i>"
@@ -46,7 +46,7 @@ def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
 
 
 def locatedFinding(section: Section, sentence: Sentence) -> int | None:
-    """Return the index of the finding that a sentence leads to: a focal one before others. None if none is located."""
+    """Return the index of the located finding that a sentence links to, preferably a focal one, or None."""
     located = []
     for index in sentence.findings:
         location = section.findings[index].location
@@ -56,17 +56,17 @@ def locatedFinding(section: Section, sentence: Sentence) -> int | None:
 
 
 def factsOf(section: Section, text: str) -> str:
-    """Return what was measured in the region and, if the text has marks, what they mean; one line."""
+    """Return the measurements of the region and, if the text has marks, their meaning, as one line."""
     facts = [_("{0:,.0f} mL").format(section.volume_ml), _("mean {0:.0f} HU").format(section.mean_hu)]
     if section.approximate:
         facts.append(_("region estimated, not segmented"))
     if text == section.text and any(_hasLowProbability(sentence) for sentence in section.sentences):
-        facts.append(_("(?) model unsure of the wording"))
+        facts.append(_("(?) the model is unsure of the wording"))
     return " · ".join(facts)
 
 
 def _hasLowProbability(sentence: Sentence) -> bool:
-    """Return whether the model was unsure of a sentence's wording, which tells little about whether it is true."""
+    """Return whether the model was unsure of a sentence's wording. This says little about whether it is true."""
     return sentence.mean_probability is not None and sentence.mean_probability < LOW_PROBABILITY
 
 

@@ -1,4 +1,4 @@
-"""How segments are drawn: what the displays of regions and of findings have in common."""
+"""Display of segments: code shared by the displays of regions and findings."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def showSurfacesAndMasks(node: slicer.vtkMRMLSegmentationNode) -> None:
 
 
 def setLooks(node: slicer.vtkMRMLSegmentationNode, lookOf: Callable[[str], Look]) -> None:
-    """Give every segment its look.
+    """Apply a look to every segment.
 
     Args:
         node: the segmentation. Nothing happens if it has no display node.
-        lookOf: returns the look of a segment, by its ID.
+        lookOf: returns the look of a segment, given its ID.
     """
     display = node.GetDisplayNode()
     if display is None:

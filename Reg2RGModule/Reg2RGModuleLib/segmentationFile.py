@@ -1,4 +1,4 @@
-"""Segmentation files (.seg.nrrd), with which the scene and the engine exchange segmentations."""
+"""Segmentation files (.seg.nrrd), which pass segmentations between the scene and the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load(
     name: str,
     frame: slicer.vtkMRMLTransformNode | None,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Load a segmentation that the engine wrote. Names, colors and terminology of the segments are in the file.
+    """Load a segmentation that the engine wrote. The file contains the segments' names, colors and terminology.
 
     Args:
         file: the segmentation file.
@@ -35,7 +35,7 @@ def load(
     storage.SetFileName(str(file))
     if not storage.ReadData(node):
         slicer.mrmlScene.RemoveNode(node)
-        raise RuntimeError(_("A segmentation that the engine wrote could not be read."))
+        raise RuntimeError(_("Could not read a segmentation that the engine wrote."))
     node.SetName(name)
     node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     if frame is volume.GetParentTransformNode():
@@ -54,10 +54,11 @@ def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str, frame: slicer.v
     Raises:
         RuntimeError: the file could not be written.
     """
-    storage = slicer.vtkMRMLSegmentationStorageNode()  # not added to the scene, which keeps its own file names
+    # The storage node is not added to the scene, so that the segmentation keeps its own file name.
+    storage = slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(file))
     storage.SetUseCompression(0)
     if not storage.WriteData(transforms.masksIn(node, frame)):
         raise RuntimeError(
-            _("The segmentation could not be written. Check that it has segments and that the disk is not full.")
+            _("Could not write the segmentation. Check that it has segments and that the disk is not full.")
         )

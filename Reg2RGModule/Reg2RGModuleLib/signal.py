@@ -1,4 +1,4 @@
-"""Signals of objects that are not Qt objects."""
+"""Signals for objects that are not Qt objects."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Signal:
         self._listeners.remove(listener)
 
     def emit(self, *values: Any) -> None:
-        """Call all listeners. Those that disconnect while this happens are still called once."""
+        """Call all listeners. A listener that is disconnected during the call is still called once."""
         for listener in tuple(self._listeners):
             listener(*values)

@@ -1,9 +1,9 @@
 """Closed surfaces of segments for the 3D view, made one by one while the user continues to work.
 
-Slicer's own conversion uses the full grid: 9 s at a time for ten regions of 256 x 256 x 200 voxels, with more
-than a million triangles to decimate. A whole chest needs no finer grid than 3 mm, so the masks are averaged onto one.
-The surfaces are added to the segmentation all at once, because Slicer converts all segments without a surface as soon
-as one segment has one.
+Slicer's own conversion uses the full grid. For ten regions of 256 x 256 x 200 voxels, it blocks for 9 s and produces
+more than a million triangles, which must then be decimated. For a whole chest, a 3 mm grid is fine enough, so the masks
+are averaged onto such a grid. All surfaces are added to the segmentation at once, because as soon as one segment has a
+surface, Slicer converts all segments that lack one.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from Reg2RGModuleLib import regionsGeometry
 from Reg2RGModuleLib.signal import Signal
 
 REGIONS_GRID_MM, FINDINGS_GRID_MM = 3.0, 1.5
-"""Grid of the surfaces. Findings are small and few, so they get a finer one."""
+"""Grid spacing of the surfaces. Findings are small and few, so they get a finer grid."""
 TOTAL_TRIANGLES = 60_000
-"""Approximate number of triangles of all regions together. Rotation stays fluid with this many."""
+"""Approximate total number of triangles of all regions. With this many, rotation is still smooth."""
 CLUSTER_ABOVE_TRIANGLES, CLUSTER_STEPS = 30_000, 1.5
-"""Surfaces with more triangles are clustered on a grid of this many steps first, because decimation takes seconds."""
+"""Surfaces with more triangles are first clustered on a grid of this many steps, because decimation takes seconds."""
 MAX_DECIMATION = 0.95
 SMOOTHING_ITERATIONS, PASS_BAND = 20, 0.05
 
 
 class SurfaceQueue:
-    """Makes the surfaces of one segmentation, one each time the event loop is idle, and then shows them all.
+    """Makes the surfaces of one segmentation, one whenever the event loop is idle, and then shows them all.
 
     Signals:
         finished(): all segments of the segmentation have surfaces.
@@ -72,13 +72,13 @@ class SurfaceQueue:
         self._timer.start()
 
     def stop(self) -> None:
-        """Drop the surfaces that have not been shown yet."""
+        """Discard the surfaces that have not been shown yet."""
         self._timer.stop()
         self._waiting, self._surfaces = [], {}
         self._segmentation = None
 
     def _decimationOf(self, segmentation: slicer.vtkMRMLSegmentationNode, ids: Sequence[str]) -> float:
-        """Return the fraction of triangles to remove, so that all surfaces together have about the wanted number."""
+        """Return the fraction of triangles to remove so that all surfaces together have about ``TOTAL_TRIANGLES``."""
         faces = sum(regionsGeometry.surfaceArea(segmentation, segmentId) for segmentId in ids) / self._gridMm**2
         kept = TOTAL_TRIANGLES / (2 * faces) if faces else 1.0  # two triangles per voxel face
         return min(max(1 - kept, 0.0), MAX_DECIMATION)
@@ -163,7 +163,7 @@ def _smoothContour(grid: vtk.vtkImageData) -> vtk.vtkPolyData:
 
 
 def _decimated(surface: vtk.vtkPolyData, fraction: float) -> vtk.vtkPolyData:
-    """Return a surface, whose points are in grid steps, without about this fraction of its triangles."""
+    """Remove about this fraction of the triangles of a surface whose points are in grid steps."""
     wanted = max(1, round((1 - fraction) * surface.GetNumberOfPolys()))
     if surface.GetNumberOfPolys() > CLUSTER_ABOVE_TRIANGLES:
         cluster = vtk.vtkQuadricClustering()
@@ -189,7 +189,7 @@ def _averaged(inside: np.ndarray, steps: Sequence[int]) -> np.ndarray:
 
 
 def _gridToRas(image: vtk.vtkImageData, firstVoxel: Sequence[int], steps: Sequence[int]) -> vtk.vtkTransform:
-    """Return the transform from indices (i, j, k) of the averaged grid, margin included, to RAS."""
+    """Return the transform from indices (i, j, k) of the averaged grid, including its margin, to RAS."""
     transform = vtk.vtkTransform()
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)

@@ -1,4 +1,4 @@
-"""The application's slice and 3D views: center them, set the display window, and receive clicks."""
+"""The application's slice and 3D views: centering, window/level, and clicks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 CLICK_PIXELS = 4
-"""Press and release within this distance are a click. Beyond it they are a drag, which the view itself handles."""
+"""If the mouse moves no farther than this between press and release, it is a click; otherwise, the view's drag."""
 STEP_MM, MAX_STEPS = 2.0, 250
-"""A click in 3D samples the line of sight at this spacing, from the first surface on."""
+"""A click in 3D samples the line of sight at this spacing, starting at the first surface."""
 MIN_VISIBLE_OPACITY = 0.2
-"""Clicks in 3D pass through regions whose surface is fainter than this."""
+"""Clicks in 3D pass through regions whose surface opacity is below this value."""
 
 SegmentFinder = Callable[
     [slicer.vtkMRMLSegmentationNode, object, vtk.vtkRenderWindowInteractor, Sequence[int]], list[str]
 ]
-"""Returns the IDs of the segments of a segmentation at a position of a view."""
+"""Returns the IDs of a segmentation's segments at a position in a view."""
 
 
 def showVolume(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Show a volume in the background of all slice views, unless it is shown already."""
+    """Show a volume in the background of all slice views, unless it is already shown."""
     selection = slicer.app.applicationLogic().GetSelectionNode()
     if selection.GetActiveVolumeID() == volume.GetID():
         return
@@ -38,7 +38,7 @@ def showVolume(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
 
 
 def setWindow(volume: slicer.vtkMRMLScalarVolumeNode, window: Window) -> None:
-    """Show a volume in a display window, given in HU."""
+    """Set the window and level of a volume's display, in HU."""
     display = volume.GetDisplayNode()
     if display is not None:
         display.SetAutoWindowLevel(0)
@@ -46,7 +46,7 @@ def setWindow(volume: slicer.vtkMRMLScalarVolumeNode, window: Window) -> None:
 
 
 def center(ras: Sequence[float]) -> None:
-    """Move all slices to a point, and all cameras so that they look at it from the same direction as before."""
+    """Move all slices to a point, and all cameras so that they look at it from their current direction."""
     vtkMRMLSliceNode = slicer.vtkMRMLSliceNode
     vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, vtkMRMLSliceNode.OffsetJumpSlice)
     for sliceNode in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
@@ -62,7 +62,7 @@ def center(ras: Sequence[float]) -> None:
 
 
 def _isInView(sliceNode: slicer.vtkMRMLSliceNode, ras: Sequence[float]) -> bool:
-    """Return whether a slice view shows a point of its slice. A view that is zoomed in may not."""
+    """Return whether a point of the slice is visible in its view, which may be zoomed in."""
     toSlice = vtk.vtkMatrix4x4()
     vtk.vtkMatrix4x4.Invert(sliceNode.GetSliceToRAS(), toSlice)
     x, y = toSlice.MultiplyPoint((*ras, 1.0))[:2]
@@ -71,7 +71,7 @@ def _isInView(sliceNode: slicer.vtkMRMLSliceNode, ras: Sequence[float]) -> bool:
 
 
 def resetThreeD() -> None:
-    """Let the 3D views show everything in them."""
+    """Reset the 3D views to show everything in the scene."""
     if slicer.app.layoutManager() is not None:
         slicer.util.resetThreeDViews()
 
@@ -79,7 +79,7 @@ def resetThreeD() -> None:
 class ClickListener:
     """Reports which region was clicked in a slice or 3D view.
 
-    Clicks count only while ``listening`` is True and the mouse does not place markups.
+    Clicks count only while ``listening`` is True and no markup is being placed.
 
     Signals:
         clicked(str): ID of the smallest segment at the clicked position.
@@ -158,7 +158,7 @@ def _regionsInSlice(
     interactor: vtk.vtkRenderWindowInteractor,
     position: Sequence[int],
 ) -> list[str]:
-    """Return the regions at a position of a slice view."""
+    """Return the regions at a position in a slice view."""
     ras = view.mrmlSliceNode().GetXYToRAS().MultiplyPoint((*map(float, position), 0.0, 1.0))[:3]
     return regionsGeometry.regionsAt(segmentation, ras)
 
@@ -169,7 +169,7 @@ def _regionsInThreeD(
     interactor: vtk.vtkRenderWindowInteractor,
     position: Sequence[int],
 ) -> list[str]:
-    """Return the visible regions that the line of sight through a position of a 3D view meets first."""
+    """Return the visible regions that the line of sight through a position in a 3D view meets first."""
     renderer = interactor.FindPokedRenderer(*position)
     picker = vtk.vtkCellPicker()
     picker.SetTolerance(0.002)
@@ -192,13 +192,13 @@ def _regionsInThreeD(
 
 
 def _isPlacingMarkups() -> bool:
-    """Return whether a click currently places a point of a markup."""
+    """Return whether a click would currently place a markup point."""
     interaction = slicer.app.applicationLogic().GetInteractionNode()
     return interaction is not None and interaction.GetCurrentInteractionMode() == interaction.Place
 
 
 def _lineOfSight(renderer: vtk.vtkRenderer, position: Sequence[int]) -> list[float]:
-    """Return the unit vector from the camera into the scene at a position of the view."""
+    """Return the unit vector from the camera into the scene at a position in the view."""
     ends = []
     for depth in (0.0, 1.0):
         renderer.SetDisplayPoint(*map(float, position), depth)

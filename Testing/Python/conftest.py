@@ -28,7 +28,7 @@ def hide_user_models(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Return the folder of real CTs and reference numbers beside the checkout; it is not in the repository."""
+    """Return the folder of real CTs and reference values, which is next to the checkout but not in the repository."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist; it holds the real CTs and reference numbers")

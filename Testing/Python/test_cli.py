@@ -102,7 +102,8 @@ def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
     finished = reg2rg(*arguments, "--map", "Lungs=pleura", "--map", "Heart=heart")
     assert finished.stdout == f"{tmp_path / 'a.seg.nrrd'}\n", finished.stderr
     image = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
-    assert {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_ID")} == {"pleura", "heart"}
+    ids = {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_ID")}
+    assert {"pleura", "heart", "bone"} <= ids and "lung" not in ids
 
 
 def test_info_names_versions_devices_and_segmenters() -> None:
@@ -315,6 +316,8 @@ def test_options_reach_the_request(monkeypatch) -> None:
         "lung",
         "--region",
         "heart",
+        "--regions",
+        "labels.nrrd",
         "--map",
         "1=lung",
         "--no-cues",
@@ -336,6 +339,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
         volume=Path("ct.nii.gz"),
         output=Path("out"),
         regions=("lung", "heart"),
+        regions_file=Path("labels.nrrd"),
         mapping={"1": "lung"},
         use_cues=False,
         do_sample=True,

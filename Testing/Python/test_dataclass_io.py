@@ -102,7 +102,7 @@ def test_a_wrong_value_is_named(change: dict[str, Any], message: str):
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3])
-def test_values_that_are_not_named_are_refused(values: Any):
+def test_values_without_field_names_are_refused(values: Any):
     with pytest.raises(InputError, match="expected named fields"):
         from_plain(Drawing, values, "drawing")
 

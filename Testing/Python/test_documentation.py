@@ -1,4 +1,4 @@
-"""What the documentation says can be done: its commands parse, its files exist, and its examples run."""
+"""The documentation is accurate: its commands parse, its files exist, and its examples run."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FENCE = re.compile(r"^```(?P<language>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\((?P<target>[^)\s#:]+)(?:#[^)\s]*)?\)")
 NOT_RUN = "<!-- not run:"
-"""A comment that begins so, right before a Python block, states why the tests cannot run it."""
+"""A comment that begins like this, right before a Python block, states why the tests cannot run it."""
 
 
 class Line(NamedTuple):
-    """A command of a page, without its comment. A line of a block is complete; inline code may be only a part."""
+    """A command on a page, without its comment. A line in a code block is complete; inline code may be partial."""
 
     page: str
     text: str
@@ -55,7 +55,7 @@ def lines() -> Iterator[Line]:
 
 
 def commands(*beginnings: str) -> list[Any]:
-    """Return the lines that begin with one of some words, as parameters of a test."""
+    """Return the lines that begin with one of these words, as test parameters."""
     pattern = re.compile(rf"(\.venv/bin/)?({'|'.join(beginnings)})(\s|$)")
     found = {line.text.removeprefix(".venv/bin/"): line for line in lines() if pattern.match(line.text)}
     return [pytest.param(Line(line.page, text, line.complete), id=text) for text, line in found.items()]
@@ -132,10 +132,10 @@ def test_links_lead_to_files(page: str) -> None:
 
 
 FOLDERS = tuple(ROOT / place for place in ("", "Reg2RGExtension", "Reg2RGExtension/reg2rg", "Testing/Python", "docs"))
-"""Places that paths in the text are relative to."""
+"""Folders to which paths in the text may be relative."""
 PATH = re.compile(r"[\w.]+(/[\w.-]+)+\.(py|md|yaml|yml|tsv|png|txt|json)|test_\w+\.py")
 OUTPUT = re.compile(r"(out|model|radgenome_files|train_\w+|release)/")
-"""Paths of files that a command writes or that the reader has."""
+"""Paths of files that a command writes or that the reader provides."""
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -209,7 +209,7 @@ def test_the_architecture_page_has_the_import_order_that_is_checked(pyproject: d
     contracts = pyproject["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     expected = [sorted(re.findall(r"reg2rg\.(\w+)", layer)) for layer in layers]
-    table = read("docs/architecture.md").split("## The rooms of the engine")[1].split("\n## ")[0]
+    table = read("docs/architecture.md").split("## Packages of the engine")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
     assert [sorted(re.findall(r"`(\w+)`", row)) for row in rows] == expected
 

@@ -12,6 +12,7 @@ from reg2rg.evaluation.inputs.pairing import pair_texts
 from reg2rg.evaluation.inputs.prediction_files import read_predictions
 from reg2rg.evaluation.inputs.predictions import DroppedItem, Level, PairedPredictions, TextPair
 from reg2rg.evaluation.inputs.published_format import plain_text, recognized_regions, sections_by_region
+from reg2rg.evaluation.inputs.references import read_references
 from reg2rg.report import Geometry, Provenance, Report, Section
 
 SLOTS = (
@@ -181,6 +182,30 @@ def test_unusable_files_are_rejected_with_a_clear_message(tmp_path: Path):
     (tmp_path / "folder" / "report.json").write_text("{}")
     assert "no schema_version" in refusal(tmp_path / "folder", references=plain)
     assert "cannot be scored together" in refusal(tmp_path / "folder", lung)
+
+
+def test_a_row_with_more_or_fewer_cells_than_the_header_is_refused(tmp_path: Path):
+    file = tmp_path / "a.csv"
+    for row, count in (("a,Enlarged, with a nodule.,Enlarged.", 4), ("a,Enlarged.", 2), ("a,b,c,", 4)):
+        file.write_text(f"AccNum,GT_report,Pred_report\nb,Clear.,Clear.\n\n{row}\n")
+        assert f"row 4 has {count} cells, but the header has 3" in refusal(file)
+    file.write_text("AccNum;GT_report;Pred_report\na;Enlarged, with a nodule.;Enlarged.\n")
+    assert "is separated by ';'; expected cells separated by commas" in refusal(file)
+
+
+def test_the_csv_of_a_public_bug_report_is_refused_and_its_quoted_form_is_read(shared: Path):
+    folder = shared / "data/inputs/20-csv-shape"
+    assert "row 2 has 4 cells" in refusal(folder / "unquoted_comma.csv")
+    assert read(folder / "quoted.csv").pairs[0].reference.endswith("a nodule in the right upper lobe.")
+    assert "separated by ';'" in refusal(folder / "semicolon.csv")
+
+
+def test_references_may_name_regions_by_their_common_spellings(tmp_path: Path):
+    header = ("Volumename", "Anatomy", "Sentence")
+    rows = [("c", "Lungs", "Clear."), ("c", "Trachea and bronchi", "Open."), ("c", "spleen", "Large.")]
+    references, _, notes = read_references(write_rows(tmp_path / "r.csv", rows, header))
+    assert references == {"c": {"lung": "Clear.", "trachea and bronchie": "Open."}}
+    assert notes == ["1 reference rows name an unknown region and were ignored: spleen (1)."]
 
 
 def test_cells_written_by_pandas_may_be_long_and_contain_line_breaks(tmp_path: Path):

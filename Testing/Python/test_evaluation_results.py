@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from reg2rg.evaluation.evaluate import evaluate
 from reg2rg.evaluation.output.result_files import write_evaluation
 from reg2rg.evaluation.tables import Interval, Spread, Table, to_csv, to_markdown
 from reg2rg.labeler import LABELS
+from reg2rg.runtime.csv_output import write_csv
 
 NODULE = "There is a nodule in the upper lobe of the right lung."
 EFFUSION = "Pleural effusion is seen on the left."
@@ -76,6 +79,26 @@ def test_a_table_has_the_same_content_in_every_format():
         "a,1234,0.0002,1,2,0.5,0.4,0.6,rules-1",
         "b|c,0,,,,,,,rules-1",
     ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_of_a_csv_file_is_run_as_a_formula(start: str):
+    stream = io.StringIO(newline="")
+    write_csv(stream, [("case", "value"), (f"{start}cmd|' /C calc'!A0", -0.5), (f"case{start}", None)])
+    rows = list(csv.reader(io.StringIO(stream.getvalue(), newline="")))
+    assert rows == [["case", "value"], [f"'{start}cmd|' /C calc'!A0", "-0.5"], [f"case{start}", ""]]
+
+
+def test_names_in_dropped_csv_and_in_tables_are_not_formulas(tmp_path: Path):
+    rows = [("=1+1", "", "Clear."), ("a", "No nodule.", "No nodule.")]
+    write_evaluation(evaluated(write_rows(tmp_path / "a.csv", rows)), tmp_path / "out")
+    assert (tmp_path / "out" / "dropped.csv").read_text().splitlines()[1] == "'=1+1,,empty reference"
+
+
+def test_only_one_file_writes_csv(repository: Path):
+    sources = (repository / "Reg2RGExtension" / "reg2rg").rglob("*.py")
+    writers = [file.name for file in sources if re.search(r"csv\.(Dict)?[wW]riter\(|to_csv\(\w*path", file.read_text())]
+    assert writers == ["csv_output.py"]
 
 
 def test_two_systems_are_compared_on_the_texts_that_both_have(tmp_path: Path):

@@ -220,7 +220,7 @@ def test_preview_shows_each_region_in_its_color_in_slices_and_beside_its_text(re
     assert picture.shape[0] >= 900 and picture.shape[1] == 1720
     for name in phantom.masks.present:
         assert color_share(picture, get_region(name).color, slice(790, 840)) > 100, (
-            f"{name} is not shown beside its text"
+            f"{name} is not shown next to its text"
         )
     for name in ("lung", "heart", "bone", "abdomen", "mediastinum"):
         assert color_share(picture[:930], get_region(name).color, slice(0, 780)) > 50, (

@@ -64,7 +64,7 @@ def test_an_interrupted_connection_is_resumed(server, tmp_path):
 
 def test_a_later_call_resumes_the_download(server, tmp_path):
     server.cuts = [1_000_000, 0]
-    with pytest.raises(DownloadError, match="the server closed the connection.*1.0 MB were received and kept"):
+    with pytest.raises(DownloadError, match="the server closed the connection.*1.0 MB was received and kept"):
         downloaded(server, tmp_path)
     assert downloaded(server, tmp_path) == CONTENT
     assert server.ranges == [None, "bytes=1000000-", "bytes=1000000-"]
@@ -98,7 +98,7 @@ def test_a_partial_file_as_long_as_the_file_is_discarded(server, tmp_path):
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(401, "accept the terms"), (403, "accept the terms"), (404, "does not exist"), (500, "HTTP 500")],
+    [(401, "accept the terms"), (403, "accept the terms"), (404, "no longer exists"), (500, "HTTP 500")],
 )
 def test_an_error_status_is_explained_in_one_line(server, tmp_path, status, message):
     server.status = status
@@ -204,7 +204,7 @@ def test_nothing_is_downloaded_without_confirmation_or_without_the_tokenizer(hub
         finished = models("add", "reg2rg-llama2-7b")
         assert finished.returncode == 2 and "Not confirmed" in finished.stderr and "license" in finished.stderr
     assert "gated" in error_line(models("add", "reg2rg-llama2-7b", "--yes"), 2)
-    assert "the catalog has" in error_line(models("add", "gpt", "--yes"), 2)
+    assert "Unknown model 'gpt'; expected one of: " in error_line(models("add", "gpt", "--yes"), 2)
     assert hub.ranges == [] and not mine.exists()
 
 

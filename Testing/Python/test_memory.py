@@ -101,7 +101,9 @@ def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_be
     if chosen == GPU_FIRST[0]:
         assert placement.notice is None
     else:
-        assert placement.notice.startswith(f"llama2-7b needs about 14.7 GB in bf16, but {gpu}.0 GB are free on cuda")
+        assert placement.notice.startswith(
+            f"llama2-7b needs about 14.7 GB in bf16, but only {gpu}.0 GB is free on cuda"
+        )
         assert placement.notice.endswith(f"it runs on {chosen.device} in {chosen.precision}.")
 
 
@@ -109,9 +111,9 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_and_advice():
     with pytest.raises(InputError) as error:
         place(LLAMA2, [Candidate("cpu", "bf16")], Workload(), free=lambda device: 9 * GB)
     assert str(error.value) == (
-        "llama2-7b needs about 14.7 GB in bf16, but 9.0 GB are free on cpu. --precision 8bit would need 8.5 GB."
+        "llama2-7b needs about 14.7 GB in bf16, but only 9.0 GB is free on cpu. --precision 8bit would need 8.5 GB."
     )
-    with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but 2.0 GB are free on cuda.*smaller model"):
+    with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but only 2.0 GB is free on cuda.*smaller model"):
         place(LLAMA2, [Candidate("cuda", "bf16"), Candidate("cuda", "4bit")], Workload(), free=lambda device: 2 * GB)
 
 
@@ -154,7 +156,7 @@ def test_a_run_reports_a_fallback_and_refuses_a_model_that_does_not_fit_before_s
 
 
 def limited(read_text, free: float):
-    """Return a function that reads the control group's files as in a container with so many bytes left."""
+    """Return a function that reads the control group's files as in a container with this many free bytes."""
     contents = {
         "memory.max": f"{int(free / 0.95)}\n",
         "memory.current": "1000\n",
@@ -172,11 +174,11 @@ def test_the_placement_is_decided_once_while_the_model_is_in_memory(request_of, 
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, 1000))  # nothing more would fit
     run_report(request_of(regions=("lung",)), lambda event: None)
     MODEL_CACHE.clear()
-    with pytest.raises(InputError, match="are free on cpu"):
+    with pytest.raises(InputError, match="is free on cpu"):
         run_report(request_of(), lambda event: None)
 
 
-def test_free_memory_of_the_cpu_is_some_of_what_there_is():
+def test_free_cpu_memory_is_positive_and_at_most_the_total():
     import psutil
 
     assert 0 < free_memory("cpu") <= psutil.virtual_memory().total
@@ -214,7 +216,7 @@ print(need.total / (peak - before))
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path, precision: str):
-    """200 million weights, so that what tokenizer and libraries take is little beside them."""
+    """Use 200 million weights, so that the memory of the tokenizer and libraries hardly matters."""
     torch.manual_seed(0)
     tokenizer = tiny_model(trained=False).tokenizer
     config = tiny_config(len(tokenizer), 1)
@@ -229,7 +231,7 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(tmp_path: Path,
     assert 0.75 < float(finished.stdout) < 1.25
 
 
-def test_weights_take_what_was_estimated(tiny_model_folder: Path):
+def test_weights_take_as_much_memory_as_estimated(tiny_model_folder: Path):
     model = ModelFolder.open(tiny_model_folder).load()
     assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(
         parameter.nbytes for parameter in model.parameters()

@@ -411,7 +411,7 @@ def test_two_findings_with_the_same_label_are_refused():
         (PlantedFinding("Lytic bone lesion", "bone", size_mm=12.0), "side or a level"),
     ],
 )
-def test_a_finding_that_lacks_what_it_is_planted_by_is_refused(finding, missing):
+def test_a_finding_without_the_details_needed_to_plant_it_is_refused(finding, missing):
     with pytest.raises(InputError, match=f"{finding.label}.* without a {missing}"):
         make_phantom(0, PhantomConfig(size=(16, 16, 16)), [finding])
 

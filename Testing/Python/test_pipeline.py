@@ -201,12 +201,28 @@ def test_a_region_requested_alone_gets_the_same_text_as_in_a_full_report(tmp_pat
         ({"regions": ["spleen"]}, "spleen"),
         ({"decoding": "beam"}, "Unknown decoding 'beam'; expected one of: auto, sequence, parallel"),
         ({"regions": "heart"}, "request.regions is 'heart'; expected a list"),
+        ({"mapping": {"1": "lung"}}, "needs the file whose labels it maps"),
+        ({"corrections": {"Trachea and bronchi": {"Emphysema": True}}}, "'Emphysema' is not a finding of the region"),
+        ({"corrections": {"heart": {"Liver cyst": True}}}, "expected one of: Medical material, Arterial wall"),
         ({"regions": [3]}, r"request.regions\[0\] is 3; expected a string"),
     ],
 )
 def test_an_invalid_request_is_refused(fields, message) -> None:
     with pytest.raises(InputError, match=message):
         ReportRequest.from_dict({"volume": "ct.nrrd", "output": "out", **fields})
+
+
+def test_a_request_takes_the_names_that_are_shown_and_common_spellings() -> None:
+    request = ReportRequest(
+        volume=Path("ct.nrrd"),
+        output=Path("out"),
+        regions=("Lungs", "lung", "Airways"),
+        regions_file=Path("labels.nrrd"),
+        mapping={"1": "Trachea and bronchi"},
+        corrections={"Lungs": {"lung nodule": True}, "lung": {"Emphysema": False}},
+    )
+    assert request.regions == ("lung", "trachea and bronchie") and request.mapping == {"1": "trachea and bronchie"}
+    assert request.corrections == {"lung": {"Lung nodule": True, "Emphysema": False}}
 
 
 @pytest.fixture(scope="module")

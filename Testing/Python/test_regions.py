@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reg2rg.errors import InputError
-from reg2rg.regions import REGION_NAMES, REGIONS, get_region, in_reading_order
+from reg2rg.regions import REGION_NAMES, REGIONS, get_region, in_reading_order, region_of_structure
 
 
 def test_names_are_the_published_ones_in_published_order() -> None:
@@ -35,6 +35,56 @@ def test_structures_are_classes_of_totalsegmentator() -> None:
     for region in REGIONS:
         for task, names in region.structures.items():
             assert set(names) <= set(class_map[task].values()), region.name
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("Lungs", "lung"),
+        ("LUNG", "lung"),
+        ("Trachea and bronchi", "trachea and bronchie"),
+        ("trachea_and_bronchi", "trachea and bronchie"),
+        ("Bronchi and trachea", "trachea and bronchie"),
+        ("airways", "trachea and bronchie"),
+        ("Oesophagus", "esophagus"),
+        ("Bones", "bone"),
+        (" breasts ", "breast"),
+        ("Thyroid gland", "thyroid"),
+    ],
+)
+def test_a_region_is_known_by_the_name_that_is_shown_and_by_common_spellings(spelling: str, name: str) -> None:
+    assert get_region(spelling).name == name
+
+
+def test_every_name_that_is_shown_or_coded_leads_back_to_its_region() -> None:
+    for region in REGIONS:
+        for name in (region.name, region.display_name, region.display_name.upper(), region.snomed[1]):
+            assert get_region(name) is region
+        assert region_of_structure("anything", region.snomed[0]) is region
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("lung_upper_lobe_left", "lung"),
+        ("Upper lobe of left lung", "lung"),
+        ("Right Lung", "lung"),
+        ("heart_ventricle_left", "heart"),
+        ("Left Kidney", "abdomen"),
+        ("ribs", "bone"),
+        ("vertebrae_T5", "bone"),
+    ],
+)
+def test_a_part_belongs_to_its_region_but_does_not_name_it(part: str, name: str) -> None:
+    region = region_of_structure(part)
+    assert region is not None and region.name == name
+    with pytest.raises(InputError, match="Unknown region"):
+        get_region(part)
+
+
+@pytest.mark.parametrize("name", ["", "lung nodule", "lung tumor", "pleural_effusion", "brain", "肺"])
+def test_what_is_only_similar_to_a_region_is_not_one(name: str) -> None:
+    assert region_of_structure(name) is None
 
 
 def test_an_unknown_region_is_rejected_with_a_list_of_the_known_ones() -> None:

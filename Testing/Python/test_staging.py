@@ -25,7 +25,7 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def run_and_kill(code: str, end: Callable[[subprocess.Popen], None] = kill) -> None:
-    """Run Python code in a process and session of its own, and end it once it prints "ready"."""
+    """Run Python code in a separate process and session, and end it once it prints "ready"."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -164,7 +164,7 @@ def test_temporary_files_of_libraries_and_child_processes_are_removed() -> None:
 def test_a_full_disk_is_reported_with_its_numbers_and_a_hint(tmp_path: Path) -> None:
     require_free_space(tmp_path, 1, "A byte")
     with pytest.raises(
-        Reg2RGError, match=rf"^The model needs 1000000000\.0 GB, but only .* GB are free in {tmp_path}; "
+        Reg2RGError, match=rf"^The model needs 1000000000\.0 GB, but only .* GB is free in {tmp_path}; "
     ):
         require_free_space(tmp_path, 10**18, "The model")
     with pytest.raises(Reg2RGError, match="; use another disk.$"):

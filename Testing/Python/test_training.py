@@ -401,7 +401,7 @@ def test_the_report_is_learned_and_the_prompt_is_not(parallel: bool):
 
 
 def test_training_computes_the_same_logits_as_writing_a_section():
-    """A section's logits do not depend on the sections beside it: it only sees the prompt and itself."""
+    """A section's logits do not depend on the other sections, because it sees only the prompt and itself."""
     model = tiny_model(slots=2, trained=False)
     model.config = dataclasses.replace(model.config, parallel=True)
     features = PromptFeatures(torch.randn(2, 32), torch.randn(2, 3, 32))

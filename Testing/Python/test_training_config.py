@@ -117,7 +117,7 @@ def test_a_run_folder_with_former_option_names_belongs_to_the_same_configuration
     config = read_config(repository / "Resources/Training/smoke.yaml")
     messages: list[str] = []
     assert train(config, tmp_path, "cpu", messages.append) == tmp_path / "model"
-    assert messages == ["This training has already finished."]
+    assert messages == ["This training run has already finished."]
 
 
 @pytest.fixture

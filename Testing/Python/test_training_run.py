@@ -144,13 +144,13 @@ def test_a_training_that_no_longer_improves_stops_early(smoke: dict[str, Any], t
 
 def test_a_run_folder_of_another_configuration_is_refused(smoke: dict[str, Any], run: Path, tmp_path: Path):
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(smoke | {"seed": 1}))
-    with pytest.raises(InputError, match="contains a training with another configuration"):
+    with pytest.raises(InputError, match="contains a training run with a different configuration"):
         train(read_config(tmp_path / "other.yaml"), run, "cpu", print)
 
 
 def test_a_folder_with_other_content_is_refused(smoke: dict[str, Any], tmp_path: Path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(smoke))
-    with pytest.raises(InputError, match="is not empty and does not contain a training"):
+    with pytest.raises(InputError, match="is not empty and does not contain a training run"):
         train(read_config(tmp_path / "config.yaml"), tmp_path, "cpu", print)
 
 

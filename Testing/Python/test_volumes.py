@@ -21,9 +21,9 @@ def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
     """Return a small chest-like volume of air, lung, tissue and bone, anisotropic and away from the origin."""
     z, y, x = np.indices((slices, 20, 24))
     hu = np.where((x - 12) ** 2 + (y - 10) ** 2 < 80, 40 + x, -1000)
-    hu[:, 8:12, 6:9], hu[:, 9:11, 14:16] = -850, 700
+    hu[:, 7:13, 6:11], hu[:, 9:11, 14:16] = -850, 700
     image = sitk.GetImageFromArray((hu + z).astype(dtype))
-    image.SetSpacing((0.8, 0.9, 3.0))
+    image.SetSpacing((8.0, 9.0, 10.0))
     image.SetOrigin((-10.0, 20.0, -300.0))
     return image
 
@@ -87,7 +87,7 @@ def test_the_largest_ct_series_is_read_unless_another_is_requested(tmp_path: Pat
     (tmp_path / "notes.txt").write_text("not DICOM")
     assert_same(read_volume(tmp_path), large)
     assert_same(read_volume(tmp_path, series="3"), small)
-    with pytest.raises(InputError, match="no series 8; expected one of: 3, 4, 5"):
+    with pytest.raises(InputError, match="no series 8; expected a number or UID of one of: 5 .*4 .*3 "):
         read_volume(tmp_path, series="8")
 
 
@@ -161,8 +161,8 @@ REJECTED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "2D": (lambda p: _write_image(p / "a.nrrd", ct()[:, :, 3]), "2-D image"),
     "4D": (lambda p: _write_image(p / "a.nii.gz", sitk.JoinSeries([ct(), ct()])), "4-D image"),
     "color": (lambda p: _write_image(p / "a.nrrd", sitk.Compose(ct(), ct(), ct())), "color or vector"),
-    "MR values": (lambda p: _write_image(p / "a.nrrd", ct() + 1024), "no values below -200 HU"),
-    "label map": (lambda p: _write_image(p / "a.nrrd", ct() > 0), "no values below -200 HU"),
+    "MR values": (lambda p: _write_image(p / "a.nrrd", ct() + 1024), "no lung is among them"),
+    "label map": (lambda p: _write_image(p / "a.nrrd", ct() > 0), "no lung is among them"),
     "NaN": (lambda p: _write_image(p / "a.nrrd", _with_nan()), "NaN"),
     "constant": (lambda p: _write_image(p / "a.nrrd", ct() * 0 - 1000), "same value"),
     "7 slices": (lambda p: _write_image(p / "a.nrrd", ct(7)), "at least 8 slices"),

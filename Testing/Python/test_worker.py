@@ -293,7 +293,7 @@ def holds_one_complete_report(folder: Path) -> bool:
 
 WITH_CHILD = """
 import subprocess, sys, reg2rg.pipeline.run
-def read_with_child(path, series):
+def read_with_child(path, *options):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (path.parent / "child").write_text(str(child.pid))
     child.wait()

@@ -30,7 +30,7 @@ GONE_SIGNALS = {
 
 
 def version_number(version: str) -> tuple[int, ...]:
-    """Return a version as numbers, which can be compared."""
+    """Return a version as a tuple of numbers that can be compared."""
     return tuple(map(int, version.split(".")))
 
 
@@ -168,7 +168,7 @@ class ApiTables:
         return found.union(*map(self.signals, bases))
 
     def yields(self, name: str, member: str) -> str | None:
-        """Return the class of a property's value or a method's result, None if it is unknown or ambiguous."""
+        """Return the class of a property's value or a method's result, or None if it is unknown or ambiguous."""
         record = self._widgets.get(name, {})
         kinds = [record.get(kind, {}).get(member) for kind in ("slot", "inv", "deco")]
         types = {overload[0] for overloads in kinds if overloads for overload in overloads}

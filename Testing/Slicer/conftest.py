@@ -1,4 +1,4 @@
-"""Runs the tests of this folder in the host, offscreen, with one application and one window per session."""
+"""Run the tests in this folder in the host, offscreen, with one application and one window per session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer_host import desktop, host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Started before the tests are collected: like tests in Slicer, they import qt, slicer and the module when imported.
+# Started before tests are collected, because they import qt, slicer and the module at import time, as in Slicer.
 host.start(testing=True)
 _WINDOW = desktop.show_module(REPOSITORY / "Reg2RGModule")
 
@@ -31,7 +31,7 @@ def repository() -> Path:
 
 @pytest.fixture
 def shared() -> Path:
-    """Return the folder with real CTs and reference data beside the checkout; it is not part of the project."""
+    """Return the folder with real CTs and reference data, which is next to the checkout but not part of the project."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist; it holds real CTs and reference data")

@@ -1,4 +1,4 @@
-"""What a user does and sees, for tests that run both in Slicer and in the host."""
+"""User actions and what the user sees, for tests that run both in Slicer and in the host."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import slicer
 import vtk
 
 TIMEOUT_S = 240.0
-"""How long a condition may take."""
+"""Default time to wait for a condition."""
 TICK_MS = 50
-"""How often a condition is checked that no event announces."""
+"""Interval at which a condition is checked when no events arrive."""
 QUIET_MS = 20
 """The event loop counts as idle after this long without an event; longer than a frame at 60 Hz."""
 SETTLE_TIMEOUT_S = 10.0
@@ -23,9 +23,9 @@ SETTLE_TIMEOUT_S = 10.0
 
 
 def moduleWidget() -> Any:
-    """Return the module's Python widget, shown.
+    """Show the module and return its Python widget.
 
-    Slicer's testing mode has no settings and installs nothing: REG2RG_ENGINE_PYTHON names a Python for the engine.
+    Slicer's testing mode has no settings and installs nothing, so REG2RG_ENGINE_PYTHON names a Python for the engine.
     """
     representation = slicer.modules.reg2rgmodule.widgetRepresentation()
     if slicer.util.mainWindow() is not None and hasattr(slicer.util.mainWindow(), "moduleSelector"):
@@ -50,7 +50,7 @@ def settle() -> None:
 
 
 def waitFor(condition: Callable[[], object], seconds: float = TIMEOUT_S) -> None:
-    """Process events until a condition holds, which is checked after every event. AssertionError if it does not."""
+    """Process events until a condition is true, checking it after every event. Fail after a timeout."""
     loop, ticks = qt.QEventLoop(), qt.QTimer()
     ticks.start(TICK_MS)
     deadline = time.monotonic() + seconds
@@ -61,7 +61,7 @@ def waitFor(condition: Callable[[], object], seconds: float = TIMEOUT_S) -> None
 
 
 def generate(panel: Any) -> None:
-    """Click the Generate button, and wait for the report and its surfaces."""
+    """Click the Generate button and wait for the report and its surfaces."""
     logic = moduleWidget().logic
     panel.ui.generateButton.click()
     waitFor(lambda: not logic.run.active and not logic.views.surfaces.busy)
@@ -79,7 +79,7 @@ def threeDView() -> Any:
 
 
 def click(view: Any, x: int, y: int) -> None:
-    """Click with the left button at a position of a view, in pixels from its top left corner."""
+    """Click the left button at a position in a view, in pixels from its top left corner."""
     widget = view.VTKWidget()
     _mouse(widget, qt.QEvent.MouseMove, x, y, qt.Qt.NoButton, qt.Qt.NoButton)
     _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
@@ -88,7 +88,7 @@ def click(view: Any, x: int, y: int) -> None:
 
 
 def drag(view: Any, start: tuple[int, int], end: tuple[int, int]) -> None:
-    """Drag with the left button from one position of a view to another."""
+    """Drag with the left button from one position in a view to another."""
     widget = view.VTKWidget()
     _mouse(widget, qt.QEvent.MouseButtonPress, *start, qt.Qt.LeftButton, qt.Qt.LeftButton)
     _mouse(widget, qt.QEvent.MouseMove, *end, qt.Qt.NoButton, qt.Qt.LeftButton)
@@ -97,7 +97,7 @@ def drag(view: Any, start: tuple[int, int], end: tuple[int, int]) -> None:
 
 
 def clickAtRas(view: Any, ras: Any) -> None:
-    """Click where a slice view shows a point, which must be in the slice and in view."""
+    """Click a point in a slice view. The point must be in the slice and visible."""
     toXy = slicer.vtkMRMLSliceNode.SafeDownCast(view.mrmlSliceNode()).GetXYToRAS()
     inverse = vtk.vtkMatrix4x4()
     vtk.vtkMatrix4x4.Invert(toXy, inverse)
@@ -114,7 +114,7 @@ def _mouse(widget: Any, kind: int, x: int, y: int, button: int, buttons: int) ->
 
 
 def press(root: Any, keys: str) -> None:
-    """Press a key combination with the focus in a widget of the panel.
+    """Press a key combination while a widget of the panel has the focus.
 
     The host has Qt's test library, which sends real key events. Slicer's Python does not, so there the shortcut of
     these keys is activated.
@@ -141,7 +141,7 @@ def press(root: Any, keys: str) -> None:
 
 
 def arrayOfRegion(segmentation: Any, region: str, volume: Any) -> np.ndarray:
-    """Return the mask of a region on the grid of a volume, boolean (k, j, i)."""
+    """Return the boolean mask (k, j, i) of a region on the grid of a volume."""
     return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, region, volume) > 0
 
 
@@ -152,7 +152,7 @@ def slicePoint() -> list[float]:
 
 
 def clickLink(label: Any, link: str) -> None:
-    """Move the mouse over a label until it is over a link, and click there."""
+    """Move the mouse over a label until it is over a link, then click."""
     hovered: list[str] = []
     label.connect("linkHovered(QString)", hovered.append)
     for y in range(2, label.height, 4):
@@ -166,7 +166,7 @@ def clickLink(label: Any, link: str) -> None:
 
 
 def clickWidget(widget: Any, x: int, y: int) -> None:
-    """Click with the left button at a position of a widget."""
+    """Click the left button at a position in a widget."""
     _mouse(widget, qt.QEvent.MouseButtonPress, x, y, qt.Qt.LeftButton, qt.Qt.LeftButton)
     _mouse(widget, qt.QEvent.MouseButtonRelease, x, y, qt.Qt.LeftButton, qt.Qt.NoButton)
     settle()

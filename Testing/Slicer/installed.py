@@ -1,7 +1,7 @@
-"""Installs the module and the engine with CMake, as the build of the Slicer extension does.
+"""Install the module and the engine with CMake, like a build of the Slicer extension.
 
-Slicer's own CMake macros are not on a development machine. A stub stands in for the one that installs a scripted
-module; everything else is the module's real CMakeLists.txt.
+Slicer's own CMake macros are not available on a development machine, so a stub stands in for the macro that installs a
+scripted module. Everything else uses the module's real CMakeLists.txt.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ add_subdirectory("@MODULE@" module)
 
 
 def configure(module: Path, folder: Path) -> Path:
-    """Configure a build of the extension whose module is in ``module``; returns the build folder."""
+    """Configure a build of the extension whose module is in ``module``, and return the build folder."""
     if shutil.which("cmake") is None:
         pytest.skip("CMake is not installed")
     source, build = folder / "project", folder / "build"
@@ -53,7 +53,7 @@ def configure(module: Path, folder: Path) -> Path:
 
 
 def install(build: Path, prefix: Path) -> Path:
-    """Build and install a configured build; returns the folder that holds the installed module."""
+    """Build and install a configured build, and return the folder that contains the installed module."""
     _cmake("--build", str(build))
     _cmake("--install", str(build), "--prefix", str(prefix))
     return prefix / MODULES

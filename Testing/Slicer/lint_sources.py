@@ -1,7 +1,7 @@
-"""The sources that the lints read, and helpers to navigate their syntax trees.
+"""The sources that the lint tests read, and helpers to navigate their syntax trees.
 
-The lints catch what works in the host or in PySide6 but would fail in Slicer. They read the sources and import none of
-them. Every checker takes text and returns a list of problems, each a sentence.
+The lint tests catch code that works in the host or in PySide6 but would fail in Slicer. They read the sources without
+importing them. Every checker takes source text and returns a list of problems, each as a sentence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(file: Path) -> str:
 
 
 def dotted(node: ast.AST | None) -> str | None:
-    """Return ``a.b.c`` for a chain of attributes that begins with a name, None for anything else."""
+    """Return ``a.b.c`` for a chain of attributes that begins with a name, and None for anything else."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -41,12 +41,12 @@ def dotted(node: ast.AST | None) -> str | None:
 
 
 def at(node: ast.expr | ast.stmt, problem: str) -> str:
-    """Return a problem with the line that it is in."""
+    """Return a problem with its line number."""
     return f"line {node.lineno}: {problem}"
 
 
 def ui_classes(text: str) -> dict[str, str]:
-    """Return name -> class of the widgets and layouts below the root, which childWidgetVariables makes available."""
+    """Return name -> class for the widgets and layouts that childWidgetVariables makes available."""
     root = ElementTree.fromstring(text).find("widget")
     nodes = [node for node in root.iter() if node.tag in ("widget", "layout", "action") and node is not root]
     return {node.get("name"): node.get("class", "QAction") for node in nodes if node.get("name")}

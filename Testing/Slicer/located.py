@@ -1,4 +1,4 @@
-"""A report with located findings, as a model with a finding head writes it for the sample case."""
+"""A report with located findings, like the one that a model with a finding head writes for the sample case."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RADIUS_MM = 12.0
 
 
 def makeReport() -> slicer.vtkMRMLTextNode:
-    """Generate a report of the sample case, give it located findings, and show it in the panel."""
+    """Generate a report for the sample case, add located findings to it, and show it in the panel."""
     panel = moduleWidget().panel
     panel.inputs.loadSample()
     generate(panel)
@@ -68,23 +68,23 @@ def makeReport() -> slicer.vtkMRMLTextNode:
 
 
 def reopen() -> None:
-    """Let the panel read the report again."""
+    """Make the panel read the report again."""
     moduleWidget().panel.setParameters(None)
     moduleWidget().initializeParameterNode()
     settle()
 
 
 def rewrite(node: slicer.vtkMRMLTextNode, change: Callable[[Report], Report]) -> None:
-    """Change the report that a node stores, and let the panel read it again."""
+    """Change the report that a node stores, and make the panel read it again."""
     reportNode.write(node, Review.ofReport(change(reportNode.read(node).report)))
     reopen()
 
 
 def locate(node: slicer.vtkMRMLTextNode, inDistribution: bool = True) -> None:
-    """Give a report the findings that a finding head would detect, and outlines of the located ones.
+    """Add the findings that a finding head would detect to a report, with outlines of the located ones.
 
     Args:
-        node: a report of the sample case.
+        node: a report for the sample case.
         inDistribution: whether the volume is like the training data.
     """
     outlines: dict[str, np.ndarray] = {}
@@ -97,13 +97,13 @@ def locate(node: slicer.vtkMRMLTextNode, inDistribution: bool = True) -> None:
 
 
 def withoutFindingHead(node: slicer.vtkMRMLTextNode) -> Report:
-    """Return a report as a model without a finding head writes it."""
+    """Return a report as a model without a finding head would write it."""
     return _rebuilt(node, {}, None)
 
 
 @dataclass(frozen=True)
 class _Text:
-    """What the language model wrote about a region."""
+    """The text that the language model wrote about a region."""
 
     region: str
     recognized: str | None
@@ -115,7 +115,7 @@ class _Text:
 def _rebuilt(
     node: slicer.vtkMRMLTextNode, detected: Mapping[str, list[Finding]], inDistribution: bool | None
 ) -> Report:
-    """Return the report of a node with other texts and findings."""
+    """Return the report of a node with different texts and findings."""
     from reg2rg.report import OutOfDistribution, ReportBuilder
 
     report = reportNode.read(node).report
@@ -131,7 +131,7 @@ def _rebuilt(
 
 @functools.cache
 def _sampleCase() -> tuple[Any, Any]:
-    """Return the sample case as the engine reads it: CT and region masks."""
+    """Return the CT and region masks of the sample case, as read by the engine."""
     from reg2rg.runtime.resources import sample_case
     from reg2rg.segmentation.label_map import LabelMapSegmenter
     from reg2rg.volumes import read_volume
@@ -184,8 +184,7 @@ def _ball(node: slicer.vtkMRMLTextNode, region: str, far: bool) -> tuple[tuple[f
     Args:
         node: the report.
         region: the region.
-        far: whether the ball is around a voxel about 60 mm from the point that the region is centered at, not around
-            that point.
+        far: whether to center the ball on a voxel about 60 mm from the region's center point instead of on that point.
     """
     segmentation, volume = reportNode.segmentationOf(node), reportNode.volumeOf(node)
     inside = np.argwhere(arrayOfRegion(segmentation, region, volume))

@@ -1,4 +1,4 @@
-"""The desktop window: what fits in it, the command line, screenshots, and running without a main window."""
+"""The desktop window: text that must fit, the command line, screenshots, and running without a main window."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_clipped_texts(window) -> list[str]:
 
 @pytest.fixture
 def no_rendering():
-    """Pause rendering, which takes most of the time of a resize and has no influence on texts."""
+    """Pause rendering, which takes most of the time of a resize but does not affect texts."""
     slicer.app.pauseRender()
     yield
     slicer.app.resumeRender()
@@ -79,7 +79,7 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
 
 @pytest.fixture(scope="class")
 def report():
-    """Make a report of the sample case that has findings with a location, and return its node."""
+    """Generate a report for the sample case that has located findings, and return its node."""
     slicer.mrmlScene.Clear(0)
     yield makeReport()
     slicer.mrmlScene.Clear(0)
@@ -137,12 +137,12 @@ def test_the_volume_selector_of_the_window_follows_the_views(panel, window):
 
 
 def reg2rg(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a separate process."""
     code = "from reg2rg.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
-def test_the_screenshot_command_without_a_ct_shows_a_report_of_the_sample_case(tmp_path):
+def test_the_screenshot_command_without_a_ct_shows_a_report_for_the_sample_case(tmp_path):
     file = tmp_path / "pictures" / "shot.png"
     done = reg2rg("desktop", "--screenshot", str(file), "--size", "1400x900")
     assert done.returncode == 0, done.stderr
@@ -162,14 +162,14 @@ def test_the_screenshot_command_without_a_ct_shows_a_report_of_the_sample_case(t
         (["--screenshot", "x.png", "--size", "big"], "WIDTHxHEIGHT"),
     ],
 )
-def test_invalid_arguments_give_a_message_of_one_line(arguments, message):
+def test_invalid_arguments_give_a_one_line_message(arguments, message):
     done = reg2rg("desktop", *arguments)
     assert done.returncode != 0
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_the_screenshot_command_with_a_ct_shows_a_report_of_that_ct(tmp_path):
+def test_the_screenshot_command_with_a_ct_shows_a_report_for_that_ct(tmp_path):
     import SimpleITK as sitk
 
     from reg2rg.phantom import make_phantom

@@ -1,4 +1,4 @@
-"""From the Generate button to the report, and every other way a run can end. Runs in Slicer and in the host."""
+"""From the Generate button to the report, or any other end of a run. Runs in Slicer and in the host."""
 
 import contextlib
 import glob
@@ -71,7 +71,7 @@ class FlowTest(unittest.TestCase):
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
         self.assertFalse(self.ui.bannerLabel.isVisibleTo(self.ui.bannerLabel.parent()))
 
-    def test_theFirstLoadedVolumeIsChosen(self):
+    def test_theFirstLoadedVolumeIsSelected(self):
         import numpy as np
 
         volume = slicer.util.addVolumeFromArray(np.zeros((5, 5, 5), np.int16), name="first")
@@ -103,7 +103,7 @@ class FlowTest(unittest.TestCase):
         waitFor(lambda: not self.logic.run.active)
         self.assertEqual(len(written), 10)
         self.assertTrue(all(written) and all(growing) and growing)
-        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays beside the result")
+        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays with the result")
         self.assertEqual([fraction for fraction, _ in stages], sorted(fraction for fraction, _ in stages))
         self.assertEqual(list(dict.fromkeys(name for _, name in stages)), [stageName(stage) for stage in STAGE_SPANS])
         self.assertEqual(self.ui.generateButton.text, "Generate report")
@@ -181,7 +181,7 @@ class FlowTest(unittest.TestCase):
     def segmentationCount(self):
         return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
-    def test_aRunCanBeCancelledInEveryStage(self):
+    def test_aRunCanBeCanceledInEveryStage(self):
         for stage, (start, _) in STAGE_SPANS.items():
             if stage == "save":
                 continue  # it ends before a click can arrive
@@ -196,7 +196,7 @@ class FlowTest(unittest.TestCase):
                 self.assertEqual(reportNode.reportNodes(), [])
                 self.assertLessEqual(self.segmentationCount(), countDuringRun)
                 self.assertEqual(self.segmentationCount(), 1)
-                self.assertIn("Cancelled", self.ui.messageLabel.text)
+                self.assertIn("Canceled", self.ui.messageLabel.text)
                 self.assertEqual(self.ui.generateButton.text, "Generate report")
                 self.assertEqual(self.panel.sections.regions, [])
 
@@ -297,7 +297,7 @@ class FlowTest(unittest.TestCase):
                 engine.died.connect(lambda reason, log, died=died: died.append(reason))
                 engine.run({"model": "phantom", "device": "cpu"})
                 waitFor(lambda died=died: died, 30)
-                self.assertIn(f"could not be started with {python}", died[0])
+                self.assertIn(f"Could not start the engine with {python}", died[0])
                 self.assertNotIn("close other programs", died[0])
                 self.assertFalse(engine.running)
                 self.assertFalse(engine._watchdog.isActive(), "no process is left to watch")
@@ -368,7 +368,7 @@ class FlowTest(unittest.TestCase):
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
 
-    def test_foldersOfACrashedSlicerAreRemovedAtTheNextStart(self):
+    def test_foldersOfACrashedSlicerAreRemovedAtTheNextStartup(self):
         from Reg2RGModuleLib.reportRun import removeLeftovers
 
         gone = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}999999999-")

@@ -1,4 +1,4 @@
-"""The installed extension holds what writing a report needs, and nothing that only training or evaluation needs."""
+"""The installed extension contains what is needed to write a report, and nothing for training or evaluation only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_file_of_the_module_is_installed(extension):
     assert set(files_in(extension)) - engine == expected
 
 
-def test_every_file_of_the_engine_is_installed_except_what_a_report_never_needs(extension):
+def test_every_file_of_the_engine_that_a_report_may_need_is_installed(extension):
     installed = {name for name in files_in(extension / "Reg2RGExtension" / "reg2rg") if not is_resource(name)}
     assert installed == {name for name in source_files(ENGINE) if name.split("/")[0] not in LEFT_OUT}
 
@@ -64,7 +64,7 @@ def test_only_the_module_and_the_engine_are_installed(extension):
     assert [path.name for path in (extension / "Reg2RGExtension").iterdir()] == ["reg2rg"]
 
 
-def test_a_file_that_is_added_or_removed_is_noticed_by_the_next_build(tmp_path):
+def test_the_next_build_notices_files_that_were_added_or_removed(tmp_path):
     module, engine = tmp_path / "Reg2RGModule", tmp_path / "Reg2RGExtension" / "reg2rg"
     (module / "Reg2RGModuleLib").mkdir(parents=True)
     (engine / "training").mkdir(parents=True)
@@ -107,7 +107,7 @@ def file_of(name: str) -> Path | None:
 
 
 def imported_files(starts: list[Path]) -> set[Path]:
-    """Return the files of the engine that some files import, directly or through others, and their packages."""
+    """Return the files of the engine that these files import, directly or indirectly, and their packages."""
     found: set[Path] = set()
     waiting = list(starts)
     while waiting:
@@ -133,7 +133,7 @@ def test_what_the_module_and_the_worker_import_is_installed(extension):
 
 
 def run_installed(extension: Path, script: str, folder: Path) -> list[str]:
-    """Run a script that finds the installed engine before any other; returns the lines it printed."""
+    """Run a script that finds the installed engine before any other, and return the lines it printed."""
     environment = {**os.environ, "PYTHONPATH": str(extension / "Reg2RGExtension")}
     script = textwrap.dedent(script)
     done = subprocess.run(

@@ -56,7 +56,7 @@ class LinksTest(unittest.TestCase):
                 for actual, expected in zip(focus, ras, strict=True):
                     self.assertAlmostEqual(actual, expected, delta=0.1)
 
-    def test_selectingASectionSetsTheWindowItIsReadIn(self):
+    def test_selectingASectionSetsTheDisplayWindowOfItsRegion(self):
         lung, soft, bone = (1500, -600), (400, 40), (1800, 400)
         for region in self.panel.sections.regions:
             with self.subTest(region=region):
@@ -154,7 +154,7 @@ class LinksTest(unittest.TestCase):
     def test_aClickInTheThreeDViewSelectsTheVisibleRegion(self):
         for region in ("heart", "abdomen"):
             with self.subTest(region=region):
-                self.panel.navigation.select(region)  # the others are too faint to be clicked
+                self.panel.navigation.select(region)  # the other regions are too faint to be clicked
                 settle()
                 other = "breast"
                 width, height = threeDView().renderWindow().GetSize()

@@ -1,4 +1,4 @@
-"""Lint of the CMake files: CTest runs every test script. What is installed is checked by test_installed_files.py."""
+"""Lint of the CMake files: CTest runs every test script. test_installed_files.py checks what is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lint_sources import MODULE, TESTING, dotted, read
 
 
 def cmake_commands(text: str) -> list[tuple[str, list[str]]]:
-    """Return the commands and their arguments, without comments and with variables unexpanded."""
+    """Return commands and their arguments, without comments and without expanding variables."""
     text = re.sub(r"#[^\n]*", "", text)
     found = re.findall(r"(\w+)\s*\(([^()]*)\)", text)
     return [(name.lower(), re.findall(r'"[^"]*"|[^\s"]+', arguments)) for name, arguments in found]
@@ -31,7 +31,7 @@ def cmake_unittests(text: str) -> list[str]:
 
 
 def listing_problems(listed: list[str], existing: set[str], kind: str) -> list[str]:
-    """Return files that a list lacks, has without need, or has twice."""
+    """Return files that are missing from a list, superfluous, or duplicated."""
     problems = [f"{name} is not listed in {kind}" for name in sorted(existing - set(listed))]
     problems += [f"{name} is listed in {kind} but does not exist" for name in sorted(set(listed) - existing)]
     problems += [f"{name} is listed twice in {kind}" for name in sorted(set(listed)) if listed.count(name) > 1]
@@ -39,7 +39,7 @@ def listing_problems(listed: list[str], existing: set[str], kind: str) -> list[s
 
 
 def consists_of_test_cases(source: str) -> bool:
-    """Return whether a script is for unittest: it has test classes, and no test functions of pytest."""
+    """Return whether a script is for unittest, that is, has test classes and no pytest test functions."""
     tree = ast.parse(source)
     cases = set()
     for node in tree.body:

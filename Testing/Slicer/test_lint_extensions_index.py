@@ -27,7 +27,7 @@ CATEGORIES = {"Segmentation", "Quantification", "Filtering", "Informatics", "Uti
 
 
 def index_problems(text: str, name: str, project: str) -> list[str]:
-    """Return what the checks of Slicer's ExtensionsIndex would refuse in an entry."""
+    """Return problems for which the checks of Slicer's ExtensionsIndex would refuse an entry."""
     entry = json.loads(text)
     problems = [f"{field} is missing" for field in ("$schema", "category", "scm_url") if field not in entry]
     problems += [f"{field} is not a known field" for field in entry if field not in INDEX_FIELDS]

@@ -31,7 +31,7 @@ def is_partial(node: ast.AST) -> bool:
 
 
 def qt_classes(tree: ast.AST) -> list[ast.ClassDef]:
-    """Return the classes that derive from a class of Qt, directly or through others in the same file."""
+    """Return the classes that derive from a Qt class, directly or through other classes in the same file."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -42,7 +42,7 @@ def qt_classes(tree: ast.AST) -> list[ast.ClassDef]:
 
 
 def idiom_problems(source: str) -> list[str]:
-    """Return what works in PySide6 only."""
+    """Return code that works only in PySide6."""
     tree = ast.parse(source)
     problems = []
     for node in ast.walk(tree):

@@ -36,7 +36,7 @@ def import_problems(source: str) -> list[str]:
 
 
 def hiding_imports(source: str) -> list[str]:
-    """Return imports that hide a name of the file.
+    """Return imports that hide a name in the file.
 
     ``import a.b`` in a function makes ``a`` local to the function: if the import fails, ``a`` is unbound.
     """

@@ -11,13 +11,13 @@ LIBRARY = MODULE / "Reg2RGModuleLib"
 
 
 def listed_files(docstring: str) -> list[str]:
-    """Return the files that a package's docstring lists, one or several at the start of an indented line."""
+    """Return the files that a package's docstring lists, one or more at the start of an indented line."""
     lists = re.findall(r"^    ([a-z]\w*(?:, [a-z]\w*)*)(?:  |$)", docstring, re.MULTILINE)
     return [name for names in lists for name in names.split(", ")]
 
 
 def library_imports(source: str) -> set[str]:
-    """Return the files of the library that a file imports, also for type hints only."""
+    """Return the files of the library that a file imports, even if only for type hints."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "Reg2RGModuleLib":

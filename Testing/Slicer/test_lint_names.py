@@ -1,4 +1,4 @@
-"""Lint of the names of Slicer, Qt, CTK and VTK: only those of a reviewed list, which every supported version has."""
+"""Lint of names from Slicer, Qt, CTK and VTK: only those in a reviewed list, which every supported version has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOTS = ("slicer", "qt", "ctk", "vtk")
 
 
 def imported_names(tree) -> dict[str, str]:
-    """Return name -> dotted name for the names that imports bind."""
+    """Return name -> dotted name for all names that imports bind."""
     bound = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -71,7 +71,7 @@ def unlisted_problems(source: str, allowed: set[str]) -> list[str]:
 
 
 def unused_names(sources: list[str], allowed: set[str]) -> list[str]:
-    """Return the names of the list that no source uses."""
+    """Return the names in the list that no source uses."""
     return sorted(allowed - set().union(*(names_used(source) for source in sources)))
 
 

@@ -1,4 +1,4 @@
-"""Lint of texts: every text that a user reads can be translated."""
+"""Lint of user-visible strings: all of them can be translated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_string(node: ast.AST) -> bool:
 
 
 def translation_problems(source: str, not_translated: frozenset[str] | set[str] = frozenset()) -> list[str]:
-    """Return strings that users read and translators never see: lupdate collects only literal arguments of ``_``."""
+    """Return user-visible strings that translators never see. lupdate collects only literal arguments of ``_``."""
     tree = ast.parse(source)
     problems = []
     skipped = set()
@@ -68,13 +68,13 @@ def test_every_string_that_a_user_reads_is_translated(file):
         "label.setText('Cancel')",
         "qt.QPushButton('Done')",
         "raise RuntimeError('The volume is empty.')",
-        "message = 'Choose a CT volume first.'",
+        "message = 'Select a CT volume first.'",
         "self.run.fail(f'The engine ended with {code} today')",
         "STATES = {1: '○ draft state'}",
         "_(STATES[state])",
         "_(f'The engine ended ({code}).')",
         "_('a' + name)",
-        "message = 'Cancelled.'",
+        "message = 'Canceled.'",
     ],
 )
 def test_a_string_without_translation_is_caught(source):

@@ -33,7 +33,7 @@ def parameter_names(source: str, name: str = "Reg2RGParameters") -> set[str]:
 
 
 def ui_problems(text: str, parameters: set[str]) -> list[str]:
-    """Return what is wrong with declarations, names, connections and parameters in a .ui file."""
+    """Return problems with declarations, names, connections and parameters in a .ui file."""
     tree = ElementTree.fromstring(text)
     root = tree.find("widget")
     widgets = list(root.iter("widget"))

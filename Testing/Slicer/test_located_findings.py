@@ -68,7 +68,7 @@ class FindingsTest(unittest.TestCase):
         return card.findChild("QLabel", "sectionText")
 
     def rows(self, region):
-        """Return the text of the rows that a card has for findings."""
+        """Return the text of the finding rows in a card."""
         card = self.panel.sections.card(region)
         labels = card.findChildren("QLabel")
         return [label.text for label in labels if "<br><small>" in label.text and label.isVisibleTo(card)]
@@ -113,7 +113,7 @@ class FindingsTest(unittest.TestCase):
         self.assertEqual(self.panel.sections.current, "abdomen")
         self.assertEqual(self.regionLook("abdomen")[0], 1.0)
 
-    def test_aClickBesideTheLinksOfACardSelectsTheWholeSection(self):
+    def test_aClickNextToTheLinksOfACardSelectsTheWholeSection(self):
         self.panel.navigation.select("lung", self.index("lung", NODULE))
         card = self.panel.sections.card("lung")
         clickWidget(card, 60, 12)
@@ -164,7 +164,7 @@ class FindingsTest(unittest.TestCase):
         self.panel.navigation.select("bone")
         self.assertEqual(marked(), [])
 
-    def test_findingsCanBeHiddenAndTheSceneStoresThat(self):
+    def test_findingsCanBeHiddenAndTheSceneStoresTheChoice(self):
         findings = reportNode.findingsOf(self.node)
         self.assertTrue(findings.GetDisplayNode().GetVisibility())
         self.ui.findingsCheckBox.click()
@@ -178,17 +178,17 @@ class FindingsTest(unittest.TestCase):
 
     def test_aRowShowsLabelLocationProbabilityAndSource(self):
         nodule, consolidation = self.rows("lung")
-        for part in (NODULE, "left upper lobe", "20 mm", "likely (87%)", "in text and image"):
+        for part in (NODULE, "left upper lobe", "20 mm", "likely (87%)", "in the text and the image"):
             self.assertIn(part, nodule)
-        for part in (CONSOLIDATION, "likely (75%)", "seen in the image, denied in the text"):
+        for part in (CONSOLIDATION, "likely (75%)", "in the image, but denied in the text"):
             self.assertIn(part, consolidation)
         (hernia,) = self.rows("esophagus")
         self.assertIn("in the text only", hernia)
         (lesion,) = self.rows("bone")
         self.assertIn("in the image only", lesion)
-        self.assertEqual(self.rows("heart"), [], "what text and head agree is absent is not listed")
+        self.assertEqual(self.rows("heart"), [], "findings that text and head agree are absent are not listed")
 
-    def test_aDisagreementOfTextAndFindingHeadIsAWarningInTheCard(self):
+    def test_aDisagreementBetweenTextAndFindingHeadIsShownAsAWarning(self):
         def warning(region):
             labels = self.panel.sections.card(region).findChildren("QLabel")
             return " ".join(label.text for label in labels if label.text.startswith("⚠"))
@@ -333,7 +333,7 @@ class FindingsTest(unittest.TestCase):
 
 
 def asSchemaVersion2(report):
-    """Return a stored report (schema version 5) as schema version 2 had it, before there were findings."""
+    """Return a stored report (schema version 5) in schema version 2, which had no findings yet."""
     renamed = {"disclaimer": "label", "skipped_regions": "without_section"}
     old = {renamed.get(name, name): value for name, value in report.items() if name != "out_of_distribution"}
     old["schema_version"] = 2

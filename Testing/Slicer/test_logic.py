@@ -12,7 +12,7 @@ from Reg2RGModuleLib.review import State
 
 
 def loadSample():
-    """Load the sample case; returns its volume, and the parameters of a run that uses its regions."""
+    """Load the sample case, and return its volume and the parameters of a run that uses its regions."""
     panel = moduleWidget().panel
     panel.inputs.loadSample()
     parameters = panel.inputs.parameters
@@ -55,14 +55,14 @@ class LogicTest(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, 'no section "knee"'):
             self.logic.regenerateSection(self.node, "knee")
 
-    def test_changesOfTheReviewAreStoredInTheScene(self):
+    def test_changesToTheReviewAreStoredInTheScene(self):
         review = self.logic.reviewOf(self.node)
         review.accept("bone")
         self.assertEqual(reportNode.read(self.node).state("bone"), State.ACCEPTED)
         self.assertIs(self.logic.reviewOf(self.node), review, "the same object for everyone")
         review.undo()
 
-    def test_aTextThatSomeoneElseChangedIsReadAgain(self):
+    def test_aReviewIsReadAgainIfOtherCodeChangedItsNode(self):
         before, text = self.logic.reviewOf(self.node), self.node.GetText()
         other = reportNode.read(self.node)
         other.reject("bone")
@@ -98,23 +98,23 @@ class LogicTest(unittest.TestCase):
         self.assertFalse(self.logic.run.active)
 
     def test_cancelEndsTheRunAndTheBlockingFormRaises(self):
-        cancelled = []
+        canceled = []
         timer = qt.QTimer()
         timer.setSingleShot(True)
         timer.setInterval(50)
         timer.connect("timeout()", self.logic.cancel)
         timer.start()
-        with self.assertRaisesRegex(RuntimeError, "cancelled"):
+        with self.assertRaisesRegex(RuntimeError, "canceled"):
             self.logic.generateReportAndWait(
-                self.volume, self.parameters, onCancelled=lambda: cancelled.append(True), onFailed=self.fail
+                self.volume, self.parameters, onCancelled=lambda: canceled.append(True), onFailed=self.fail
             )
-        self.assertEqual(cancelled, [True])
+        self.assertEqual(canceled, [True])
         self.assertIs(self.logic.reportOf(self.volume), self.node, "the earlier report is still there")
 
     def test_onlyOneRunAtATime(self):
         ended = []
         self.logic.generateReport(self.volume, self.parameters, onCancelled=lambda: ended.append(True))
-        with self.assertRaisesRegex(RuntimeError, "already under way"):
+        with self.assertRaisesRegex(RuntimeError, "already in progress"):
             self.logic.generateReport(self.volume, self.parameters)
         self.assertTrue(self.logic.run.active, "the first run continues")
         self.logic.cancel()
@@ -135,7 +135,7 @@ class LogicTest(unittest.TestCase):
 
 
 class SharedLogicTest(unittest.TestCase):
-    """The panel and scripts share the logic of the widget."""
+    """Panel and scripts share the logic of the widget."""
 
     def setUp(self):
         slicer.mrmlScene.Clear(0)
@@ -163,6 +163,6 @@ class SharedLogicTest(unittest.TestCase):
         for name in dependencies:
             self.assertTrue(hasattr(slicer.modules, name.lower()), name)
 
-    def test_withoutParametersTheChoicesOfThePanelAreUsed(self):
+    def test_withoutParametersTheChoicesInThePanelAreUsed(self):
         node = self.logic.generateReportAndWait(self.volume)
         self.assertFalse(self.logic.reviewOf(node).section("lung").approximate, "its regions were given")

@@ -1,6 +1,6 @@
-"""The host's qt and ctk modules behave like PythonQt, as measured in Slicer 5.8.
+"""The host's qt and ctk modules behave like PythonQt, as observed in Slicer 5.8.
 
-The tests of names compare the host with tables of the names that Slicer has, and are skipped where those are absent.
+The tests of names compare the host with tables of the names in Slicer, and are skipped if the tables are not available.
 """
 
 from __future__ import annotations
@@ -797,7 +797,7 @@ def members(kind: type) -> set[str]:
 
 
 def public_names(kind: type) -> set[str]:
-    """Return the public names of a class, including those of base classes that have no test of their own."""
+    """Return the public names of a class, including those of base classes that are not tested separately."""
     names = set()
     for base in {kind} | (set(kind.__mro__) - set(WIDGETS)):
         if base.__module__.startswith("slicer_host"):

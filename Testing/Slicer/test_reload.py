@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def checkout(tmp_path, repository) -> Path:
-    """Copy the module, whose files a test may then edit, and link the engine; return the folder."""
+    """Copy the module, so that tests can edit its files, link the engine, and return the folder."""
     shutil.copytree(
         repository / "Reg2RGModule", tmp_path / "Reg2RGModule", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -22,7 +22,7 @@ def checkout(tmp_path, repository) -> Path:
 
 
 def run(checkout: Path, script: str) -> list[str]:
-    """Run a script in an application with the module of the copy; returns the lines it printed."""
+    """Run a script in an application with the copied module, and return the lines it printed."""
     start = f"""
     import sys
     from pathlib import Path

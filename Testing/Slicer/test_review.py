@@ -1,4 +1,4 @@
-"""Reviewing a report: states, edits, undo, impression, banner, keyboard. Runs in Slicer and in the host."""
+"""Review of a report: states, edits, undo, impression, banner, keyboard. Runs in Slicer and in the host."""
 
 import unittest
 from dataclasses import replace
@@ -196,7 +196,7 @@ class ReviewTest(unittest.TestCase):
         self.ui.rejectButton.click()
         self.assertNotIn("They disagree.", self.copiedText(), "a rejected section is not copied")
 
-    def test_theCopiedReportOfAReviewedReportNoLongerSaysDraft(self):
+    def test_theCopyOfAReviewedReportIsNoLongerLabeledAsADraft(self):
         for region in self.panel.sections.regions:
             self.panel.navigation.select(region)
             self.ui.acceptButton.click()
@@ -262,7 +262,7 @@ class ReviewTest(unittest.TestCase):
         self.assertEqual(bodyHtml(section, "My text.", State.REJECTED, "#123456"), "<s>My text.</s>")
 
     def sectionWith(self, text, *spans):
-        """Return a section of a text whose sentences have a start, an end and a mean probability."""
+        """Return a section whose sentences have the given start, end and mean probability."""
         from reg2rg.report import Sentence
 
         sentences = tuple(Sentence(start, end, mean, mean, ()) for start, end, mean in spans)
@@ -274,7 +274,7 @@ class ReviewTest(unittest.TestCase):
         self.assertGreater(section.volume_ml, 1000)
         self.assertIn(facts, factsOf(section, section.text))
 
-    def test_marksAreExplainedOnlyWhereThereAreAny(self):
+    def test_marksAreExplainedOnlyIfThereAreAny(self):
         section = self.sectionWith("Unsure.", (0, 7, 0.5))
         self.assertIn("(?)", factsOf(section, section.text))
         self.assertNotIn("(?)", factsOf(section, "My text."))
@@ -314,7 +314,7 @@ class ReviewTest(unittest.TestCase):
                 self.panel.recovery.folder = folder
         self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
         self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed")
-        self.assertIn("not for recovery after a crash", self.ui.messageLabel.text)
+        self.assertIn("could not be saved for recovery after a crash", self.ui.messageLabel.text)
 
     def test_anInvalidReviewInTheSceneIsReportedAndLeftUnchanged(self):
         self.node.SetText('{"form": "Reg2RG review", "version": 7}')

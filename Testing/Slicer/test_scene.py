@@ -1,4 +1,4 @@
-"""Reports in the scene: saved, loaded, several at a time, in any geometry. Runs in Slicer and in the host."""
+"""Reports in the scene: saving, loading, several reports, any geometry. Runs in Slicer and in the host."""
 
 import os
 import tempfile
@@ -106,7 +106,7 @@ class SceneTest(unittest.TestCase):
         self.assertFalse(reportNode.segmentationOf(two).GetDisplayNode().GetVisibility(), "the other report is hidden")
         self.assertTrue(reportNode.segmentationOf(one).GetDisplayNode().GetVisibility())
 
-    def test_aVolumeChosenDuringTheRunOfAnotherShowsNothingOfThatRun(self):
+    def test_aVolumeSelectedDuringTheRunOfAnotherShowsNothingOfThatRun(self):
         self.panel.inputs.loadSample()
         first = self.panel.inputs.parameters.inputVolume
         other = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="other")
@@ -295,7 +295,7 @@ def shiftedInSteps(volume):
 
 
 def flippedMatrix(volume, shape, flips):
-    """Return the IJK to RAS matrix of the flipped array with which every voxel keeps its position."""
+    """Return the IJK-to-RAS matrix with which every voxel of the flipped array keeps its position."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     for axis in flips:

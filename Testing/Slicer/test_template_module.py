@@ -1,4 +1,4 @@
-"""A module written like Slicer's template of a scripted module works in the host."""
+"""A module based on Slicer's template for scripted modules works in the host."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
 
 @pytest.fixture
 def module(tmp_path):
-    """Load the module under a unique name and make its panel; unload it after the test."""
+    """Load the module under a unique name and create its panel. Unload it after the test."""
     slicer.mrmlScene.Clear(0)
     registries = [vars(slicer.modules), vars(slicer.moduleNames), slicer.selfTests]
     before = [dict(registry) for registry in registries]
@@ -234,7 +234,7 @@ def module(tmp_path):
 
 @pytest.fixture
 def volume(module):
-    """Add a volume of 4 x 4 x 4 voxels with the values 0 to 63 to the scene."""
+    """Add a volume of 4 x 4 x 4 voxels with values from 0 to 63 to the scene."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
     slicer.util.updateVolumeFromArray(node, np.arange(64, dtype=np.int16).reshape(4, 4, 4))
     return node
@@ -301,7 +301,7 @@ def test_parameters_start_with_their_defaults(module):
     assert panel(module).ui.imageThresholdSliderWidget.value == 100
 
 
-def test_a_widget_takes_over_the_range_of_its_parameter(module):
+def test_a_widget_adopts_the_range_of_its_parameter(module):
     slider = panel(module).ui.imageThresholdSliderWidget
     assert (slider.minimum, slider.maximum) == (-100, 200)
 

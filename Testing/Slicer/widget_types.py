@@ -11,8 +11,9 @@ from lint_sources import dotted, is_qt_name, is_ui, stored_on_self
 class WidgetTypes:
     """Qt classes of the expressions in one file, inferred where that is simple.
 
-    Known are widgets of the .ui file, objects made by calling their class, variables and attributes of self that hold
-    nothing else, loops over tuples of them, and functions of the file that return them or are always called with them.
+    This covers widgets of the .ui file, objects created by calling their class, variables and attributes of self that
+    contain nothing else, loops over tuples of these, and functions of the file that return them or are always called
+    with them.
 
     Args:
         tree: The file's syntax tree.
@@ -35,7 +36,7 @@ class WidgetTypes:
             self._propagate()
 
     def _place(self, node: ast.AST, scope: ast.FunctionDef | None, owner: ast.ClassDef | None) -> None:
-        """Record which function and which class every node is in."""
+        """Record the function and the class that contain each node."""
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef):
                 bases = [dotted(base).rpartition(".")[2] for base in child.bases if is_qt_name(base)]
@@ -75,7 +76,7 @@ class WidgetTypes:
         return frozenset()
 
     def _yielded(self, node: ast.Attribute, *kinds: str) -> frozenset[str]:
-        """Return the classes of an attribute's value, or of the result of calling it."""
+        """Return the classes of an attribute's value or of the result of calling it."""
         found = set()
         for name in self.of(node.value):
             if self._tables.members(name).get(node.attr) in kinds:
@@ -83,7 +84,7 @@ class WidgetTypes:
         return frozenset(found) if None not in found else frozenset()
 
     def own_names(self, node: ast.AST) -> set[str]:
-        """Return the names that the class around a node defines itself."""
+        """Return the names that the class around a node itself defines."""
         owner = self._owners.get(node)
         names = {attribute.attr for attribute in stored_on_self(owner)}
         return names | {member.name for member in owner.body if isinstance(member, ast.FunctionDef)}
@@ -94,7 +95,7 @@ class WidgetTypes:
         return frozenset().union(*found) if found and all(found) else frozenset()
 
     def _propagate(self) -> None:
-        """Collect once what is assigned to every name; None where a value of unknown class is."""
+        """Collect the classes that are assigned to each name, in one pass. None marks values of unknown class."""
         held = {}
 
         def hold(target, classes, nothing=False):

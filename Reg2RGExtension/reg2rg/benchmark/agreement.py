@@ -1,4 +1,4 @@
-"""Agreement of a new measurement with the numbers stored beside the model card, within sampling error."""
+"""Agreement of a new measurement with the numbers stored with the model card, within sampling error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_agreement(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tu
 
     Args:
         stored: Stored numbers, as returned by ``BenchmarkResults.to_json_dict``.
-        current: New numbers, likewise.
+        current: New numbers, in the same form.
 
     Returns:
         A table of the headline metrics, and whether all of them agree.
@@ -63,7 +63,7 @@ def _unbiased(metric: Mapping[str, Any]) -> float:
 
 
 def _standard_error(metric: Mapping[str, Any]) -> float:
-    """Return the standard error from the interval, or that of a share of so many items if all cases are alike."""
+    """Return the standard error from the interval, or from the number of items if all cases have the same outcome."""
     resampled = (metric["high"] - metric["low"]) / (2 * 1.96)
     units = metric["units"] + 4
     share = (min(max(metric["value"], 0.0), 1.0) * metric["units"] + 2) / units

@@ -34,7 +34,7 @@ class LabelProbability:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Probabilities of a range.
+    """The probabilities in one range.
 
     Attributes:
         low: Lower bound (inclusive).

@@ -36,12 +36,13 @@ def collect_records(
     device: str = "cpu",
     progress: ProgressCallback = ignore_progress,
 ) -> list[CaseRecord]:
-    """Ask a model about held-out phantoms.
+    """Query a model about held-out phantoms.
 
     Args:
         model: Model folder.
         seeds: Seeds of the phantoms.
-        folder: Keeps one file per case, in a subfolder for this model and these phantoms. Existing records are reused.
+        folder: Folder for one file per case, in a subfolder for this model and these phantoms. Existing records are
+            reused.
         parallel: As in ``ReportGenerator.generate``; the way the model was trained if None.
         processes: Number of processes, each with one thread and its own copy of the model.
         device: Device to run on.
@@ -75,7 +76,7 @@ def read_records(folder: Path, seeds: Sequence[int]) -> list[CaseRecord]:
 def load_generator(
     folder: Path, parallel: bool | None = None, device: str = "cpu"
 ) -> tuple[ReportGenerator, GenerationSettings]:
-    """Load a model and the settings it is used with.
+    """Load a model and the settings to use it with.
 
     Args:
         folder: Model folder.
@@ -95,7 +96,7 @@ def load_generator(
 
 
 def held_out_phantom(seed: int) -> PhantomCase:
-    """Make a phantom of the held-out population."""
+    """Make a phantom from the held-out population."""
     return make_phantom(seed, PhantomConfig(population="held-out"))
 
 

@@ -1,4 +1,4 @@
-"""Asking a model everything about one case."""
+"""Query a model about everything in one case."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDED_PER_CASE = 3
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Settings a model is used with.
+    """Settings to use a model with.
 
     Attributes:
         preprocessing: The model's preprocessing.
@@ -85,11 +85,11 @@ def examine_volume(
 
 @dataclass(frozen=True)
 class _Examination:
-    """One case in front of a model.
+    """The examination of one case by a model.
 
     Attributes:
         generator: The model.
-        settings: Settings it is used with.
+        settings: Settings to use it with.
         inputs: Its inputs for this case.
         name: Name of the case.
         planted: Planted findings; empty for a real CT.
@@ -106,7 +106,7 @@ class _Examination:
     references: Mapping[str, str]
 
     def record(self) -> CaseRecord:
-        """Ask the model and record its answers."""
+        """Query the model and record its answers."""
         sections = self._generate()
         without_cues = {}
         if self.settings.cue_labels:

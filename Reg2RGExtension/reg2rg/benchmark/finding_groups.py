@@ -41,7 +41,7 @@ SIZE_BANDS: tuple[tuple[str, float, float], ...] = (
     ("11 to 16 mm", 11, 16),
     ("16 mm or more", 16, float("inf")),
 )
-"""Name, lower bound (inclusive) and upper bound (exclusive) in mm."""
+"""Name, lower bound (inclusive) and upper bound (exclusive) of each size band, in mm."""
 
 UNSIZED = "no size"
 

@@ -1,4 +1,4 @@
-"""Headline metrics: each is a statistic over cases, so that it has a confidence interval and can be compared."""
+"""Headline metrics. Each is a statistic over cases, so it has a confidence interval and can be compared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Metric:
 
     Attributes:
         statistic: The number as a statistic of the cases.
-        units: Number of items that it is a share of.
+        units: Number of items of which it is a share.
         goal: Required value: a minimum, or a maximum for an error; None if there is no requirement.
         meets_goal: Compares a value with the goal.
     """

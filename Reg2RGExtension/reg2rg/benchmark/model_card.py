@@ -55,8 +55,8 @@ class CardMeasurements:
 def card_introduction(existing: str) -> str:
     """Return the part of the card above the tables.
 
-    It is that of the existing card. If the existing card was written by ``reg2rg train``, it is a standard introduction
-    followed by what that card says about architecture and training.
+    This is the introduction of the existing card. If that card was written by ``reg2rg train``, this is a standard
+    introduction followed by what the card says about architecture and training.
 
     Args:
         existing: Text of the existing card.
@@ -112,7 +112,7 @@ def read_stored_metrics(model: Path) -> dict[str, Any]:
     """Read the numbers that were stored with the card.
 
     Raises:
-        InputError: If there are none, or if they were measured on other weights.
+        InputError: If no numbers are stored, or if they were measured on other weights.
     """
     file = model / MEASURED_FILE
     if not file.is_file():
@@ -128,7 +128,7 @@ def _folder_megabytes(folder: Path) -> float:
 
 
 def _replace_nan(value: Any) -> Any:
-    """Replace NaN by None, because JSON has no NaN."""
+    """Replace NaN with None, because JSON has no NaN."""
     if isinstance(value, Mapping):
         return {name: _replace_nan(item) for name, item in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Records of what a model answered about a case, beside what was planted: everything the tables need, as JSON."""
+"""Records of a model's answers about a case, along with what was planted: everything that the tables need, as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FORMAT_VERSION = 2
-"""Changes with the fields below, so that stored records of another format are not read."""
+"""Version number that changes with the fields below, so that stored records in another format are not read."""
 
 
 @dataclass(frozen=True)

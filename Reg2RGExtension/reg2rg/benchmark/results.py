@@ -155,7 +155,7 @@ def run_benchmark(
     Args:
         model: Model folder.
         seeds: Seeds of the phantoms.
-        folder: Keeps the records (see ``collect.collect_records``).
+        folder: Folder for the records (see ``collect.collect_records``).
         parallel: As in ``ReportGenerator.generate``; the way the model was trained if None.
         processes: Number of parallel processes.
         device: Device to run on.

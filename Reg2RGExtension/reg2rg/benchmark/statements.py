@@ -10,7 +10,7 @@ from reg2rg.benchmark.records import CaseRecord, PlantedRecord, SectionRecord
 from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 
 STATED_THRESHOLD = 0.5
-"""Probability from which the finding head is considered to state a finding."""
+"""Lowest probability at which the finding head is considered to state a finding."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Outcome:
         label: The label.
         planted: The planted finding; None for a false alarm.
         stated: The statement; None for a missed finding.
-        reported: What the phantom's own report states, which need not be everything that was planted.
+        reported: What the phantom's own report states, which may be less than what was planted.
     """
 
     case: int

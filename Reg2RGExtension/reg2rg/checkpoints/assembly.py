@@ -1,4 +1,4 @@
-"""Build a model from stored tensors, one by one, each in its final precision and on its final device."""
+"""Build a model from stored tensors one by one, placing each on its final device in its final precision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.state_dict import Shape, list_misfits, refuse_misfits
 
 TIED = "embedding_layer.weight"
-"""The region encoder's name for the word embeddings, which are the language model's parameter."""
+"""The region encoder's name for the word embeddings, which belong to the language model."""
 
 ROTARY = "rotary_emb.inv_freq"
 """Suffix of buffers that old checkpoints store although they are computed, not learned."""
@@ -31,8 +31,8 @@ def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]
         path: the file.
 
     Returns:
-        Tensor name -> shape, and a function that reads one tensor by name. Names of earlier versions are translated to
-        current ones. The file is reopened for each tensor, because pages read through one mapping count as this
+        Tensor name -> shape, and a function that reads one tensor by name. Names from earlier versions are translated
+        to current ones. The file is reopened for each tensor, because pages read through a mapping count toward this
         process's memory until the mapping is closed.
 
     Raises:
@@ -61,13 +61,13 @@ def assemble(
 ) -> Reg2RG:
     """Build a model from stored tensors.
 
-    The model is created on the meta device, so memory holds the weights only once. Rotary buffers of old checkpoints
-    are ignored.
+    The model is created on the meta device, so only one copy of the weights is in memory. Rotary buffers of old
+    checkpoints are ignored.
 
     Args:
         config: configuration of the model.
         shapes: published tensor name -> shape of the stored tensor.
-        read: returns a tensor by its name; called once per tensor.
+        read: function that returns a tensor by its name; called once per tensor.
         device: torch device.
         precision: precision of the language model; the vision side is always float32.
 

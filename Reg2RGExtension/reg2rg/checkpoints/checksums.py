@@ -18,7 +18,7 @@ def sha256(path: Path, on_read: Callable[[int], None] | None = None) -> str:
 
     Args:
         path: the file.
-        on_read: called with the number of bytes of each block that was read.
+        on_read: called after each block with its number of bytes.
 
     Returns:
         The hash as hexadecimal digits.

@@ -1,4 +1,4 @@
-"""Names in model folders of earlier versions.
+"""Names in model folders from earlier versions.
 
 Versions up to commit 8fc2476 used other names for some config fields and tensors. The names are translated when a
 folder is read. Its files are not changed, so the hash of the weights stays the same.
@@ -34,11 +34,11 @@ TENSOR_PREFIXES = {
     "embedding_layer.finding_head.follow": "embedding_layer.finding_head.evidence_weight",
     "embedding_layer.finding_head.places": "embedding_layer.finding_head.location_weight",
 }
-"""Old beginning of a tensor name -> new beginning."""
+"""Old prefix of a tensor name -> new prefix."""
 
 
 def upgrade_config(values: Any) -> Any:
-    """Rename the config fields of earlier versions.
+    """Rename config fields from earlier versions.
 
     Args:
         values: plain values of a config.json, or of a part of it. They are not checked.

@@ -26,7 +26,7 @@ CARD_FILE = "MODEL_CARD.md"
 class ModelFolder:
     """A model folder whose config and checksums have been read, each once.
 
-    Two objects are equal if they stand for the same folder with the same config and files.
+    Two objects are equal if they refer to the same folder with the same config and files.
 
     Attributes:
         path: the folder.
@@ -75,7 +75,7 @@ class ModelFolder:
         return self.checksums[WEIGHTS_FILE]
 
     def verify(self) -> None:
-        """Compare every file with its checksum. Later calls do nothing.
+        """Verify the checksum of every file. Later calls do nothing.
 
         Raises:
             InputError: a file is missing or damaged.
@@ -96,7 +96,7 @@ class ModelFolder:
     def load(self, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
         """Verify the files and load the model.
 
-        Memory never holds more than the model and one tensor.
+        At any time, at most the model and one additional tensor are in memory.
 
         Args:
             device: torch device.

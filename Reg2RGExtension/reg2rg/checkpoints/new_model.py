@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def create_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0) -> None:
-    """Write a model folder around a language model from a GGUF file or a folder of transformers.
+    """Write a model folder around a language model from a GGUF file or a transformers folder.
 
     Args:
-        language: a .gguf file, a folder that contains one, or a folder in the format of transformers.
+        language: a .gguf file, a folder that contains one, or a folder in transformers format.
         folder: the model folder to write, empty or new; its name becomes the model's name.
-        like: configuration of everything but the language model.
+        like: configuration of everything except the language model.
         seed: random seed of the new weights.
 
     Raises:
@@ -37,7 +37,7 @@ def create_model(language: Path, folder: Path, like: ModelConfig, seed: int = 0)
         raise InputError(f"{folder} is not empty; choose a new folder for the model.")
     source = _find_language_model(language)
     language_config, tokenizer, language_model = _load_language_model(source, like.language.lora or LoraSettings())
-    config = dataclasses.replace(like, name=folder.absolute().name, language=language_config)
+    config = dataclasses.replace(like, name=folder.absolute().name, trained_for="", language=language_config)
     torch.manual_seed(seed)
     model = Reg2RG(config, add_lora(language_model, language_config.lora))
     model.tokenizer = tokenizer
@@ -57,7 +57,7 @@ def _find_language_model(path: Path) -> Path:
 
 
 def _load_language_model(source: Path, lora: LoraSettings) -> tuple[LanguageConfig, Any, PreTrainedModel]:
-    """Load configuration, tokenizer and model. A GGUF file is dequantized to float16; other types are kept."""
+    """Load the config, tokenizer and model. A GGUF file is dequantized to float16; other types are kept."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 

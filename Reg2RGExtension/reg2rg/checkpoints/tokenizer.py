@@ -12,22 +12,22 @@ from reg2rg.runtime.third_party import import_transformers
 
 _PROBE = ". The region 0 is "
 _PROBE_IDS = [869, 450, 5120, 29871, 29900, 338, 29871]
-"""A piece of the published prompt and its ids. Slow or converted forms of LLaMA's tokenizer give different ids."""
+"""A piece of the published prompt and its IDs. Slow or converted forms of LLaMA's tokenizer give different IDs."""
 
 _LLAMA_VOCABULARY = 32000
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load the transformers tokenizer in a folder. No code from the folder is run."""
+    """Load a transformers tokenizer from a folder. No code from the folder is run."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return import_transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def load_llama_tokenizer(folder: Path | None, config: ModelConfig) -> Any:
-    """Load LLaMA's tokenizer and check that it tokenizes the published prompt as published.
+    """Load LLaMA's tokenizer and check that it gives the published IDs for the published prompt.
 
     Args:
-        folder: the folder with the tokenizer files; None if the user gave none.
+        folder: the folder with the tokenizer files; None if the user did not specify one.
         config: configuration of the model that needs the tokenizer.
 
     Returns:

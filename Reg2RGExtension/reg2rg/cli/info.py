@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelInformation:
-    """A model folder on disk.
+    """Description of a model folder on disk.
 
     Attributes:
         folder: the folder.
         about: first paragraph of its model card.
-        memory: memory that a report of ten regions needs in each precision, in words.
+        memory: memory needed for a report of ten regions, in each precision, as text.
         megabytes: size of all its files.
         sha256: SHA-256 of its weights. None if it is unknown because of ``problem``.
         problem: why the model cannot be used. None if all files match their checksums.

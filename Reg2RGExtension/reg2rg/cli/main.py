@@ -1,4 +1,4 @@
-"""The command ``reg2rg``. Results go to standard output, everything else to standard error; an error is one line."""
+"""The ``reg2rg`` command. Results go to standard output, all else to standard error; an error message is one line."""
 
 from __future__ import annotations
 
@@ -31,17 +31,19 @@ OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder to wr
 
 
 def _report(request: ReportRequest) -> None:
-    """Write the report of a chest CT."""
+    """Generate a draft report for a chest CT."""
     from reg2rg.cli.progress import show_events
     from reg2rg.pipeline.run import run_report
+    from reg2rg.report import load_report
 
     with show_events() as on_event:
         done = run_report(request, on_event, _interrupted.is_set)
+    print(f"Model {load_report(done.folder).provenance.model_words}.", file=sys.stderr)
     print(done.folder)
 
 
 def _segment(request: SegmentRequest) -> None:
-    """Find the regions of a chest CT, without a report."""
+    """Segment the regions of a chest CT without writing a report."""
     from reg2rg.cli.progress import show_events
     from reg2rg.pipeline.run import run_segmentation
 
@@ -51,7 +53,7 @@ def _segment(request: SegmentRequest) -> None:
 
 
 def _demo(output: OutputFolder = Path("reg2rg-demo")) -> None:
-    """Write the report of the sample case."""
+    """Generate a draft report for the sample case."""
     from reg2rg.runtime.resources import sample_case
 
     volume, regions = sample_case()
@@ -59,10 +61,10 @@ def _demo(output: OutputFolder = Path("reg2rg-demo")) -> None:
 
 
 def _desktop(
-    ct: Annotated[Path | None, typer.Argument(metavar="[CT]", help="A volume to load first.")] = None,
+    ct: Annotated[Path | None, typer.Argument(metavar="[CT]", help="Volume to load at startup.")] = None,
     screenshot: Annotated[
         Path | None,
-        typer.Option(help="Without a display: report on CT (or the sample case) and save a picture of the window."),
+        typer.Option(help="Without a display: report on CT (or the sample case) and save a screenshot of the window."),
     ] = None,
     size: Annotated[str, typer.Option(help="Window size, WIDTHxHEIGHT pixels.")] = "1280x800",
 ) -> None:
@@ -73,14 +75,14 @@ def _desktop(
         from slicer_host.desktop import has_display, open_window
         from slicer_host.screenshot import save_screenshot
     except ImportError as error:
-        raise Reg2RGError(f"The desktop needs more packages ({error}): pip install 'reg2rg[desktop]'.") from error
+        raise Reg2RGError(f"The desktop requires more packages ({error}): pip install 'reg2rg[desktop]'.") from error
     width, _, height = size.partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) >= 800 and int(height) >= 600):
         raise InputError(f"{size!r} is not a valid window size; expected WIDTHxHEIGHT of at least 800x600.")
     if ct is not None and not ct.exists():
         raise InputError(f"{ct} does not exist; expected a file or folder.")
     if screenshot is None and not has_display():
-        raise Reg2RGError("There is no display to open a window on; use --screenshot FILE to save a picture.")
+        raise Reg2RGError("No display is available; use --screenshot FILE to save a picture of the window.")
     try:
         if screenshot is None:
             raise typer.Exit(open_window(ct))
@@ -100,7 +102,7 @@ def _evaluate(
     references: Annotated[
         Path | None, typer.Option(help="CSV (Volumename, Anatomy, Sentence) with references, used instead of GT.")
     ] = None,
-    level: Annotated[str | None, typer.Option(help="report or region; by default, what fits the files.")] = None,
+    level: Annotated[str | None, typer.Option(help="report or region; by default, whichever fits the files.")] = None,
     labeler: Annotated[str, typer.Option(help="Labeler: rules, or a folder with RadBERT.")] = "rules",
     compare: Annotated[
         Path | None, typer.Option(metavar="OTHER", help="Predictions of a second system to compare with.")
@@ -134,7 +136,7 @@ def _info() -> None:
 
 
 app = typer.Typer(
-    help=f"Write a draft report of a chest CT in which every section belongs to a region. {DRAFT_LABEL}",
+    help=f"Draft chest CT reports in which every section is tied to a region of the image. {DRAFT_LABEL}",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -164,7 +166,7 @@ def _top(
 def main() -> None:
     """Run the command line.
 
-    The exit code is 0 for success, 1 for a failure, 2 for invalid input and 130 if the user interrupted.
+    The exit code is 0 for success, 1 for failure, 2 for invalid input and 130 if the user interrupted the command.
     """
     quiet_libraries()
     signal.signal(signal.SIGINT, _interrupt)
@@ -180,7 +182,7 @@ def _run(arguments: list[str]) -> int:
     """Run a command and return the exit code."""
     try:
         code = app(arguments, prog_name="reg2rg", standalone_mode=False) or 0
-        sys.stdout.flush()  # here, so that a full disk or a closed pipe is an error like any other
+        sys.stdout.flush()  # here, so that a full disk or a closed pipe is handled like any other error
     except (KeyboardInterrupt, typer.Abort, Cancelled):
         code = INTERRUPTED
     except _UsageError as error:

@@ -58,7 +58,7 @@ def import_(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Model folder to write; by default a new folder among your models."),
+        typer.Option("--output", "-o", help="Model folder to write; by default, a new folder among your models."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "reg2rg-llama2-7b",
     tokenizer: Tokenizer = None,
@@ -99,7 +99,7 @@ def _print_plan(plan: ConversionPlan) -> None:
 
 
 def _print_differences(plan: ConversionPlan) -> None:
-    """Print differences from the published model; a checkpoint without its last layers looks like a smaller model."""
+    """Print differences from the published model; a checkpoint missing its last layers looks like a smaller model."""
     from reg2rg.checkpoints.convert.infer_config import list_differences
 
     if differences := list_differences(plan.config):
@@ -110,12 +110,12 @@ def _print_differences(plan: ConversionPlan) -> None:
 def new(
     language: Annotated[
         Path,
-        typer.Option("--language", metavar="GGUF|FOLDER", help="GGUF file, or folder in the format of transformers."),
+        typer.Option("--language", metavar="GGUF|FOLDER", help="GGUF file, or folder in transformers format."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")],
     like: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Model whose vision architecture to copy; by default the published one."),
+        typer.Option(metavar="MODEL", help="Model whose vision architecture to copy; by default, the published model."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the new weights.")] = 0,
 ) -> None:
@@ -133,7 +133,7 @@ def new(
 @models.command()
 def add(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Model to add; without it, the catalog is listed.")
+        str | None, typer.Argument(metavar="[NAME]", help="Model to add. If omitted, list the catalog.")
     ] = None,
     source: Annotated[
         Path | None,
@@ -142,7 +142,7 @@ def add(
     tokenizer: Tokenizer = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Add a model from the catalog: download it, or take it from a folder."""
+    """Add a model from the catalog: download its files, or take them from a folder."""
     from reg2rg.cli.progress import show_progress
     from reg2rg.hub import user_models_folder
     from reg2rg.hub.catalog import describe_entry, find_entry, list_entries

@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of a request, so that an option is written once."""
+"""Command-line options generated from the fields of a request, so that each option is defined only once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _parameter(field: dataclasses.Field[Any], kind: Any, option: Any) -> inspect
     if default is dataclasses.MISSING:
         default = inspect.Parameter.empty if field.default_factory is dataclasses.MISSING else None
     if kind is bool:
-        default = False  # the flag turns the default around
+        default = False  # the flag inverts the default
     if get_origin(kind) in (tuple, Mapping):
         kind, default = list[str] | None, None
     return inspect.Parameter(
@@ -66,7 +66,7 @@ def _has_default(parameter: inspect.Parameter) -> bool:
 
 
 def _convert(kind: Any, name: str, value: Any) -> Any:
-    """Return the value of a field from what the command line gives."""
+    """Convert a value from the command line to the value of a field."""
     if kind is bool:
         defaults = {field.name: field.default for field in dataclasses.fields(ReportRequest)}
         return value != defaults[name]
@@ -82,7 +82,7 @@ def _convert(kind: Any, name: str, value: Any) -> Any:
 def _parse_mapping(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is not LABEL=REGION.", param_hint="--map")
+            raise typer.BadParameter(f"{pair!r} is invalid; expected LABEL=REGION.", param_hint="--map")
     return dict(pair.rsplit("=", 1) for pair in pairs)
 
 
@@ -91,7 +91,7 @@ def _parse_corrections(entries: list[str]) -> dict[str, dict[str, bool]]:
     for entry in entries:
         match = re.fullmatch(r"\s*([^:]+?)\s*:\s*([^=]+?)\s*=\s*(yes|no)\s*", entry)
         if match is None:
-            raise typer.BadParameter(f"{entry!r} is not REGION:FINDING=yes or =no.", param_hint="--correct")
+            raise typer.BadParameter(f"{entry!r} is invalid; expected REGION:FINDING=yes|no.", param_hint="--correct")
         region, label, answer = match.groups()
         corrections.setdefault(region, {})[label] = answer == "yes"
     return corrections

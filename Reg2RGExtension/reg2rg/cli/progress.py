@@ -91,7 +91,7 @@ def _make_bars(console: Console | None) -> Bars:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    # The current stream: the output of libraries is redirected for a while.
+    # Look up the current stream, because the output of libraries is redirected temporarily.
     console = console or Console(file=sys.stderr)
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     return Bars(*columns, console=console)

@@ -20,11 +20,11 @@ class TrainingPaused(Reg2RGError):
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see Resources/Training.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of this training. An interrupted training resumes there.")
+        Path, typer.Option("--output", "-o", help="Folder for this training run. An interrupted run resumes from it.")
     ],
     device: Annotated[str, typer.Option(help="Device: auto, cpu, mps, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Train a model on phantoms, or on a folder in the layout of RadGenome-ChestCT."""
+    """Train a model on phantoms, or on a folder laid out like RadGenome-ChestCT."""
     from reg2rg.runtime.devices import choose_device
     from reg2rg.training.config import read_config
 

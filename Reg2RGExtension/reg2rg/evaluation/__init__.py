@@ -7,7 +7,7 @@ Files in the order data flows:
     pair_labels      labels and mentions that a labeler extracts from both texts of each pair
     text_metrics/    word overlap: BLEU, ROUGE, METEOR, CIDEr
     report_metrics/  what reports claim: findings, regions, locations, contradictions, template collapse, lengths
-    tables           the data structure that holds all results
+    tables           the data structure for all results
     bootstrap        confidence intervals and significance tests
     comparison       two systems on the same texts
     summary          the most important numbers in one table

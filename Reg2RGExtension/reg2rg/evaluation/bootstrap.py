@@ -20,7 +20,7 @@ PERMUTATIONS = 5000
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number that depends on the cases only through sums over them.
+    """A number that depends on the cases only through sums over the cases.
 
     Attributes:
         sums: Contribution of each case, (cases, k).

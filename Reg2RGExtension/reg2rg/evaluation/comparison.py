@@ -34,7 +34,7 @@ def compare(
     seed: int,
     progress: ProgressCallback = ignore_progress,
 ) -> tuple[Table, tuple[DroppedItem, ...]]:
-    """Compare two systems on the pairs that both have with the same reference.
+    """Compare two systems on the pairs that both have and that have the same reference in both.
 
     Args:
         first: Predictions of the first system.

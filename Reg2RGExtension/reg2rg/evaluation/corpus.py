@@ -13,7 +13,7 @@ from reg2rg.evaluation.tables import Interval
 from reg2rg.regions import REGION_NAMES
 
 ALL_TEXTS = {Level.REPORT: "all reports", Level.REGION: "all sections"}
-"""Name of the group that holds every text."""
+"""Name of the group that contains every text."""
 
 
 class Corpus:

@@ -1,4 +1,4 @@
-"""The whole evaluation, from prediction files to tables."""
+"""The complete evaluation, from prediction files to tables."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Evaluation:
     """Results of an evaluation.
 
     Attributes:
-        about: What was evaluated and how, as pairs of name and value.
+        about: What was evaluated and how, as names and values.
         notes: Remarks for readers of the results.
         dropped: Texts that were not scored.
-        tables: Tables in the order in which they are shown.
+        tables: Tables in display order.
     """
 
     about: dict[str, str]

@@ -15,15 +15,15 @@ from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 
 @dataclass(frozen=True)
 class PairLabels:
-    """What was extracted from pairs of texts, in the order of the pairs.
+    """Labels and mentions extracted from pairs of texts, in the order of the pairs.
 
     Attributes:
         labeler: Name of the labeler that produced the labels.
         mention_labeler: Name of the rules that extracted the mentions.
         reference_labels: Labels of the references in the order of LABELS, (pairs, 18) bool.
-        prediction_labels: Labels of the predictions, likewise.
-        reference_mentions: Mentions of LABELS in each reference. They come from the rules, whatever the labeler.
-        prediction_mentions: Mentions of LABELS in each prediction, likewise.
+        prediction_labels: Labels of the predictions, in the same form.
+        reference_mentions: Mentions of LABELS in each reference. They always come from the rules, for any labeler.
+        prediction_mentions: Mentions of LABELS in each prediction, in the same form.
     """
 
     labeler: str

@@ -1,14 +1,15 @@
-"""Result tables. Every result is held in a ``Table``, from which its Markdown, CSV and JSON forms are made."""
+"""Result tables. Every result is stored in a ``Table``, which is converted to Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
+
+from reg2rg.runtime.csv_output import write_csv
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,15 @@ class Table:
         return [str(cell) for cell in self.column(name)]
 
     def numbers(self, name: str) -> list[float]:
-        """Return a numeric column as floats; an interval counts with its value, a spread with its mean."""
+        """Return a numeric column as floats: the value of an interval, the mean of a spread."""
         return [_number(cell) for cell in self.column(name)]
 
     def intervals(self, name: str) -> list[Interval]:
-        """Return the cells of a column that holds intervals only."""
+        """Return the cells of a column that contains only intervals."""
         cells = self.column(name)
         intervals = [cell for cell in cells if isinstance(cell, Interval)]
         if len(intervals) != len(cells):
-            raise TypeError(f"Column {name!r} of table {self.key!r} does not hold intervals only.")
+            raise TypeError(f"Column {name!r} of table {self.key!r} does not contain only intervals.")
         return intervals
 
 
@@ -107,13 +108,13 @@ def to_csv(table: Table) -> str:
     Spreads and intervals take several columns. The labeler is the last column.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     names = [_csv_columns(table, index) for index in range(len(table.columns))]
     labeler = [table.labeler] if table.labeler else []
-    writer.writerow([*chain.from_iterable(names), *(["labeler"] if labeler else [])])
+    rows: list[list[Any]] = [[*chain.from_iterable(names), *(["labeler"] if labeler else [])]]
     for row in table.rows:
         cells = (_csv_values(cell, len(columns)) for cell, columns in zip(row, names, strict=True))
-        writer.writerow([*chain.from_iterable(cells), *labeler])
+        rows.append([*chain.from_iterable(cells), *labeler])
+    write_csv(stream, rows)
     return stream.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Marks of findings in the slices of the preview: a ring around a focal finding, a cross in a spread one, and names."""
+"""Finding marks on the slices of the preview: a ring around a focal finding, a cross in a diffuse one, and names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CROSS_SIZE = 9
 """Half the size of a cross in pixels."""
 
 CROSS_REACH_MM = 10.0
-"""Distance from the point of a spread finding up to which a slice shows its cross."""
+"""Largest distance between a slice and the point of a diffuse finding at which the slice shows its cross."""
 
 FONT_SIZE = 16
 OUTLINE_COLOR = (0, 0, 0)
@@ -31,9 +31,9 @@ class Mark:
     """A finding to mark.
 
     Attributes:
-        name: its label, with a question mark if its probability is not calibrated.
+        name: the finding's label, with a question mark if its probability is not calibrated.
         color: red, green, blue, 0 to 255.
-        location: where it is.
+        location: where the finding is.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Mark:
     location: Location
 
     def voxel(self, volume: sitk.Image) -> tuple[float, float, float]:
-        """Return its point as a continuous index (z, y, x) into a volume."""
+        """Return the finding's point as a continuous index (z, y, x) into a volume."""
         right, anterior, superior = self.location.point_ras
         x, y, z = volume.TransformPhysicalPointToContinuousIndex((-right, -anterior, superior))
         return z, y, x
@@ -63,11 +63,11 @@ def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], axis
     """Draw the marks that a slice intersects.
 
     Args:
-        picture: the picture of a whole slice, head or front up.
+        picture: the picture of a whole slice, with the head or the front up.
         volume: the volume in LPS orientation.
         marks: the marks.
-        axis: array axis (z, y, x) that is perpendicular to the slice.
-        index: index of the slice on this axis.
+        axis: array axis (z, y, x) perpendicular to the slice.
+        index: index of the slice along this axis.
     """
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(FONT_SIZE)
     taken: list[Box] = []
@@ -81,7 +81,7 @@ def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], axis
             continue
         y, x = ((voxel[each] + 0.5) * spacing[each] * scale for each in (row, column))
         if axis != 0:
-            y = picture.height - y  # the head is up, but last in the array
+            y = picture.height - y  # the head is at the top of the picture but at the end of the array
         if mark.location.focal:
             radius = max(MIN_RADIUS, (max(extent[row], extent[column]) / 2 + RING_MARGIN_MM) * scale)
             _draw_ring(draw, x, y, radius, mark.color)
@@ -110,7 +110,7 @@ Box = tuple[float, float, float, float]
 
 
 def _free_place(text: Box, ring: tuple[float, float, float], size: tuple[int, int], taken: list[Box]) -> Box:
-    """Return where a name fits: right of its ring, left of it, or below it; farther down if other names are there."""
+    """Return where a name fits: to the right of its ring, to the left, or below; lower if other names are there."""
     width, height = text[2], text[3]
     x, y, radius = ring
     left, top = x + radius + 5, y - height / 2

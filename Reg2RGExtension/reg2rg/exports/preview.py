@@ -1,4 +1,4 @@
-"""One picture of a report: orthogonal slices with regions and marked findings beside the sections."""
+"""The preview: one picture of orthogonal slices with regions and marked findings, next to the report's sections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOP = 84
 
 
 def write_preview(report: Report, volume: sitk.Image, masks: RegionMasks, path: Path) -> None:
-    """Write the picture as a PNG file. It is as tall as its text needs.
+    """Write the preview as a PNG file that is as tall as its text requires.
 
     Args:
         report: the report.
@@ -49,7 +49,7 @@ def _draw_banner(picture: Image.Image, report: Report) -> None:
 
 
 def _truncate(text: str, size: int, width: float) -> str:
-    """Return the text, or the part of it that fits into so many pixels."""
+    """Truncate a text to a width in pixels."""
     if load_font(size).getlength(text) <= width:
         return text
     while text and load_font(size).getlength(text + "...") > width:

@@ -14,7 +14,7 @@ from reg2rg.segmentation import RegionMasks
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
     """Write a report as JSON, text and preview.
 
-    The pipeline writes the segmentations of regions and findings earlier, as soon as they are known.
+    The pipeline writes the segmentations of regions and findings earlier, as soon as they are available.
 
     Args:
         report: the report.

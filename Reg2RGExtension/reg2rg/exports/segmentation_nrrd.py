@@ -1,7 +1,7 @@
 """Regions and findings as Slicer segmentations (.seg.nrrd) with names, colors and terminology.
 
 The header fields are those that Slicer's segmentation storage node writes. Segments overlap, so they are stored in
-layers, which are the components of each voxel. Each segment is in the first layer that has room for it.
+layers, which are the components of each voxel. Each segment goes into the first layer that has room for it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FindingOutline(Protocol):
 
 @dataclass(frozen=True)
 class _Segment:
-    """A segment.
+    """A segment to write.
 
     Attributes:
         id: segment ID.
@@ -46,8 +46,8 @@ class _Segment:
         color: red, green, blue, 0 to 255.
         terminology: serialized terminology entry.
         box: part of the volume's array (z, y, x).
-        mask: returns the boolean array over ``box``.
-        tags: further tags.
+        mask: function that returns the boolean array over ``box``.
+        tags: additional tags.
     """
 
     id: str
@@ -79,7 +79,7 @@ def write_outlines(outlines: Sequence[FindingOutline], reference: sitk.Image, pa
 
     Args:
         outlines: the outlines, at least one.
-        reference: image on whose grid the outlines are.
+        reference: image that provides the grid of the outlines.
         path: file to write, .seg.nrrd.
     """
     order = [region.name for region in in_reading_order({outline.region for outline in outlines})]

@@ -23,14 +23,14 @@ CENTER_REGIONS = ("heart", "mediastinum", "lung")
 
 
 def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], background: Color) -> Image.Image:
-    """Draw an axial slice above a coronal and a sagittal one.
+    """Draw an axial slice above a coronal and a sagittal slice.
 
     The slices are in radiological convention (the patient's right is on the left) and pass through the first mark.
 
     Args:
         volume: the CT in HU.
         masks: the region masks.
-        marks: the findings to mark, the most important first.
+        marks: the findings to mark, most important first.
         background: color around the slices.
 
     Returns:
@@ -62,7 +62,7 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
 
 
 def _crop_to_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Image, sitk.Image]:
-    """Return volume and region bits without most of the table and the surrounding air."""
+    """Crop the volume and the region bits to remove most of the table and the surrounding air."""
     box = []
     for axis, (size, spacing) in enumerate(zip(volume.GetSize(), volume.GetSpacing(), strict=True)):
         spans = [region[2 - axis] for region in masks.boxes.values()]
@@ -89,7 +89,7 @@ def _draw_plane(
     width: int,
     height: int,
 ) -> Image.Image:
-    """Draw one slice, as large as fits, with tinted and outlined regions.
+    """Draw one slice as large as will fit, with tinted and outlined regions.
 
     Args:
         hu: (rows, columns) HU.
@@ -97,8 +97,8 @@ def _draw_plane(
         spacing: mm per row and column.
         letters: orientation letters for left, right, top and bottom.
         regions: the regions to draw.
-        width: pixels that the slice may take.
-        height: pixels that the slice may take.
+        width: available width in pixels.
+        height: available height in pixels.
     """
     rows, columns = hu.shape[0] * spacing[0], hu.shape[1] * spacing[1]
     scale = min(width / columns, height / rows)

@@ -1,4 +1,4 @@
-"""Slicer's serialised terminology of regions and findings, in SNOMED CT codes."""
+"""Slicer's serialized terminology entries for regions and findings, with SNOMED CT codes."""
 
 from __future__ import annotations
 

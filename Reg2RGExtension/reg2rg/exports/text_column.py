@@ -18,7 +18,7 @@ BACKGROUND, PANEL, TEXT, FAINT, WARNING = (18, 20, 23), (30, 33, 38), (232, 234,
 
 @functools.cache
 def load_font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font that is included in Pillow, so that no system font is needed.
+    """Return the font that comes with Pillow, so that no system font is needed.
 
     Args:
         size: height in pixels.
@@ -40,14 +40,14 @@ class _Line:
 
 
 class TextColumn:
-    """The sections, laid out before they are drawn, so that the picture can be made as tall as they need.
+    """The sections as text, laid out before they are drawn so that the picture can be made tall enough.
 
     Attributes:
         bottom: lowest pixel of the column.
     """
 
     def __init__(self, report: Report, *, left: int, right: int, top: int) -> None:
-        """Lay out a report between two pixel columns, from ``top`` down."""
+        """Lay out a report between two pixel columns, starting at ``top``."""
         self.bottom = top
         self._left = left
         self._right = right
@@ -64,7 +64,7 @@ class TextColumn:
                 self._add_paragraph(f"{get_region(name).display_name}: {reason}", 15, FAINT)
 
     def draw(self, picture: Image.Image) -> None:
-        """Draw the column into a picture."""
+        """Draw the column onto a picture."""
         draw = ImageDraw.Draw(picture)
         for region, top, bottom in self._panels:
             draw.rounded_rectangle((self._left - 14, top, self._right, bottom), 6, fill=PANEL)

@@ -19,7 +19,7 @@ class RemoteFile:
     """A file that can be downloaded.
 
     Attributes:
-        name: name of the file, also after the download.
+        name: name of the file, before and after the download.
         url: address of the file.
         num_bytes: size of the file; an estimate if ``sha256`` is unknown.
         sha256: expected SHA-256; None if no source states it.
@@ -42,6 +42,7 @@ class CatalogEntry:
         terms: license and terms of use.
         page: address of the model's page.
         files: the files to download.
+        trained_for: what the model was trained for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CatalogEntry:
     terms: str
     page: str
     files: tuple[RemoteFile, ...]
+    trained_for: str = ""
 
     @property
     def num_bytes(self) -> int:
@@ -74,6 +76,7 @@ def list_entries() -> list[CatalogEntry]:
                 RemoteFile("RadFM_vit3d.pth", f"{published}/RadFM_vit3d.pth", 265_000_000),
                 RemoteFile("RadFM_perceiver_fc.pth", f"{published}/RadFM_perceiver_fc.pth", 167_000_000),
             ),
+            trained_for="chest CTs of adults (RadGenome-ChestCT)",
         ),
         CatalogEntry(
             name="smollm2-135m-instruct",
@@ -95,7 +98,7 @@ def list_entries() -> list[CatalogEntry]:
 
 
 def find_entry(name: str) -> CatalogEntry:
-    """Return the catalog entry of a name.
+    """Return the catalog entry for a model.
 
     Args:
         name: name of the model.
@@ -108,7 +111,7 @@ def find_entry(name: str) -> CatalogEntry:
     """
     entries = {entry.name: entry for entry in list_entries()}
     if name not in entries:
-        raise InputError(f"Unknown model {name!r}; the catalog has: {', '.join(entries)}.")
+        raise InputError(f"Unknown model {name!r}; expected one of: {', '.join(entries)}.")
     return entries[name]
 
 

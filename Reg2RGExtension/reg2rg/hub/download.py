@@ -20,7 +20,7 @@ from reg2rg.errors import Reg2RGError
 _BLOCK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60
 
-_ALTERNATIVE = "download it on another machine and give its folder as --from FOLDER"
+_ALTERNATIVE = "download it on another machine and pass its folder as --from FOLDER"
 
 
 class DownloadError(Reg2RGError):
@@ -30,8 +30,8 @@ class DownloadError(Reg2RGError):
 def download(url: str, target: Path, on_received: Callable[[int], None]) -> None:
     """Download a file.
 
-    The data received so far is in ``target``.part, also from earlier calls. Interrupted connections are resumed as long
-    as each attempt receives something. Nothing happens if the target already exists.
+    Partial data is kept in ``target``.part, and later calls resume from it. Interrupted connections are resumed as long
+    as each attempt receives some data. Nothing happens if the target already exists.
 
     Args:
         url: address of the file.
@@ -103,16 +103,16 @@ def _explain_status(url: str, status: int) -> str:
     if status in (401, 403):
         return (
             f"{url} requires a login (HTTP {status}): log in with a browser, accept the terms, save the files to a "
-            "folder and give it as --from FOLDER."
+            "folder and pass it as --from FOLDER."
         )
     if status in (404, 410):
-        return f"{url} does not exist any more (HTTP {status}); check the model's page, or {_ALTERNATIVE}."
+        return f"{url} no longer exists (HTTP {status}); check the model's page, or {_ALTERNATIVE}."
     return f"{url} could not be downloaded: the server answered HTTP {status}. Try again later, or {_ALTERNATIVE}."
 
 
 def _explain_failure(url: str, part: Path, reason: object) -> str:
     size = _size(part)
-    kept = f" {size / 1e6:,.1f} MB were received and kept; the same command resumes the download." if size else ""
+    kept = f" {size / 1e6:,.1f} MB was received and kept; the same command resumes the download." if size else ""
     return f"{url} could not be downloaded ({reason}). Try again later, or {_ALTERNATIVE}.{kept}"
 
 

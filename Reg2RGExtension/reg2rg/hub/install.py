@@ -1,10 +1,11 @@
-"""Install a model of the catalog: download its files, check them, and create its folder."""
+"""Install a model from the catalog: download its files, check them, and create its folder."""
 
 from __future__ import annotations
 
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from reg2rg.about import DRAFT_LABEL
@@ -75,14 +76,14 @@ def install_model(
 class ChecksumRecord:
     """Checksums of files received earlier, for files whose expected checksum is unknown (trust on first use).
 
-    The record is a text file with a line ``checksum  model/file`` per file.
+    The record is a text file with one line per file: ``checksum  model/file``.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the record.
 
         Args:
-            path: the record's file, which need not exist.
+            path: the record's file; it does not have to exist.
         """
         self._path = path
         self._new: dict[str, str] = {}
@@ -90,7 +91,7 @@ class ChecksumRecord:
         self._known = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
 
     def check(self, model: str, file: RemoteFile, checksum: str) -> str:
-        """Compare the checksum of a file with the catalog's or, if that is unknown, with the recorded one.
+        """Compare a file's checksum with the one in the catalog or, if that is unknown, with the recorded one.
 
         Args:
             model: name of the model.
@@ -112,8 +113,8 @@ class ChecksumRecord:
         if recorded is None:
             self._new[name] = checksum
             return (
-                f"{file.name}: its expected SHA-256 is unknown. That of the received file is recorded in {self._path}: "
-                f"{checksum}."
+                f"{file.name}: its expected SHA-256 is unknown. The SHA-256 of the received file is recorded in "
+                f"{self._path}: {checksum}."
             )
         if recorded != checksum:
             raise InputError(
@@ -176,6 +177,7 @@ def _convert(
     from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
 
     plan = plan_conversion(files, name=entry.name)
+    plan = replace(plan, config=replace(plan.config, trained_for=entry.trained_for))
     convert_checkpoint(plan, folder, tokenizer=tokenizer, progress=progress)
 
 

@@ -25,7 +25,7 @@ def list_models() -> list[Path]:
 
 
 def new_model_folder(name: str) -> Path:
-    """Return the folder for a new model of the user.
+    """Return the folder for a new user model.
 
     Args:
         name: name of the model.
@@ -34,7 +34,7 @@ def new_model_folder(name: str) -> Path:
         The folder, which does not contain a model yet.
 
     Raises:
-        InputError: the name is invalid, or a model of this name already exists.
+        InputError: the name is invalid, or a model with this name already exists.
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise InputError(f"{name!r} is not a valid model name; expected one word without slashes.")
@@ -57,7 +57,7 @@ def find_model(name_or_folder: str | Path | None = None) -> Path:
         InputError: there is no such model.
     """
     wanted = str(name_or_folder or DEFAULT_MODEL)
-    installed = {folder.name: folder for folder in reversed(list_models())}  # the first folder of a name wins
+    installed = {folder.name: folder for folder in reversed(list_models())}  # the first folder with a given name wins
     if wanted in installed:
         return installed[wanted]
     folder = Path(wanted).expanduser()

@@ -2,21 +2,21 @@
 
 Files, in the order data flows:
 
-    memory           how much memory a report needs
-    placement        on which device and in which precision a model runs
+    memory           estimate how much memory a report needs
+    placement        choose the device and the precision that a model runs with
     fusing           simplify a loaded model for inference
-    encoding         volumes and masks to tokens, each computed once
-    detection        the finding head's output to findings
-    localization     finding maps to locations in the volume
+    encoding         encode volumes and masks as tokens, each only once
+    detection        turn the finding head's output into findings
+    localization     turn finding maps into locations in the volume
     packed_sequence  prompts and texts as one sequence with one key-value cache
     sampling         choose the next token
-    decoding         texts grow token by token
-    sections         a growing text as sections
-    generator        all of it; the class that the pipeline calls
+    decoding         generate texts token by token
+    sections         split a growing text into sections
+    generator        all of the above; the class that the pipeline calls
 
-There are two ways to generate. The published one writes all regions of a prompt as one text. The other writes one text
-per region: each begins with "The region i is", continues the prompt independently of the others, and all are written at
-once. A model must have been trained for the second way (docs/speed.md).
+There are two ways to generate. The published way writes all regions of a prompt as one text. The parallel way writes
+one text per region, all at once: each begins with "The region i is" and continues the prompt independently of the
+others. A model must have been trained for the parallel way (docs/speed.md).
 """
 
 from reg2rg.inference.detection import DetectedRegion

@@ -1,6 +1,6 @@
-"""Decoding: texts grow token by token behind the prompts of a packed sequence, all of them in one pass per step.
+"""Decoding: generate texts token by token after the prompts of a packed sequence, all of them in one pass per step.
 
-A text that is generated again can be given its earlier version. Tokens of the earlier version are then appended to the
+A text that is regenerated can be given its earlier version. Tokens of the earlier version are then appended to the
 newest token in the same pass, and those that the model would have chosen are accepted. The result is the same, but one
 pass adds many tokens where both versions agree (speculative decoding with prompt lookup).
 """
@@ -17,7 +17,7 @@ from reg2rg.inference.packed_sequence import PackedSequence, Tokens
 from reg2rg.inference.sampling import Sampler
 
 MAX_PROPOSED_TOKENS = 31
-"""Tokens of an earlier version that one pass tries at most."""
+"""Maximum number of tokens of an earlier version that one pass tries."""
 
 
 @dataclass
@@ -25,15 +25,15 @@ class TextState:
     """A text that is being generated.
 
     Attributes:
-        text_bits: the bit of this text in the packed sequence. If several regions share one text, the bits of all.
-        start_ids: token IDs that it begins with and that are not generated; at least the prompt's last token.
-        start_position: position of the first of them.
+        text_bits: the bit of this text in the packed sequence, or the bits of all regions that share this text.
+        start_ids: token IDs that the text begins with but that are not generated; at least the prompt's last token.
+        start_position: position of the first of these tokens.
         max_tokens: number of tokens that may be generated.
         earlier_ids: generated token IDs of its earlier version.
         ids: generated token IDs so far, without the one that ended the text.
         probabilities: their probabilities.
-        complete: it ended with an end-of-sequence token, not at the token limit.
-        ended: nothing more is generated.
+        complete: whether the text ended with an end-of-sequence token rather than at the token limit.
+        ended: whether generation has ended.
     """
 
     text_bits: int
@@ -62,13 +62,13 @@ def decode(
     eos_token_id: int,
     sampler: Sampler,
 ) -> Iterator[list[TextState]]:
-    """Generate the texts, until each has ended.
+    """Generate the texts until each has ended.
 
     A text ends with an end-of-sequence token, at its token limit, or when the caller sets ``ended``.
 
     Args:
         sequence: the packed sequence, with all prompts in it.
-        embed: token IDs to embeddings (N, width).
+        embed: maps token IDs to embeddings (N, width).
         texts: the texts to generate.
         eos_token_id: ID of the end-of-sequence token.
         sampler: chooses the tokens.
@@ -90,7 +90,7 @@ def decode(
 
 
 class _Step:
-    """What one text adds in one pass: its newest tokens, then tokens proposed from its earlier version.
+    """The tokens that one text adds in one pass: its newest tokens, then tokens proposed from its earlier version.
 
     Attributes:
         text: the text.
@@ -140,12 +140,12 @@ def _logit_indices(steps: Sequence[_Step]) -> list[int]:
 
 
 def _propose(text: TextState) -> list[int]:
-    """Return the tokens that followed in the earlier version after the same last two tokens."""
+    """Return the tokens that followed the same last two tokens in the earlier version."""
     count = min(MAX_PROPOSED_TOKENS, text.max_tokens - len(text.ids) - 1)
     if not text.ids:
         return list(text.earlier_ids[:count])
     matches = [i for i in range(1, len(text.earlier_ids)) if text.earlier_ids[max(0, i - 2) : i] == text.ids[-2:]]
     if not matches:
         return []
-    nearest = min(matches, key=lambda match: abs(match - len(text.ids)))  # where it would be if nothing had changed
+    nearest = min(matches, key=lambda match: abs(match - len(text.ids)))  # its position if nothing had changed
     return list(text.earlier_ids[nearest : nearest + count])

@@ -1,4 +1,4 @@
-"""What the finding head detects in each region, as findings and as cues for the language model."""
+"""Findings that the finding head detects in each region, and the cues made from them for the language model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reg2rg.models.finding_head import LEVELS, SIDES, FindingHead, FindingOutput
 from reg2rg.report import Finding
 
 MAP_THRESHOLD = 0.05
-"""Probability below which a finding's map is discarded: it would show a place for something that is absent."""
+"""Probability below which a finding's map is discarded, because it would locate something that is absent."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class DetectedRegion:
     """What the finding head says about one region.
 
     Attributes:
-        findings: all findings, the most probable first, not yet located.
-        maps: label to finding map, (h, w, d) in [0, 1], on a grid over the region's crop in model axes. Only for
-            findings that are probable enough. ``Crop.to_volume`` brings a map back to the volume.
+        findings: all findings, most probable first, not yet located.
+        maps: label -> finding map, (h, w, d) in [0, 1], on a grid over the region's crop in model axes. Only findings
+            that are probable enough have one. ``Crop.to_volume`` maps it back to the volume.
     """
 
     findings: tuple[Finding, ...]
@@ -33,7 +33,7 @@ class DetectedRegion:
 
 @dataclass(frozen=True)
 class RegionDetection:
-    """What the finding head says about one region, and what the other parts of the model need of it.
+    """What the finding head says about one region, and what other parts of the model need from it.
 
     Attributes:
         detected: findings and finding maps.
@@ -93,7 +93,7 @@ def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities
         probabilities: (B, F) calibrated probabilities.
 
     Returns:
-        The most likely side, level and size of each finding, where a finding of its kind has one.
+        The most likely side, level and size of each finding, where that kind of finding has one.
     """
     sided, leveled, sized = (
         torch.tensor([label in labels for label in config.labels], device=probabilities.device)
@@ -114,7 +114,7 @@ def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[st
     Args:
         config: configuration of the finding head.
         cues: the region's cues, one row.
-        corrections: label to whether the reviewer marked it as present.
+        corrections: label -> whether the reviewer marked it as present.
     """
     probability, priority = cues.probability.clone(), cues.priority.clone()
     for label, present in corrections.items():

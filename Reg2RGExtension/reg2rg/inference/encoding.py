@@ -1,6 +1,6 @@
-"""Encode volumes and masks as tokens of the language model, in batches that fit into memory.
+"""Encode volumes and masks as tokens of the language model, in batches that fit in memory.
 
-Encoded tensors are cached by content. After one segment has been corrected, only that region is encoded again.
+Encoded tensors are cached by content. After a segment has been corrected, only its region is encoded again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from reg2rg.regions import Corrections
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 
 CACHE_SIZE = 64
-"""Encoded volumes and masks to keep; enough for three cases."""
+"""Number of encoded volumes and masks to keep; enough for three cases."""
 
 CPU_BATCH_BYTES = 256 * 2**20
-"""Memory of a batch on the CPU, where a larger batch is not faster."""
+"""Memory to use for a batch on the CPU, where larger batches are not faster."""
 
 NO_CORRECTIONS: Corrections = MappingProxyType({})
 
@@ -56,9 +56,9 @@ class FeatureEncoder:
             inputs: the volume's tensors.
             regions: names of the regions to encode.
             should_cancel: checked between batches.
-            corrections: a reviewer's corrections; the cues follow them, whatever the finding head detects.
-            use_cues: pass the finding head's findings to the language model. If False, only regions with corrections
-                get cues.
+            corrections: a reviewer's corrections. In the cues, they override what the finding head detects.
+            use_cues: whether to pass the finding head's findings to the language model. If False, only regions with
+                corrections get cues.
 
         Returns:
             Tokens of the whole volume, (latents, width), and of each region, (latents + 1 + cues, width).
@@ -159,7 +159,7 @@ class FeatureEncoder:
         should_cancel: ShouldCancel,
         voxel_sizes: Sequence[Tensor] = (),
     ) -> list[Any]:
-        """Return ``encode`` of each volume (and its voxel size), computed only for those that are not in the cache."""
+        """Apply ``encode`` to each volume (and its voxel size) that is not in the cache; return all results."""
         arguments = list(zip(volumes, voxel_sizes, strict=True)) if voxel_sizes else [(volume,) for volume in volumes]
         keys = [_digest(each, encode.__name__) for each in arguments]
         new = {key: each for key, each in zip(keys, arguments, strict=True) if key not in self._cache}
@@ -186,7 +186,7 @@ def _digest(tensors: Sequence[Tensor], encoder: str) -> bytes:
 
 
 def _batches(volumes: Mapping[bytes, Tensor], config: VisionConfig, device: torch.device) -> Iterator[list[bytes]]:
-    """Yield the keys of volumes of one shape, as many at once as fit into memory."""
+    """Yield the keys of volumes of one shape, as many at a time as fit in memory."""
     by_shape: dict[torch.Size, list[bytes]] = {}
     for key, volume in volumes.items():
         by_shape.setdefault(volume.shape, []).append(key)

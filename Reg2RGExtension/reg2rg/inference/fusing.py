@@ -1,8 +1,8 @@
-"""Fuse what can be computed before inference. The result is exact; the model can no longer be trained, saved or moved.
+"""Fuse weights before inference. Results are exact, but the model can no longer be trained, saved or moved.
 
-LoRA's products are added to the layers they adapt. The patch embedding of identical channels becomes one of a single
-channel: the published model has three copies of its input, which remain identical after normalization, so the sum over
-the channels can be taken in the weights. On the CPU, linear layers get the memory layout of oneDNN.
+LoRA products are added to the layers that they adapt. A patch embedding of several identical channels is reduced to a
+single channel: the published model has three copies of its input, which remain identical after normalization, so the
+channels can be summed in the weights. On the CPU, linear layers get oneDNN's memory layout.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def fuse(model: Reg2RG) -> Reg2RG:
         if model.config.language.lora is not None:
             model.lang_model = model.lang_model.merge_and_unload()
         pack_linears(model.lang_model, exclude=(word_embeddings,))
-    if word_embeddings.dtype == torch.float32:  # beside a 16-bit language model, vision weights are cast on the fly
+    if word_embeddings.dtype == torch.float32:  # with a 16-bit language model, vision weights are cast on the fly
         pack_linears(encoder)
     return model
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for the CPU whose weights have the memory layout of oneDNN.
+    """A linear layer for the CPU whose weights have oneDNN's memory layout.
 
     torch uses MKL for float32 products, which is slow for the few rows of a decoding step and on non-Intel processors,
     and reorders 16-bit weights on every call. oneDNN with its own layout is up to three times as fast (docs/speed.md).
@@ -68,11 +68,11 @@ def can_pack(dtype: torch.dtype) -> bool:
 
 
 def pack_linears(module: nn.Module, *, exclude: tuple[nn.Parameter, ...] = ()) -> None:
-    """Replace the linear layers of a module by packed ones, where this machine can run them.
+    """Replace the linear layers of a module with packed ones, if this machine can run them.
 
     Args:
         module: the module, changed in place.
-        exclude: weights whose layers remain.
+        exclude: weights whose layers are left as they are.
     """
     names = [name for name, layer in module.named_modules() if _is_packable(layer, exclude)]
     for name in names:  # by name: a list of layers would keep each layer's memory until all are packed

@@ -1,4 +1,4 @@
-"""The report generator: writes the sections of a report with one model."""
+"""The report generator, which writes the sections of a report with one model."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SectionCallback = Callable[[GeneratedSection], None]
 
 
 class ReportGenerator:
-    """Generates sections with one model, and keeps what makes generating again faster.
+    """Generates sections with one model, and caches what makes regeneration faster.
 
-    It keeps the encoded regions, the key-value cache of the prompts, and the tokens of the last texts. When one region
-    is generated again, only a changed region is encoded, the prompt is processed from the first token that differs, and
-    the tokens of the last text are proposed for the new one.
+    It caches the encoded regions, the key-value cache of the prompts, and the tokens of the last texts. When a region
+    is regenerated, only changed regions are encoded, the prompt is processed from the first token that differs, and the
+    tokens of the last text are proposed for the new one.
 
     Attributes:
         model: the model.
@@ -65,13 +65,13 @@ class ReportGenerator:
         Args:
             inputs: the volume's tensors.
             regions: generate only these regions; all if empty. The prompt remains the same. If all regions share one
-                text, those before the wanted ones are generated on the way, mostly from the tokens of the last text.
+                text, the preceding ones are generated as well, mostly from the tokens of the last text.
             parallel: generate one text per region, all at once, instead of one text for all regions of a prompt. The
                 model must have been trained for it.
-            sampling: settings of random sampling. None chooses the most probable token.
-            max_new_tokens: token limit per text. The model's context length is another limit.
+            sampling: settings for random sampling. If None, the most probable token is always chosen.
+            max_new_tokens: token limit per text. The model's context length is an additional limit.
             corrections: a reviewer's corrections, passed to the language model as cues.
-            use_cues: pass the finding head's findings to the language model.
+            use_cues: whether to pass the finding head's findings to the language model.
             on_section: called with a section whenever its text has grown, and once more when it is complete.
             should_cancel: checked between forward passes.
 
@@ -143,7 +143,7 @@ class ReportGenerator:
         use_cues: bool,
         should_cancel: ShouldCancel,
     ) -> list[_Prompt]:
-        """Return the embedded prompts that contain the wanted regions."""
+        """Return the embedded prompts that contain the requested regions."""
         model, config = self.model, self.model.config
         names, size = list(inputs.textures), config.regions_per_prompt
         groups = [names[i : i + size] for i in range(0, len(names), size)]
@@ -156,7 +156,7 @@ class ReportGenerator:
             if len(ids) >= config.language.max_position_embeddings:
                 raise InputError(
                     f"The prompt has {len(ids)} tokens, but the context of {config.name} has "
-                    f"{config.language.max_position_embeddings}; ask for fewer regions."
+                    f"{config.language.max_position_embeddings}; request fewer regions."
                 )
             features = PromptFeatures(image, torch.stack([tokens[name] for name in group]))
             embeddings = model.embed(torch.tensor([ids], device=model.device), [features])[0]
@@ -175,7 +175,7 @@ class ReportGenerator:
         )
         known = 0 if self._prompt_tokens is None else _common_prefix(tokens, self._prompt_tokens)
         self._sequence.truncate(known)
-        self._prompt_tokens = None  # until the pass has succeeded
+        self._prompt_tokens = None  # unknown until the pass has succeeded
         if known < len(tokens.positions):
             self._sequence.append(Tokens(tokens.embeddings[known:], tokens.positions[known:], tokens.text_bits[known:]))
         self._prompt_tokens = tokens
@@ -208,12 +208,12 @@ class ReportGenerator:
         on_section: SectionCallback,
         should_cancel: ShouldCancel,
     ) -> list[GeneratedSection]:
-        """Let the texts grow until the wanted sections are complete, and report every change."""
+        """Generate the texts until the requested sections are complete, and report every change."""
         text_of = {text.state.text_bits: text for text in texts}
         generated: dict[str, GeneratedSection] = {}
 
         def update(text: GrowingText) -> bool:
-            """Report the changed sections of a text, and return whether all wanted ones are complete."""
+            """Report the changed sections of a text, and return whether all requested ones are complete."""
             sections = [section for section in text.sections() if section.region in wanted]
             for section in sections:
                 if generated.get(section.region) != section:
@@ -261,7 +261,7 @@ def _text_bit(region: str) -> int:
 
 
 def _common_prefix(tokens: Tokens, others: Tokens) -> int:
-    """Return how many tokens two sequences begin with in common."""
+    """Return the length of the longest common prefix of two token sequences."""
     length = min(len(tokens.positions), len(others.positions))
     same = (tokens.embeddings[:length] == others.embeddings[:length]).all(dim=1).tolist()
     for index in range(length):

@@ -1,4 +1,4 @@
-"""From finding maps on the regions' crops to locations in the volume."""
+"""Localization: turn finding maps on the regions' crops into locations in the volume."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from torch import Tensor
 
 from reg2rg.errors import Cancelled
 from reg2rg.inference.detection import DetectedRegion
+from reg2rg.labeler import possible_labels
 from reg2rg.preprocessing import Crop
 from reg2rg.report import Finding, Location, segment_id
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 from reg2rg.segmentation.masks import Box, RegionMasks
 
 OUTLINE_THRESHOLD = 0.25
-"""A map with a lower peak tells where to look rather than what is there, and gets no outline. At such a peak, something
-else or nothing is three times as probable."""
+"""A map with a lower peak shows where to look rather than what is there, so it gets no outline. At such a peak, another
+finding or none at all is three times as probable."""
 
 MAX_FOCAL_SHARE = 1 / 3
-"""A map above half its peak in more than this share of its region is spread, not focal."""
+"""A map that exceeds half its peak in more than this share of its region is diffuse, not focal."""
 
 SAMPLED_VOXELS = 2_000_000
-"""Voxels of a region's box that are enough to estimate which share of the box the region fills."""
+"""Number of voxels that is enough to estimate what share of its box a region fills."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LocatedFindings:
     """Findings with their locations.
 
     Attributes:
-        findings: region to its findings, the most probable first.
+        findings: region -> its findings, most probable first.
         outlines: outlines of the findings that have a segment.
     """
 
@@ -82,11 +83,11 @@ def locate_findings(
     masks: RegionMasks,
     should_cancel: ShouldCancel = never_cancel,
 ) -> LocatedFindings:
-    """Locate the detected findings of each region in the volume.
+    """Locate the detected findings of each region in the volume. Findings that the region cannot have are left out.
 
     Args:
-        detected: region to what the finding head says about it.
-        crops: region to its crop.
+        detected: region -> what the finding head says about it.
+        crops: region -> its crop.
         masks: the region masks.
         should_cancel: checked between regions.
 
@@ -96,10 +97,11 @@ def locate_findings(
     findings: dict[str, tuple[Finding, ...]] = {}
     outlines: list[Outline] = []
     for region, detections in detected.items():
+        possible = possible_labels(region)
         if should_cancel():
             raise Cancelled("Cancelled while locating findings.")
         located = []
-        for finding in detections.findings:
+        for finding in (finding for finding in detections.findings if finding.label in possible):
             values = detections.maps.get(finding.label)
             focus = _locate(values, region, crops[region], masks) if values is not None and finding.detected else None
             if focus is not None:
@@ -115,8 +117,8 @@ def locate_findings(
 def _locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> _Focus | None:
     """Return where a finding map is high.
 
-    This is the part of the region above half of the map's peak that is connected to the peak. If the map is spread, it
-    is everything above half of the peak.
+    This is the part of the region that is above half of the map's peak and connected to the peak. If the map is
+    diffuse, it is everything above half of the peak.
 
     Args:
         values: finding map in [0, 1] on a grid over the region's crop, in model axes.
@@ -125,7 +127,7 @@ def _locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> _Foc
         masks: the region masks.
 
     Returns:
-        None if no such voxel is inside the region.
+        The focus, or None if no such voxel is inside the region.
     """
     grid = np.ascontiguousarray(crop.in_array_order(values).numpy())
     shape = tuple(span.stop - span.start for span in crop.box)
@@ -162,7 +164,7 @@ def _locate(values: Tensor, region: str, crop: Crop, masks: RegionMasks) -> _Foc
 
 
 def voxels_of_cells(cells: Box, grid: tuple[int, ...], shape: tuple[int, ...]) -> Box:
-    """Return the voxels whose interpolated values depend on some cells of a grid.
+    """Return the voxels whose interpolated values depend on the given cells of a grid.
 
     Args:
         cells: part of the grid (z, y, x).
@@ -186,7 +188,7 @@ def upsampled_mask(values: np.ndarray, level: float, shape: tuple[int, ...], par
         part: the voxels to compute.
 
     Returns:
-        Boolean array over ``part``, from linear interpolation between the centers of the cells, as ``Crop.to_volume``.
+        Boolean array over ``part``, from linear interpolation between cell centers, as in ``Crop.to_volume``.
     """
     z, y, x = (_weights(*lengths) for lengths in zip(values.shape, shape, part, strict=True))
     result = np.empty([len(weights) for weights in (z, y, x)], bool)
@@ -207,7 +209,7 @@ def _weights(count: int, length: int, span: slice) -> np.ndarray:
 
 
 def _filled_share(region: str, box: Box, masks: RegionMasks) -> float:
-    """Estimate which share of a box a region fills, from some of the slices."""
+    """Estimate what share of a box a region fills, from some of the slices."""
     z, y, x = box
     plane = (y.stop - y.start) * (x.stop - x.start)
     step = 1 + (z.stop - z.start) * plane // SAMPLED_VOXELS
@@ -215,7 +217,7 @@ def _filled_share(region: str, box: Box, masks: RegionMasks) -> float:
 
 
 def _shifted(box: Box, outer: Box) -> Box:
-    """Return a box that is relative to another box in the coordinates of that box."""
+    """Translate a box given relative to ``outer`` into the coordinates in which ``outer`` is given."""
     return cast(Box, tuple(slice(o.start + b.start, o.start + b.stop) for b, o in zip(box, outer, strict=True)))
 
 
@@ -248,9 +250,9 @@ def _to_ras(image: sitk.Image, voxel: Sequence[int]) -> tuple[float, float, floa
 
 
 def _extent_mm(mask: np.ndarray, image: sitk.Image) -> tuple[float, float, float]:
-    """Return the size of a mask (z, y, x) along right, anterior and superior in mm, outer voxels included."""
+    """Return the size of a mask (z, y, x) along right, anterior and superior in mm, including the outer voxels."""
     steps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()  # mm along each axis per step of x, y, z
-    lines = np.argwhere(mask.any(axis=2))  # the outermost voxel in any direction is at an end of a line
+    lines = np.argwhere(mask.any(axis=2))  # the outermost voxel in any direction is at the end of a line
     rows = mask[lines[:, 0], lines[:, 1]]
     ends = np.concatenate([rows.argmax(axis=1), mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)])
     points = np.column_stack([ends, np.tile(lines[:, ::-1], (2, 1))]) @ steps.T

@@ -1,4 +1,4 @@
-"""How much memory a report needs, computed from the model's configuration before anything is loaded."""
+"""Memory that a report needs, estimated from the model's configuration before anything is loaded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ between two regions."""
 
 @dataclass(frozen=True)
 class Workload:
-    """What a report asks of the model.
+    """What a report requires of the model.
 
     Attributes:
         regions: number of regions.
         max_new_tokens: token limit per text.
-        parallel: one text per region instead of one per prompt.
+        parallel: whether each region gets its own text, instead of one text per prompt.
     """
 
     regions: int = 10
@@ -39,7 +39,7 @@ class MemoryNeed:
     Attributes:
         weights: the model's weights.
         cache: keys and values of all prompts and texts, to their last token.
-        activations: the largest that exist at one time, while a volume is encoded or the prompts are processed.
+        activations: the peak while a volume is encoded or the prompts are processed.
     """
 
     weights: int
@@ -48,7 +48,7 @@ class MemoryNeed:
 
     @property
     def total(self) -> int:
-        """The sum of all."""
+        """Total memory in bytes."""
         return self.weights + self.cache + self.activations
 
 
@@ -57,7 +57,7 @@ class ModelSize:
     """Numbers of parameters.
 
     Attributes:
-        vision: vision side, the statistics of the out-of-distribution detector included.
+        vision: vision side, including the statistics of the out-of-distribution detector.
         linear: all layers of the language model that can be quantized.
         largest_linear: the largest of these layers.
         other: other parts of the language model.
@@ -86,13 +86,13 @@ class ModelSize:
 
 
 def memory_needed(config: ModelConfig, size: ModelSize, precision: str, workload: Workload | None = None) -> MemoryNeed:
-    """Return the memory that a report needs at most.
+    """Return an upper bound on the memory that a report needs.
 
     Args:
         config: the model's configuration.
         size: the model's size.
         precision: precision of the language model.
-        workload: what the report asks for. None is a report of ten regions.
+        workload: what the report requires of the model. None stands for a report of ten regions.
     """
     workload = workload or Workload()
     per_prompt = min(workload.regions, config.regions_per_prompt)
@@ -101,7 +101,7 @@ def memory_needed(config: ModelConfig, size: ModelSize, precision: str, workload
     prompt = prompt_tokens(config, per_prompt)
     generated = min(workload.max_new_tokens, config.language.max_position_embeddings - prompt)
     element_size = 4 if precision == "fp32" else 2
-    # A quantized layer is unpacked for its product, to float32 and a copy at worst.
+    # A quantized layer is unpacked for its product; at worst, this takes a float32 version and a copy.
     unpacked = 8 * size.largest_linear if precision in QUANTIZED else 0
     prefill = prompts * prompt * _prefill_bytes_per_token(config, element_size) + unpacked
     cache = (prompts * prompt + texts * generated) * cache_bytes_per_token(config, precision)
@@ -109,7 +109,7 @@ def memory_needed(config: ModelConfig, size: ModelSize, precision: str, workload
 
 
 def format_bytes(number: int) -> str:
-    """Return a number of bytes in units of 10^9, such as "1.5 GB"."""
+    """Format a number of bytes in units of 10^9 bytes, such as "1.5 GB"."""
     return f"{number / 1e9:.1f} GB" if number >= 5e7 else f"{number / 1e9:.2f} GB"
 
 
@@ -121,19 +121,19 @@ def cache_bytes_per_token(config: ModelConfig, precision: str) -> int:
 
 
 def prompt_tokens(config: ModelConfig, regions: int) -> int:
-    """Return the number of tokens of a prompt, with as many for its text as the published tokenizer needs."""
+    """Return the number of tokens in a prompt, assuming the published tokenizer for its text."""
     instruction = INSTRUCTION_TOKENS if config.instruction else 0
     return PREFACE_TOKENS + config.perceiver.latents + instruction + regions * (config.region_tokens + SEPARATOR_TOKENS)
 
 
 def _prefill_bytes_per_token(config: ModelConfig, element_size: int) -> int:
-    """Return what exists at one time inside a layer: the MLP's gate, its activation, the product and the residual."""
+    """Return the peak bytes inside a layer: the MLP's gate, its activation, their product and the residual."""
     language = config.language
     return element_size * (3 * language.intermediate_size + 4 * language.hidden_size)
 
 
 def _vision_activations(config: ModelConfig) -> int:
-    """Return what exists at one time while one volume is encoded: its patches before and after their norm, float32."""
+    """Return the peak bytes while one volume is encoded: its float32 patches before and after their norm."""
     sizes = config.preprocessing
     volumes = (sizes.image_size, sizes.texture_size, *sizes.texture_sizes.values())
     return max(*(_patch_bytes(config.vision, size) for size in volumes), _patch_bytes(config.mask, sizes.mask_size))

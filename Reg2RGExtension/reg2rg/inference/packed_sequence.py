@@ -2,7 +2,7 @@
 
 Several texts can continue one prompt without a copy of its keys and values. Their tokens are stored one after another,
 each with its position in its own text, and an attention mask lets a token attend only to tokens of its own text. A step
-of ten texts is then one forward pass over ten tokens, which reads weights and prompt once.
+for ten texts is then one forward pass over ten tokens, which reads the weights and the prompt only once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from reg2rg.runtime.third_party import import_transformers
 
 BUFFER_STEP = 256
-"""Tokens by which a buffer of the key-value cache grows. The cache of transformers copies all keys for every token,
-which costs more than the attention itself."""
+"""Number of tokens by which a buffer of the key-value cache grows. The transformers cache copies all keys for every
+token, which costs more than the attention itself."""
 
 _ATTENTION_NAME = "reg2rg_packed"
 
@@ -74,7 +74,7 @@ class PackedSequence:
                 use_cache=True,
                 logits_to_keep=torch.tensor(logit_indices, dtype=torch.long, device=device),
             ).logits[0]
-        # Only now, so that a pass that ran out of memory leaves the sequence as it was.
+        # Update only now, so that a pass that runs out of memory leaves the sequence unchanged.
         self._text_bits = text_bits
         self._cache.length = len(text_bits)
         return logits.float()
@@ -92,7 +92,7 @@ class PackedSequence:
 class KeyValueCache:
     """Keys and values of the packed tokens, (1, heads, tokens, head width) per layer, written in place.
 
-    Replaces the cache of transformers.
+    Replaces the transformers cache.
 
     Attributes:
         length: number of tokens that all layers have processed.
@@ -115,7 +115,7 @@ class KeyValueCache:
         self.length = min(self.length, length)
 
     def _reserve(self, layer: int, like: Tensor, tokens: int) -> Tensor:
-        """Return a buffer of a layer, (2, heads, capacity, head width), with room for so many tokens."""
+        """Return a buffer of a layer, (2, heads, capacity, head width), with room for ``tokens`` tokens."""
         buffer = self._buffers.get(layer)
         if buffer is None or buffer.shape[2] < tokens:
             capacity = -(-tokens // BUFFER_STEP) * BUFFER_STEP
@@ -136,7 +136,7 @@ def attention_mask(text_bits: Tensor, new: Tensor, dtype: torch.dtype) -> Tensor
 
     Returns:
         (1, new, tokens): 0 where a token attends to itself or to an earlier token that belongs to all of its texts, the
-        lowest number of the dtype elsewhere.
+        lowest value of the dtype elsewhere.
     """
     visible = (text_bits & new[:, None]) == new[:, None]
     order = torch.arange(len(text_bits))

@@ -1,4 +1,4 @@
-"""Where a model runs and in which precision: the first candidate that fits into free memory."""
+"""Choice of the device and the precision of a model: the first candidate that fits in free memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USABLE_SHARE = 0.95
 
 @dataclass(frozen=True)
 class Candidate:
-    """A device and a precision that a model may run with."""
+    """A device and a precision that a model could run with."""
 
     device: str
     precision: str
@@ -31,7 +31,7 @@ class Placement:
         device: torch device.
         precision: precision of the language model.
         need: memory that the model is estimated to need.
-        notice: what differs from the first choice, for the user. None if nothing does.
+        notice: message to the user if the placement differs from the first choice; otherwise None.
     """
 
     device: str
@@ -41,7 +41,7 @@ class Placement:
 
 
 def list_candidates(device: str = "auto", precision: str = "auto") -> list[Candidate]:
-    """Return the devices and precisions that may be used, the best first.
+    """List the devices and precisions that may be used, best first.
 
     Args:
         device: name of a device, or "auto". The CPU is the last resort only for "auto".
@@ -66,13 +66,13 @@ def place(
     *,
     free: Callable[[str], int] = free_memory,
 ) -> Placement:
-    """Return the first candidate that fits into free memory.
+    """Return the first candidate that fits in free memory.
 
     Args:
         config: the model's configuration.
-        candidates: devices and precisions, the best first.
-        workload: what the report asks for.
-        free: returns the free memory of a device in bytes.
+        candidates: devices and precisions, best first.
+        workload: what the report requires of the model.
+        free: function that returns the free memory of a device in bytes.
 
     Raises:
         InputError: no candidate fits. The message says how much memory is needed and how much is free.
@@ -85,7 +85,7 @@ def place(
             notice = None
             if candidate != first:
                 shortage = _shortage(config, first, needs[first], free)
-                notice = f"{shortage}: it runs on {candidate.device} in {candidate.precision}."
+                notice = f"{shortage}, so it runs on {candidate.device} in {candidate.precision}."
             return Placement(candidate.device, candidate.precision, need, notice)
     smallest = min(candidates, key=lambda candidate: needs[candidate].total)
     advice = "Close other programs or choose a smaller model."
@@ -105,6 +105,6 @@ def _default_precisions(device: str) -> list[str]:
 
 def _shortage(config: ModelConfig, candidate: Candidate, need: MemoryNeed, free: Callable[[str], int]) -> str:
     return (
-        f"{config.name} needs about {format_bytes(need.total)} in {candidate.precision}, but "
-        f"{format_bytes(free(candidate.device))} are free on {candidate.device}"
+        f"{config.name} needs about {format_bytes(need.total)} in {candidate.precision}, but only "
+        f"{format_bytes(free(candidate.device))} is free on {candidate.device}"
     )

@@ -31,11 +31,11 @@ class SamplingConfig:
 class Sampler:
     """Chooses tokens.
 
-    Each text has its own random number generator, so a text does not change with the texts written beside it.
+    Each text has its own random number generator, so a text does not depend on the texts that are generated with it.
     """
 
     def __init__(self, config: SamplingConfig | None) -> None:
-        """Keep the settings; without settings the most probable token is chosen (greedy decoding)."""
+        """Store the settings; without settings, the most probable token is chosen (greedy decoding)."""
         self._config = config
         self._rngs: dict[int, torch.Generator] = {}
 

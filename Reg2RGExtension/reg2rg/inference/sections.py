@@ -1,4 +1,4 @@
-"""A growing text, seen as sections of the regions it describes."""
+"""A growing text, divided into sections for the regions it describes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class GeneratedSection:
 
     Attributes:
         region: the region that the model was asked to describe.
-        recognized: the region that the model named, as generated. None if it generated nothing for this region.
+        recognized: the region that the model named, as generated. None if nothing was generated for this region.
         text: the report text.
         tokens: the tokens of the text.
-        complete: False while it grows, and if it was cut off at the token limit.
+        complete: False while the text is growing, or if it was cut off at the token limit.
     """
 
     region: str
@@ -43,17 +43,17 @@ class GrowingText:
 
     Attributes:
         state: the state of the text.
-        regions: slot to region.
+        regions: slot -> region.
     """
 
     def __init__(self, tokenizer: Any, state: TextState, opening_ids: list[int], regions: Mapping[int, str]) -> None:
-        """Keep the text.
+        """Initialize the sections of a text.
 
         Args:
             tokenizer: a transformers tokenizer.
             state: the state of the text.
             opening_ids: token IDs that the text begins with and that were not generated.
-            regions: slot to region.
+            regions: slot -> region.
         """
         self.state = state
         self.regions = regions
@@ -63,7 +63,7 @@ class GrowingText:
         self._ends: list[int] = []  # length of the decoded text after each generated token
 
     def sections(self) -> list[GeneratedSection]:
-        """Return the sections of its regions, in their order, as they are now."""
+        """Return the current sections, in the order of the regions."""
         self._decode_new_tokens()
         slots = {slot.slot: slot for slot in parse_report(self._decoded)}
         sections = []

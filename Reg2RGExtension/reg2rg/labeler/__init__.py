@@ -3,8 +3,9 @@
 Files:
 
     mention      the labels, and what a sentence says about one of them
-    sentences    text to sections and sentences; the engine's only sentence splitter
-    clauses      a sentence to clauses, so that a negation in one does not reach the next
+    possible     which of these findings each region can have
+    sentences    split text into sections and sentences; the engine's only sentence splitter
+    clauses      split a sentence into clauses, so that a negation in one does not affect the next
     lexicon      the terms and cues of terms.tsv and further_terms.tsv as compiled patterns
     location     sides, levels, and sizes in a clause, and the terms they belong to
     rules        the rule-based reading of a text, sentence by sentence
@@ -17,6 +18,7 @@ The comment at the top of terms.tsv explains how to add a term. docs/labeler.md 
 from reg2rg.labeler.base import Labeler, RuleLabeler
 from reg2rg.labeler.lexicon import LabelTraits, label_traits
 from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, Status, side_and_level
+from reg2rg.labeler.possible import POSSIBLE_REGIONS, possible_labels
 from reg2rg.labeler.rules import extract_mentions
 from reg2rg.labeler.sentences import split_sentences
 
@@ -24,6 +26,7 @@ __all__ = [
     "ALL_LABELS",
     "FURTHER_LABELS",
     "LABELS",
+    "POSSIBLE_REGIONS",
     "LabelTraits",
     "Labeler",
     "Mention",
@@ -31,6 +34,7 @@ __all__ = [
     "Status",
     "extract_mentions",
     "label_traits",
+    "possible_labels",
     "side_and_level",
     "split_sentences",
 ]

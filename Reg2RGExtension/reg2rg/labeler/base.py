@@ -1,4 +1,4 @@
-"""Labelers: what assigns the 18 published labels to texts."""
+"""Labelers, which assign the 18 published labels to texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Labeler(Protocol):
     """Assigns LABELS to texts.
 
     Attributes:
-        name: kind and version of the labeler; every result that depends on its labels states it.
+        name: kind and version of the labeler, stated in every result that depends on its labels.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Labeler(Protocol):
 
         Args:
             texts: N texts.
-            region: region whose sections the texts are; None for whole reports.
+            region: region that the texts describe; None for whole reports.
 
         Returns:
             Boolean array of shape (N, 18), with columns in the order of LABELS.
@@ -35,7 +35,7 @@ class Labeler(Protocol):
 
 
 class RuleLabeler:
-    """The rules as a Labeler. A label is positive if a sentence asserts it or leaves it open.
+    """Rule-based Labeler. A label is positive if a sentence asserts it or leaves it open.
 
     Counted this way, the released reference texts have about as many positive cases per label as the published
     classifier found. Only lymphadenopathy depends on it, because of lymph nodes that are mentioned without being called

@@ -1,4 +1,4 @@
-"""Split a sentence into clauses with one verb each, so that a negation in one does not reach the next."""
+"""Split a sentence into clauses with one verb each, so that a negation in one does not affect the next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clause:
     Attributes:
         text: the clause.
         is_question: whether it is a question.
-        context: for a question in brackets, the clause before it, whose place it shares; otherwise empty.
+        context: for a question in parentheses, the preceding clause, whose place it shares; otherwise empty.
     """
 
     text: str
@@ -35,7 +35,7 @@ class Clause:
 
 
 def split_clauses(sentence: str, lexicon: Lexicon) -> Iterator[Clause]:
-    """Yield the clauses of a sentence in order. A question in brackets is a clause of its own and comes last.
+    """Yield the clauses of a sentence in order. A question in parentheses is a clause of its own and comes last.
 
     Args:
         sentence: one sentence.

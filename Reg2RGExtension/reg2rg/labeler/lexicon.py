@@ -19,7 +19,7 @@ from reg2rg.regions import REGION_NAMES
 TERMS_FILE = Path(__file__).with_name("terms.tsv")
 FURTHER_TERMS_FILE = Path(__file__).with_name("further_terms.tsv")
 WHOLE_REPORT = "whole"
-"""Stands for text outside any section, where a row names regions."""
+"""In the regions of a row, stands for text outside any section."""
 
 _ANY_REGION = "any"
 _EMPTY = "-"
@@ -42,7 +42,7 @@ class LabelTraits:
         sided: whether it has a side.
         levels: name of the set of levels it can be in, such as "lobe", or None.
         sized: whether it has a size.
-        enlarged_mm: size in mm from which an uncertain term is present, or None.
+        enlarged_mm: smallest size in mm at which an uncertain term counts as present, or None.
     """
 
     sided: bool
@@ -60,7 +60,7 @@ class Term:
         status: status of the term itself, before cues are considered.
         pattern: the term.
         near: where this matches, the term counts in every region.
-        regions: regions in whose sections the term counts without ``near``.
+        regions: regions in whose sections the term counts even without ``near``.
         unless: where this matches, ``regions`` does not apply.
     """
 
@@ -78,7 +78,7 @@ class Term:
         return (region or WHOLE_REPORT) in self.regions and not (self.unless and self.unless.search(clause))
 
     def may_apply(self, sentence: str, region: str | None) -> bool:
-        """Return False if the term counts in no clause of a sentence in lower case."""
+        """Return False if the term cannot count in any clause of a lowercase sentence."""
         if (region or WHOLE_REPORT) not in self.regions and not (self.near and self.near.search(sentence)):
             return False
         return self.pattern.search(sentence) is not None
@@ -86,18 +86,18 @@ class Term:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The rows of one or more files. All patterns of one kind of cue are joined into one.
+    """The rows of one or more files. All patterns for the same kind of cue are joined into one.
 
     Attributes:
         labels: label -> its traits.
         terms: the terms in the order of the files.
-        any_term: matches what any term matches.
+        any_term: matches whatever any of the terms matches.
         negations: "before" or "after" the term -> cues that deny it.
         uncertainties: "before" or "after" the term -> cues that leave it open.
         sides: pairs of a side and its pattern.
         levels: name of a set of levels -> pairs of a level and its pattern.
         cues: kind of all other cues -> their pattern.
-        digest: SHA-256 of the rows. Comments, blank lines, and the width of columns do not count.
+        digest: SHA-256 of the rows. Comments, blank lines, and column widths do not affect it.
     """
 
     labels: dict[str, LabelTraits]
@@ -116,7 +116,7 @@ class Lexicons:
     """The lexicons of the rules.
 
     Attributes:
-        published: the terms of LABELS, and all cues but those of further_terms.tsv.
+        published: the terms of LABELS, and all cues except those of further_terms.tsv.
         complete: both files.
         further: the terms of FURTHER_LABELS alone.
     """
@@ -128,7 +128,7 @@ class Lexicons:
 
 @lru_cache(maxsize=1)
 def load_lexicons() -> Lexicons:
-    """Read both files, once.
+    """Read both files; later calls return the same lexicons.
 
     Raises:
         InputError: a line is not a valid row.
@@ -177,7 +177,7 @@ def read_lexicon(*paths: Path) -> Lexicon:
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield kind and columns of each row."""
+    """Yield the kind and the columns of each row."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             kind, *columns = re.split(r"\t+", line.rstrip("\t "))
@@ -191,7 +191,7 @@ def _read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern as it is written in the files, for text in lower case."""
+    """Compile a pattern from the files, for lowercase text."""
     pattern = pattern.replace(" ... ", r"(?:\W+\w+){0,12}?\W+")
     pattern = re.sub(r" \.\.(\d?) ", lambda match: rf"(?:[^\w,]+\w+){{0,{match[1] or 5}}}?[^\w,]+", pattern)
     return re.compile(r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + r")")

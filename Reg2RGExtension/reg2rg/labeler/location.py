@@ -22,7 +22,7 @@ _NOT_ADJECTIVE = re.compile(
     r",|\b(?:and|with|accompan\w*|in|at|of|on|is|are|was|were|there|adjacent|consistent|compatible)\b"
 )
 _LIMIT_REACH = 25
-"""Characters before a length that are searched for a limit such as "less than"."""
+"""Number of characters before a length that are searched for a limit such as "less than"."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Place:
-    """Sides, levels, and lengths in a part of a clause. It is true if it has a side or a level.
+    """Sides, levels, and lengths in a part of a clause. A place is truthy if it has a side or a level.
 
     Attributes:
         sides: subset of {"left", "right"}.
@@ -69,9 +69,9 @@ class Place:
 def places_of_terms(clause: str, spans: Sequence[tuple[int, int]], lexicon: Lexicon) -> list[Place]:
     """Return the place of each term in a clause.
 
-    The text after a term belongs to it, up to the next term. A place directly before the next term belongs to that one
-    if a comma or "and" separates it from the first term and only adjectives separate it from the second. A term
-    without a place takes the one before all terms, or shares the one after the terms that follow it.
+    The text after a term belongs to that term, up to the next term. However, a place directly before the next term
+    belongs to that next term if a comma or "and" separates it from the first term and only adjectives separate it from
+    the second. A term without a place takes the place before all terms, or shares the next place after later terms.
 
     Args:
         clause: a clause in lower case.
@@ -122,7 +122,7 @@ def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], lexicon: Lex
 
 
 def read_place(text: str, lexicon: Lexicon) -> Place:
-    """Return all sides, levels, and lengths of a text in lower case. Limits ("less than 1 cm") are not lengths."""
+    """Return all sides, levels, and lengths in a lowercase text. Limits ("less than 1 cm") are not lengths."""
     sides = {side for side, pattern in lexicon.sides if pattern.search(text)}
     if "both" in sides:
         sides = {"left", "right"}

@@ -38,7 +38,7 @@ FURTHER_LABELS: tuple[str, ...] = (
     "Liver cyst",
     "Kidney stone",
 )
-"""Nine more findings. Nothing that is compared with published numbers counts them."""
+"""Nine more findings, which are excluded from all comparisons with published numbers."""
 
 ALL_LABELS: tuple[str, ...] = LABELS + FURTHER_LABELS
 
@@ -77,7 +77,7 @@ class Mention:
 
 
 def side_and_level(mention: Mention) -> tuple[str | None, str | None]:
-    """Return the place of a finding as one word each for side and level.
+    """Return the place of a finding, with one word each for side and level.
 
     Args:
         mention: what a sentence says about the finding.

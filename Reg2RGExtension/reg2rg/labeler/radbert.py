@@ -1,6 +1,6 @@
-"""The published labeler: RadBERT, a RoBERTa encoder whose pooled output a linear layer turns into 18 labels.
+"""The published labeler: RadBERT, a RoBERTa encoder with a linear layer that maps its pooled output to 18 labels.
 
-The weights come with the published model (RadBertClassifier.pth); config and tokenizer are those of
+The weights come with the published model (RadBertClassifier.pth); the config and tokenizer are those of
 https://huggingface.co/zzxslp/RadBERT-RoBERTa-4m.
 """
 

@@ -16,7 +16,7 @@ from reg2rg.regions import get_region
 
 @dataclass(frozen=True)
 class _TermMatch:
-    """A term and where it stands in a clause."""
+    """A term and its position in a clause."""
 
     term: Term
     start: int
@@ -31,8 +31,8 @@ def extract_mentions(text: str, region: str | None = None) -> tuple[Mention, ...
 
     Args:
         text: report text. The published prefix "The region i is NAME:" begins the section of that region.
-        region: region whose section the text is, which decides what ambiguous words mean; None for a whole report,
-            whose sentences must name the organ themselves.
+        region: region that the text describes, which determines what ambiguous words mean; None for a whole report, in
+            which each sentence must name the organ itself.
 
     Returns:
         The mentions in the order of the sentences.
@@ -47,7 +47,7 @@ def extract_mentions(text: str, region: str | None = None) -> tuple[Mention, ...
         Pleural effusion absent None
     """
     if region is not None:
-        get_region(region)
+        region = get_region(region).name
     mentions: list[Mention] = []
     for section_start, section_end, section_region in split_sections(text, region):
         for start, end in split_sentences(text, section_start, section_end):
@@ -97,9 +97,9 @@ def _read_clause(clause: Clause, region: str | None, lexicon: Lexicon) -> Iterat
 
 
 def _match_terms(clause: Clause, region: str | None, lexicon: Lexicon) -> list[_TermMatch]:
-    """Return the terms of a clause in the order of the text. Of a label's terms that overlap, the first row counts.
+    """Return the terms of a clause in text order. If terms of the same label overlap, the first row counts.
 
-    A term of FURTHER_LABELS may find its context outside the brackets: "a lesion in the liver (cyst?)".
+    A term of FURTHER_LABELS may find its context outside the parentheses: "a lesion in the liver (cyst?)".
     """
     matches: list[_TermMatch] = []
     for term in lexicon.terms:
@@ -127,7 +127,7 @@ def _group_adjacent(text: str, matches: Sequence[_TermMatch]) -> list[list[_Term
 
 
 def _status(clause: Clause, match: _TermMatch, lengths: Sequence[Length], lexicon: Lexicon) -> Status | None:
-    """Return what the clause says about a term; None if it says neither yes nor no."""
+    """Return what the clause says about a term; None if it makes no statement about the term."""
     term = match.term
     until_end, from_start = clause.text[: match.end], clause.text[match.start :]
     if term.status is Status.ABSENT:
@@ -160,7 +160,7 @@ def _mention(label: str, status: Status, place: Place, lengths: Sequence[Length]
 
 
 def _distinct(mentions: Sequence[Mention]) -> Iterator[Mention]:
-    """Yield the mentions that say more than every other mention of their sentence."""
+    """Yield each distinct mention that no other mention of the sentence covers."""
     for index, mention in enumerate(mentions):
         is_repeated = mention in mentions[:index]
         if not is_repeated and not any(_says_more(other, mention) for other in mentions if other != mention):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reg2rg.regions import REGION_NAMES
 
 MAX_SENTENCE_LENGTH = 2000
-"""Longer sentences are cut at white space, so that text without punctuation does not slow the labeler down."""
+"""Longer sentences are cut at whitespace, so that text without punctuation does not slow the labeler down."""
 
 _SECTION = re.compile(r"The region \d+ is ([^:.\n]{1,60}):")
 
@@ -32,7 +32,7 @@ _FIRST_ITEM = re.compile(r":\s+1\Z")
 _CONTINUED_LINE = re.compile(r"[a-z](?![.)])|\d+(?:\.\d|[^\d.)])")
 
 _CONTEXT = 16
-"""Characters before a period that are searched for an abbreviation; every abbreviation is shorter."""
+"""Number of characters before a period that are searched for an abbreviation; every abbreviation is shorter."""
 
 _WRAPPED_LINE = 60
 """Minimum length of a hard-wrapped line, in characters."""
@@ -77,7 +77,7 @@ def split_sentences(text: str, start: int = 0, end: int | None = None) -> list[t
 
     Returns:
         Start and end of each sentence in ``text``, in order. Sentences do not overlap, neither begin nor end with
-        white space, together cover all other characters, and are at most MAX_SENTENCE_LENGTH characters long.
+        whitespace, together cover all other characters, and are at most MAX_SENTENCE_LENGTH characters long.
 
     Examples:
         >>> text = "A nodule of approx. 1.5 cm is seen. Effusion? No."
@@ -112,7 +112,7 @@ def _boundary(text: str, event: re.Match[str], first: int, line_start: int) -> i
 
 
 def _is_wrapped(text: str, event: re.Match[str], line_start: int) -> bool:
-    """Whether a line break only wraps a long line."""
+    """Return whether a line break merely wraps a long line."""
     return (
         event["break"].strip(" \t") in ("\n", "\r\n")
         and event.start() - line_start >= _WRAPPED_LINE
@@ -121,7 +121,7 @@ def _is_wrapped(text: str, event: re.Match[str], line_start: int) -> bool:
 
 
 def _bracket_ends_sentence(text: str, event: re.Match[str], first: int) -> bool:
-    """Whether a sentence ends within the bracket, as in "(See the first image.) No effusion."."""
+    """Return whether a sentence ends within the bracket, as in "(See the first image.) No effusion."."""
     last, end = text[event.end() - 2], event.end()
     if last != "." and not (last in "!?" and event.start() == first):
         return False
@@ -129,7 +129,7 @@ def _bracket_ends_sentence(text: str, event: re.Match[str], first: int) -> bool:
 
 
 def _mark_ends_sentence(text: str, event: re.Match[str], first: int) -> bool:
-    """Whether a punctuation mark ends the sentence that begins at ``first``."""
+    """Return whether a punctuation mark ends the sentence that begins at ``first``."""
     mark, end, following = event["mark"], event.end(), _next_character(text, event.end())
     before = text[max(first, event.start() - _CONTEXT) : event.start()]
     if not following:
@@ -153,14 +153,14 @@ def _mark_ends_sentence(text: str, event: re.Match[str], first: int) -> bool:
 
 
 def _lacks_space(before: str, after: str) -> bool:
-    """Whether the space between two sentences was forgotten, as in "No effusion.The heart is normal."."""
+    """Return whether the space between two sentences is missing, as in "No effusion.The heart is normal."."""
     if _LAST_LETTERS.search(before):
         return _CAPITALIZED.match(after) is not None
     return before[-1:].isdigit() and _DIGIT_CAPITALIZED.match(after) is not None
 
 
 def _word_ends_sentence(word: str, following: str, *, at_start: bool) -> bool:
-    """Whether a period after ``word`` is more than the mark of an abbreviation."""
+    """Return whether a period after ``word`` ends the sentence, rather than only marking an abbreviation."""
     if word in _TITLES or word.lower() in _NEVER_FINAL:
         return False
     if word == "Ca" and not at_start:  # carcinoma, not circa
@@ -171,7 +171,7 @@ def _word_ends_sentence(word: str, following: str, *, at_start: bool) -> bool:
 
 
 def _next_character(text: str, position: int) -> str:
-    """Return the next character that is not white space, an opening quote or bracket; empty at the end."""
+    """Return the next character that is not whitespace, an opening quote or a bracket; empty at the end."""
     position = _skip(_OPENING, text, position)
     return text[position : position + 1]
 
@@ -183,7 +183,7 @@ def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
 
 
 def _trim(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Yield the span without white space at its ends, in pieces of at most MAX_SENTENCE_LENGTH characters."""
+    """Yield the span without whitespace at its ends, in pieces of at most MAX_SENTENCE_LENGTH characters."""
     last = first + len(text[first:last].rstrip())
     while last - first > MAX_SENTENCE_LENGTH:
         limit = first + MAX_SENTENCE_LENGTH

@@ -1,8 +1,8 @@
 """Configuration of a model: architecture, preprocessing and prompt format, as stored in ``config.json``.
 
-The defaults are those of the published Reg2RG with LLaMA-2-7B-chat (IEEE TMI 2025, section III). Fields that are not
-in the paper say so and are off by default. The embedded ``phantom`` model differs from the published one only in the
-values of these fields.
+The defaults are those of the published Reg2RG with LLaMA-2-7B-chat (IEEE TMI 2025, section III). Fields marked "Not in
+the paper" are off by default. The embedded ``phantom`` model differs from the published one only in the values of these
+fields.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class PreprocessingConfig:
         body_threshold: HU above which a voxel belongs to the body.
         hu_min: HU that maps to -1; lower values are clamped.
         hu_max: HU that maps to 1; higher values are clamped.
-        inside_only: average each resized texture voxel over voxels inside the region only, so that no background
-            bleeds into its edges. Not in the paper.
+        inside_only: whether to average each resized texture voxel over voxels inside the region only, so that no
+            background bleeds into its edges. Not in the paper.
         texture_sizes: region name -> texture size where it differs from ``texture_size``. A large region with small
             findings needs more voxels. Not in the paper.
     """
@@ -94,7 +94,7 @@ class PerceiverConfig:
         heads: attention heads per layer.
         dim_head: width of an attention head.
         ff_mult: hidden width of the feed-forward layers, as a multiple of the token width.
-        positions: add the position codes to the vision tokens once more before resampling. Not in the paper.
+        positions: whether to add the position codes to the vision tokens again before resampling. Not in the paper.
     """
 
     latents: int = 32
@@ -116,7 +116,7 @@ class FindingConfig:
         sided: labels that have a side.
         leveled: labels that have a level (upper, middle, lower).
         sized: labels that have a size.
-        dense: also predict the finding map: one logit per label and cell of the finest grid that the stem offers.
+        dense: whether to also predict the finding map: one logit per label and cell of the stem's finest grid.
         width: width of the head's queries.
         cues: number of findings per region that are passed to the language model, one token each, after the region's
             own tokens; 0 passes none.
@@ -159,7 +159,7 @@ class LanguageConfig:
     """The LLaMA-family language model and its LoRA. Fields are those of transformers unless noted.
 
     Attributes:
-        vocab_size: number of words in the vocabulary.
+        vocab_size: number of tokens in the vocabulary.
         hidden_size: width of the embeddings and the residual stream.
         intermediate_size: hidden width of the MLP.
         num_hidden_layers: number of layers.
@@ -168,13 +168,13 @@ class LanguageConfig:
         max_position_embeddings: context length in tokens.
         rms_norm_eps: epsilon of the RMSNorm layers.
         rope_theta: base of the rotary position embedding.
-        tie_word_embeddings: the output head shares its weights with the word embeddings.
+        tie_word_embeddings: whether the output head shares its weights with the word embeddings.
         model_type: transformers' name of the architecture, one of reg2rg.models.language_model.LLAMA_FAMILY.
         head_dim: width of an attention head; None means hidden_size / num_attention_heads.
-        bos_token_id: the tokenizer's first token; None if it has none.
-        eos_token_id: the tokenizer's last token; None if it has none.
-        pad_token_id: the tokenizer's padding token; None if it has none.
-        config_overrides: further fields of transformers' config that differ from the defaults of the architecture,
+        bos_token_id: ID of the tokenizer's beginning-of-sequence token; None if it has none.
+        eos_token_id: ID of the tokenizer's end-of-sequence token; None if it has none.
+        pad_token_id: ID of the tokenizer's padding token; None if it has none.
+        config_overrides: other fields of transformers' config that differ from the defaults of the architecture,
             such as rope_parameters, attention_bias or sliding_window. Not a field of transformers.
         lora: LoRA settings; None means that the language model is trained as a whole. Not a field of transformers.
     """
@@ -204,19 +204,22 @@ class ModelConfig:
 
     Attributes:
         name: name of the preset or model, recorded in the provenance of reports.
+        trained_for: what the model was trained for, such as "synthetic phantoms"; shown in every report. Empty if that
+            is not known.
         preprocessing: how a volume and its masks become tensors.
-        vision: the vision transformer of region textures and the whole volume.
-        mask: the vision transformer of region masks.
-        perceiver: the resampler of vision tokens.
+        vision: the vision transformer for region textures and the whole volume.
+        mask: the vision transformer for region masks.
+        perceiver: the resampler for vision tokens.
         language: the language model.
-        regions_per_prompt: regions requested in one prompt; 10 is published, 1 writes each region independently.
-        parallel: the model was trained to continue a prompt with one text per region, all at once. Each text sees only
-            the prompt. The published model writes one text for all regions. Not in the paper.
-        instruction: the prompt ends with the published instruction; False leaves it out. Not in the paper.
-        findings: the finding head; None is published.
+        regions_per_prompt: regions requested in one prompt; 10 as published, or 1 to write each region independently.
+        parallel: whether the model was trained to continue a prompt with one text per region, all at once. Each text
+            sees only the prompt. The published model writes one text for all regions. Not in the paper.
+        instruction: whether the prompt ends with the published instruction. Leaving it out is not in the paper.
+        findings: the finding head; None, as published, for a model without one.
     """
 
     name: str = "llama2-7b"
+    trained_for: str = ""
     preprocessing: PreprocessingConfig = field(default_factory=PreprocessingConfig)
     vision: VisionConfig = field(default_factory=VisionConfig)
     mask: VisionConfig = field(
@@ -240,7 +243,7 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
-        """Read the result of ``to_dict``.
+        """Build a configuration from the result of ``to_dict``.
 
         Args:
             values: field name -> plain value.

@@ -43,7 +43,7 @@ class Cues:
     priority: Tensor
 
     def select(self, regions: slice | Tensor) -> Cues:
-        """Return the cues of some of the regions, given as a slice or indices."""
+        """Return the cues of the selected regions, given as a slice or as indices."""
         return Cues(*(getattr(self, field.name)[regions] for field in fields(self)))
 
     def to(self, device: torch.device) -> Cues:

@@ -26,7 +26,7 @@ MAX_LOG_ODDS = 12.0
 """Bound of a finding's log-odds in a cell, so that one cell cannot outweigh all others."""
 
 BACKGROUND_BIAS = 4.0
-"""Initial bias of the finding map's background logit; most cells show nothing, which need not be learned first."""
+"""Initial bias of the finding map's background logit. Most cells show nothing, and this saves learning that first."""
 
 LOCATION_PRIOR = [
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # no side
@@ -99,7 +99,7 @@ class FindingHead(nn.Module):
         # Initial logit and log size; from the first step on, the logit follows the finding map's evidence.
         self.output_bias = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
         self.evidence_weight = nn.Parameter(torch.tensor([3.0, 1.0][:evidence]).repeat(findings, 1))
-        # Side and level follow from where the head attends. The prior knows this from anatomy, without any examples.
+        # Side and level follow from where the head attends. The prior encodes this anatomy, so it needs no examples.
         self.location_weight = nn.Parameter(torch.tensor(LOCATION_PRIOR).repeat(findings, 1, 1))
 
     def forward(
@@ -154,7 +154,7 @@ class FindingHead(nn.Module):
         return torch.sigmoid(output.logits / self.config.temperature)
 
     def maps(self, output: FindingOutput, grid: Size) -> Tensor:
-        """Return where each finding is seen.
+        """Return maps of where each finding is seen.
 
         Args:
             output: output for B regions.
@@ -173,8 +173,8 @@ class FindingHead(nn.Module):
 class FindingMap(nn.Module):
     """Predicts the probability of each finding in each cell of the finest available grid.
 
-    Transformer tokens carry context, the stem's finer features carry edges. The tokens are upsampled step by step and
-    the finer features are added, as in a U-Net. Without finer features, the cells are the tokens.
+    The transformer tokens carry context, and the stem's finer features carry edges. The tokens are upsampled step by
+    step and the finer features are added, as in a U-Net. Without finer features, the cells are the tokens.
     """
 
     def __init__(self, dim: int, finer_widths: Sequence[int], findings: int) -> None:
@@ -246,7 +246,7 @@ def expected_volume(map_log_probs: Tensor, voxel_mm: Tensor, texture_size: Size)
 def _attention_location(attention: Tensor, grid: Size) -> Tensor:
     """Compute the mean and standard deviation of attention weights along each axis.
 
-    Side and level depend on little else. Inferring them from the tokens would have to be learned for every finding.
+    Side and level depend on little else. Inferring them from the tokens would have to be learned for each finding.
 
     Args:
         attention: (B, F, N) weights over the tokens, N in row-major order of ``grid``.

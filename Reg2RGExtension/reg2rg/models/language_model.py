@@ -1,4 +1,4 @@
-"""The language model: any LLaMA-family causal language model of transformers, with LoRA from peft."""
+"""The language model: any LLaMA-family causal language model from transformers, with LoRA from peft."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 transformers = import_transformers()
 
 LanguageModel = Any
-"""A PreTrainedModel of transformers or, with LoRA, a PeftModel around one, which forwards attribute access."""
+"""A transformers PreTrainedModel or, with LoRA, a PeftModel around one, which forwards attribute access."""
 
 LLAMA_FAMILY = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite")
 """Supported architectures: RMSNorm, rotary position embedding, gated MLP, grouped-query attention."""
@@ -28,7 +28,7 @@ _SHARED_FIELDS = {field.name for field in dataclasses.fields(LanguageConfig)} - 
     "lora",
     "rope_theta",
 }
-"""Fields of LanguageConfig that transformers' config has under the same name."""
+"""Fields of LanguageConfig that have the same name in transformers' config."""
 
 _TRAINING_FIELDS = {"initializer_range", "attention_dropout", "use_cache", "pretraining_tp"}
 """Fields of transformers' config that do not affect what the model computes."""
@@ -50,7 +50,7 @@ def build_language_model(config: LanguageConfig) -> LanguageModel:
 
 
 def add_lora(model: PreTrainedModel, lora: LoraSettings | None) -> LanguageModel:
-    """Wrap a model in new LoRA adapters, which change nothing before they are trained; None returns it unchanged."""
+    """Add new LoRA adapters to a model, which have no effect until they are trained; None returns it unchanged."""
     if lora is None:
         return model
     from peft import LoraConfig, get_peft_model
@@ -75,13 +75,13 @@ def rebuild_rotary_tables(model: nn.Module, config: LanguageConfig, device: str)
 
 
 def to_transformers_config(config: LanguageConfig) -> PreTrainedConfig:
-    """Convert a language model's configuration to that of transformers.
+    """Convert a language model's configuration to a transformers configuration.
 
     Args:
         config: the configuration.
 
     Returns:
-        The configuration of transformers.
+        The transformers configuration.
 
     Raises:
         InputError: the architecture is not supported, or it has no field of that name.
@@ -101,11 +101,11 @@ def to_transformers_config(config: LanguageConfig) -> PreTrainedConfig:
 
 
 def from_transformers_config(source: PreTrainedConfig, tokenizer: Any, lora: LoraSettings | None) -> LanguageConfig:
-    """Describe a language model of transformers.
+    """Convert the configuration of a transformers language model.
 
     Args:
-        source: the configuration of transformers.
-        tokenizer: the model's tokenizer, which decides the special tokens. A padding token that also ends texts is
+        source: the transformers configuration.
+        tokenizer: the model's tokenizer, which determines the special tokens. A padding token that also ends texts is
             ignored, because transformers would never train its embedding.
         lora: LoRA to add to the model.
 

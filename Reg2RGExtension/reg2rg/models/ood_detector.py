@@ -1,4 +1,4 @@
-"""Out-of-distribution detector: is a volume similar to the training data, judged by its vision tokens?
+"""Out-of-distribution detector, which uses vision tokens to measure how far a volume is from the training data.
 
 For each region, the mean of the volume's vision tokens is compared with the means of the training cases. The distance
 combines the Mahalanobis distance along the principal directions of the training means with the residual outside them.
@@ -17,7 +17,7 @@ from reg2rg.regions import REGION_NAMES
 from reg2rg.report import OutOfDistribution
 
 NUM_VALIDATION_CASES = 128
-"""Number of validation cases whose distances are kept, so that a limit can be computed for any set of regions."""
+"""Number of validation cases whose distances are stored, so that a limit can be computed for any set of regions."""
 
 UNFITTED_DISTANCE = 65504.0
 """Validation distance before fitting: the largest float16, so that no volume is flagged."""

@@ -1,7 +1,7 @@
 """Precision of the language model's weights: float32, 16 bits, or linear layers in 8 or 4 bits (bitsandbytes).
 
-The vision side's weights are float32 in every case, as in the published system; they are 3% of the published model.
-(Next to a 16-bit language model they are multiplied in 16 bits; see reg2rg.inference.encoding.)
+The vision side's weights are always float32, as in the published system; they are 3% of the published model. (With a
+16-bit language model, they are multiplied in 16 bits; see reg2rg.inference.encoding.)
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def bytes_per_weight(precision: str) -> float:
 
 
 def compute_dtype(precision: str, device: str) -> torch.dtype:
-    """Return the type that the language model computes in, which is also that of its weights that are not quantized."""
+    """Return the dtype that the language model computes in, which is also the dtype of its unquantized weights."""
     if precision not in QUANTIZED:
         return _DTYPES[precision]
     return _DTYPES[half_precision(device)]
 
 
 def half_precision(device: str) -> str:
-    """Return the preferred 16-bit precision of a device: bf16 where the hardware supports it, for its float32 range."""
+    """Return a device's preferred 16-bit precision: bf16 if the hardware supports it, for its float32 range."""
     if device.startswith("mps"):
         return "fp16"
     if device.startswith("cuda"):

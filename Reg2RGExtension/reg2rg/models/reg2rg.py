@@ -1,4 +1,4 @@
-"""Reg2RG: region encoder and language model joined (paper, section III)."""
+"""Reg2RG: the region encoder joined with the language model (paper, section III)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reg2RG(nn.Module):
     Attributes:
         config: the model's configuration.
         tokenizer: a transformers tokenizer, set when a model folder is loaded.
-        special: ids of the special tokens.
+        special: IDs of the special tokens.
         lang_model: the language model, with its LoRA if there is one. The name is that of the published checkpoint.
         embedding_layer: the region encoder. The name is that of the published checkpoint.
     """
@@ -68,7 +68,7 @@ class Reg2RG(nn.Module):
         return self.lang_model.get_base_model() if wrapped else self.lang_model
 
     def tie_word_embeddings(self) -> None:
-        """Make the region encoder share the language model's word embeddings, after these were replaced."""
+        """Make the region encoder share the language model's word embeddings again, after they were replaced."""
         self.embedding_layer.weight = self._word_embeddings()
 
     def _word_embeddings(self) -> nn.Parameter:
@@ -81,7 +81,7 @@ class Reg2RG(nn.Module):
         code computes the same with a one-hot matrix product.
 
         Args:
-            ids: (B, N) token ids.
+            ids: (B, N) token IDs.
             features: the features of each prompt.
 
         Returns:
@@ -116,10 +116,10 @@ class Reg2RG(nn.Module):
         """Run the language model on prompts and texts.
 
         Args:
-            ids: (B, N) token ids, padded on the right.
+            ids: (B, N) token IDs, padded on the right.
             features: the features of each prompt.
             attention_mask: attention mask in transformers' form.
-            labels: (B, N) ids to predict; -100 is ignored.
+            labels: (B, N) IDs to predict; -100 is ignored.
             positions: (B, N) position of each token.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Region encoder: textures, geometry and the whole volume become tokens of the language model (paper, section III-B).
+"""Region encoder: encode textures, geometry and the whole volume as language model tokens (paper, section III-B).
 
 Attribute names are those of the published checkpoint (``embedding_layer``), so its tensors load by name.
 """
@@ -17,7 +17,7 @@ from reg2rg.models.vision_transformer import VisionTransformer
 
 
 class RegionEncoder(nn.Module):
-    """Encodes the whole volume as ``latents`` tokens, each region as ``latents`` texture tokens and a geometry token.
+    """Encodes the whole volume as ``latents`` tokens, and each region as ``latents`` texture and one geometry token.
 
     Attributes:
         weight: (vocab_size, width) word embeddings, the language model's own parameter.
@@ -62,8 +62,8 @@ class RegionEncoder(nn.Module):
 
         Args:
             volumes: (B, H, W, D), values in [-1, 1].
-            vision_tokens: (B, N, dim) vision tokens, if they have been computed already. Then only the shape of
-                ``volumes`` is used.
+            vision_tokens: (B, N, dim) vision tokens, if they have already been computed; only the shape of
+                ``volumes`` is then used.
 
         Returns:
             Latents (B, latents, dim).

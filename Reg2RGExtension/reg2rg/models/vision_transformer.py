@@ -34,7 +34,7 @@ class VisionTransformer(nn.Module):
 
     @property
     def pyramid_widths(self) -> tuple[int, ...]:
-        """Channels of the pyramid stem's features on grids finer than the tokens', finest first; empty without one."""
+        """Channels of the pyramid stem's features on grids finer than the tokens', finest first, or empty."""
         stem = self.to_patch_embedding[0]
         return stem.widths[:-1] if isinstance(stem, PyramidStem) else ()
 
@@ -72,7 +72,7 @@ class VisionTransformer(nn.Module):
 
 
 def build_stem(config: VisionConfig) -> nn.Sequential:
-    """Build the stem that a config names; its modules are numbered as in the published checkpoint."""
+    """Build the stem that a config specifies; its modules are numbered as in the published checkpoint."""
     if config.stem == "pyramid":
         return nn.Sequential(PyramidStem(config), nn.LayerNorm(config.dim))
     flat = math.prod(config.patch_size) * config.channels
@@ -163,7 +163,7 @@ def residual_block(width: int) -> nn.Module:
 class LearnedPositions(nn.Module):
     """Learned position codes: one table per axis, each a third of the width, concatenated (RadFM).
 
-    A grid with n tokens along an axis of a table with P entries takes entries (i + 1) * (P // n) - 1, without
+    A grid with n tokens along an axis of a table with P entries uses entries (i + 1) * (P // n) - 1, without
     interpolation.
     """
 

@@ -4,8 +4,8 @@ They train and test the engine without patient data; inference never imports thi
 
 Files, in the order data flows: ``body`` (a healthy chest), ``findings`` (abnormalities painted into it), ``scanner``
 (blur, noise and field of view), ``region_masks`` (masks of the ten regions), ``report`` (the text), and ``case``,
-which makes one phantom out of a seed. ``radgenome_writer`` writes phantoms as a training data set, ``sample_case``
-writes the sample case of the extension, and ``contact_sheet`` draws phantoms beside real CTs.
+which makes one phantom from a seed. ``radgenome_writer`` writes phantoms as a training dataset, ``sample_case`` writes
+the sample case of the extension, and ``contact_sheet`` draws phantoms next to real CTs.
 """
 
 from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom

@@ -1,4 +1,4 @@
-"""One phantom: from a seed to a chest CT with region masks, findings and the report that describes them."""
+"""One phantom: turn a seed into a chest CT with region masks, findings and the report that describes them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PhantomConfig:
     Attributes:
         size: number of voxels along x, y, z. The grid is centered on the scanned part of the body.
         spacing: voxel size along x, y, z in mm; if None, the grid covers exactly the scanned part of the body.
-        population: "training" or "held-out", whose bodies and scanners are sampled from other ranges.
-        enriched: whether cases have more findings than a natural population, rare ones above all, to train on.
+        population: "training" or "held-out"; the latter's bodies and scanners are sampled from different ranges.
+        enriched: whether cases have more findings than a natural population, especially rare ones, for training.
 
     Raises:
         InputError: if the population is unknown.
@@ -67,7 +67,7 @@ class PhantomCase:
 def make_phantom(
     seed: int, config: PhantomConfig | None = None, findings: Sequence[PlantedFinding] | None = None
 ) -> PhantomCase:
-    """Make the phantom of a seed.
+    """Make the phantom for a seed.
 
     The result is reproducible, and body and findings do not depend on the grid.
 

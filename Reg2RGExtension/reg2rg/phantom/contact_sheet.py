@@ -1,4 +1,4 @@
-"""Drawing phantoms beside real CTs for comparison: ``python -m reg2rg.phantom.contact_sheet -o FILE.png``."""
+"""Draw phantoms next to real CTs for comparison: ``python -m reg2rg.phantom.contact_sheet -o FILE.png``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLUMNS = 3
 
 
 def draw_sheet(volumes: Sequence[tuple[str, sitk.Image]]) -> Image.Image:
-    """Draw axial slices and a coronal one of each volume in the lung window and the soft-tissue window.
+    """Draw axial slices and a coronal slice of each volume in the lung window and the soft-tissue window.
 
     Args:
         volumes: name and image (HU) of each volume; at least one.
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     Args:
-        arguments: command-line arguments; by default those of the process.
+        arguments: command-line arguments; by default, those of the process.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="PNG file to write")

@@ -1,8 +1,7 @@
-"""Writing phantoms to disk in the layout in which RadGenome-ChestCT is published."""
+"""Write phantoms to disk in the layout of the published RadGenome-ChestCT."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom
 from reg2rg.regions import in_reading_order
+from reg2rg.runtime.csv_output import write_csv
 
 _CSV_NAMES = {"train": "train", "valid": "validation"}
 
 
 def write_dataset(folder: Path, split: str, seeds: Iterable[int], config: PhantomConfig | None = None) -> list[str]:
-    """Write one phantom per seed as a data set in RadGenome-ChestCT's layout.
+    """Write one phantom per seed as a dataset in RadGenome-ChestCT's layout.
 
     Files, for a case ``train_1`` whose only volume is ``train_1_a_1``:
 
@@ -29,7 +29,7 @@ def write_dataset(folder: Path, split: str, seeds: Iterable[int], config: Phanto
     superior. Two things are added to the published layout:
 
     - ``train_finding_mask/train_1_a_1.nii.gz``: bit i of a voxel is set where finding i lies.
-    - ``radgenome_files/train_findings.csv``: one row per finding; the column Bit holds its i.
+    - ``radgenome_files/train_findings.csv``: one row per finding; the column Bit contains its i.
 
     Args:
         folder: where to write; created if needed.
@@ -53,15 +53,14 @@ def write_dataset(folder: Path, split: str, seeds: Iterable[int], config: Phanto
         (tables / f"{_CSV_NAMES[split]}_region_report.csv").open("w", newline="", encoding="utf-8") as report_file,
         (tables / f"{_CSV_NAMES[split]}_findings.csv").open("w", newline="", encoding="utf-8") as finding_file,
     ):
-        report_table, finding_table = csv.writer(report_file), csv.writer(finding_file)
-        report_table.writerow(("Volumename", "Anatomy", "Sentence"))
-        finding_table.writerow(("Volumename", "Bit", "Anatomy", "Label", "Side", "Level", "Size_mm", "Severity"))
+        write_csv(report_file, [("Volumename", "Anatomy", "Sentence")])
+        write_csv(finding_file, [("Volumename", "Bit", "Anatomy", "Label", "Side", "Level", "Size_mm", "Severity")])
         for number, seed in enumerate(seeds, start=1):
             name = f"{split}_{number}_a_1"
             phantom = make_phantom(seed, config)
             _write_images(folder, split, number, phantom)
-            report_table.writerows(_section_rows(name, phantom))
-            finding_table.writerows(_finding_rows(name, phantom))
+            write_csv(report_file, _section_rows(name, phantom))
+            write_csv(finding_file, _finding_rows(name, phantom))
             names.append(name)
     return names
 

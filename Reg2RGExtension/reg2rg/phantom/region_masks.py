@@ -1,4 +1,4 @@
-"""Building the region masks of a phantom from its anatomy."""
+"""Build the region masks of a phantom from its anatomy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def build_region_masks(anatomy: Anatomy, volume: sitk.Image) -> RegionMasks:
 
     Args:
         anatomy: the painted chest.
-        volume: the image whose grid the masks are on.
+        volume: the image that provides the grid of the masks.
     """
     lung = anatomy.aerated_lung
     pleural_space = anatomy.pleural_filling | lung
@@ -51,7 +51,7 @@ def _shell(mask: np.ndarray, radius: float, spacing: tuple[float, ...]) -> np.nd
 
 
 def _add_shifted(target: np.ndarray, source: np.ndarray, shifts: tuple[int, int, int]) -> None:
-    """Add to a mask another one shifted by some voxels along z, y, x."""
+    """Add to a mask another mask, shifted by a number of voxels along z, y, x."""
     target_part = tuple(slice(max(n, 0), min(n, 0) or None) for n in shifts)
     source_part = tuple(slice(max(-n, 0), min(-n, 0) or None) for n in shifts)
     target[target_part] |= source[source_part]

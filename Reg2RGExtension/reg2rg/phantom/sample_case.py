@@ -1,4 +1,4 @@
-"""Writing the sample case in Resources/Sample: ``python -m reg2rg.phantom.sample_case Resources/Sample``."""
+"""Write the sample case in Resources/Sample: ``python -m reg2rg.phantom.sample_case Resources/Sample``."""
 
 from __future__ import annotations
 

@@ -7,5 +7,5 @@ Files:
     progress     stages, cancellation and growing sections, turned into events
     model_cache  the model that stays in memory between runs
     failures     errors as one line for the user
-    run          the whole way; the only file that knows it
+    run          the complete run; only this file knows all of its steps
 """

@@ -1,4 +1,4 @@
-"""What a run reports while it is under way: typed events, each of which can become one JSON object and back.
+"""Events that a run reports while it is under way; each can be converted to and from one JSON object.
 
 The command line and the worker show the same events. A front end in another process reads them as JSON lines.
 """
@@ -33,12 +33,12 @@ STAGE_SPANS: Mapping[Stage, tuple[float, float]] = {
     Stage.WRITE: (0.68, 0.98),
     Stage.SAVE: (0.98, 1.00),
 }
-"""Stage to the part of a whole run that it takes, roughly."""
+"""Stage -> approximate start and end of the stage, as fractions of the whole run."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is.
+    """Progress within a stage.
 
     Attributes:
         stage: the stage.
@@ -59,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that the user should know, one line. The run continues."""
+    """A one-line message that the user should see. The run continues."""
 
     message: str
 
@@ -70,10 +70,10 @@ class RegionsFound:
 
     Attributes:
         segmenter: name of the segmenter.
-        reason: why this segmenter was used, one sentence.
+        reason: one sentence that explains why this segmenter was used.
         regions: names of the regions that were found, in reading order.
-        approximate: those that were estimated rather than segmented.
-        missing: region to the reason why it was not found.
+        approximate: names of the regions that were estimated rather than segmented.
+        missing: region -> why it was not found.
         file: segmentation file (.seg.nrrd) with the masks. It exists until the run ends.
     """
 
@@ -116,7 +116,7 @@ class SectionWritten:
     """A section is finished.
 
     Attributes:
-        section: the section as in ``report.json``.
+        section: the section, as in ``report.json``.
     """
 
     section: Mapping[str, Any]
@@ -210,12 +210,12 @@ _NAMES = {cls: name for name, cls in _CLASSES.items()}
 
 
 def to_dict(event: Event) -> dict[str, Any]:
-    """Return an event in the plain types of JSON, with its name under "event"."""
+    """Convert an event to the plain types of JSON, with its name under "event"."""
     return {"event": _NAMES[type(event)], **to_plain(event)}
 
 
 def from_dict(values: Mapping[str, Any]) -> Event:
-    """Read an event that ``to_dict`` returned.
+    """Restore an event from the result of ``to_dict``.
 
     Raises:
         InputError: the values are not a valid event.

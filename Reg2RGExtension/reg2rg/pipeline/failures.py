@@ -1,4 +1,4 @@
-"""Any error as one line for the user."""
+"""Errors of any kind as one line for the user."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _REASONS = {
     errno.EPERM: "permission denied; choose another folder or change its permissions",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOENT: "no such file or folder; choose another one",
-    errno.ENOTDIR: "a part of the path is a file; choose another folder",
-    errno.EEXIST: "a file of this name already exists; choose another name",
-    errno.EISDIR: "a folder of this name already exists; choose another name",
+    errno.ENOTDIR: "part of the path is a file; choose another folder",
+    errno.EEXIST: "a file with this name already exists; choose another name",
+    errno.EISDIR: "a folder with this name already exists; choose another name",
 }
 
 
 def as_failure(error: BaseException) -> Failure:
-    """Return what to tell the user about an error, whichever library raised it."""
+    """Return the message and exit code for an error, whichever library raised it."""
     if isinstance(error, Reg2RGError):
         return Failure(_one_line(str(error)), error.exit_code)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
-        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name tells the user nothing
+        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name means nothing to the user
             return Failure(_one_line(f"{error.filename}: {reason}."), 1)
         return Failure(_one_line(f"{reason[0].upper()}{reason[1:]}."), 1)
     return Failure(_one_line(f"Unexpected {type(error).__name__}{_function(error)}: {error}"), 1)

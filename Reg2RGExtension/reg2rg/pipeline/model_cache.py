@@ -20,10 +20,10 @@ class PlacementKey:
     """What a placement depends on.
 
     Attributes:
-        folder: the model folder. Another config or other weights make it another key.
-        device: as requested, "auto" included.
-        precision: as requested, "auto" included.
-        workload: what the report asks for.
+        folder: the model folder. A different config or different weights give a different key.
+        device: device as requested, possibly "auto".
+        precision: precision as requested, possibly "auto".
+        workload: what the report requires of the model.
     """
 
     folder: ModelFolder
@@ -35,8 +35,8 @@ class PlacementKey:
 class ModelCache:
     """Holds one model and its placement.
 
-    The placement is kept together with the model. Otherwise the memory that the model occupies would count against it
-    in the next run.
+    The placement is kept together with the model. Otherwise, the memory that the model already occupies would count
+    against it in the next run.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class ModelCache:
         self._generator: ReportGenerator | None = None
 
     def place(self, key: PlacementKey) -> Placement:
-        """Return where and how the model will run. A model with another placement is released first.
+        """Decide where and how the model will run, after releasing a cached model that has a different key.
 
         Raises:
-            InputError: the model does not fit into memory.
+            InputError: the model does not fit in memory.
         """
         if self._placement is None or key != self._key:
             from reg2rg.inference.placement import list_candidates, place
@@ -60,7 +60,7 @@ class ModelCache:
         return self._placement
 
     def load(self, key: PlacementKey) -> ReportGenerator:
-        """Return the generator of a placed model, and load it if necessary."""
+        """Return the generator of a placed model, loading it if necessary."""
         placement = self.place(key)
         if self._generator is None:
             from reg2rg.inference import ReportGenerator
@@ -78,7 +78,7 @@ class ModelCache:
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-            trim(0)  # also return what has been freed inside the heap of the C library
+            trim(0)  # also return memory that was freed inside the C library's heap
 
 
 MODEL_CACHE = ModelCache()

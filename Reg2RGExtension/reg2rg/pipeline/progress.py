@@ -1,4 +1,4 @@
-"""The progress of a run as events: how far each stage is, and each section as it grows."""
+"""Progress of a run as events: the progress of each stage, and the text of each section as it grows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunContext:
     Attributes:
         emit: sends an event to the listener.
         should_cancel: returns whether the run should stop.
-        stage_seconds: stage to run time in seconds.
+        stage_seconds: stage -> run time in seconds.
     """
 
     def __init__(self, on_event: EventCallback, should_cancel: ShouldCancel) -> None:
@@ -40,11 +40,11 @@ class RunContext:
 
     @contextlib.contextmanager
     def stage(self, stage: Stage, message: str) -> Iterator[ProgressCallback]:
-        """Report a stage from its start to its end.
+        """Report the start, the progress and the end of a stage.
 
         Args:
             stage: the stage.
-            message: what is being done first.
+            message: message for the first step.
 
         Yields:
             A callback for progress within the stage. It raises Cancelled if the run should stop.
@@ -66,7 +66,7 @@ class RunContext:
 
 
 class SectionEvents:
-    """Turns growing texts into events: SectionText now and then, SectionWritten once per region."""
+    """Turns growing texts into events: SectionText at intervals, SectionWritten once per region."""
 
     def __init__(
         self,
@@ -75,10 +75,10 @@ class SectionEvents:
         emit: EventCallback,
         progress: ProgressCallback,
     ) -> None:
-        """Prepare for the sections of a report.
+        """Prepare to report the sections of a report.
 
         Args:
-            count: number of sections that are expected.
+            count: number of sections to expect.
             build_section: builds a section from its finished text.
             emit: receives the events.
             progress: receives the fraction of finished sections.
@@ -100,7 +100,7 @@ class SectionEvents:
             self._emit(SectionText(text.region, text.recognized, text.text))
 
     def finish(self, text: GeneratedText) -> None:
-        """Report a finished section, unless that has been done."""
+        """Report a finished section, unless it has already been reported."""
         if text.region in self._finished:
             return
         self._finished.add(text.region)

@@ -1,7 +1,7 @@
-"""What is asked of the pipeline. A new option is written here once; command line, worker and module follow.
+"""Requests to the pipeline. A new option is defined only here; the command line, worker and module pick it up.
 
-The command line makes its options from the fields (``reg2rg.cli.options``), and the worker reads the same fields from
-JSON.
+The command line generates its options from the fields (``reg2rg.cli.options``), and the worker reads the same fields
+from JSON.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Option:
 
     Attributes:
         help: one or two short sentences.
-        flags: names on the command line, if they are not the field's name.
-        metavar: what the command line shows as the value.
+        flags: names on the command line, if they differ from the field's name.
+        metavar: placeholder that the command line shows for the value.
     """
 
     help: str
@@ -37,16 +37,21 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class _VolumeRequest:
-    """The options that finding regions and writing a report have in common."""
+    """Options common to segmenting regions and writing a report."""
 
     volume: Annotated[Path, Option("NIfTI, NRRD, MetaImage, a DICOM folder, or a ZIP archive of one.", metavar="CT")]
     series: Annotated[str | None, Option("Number or UID of the DICOM series, if there are several.")] = None
     segmenter: Annotated[str, Option("Segmenter: auto, totalsegmentator or thresholds.")] = "auto"
     regions_file: Annotated[
-        Path | None, Option("Label map or .seg.nrrd with the regions, used instead of a segmenter.", ("--regions",))
+        Path | None,
+        Option(
+            "Label map, .seg.nrrd, DICOM SEG or folder of masks with the regions, used instead of a segmenter.",
+            ("--regions",),
+        ),
     ] = None
     mapping: Annotated[
-        Mapping[str, str], Option("Region of a label in --regions. Repeatable.", ("--map",), "LABEL=REGION")
+        Mapping[str, str],
+        Option("Region of a label, segment or file in --regions. Repeatable.", ("--map",), "LABEL=REGION"),
     ] = field(default_factory=dict)
     totalseg_weights: Annotated[Path | None, Option("Folder with TotalSegmentator's weights.")] = None
     fast: Annotated[bool, Option("Segment faster and less precisely (TotalSegmentator only).")] = False
@@ -54,8 +59,10 @@ class _VolumeRequest:
     device: Annotated[str, Option("Device: auto, cpu, mps, cuda or cuda:N.")] = "auto"
 
     def __post_init__(self) -> None:
-        for name in (*self.regions, *self.mapping.values()):
-            get_region(name)  # refuses unknown regions
+        if self.mapping and self.regions_file is None:
+            raise InputError("A mapping (--map) needs the file whose labels it maps (--regions).")
+        _replace(self, regions=tuple(dict.fromkeys(get_region(name).name for name in self.regions)))
+        _replace(self, mapping={label: get_region(name).name for label, name in self.mapping.items()})
 
     @classmethod
     def from_dict(cls: type[Request], values: Mapping[str, Any]) -> Request:
@@ -69,7 +76,7 @@ class _VolumeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentRequest(_VolumeRequest):
-    """A request for the regions of one volume.
+    """A request to segment the regions of one volume.
 
     Attributes:
         output: file (.seg.nrrd) to write the regions to.
@@ -85,7 +92,7 @@ class SegmentRequest(_VolumeRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportRequest(_VolumeRequest):
-    """A request for the report of one volume.
+    """A request to generate the report for one volume.
 
     Attributes:
         output: folder to write the report to.
@@ -96,7 +103,7 @@ class ReportRequest(_VolumeRequest):
     precision: Annotated[str, Option("Precision of the language model: auto, fp32, bf16, fp16, 8bit or 4bit.")] = "auto"
     decoding: Annotated[
         str,
-        Option("sequence (one text for all regions), parallel (one text per region) or auto (what the model learned)."),
+        Option("sequence (one text for all regions), parallel (one text per region) or auto (as in training)."),
     ] = "auto"
     do_sample: Annotated[
         bool, Option("Sample words randomly (top-k) instead of choosing the most probable.", ("--sample",))
@@ -123,12 +130,11 @@ class ReportRequest(_VolumeRequest):
             raise InputError(f"Unknown decoding {self.decoding!r}; expected one of: {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
-        if self.corrections:
-            _check_corrections(self.corrections)
+        _replace(self, corrections=_checked(self.corrections))
 
 
 def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
-    """Return the description of each field of a request, by name."""
+    """Return the description of each field of a request, keyed by name."""
     hints = get_type_hints(cls, include_extras=True)
     described = {}
     for each in fields(cls):
@@ -136,11 +142,31 @@ def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
     return described
 
 
-def _check_corrections(corrections: Corrections) -> None:
-    from reg2rg.labeler import ALL_LABELS  # imports numpy, which an idle worker need not wait for
+def _replace(request: _VolumeRequest, **values: Any) -> None:
+    """Set fields of a frozen request while it is made."""
+    for name, value in values.items():
+        object.__setattr__(request, name, value)
 
-    for region, labels in corrections.items():
-        get_region(region)  # refuses unknown regions
-        for label in labels:
-            if label not in ALL_LABELS:
-                raise InputError(f"Unknown finding {label!r}; expected one of: {', '.join(ALL_LABELS)}.")
+
+def _checked(corrections: Corrections) -> Corrections:
+    """Return the corrections with regions and findings by their names in the report."""
+    if not corrections:
+        return corrections
+    from reg2rg.labeler import ALL_LABELS, possible_labels  # imports numpy, which an idle worker need not wait for
+
+    labels = {label.casefold(): label for label in ALL_LABELS}
+    checked: dict[str, dict[str, bool]] = {}
+    for name, findings in corrections.items():
+        region = get_region(name)
+        for given, present in findings.items():
+            label = labels.get(given.casefold())
+            if label is None:
+                raise InputError(f"Unknown finding {given!r}; expected one of: {', '.join(ALL_LABELS)}.")
+            possible = possible_labels(region.name)
+            if label not in possible:
+                raise InputError(
+                    f"{label!r} is not a finding of the region {region.display_name!r}; expected one of: "
+                    f"{', '.join(possible)}."
+                )
+            checked.setdefault(region.name, {})[label] = present
+    return checked

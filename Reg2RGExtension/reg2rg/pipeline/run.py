@@ -1,4 +1,4 @@
-"""The whole way from a volume to a report folder. No other file knows it."""
+"""The complete run, from a volume to a report folder. Only this file knows all of its steps."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run_report(
 
     Raises:
         Cancelled: ``should_cancel`` returned True.
-        Exception: any other error, which ``reg2rg.pipeline.failures`` puts into one line.
+        Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
@@ -85,12 +85,13 @@ def run_report(
                 created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 stage_seconds=context.stage_seconds,
                 geometry=Geometry.from_image(volume),
+                trained_for=config.trained_for,
             )
             report = builder.report(sections, provenance, _skipped_regions(request, inputs))
             write_report_folder(report, volume, masks, folder)
             has_outlines = (folder / FINDINGS_FILE).exists()
     if not has_outlines:
-        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # it belongs to an earlier report
+        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # left over from an earlier report
     return ReportDone(str(request.output), round(context.seconds, 2))
 
 
@@ -106,7 +107,7 @@ def run_segmentation(
 
     Raises:
         Cancelled: ``should_cancel`` returned True.
-        Exception: any other error, which ``reg2rg.pipeline.failures`` puts into one line.
+        Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output.parent) as folder:
@@ -117,11 +118,11 @@ def run_segmentation(
 
 def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.Image:
     with context.stage(Stage.READ, "Reading the volume"):
-        return read_volume(request.volume, request.series)
+        return read_volume(request.volume, request.series, lambda message: context.emit(Notice(message)))
 
 
 def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[PlacementKey, Placement]:
-    """Decide where and how the model will run, before the segmentation takes minutes."""
+    """Decide where and how the model will run, before a segmentation that may take minutes."""
     from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference.memory import Workload
 
@@ -142,7 +143,7 @@ def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> t
 def _find_regions(
     request: ReportRequest | SegmentRequest, volume: sitk.Image, file: Path, context: RunContext
 ) -> tuple[RegionMasks, str]:
-    """Return the region masks and why this segmenter was used, and write the masks to ``file``."""
+    """Segment the regions, write the masks to ``file``, and return them with the reason for the choice of segmenter."""
     with context.stage(Stage.SEGMENT, "Finding the regions") as progress:
         segmenter, reason = choose_segmenter(
             request.segmenter,
@@ -155,6 +156,8 @@ def _find_regions(
         )
         masks = segmenter.segment(volume, progress)
         write_regions(masks, file)
+    for notice in masks.notices:
+        context.emit(Notice(notice))
     names = tuple(region.name for region in in_reading_order(masks.present))
     approximate = tuple(name for name in names if name in masks.approximate)
     context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))

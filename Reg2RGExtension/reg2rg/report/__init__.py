@@ -2,17 +2,17 @@
 
 Files, in the order data flows:
 
-    finding        a finding, from its detection to the panel
+    finding        a finding, from detection to display
     section        the part of a report that describes one region
     provenance     how a report was made, and how far its volume is from the training data
-    wording        findings and contradictions in words
-    merging        mentions, detected findings and corrections to the findings of a section
+    wording        how findings and contradictions are put into words
+    merging        merge mentions, detected findings and corrections into the findings of a section
     warnings       what a reader must know first
-    impression     a first impression from the sections
+    impression     draft an impression from the sections
     text, html     a report as plain text, and as HTML for notebooks
     report         the report itself
-    build          generated text, detected findings and measurements to a report
-    serialization  report.json, older schema versions included
+    build          build a report from generated text, detected findings and measurements
+    serialization  report.json, including older schema versions
 
 A report contains no patient data, not even the name of the file it was made from. Plain text and HTML live here rather
 than in ``exports`` because they need nothing but the report.
@@ -35,7 +35,7 @@ from reg2rg.report.section import Section, Sentence
 from reg2rg.report.serialization import load_report, parse_report
 from reg2rg.report.text import measurement_line
 from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, report_warnings, section_warnings
-from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, probability_words
+from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, outline_words, probability_words
 
 __all__ = [
     "DETECTION_THRESHOLD",
@@ -60,6 +60,7 @@ __all__ = [
     "finding_line",
     "load_report",
     "location_words",
+    "outline_words",
     "measurement_line",
     "parse_report",
     "probability_words",

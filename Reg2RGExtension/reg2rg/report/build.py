@@ -58,14 +58,14 @@ class ReportBuilder:
         out_of_distribution: OutOfDistribution | None = None,
         corrections: Corrections | None = None,
     ) -> None:
-        """Keep what is known about the volume besides the text.
+        """Store what is known about the volume apart from the text.
 
         Args:
             volume: the CT in HU.
             masks: the region masks.
-            detected: region to the findings that the finding head detected, the most probable first. None without a
+            detected: region -> findings that the finding head detected, most probable first. None if the model has no
                 finding head.
-            out_of_distribution: how far the volume is from the training data. None if that is unknown.
+            out_of_distribution: how far the volume is from the training data. None if unknown.
             corrections: a reviewer's corrections.
         """
         self._volume = volume
@@ -77,12 +77,12 @@ class ReportBuilder:
     def report(
         self, texts: Sequence[GeneratedText], provenance: Provenance, skipped_regions: Mapping[str, str]
     ) -> Report:
-        """Return the report.
+        """Build the report.
 
         Args:
             texts: one generated text per region, in any order.
             provenance: how the report was made.
-            skipped_regions: region to the reason why it has no text.
+            skipped_regions: region -> why it has no text.
         """
         by_region = {text.region: text for text in texts}
         sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))
@@ -120,7 +120,7 @@ class ReportBuilder:
         indices = {finding.label: index for index, finding in enumerate(findings)}
         sentences = []
         for start, end in split_sentences(text.text):
-            mentioned = {indices[m.label] for m in mentions if m.start < end and m.end > start}
+            mentioned = {indices[m.label] for m in mentions if m.label in indices and m.start < end and m.end > start}
             mean, minimum = _probabilities(start, end, text.tokens)
             sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(mentioned))))
         return findings, tuple(sentences)

@@ -1,4 +1,4 @@
-"""A finding: an abnormality in a region, from its detection to the panel."""
+"""A finding: an abnormality in a region, from detection to display."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from reg2rg.labeler import Status
 
 DETECTION_THRESHOLD = 0.5
-"""Probability at and above which the finding head detects a finding. Detected findings are located in the volume."""
+"""Lowest probability at which a finding counts as detected. Detected findings are located in the volume."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Location:
     Attributes:
         point_ras: a voxel of the finding near its center, in mm (right, anterior, superior).
         extent_mm: size along the same axes.
-        lobe: lobe of the lung, such as "right upper lobe". None outside the lungs and where it is unknown.
+        lobe: lobe of the lung, such as "right upper lobe". None outside the lungs or if unknown.
         focal: True if the finding map has one distinct focus. If False, the map is weak or covers much of the region;
             show the whole region instead.
     """
@@ -31,7 +31,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding that the finding head, the section's text, or the reviewer names.
+    """A finding reported by the finding head, the section's text or the reviewer.
 
     The same class is used from detection to display. Detection sets ``label``, ``probability``, ``side``, ``level`` and
     ``size_mm``. Localization adds ``location`` and ``segment``. Building the report adds the remaining fields.
@@ -43,10 +43,10 @@ class Finding:
         level: "upper", "middle", "lower" or None.
         size_mm: largest diameter. None if unknown.
         location: where the finding head sees it. None if it was not located.
-        segment: ID of its segment in ``findings.seg.nrrd``. None if it has none.
-        text_status: what the section's text says about it, by its most definite sentence. None if it is not mentioned.
+        segment: ID of its segment in ``findings.seg.nrrd``. None if it has no segment.
+        text_status: what the section's most definite sentence says about it. None if the text does not mention it.
         calibrated: False if the volume is out of distribution, so that ``probability`` is not reliable.
-        correction: True if a reviewer marked it as present, False if as absent, None if there is no correction.
+        correction: True if a reviewer marked it as present, False if absent, None if there is no correction.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("source",)
@@ -74,7 +74,7 @@ class Finding:
 
     @property
     def source(self) -> str:
-        """Who reports it: "text", "head" or "both". A finding that neither reports belongs to whoever mentions it."""
+        """Who reports it: "text", "head" or "both". If neither does, "text" if the text mentions it."""
         if self.detected and self.stated:
             return "both"
         return "head" if self.detected or self.text_status is None else "text"

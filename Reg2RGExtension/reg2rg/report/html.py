@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from reg2rg.regions import get_region
+from reg2rg.report.provenance import Provenance
 from reg2rg.report.section import Section
 from reg2rg.report.text import measurement_line
 from reg2rg.report.warnings import section_warnings
@@ -16,18 +17,20 @@ from reg2rg.report.wording import finding_line
 def report_html(
     sections: Sequence[Section],
     skipped_regions: Mapping[str, str],
+    provenance: Provenance,
     warnings: Sequence[str],
     disclaimer: str,
     preview: bytes | None,
 ) -> str:
-    """Return the sections beside the preview.
+    """Return the sections next to the preview, as HTML.
 
     Args:
         sections: the sections in reading order.
-        skipped_regions: region to the reason why it has no section.
-        warnings: warnings that concern the whole report.
+        skipped_regions: region -> why it has no section.
+        provenance: how the report was made.
+        warnings: warnings that apply to the whole report.
         disclaimer: shown above the report.
-        preview: the preview as a PNG file, or None.
+        preview: path of the preview (PNG), or None.
 
     Returns:
         One ``div`` element without scripts or external resources.
@@ -39,6 +42,7 @@ def report_html(
         f"<p>{escape(get_region(name).display_name)}: not described ({escape(reason)})</p>"
         for name, reason in skipped_regions.items()
     ]
+    parts.append(f"<p><small>Model {escape(provenance.model_words)}</small></p>")
     picture = ""
     if preview is not None:
         data = base64.b64encode(preview).decode("ascii")

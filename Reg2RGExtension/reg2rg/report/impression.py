@@ -1,8 +1,8 @@
-"""Draft an impression: the sentences of a report that say more than that something is normal or absent.
+"""Draft an impression: keep every sentence that does more than state that something is normal or absent.
 
-The draft is a proposal for the radiologist who writes the impression. A sentence is left out if the labeler reads
-findings in it and all of them are denied, or if it reads none and the sentence is worded as normal. Everything else is
-kept: it is better to repeat a sentence than to lose a finding.
+The draft is a starting point for the radiologist who writes the impression. A sentence is left out if the labeler finds
+mentions in it that are all negative, or if it finds none and the sentence is worded as normal. Everything else is kept:
+it is better to repeat a sentence than to lose a finding.
 """
 
 from __future__ import annotations

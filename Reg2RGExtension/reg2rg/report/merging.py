@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reg2rg.labeler import Mention, Status, side_and_level
+from reg2rg.labeler import Mention, Status, possible_labels, side_and_level
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding
 from reg2rg.report.wording import UNLIKELY_BELOW, lobe_name
 
 STORED_FROM = UNLIKELY_BELOW
-"""Probability at and above which a report stores a finding that the text does not mention."""
+"""Lowest probability at which a report stores a finding that the text does not mention."""
 
 _MOST_DEFINITE_FIRST = (Status.PRESENT, Status.UNCERTAIN, Status.ABSENT)
 
@@ -23,24 +23,27 @@ def merge_findings(
     *,
     calibrated: bool,
 ) -> tuple[Finding, ...]:
-    """Return one finding per label that is mentioned, corrected, or not unlikely by the finding head.
+    """Return one finding per label that is mentioned, corrected or not rated unlikely by the finding head.
+
+    Findings that the region cannot have are left out.
 
     Args:
         region: name of the region.
         mentions: what the region's text says.
-        detected: what the finding head says about the region, the most probable first.
-        corrections: label to whether a reviewer marked it as present.
+        detected: what the finding head says about the region, most probable first.
+        corrections: label -> whether a reviewer marked it as present.
         calibrated: whether the head's probabilities are reliable for this volume.
 
     Returns:
-        The head's findings in their order, then the others in the order of the text.
+        The head's findings in their original order, then the others in text order.
     """
     detected_by_label = {finding.label: finding for finding in detected}
+    possible = possible_labels(region)
     named = dict.fromkeys([*(mention.label for mention in mentions), *corrections])
     labels = [finding.label for finding in detected if finding.label in named or _probability(finding) >= STORED_FROM]
     labels += [label for label in named if label not in detected_by_label]
     findings = []
-    for label in labels:
+    for label in (label for label in labels if label in possible):
         of_label = [mention for mention in mentions if mention.label == label]
         merged = _merge(region, label, of_label, detected_by_label.get(label))
         findings.append(replace(merged, calibrated=calibrated, correction=corrections.get(label)))

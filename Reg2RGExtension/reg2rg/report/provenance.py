@@ -1,4 +1,4 @@
-"""How a report was made, and whether the model was made for its volume."""
+"""How a report was made, and how far its volume is from the model's training data."""
 
 from __future__ import annotations
 
@@ -65,17 +65,18 @@ class Provenance:
     Attributes:
         model: name of the model.
         model_sha256: SHA-256 of its weights.
-        decoding: how the text was generated, in words.
+        decoding: description of how the text was generated.
         device: torch device.
         precision: precision of the language model's weights.
         seed: random seed.
         max_new_tokens: token limit per text.
         segmenter: name of the segmenter.
-        segmenter_reason: why this segmenter was used, one sentence.
-        versions: package name to version.
-        created: UTC time, ISO 8601.
-        stage_seconds: pipeline stage to run time in seconds.
+        segmenter_reason: one sentence that explains why this segmenter was used.
+        versions: package name -> version.
+        created: creation time, UTC in ISO 8601 format.
+        stage_seconds: pipeline stage -> run time in seconds.
         geometry: voxel grid of the volume.
+        trained_for: what the model was trained for, such as "synthetic phantoms". Empty if that is not known.
     """
 
     model: str
@@ -91,3 +92,10 @@ class Provenance:
     created: str
     stage_seconds: dict[str, float]
     geometry: Geometry
+    trained_for: str = ""
+
+    @property
+    def model_words(self) -> str:
+        """The model and what it was trained for, in a few words."""
+        purpose = f", trained for {self.trained_for}" if self.trained_for else ""
+        return f"{self.model} ({self.model_sha256[:12]}){purpose}"

@@ -1,4 +1,4 @@
-"""A draft report."""
+"""The draft report: its sections, findings, warnings and masks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
+from reg2rg.regions import get_region
 from reg2rg.report.finding import Finding
 from reg2rg.report.html import report_html
 from reg2rg.report.provenance import OutOfDistribution, Provenance
@@ -22,27 +23,41 @@ from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"
 REGIONS_FILE = "regions.seg.nrrd"
 FINDINGS_FILE = "findings.seg.nrrd"
 PREVIEW_FILE = "preview.png"
-"""Names of the files in a report folder. The findings are there only if the model located any."""
+"""Names of the files in a report folder. The findings file exists only if the model located any."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A draft report.
+    """A draft report for one chest CT.
 
     Attributes:
         sections: the sections in reading order.
-        skipped_regions: region to the reason why it has no section.
+        skipped_regions: region -> why it has no section.
         provenance: how the report was made.
         out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
-        disclaimer: shown wherever the draft is shown.
+        disclaimer: notice displayed wherever the draft is shown.
         folder: the report folder, if the report was written to or read from one. Not stored.
+
+    Examples:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> report = reg2rg.generate_report(ct, regions_file=regions, regions=("lung",), progress=False)
+        >>> report.section("lung").complete
+        True
+        >>> "Lung nodule" in [finding.label for finding in report.findings["lung"]]
+        True
+        >>> nodule = report.finding_mask("lung", "Lung nodule")
+        >>> nodule.shape == report.masks.array("lung").shape
+        True
+        >>> print(report.to_text().splitlines()[2])
+        CHEST CT REPORT
     """
 
     sections: tuple[Section, ...]
@@ -57,20 +72,21 @@ class Report:
         """Return the section of a region.
 
         Args:
-            region: name of the region.
+            region: name of the region, in any common spelling.
 
         Raises:
-            InputError: the report has no section of this region.
+            InputError: the report has no section for this region.
         """
+        wanted = get_region(region).name
         for section in self.sections:
-            if section.region == region:
+            if section.region == wanted:
                 return section
         names = ", ".join(section.region for section in self.sections)
         raise InputError(f"The report has no section {region!r}; expected one of: {names or 'none'}.")
 
     @property
     def findings(self) -> dict[str, tuple[Finding, ...]]:
-        """Region to the findings that are listed in its section, in reading order."""
+        """Region -> findings listed in its section, in reading order."""
         return {section.region: section.listed_findings for section in self.sections}
 
     @property
@@ -117,10 +133,12 @@ class Report:
         return json.dumps(to_plain(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def _repr_html_(self) -> str:
-        """Return the sections beside the preview, for notebooks."""
+        """Return the sections next to the preview as HTML, for notebooks."""
         preview = self.folder / PREVIEW_FILE if self.folder is not None else None
         picture = preview.read_bytes() if preview is not None and preview.is_file() else None
-        return report_html(self.sections, self.skipped_regions, self.warnings, self.disclaimer, picture)
+        return report_html(
+            self.sections, self.skipped_regions, self.provenance, self.warnings, self.disclaimer, picture
+        )
 
     def _file(self, name: str) -> Path:
         if self.folder is None:

@@ -13,7 +13,7 @@ class Sentence:
     """One sentence of a section, as characters ``start`` to ``end`` of its text.
 
     Attributes:
-        mean_probability, min_probability: over the tokens of the sentence. None if the tokens are unknown. They tell
+        mean_probability, min_probability: over the tokens of the sentence. None if the tokens are unknown. They show
             how certain the language model was of its wording, not whether the statement is true.
         findings: findings that the sentence mentions, as indices into the section's findings.
     """
@@ -31,14 +31,14 @@ class Section:
 
     Attributes:
         region: the region that the model was asked to describe.
-        recognized: the region that the model named. None if it named none.
+        recognized: the region that the model named. None if it did not name one.
         text: the report text.
         sentences: the sentences of the text.
         complete: False if the text was cut off at the token limit.
         approximate: True if the region was estimated rather than segmented.
         volume_ml: volume of the region's mask in mL.
         mean_hu: mean HU in the region's mask, padding excluded.
-        findings: findings from the text, the finding head and the reviewer, the most probable first.
+        findings: findings from the text, the finding head and the reviewer, most probable first.
         disagreements: contradictions between the text and the finding head, one sentence each.
     """
 
@@ -62,5 +62,5 @@ class Section:
 
     @property
     def listed_findings(self) -> tuple[Finding, ...]:
-        """The findings that are listed below the text. The report text, the preview and the panel list the same."""
+        """Findings listed below the text; the plain-text report, the preview and the panel all list the same ones."""
         return tuple(finding for finding in self.findings if finding.listed)

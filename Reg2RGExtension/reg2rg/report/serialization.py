@@ -1,8 +1,9 @@
-"""``report.json``: the stored form of a report, and reports of older schema versions.
+"""``report.json``: the stored form of a report, including older schema versions.
 
-Schema versions: 2 added the precision to the provenance, 3 the findings and the check for volumes out of distribution,
-4 the disagreements. Version 5 renamed fields to the terms of the field and removed the review state of a section, which
-was never set. Saved scenes and report folders hold older versions, so all of them can be read.
+Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
+version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
+was never set. Version 6 added what the model was trained for to the provenance. Saved scenes and report folders may
+contain older versions, so every version can be read.
 """
 
 from __future__ import annotations
@@ -23,16 +24,26 @@ Values = dict[str, Any]
 
 
 def load_report(folder: str | Path) -> Report:
-    """Read a report folder.
+    """Load a report from a report folder.
 
     Args:
-        folder: a folder that ``reg2rg report`` or ``generate_report`` wrote.
+        folder: a folder written by ``reg2rg report`` or ``generate_report``.
 
     Returns:
         The report. Its masks are read from the folder when they are first used.
 
     Raises:
         InputError: the folder does not contain a valid report.
+
+    Examples:
+        >>> import tempfile
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = reg2rg.generate_report(ct, folder, regions_file=regions, regions=("heart",), progress=False)
+        ...     report = reg2rg.load_report(folder)
+        >>> report.section("heart").region
+        'heart'
     """
     path = Path(folder) / REPORT_FILE
     try:
@@ -45,7 +56,7 @@ def load_report(folder: str | Path) -> Report:
 
 
 def parse_report(text: str) -> Report:
-    """Read the text of a ``report.json`` of this or an older schema version.
+    """Parse the text of a ``report.json`` in the current or an older schema version.
 
     Raises:
         InputError: the text is not a valid report.
@@ -70,7 +81,7 @@ def _with_disagreements(section: Section) -> Section:
 
 
 def _upgrade(values: Values) -> Values:
-    """Return the values of a report as this schema version has them."""
+    """Upgrade the values of a report to the current schema version."""
     version = values["schema_version"]
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise InputError(f"The report has schema version {shorten(version)}; expected 1 to {SCHEMA_VERSION}.")
@@ -82,7 +93,7 @@ def _upgrade(values: Values) -> Values:
 
 def _from_1_to_2(values: Values) -> None:
     for provenance in _objects([values.get("provenance")]):
-        provenance.setdefault("precision", "fp32")  # the only precision there was
+        provenance.setdefault("precision", "fp32")  # the only precision at the time
 
 
 def _from_2_to_3(values: Values) -> None:
@@ -112,11 +123,22 @@ def _from_4_to_5(values: Values) -> None:
             _rename(finding, {"text": "text_status", "said": "correction"})
 
 
-_UPGRADES: tuple[Callable[[Values], None], ...] = (_from_1_to_2, _from_2_to_3, _from_3_to_4, _from_4_to_5)
+def _from_5_to_6(values: Values) -> None:
+    for provenance in _objects([values.get("provenance")]):
+        provenance.setdefault("trained_for", "")
+
+
+_UPGRADES: tuple[Callable[[Values], None], ...] = (
+    _from_1_to_2,
+    _from_2_to_3,
+    _from_3_to_4,
+    _from_4_to_5,
+    _from_5_to_6,
+)
 
 
 def _objects(values: Any) -> list[Values]:
-    """Return the objects of a list. Anything else is reported later, when it is read."""
+    """Return the objects in a list. Anything else is reported later, when it is read."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 

@@ -28,16 +28,13 @@ def report_text(
     if skipped_regions:
         lines = [f"- {get_region(name).display_name}: {reason}" for name, reason in skipped_regions.items()]
         parts.append("\n".join(["NOT DESCRIBED", *lines]))
-    parts.append(
-        f"Model {provenance.model} ({provenance.model_sha256[:12]}), regions from {provenance.segmenter}, "
-        f"created {provenance.created}."
-    )
+    parts.append(f"Model {provenance.model_words}; regions from {provenance.segmenter}, created {provenance.created}.")
     parts.append(disclaimer)
     return "\n\n".join(parts) + "\n"
 
 
 def measurement_line(section: Section) -> str:
-    """Return the region's volume and mean HU in a few words."""
+    """Return the region's volume and mean HU as a short phrase."""
     line = f"{section.volume_ml:.0f} mL, mean {section.mean_hu:.0f} HU"
     return f"{line}, region estimated" if section.approximate else line
 

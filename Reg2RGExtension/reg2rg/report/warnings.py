@@ -10,13 +10,13 @@ OUT_OF_DISTRIBUTION_WARNING = "This volume is unlike the model's training data. 
 
 
 def report_warnings(out_of_distribution: OutOfDistribution | None) -> tuple[str, ...]:
-    """Return the warnings that concern the whole report, one sentence each."""
+    """Return the warnings that apply to the whole report, one sentence each."""
     detected = out_of_distribution is not None and out_of_distribution.detected
     return (OUT_OF_DISTRIBUTION_WARNING,) if detected else ()
 
 
 def section_warnings(section: Section) -> tuple[str, ...]:
-    """Return the warnings that concern one section, one sentence each."""
+    """Return the warnings that apply to one section, one sentence each."""
     warnings = []
     if section.recognized is None:
         warnings.append("The model named no region for this section.")

@@ -1,4 +1,4 @@
-"""Findings in words. A probability is shown as words and a number, and never as certainty."""
+"""Wording of findings. A probability is shown in words and as a number, never as a certainty."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
 from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
-"""Between these probabilities the finding head is undecided. Outside, a text that contradicts a calibrated head is
-wrong in 7 of 10 cases: often enough to warn the reader, and rarely enough that the warning is read."""
+"""Between these probabilities, the finding head is undecided. Outside them, a text that contradicts a calibrated head
+is wrong in 7 of 10 cases: often enough to warn the reader, yet rarely enough that the warning is read."""
 
 SIZE_TOLERANCE = 0.3
-"""Relative difference up to which two sizes of one finding agree. The evaluation uses the same value."""
+"""Relative difference up to which two sizes of the same finding agree. The evaluation uses the same value."""
+
+OUTLINE_TOLERANCE = 1.5
+"""Factor up to which the longest side of an outline agrees with a size. The cells of a finding map are coarse."""
 
 _STATUS_WORDS = {
     Status.PRESENT: "in the text",
@@ -28,7 +31,7 @@ def probability_words(probability: float, calibrated: bool = True) -> str:
 
     Args:
         probability: in [0, 1]. It is shown as at least 1% and at most 99%.
-        calibrated: False for a volume that is out of distribution; the words are weaker then.
+        calibrated: False for a volume that is out of distribution; the wording is then weaker.
     """
     number = f"{round(100 * min(max(probability, 0.01), 0.99))}%"
     if not calibrated:
@@ -46,7 +49,7 @@ def lobe_name(side: str | None, level: str | None) -> str | None:
 
 
 def location_words(region: str, side: str | None, level: str | None) -> str | None:
-    """Return where in its region a finding is, such as "left lower lobe" or "right, upper part"; None if unknown."""
+    """Return where a finding is in its region, such as "left lower lobe" or "right, upper part"; None if unknown."""
     if region == "lung" and (lobe := lobe_name(side, level)):
         return lobe
     sides = {"left": "left", "right": "right", "both": "both sides"}
@@ -54,6 +57,20 @@ def location_words(region: str, side: str | None, level: str | None) -> str | No
         sides = {"left": "left lung", "right": "right lung", "both": "both lungs"}
     words = [sides[side]] if side else []
     return ", ".join([*words, f"{level} part"] if level else words) or None
+
+
+def outline_words(finding: Finding) -> str | None:
+    """Return a remark on an outline that disagrees with the finding's size; None if there is nothing to remark.
+
+    The outline is where the finding map is high. It shows where to look, and is often wider than the finding.
+    """
+    if finding.size_mm is None or finding.location is None or not (finding.location.focal or finding.segment):
+        return None
+    longest = max(finding.location.extent_mm)
+    if finding.size_mm / OUTLINE_TOLERANCE <= longest <= finding.size_mm * OUTLINE_TOLERANCE:
+        return None
+    extent = " x ".join(f"{length:.0f}" for length in finding.location.extent_mm)
+    return f"the marked area of {extent} mm is where to look, not the size"
 
 
 def finding_line(region: str, finding: Finding) -> str:
@@ -66,6 +83,8 @@ def finding_line(region: str, finding: Finding) -> str:
         assessment = probability_words(finding.probability, finding.calibrated)
     if finding.correction is not None:
         assessment += f"; marked as {'present' if finding.correction else 'absent'} by the reviewer"
+    if remark := outline_words(finding):
+        assessment += f"; {remark}"
     return f"{', '.join(detail for detail in details if detail)}: {assessment}"
 
 

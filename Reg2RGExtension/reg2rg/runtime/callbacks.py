@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 ProgressCallback = Callable[[float, str], None]
-"""Called as ``progress(fraction, message)`` with the fraction done (0 to 1) and a message on the current step."""
+"""Called as ``progress(fraction, message)`` with the fraction done (0 to 1) and a message about the current step."""
 
 ShouldCancel = Callable[[], bool]
 """Polled between steps; the work stops with :class:`reg2rg.errors.Cancelled` once it returns True."""
 
 
+NoticeCallback = Callable[[str], None]
+"""Called with a message, one line, about something that was changed or assumed; the work continues."""
+
+
 def ignore_progress(fraction: float, message: str) -> None:
     """Do nothing; the default ``progress`` callback."""
+
+
+def ignore_notice(message: str) -> None:
+    """Do nothing; the default ``on_notice`` callback."""
 
 
 def never_cancel() -> bool:

@@ -1,11 +1,12 @@
 """Convert dataclasses to and from the plain types of JSON and YAML.
 
-One reader for requests, events, reports and configurations. It follows the type hints of the dataclass, so that a new
-field is written once. It needs the standard library only: Slicer imports it before anything else is installed.
+Requests, events, reports and configurations share this reader. It follows the type hints of the dataclass, so a new
+field has to be defined only once. It needs only the standard library, because Slicer imports it before anything else is
+installed.
 
 Supported field types are nested dataclasses, ``bool``, ``int``, ``float``, ``str``, ``Path``, ``Any``, enums,
-``Literal``, ``tuple``, ``Mapping`` or ``dict`` with string keys, unions with ``None``, and unions of dataclasses that a
-``Literal`` field named ``kind`` tells apart. ``Annotated`` types may carry a Constraint.
+``Literal``, ``tuple``, ``Mapping`` or ``dict`` with string keys, unions with ``None``, and unions of dataclasses that
+are distinguished by a ``Literal`` field named ``kind``. ``Annotated`` types may carry a Constraint.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Constraint:
     """Restriction of a field's values, used as ``Annotated[int, Constraint("1 or more", lambda n: n >= 1)]``.
 
     Attributes:
-        description: what is expected, as it follows "expected" in an error message.
-        holds: returns whether a value of the right type is valid.
+        description: what is expected, worded to follow "expected" in an error message.
+        holds: function that returns whether a value of the right type is valid.
     """
 
     description: str
@@ -99,7 +100,7 @@ def from_plain(cls: type[T], values: Any, name: str) -> T:
     missing = [field.name for field in fields.values() if field.name not in values and _is_required(field)]
     if missing:
         raise InputError(f"{name} lacks required fields: {', '.join(missing)}.")
-    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable; mypy does not know it of type[T]
+    hints = _hints(cls)  # type: ignore[arg-type]  # classes are hashable, but mypy does not know this
     instance = cls(**{key: _read(hints[key], values[key], f"{name}.{key}") for key in fields if key in values})
     for key in derived:
         if key in values and values[key] != to_plain(getattr(instance, key)):
@@ -127,7 +128,7 @@ def parse_json(text: str, name: str) -> Any:
 
 
 def shorten(value: Any) -> str:
-    """Return a value for an error message: one short line that shows little of a report's text."""
+    """Shorten a value for an error message, so that it takes one line and reveals little of a report's text."""
     return f"a {type(value).__name__}" if isinstance(value, (dict, list)) else reprlib.repr(value)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from reg2rg.errors import InputError
 
 _CGROUP = Path("/sys/fs/cgroup")
-"""Where Linux publishes the resource limits of a container (control group version 2)."""
+"""Where Linux exposes the resource limits of a container (cgroup v2)."""
 
 _DEVICE_NAMES = ("auto", "cpu", "mps", "cuda", "cuda:N")
 
 
 def choose_device(name: str = "auto") -> str:
-    """Resolve a device name as users give it to one that torch accepts.
+    """Resolve a user-supplied device name to one that torch accepts.
 
     Args:
         name: "auto", "cpu", "mps", "cuda" or "cuda:N"; "auto" means the first GPU, or the CPU if there is none.

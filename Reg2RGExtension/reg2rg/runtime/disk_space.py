@@ -11,7 +11,7 @@ from reg2rg.errors import Reg2RGError
 def require_free_space(
     folder: Path, bytes_needed: int, purpose: str, *, hint: str = "free some space or choose another folder"
 ) -> None:
-    """Check that the disk that holds a folder has enough free space.
+    """Check that the disk that contains a folder has enough free space.
 
     Args:
         folder: an existing folder on the disk in question.
@@ -25,5 +25,5 @@ def require_free_space(
     free = shutil.disk_usage(folder).free
     if bytes_needed > free:
         raise Reg2RGError(
-            f"{purpose} needs {bytes_needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {folder}; {hint}."
+            f"{purpose} needs {bytes_needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB is free in {folder}; {hint}."
         )

@@ -13,6 +13,15 @@ def resources_folder() -> Path:
 
 
 def sample_case() -> tuple[Path, Path]:
-    """Return the paths of the sample CT and of its region segmentation."""
+    """Return the paths of the sample CT and of its region segmentation.
+
+    The sample CT is a phantom: it is synthetic and contains no patient data.
+
+    Examples:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> ct.name, regions.name
+        ('ct.nrrd', 'regions.seg.nrrd')
+    """
     folder = resources_folder() / "Sample"
     return folder / "ct.nrrd", folder / "regions.seg.nrrd"

@@ -1,8 +1,8 @@
-"""Temporary folders that disappear however the process ends, and output that appears completely or not at all.
+"""Temporary folders that are removed no matter how the process ends, and output that appears all at once or not at all.
 
 A process that is killed cannot clean up after itself. A second, tiny process (the janitor) is therefore told in advance
 what to clean up. Its standard input is a pipe from this process: when this process dies, the pipe closes, and the
-janitor does its duties and exits.
+janitor performs its duties and exits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 # Each line of standard input is JSON: [folder, duty, target]. Duties are "remove" the folder, "move" its files to the
 # target and remove it, or remove it if it is "empty"; null cancels the folder's duty. The special key "group" names a
-# process group to kill. Duties are done last in, first out, because nested folders are registered after their parents.
+# process group to kill. Duties run last in, first out, because nested folders are registered after their parents.
 _JANITOR = """
 import contextlib, json, os, shutil, signal, sys
 duties = {}
@@ -53,9 +53,9 @@ class _Janitor:
     """The process that completes or removes what a dead process leaves behind."""
 
     def __init__(self) -> None:
-        # Its own session, so that Ctrl-C, a closed terminal or a signal to our process group does not end it first.
-        # Its own working directory, so that it does not keep ours busy. Its environment is inherited, because the
-        # launcher of Slicer's Python needs it.
+        # The janitor has its own session, so that Ctrl-C, a closed terminal or a signal to our process group does not
+        # end it first, and its own working directory, so that it does not keep ours busy. It inherits the environment,
+        # because the launcher of Slicer's Python needs it.
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-c", _JANITOR],
             stdin=subprocess.PIPE,
@@ -145,6 +145,33 @@ def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """Provide a path of an existing file or folder for libraries that take only names in UTF-8, such as SimpleITK.
+
+    Yields:
+        The path, or that of a temporary link to it if a name in the path is not UTF-8.
+    """
+    if _is_utf8(str(path)):
+        yield str(path)
+        return
+    with scratch_folder() as folder:
+        # A link to the parent keeps its other files in reach: headers name the file that contains the voxels.
+        target, name = (path.parent, path.name) if _is_utf8(path.name) else (path, "")
+        link = folder / ("folder" if name else "file" + "".join(filter(_is_utf8, path.suffixes)))
+        link.symlink_to(target.absolute())
+        yield str(link / name)
+
+
+def _is_utf8(name: str) -> bool:
+    """Return whether a name can be encoded; in names that are not UTF-8, Python stores bytes as surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
 def redirected_tempdir() -> Iterator[None]:
     """Redirect the temporary files of libraries and child processes to a scratch folder for the duration of a block."""
     tempdir, variable = tempfile.tempdir, os.environ.get("TMPDIR")
@@ -167,7 +194,7 @@ def staged_output(folder: Path) -> Iterator[Path]:
     move, nothing has changed; if it is killed during the move, the janitor completes it.
 
     Args:
-        folder: where the files go; files of the same names are replaced.
+        folder: where the files go; existing files with the same names are replaced.
 
     Yields:
         Path of the scratch folder, on the same file system as ``folder``.

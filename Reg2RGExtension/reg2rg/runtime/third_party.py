@@ -3,10 +3,10 @@
 Two problems are handled here. Libraries print advice, warnings and progress bars, and look for updates online;
 :func:`quiet_libraries` turns that off and must run before they are imported.
 
-Package registries offer torchvision only in builds for CUDA. Next to a CPU build of torch, torchvision's compiled
-operators are missing and its import fails while it registers them. transformers and TotalSegmentator import torchvision
-where it is installed, although neither calls these operators here, so they fail as well. Declaring the operators'
-schemas first is enough; :func:`declare_torchvision_ops` does so.
+Package registries offer only CUDA builds of torchvision. With a CPU build of torch, torchvision's compiled operators
+are missing, and its import fails when it registers them. transformers and TotalSegmentator import torchvision if it is
+installed, although neither calls these operators here, so they fail as well. Declaring the operators' schemas first is
+enough; :func:`declare_torchvision_ops` does this.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def quiet_libraries() -> None:
 
 
 def declare_torchvision_ops() -> None:
-    """Declare the operators that a torchvision built for CUDA lacks next to a CPU build of torch.
+    """Declare the operators that a CUDA build of torchvision lacks when torch is a CPU build.
 
     Nothing happens if torch has CUDA, if torchvision is not installed, or if its operators are already registered.
     """
@@ -70,7 +70,7 @@ def declare_torchvision_ops() -> None:
 def import_transformers() -> ModuleType:
     """Import and return transformers, with torchvision's operators declared first.
 
-    transformers imports torchvision where it is installed, so it must be imported only through this function.
+    transformers imports torchvision if it is installed, so it must be imported only through this function.
     """
     declare_torchvision_ops()
     return importlib.import_module("transformers")

@@ -4,10 +4,11 @@ Files:
 
     masks             RegionMasks, one bit per region and voxel
     segmenter         the protocol that all segmenters follow
-    morphology        dilation, erosion and the like, in mm
-    label_map         regions from an existing label map or Slicer segmentation
-    thresholds        approximate regions by thresholds and morphology, without weights
-    totalsegmentator  regions by TotalSegmentator
+    morphology        dilation, erosion and similar operations, in mm
+    segment_files     read label maps, Slicer and DICOM segmentations, and folders of masks as segments in layers
+    label_map         regions from the segments of such a file
+    thresholds        approximate regions from thresholds and morphology, without weights
+    totalsegmentator  regions from TotalSegmentator
     choose            which of these to use
 """
 

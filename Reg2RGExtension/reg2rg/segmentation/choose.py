@@ -1,4 +1,4 @@
-"""Choosing a segmenter."""
+"""Choice of the segmenter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def choose_segmenter(
 
     Args:
         name: one of SEGMENTERS; "auto" means TotalSegmentator if it is installed with its weights, else thresholds.
-        regions_file: an existing label map or segmentation; if given, it is used regardless of ``name``.
+        regions_file: an existing label map, segmentation or folder of masks; if given, it is used regardless of
+            ``name``.
         mapping: label value or segment name in ``regions_file`` -> region; needed if segment names are not recognized.
         device: torch's name for the device.
         fast: use TotalSegmentator's 3 mm model and skip its slow tasks.
@@ -37,7 +38,7 @@ def choose_segmenter(
         regions: names of the regions to find; all if empty.
 
     Returns:
-        The segmenter, and one sentence on why it was chosen.
+        The segmenter, and one sentence that explains why it was chosen.
 
     Raises:
         InputError: the name is unknown.
@@ -45,7 +46,7 @@ def choose_segmenter(
     if regions_file is not None:
         from reg2rg.segmentation.label_map import LabelMapSegmenter
 
-        return LabelMapSegmenter(regions_file, mapping or None), "The regions were given in a file."
+        return LabelMapSegmenter(regions_file, mapping), "The regions were given in a file."
     if name not in SEGMENTERS:
         raise InputError(f"Unknown segmenter {name!r}; expected one of: {', '.join(SEGMENTERS)}.")
     from reg2rg.segmentation.totalsegmentator import TotalSegmentatorSegmenter, weights_available

@@ -1,52 +1,34 @@
-"""Regions from an existing label map or Slicer segmentation (.seg.nrrd)."""
+"""Regions from existing labels: a label map, a Slicer or DICOM segmentation, or a folder of masks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.regions import REGIONS, get_region
+from reg2rg.regions import get_region, region_of_structure
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks, region_flag
+from reg2rg.segmentation.segment_files import Segment, read_segments
 
-LARGEST_LABEL = 1 << 20
-"""Values above this, and values below 1, are not labels."""
+_SAME_PLACE = 0.5
+"""Least overlap (intersection over union) of the boxes of a volume and a label map with the same number of voxels."""
 
-_INTEGERS = {sitk.sitkUInt8, sitk.sitkInt8, sitk.sitkUInt16, sitk.sitkInt16, sitk.sitkUInt32, sitk.sitkInt32}
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """A label in a file.
-
-    Attributes:
-        name: name of the segment; the label value as text in a plain label map.
-        value: label value.
-        layer: index of the layer that contains the segment.
-        approximate: whether the segment was estimated rather than segmented.
-        id: segment ID; empty in a plain label map.
-    """
-
-    name: str
-    value: int
-    layer: int
-    approximate: bool = False
-    id: str = ""
+_LUNG_BELOW_HU = -200
+"""Mean HU that lungs stay below, even with much consolidation."""
 
 
 class LabelMapSegmenter:
-    """Reads the regions from a file instead of segmenting.
+    """Reads the regions from a file instead of segmenting the volume.
 
     Args:
-        path: label map (NIfTI, NRRD, MetaImage) or Slicer segmentation, on any grid that overlaps the volume.
-        mapping: label value (as text) or segment name -> region. If None, the segments of a segmentation are matched by
-            the names of regions and of TotalSegmentator's structures. A plain label map has no names and needs a
-            mapping.
+        path: label map (NIfTI, NRRD, MetaImage), Slicer or DICOM segmentation, or folder with one mask per file, on any
+            grid that overlaps the volume.
+        mapping: label value (as text), segment name or file name -> region. Other segments are matched by the names of
+            regions and of their structures. A plain label map has no names and needs a mapping.
 
     Raises:
         InputError: the mapping names an unknown region.
@@ -56,9 +38,7 @@ class LabelMapSegmenter:
 
     def __init__(self, path: Path, mapping: Mapping[str, str] | None = None) -> None:
         self._path = Path(path)
-        self._mapping = (
-            None if mapping is None else {str(key): get_region(region).name for key, region in mapping.items()}
-        )
+        self._mapping = {str(key): get_region(region).name for key, region in (mapping or {}).items()}
 
     def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
         """Read the regions and resample them onto the grid of a volume, matched in physical space.
@@ -68,31 +48,85 @@ class LabelMapSegmenter:
             progress: called with the fraction done and the current step.
 
         Raises:
-            InputError: the file cannot be read, contains no region, or does not overlap the volume.
+            InputError: the file cannot be read, contains no region, or lies elsewhere than the volume; or the mapping
+                names a label that it does not contain.
         """
         progress(0.0, "Reading the regions")
-        layers, segments = _read(self._path)
-        mapping = self._mapping or _match_names(segments)
-        used = [segment for segment in segments if segment.name in mapping]
-        if not used:
-            names = ", ".join(segment.name for segment in segments[:12]) or "none"
-            raise InputError(
-                f"{self._path} has no label that is known as a region (its labels: {names}); provide a mapping from "
-                "label value or segment name to region."
-            )
+        notices: list[str] = []
+        layers, segments = read_segments(self._path, notices.append)
+        used = self._match(segments)
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
-        for number, layer in enumerate(layers):
-            flags: dict[int, np.uint16] = {s.value: region_flag(mapping[s.name]) for s in used if s.layer == number}
-            if flags:
-                resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
-                bits |= _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
-        approximate = frozenset(mapping[segment.name] for segment in used if segment.approximate)
-        provided = frozenset(mapping[segment.name] for segment in used)
-        masks = RegionMasks.from_bits(bits, provided, volume, segmenter=self.name, approximate=approximate)
+        total_mm3 = inside_mm3 = 0.0
+        numbers = sorted({segment.layer for segment in used})
+        for done, number in enumerate(numbers):
+            progress(done / len(numbers), "Reading the regions")
+            layer = layers[number]()
+            self._check_place(layer, volume)
+            flags: dict[int, np.uint16] = {}
+            for segment, region in used.items():
+                if segment.layer == number:
+                    flags[segment.value] = flags.get(segment.value, np.uint16(0)) | region_flag(region)
+            resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
+            placed = _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
+            bits |= placed
+            inside_mm3 += _labeled_mm3(placed, volume)
+            total_mm3 += _labeled_mm3(_to_flags(sitk.GetArrayViewFromImage(layer), flags), layer)
+        approximate = frozenset(region for segment, region in used.items() if segment.approximate)
+        notices += _doubts(self._path, volume, bits, 1 - inside_mm3 / total_mm3 if total_mm3 else 0.0)
+        masks = RegionMasks.from_bits(
+            bits,
+            frozenset(used.values()),
+            volume,
+            segmenter=self.name,
+            approximate=approximate,
+            notices=tuple(dict.fromkeys(notices)),
+        )
         if not masks.present:
             raise InputError(f"The regions in {self._path} do not overlap the volume; are they from the same scan?")
         progress(1.0, "Regions read")
         return masks
+
+    def _match(self, segments: Sequence[Segment]) -> dict[Segment, str]:
+        """Return the region of each segment that has one: by the mapping, else by its name, else by its code."""
+        matched: dict[Segment, str] = {}
+        unused = dict(self._mapping)
+        values_differ = len({segment.value for segment in segments}) == len(segments)
+        for segment in segments:
+            labels = {segment.name.casefold(), segment.id.casefold(), str(segment.value) if values_differ else ""}
+            given = [key for key in self._mapping if key.strip().casefold() in labels]
+            known = [region_of_structure(name, code) for code, name in (("", segment.name), *segment.codes)]
+            if given:
+                matched[segment] = self._mapping[given[0]]
+            elif region := next((region for region in known if region is not None), None):
+                matched[segment] = region.name
+            for key in given:
+                unused.pop(key, None)
+        names = ", ".join(dict.fromkeys(segment.name for segment in segments[:12])) or "none"
+        if unused:
+            raise InputError(
+                f"The mapping names {', '.join(map(repr, unused))}, but {self._path} has no such label (its labels: "
+                f"{names})."
+            )
+        if not matched:
+            raise InputError(
+                f"{self._path} has no label that matches a region (its labels: {names}); provide a mapping from "
+                "label value or segment name to region."
+            )
+        return matched
+
+    def _check_place(self, layer: sitk.Image, volume: sitk.Image) -> None:
+        """Refuse a layer that has the same number of voxels as the volume along each axis, but lies elsewhere."""
+        if layer.GetSize() != volume.GetSize():
+            return
+        (low, high), (volume_low, volume_high) = _box(layer), _box(volume)
+        shared = np.prod(np.clip(np.minimum(high, volume_high) - np.maximum(low, volume_low), 0, None))
+        union = np.prod(high - low) + np.prod(volume_high - volume_low) - shared
+        if shared < _SAME_PLACE * union:
+            raise InputError(
+                f"{self._path} has the size of the volume ({' x '.join(map(str, layer.GetSize()))} voxels), but lies "
+                f"elsewhere: it covers {_in_words(low, high)} mm, the volume {_in_words(volume_low, volume_high)} mm. "
+                "Its geometry may have been lost; save it again with the geometry of the CT."
+            )
 
 
 def read_segment(path: Path, segment_id: str) -> sitk.Image:
@@ -108,49 +142,28 @@ def read_segment(path: Path, segment_id: str) -> sitk.Image:
     Raises:
         InputError: the file cannot be read or has no such segment.
     """
-    layers, segments = _read(path)
+    layers, segments = read_segments(path)
     for segment in segments:
         if segment.id == segment_id:
-            return layers[segment.layer] == segment.value
+            return layers[segment.layer]() == segment.value
     ids = ", ".join(segment.id for segment in segments) or "none"
     raise InputError(f"{path} has no segment {segment_id!r}; expected one of: {ids}.")
 
 
-def _read(path: Path) -> tuple[list[sitk.Image], list[_Segment]]:
-    """Read the layers of a file as 3-D label images, and its segments."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; expected a label map or a .seg.nrrd file.")
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path} cannot be read as a label map or segmentation.") from error
-    header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    layers = _layers(image)
-    if len(layers[0].GetSize()) != 3 or layers[0].GetPixelID() not in _INTEGERS:
-        raise InputError(f"{path} is not a label map; expected a 3-D image with integer labels.")
-    segments = _segments(header)
-    if not segments:
-        values = np.unique(sitk.GetArrayViewFromImage(layers[0]))
-        segments = [_Segment(str(value), int(value), 0) for value in values]
-    return layers, [segment for segment in segments if 0 < segment.value <= LARGEST_LABEL]
-
-
-def _segments(header: Mapping[str, str]) -> list[_Segment]:
-    """Segments listed in the header of a Slicer segmentation; none in that of a plain label map."""
-    segments: list[_Segment] = []
-    while (prefix := f"Segment{len(segments)}_") + "LabelValue" in header:
-        name = header.get(prefix + "Name", header.get(prefix + "ID", ""))
-        value, layer = int(header[prefix + "LabelValue"]), int(header.get(prefix + "Layer", 0))
-        approximate = "Reg2RG.Approximate:1" in header.get(prefix + "Tags", "").split("|")
-        segments.append(_Segment(name, value, layer, approximate, header.get(prefix + "ID", "")))
-    return segments
-
-
-def _layers(image: sitk.Image) -> list[sitk.Image]:
-    """Layers of a segmentation, which are components of its voxels if segments overlap."""
-    count = image.GetNumberOfComponentsPerPixel()
-    return [image] if count == 1 else [sitk.VectorIndexSelectionCast(image, index) for index in range(count)]
+def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -> list[str]:
+    """Return what makes it doubtful that the regions belong to the volume, one sentence each."""
+    notices = []
+    if outside > 0.5:
+        notices.append(f"{outside:.0%} of the labels in {path} lie outside the volume; are they from the same scan?")
+    lungs = (bits & region_flag("lung")) != 0
+    if lungs.any():
+        mean = float(sitk.GetArrayViewFromImage(volume)[lungs].mean())
+        if mean > _LUNG_BELOW_HU:
+            notices.append(
+                f"The lungs in {path} have a mean of {mean:.0f} HU in this volume, unlike lung tissue; are they from "
+                "the same scan?"
+            )
+    return notices
 
 
 def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:
@@ -168,17 +181,16 @@ def _to_flags(labels: np.ndarray, flags: Mapping[int, np.uint16]) -> np.ndarray:
     return table[np.clip(labels, 0, min(len(table) - 1, np.iinfo(labels.dtype).max))]
 
 
-def _match_names(segments: Sequence[_Segment]) -> dict[str, str]:
-    """Match segments by the names of regions and of their structures: segment name -> region."""
-    known: dict[str, str] = {}
-    for region in REGIONS:
-        names = [region.name, region.display_name, region.snomed[1]]
-        if region.shell_mm is None:  # the lobes belong to the lung, not to the layer around it
-            names += [name for structures in region.structures.values() for name in structures]
-        known |= {_normalize(name): region.name for name in names}
-    matches = {segment.name: known.get(_normalize(segment.name)) for segment in segments}
-    return {name: region for name, region in matches.items() if region is not None}
+def _labeled_mm3(flags: np.ndarray, image: sitk.Image) -> float:
+    return float(np.count_nonzero(flags) * np.prod(image.GetSpacing()))
 
 
-def _normalize(name: str) -> str:
-    return name.strip().lower().replace("_", " ")
+def _box(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest coordinates (LPS, mm) of an image."""
+    corners = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in image.GetSize()])).reshape(3, -1).T
+    points = np.array([image.TransformContinuousIndexToPhysicalPoint(corner.tolist()) for corner in corners])
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _in_words(low: np.ndarray, high: np.ndarray) -> str:
+    return " x ".join(f"{start:.0f} to {end:.0f}" for start, end in zip(low, high, strict=True))

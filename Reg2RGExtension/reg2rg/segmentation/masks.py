@@ -1,4 +1,4 @@
-"""RegionMasks: where each region lies in a volume, stored as one bit per region and voxel."""
+"""RegionMasks: the masks of all regions in a volume, stored as one bit per region and voxel."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ class RegionMasks:
 
     Attributes:
         bits: uint16 image with the geometry of the volume; bit i of a voxel is set if it belongs to REGIONS[i].
-        segmenter: name of the method that made the masks, for the report's provenance.
+        segmenter: name of the method that produced the masks, for the report's provenance.
         approximate: names of regions that were estimated rather than segmented.
         missing: region -> reason why it has no mask, as a phrase such as "not found in this volume".
+        notices: what the user should know about the masks, one sentence each.
     """
 
     bits: sitk.Image
     segmenter: str
     approximate: frozenset[str] = frozenset()
     missing: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -53,7 +55,7 @@ class RegionMasks:
         Args:
             arrays: region -> mask in z, y, x order; regions whose mask is empty become missing.
             reference: image that provides the grid.
-            segmenter: name of the method that made the masks.
+            segmenter: name of the method that produced the masks.
             approximate: names of regions that were estimated rather than segmented.
             missing: region -> reason; regions without an array get a default reason.
         """
@@ -73,16 +75,18 @@ class RegionMasks:
         segmenter: str,
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
+        notices: tuple[str, ...] = (),
     ) -> RegionMasks:
-        """Make masks from packed bits.
+        """Create masks from packed bits.
 
         Args:
             bits: uint16 array in z, y, x order, with the bits of :attr:`bits`.
             provided: names of the regions that the method looked for; the others become missing.
             reference: image that provides the grid.
-            segmenter: name of the method that made the masks.
+            segmenter: name of the method that produced the masks.
             approximate: names of regions that were estimated rather than segmented.
             missing: region -> reason; other regions without voxels get a default reason.
+            notices: what the user should know about the masks, one sentence each.
         """
         reasons = dict(missing or {})
         found = int(np.bitwise_or.reduce(bits, axis=None))
@@ -91,7 +95,8 @@ class RegionMasks:
                 reasons.setdefault(name, f"not provided by the {segmenter} segmenter")
             elif not found & region_flag(name):
                 reasons.setdefault(name, "not found in this volume")
-        return cls(image_like(bits, reference), segmenter, approximate & (provided - frozenset(reasons)), reasons)
+        approximate = approximate & (provided - frozenset(reasons))
+        return cls(image_like(bits, reference), segmenter, approximate, reasons, notices)
 
     @property
     def present(self) -> tuple[str, ...]:

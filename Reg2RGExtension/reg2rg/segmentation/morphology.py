@@ -14,7 +14,7 @@ def dilated(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
 
 
 def eroded(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
-    """Return the voxels of the mask farther than ``mm`` from its outside; beyond the volume counts as inside."""
+    """Return the mask's voxels farther than ``mm`` from its outside; space beyond the volume counts as inside."""
     return mask & ~_near(~mask, mm, spacing) if not mask.all() else mask.copy()
 
 
@@ -59,7 +59,7 @@ def filled_slices(mask: np.ndarray) -> np.ndarray:
 
 
 def _near(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
-    """All voxels within ``mm`` of a mask that is not empty."""
+    """Return all voxels within ``mm`` of a non-empty mask."""
     # A distance map costs the same for any radius, unlike dilation with a large ball.
     inside = ndimage.find_objects(mask.astype(np.uint8))[0]
     margin = [int(np.ceil(mm / s)) + 1 for s in spacing]

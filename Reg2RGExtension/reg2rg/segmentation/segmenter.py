@@ -11,7 +11,7 @@ from reg2rg.segmentation.masks import RegionMasks
 
 
 class Segmenter(Protocol):
-    """Something that finds the regions in a CT volume.
+    """A method that finds the regions in a CT volume.
 
     Attributes:
         name: name of the method, recorded in the report's provenance.

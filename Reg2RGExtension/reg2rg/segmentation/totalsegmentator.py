@@ -1,4 +1,4 @@
-"""Regions by TotalSegmentator, through its Python API, with the tasks named in the table of regions.
+"""Regions from TotalSegmentator, through its Python API, using the tasks named in the table of regions.
 
 Wasserthal et al., "TotalSegmentator: Robust Segmentation of 104 Anatomic Structures in CT Images", Radiology:
 Artificial Intelligence 2023; https://github.com/wasserth/TotalSegmentator.
@@ -37,16 +37,16 @@ SLOW_TASKS = ("lung_vessels", "pleural_pericard_effusion")
 """Tasks skipped in fast mode: the first works at 0.7 mm, the second has no fast model."""
 
 ROUGH_MODEL = 298
-"""Number of TotalSegmentator's 6 mm model, which finds the bounding box of a subset of structures."""
+"""ID of TotalSegmentator's 6 mm model, which finds the bounding box of a subset of structures."""
 
 ROBUST_CROP_MODEL = 297
-"""Number of TotalSegmentator's 3 mm model, with which some tasks find where to crop."""
+"""ID of TotalSegmentator's 3 mm model, which some tasks use to find where to crop."""
 
 
 class TotalSegmentatorSegmenter:
     """Segments with TotalSegmentator, which must be installed with its weights. Nothing is downloaded.
 
-    A region is missing if none of its tasks has weights; without the weights of the task "total" nothing can be done.
+    A region is missing if the weights of none of its tasks are installed. The weights of the task "total" are required.
 
     Args:
         fast: use the 3 mm model of the main task, and skip slow tasks.
@@ -73,7 +73,7 @@ class TotalSegmentatorSegmenter:
         """Find the requested regions whose weights are installed.
 
         Args:
-            volume: 3-D image in HU, of any orientation and spacing.
+            volume: 3-D image in HU, with any orientation and spacing.
             progress: called with the fraction done and the current step.
 
         Raises:
@@ -103,16 +103,16 @@ class TotalSegmentatorSegmenter:
         return RegionMasks.from_arrays(masks, volume, segmenter=self.name, missing=self._missing(tasks))
 
     def _tasks(self) -> list[str]:
-        """Tasks that the requested regions need, without those skipped in fast mode."""
+        """Return the tasks that the requested regions need, except those skipped in fast mode."""
         tasks = list(dict.fromkeys(task for region in self._regions for task in region.structures))
         return [task for task in tasks if not (self._fast and task in SLOW_TASKS)]
 
     def _structures(self, task: str) -> list[str]:
-        """Classes of a task that the requested regions need."""
+        """Return the classes of a task that the requested regions need."""
         return sorted({name for region in self._regions for name in region.structures.get(task, ())})
 
     def _options(self, task: str) -> dict[str, Any]:
-        """Keyword arguments of a task for TotalSegmentator's Python API."""
+        """Return the keyword arguments of a task for TotalSegmentator's Python API."""
         if task != REQUIRED_TASK:
             return {"device": self._device}
         subset = len(self._regions) < len(REGIONS) and not _absent_folders([ROUGH_MODEL], self._weights)
@@ -130,7 +130,7 @@ class TotalSegmentatorSegmenter:
                 found[key] = found[key] | structures[name] if key in found else structures[name]
 
     def _missing(self, tasks: Sequence[str]) -> dict[str, str]:
-        """Regions that were not requested, or none of whose tasks was run: region -> reason."""
+        """Return regions that were not requested, or none of whose tasks was run, with the reason."""
         missing = {}
         for region in REGIONS:
             if region not in self._regions:
@@ -158,7 +158,7 @@ def _fluid_key(region: str) -> str:
 
 
 def _device_name(device: str) -> str:
-    """TotalSegmentator's name for a device."""
+    """Return TotalSegmentator's name for a device."""
     kind, _, number = device.partition(":")
     names = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
     if kind not in names:
@@ -167,7 +167,7 @@ def _device_name(device: str) -> str:
 
 
 def _absent_weights(task: str, fast: bool, totalseg_weights: Path | None) -> list[str]:
-    """Weight folders that a task needs and that are not installed."""
+    """Return the weight folders that a task needs but that are not installed."""
     from totalsegmentator.map_tasks_config import TASK_CONFIGS
 
     config = TASK_CONFIGS[task]
@@ -180,7 +180,7 @@ def _absent_weights(task: str, fast: bool, totalseg_weights: Path | None) -> lis
 
 
 def _absent_folders(models: Sequence[int], totalseg_weights: Path | None) -> list[str]:
-    """Names of the weight folders of these models that are not installed."""
+    """Return the names of these models' weight folders that are not installed."""
     from totalsegmentator.map_tasks_config import TASK_ID_WEIGHTS_CONFIGS
 
     folder = _weights_folder(totalseg_weights)
@@ -200,7 +200,7 @@ def _weights_folder(totalseg_weights: Path | None) -> Path:
 
 @contextlib.contextmanager
 def _private_settings(totalseg_weights: Path | None) -> Iterator[None]:
-    """Run TotalSegmentator with its own temporary settings: usage statistics off, the user's settings untouched."""
+    """Give TotalSegmentator temporary settings: usage statistics are off, and the user's settings stay untouched."""
     folder = _weights_folder(totalseg_weights)
     names = ("TOTALSEG_HOME_DIR", "TOTALSEG_WEIGHTS_PATH", "nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
     before = {name: os.environ.get(name) for name in names}
@@ -218,13 +218,13 @@ def _private_settings(totalseg_weights: Path | None) -> Iterator[None]:
 
 
 def _run(task: str, volume: sitk.Image, structures: Sequence[str], options: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Run a task: structure -> boolean array in z, y, x order on the grid of the volume."""
+    """Run a task and return structure -> boolean array in z, y, x order on the grid of the volume."""
     declare_torchvision_ops()
     from totalsegmentator.map_to_binary import class_map
     from totalsegmentator.python_api import totalsegmentator
 
     try:
-        # TotalSegmentator and nnU-Net's progress bars print, but progress is reported by our own callback.
+        # TotalSegmentator and nnU-Net print progress bars, but our own callback reports the progress.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             output = totalsegmentator(
                 _to_nibabel(volume),
@@ -238,7 +238,7 @@ def _run(task: str, volume: sitk.Image, structures: Sequence[str], options: Mapp
             )
     except Exception as error:  # nnU-Net raises many kinds of errors
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise Reg2RGError(f"TotalSegmentator failed in its task {task!r}: {reason}.") from error
+        raise Reg2RGError(f"TotalSegmentator failed on task {task!r}: {reason}.") from error
     labels = np.asarray(output.dataobj).T  # (z, y, x)
     return {name: labels == value for value, name in class_map[task].items() if name in structures}
 

@@ -1,4 +1,4 @@
-"""What is fitted after training: the finding head's temperature and sizes, and the out-of-distribution detector."""
+"""Fitting after training: the finding head's temperature and sizes, and the out-of-distribution detector."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TEMPERATURE_RANGE = (0.05, 20.0)
 def calibrate(model: Reg2RG, cases: CaseCache) -> None:
     """Fit the temperature on validation cases, and the out-of-distribution detector on training and validation cases.
 
-    The model is changed in place. Findings whose size no text of these cases states lose their size, because the head
-    never learned it. A model without a finding head is left unchanged, and so is one without validation cases: its
+    The model is changed in place. Findings whose size is not stated in any text of these cases lose their size, because
+    the head never learned it. A model without a finding head or without validation cases is left unchanged: its
     temperature stays 1, and no volume is ever out of distribution.
 
     Args:
@@ -51,7 +51,7 @@ def calibrate(model: Reg2RG, cases: CaseCache) -> None:
 
 
 def select_sized(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
-    """Select the findings whose size at least one text states.
+    """Select the findings whose size is stated by at least one text.
 
     Args:
         config: the finding head, with the findings that can have a size.

@@ -1,9 +1,9 @@
 """Prepared training cases on disk.
 
 A case is prepared once, by whichever process needs it first, and then read by all. It is a safetensors file of bytes
-(crops of one channel: about 2.6 MB at the embedded model's sizes, 88 MB at the published ones). The processes of a
-training only pass the index of a case to each other. The training process reads the file itself, which is in the
-system's page cache by then.
+(one-channel crops: about 2.6 MB at the embedded model's sizes, 88 MB at the published sizes). The processes of a
+training run pass only case indices to each other. The training process reads the file itself, which is in the system's
+page cache by then.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CaseCache:
         """Create the cache.
 
         Args:
-            source: makes the cases.
+            source: source that makes the cases.
             config: the model that the cases are prepared for.
             folder: parent folder, which several caches can share.
         """
@@ -62,7 +62,7 @@ class CaseCache:
         self.folder = folder / _cache_key(source, config)
 
     def prepare(self, index: int) -> int:
-        """Make sure that a case is on disk.
+        """Ensure that a case is on disk.
 
         Args:
             index: the case.
@@ -90,7 +90,7 @@ class CaseCache:
             return file.metadata().get("problem")
 
     def __getitem__(self, index: int) -> TrainingCase:
-        """Return a case. Its targets are read from its texts now, by the current version of the labeler."""
+        """Return a case, with targets that the current version of the labeler reads from its texts."""
         index = self.prepare(index)
         with safe_open(self._file(index), "numpy") as file:
             stored = set(file.keys())

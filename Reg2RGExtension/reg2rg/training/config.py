@@ -1,8 +1,8 @@
-"""Configuration of a training: data, model and stages, as written in a YAML file.
+"""Configuration of a training run: data, model and stages, as written in a YAML file.
 
-``Resources/Training`` holds examples; ``docs/training.md`` explains them. The defaults of a stage follow the published
-recipe (Reg2RG, IEEE TMI 2025), except for its six epochs and its effective batch size of 16, which depend on the data
-and are set in ``published.yaml``.
+``Resources/Training`` contains examples; ``docs/training.md`` explains them. The defaults of a stage follow the
+published recipe (Reg2RG, IEEE TMI 2025), except for its six epochs and its effective batch size of 16, which depend on
+the data and are set in ``published.yaml``.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class PhantomData:
         validation_cases: number of validation cases.
         first_seed: first seed of the training cases.
         validation_seed: first seed of the validation cases.
-        enriched: give training cases more findings than occur naturally, above all rare ones. Validation cases are
-            never enriched.
+        enriched: whether training cases get more findings than occur naturally, especially rare ones. Validation cases
+            are never enriched.
     """
 
     kind: Literal["phantoms"]
@@ -57,7 +57,7 @@ class RadGenomeData:
 
     Attributes:
         folder: the folder that contains ``radgenome_files``, ``<split>_preprocessed`` and ``<split>_region_mask``.
-        split: the published "valid" split is the test set; reserve it for the evaluation.
+        split: name of the split. The published "valid" split is the test set; reserve it for evaluation.
         cases: maximum number of training volumes; None for all.
         validation_cases: number of volumes of the split to hold out for validation. A patient's volumes are either all
             used for training or all held out.
@@ -75,17 +75,17 @@ class RadGenomeData:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The model that a training starts from: a model folder, or an architecture with random weights.
+    """The model that training starts from: a model folder, or an architecture with random weights.
 
     Attributes:
         init_from: name or folder of a model. ``reg2rg models new`` creates one around a language model.
-        architecture: fields of :class:`reg2rg.models.config.ModelConfig` that differ from the published ones. Under
-            ``findings``, labels default to all that the labeler knows.
+        architecture: fields of :class:`reg2rg.models.config.ModelConfig` that differ from the published ones. In
+            ``findings``, labels default to all labels that the labeler knows.
         vocab_size: size of the tokenizer's vocabulary, which an architecture learns from the training texts.
         tokenizer_cases: number of cases whose texts the tokenizer is learned from.
         pretrained: weight files of the authors to load into the model, such as RadFM_vit3d.pth and
             RadFM_perceiver_fc.pth.
-        precision: of a frozen language model, fp32 or bf16.
+        precision: precision of a frozen language model, fp32 or bf16.
         finding_head: False removes the finding head (for ablations).
         finding_map: False removes the finding map (for ablations).
         cues: number of cues per region, if it differs from the architecture's (for ablations).
@@ -104,34 +104,34 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a training.
+    """One stage of a training run.
 
     Attributes:
         kind: "vision" trains the vision transformer and the finding head on the findings in the texts (and, where
             available, in the finding masks). "text" trains everything after them to write the texts.
-        steps: number of optimizer steps. Give either ``steps`` or ``epochs``.
+        steps: number of optimizer steps. Specify either ``steps`` or ``epochs``.
         epochs: number of passes over the training cases.
-        cases: use only this many training cases, the first ones; None for all.
+        cases: use only this many training cases, starting with the first; None for all.
         batch_size: cases per forward pass.
         grad_accum_steps: forward passes per optimizer step.
         learning_rate: peak learning rate of AdamW.
         schedule: how the learning rate changes after the warm-up.
         warmup_steps: steps over which the learning rate rises linearly to its peak.
-        weight_decay: of AdamW.
-        beta2: of AdamW.
+        weight_decay: weight decay of AdamW.
+        beta2: beta2 of AdamW.
         max_grad_norm: norm at which gradients are clipped. A vision stage needs a high one: steps that contain a rare
             finding have the largest gradients, and clipping those teaches the model to miss it.
         freeze_vision: keep the vision transformer and the finding head fixed in a text stage. Their output is
             computed once per case and cached.
         losses: names of the losses to minimize; empty for all. ``[map]`` is dense pre-training.
         patch_size: train a vision stage on patches of at most this many voxels around findings instead of whole
-            regions. Needs finding masks.
+            regions. Requires finding masks.
         eval_every: steps between checkpoints, each with an evaluation on the validation cases.
         log_every: steps between log entries.
         patience: end the stage after this many evaluations without improvement and keep the best checkpoint. None
             runs to the end and keeps the last one.
         gradient_checkpointing: recompute the language model's activations in the backward pass, which saves memory
-            and takes longer.
+            but takes longer.
     """
 
     kind: Literal["vision", "text"]
@@ -157,20 +157,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A complete training.
+    """A complete training run.
 
     Attributes:
         name: name of the resulting model.
         data: the training and validation cases.
         model: the model to start from.
         stages: the stages, in order.
-        cache: folder of prepared cases, which trainings with the same preprocessing can share. Defaults to a folder
+        cache: folder of prepared cases, which training runs with the same preprocessing can share. Defaults to a folder
             inside the run folder.
-        workers: processes that prepare cases alongside the training.
+        workers: number of processes that prepare cases during training.
         threads: number of torch's threads; None leaves the choice to torch.
         seed: random seed.
-        precision: of matrix products during training. Trained parameters are always float32.
-        save_dtype: data type of the saved weights; None keeps each parameter's own.
+        precision: precision of matrix products during training. Trained parameters are always float32.
+        save_dtype: data type of the saved weights; None keeps the type of each parameter.
     """
 
     name: str
@@ -185,7 +185,7 @@ class TrainingConfig:
     save_dtype: Literal["float16", "bfloat16", "float32"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that YAML and JSON can hold."""
+        """Return plain values that YAML and JSON can represent."""
         return to_plain(self)
 
 

@@ -1,4 +1,4 @@
-"""Reads a training configuration's YAML, and defines the constrained number types of its fields."""
+"""YAML reader for training configurations, and the constrained number types of their fields."""
 
 from __future__ import annotations
 

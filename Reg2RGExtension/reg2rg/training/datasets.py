@@ -1,4 +1,4 @@
-"""Sources of training cases. A source names its cases, and makes any of them in whichever process asks for it."""
+"""Sources of training cases. A source lists its cases by name, and any process can ask it to make one of them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CaseSource(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Return a string that changes whenever the cases of the same names do."""
+        """Return a string that changes whenever the content of the named cases changes."""
         ...
 
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
@@ -69,7 +69,7 @@ class PhantomSource:
 
     @classmethod
     def from_config(cls, data: PhantomData) -> PhantomSource:
-        """Name the phantoms that a configuration asks for."""
+        """List the phantoms that a configuration requests."""
 
         def names(first: int, count: int, suffix: str = "") -> tuple[str, ...]:
             return tuple(f"{seed}{suffix}" for seed in range(first, first + count))
@@ -78,7 +78,7 @@ class PhantomSource:
         return cls(training, names(data.validation_seed, data.validation_cases))
 
     def fingerprint(self) -> str:
-        """Hash the code and the wordings that phantoms are made from."""
+        """Hash the code and the wordings from which phantoms are made."""
         import reg2rg.phantom as phantom
 
         files = Path(phantom.__file__).parent.rglob("*")
@@ -96,7 +96,7 @@ class PhantomSource:
 
 
 def open_source(data: PhantomData | RadGenomeData) -> CaseSource:
-    """Open the source of cases that a configuration names.
+    """Open the source of cases that a configuration specifies.
 
     Args:
         data: the configuration's data.

@@ -1,7 +1,7 @@
 """The outputs of a frozen vision transformer, computed once per case and kept on disk.
 
-The system's page cache keeps in memory what fits there. A training that continues after it was killed finds everything
-that it computed before.
+The system's page cache keeps in memory whatever fits. A training run that resumes after being killed finds everything
+that it computed earlier.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FeatureCache:
         Args:
             model: computes the features.
             cases: the cases.
-            folder: parent folder, which caches of other weights can share.
+            folder: parent folder, which can be shared with caches for other weights.
         """
         self._model, self._cases = model, cases
         self.folder = folder / _hash_weights(model)

@@ -1,4 +1,4 @@
-"""The model that a training starts from: loaded from a model folder, or created with random weights."""
+"""The model that training starts from: loaded from a model folder, or created with random weights."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ablate(config: ModelConfig, source: ModelSource) -> ModelConfig:
 
     Args:
         config: the whole model.
-        source: says which parts to remove.
+        source: specifies which parts to remove.
 
     Returns:
         The config of the model to train.
@@ -88,7 +88,7 @@ def create_model(config: ModelConfig, source: ModelSource, tokenizer: Any, seed:
 
     Args:
         config: the whole model.
-        source: says which parts to remove.
+        source: specifies which parts to remove.
         tokenizer: the model's tokenizer.
         seed: random seed; the same seed gives the same weights.
 
@@ -109,7 +109,7 @@ def create_model(config: ModelConfig, source: ModelSource, tokenizer: Any, seed:
 
 
 def load_initial_model(source: ModelSource, device: str) -> Reg2RG:
-    """Load the model that a training continues from."""
+    """Load the model from which training continues."""
     return ModelFolder.open(find_model(source.init_from)).load(device, source.precision)
 
 
@@ -158,7 +158,7 @@ def _check_mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 
 def _check_sizes(config: ModelConfig) -> None:
-    """Raise an InputError for sizes that are not multiples of the patch size, which would fail in the first step."""
+    """Raise InputError for sizes that are not multiples of the patch size, which would fail in the first step."""
     preprocessing = config.preprocessing
     sizes = {"image_size": preprocessing.image_size, "texture_size": preprocessing.texture_size}
     for region, size in preprocessing.texture_sizes.items():

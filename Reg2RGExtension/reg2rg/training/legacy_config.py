@@ -32,15 +32,15 @@ def upgrade_config(values: Any, name: str) -> tuple[Any, dict[str, str]]:
     """Replace former option names in a configuration.
 
     Args:
-        values: the configuration as plain values. Parts that are not of the expected form are returned unchanged;
-            the reader reports them.
+        values: the configuration as plain values. Parts that do not have the expected form are returned
+            unchanged; the reader reports them.
         name: what the values are; error messages begin with it.
 
     Returns:
         The configuration with current names, and the former names that it used, each with its current name.
 
     Raises:
-        InputError: an option is given under both its former and its current name.
+        InputError: an option is given under both its former name and its current name.
     """
     renamed: dict[str, str] = {}
 

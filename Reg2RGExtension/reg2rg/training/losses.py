@@ -1,4 +1,4 @@
-"""What training minimizes: vision learns to recognize findings, then text learns to report them.
+"""Training losses: the vision stage learns to recognize findings, and the text stage learns to report them.
 
 With the text loss alone, a small model ends up writing "normal" everywhere. Labels per region, and a target for every
 cell of the finding map where findings have masks, prevent this (docs/training.md).
@@ -35,8 +35,8 @@ MAP_LOSS_SCALE = 1 / 1000
 TRUE_CUE_SHARE, PREDICTED_CUE_SHARE = 0.35, 0.35
 """Shares of regions whose cues come from their text and from the finding head. The others get empty cues."""
 SWAPPED_IMAGE_SHARE = 0.15
-"""Share of regions, out of those with true cues, that get the image of another case. The model thereby learns to follow
-a cue that contradicts the image, as it must when a user corrects the finding head."""
+"""Share of the regions with true cues that get the image of another case. This teaches the model to follow a cue that
+contradicts the image, as it must when a user corrects the finding head."""
 
 Losses = dict[str, Tensor]
 
@@ -44,7 +44,7 @@ Losses = dict[str, Tensor]
 def subsample_normal_regions(cases: Sequence[TrainingCase], rng: random.Random) -> tuple[list[RegionSample], Tensor]:
     """Select all regions with findings and some of those without, with weights that compensate for the selection.
 
-    Four out of five regions show no finding. A step over all of them teaches little more than one over some.
+    Four out of five regions show no finding. A step over all of them teaches little more than a step over some.
 
     Args:
         cases: the cases.
@@ -139,7 +139,7 @@ class CachedFeatures:
 
     Attributes:
         image: bfloat16 (N, dim), vision tokens of the whole volume.
-        tokens: per region, bfloat16 (N, dim). With a finding head, they include what its map contributes.
+        tokens: for each region, bfloat16 (N, dim). With a finding head, they include its map's contribution.
         cues: the cues that the finding head predicts, one row per region; None without a head.
     """
 
@@ -151,7 +151,7 @@ class CachedFeatures:
 def compute_features(model: Reg2RG, case: TrainingCase) -> CachedFeatures:
     """Run the vision transformer and the finding head on a case.
 
-    The caller disables gradients where vision is frozen.
+    The caller disables gradients if vision is frozen.
 
     Args:
         model: the model.
@@ -236,8 +236,8 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
 
     Args:
         samples: B regions.
-        predicted: the finding head's cues for them. Of the absent findings, those that it finds most probable are
-            preferred.
+        predicted: the finding head's cues for them. Among the absent findings, those that the head rates most probable
+            are preferred.
 
     Returns:
         The cues, B rows.
@@ -256,13 +256,13 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
 def mix_cues(encoder: CueEncoder, samples: Sequence[RegionSample], predicted: Cues, draws: Tensor) -> Tensor:
     """Encode true cues for some regions, predicted cues for others and empty cues for the rest.
 
-    The model thereby learns to follow both kinds of cues, and to do without them.
+    This teaches the model to follow both kinds of cues, and to do without them.
 
     Args:
         encoder: the model's cue encoder.
         samples: B regions.
         predicted: the finding head's cues for them.
-        draws: (B,) random numbers in [0, 1), which decide the kind of each region's cues.
+        draws: (B,) random numbers in [0, 1), which determine the kind of cues for each region.
 
     Returns:
         Cue tokens (B, cues, width).
@@ -274,12 +274,12 @@ def mix_cues(encoder: CueEncoder, samples: Sequence[RegionSample], predicted: Cu
 
 
 def swap_images(samples: Sequence[RegionSample], swap: Tensor) -> Tensor:
-    """Choose the region whose image each region is shown with.
+    """Choose which region's image each region is paired with.
 
     Args:
         samples: B regions of a batch of cases.
-        swap: (B,) whether to use the image of the same region of the next case. A region that no other case of the
-            batch has keeps its own.
+        swap: (B,) whether to use the image of the same region in the next case. A region that no other case in the
+            batch has keeps its own image.
 
     Returns:
         (B,) index of the region whose image is used.

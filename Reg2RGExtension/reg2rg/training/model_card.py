@@ -1,4 +1,4 @@
-"""The card of a model that has been trained but not yet evaluated."""
+"""Model card for a model that has been trained but not yet evaluated."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def model_card(
     """Describe the data and the steps that a model was trained with, and state that it has not been evaluated.
 
     Args:
-        config: the training.
+        config: configuration of the training run.
         model: the trained model.
-        initial_model: name of the model that the training started from; None for random weights.
+        initial_model: name of the model that training started from; None for random weights.
         histories: name of each stage, in order -> its log entries.
 
     Returns:

@@ -42,7 +42,7 @@ class TrainingModule(nn.Module):
             model: the model, which is changed in place.
             stage: the stage.
             cases: the cases.
-            features: the cached features of a stage with frozen vision. None computes them in every step.
+            features: cached features for a stage with frozen vision. If None, they are computed in every step.
 
         Raises:
             InputError: the stage's patch size is not a multiple of the vision transformer's.
@@ -120,7 +120,7 @@ class TrainingModule(nn.Module):
         return losses
 
     def _vision_losses(self, cases: Sequence[TrainingCase]) -> Losses:
-        """Compute the losses over some of the regions, or patches of them, in training, and over all in evaluation."""
+        """Compute the losses over some regions, or patches of them, in training, and over all regions in evaluation."""
         samples = [sample for case in cases for sample in case.regions]
         if self.training:
             rng = random.Random(int(torch.randint(2**31, ())))

@@ -1,6 +1,6 @@
-"""Patches around findings, from which a model learns what small findings look like much faster than from whole regions.
+"""Patches around findings, which teach a model what small findings look like much faster than whole regions do.
 
-A lung nodule is ten voxels in half a million. A step over whole regions spends nearly all of its time on the others.
+A lung nodule is ten voxels in half a million. A step over whole regions spends nearly all of its time on other voxels.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def finding_patches(cases: Sequence[TrainingCase], size: Size, rng: random.Rando
 
 
 def extract_patch(sample: RegionSample, cell: Sequence[int], size: Size, rng: random.Random) -> RegionSample:
-    """Extract a patch of a region that contains a given cell of its finding map, at a random place within the patch.
+    """Extract a patch that contains a given cell of a region's finding map, at a random place within the patch.
 
     Args:
         sample: a region with finding masks.

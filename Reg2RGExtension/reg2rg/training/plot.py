@@ -1,4 +1,4 @@
-"""Plots of a training's losses."""
+"""Plots of training losses."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def plot_losses(histories: Mapping[str, History], file: Path) -> None:
 
 
 def _curve(history: History, name: str) -> tuple[list[int], list[float]]:
-    """Return the steps and the values of a loss, without zeros, which a logarithmic axis cannot show."""
+    """Return the steps and values of a loss, excluding zeros, which a logarithmic axis cannot show."""
     rows = [(row["step"], row[name]) for row in history if row.get(name, 0) > 0]
     return [step for step, _ in rows], [value for _, value in rows]

@@ -1,10 +1,10 @@
-"""Training cases from a folder in the layout of RadGenome-ChestCT.
+"""Training cases from a folder laid out like RadGenome-ChestCT.
 
 The dataset: https://huggingface.co/datasets/RadGenome/RadGenome-ChestCT
 
-Reg2RG's published loader keeps only the last of several rows of the same region, and crashes on a region that has a
-text but no mask. Here, such rows are joined, and such a region is left out, which a note reports. A region with an
-empty mask is left out together with its text, as published.
+Reg2RG's published loader keeps only the last of several rows for the same region, and crashes on a region that has a
+text but no mask. Here, such rows are joined, and such regions are left out and reported in a note. A region with an
+empty mask is left out together with its text, as in the published loader.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class RadGenomeSource:
 def read_texts(reports: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Read the texts of a published CSV.
 
-    Rows of the same volume and region are joined in order; repeated texts are kept once. Rows without a region hold
+    Rows of the same volume and region are joined in order; repeated texts are kept once. Rows without a region contain
     whole reports, which are not used.
 
     Args:
@@ -192,13 +192,18 @@ def _read_bits(data: RadGenomeData) -> dict[str, dict[str, list[tuple[str, int]]
 
 
 def _read_rows(file: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV; raise an InputError if it cannot be read or lacks a column."""
+    """Yield the rows of a CSV; raise InputError if it cannot be read, lacks a column or has ragged rows."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, restval="")
-            if missing := [column for column in columns if column not in (table.fieldnames or ())]:
+            table = csv.reader(stream)
+            header = next(table, [])
+            if missing := [column for column in columns if column not in header]:
                 raise InputError(f"{file} lacks the columns {', '.join(missing)}.")
-            yield from table
+            for number, row in enumerate(table, start=2):
+                if row and len(row) != len(header):
+                    raise InputError(f"{file}: row {number} has {len(row)} cells, but the header has {len(header)}.")
+                if row:
+                    yield dict(zip(header, row, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} cannot be read as CSV ({error}).") from error
 

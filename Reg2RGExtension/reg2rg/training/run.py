@@ -1,11 +1,11 @@
-"""A training from its configuration to the model folder.
+"""A training run, from its configuration to the model folder.
 
-Everything is kept in a run folder, from which a training continues after it was interrupted or killed:
+Everything is kept in a run folder, from which training resumes after it was interrupted or killed:
 
-    config.json           the configuration; another configuration needs another folder
+    config.json           the configuration; a different configuration requires a different folder
     data.txt              the number of cases, and what was left out
     cache/                prepared cases, unless the configuration names another folder
-    features/             outputs of frozen vision, until the training ends
+    features/             outputs of frozen vision, until training ends
     tokenizer/            learned from the training texts, if the model is created from an architecture
     1-vision/, 2-text/    per stage: checkpoints and TensorBoard logs; at its end, trained.safetensors and history.json
     losses.png, model/    the result
@@ -32,7 +32,7 @@ from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes
-from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
+from reg2rg.training.config import MessageCallback, PhantomData, Stage, TrainingConfig
 from reg2rg.training.datasets import CaseSource, open_source
 from reg2rg.training.feature_cache import FeatureCache, feature_bytes
 from reg2rg.training.initialization import create_model, load_initial_model, load_pretrained, resolve_architecture
@@ -49,7 +49,7 @@ _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torc
 
 
 def train(config: TrainingConfig, folder: Path, device: str, on_message: MessageCallback) -> Path:
-    """Train a model. A training that was interrupted or killed continues when it is called again.
+    """Train a model. A run that was interrupted or killed resumes when this is called again.
 
     Args:
         config: what to train.
@@ -67,7 +67,7 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
     _check_packages()
     _check_folder(folder, config)
     if (folder / "model" / "config.json").is_file():
-        on_message("This training has already finished.")
+        on_message("This training run has already finished.")
         return folder / "model"
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -93,17 +93,24 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
     plot_losses(histories, folder / "losses.png")
     on_message("calibrating")
     calibrate(model, cases)
-    model.config = dataclasses.replace(model.config, name=config.name)
+    model.config = dataclasses.replace(model.config, name=config.name, trained_for=_purpose(config))
     card = model_card(config, model, architecture.name if config.model.init_from else None, histories)
     with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
 
 
+def _purpose(config: TrainingConfig) -> str:
+    """Return what a model of this training is for, as reports state it."""
+    if isinstance(config.data, PhantomData):
+        return "synthetic phantoms, not patients"
+    return "chest CTs like those of its training data, in the layout of RadGenome-ChestCT"
+
+
 def _train_stage(
     model: Reg2RG, config: TrainingConfig, stage: Stage, cases: CaseCache, folder: Path, on_message: MessageCallback
 ) -> History:
-    """Train a stage, or load the parameters of one that has ended; return its log entries."""
+    """Train a stage, or load its parameters if it has already ended; return its log entries."""
     has_ended = (folder / HISTORY).is_file()
     features = None
     if stage.kind == "text" and stage.freeze_vision and not has_ended:
@@ -134,7 +141,7 @@ def _initial_model(
 
 
 def _load_tokenizer(config: TrainingConfig, cases: CaseCache, folder: Path) -> Any:
-    """Return the run's tokenizer, which is learned when it is first needed."""
+    """Return the run's tokenizer, learning it when it is first needed."""
     from transformers import AutoTokenizer
 
     if not folder.exists():
@@ -148,7 +155,7 @@ def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
 
     Args:
         cases: the cases.
-        config: says how many cases to use, and the size of the vocabulary.
+        config: specifies how many cases to use, and the size of the vocabulary.
 
     Returns:
         The tokenizer.
@@ -161,14 +168,14 @@ def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
 
 
 def _check_folder(folder: Path, config: TrainingConfig) -> None:
-    """Raise an InputError if the folder belongs to another configuration or contains something else."""
+    """Raise InputError if the folder belongs to a different configuration or contains something else."""
     file = folder / CONFIG
     if file.is_file():
         values, _ = upgrade_config(parse_json(file.read_text(), str(file)), str(file))
         if from_plain(TrainingConfig, values, str(file)).to_dict() != config.to_dict():
-            raise InputError(f"{folder} contains a training with another configuration; choose another output folder.")
+            raise InputError(f"{folder} contains a training run with a different configuration; choose another folder.")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and does not contain a training; choose another output folder.")
+        raise InputError(f"{folder} is not empty and does not contain a training run; choose another output folder.")
 
 
 def _check_finding_masks(config: TrainingConfig, source: CaseSource) -> None:
@@ -184,7 +191,7 @@ def _to_json(config: TrainingConfig) -> str:
 
 
 def _check_disk_space(cases: CaseCache, config: ModelConfig, folder: Path) -> None:
-    """Raise a Reg2RGError if the disk cannot hold the prepared cases and the features of frozen vision."""
+    """Raise Reg2RGError if the disk has too little space for the prepared cases and the features of frozen vision."""
     count = len(cases.training) + len(cases.validation)
     cases.folder.mkdir(parents=True, exist_ok=True)
     missing = count - sum(1 for _ in cases.folder.glob("*.safetensors"))

@@ -1,6 +1,6 @@
 """Training cases: the regions of a volume as small byte arrays, with the targets from their texts and finding masks.
 
-The arrays are NumPy's, because tensors that cross between processes each hold an open file.
+They are NumPy arrays, because each tensor that is passed between processes keeps a file open.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.masks import RegionMasks
 
 MIN_CELL_SHARE = 0.25
-"""Share of a cell of the finding map that a finding must fill to become its target. The fullest cell always does."""
+"""Share of a finding map cell that a finding must fill to become its target. The fullest cell always counts."""
 
 _CODES = ((-1000.0, 0), (-200.0, 88), (200.0, 200), (1200.0, 255))
-"""HU and the byte that stores it, linear in between: steps of 4 HU in soft tissue, 9 in air and 18 in bone."""
+"""HU values and the bytes that encode them, linear in between: steps of 4 HU in soft tissue, 9 in air, 18 in bone."""
 
 
 class FindingTargets(NamedTuple):
@@ -148,7 +148,7 @@ def encode_volume(values: Tensor, config: PreprocessingConfig) -> np.ndarray:
 
 
 def decode_volumes(codes: Sequence[np.ndarray], config: PreprocessingConfig) -> Tensor:
-    """Decode volumes of equal shape that :func:`encode_volume` encoded.
+    """Decode volumes of equal shape that were encoded by :func:`encode_volume`.
 
     Args:
         codes: B arrays, uint8 (H, W, D).
@@ -163,7 +163,7 @@ def decode_volumes(codes: Sequence[np.ndarray], config: PreprocessingConfig) -> 
 
 
 def map_grid(config: ModelConfig, region: str) -> Size:
-    """Return the number of cells of a region's finding map, on the finest grid that the model's stem has."""
+    """Return the number of cells in a region's finding map, on the finest grid of the model's stem."""
     texture = config.preprocessing.texture_size_of(region)
     cell = (2, 2, 2) if config.vision.stem == "pyramid" else config.vision.patch_size
     return (texture[0] // cell[0], texture[1] // cell[1], texture[2] // cell[2])

@@ -12,15 +12,15 @@ from transformers import PreTrainedTokenizerFast
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Learn a byte-pair tokenizer.
 
-    It knows every printable ASCII character, whether or not the texts contain it: the colon after a region's name, for
-    example, comes from the prompt.
+    The tokenizer knows every printable ASCII character, even if the texts do not contain it. For example, the colon
+    after a region's name comes from the prompt.
 
     Args:
         texts: the texts to learn from.
         vocab_size: maximum size of the vocabulary.
 
     Returns:
-        The tokenizer. <unk>, <s> and </s> have the same ids as LLaMA's: 0, 1 and 2.
+        The tokenizer. <unk>, <s> and </s> have the same IDs as LLaMA's: 0, 1 and 2.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -29,7 +29,7 @@ else:
     transformers = import_transformers()
 
 WEIGHTS = "trained.safetensors"
-"""File of a checkpoint with the parameters that the stage trains, and no others."""
+"""Checkpoint file with only the parameters that the stage trains."""
 
 _DECAYED_BIAS = "finding_head.output_bias"
 _SCHEDULES = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
@@ -51,9 +51,9 @@ class StageTrainer(transformers.Trainer):
         """Create the trainer.
 
         Args:
-            module: what is trained.
+            module: the module to train.
             cases: the training and validation cases.
-            config: the training.
+            config: configuration of the training run.
             stage: the stage.
             folder: folder of the stage's checkpoints and logs.
             on_message: called with one line per log entry.
@@ -91,15 +91,15 @@ class StageTrainer(transformers.Trainer):
         """Return the parameters with weight decay: all but biases and norms, and the finding head's output bias.
 
         The output bias is one learned logit per finding. The embedded model was trained with weight decay on it, and
-        checkpoints of interrupted trainings hold optimizer states in this order.
+        checkpoints of interrupted runs store optimizer states in this order.
         """
         names = super().get_decay_parameter_names(model)
         return [*names, *(name for name, _ in model.named_parameters() if name.endswith(_DECAYED_BIAS))]
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """Compute the sum of the losses of a batch."""
-        # The random state depends only on the step and its cases, so that a resumed training does what it would have
-        # done without the interruption.
+        # The random state depends only on the step and its cases, so a resumed run does exactly what it would have done
+        # without the interruption.
         torch.manual_seed(hash((self.args.seed, self.state.global_step, *inputs["cases"].tolist())) % 2**63)
         losses = model(inputs["cases"])
         for name, value in losses.items():
@@ -109,7 +109,7 @@ class StageTrainer(transformers.Trainer):
         return functools.reduce(torch.add, losses.values())
 
     def log(self, logs: dict[str, float], *arguments: Any) -> None:
-        """Add the mean of each loss since the last log entry; raise a Reg2RGError if the training has diverged."""
+        """Add the mean of each loss since the last log entry; raise Reg2RGError if training has diverged."""
         if "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise Reg2RGError(
@@ -123,7 +123,7 @@ class StageTrainer(transformers.Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Compute the mean losses of the validation cases.
 
-        The random state is the same in every evaluation, and that of the training is left unchanged.
+        The random state is the same in every evaluation, and the random state of training is left unchanged.
 
         Returns:
             The losses, as "eval_loss_" and their name, and their sum, "eval_loss".
@@ -169,12 +169,12 @@ def load_trained_parameters(module: TrainingModule, file: Path) -> None:
         file: the safetensors file.
 
     Raises:
-        Reg2RGError: the file holds other parameters than the module trains.
+        Reg2RGError: the file's parameters are not the ones that the module trains.
     """
     stored = {upgrade_tensor_name(name): tensor for name, tensor in load_file(file).items()}
     parameters = module.trained_parameters()
     if stored.keys() != parameters.keys():
-        raise Reg2RGError(f"{file} does not hold the parameters that this stage trains; choose another output folder.")
+        raise Reg2RGError(f"{file} lacks the parameters that this stage trains; choose another output folder.")
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(stored[name])

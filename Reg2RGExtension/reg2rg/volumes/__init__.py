@@ -2,37 +2,52 @@
 
 Files:
 
-    files     NIfTI, NRRD and MetaImage
-    dicom     DICOM CT series, classic and enhanced
-    checks    whether an image is a chest CT, and its conversion to clean HU
-    geometry  arrays on the grid of an image, voxel sizes and axis directions
+    files           NIfTI, NRRD and MetaImage
+    integrity       checksums of their compressed data
+    nifti           what SimpleITK does not check in a NIfTI header
+    dicom_folder    the files of a DICOM folder
+    dicom_series    which of its images can be stacked, and which series is read
+    dicom           CT series, classic and enhanced, as volumes
+    checks          whether an image is a chest CT, and its conversion to clean HU
+    resampling      scans that are not on an even, rectangular grid
+    geometry        arrays on the grid of an image, voxel sizes and axis directions
 
-Images leave this package as 3-D int16 volumes (float32 if values have fractions) of at least -1024 HU, without any
-header fields, so that no patient data is passed on.
+This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU
+and without header fields, so that no patient data is passed on.
 """
 
 from __future__ import annotations
 
+import lzma
+import re
+import shutil
 import zipfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.checks import as_hu_volume
-from reg2rg.volumes.dicom import is_dicom_file, read_dicom
+from reg2rg.volumes.dicom import read_dicom
+from reg2rg.volumes.dicom_folder import MAXIMUM_FILES, is_dicom_file
 from reg2rg.volumes.files import is_volume_file, read_volume_file
 
 __all__ = ["read_volume"]
 
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
+"""What the module zipfile raises for damaged, encrypted or unknown archives."""
 
-def read_volume(path: Path, series: str | None = None) -> sitk.Image:
+
+def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
     """Read a chest CT.
 
     Args:
         path: a NIfTI, NRRD or MetaImage file, a DICOM folder, a zip file of one, or a multi-frame DICOM file.
         series: number or instance UID of the DICOM series to read; the CT series with the most slices if None.
+        on_notice: receives messages, one line each, about what was chosen, left out, assumed or resampled.
 
     Returns:
         A 3-D image in HU, int16 or float32, with the geometry of the scan (LPS, mm).
@@ -45,25 +60,27 @@ def read_volume(path: Path, series: str | None = None) -> sitk.Image:
         raise InputError(f"{path} does not exist; expected a CT volume or a DICOM folder.")
     # ITK prints its warnings to standard error. Those that matter are raised as errors below.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    return as_hu_volume(_read(path, series), path)
+    return as_hu_volume(_read(path, series, on_notice), path, on_notice)
 
 
-def _read(path: Path, series: str | None) -> sitk.Image:
-    """Read the image in a path, whatever its values are."""
+def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> sitk.Image:
+    """Read the image at a path without checking its values."""
     if path.is_dir():
-        return read_dicom(path, series)
+        return read_dicom(path, series, on_notice=on_notice)
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder; expected a CT volume or a DICOM folder.")
     if path.suffix.lower() == ".zip":
         with scratch_folder() as folder:
             _extract(path, folder)
-            return read_dicom(folder, series, display_path=path)
+            return read_dicom(folder, series, path, on_notice)
     if series is not None:
         raise InputError(
             f"Series {series!r} was requested, but {path} is a file; only DICOM folders and zip files contain series."
         )
     if is_dicom_file(path):
-        return read_dicom(path, None)
+        return read_dicom(path, None, on_notice=on_notice)
     if is_volume_file(path):
-        return read_volume_file(path)
+        return read_volume_file(path, on_notice)
     raise InputError(
         f"{path} has an unsupported format; expected NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage "
         "(.mha, .mhd), a DICOM folder or a zip file of one."
@@ -71,12 +88,20 @@ def _read(path: Path, series: str | None) -> sitk.Image:
 
 
 def _extract(path: Path, folder: Path) -> None:
-    """Unpack a zip file, naming its files by number so that no name in it can lead outside the folder."""
+    """Unpack a zip file, naming its folders and files by number so that no name in it can lead outside the folder."""
+    folders: dict[PurePosixPath, Path] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for number, member in enumerate(member for member in archive.infolist() if not member.is_dir()):
-                with archive.open(member) as source, (folder / f"{number:06d}").open("wb") as target:
-                    while block := source.read(1 << 20):
-                        target.write(block)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            if len(members) > MAXIMUM_FILES:
+                raise InputError(f"{path} contains more than {MAXIMUM_FILES} files; expected those of one scan.")
+            for number, member in enumerate(members):
+                name = PurePosixPath(member.filename)
+                inside = folders.setdefault(name.parent, folder / f"{len(folders):06d}")
+                inside.mkdir(exist_ok=True)
+                # The name is kept as far as it is harmless: slices are recognized by it.
+                target = inside / f"{number:06d}-{re.sub(r'[^A-Za-z0-9.]', '_', name.name)[-64:]}"
+                with archive.open(member) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+    except _ZIP_ERRORS as error:
         raise InputError(f"{path} cannot be unpacked as a zip file ({error}); is it complete?") from error

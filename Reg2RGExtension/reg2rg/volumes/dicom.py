@@ -1,207 +1,178 @@
-"""DICOM CT series, classic (one file per slice) and enhanced (one file with many frames)."""
+"""DICOM CT series, classic (one file per slice) and enhanced (one file with many frames), as volumes."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.runtime.staging import utf8_path
+from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, read_folder, some_files
+from reg2rg.volumes.dicom_series import Slice, choose_series, group_series, list_series
+from reg2rg.volumes.geometry import orthogonal_axes
+from reg2rg.volumes.resampling import even_slices, is_sheared
 
-if TYPE_CHECKING:  # pydicom takes a while to import, and only DICOM needs it
-    from pydicom.dataset import Dataset
-
-GAP_TOLERANCE = 0.25
+GAP_TOLERANCE = 0.5
 """Largest deviation of a gap between slices, as a share of the median gap; a larger one is a missing or extra slice."""
 
-_SHEAR_TOLERANCE = 0.1
-"""Largest sideways shift from one slice to the next, as a share of the gap, besides 0.01 mm of rounding."""
+GRID_TOLERANCE, ROUNDING_MM = 0.05, 0.1
+"""Largest distance of a slice from its place on an even grid, as a share of the gap and in mm, whichever is larger."""
 
-_Header = tuple[Path, "Dataset"]
-"""A DICOM file and its header."""
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """A slice of a series: one file, or one frame of a multi-frame file. Coordinates are LPS, in mm.
-
-    Attributes:
-        file: file that contains the slice.
-        frame: index of the frame in the file.
-        position: center of the first voxel, (3,).
-        orientation: unit vectors along a row and along a column, (2, 3).
-        spacing: voxel size along a row and along a column.
-    """
-
-    file: Path
-    frame: int
-    position: np.ndarray
-    orientation: np.ndarray
-    spacing: tuple[float, float]
+EXACT_MM = 0.01
+"""Largest distance of a slice from its place if positions are stored with enough digits."""
 
 
-def is_dicom_file(path: Path) -> bool:
-    """Return whether a file has the DICOM prefix (PS3.10, section 7.1)."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def read_dicom(path: Path, series: str | None, display_path: Path | None = None) -> sitk.Image:
+def read_dicom(
+    path: Path, series: str | None, name: Path | None = None, on_notice: NoticeCallback = ignore_notice
+) -> sitk.Image:
     """Read a CT series.
 
     Args:
         path: a folder, searched recursively, or a single file.
         series: number or instance UID of the series; the CT series with the most slices if None.
-        display_path: path shown in error messages instead of ``path``, if that is a temporary folder.
+        name: path shown in messages instead of ``path``, if that is a temporary folder.
+        on_notice: receives messages about what was chosen, left out or changed.
 
     Returns:
-        A 3-D float32 image in HU, in patient coordinates (LPS, mm).
+        A 3-D float32 image in HU, in patient coordinates (LPS, mm). If the gantry was tilted, its axes are not
+        perpendicular.
 
     Raises:
-        InputError: there is no such CT series, or its slices do not form a regular grid.
+        InputError: there is no such CT series, files of it cannot be read, or its slices do not form a volume.
     """
-    name = display_path or path
-    found = _find_series(path)
+    name = name or path
+    folder = read_folder(path, name)
+    found = group_series(folder.images)
     if not found:
-        raise InputError(f"{name} contains no DICOM images; expected a folder with a chest CT series.")
-    headers = _choose_series(found, series, name)
-    slices = [piece for file, header in headers for piece in _slices(file, header, name)]
-    return _stack(slices, name)
-
-
-def _find_series(path: Path) -> dict[str, list[_Header]]:
-    """Headers of all DICOM images in a path, by series instance UID."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    files = [path] if path.is_file() else [Path(d) / f for d, _, names in os.walk(path) for f in sorted(names)]
-    found: dict[str, list[_Header]] = defaultdict(list)
-    for file in files:
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True)
-        except (InvalidDicomError, EOFError, OSError):
-            continue  # DICOM folders contain other files as well: viewers, text, thumbnails
-        if "Rows" in header:
-            found[str(header.get("SeriesInstanceUID", ""))].append((file, header))
-    return found
-
-
-def _choose_series(found: Mapping[str, list[_Header]], series: str | None, name: Path) -> list[_Header]:
-    """Headers of the requested series, or of the CT series with the most slices."""
-    if series is not None:
-        chosen = [headers for uid, headers in found.items() if series in (uid, _series_number(headers, ""))]
-        if len(chosen) != 1:
-            numbers = ", ".join(sorted({_series_number(headers, uid) for uid, headers in found.items()}))
-            raise InputError(f"{name} contains {len(chosen) or 'no'} series {series}; expected one of: {numbers}.")
-    else:
-        chosen = sorted(found.values(), key=_slice_count, reverse=True)
-        chosen = [headers for headers in chosen if _modality(headers) == "CT"] or chosen
-    headers = chosen[0]
-    if _modality(headers) != "CT":
-        raise InputError(f"{name} contains images of modality {_modality(headers) or 'unknown'}; expected CT.")
-    return headers
-
-
-def _series_number(headers: Sequence[_Header], default: str) -> str:
-    return str(headers[0][1].get("SeriesNumber", default))
-
-
-def _modality(headers: Sequence[_Header]) -> str:
-    return str(headers[0][1].get("Modality", ""))
-
-
-def _slice_count(headers: Sequence[_Header]) -> int:
-    return sum(int(header.get("NumberOfFrames", 1) or 1) for _, header in headers)
-
-
-def _slices(file: Path, header: Dataset, name: Path) -> list[_Slice]:
-    """Geometry of each slice in a file (PS3.3, C.7.6.2; for enhanced CT the functional groups of C.7.6.16)."""
-    try:
-        frames = header.get("PerFrameFunctionalGroupsSequence")
-        if frames is None:
-            return [_slice(file, 0, header, header, header)]
-        shared = header.SharedFunctionalGroupsSequence[0]
-        return [
-            _slice(
-                file,
-                index,
-                _functional_group("PlanePositionSequence", frame, shared),
-                _functional_group("PlaneOrientationSequence", frame, shared),
-                _functional_group("PixelMeasuresSequence", frame, shared),
-            )
-            for index, frame in enumerate(frames)
-        ]
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        unreadable = folder.unreadable([])
+        reason = f", but {some_files(unreadable)} that cannot be read" if unreadable else ""
+        raise InputError(f"{name} contains no DICOM images{reason}; expected a folder with a chest CT series.")
+    chosen = choose_series(found, series, name)
+    if unreadable := folder.unreadable(chosen.files):
         raise InputError(
-            f"{name} has images without position, orientation or pixel spacing; expected axial CT slices."
-        ) from error
-
-
-def _functional_group(keyword: str, frame: Dataset, shared: Dataset) -> Dataset:
-    return (frame if keyword in frame else shared)[keyword][0]
-
-
-def _slice(file: Path, frame: int, position: Dataset, orientation: Dataset, measures: Dataset) -> _Slice:
-    between_rows, between_columns = map(float, measures.PixelSpacing)
-    return _Slice(
-        file,
-        frame,
-        np.array(position.ImagePositionPatient, float),
-        np.array(orientation.ImageOrientationPatient, float).reshape(2, 3),
-        (between_columns, between_rows),
-    )
-
-
-def _stack(slices: list[_Slice], name: Path) -> sitk.Image:
-    """Sort slices along their normal and stack them into a volume; InputError if they form no regular grid."""
-    first = slices[0]
-    if any(not np.allclose(s.orientation, first.orientation, atol=1e-3) or s.spacing != first.spacing for s in slices):
-        raise InputError(
-            f"{name} has slices that differ in orientation or pixel spacing; select one series with --series."
+            f"{name} contains {some_files(unreadable)} that cannot be read (empty, cut off or damaged); expected all "
+            "slices: copy the folder again, or remove these files if they are not slices."
         )
-    normal = np.cross(*first.orientation)
-    slices = sorted(slices, key=lambda s: float(s.position @ normal))
-    if len(slices) < 2:
-        raise InputError(f"{name} has a series with a single slice; expected a volume.")
-    steps = np.diff([s.position for s in slices], axis=0)
-    gaps = steps @ normal
-    gap = float(np.median(gaps))
-    if gap <= 0 or np.abs(gaps - gap).max() > GAP_TOLERANCE * gap:
+    others = [other for other in found if other is not chosen and other.modality == "CT" and len(other.stack) > 1]
+    if others and series is None:
+        on_notice(
+            f"Read series {chosen}, the CT with the most slices. {name.name} also contains {list_series(others)}; "
+            "select one with --series."
+        )
+    if chosen.left_out:
+        on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.describe_left_out()}.")
+    if chosen.copies:
+        on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.copies} copies of other files.")
+    return _stack(chosen.stack, name, on_notice)
+
+
+def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> sitk.Image:
+    """Stack slices into a volume on an even grid."""
+    orientation = slices[0].orientation
+    normal = np.cross(*orientation)
+    normal /= np.linalg.norm(normal)
+    slices = sorted(slices, key=lambda piece: float(piece.position @ normal))
+    positions = np.array([piece.position for piece in slices])
+    along = positions @ normal
+    _check_gaps(along, name)
+    slope, offset = np.polyfit(along, positions - along[:, None] * normal, 1)
+    step = normal + slope  # 1 mm along the normal, and sideways as far as the slices are shifted
+    sideways = np.linalg.norm(positions - along[:, None] * step - offset, axis=1).max()
+    if sideways > max(ROUNDING_MM, 0.25 * min(slices[0].spacing)):
+        raise InputError(
+            f"{name} has slices that are shifted sideways by up to {sideways:.1f} mm; expected slices stacked along a "
+            "straight line."
+        )
+    voxels = _voxels(slices, name)
+    start, gap, deviation = _even_grid(along)
+    if deviation > max(ROUNDING_MM, GRID_TOLERANCE * gap):
+        gaps = np.diff(along)
+        voxels, gap = even_slices(voxels, along)
+        start = float(along[0])
+        on_notice(
+            f"The slices of {name.name} have gaps of {gaps.min():.2f} to {gaps.max():.2f} mm; they were resampled to "
+            f"even gaps of {gap:.2f} mm."
+        )
+    direction = np.stack([*orientation, step / np.linalg.norm(step)], axis=1)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((*slices[0].spacing, gap * float(np.linalg.norm(step))))
+    image.SetOrigin((positions[0] + (start - along[0]) * step).tolist())
+    image.SetDirection(direction.ravel().tolist())
+    if not is_sheared(image):
+        image.SetSpacing((*slices[0].spacing, gap))
+        image.SetDirection(orthogonal_axes(direction).ravel().tolist())
+    return image
+
+
+def _check_gaps(along: np.ndarray, name: Path) -> None:
+    """Raise an InputError if slices are missing or lie on each other."""
+    gaps = np.diff(along)
+    typical = float(np.median(gaps))
+    if typical <= 0 or np.abs(gaps - typical).max() > GAP_TOLERANCE * typical:
         raise InputError(
             f"{name} has gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between slices; expected equal gaps: slices "
             "are missing, or the series contains several scans."
         )
-    if np.abs(steps - gaps[:, None] * normal).max() > _SHEAR_TOLERANCE * gap + 0.01:
-        raise InputError(
-            f"{name} was acquired with a tilted gantry or has shifted slices; expected slices stacked along a straight "
-            "line."
-        )
-    image = sitk.GetImageFromArray(_voxels(slices, name))
-    image.SetSpacing((*first.spacing, gap))
-    image.SetOrigin(slices[0].position.tolist())
-    image.SetDirection(np.stack([*first.orientation, normal], axis=1).ravel().tolist())
-    return image
 
 
-def _voxels(slices: Sequence[_Slice], name: Path) -> np.ndarray:
-    """Read the HU of slices, float32 (z, y, x); GDCM decodes them and applies the rescale slope and intercept."""
-    planes: list[np.ndarray] = []
-    open_file: Path | None = None
-    frames = np.empty(0)
-    for piece in slices:
-        if piece.file != open_file:
-            try:
-                frames = sitk.GetArrayFromImage(sitk.ReadImage(str(piece.file), sitk.sitkFloat32, "GDCMImageIO"))
-            except RuntimeError as error:
-                raise InputError(f"{name} has a slice whose pixels cannot be read; is it complete?") from error
-            open_file = piece.file
-        planes.append(frames[piece.frame])
-    if len({plane.shape for plane in planes}) > 1:
-        raise InputError(f"{name} has slices of different sizes; select one series with --series.")
-    return np.stack(planes)
+def _even_grid(along: np.ndarray) -> tuple[float, float, float]:
+    """Return first position and gap of the even grid that fits best, and the largest distance of a slice from it."""
+    indices = np.arange(len(along))
+    start, gap = float(along[0]), float(np.median(np.diff(along)))
+    deviation = float(np.abs(start + gap * indices - along).max())
+    if deviation > EXACT_MM:  # positions are rounded, or gaps are uneven
+        gap, start = map(float, np.polyfit(indices, along, 1))
+        deviation = float(np.abs(start + gap * indices - along).max())
+    return start, gap, deviation
+
+
+def _voxels(slices: Sequence[Slice], name: Path) -> np.ndarray:
+    """Read the HU of slices, float32 (z, y, x)."""
+    voxels = np.empty((len(slices), *slices[0].shape), np.float32)
+    by_file: dict[Path, list[int]] = defaultdict(list)
+    for index, piece in enumerate(slices):
+        by_file[piece.image.file].append(index)
+    for indices in by_file.values():
+        voxels[indices] = _frames([slices[index] for index in indices], name)
+    return voxels
+
+
+def _frames(slices: Sequence[Slice], name: Path) -> np.ndarray:
+    """Read the HU of slices in the same file, (n, y, x)."""
+    image, numbers = slices[0].image, [piece.frame for piece in slices]
+    if len({piece.rescale for piece in slices}) == 1:
+        return _hu_frames(image, name)[numbers]
+    rescales = [piece.rescale for piece in slices if piece.rescale is not None]
+    if len(rescales) < len(slices):
+        raise InputError(f"{name} has frames without a rescale slope or intercept; expected both in all frames.")
+    slopes, intercepts = np.array(rescales, np.float32).T[:, :, None, None]
+    return _stored_frames(image, name)[numbers] * slopes + intercepts
+
+
+def _hu_frames(image: DicomImage, name: Path) -> np.ndarray:
+    """Decode the frames of a file with GDCM, which applies the rescale slope and intercept that all of them share."""
+    try:
+        with utf8_path(image.file) as file:
+            frames = sitk.GetArrayFromImage(sitk.ReadImage(file, sitk.sitkFloat32, "GDCMImageIO"))
+    except RuntimeError as error:
+        raise _pixel_error(image, name) from error
+    return frames
+
+
+def _stored_frames(image: DicomImage, name: Path) -> np.ndarray:
+    """Decode the frames of a file without rescaling them; GDCM would use the slope and intercept of the first."""
+    import pydicom
+
+    try:
+        return pydicom.dcmread(image.file).pixel_array.astype(np.float32)
+    except (*HEADER_ERRORS, RuntimeError) as error:
+        raise _pixel_error(image, name) from error
+
+
+def _pixel_error(image: DicomImage, name: Path) -> InputError:
+    return InputError(f"{name} has a slice whose pixels cannot be read ({image.file.name}); is it complete?")

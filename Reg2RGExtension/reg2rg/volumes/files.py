@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import math
 import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.runtime.staging import utf8_path
+from reg2rg.volumes import integrity
+from reg2rg.volumes.geometry import is_orthogonal
+from reg2rg.volumes.nifti import HEADER_BYTES, NiftiHeader
 
-_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+_NRRD_SUFFIXES = (".nrrd", ".nhdr")
+_METAIMAGE_SUFFIXES = (".mha", ".mhd")
+
+_PERMISSIVE = "ITK_NIFTI_SFORM_PERMISSIVE"
+"""Environment variable that lets ITK read a NIfTI file whose axes are not perpendicular; it makes them so."""
+
+_UNKNOWN_SIDES = (
+    "{} does not say which way its axes point, so left and right, front and back, or head and feet may be swapped; "
+    "check them in the result."
+)
 
 
 def is_volume_file(path: Path) -> bool:
-    """Return whether the name of a file ends like that of a supported volume format."""
-    return path.name.lower().endswith(_SUFFIXES)
+    """Return whether a file has the extension of a supported volume format."""
+    return path.name.lower().endswith((*_NIFTI_SUFFIXES, *_NRRD_SUFFIXES, *_METAIMAGE_SUFFIXES))
 
 
-def read_volume_file(path: Path) -> sitk.Image:
-    """Read the image in a volume file, whatever its dimension and values are.
+def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
+    """Read the image in a volume file without checking its dimension or values.
+
+    The axes of the image may not be perpendicular.
+
+    Args:
+        path: the file.
+        on_notice: receives a message if the file does not say which way its axes point.
 
     Raises:
-        InputError: the file cannot be read, or it is truncated.
+        InputError: the file cannot be read, its data are damaged, or it is truncated.
     """
+    name = path.name.lower()
     try:
-        if path.name.lower().endswith((".nii", ".nii.gz")):
-            _check_complete(path)
-        with _silenced_stderr():
-            return sitk.ReadImage(str(path))
-    except (RuntimeError, OSError, EOFError, ValueError, struct.error) as error:
+        integrity.check_regular(path)
+        if name.endswith(_NIFTI_SUFFIXES):
+            image, has_orientation = _read_nifti(path)
+        elif name.endswith(_NRRD_SUFFIXES):
+            integrity.check_nrrd(path)
+            image, has_orientation = _read(path), integrity.nrrd_has_space(path)
+        else:
+            integrity.check_metaimage(path)
+            image, has_orientation = _read(path), integrity.metaimage_has_orientation(path)
+        if not np.isfinite([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()]).all():
+            raise ValueError("its geometry contains values that are not numbers")
+    except (RuntimeError, struct.error, *integrity.DAMAGED) as error:
         raise InputError(
             f"{path} cannot be read; it is damaged, truncated, or not in the format of its name ({_reason(error)})."
         ) from error
+    if not has_orientation:
+        on_notice(_UNKNOWN_SIDES.format(path.name))
+    return image
 
 
 def _reason(error: Exception) -> str:
@@ -45,57 +76,50 @@ def _reason(error: Exception) -> str:
     return lines[-1].removeprefix("ITK ERROR:").split("): ", 1)[-1].rstrip(".")[:160]
 
 
-def _check_complete(path: Path) -> None:
-    """Raise a ValueError if a NIfTI file is shorter than its header says; ITK would read it without an error."""
-    compressed = path.name.lower().endswith(".gz")
-    with gzip.open(path) if compressed else path.open("rb") as file:
-        expected = _nifti_length(file.read(540))
-    if not compressed:
-        actual = path.stat().st_size
-    elif _gzip_trailer_length(path) == expected % 2**32:
-        actual = expected
-    else:  # truncated, or compressed in several members: only decompressing it tells
-        actual = _decompressed_length(path)
-    if actual < expected:
-        raise ValueError(f"it has {actual} of {expected} bytes")
+def _read(path: Path) -> sitk.Image:
+    with utf8_path(path) as readable, _silenced_stderr():
+        return sitk.ReadImage(readable)
 
 
-def _nifti_length(header: bytes) -> int:
-    """Uncompressed length in bytes that a NIfTI header implies (nifti1.h and nifti2.h, https://nifti.nimh.nih.gov)."""
-    for order in "<>":
-        size = struct.unpack_from(order + "i", header)[0]
-        if size == 348:
-            dimensions, bits = struct.unpack_from(order + "8h", header, 40), struct.unpack_from(order + "h", header, 72)
-            offset = struct.unpack_from(order + "f", header, 108)
-        elif size == 540:
-            dimensions, bits = struct.unpack_from(order + "8q", header, 16), struct.unpack_from(order + "h", header, 14)
-            offset = struct.unpack_from(order + "q", header, 168)
-        else:
-            continue
-        voxels = math.prod(max(1, n) for n in dimensions[1 : 1 + dimensions[0]])
-        return int(offset[0]) + voxels * bits[0] // 8
-    raise ValueError("it has no NIfTI header")
+def _read_nifti(path: Path) -> tuple[sitk.Image, bool]:
+    """Read a NIfTI file, and return whether it says which way its axes point."""
+    with integrity.open_nifti(path) as file:
+        header = NiftiHeader.parse(file.read(HEADER_BYTES))
+        header.check_geometry()
+    actual = integrity.nifti_length(path)
+    if actual < header.length:
+        raise ValueError(f"it has {actual} of {header.length} bytes")
+    if header.sform_code <= 0 or is_orthogonal(header.axes):
+        return _read(path), header.has_orientation
+    # ITK refuses such an affine matrix, or replaces it by the quaternion.
+    with _environment(_PERMISSIVE, "1"):
+        image = _read(path)
+    spacing = np.linalg.norm(header.axes, axis=0)
+    extra = image.GetDimension() - 3
+    direction = np.eye(3 + extra)
+    direction[:3, :3] = header.axes / spacing
+    image.SetSpacing((*spacing.tolist(), *image.GetSpacing()[3:]))
+    image.SetOrigin((*header.origin.tolist(), *image.GetOrigin()[3:]))
+    image.SetDirection(direction.ravel().tolist())
+    return image, True
 
 
-def _gzip_trailer_length(path: Path) -> int:
-    """Uncompressed length, modulo 2**32, that the last four bytes of a gzip file give (RFC 1952, ISIZE)."""
-    with path.open("rb") as file:
-        file.seek(-4, os.SEEK_END)
-        return struct.unpack("<I", file.read())[0]
-
-
-def _decompressed_length(path: Path) -> int:
-    """Uncompressed length of a gzip file, up to where it is truncated."""
-    length = 0
-    with gzip.open(path) as file, contextlib.suppress(EOFError):
-        while block := file.read(1 << 20):
-            length += len(block)
-    return length
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for the duration of a block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Discard what the readers' C++ code prints to standard error; errors are raised as well."""
+    """Discard what the readers' C++ code prints to standard error; errors are also raised as exceptions."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:

@@ -10,11 +10,11 @@ Spacing = tuple[float, float, float]
 
 
 def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
-    """Make an image from an array on the grid of another image.
+    """Create an image from an array, on the grid of another image.
 
     Args:
-        array: values in z, y, x order, of the shape of ``reference``.
-        reference: image whose spacing, origin and direction the new image gets.
+        array: values in z, y, x order, with the shape of ``reference``.
+        reference: image that provides spacing, origin and direction.
     """
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(reference)
@@ -30,3 +30,26 @@ def array_spacing(image: sitk.Image) -> Spacing:
 def direction_matrix(image: sitk.Image) -> np.ndarray:
     """Return the direction cosines of a 3-D image as a (3, 3) matrix: LPS axes by index axes x, y, z."""
     return np.reshape(image.GetDirection(), (3, 3))
+
+
+ORTHOGONAL_TOLERANCE = 1e-4
+"""Largest cosine between two axes that count as perpendicular; headers store axes with five digits or more."""
+
+
+def is_orthogonal(axes: np.ndarray) -> bool:
+    """Return whether the columns of a (3, 3) matrix are perpendicular to each other, whatever their lengths."""
+    unit = axes / np.linalg.norm(axes, axis=0)
+    return bool(np.abs(unit.T @ unit - np.eye(3)).max() <= ORTHOGONAL_TOLERANCE)
+
+
+def orthogonal_axes(direction: np.ndarray) -> np.ndarray:
+    """Return perpendicular unit axes for a (3, 3) direction matrix.
+
+    The first axis is kept, the third is perpendicular to the first two, so that slices stay in their planes.
+    """
+    first, second, third = direction.T
+    normal = np.cross(first, second)
+    normal *= np.sign(normal @ third) / np.linalg.norm(normal)
+    between = np.cross(normal, first)
+    between *= np.sign(between @ second) / np.linalg.norm(between)
+    return np.stack([first / np.linalg.norm(first), between, normal], axis=1)

@@ -1,6 +1,6 @@
-"""The CTK widgets in use, with their properties, slots and signals and nothing else.
+"""The supported CTK widgets. They have the same properties, slots and signals as in CTK, and nothing else.
 
-As in PythonQt, setters that are not slots do not exist: ``button.collapsed = True``, never ``setCollapsed``.
+As in PythonQt, setters that are not slots do not exist: use ``button.collapsed = True``, not ``setCollapsed``.
 
     collapsible_button    ctkCollapsibleButton
     fitted_text_browser   ctkFittedTextBrowser

@@ -1,4 +1,4 @@
-"""ctkCollapsibleButton: a heading that shows and hides the widgets below it."""
+"""ctkCollapsibleButton: a heading that shows or hides the widgets below it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ UNLIMITED_HEIGHT = 16777215
 
 @refuse_keywords
 class ctkCollapsibleButton(QAbstractButton):
-    """A heading that shows and hides the widgets laid out below it."""
+    """A heading that shows or hides the widgets below it."""
 
     contentsCollapsed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._collapsed = False
-        self._hidden: list[QWidget] = []  # The widgets that collapsing hid, and no others.
+        self._hidden: list[QWidget] = []  # Only those widgets that were hidden by collapsing.
         self.setCheckable(True)
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
@@ -61,7 +61,7 @@ class ctkCollapsibleButton(QAbstractButton):
         return [child for child in self.children() if isinstance(child, QWidget) and not child.isHidden()]
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Hide contents added while collapsed: .ui files set ``collapsed`` before they add the contents."""
+        """Hide contents that were added while collapsed, because .ui files set ``collapsed`` before adding them."""
         if self._collapsed:
             added = self._shown_children()
             self._hidden += added
@@ -70,14 +70,14 @@ class ctkCollapsibleButton(QAbstractButton):
         QAbstractButton.showEvent(self, event)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the smallest size that fits the heading and the shown contents."""
+        """Return the smallest size that fits the heading and the visible contents."""
         layout = self.layout()
         if layout is None or self._collapsed:
             return self._heading_size()
         return layout.totalMinimumSize().expandedTo(self._heading_size())
 
     def sizeHint(self) -> QSize:
-        """Return the preferred size of the heading and the shown contents."""
+        """Return the preferred size of the heading and the visible contents."""
         layout = self.layout()
         if layout is None or self._collapsed:
             return self._heading_size()
@@ -87,7 +87,7 @@ class ctkCollapsibleButton(QAbstractButton):
         return QSize(self.fontMetrics().horizontalAdvance(self.property("text")) + 40, self._heading_height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the heading as a button with an arrow and the text."""
+        """Draw the heading as a button with an arrow and its text."""
         heading = QRect(0, 0, self.property("width"), self._heading_height())
         painter = QStylePainter(self)
         button = QStyleOptionButton()
@@ -109,5 +109,5 @@ class ctkCollapsibleButton(QAbstractButton):
         )
 
     def hitButton(self, position: QPoint) -> bool:
-        """Return whether a position lies on the heading; clicks below it are for the contents."""
+        """Return whether a position is on the heading. Clicks below it go to the contents."""
         return position.y() <= self._heading_height()

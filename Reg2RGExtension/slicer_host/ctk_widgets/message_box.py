@@ -1,4 +1,4 @@
-"""ctkMessageBox: the message boxes of slicer.util."""
+"""ctkMessageBox: the message box that slicer.util uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slicer_host.pythonqt import refuse_keywords
 
 @refuse_keywords
 class ctkMessageBox(QMessageBox):
-    """A message box; without the check box "Don't show this again" that CTK's has."""
+    """A message box without CTK's "Don't show this again" check box."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -34,7 +34,7 @@ class ctkPathLineEdit(QWidget):
         if self._filters & self.Dirs:
             chosen = QFileDialog.getExistingDirectory(self)
         else:
-            chosen = str(QFileDialog.getOpenFileName(self))  # The path alone, see slicer_host.pythonqt.
+            chosen = str(QFileDialog.getOpenFileName(self))  # Only the path; see slicer_host.pythonqt.
         if chosen:
             self.setCurrentPath(chosen)
 

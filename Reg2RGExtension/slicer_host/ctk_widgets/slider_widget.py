@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QWidget
 from slicer_host.pythonqt import refuse_keywords
 
 STEPS = 1000
-"""Positions of the slider between minimum and maximum."""
+"""Number of slider steps between minimum and maximum."""
 
 
 def _spin_box_property(value_type: type, name: str) -> Property:

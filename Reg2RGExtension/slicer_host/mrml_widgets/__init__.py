@@ -1,7 +1,7 @@
-"""The MRML widgets in use.
+"""The supported MRML widgets.
 
 node_combo_box    qMRMLNodeComboBox, the node selector
-widget            qMRMLWidget, a container that knows the scene
+widget            qMRMLWidget, a container with access to the scene
 """
 
 from slicer_host.mrml_widgets.node_combo_box import qMRMLNodeComboBox

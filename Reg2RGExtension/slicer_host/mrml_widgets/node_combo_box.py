@@ -1,4 +1,4 @@
-"""qMRMLNodeComboBox: selects a node of the scene."""
+"""qMRMLNodeComboBox: a combo box to select a node in the scene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _stored_property(name: str, value_type: type | str) -> Any:
-    """Return a property whose value decides which nodes are listed."""
+    """Return a property. When its value changes, the list of nodes is refreshed."""
 
     def read(self: qMRMLNodeComboBox) -> Any:
         return self._values[name]
@@ -23,12 +23,12 @@ def _stored_property(name: str, value_type: type | str) -> Any:
         self._values[name] = value
         self._refresh()
 
-    return Property(value_type, read, write)  # type: ignore[arg-type]  # stubs: no names of C++ types
+    return Property(value_type, read, write)  # type: ignore[arg-type]  # the stubs do not allow names of C++ types
 
 
 @refuse_keywords
 class qMRMLNodeComboBox(QWidget):
-    """Selects a node of the scene."""
+    """A combo box to select a node in the scene."""
 
     nodeTypes = _stored_property("nodeTypes", "QStringList")
     showChildNodeTypes = _stored_property("showChildNodeTypes", bool)
@@ -73,7 +73,7 @@ class qMRMLNodeComboBox(QWidget):
 
     @Slot(object)
     def setMRMLScene(self, scene: vtkMRMLScene | None) -> None:
-        """Set the scene whose nodes are offered."""
+        """Set the scene whose nodes are listed."""
         self._remove_observers()
         self._scene = scene
         if scene is not None:
@@ -83,7 +83,7 @@ class qMRMLNodeComboBox(QWidget):
         self._refresh()
 
     def mrmlScene(self) -> vtkMRMLScene | None:
-        """Return the scene whose nodes are offered."""
+        """Return the scene whose nodes are listed."""
         return self._scene
 
     def currentNode(self) -> vtkMRMLNode | None:
@@ -93,7 +93,7 @@ class qMRMLNodeComboBox(QWidget):
 
     @Slot(object)
     def setCurrentNode(self, node: vtkMRMLNode | str | None) -> None:
-        """Select a node, given as the node or its ID; None selects no node."""
+        """Select a node, given as an object or by its ID. None clears the selection."""
         if node is None:
             self.setCurrentNodeID("")
         else:
@@ -101,7 +101,7 @@ class qMRMLNodeComboBox(QWidget):
 
     @Slot(str)
     def setCurrentNodeID(self, node_id: str) -> None:
-        """Select a node by its ID; "" selects no node."""
+        """Select a node by its ID. "" clears the selection."""
         index = self._combo.findData(node_id or "")
         if index >= 0:
             self._combo.setCurrentIndex(index)
@@ -110,7 +110,7 @@ class qMRMLNodeComboBox(QWidget):
 
     @Slot(int)
     def setCurrentNodeIndex(self, index: int) -> None:
-        """Select a node by its place in the list."""
+        """Select a node by its index in the list."""
         self._combo.setCurrentIndex(index + int(self._values["noneEnabled"]))
 
     def nodeCount(self) -> int:
@@ -118,7 +118,7 @@ class qMRMLNodeComboBox(QWidget):
         return self._combo.property("count") - int(self._values["noneEnabled"])
 
     def addAttribute(self, node_type: str, name: str, value: str | None = None) -> None:
-        """Offer nodes of a type only if they have an attribute, with a certain value unless that is None."""
+        """List nodes of a type only if they have this attribute and, unless ``value`` is None, this value."""
         self._attributes.append((node_type, name, value))
         self._refresh()
 
@@ -166,7 +166,7 @@ class qMRMLNodeComboBox(QWidget):
         return node.GetClassName() in node_types
 
     def _refresh(self) -> None:
-        """Fill the list again; the selected node stays selected. As in Slicer, no other one is selected instead."""
+        """Refill the list. If the selected node is no longer listed, none is selected, as in Slicer."""
         selected = self._combo.property("currentData")
         self._combo.blockSignals(True)
         self._combo.clear()
@@ -181,13 +181,13 @@ class qMRMLNodeComboBox(QWidget):
         self._announce()
 
     def _on_node_modified(self, node: vtkMRMLNode, _event: str) -> None:
-        """Show a node's new name."""
+        """Update the name of a node in the list."""
         index = self._combo.findData(node.GetID() or "")
         if index >= 0 and node.GetID() and self._combo.itemText(index) != node.GetName():
             self._combo.setItemText(index, node.GetName())
 
     def _announce(self) -> None:
-        """Emit the signals, unless the selected node is the one last announced."""
+        """Emit the signals if the selection has changed since they were last emitted."""
         node_id = self._current_id()
         if node_id == self._announced_id:
             return

@@ -26,9 +26,9 @@ class qMRMLWidget(QWidget):
 
     @Slot(object)
     def setMRMLScene(self, scene: vtkMRMLScene | None) -> None:
-        """Set the scene, also in the node selectors inside.
+        """Set the scene of this widget and of all node selectors in it.
 
-        In Slicer, .ui files connect mrmlSceneChanged to them; PySide6 cannot make such connections.
+        In Slicer, .ui files connect mrmlSceneChanged to the selectors, but PySide6 cannot make such connections.
         """
         self._scene = scene
         self.mrmlSceneChanged.emit(scene)

@@ -1,4 +1,4 @@
-"""Applying PythonQt's rules to PySide6's classes, once per process."""
+"""Application of PythonQt's rules to PySide6's classes, once per process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _DIALOGS: dict[type, tuple[str, ...]] = {
     QtWidgets.QFileDialog: ("getOpenFileName", "getOpenFileNames", "getSaveFileName"),
     QtWidgets.QInputDialog: ("getText", "getInt", "getDouble", "getItem", "getMultiLineText"),
 }
-"""Static methods that return only the first of PySide6's values in PythonQt."""
+"""Static methods that in PythonQt return only the first of PySide6's return values."""
 
 _adopted = False
 
 
 def adopt() -> None:
-    """Give PySide6 the semantics of PythonQt; calls after the first do nothing."""
+    """Give PySide6 the semantics of PythonQt. Only the first call has an effect."""
     global _adopted
     if _adopted:
         return

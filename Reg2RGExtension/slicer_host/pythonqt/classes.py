@@ -1,4 +1,4 @@
-"""The classes that PythonQt's rules apply to, and how they are changed."""
+"""The classes to which PythonQt's rules apply, and a function to modify them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def qt_classes() -> Iterator[type]:
 
 
 def is_cpp_class(qt_class: type) -> bool:
-    """Return whether a class is a C++ class to a Slicer module: Qt's own, or one that the host supplies."""
+    """Return whether a class would be a C++ class in Slicer: one of Qt's, or one that the host supplies."""
     return qt_class.__module__.startswith(("PySide6", "slicer_host"))
 
 

@@ -1,4 +1,4 @@
-"""Refusing keyword arguments, which PythonQt does not know."""
+"""Refusal of keyword arguments, which PythonQt does not support."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS_WITHOUT_KEYWORDS: dict[type, tuple[str, ...]] = {
 
 
 def refuse_keywords(qt_class: QtClass) -> QtClass:
-    """Make a class's constructor refuse keyword arguments, as those of C++ classes do; a class decorator."""
+    """Make the constructor of a class refuse keyword arguments, as those of C++ classes do. A class decorator."""
     construct: Callable[..., None] = qt_class.__init__  # type: ignore[misc]  # qt_class is the class itself
 
     def __init__(self: object, *arguments: Any, **keywords: Any) -> None:
@@ -35,7 +35,7 @@ def refuse_keywords(qt_class: QtClass) -> QtClass:
 
 
 def without_keywords(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that refuses keyword arguments and otherwise calls the given one."""
+    """Return a method that refuses keyword arguments and otherwise calls the given method."""
 
     def call(self: object, *arguments: Any, **keywords: Any) -> Any:
         _refuse(name, keywords)

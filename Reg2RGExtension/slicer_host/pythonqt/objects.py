@@ -1,4 +1,4 @@
-"""Members that every QObject has in PythonQt: its name, its class's name, its descendants. A destroyed one is false."""
+"""Members that every QObject has in PythonQt: its name, its class name, and methods to find children."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _delete(self: QtCore.QObject) -> None:
 def _find_children(
     self: QtCore.QObject, qt_class: ClassOrName = QtCore.QObject, name: str = ""
 ) -> list[QtCore.QObject]:
-    """Return all descendants of a class, given as class or class name, optionally only those with an objectName."""
+    """Return all descendants of a class (given as a class or by name), optionally only those with this objectName."""
     if isinstance(qt_class, str):
         return [child for child in _find_children(self, QtCore.QObject, name) if child.inherits(qt_class)]
     return _qt_find_children(self, qt_class, name) if name else _qt_find_children(self, qt_class)
@@ -45,4 +45,4 @@ OBJECT_MEMBERS: dict[str, object] = {
     "findChild": _find_child,
     "findChildren": _find_children,
 }
-"""Name -> member, for QObject."""
+"""Name -> member to add to QObject."""

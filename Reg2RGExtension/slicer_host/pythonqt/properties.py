@@ -1,4 +1,4 @@
-"""Q_PROPERTY as attribute, and the refusal of new attributes."""
+"""Q_PROPERTYs as attributes, and refusal of new attributes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from slicer_host.pythonqt.arguments import as_text, text_setter
 from slicer_host.pythonqt.classes import is_cpp_class
 
 _VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint", "spacing", "text", "duration"}
-"""Properties with a virtual getter in some class; read through QObject.property, an override would call itself."""
+"""Properties with a virtual getter. If QObject.property read them, a Python override would call itself."""
 _FROM_TEXT = {"QString", "QVariant"}
 """Types of properties that may be set to text. PythonQt makes no number, color or key sequence of it."""
 _HIDDEN = {"singleShot"}
-"""Properties that PythonQt does not show because a static method has the same name."""
+"""Properties that PythonQt hides because a static method has the same name."""
 
 _get = QtCore.QObject.property
 _set = QtCore.QObject.setProperty
@@ -58,7 +58,7 @@ def _make_attribute(name: str, getter: Callable[..., Any] | None, meta: QtCore.Q
 
 
 def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
-    """Set an attribute where PythonQt would; the ``__setattr__`` of every QObject.
+    """Set an attribute if PythonQt would allow it. This is the ``__setattr__`` of every QObject.
 
     Raises:
         AttributeError: If a property is read-only or refuses the value, if a plain Qt object has no such attribute, or
@@ -67,7 +67,7 @@ def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
     qt_class = type(self)
     known = getattr(qt_class, name, None)
     if isinstance(value, QtCore.QObject) and known is None and _get(value, "objectName") == name:
-        return  # PySide6's loader of .ui files does this; child_by_name finds the child anyway.
+        return  # PySide6's .ui loader does this, but child_by_name finds the child anyway.
     if isinstance(value, QtCore.SignalInstance):
         _plain_setattr(self, name, value)  # PySide6 stores the signals of an object this way.
     elif isinstance(known, (property, QtCore.Property)):
@@ -79,7 +79,7 @@ def strict_setattr(self: QtCore.QObject, name: str, value: Any) -> None:
             f"'{name}' does not exist on {qt_class.__name__} and creating new attributes on C++ objects is not allowed"
         )
     elif known is not None and any(name in vars(base) for base in qt_class.__mro__ if is_cpp_class(base)):
-        raise AttributeError(f"Cannot assign to '{name}', it is a slot, signal or enum of {qt_class.__name__}")
+        raise AttributeError(f"Cannot assign to '{name}', because it is a slot, signal or enum of {qt_class.__name__}")
     else:
         _plain_setattr(self, name, value)
 
@@ -90,7 +90,7 @@ def _is_called_by_the_host() -> bool:
 
 
 def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject:
-    """Return the child with an objectName, or an enum value; the ``__getattr__`` of every QObject."""
+    """Return the child with this objectName, or an enum value. This is the ``__getattr__`` of every QObject."""
     if not name.startswith("_"):
         value = getattr(type(self), name, None)
         if isinstance(value, enum.Enum):

@@ -42,7 +42,7 @@ _emitting: Counter[int] = Counter()
 
 
 def bind_connect(qt_class: type) -> None:
-    """Replace ``connect`` and ``disconnect``, which PySide6 looks up itself, whatever the class defines."""
+    """Replace ``connect`` and ``disconnect``. PySide6 looks these up itself and ignores what the class defines."""
     look_up: Callable[..., Any] = qt_class.__getattribute__
     replacements = {"connect": _connect, "disconnect": _disconnect}
 
@@ -63,7 +63,7 @@ def bind_connect(qt_class: type) -> None:
 def _connect(self: QtCore.QObject, signature: Any, slot: Any, name: Any = None, *rest: Any) -> bool:
     """Connect a signal: ``connect("clicked()", f)`` or ``connect("clicked()", receiver, "accept()")``.
 
-    PySide6's singleShot calls this function like a static method, with sender, signal and slot.
+    PySide6's singleShot calls this function like a static method, passing sender, signal and slot.
     """
     if not isinstance(signature, str):
         return bool(QtCore.QObject.connect(signature, slot, name, *rest))
@@ -171,8 +171,8 @@ def _address(sender: QtCore.QObject) -> int:
 
 
 def _find_signal(sender: QtCore.QObject, signature: str) -> str:
-    """Return the signal with a signature like "clicked(bool)", in the form that QObject.connect takes."""
-    python_signature = re.sub(r"\bvtk\w+\s*\*", "PyObject", signature)  # The host's widgets carry nodes as objects.
+    """Return the signal with a signature like "clicked(bool)" in the form that QObject.connect expects."""
+    python_signature = re.sub(r"\bvtk\w+\s*\*", "PyObject", signature)  # The host's signals pass Python objects.
     # The stubs require bytes, PySide6 requires str.
     normalized = _as_text(QtCore.QMetaObject.normalizedSignature(python_signature))  # type: ignore[arg-type]
     if normalized in _signals(sender):
@@ -193,7 +193,7 @@ def _as_text(array: QtCore.QByteArray) -> str:
 
 
 def _count_arguments(slot: Slot) -> int | None:
-    """Return how many positional arguments a Python function takes, None for any number; PythonQt passes no more."""
+    """Return the maximum number of arguments that PythonQt passes to a Python function. None: any number."""
     code = getattr(getattr(slot, "__func__", slot), "__code__", None)
     if code is None or code.co_flags & _VARIADIC:
         return None

@@ -1,9 +1,9 @@
-"""Slice and 3D views: trame-slicer's views, rendered offscreen and drawn into Qt widgets.
+"""Slice and 3D views: trame-slicer's views, rendered offscreen and drawn in Qt widgets.
 
-Native VTK windows give noise when a widget is grabbed, and QOpenGLWidget draws nothing without a display. An image
-copied from an offscreen window works everywhere.
+Grabbing a widget with a native VTK window yields noise, and QOpenGLWidget draws nothing without a display. Copying the
+image from an offscreen window works everywhere.
 
-    vtk_widget        a view in a widget: rendering, mouse events
+    vtk_widget        a view in a widget: rendering and mouse events
     slice_widget      a slice view with its offset slider
     three_d_widget    a 3D view
 """

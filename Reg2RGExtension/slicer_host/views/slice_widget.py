@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLSliceCompositeNode, vtkMRMLSliceLogic, vtkMRMLSliceNode
 
 STEPS = 1000
-"""Positions of the slider over the extent of the volume."""
+"""Number of slider steps across the volume."""
 AXES = {"Sagittal": 0, "Coronal": 1, "Axial": 2}
-"""Orientation -> index of the RAS axis that the view moves along."""
+"""Orientation -> index of the RAS axis along which the slice moves."""
 
 
 class SliceViewWidget(VtkWidget):
-    """The drawn part of a slice view; the names of qMRMLSliceView."""
+    """The image area of a slice view, like qMRMLSliceView."""
 
     def mrmlSliceNode(self) -> vtkMRMLSliceNode:
-        """Return the node that holds the view's geometry."""
+        """Return the node that stores the view's geometry."""
         return self._view.get_view_node()
 
 
 class SliceWidget(QWidget):
-    """A slice view with its offset slider; the names of qMRMLSliceWidget."""
+    """A slice view with its offset slider, like qMRMLSliceWidget."""
 
     def __init__(self, name: str, orientation: str, color: str, app: SlicerApp) -> None:
         super().__init__()
@@ -75,11 +75,11 @@ class SliceWidget(QWidget):
         return self._logic
 
     def mrmlSliceNode(self) -> vtkMRMLSliceNode:
-        """Return the node that holds the view's geometry."""
+        """Return the node that stores the view's geometry."""
         return self._view.mrmlSliceNode()
 
     def mrmlSliceCompositeNode(self) -> vtkMRMLSliceCompositeNode:
-        """Return the node that holds which volumes are shown."""
+        """Return the node that stores which volumes are shown."""
         return self._logic.GetSliceCompositeNode()
 
     def fitSliceToBackground(self) -> None:
@@ -116,5 +116,5 @@ def _make_view(name: str, orientation: str, color: str, app: SlicerApp, schedule
     vtk.vtkObject.GlobalWarningDisplayOn()
     view.set_view_properties(ViewProps(label=name[0], orientation=orientation, color=color))
     view.get_view_node().SetMappedInLayout(1)
-    view.render_window().SetMultiSamples(0)  # In software, multisampling costs more than the slice itself.
+    view.render_window().SetMultiSamples(0)  # In software, multisampling takes longer than drawing the slice.
     return view

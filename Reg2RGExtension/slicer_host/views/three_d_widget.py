@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 NAME = "1"
 COLOR = "#7a7ac8"
 BACKGROUND_RGB = ([193, 195, 232], [116, 120, 190])
-"""Colors of the background at the bottom and the top, those of Slicer."""
+"""Background colors at the bottom and the top, as in Slicer."""
 
 
 class ThreeDViewWidget(VtkWidget):
-    """The drawn part of a 3D view; the names of qMRMLThreeDView."""
+    """The image area of a 3D view, like qMRMLThreeDView."""
 
     def mrmlViewNode(self) -> vtkMRMLViewNode:
-        """Return the node that holds the view's settings."""
+        """Return the node that stores the view's settings."""
         return self._view.get_view_node()
 
     def cameraNode(self) -> vtkMRMLCameraNode:
-        """Return the node that holds the camera."""
+        """Return the node that stores the camera."""
         return self._view.get_camera_node()
 
     def resetFocalPoint(self) -> None:
-        """Point the camera at the center of everything that is shown."""
+        """Point the camera at the center of everything that is visible."""
         self._view.reset_focal_point()
         self._view.reset_camera()
         self.scheduleRender()
@@ -40,7 +40,7 @@ class ThreeDViewWidget(VtkWidget):
         """Look along an axis.
 
         Args:
-            axis: From 0 right, 1 left, 2 posterior, 3 anterior, 4 inferior, 5 superior.
+            axis: Where to look from: 0 right, 1 left, 2 posterior, 3 anterior, 4 inferior, 5 superior.
         """
         node = self.cameraNode()
         directions = (node.Right, node.Left, node.Posterior, node.Anterior, node.Inferior, node.Superior)
@@ -48,7 +48,7 @@ class ThreeDViewWidget(VtkWidget):
 
 
 class ThreeDWidget(QWidget):
-    """A 3D view with its title bar; the names of qMRMLThreeDWidget."""
+    """A 3D view with its title bar, like qMRMLThreeDWidget."""
 
     def __init__(self, app: SlicerApp) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ class ThreeDWidget(QWidget):
         return self._view
 
     def mrmlViewNode(self) -> vtkMRMLViewNode:
-        """Return the node that holds the view's settings."""
+        """Return the node that stores the view's settings."""
         return self._view.mrmlViewNode()
 
 
 def _make_view(app: SlicerApp, schedule: QtRenderSchedule) -> ThreeDView:
     view = ThreeDView(app.scene, app.app_logic, NAME, scheduled_render_strategy=schedule)
     view.get_view_node().SetMappedInLayout(1)
-    view.render_window().SetMultiSamples(0)  # Translucent surfaces need depth peeling, which excludes multisampling.
+    view.render_window().SetMultiSamples(0)  # Depth peeling, for translucent surfaces, rules out multisampling.
     view.render_window().SetAlphaBitPlanes(1)
     view.set_background_gradient_color(*BACKGROUND_RGB)
     view.set_box_visible(False)

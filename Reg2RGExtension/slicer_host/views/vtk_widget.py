@@ -1,4 +1,4 @@
-"""A view of trame-slicer in a Qt widget: rendered offscreen, drawn as an image, driven by Qt's mouse events."""
+"""A trame-slicer view in a Qt widget: rendered offscreen, drawn as an image, and controlled by Qt's mouse events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLAbstractDisplayableManager, vtkMRMLViewInteractorStyle
 
 MINIMUM_SIZE = 60
-"""Smallest width and height of a view in pixels."""
+"""Minimum width and height of a view in pixels."""
 _PRESS_EVENTS = {
     Qt.MouseButton.LeftButton: "LeftButtonPressEvent",
     Qt.MouseButton.MiddleButton: "MiddleButtonPressEvent",
@@ -25,7 +25,7 @@ _PRESS_EVENTS = {
 
 
 class QtRenderSchedule(ScheduledRenderStrategy):
-    """Renders once when the event loop next runs, however often rendering was requested."""
+    """Renders once when the event loop next runs, no matter how often rendering was requested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class QtRenderSchedule(ScheduledRenderStrategy):
         self._timer.timeout.connect(self._render)
 
     def schedule_render(self) -> None:
-        """Request a rendering."""
+        """Request rendering."""
         if not self._timer.isActive():
             self._timer.start()
 
@@ -50,7 +50,7 @@ class QtRenderSchedule(ScheduledRenderStrategy):
 
 
 class VtkWidget(QWidget):
-    """A view of trame-slicer in a Qt widget, with the names of Slicer's ctkVTKAbstractView."""
+    """A trame-slicer view in a Qt widget, like ctkVTKAbstractView."""
 
     def __init__(self, view: AbstractView, schedule: QtRenderSchedule, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,7 +64,7 @@ class VtkWidget(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     def VTKWidget(self) -> VtkWidget:
-        """Return the widget that receives mouse events; in Slicer it is a child of the view."""
+        """Return the widget that receives mouse events. In Slicer, it is a child of the view."""
         return self
 
     def renderWindow(self) -> vtk.vtkRenderWindow:
@@ -72,15 +72,15 @@ class VtkWidget(QWidget):
         return self._view.render_window()
 
     def interactor(self) -> vtk.vtkRenderWindowInteractor:
-        """Return what sends mouse events to VTK."""
+        """Return the interactor, which sends mouse events to VTK."""
         return self._view.interactor()
 
     def interactorStyle(self) -> vtkMRMLViewInteractorStyle:
-        """Return Slicer's observer of mouse events; its ``GetInteractor()`` sends them."""
-        return self._view._interactor_observer  # trame-slicer has no public name for it.
+        """Return the interactor style, which observes mouse events. ``GetInteractor()`` returns their sender."""
+        return self._view._interactor_observer  # trame-slicer has no public accessor for it.
 
     def displayableManagerByClassName(self, name: str) -> vtkMRMLAbstractDisplayableManager:
-        """Return a displayable manager of the view."""
+        """Return a displayable manager of the view, given its class name."""
         return self._view.get_displayable_manager_by_class(name)
 
     def scheduleRender(self) -> None:
@@ -104,7 +104,7 @@ class VtkWidget(QWidget):
         return rectangle.width(), rectangle.height()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the last rendering."""
+        """Draw the last rendered image."""
         painter = QPainter(self)
         if self._image.isNull():
             painter.fillRect(self.property("rect"), QColor(0, 0, 0))
@@ -113,7 +113,7 @@ class VtkWidget(QWidget):
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the offscreen window the size of the widget."""
+        """Resize the offscreen window to the size of the widget."""
         width, height = (max(pixels, 2) for pixels in self._pixel_size())
         self.renderWindow().SetSize(width, height)
         self.interactor().SetSize(width, height)
@@ -160,7 +160,7 @@ class VtkWidget(QWidget):
 
 
 def _copy_pixels(window: vtk.vtkRenderWindow) -> QImage:
-    """Return the pixels of a window as an image; VTK's first row is the lowest, Qt's the highest."""
+    """Return the pixels of a window as an image. VTK's first row is at the bottom, Qt's at the top."""
     width, height = window.GetSize()
     pixels = vtk.vtkUnsignedCharArray()
     window.GetPixelData(0, 0, width - 1, height - 1, 1, pixels, 0)

@@ -3,8 +3,8 @@
 Files, in the order data flows:
 
     tensor_files  list, read and write the tensors of checkpoint files
-    key_mapping   the authors' tensor names to ours
-    infer_config  tensor shapes to a config
+    key_mapping   map the authors' tensor names to ours
+    infer_config  infer a config from tensor shapes
     model_card    MODEL_CARD.md: where the weights come from
     convert       the whole conversion
 """

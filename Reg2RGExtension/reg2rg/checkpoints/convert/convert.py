@@ -38,7 +38,8 @@ class ConversionPlan:
         config: configuration of the model.
         tensors: our name -> stored tensor, in the order of writing.
         overridden: our names of tensors that are also in RadFM's files and are taken from the main checkpoint.
-        misfits: one phrase per missing, unexpected or misshapen tensor. The plan can be carried out only without any.
+        misfits: one phrase per missing, unexpected or misshapen tensor. The plan can be carried out only if this is
+            empty.
     """
 
     files: tuple[Path, ...]
@@ -54,9 +55,9 @@ class ConversionPlan:
 
 
 def plan_conversion(checkpoints: Sequence[Path], *, name: str, config: Path | None = None) -> ConversionPlan:
-    """Find out what each tensor of checkpoint files is.
+    """Plan a conversion: identify every tensor in the checkpoint files.
 
-    Only names and shapes are read and, if the word embeddings are stored twice, their values.
+    Only names and shapes are read, plus the values of the word embeddings if these are stored twice.
 
     Args:
         checkpoints: the main checkpoint and, for tensors that it lacks, RadFM's files, in any order.
@@ -82,7 +83,7 @@ def plan_conversion(checkpoints: Sequence[Path], *, name: str, config: Path | No
         raise InputError(
             f"{mapping.tied.file}: {TIED} differs from the language model's word embeddings; Reg2RG has only one copy."
         )
-    # Wide types come first, so that each tensor is aligned. Sorting by name makes equal weights equal files.
+    # Wide types come first, so that each tensor is aligned. Sorting by name makes equal weights give identical files.
     ordered = sorted(mapping.tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
     files = dict.fromkeys(tensor.file for tensors in stored for tensor in tensors)
     return ConversionPlan(tuple(files), model_config, dict(ordered), mapping.overridden, misfits)
@@ -95,12 +96,12 @@ def convert_checkpoint(
 
     Args:
         plan: what to convert.
-        folder: the model folder; it must not contain a model.
+        folder: the model folder; it must not contain a model yet.
         tokenizer: folder with LLaMA's tokenizer, which checkpoints do not contain.
         progress: called with the fraction done and a message.
 
     Raises:
-        InputError: the plan has misfits, the folder contains a model, or the tokenizer cannot be used.
+        InputError: the plan has misfits, the folder already contains a model, or the tokenizer cannot be used.
         Reg2RGError: the disk is too full.
     """
     refuse_misfits(plan.misfits, see_all=" (--check lists all of them)")
@@ -146,7 +147,7 @@ def _expected_shapes(config: ModelConfig) -> dict[str, Shape]:
         return expected_shapes(empty_model(config))
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"The sizes inferred from the checkpoint do not make a valid model ({error}); give its config as "
+            f"The sizes inferred from the checkpoint do not make a valid model ({error}); pass its config as "
             "--config FILE."
         ) from error
 

@@ -1,4 +1,4 @@
-"""Map tensor names in the authors' files, in RadFM's files and of older versions of peft to ours.
+"""Map tensor names from the authors' files, RadFM's files and older versions of peft to ours.
 
 Our names are those of the published checkpoint with peft 0.7 or later.
 """
@@ -24,7 +24,7 @@ _RADFM_PREFIXES = {
 
 @dataclass(frozen=True)
 class KeyMapping:
-    """Which stored tensor becomes which tensor of the model.
+    """Mapping of stored tensors to tensors of the model.
 
     Attributes:
         tensors: our name -> stored tensor.
@@ -40,7 +40,7 @@ class KeyMapping:
 
 
 def map_keys(checkpoints: Sequence[Sequence[StoredTensor]]) -> KeyMapping:
-    """Map the tensors of the main checkpoint and, where it lacks some, of RadFM's files to our names.
+    """Map the tensors of the main checkpoint, and those that it lacks from RadFM's files, to our names.
 
     Args:
         checkpoints: the tensors of each checkpoint, in any order.
@@ -76,7 +76,7 @@ def _add(known: dict[str, StoredTensor], name: str, tensor: StoredTensor) -> Non
 
 
 def _map_peft_name(name: str, names: Set[str]) -> str:
-    """Return the name since peft 0.7, which calls adapters "default" and the layers they adapt "base_layer"."""
+    """Return the name used since peft 0.7, which calls adapters "default" and the layers they adapt "base_layer"."""
     name = re.sub(r"\.(lora_[AB])\.weight$", r".\1.default.weight", name)
     layer = name.removesuffix(".weight")
     adapted = any(f"{layer}.{adapter}" in names for adapter in ("lora_A.weight", "lora_A.default.weight"))

@@ -28,7 +28,7 @@ def write_card(
     overridden: Sequence[str],
     sources: Mapping[Path, str],
 ) -> str:
-    """Write the text of the model card.
+    """Return the text of the model card.
 
     Args:
         config: configuration of the model.

@@ -1,8 +1,8 @@
-"""List, read and write the tensors of checkpoint files, in little memory and without running code from the files.
+"""List, read and write the tensors of checkpoint files, using little memory and without running code from the files.
 
 PyTorch files are read by torch's ``weights_only`` unpickler, which creates tensors and plain containers only. Files are
-mapped into memory. A page of a mapped file counts as this process's memory once it has been read, so files are remapped
-every few dozen megabytes. Memory use does not grow with the size of the checkpoint.
+mapped into memory. A page of a mapped file counts toward this process's memory once it has been read, so files are
+remapped every few dozen megabytes. Memory use does not grow with the size of the checkpoint.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def write_safetensors(
         path: the file to write.
         layout: name -> tensor, in the order of writing.
         blocks: the rows of these tensors, in the same order.
-        on_written: called with the number of bytes of each block that was written.
+        on_written: called after each block with its number of bytes.
 
     Returns:
         SHA-256 of the file.
@@ -146,7 +146,7 @@ def _make_header(layout: Mapping[str, StoredTensor]) -> bytes:
 
 def _list_shards(checkpoint: Path) -> list[Path]:
     if not checkpoint.is_file():
-        problem = "is a folder; give its files instead" if checkpoint.is_dir() else "does not exist"
+        problem = "is a folder; pass its files instead" if checkpoint.is_dir() else "does not exist"
         raise InputError(
             f"{checkpoint} {problem}. Expected a .bin, .pth, .pt or .safetensors file, or *{_INDEX_SUFFIX}."
         )
@@ -178,7 +178,7 @@ def _list_file(file: Path) -> list[StoredTensor]:
 
 
 def _map_file(file: Path) -> dict[str, Any]:
-    """Map a file into memory; return name -> value, names of nested dictionaries joined by dots."""
+    """Map a file into memory and return name -> value; names in nested dictionaries are joined by dots."""
     if file.suffix == ".safetensors":
         try:
             return load_file(file)  # also mapped
@@ -190,7 +190,7 @@ def _map_file(file: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{file} was refused: it contains more than weights{_name_culprit(error)}, which could run code when "
-            "loaded. Nothing in it was run. Ask its authors for a file with the state dict only."
+            "loaded. Nothing in it was run. Ask its authors for a file that contains only the state dict."
         ) from error
     except RuntimeError as error:
         raise InputError(f"{file} is damaged or incomplete; copy or download it again.") from error

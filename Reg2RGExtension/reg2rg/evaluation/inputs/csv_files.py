@@ -24,7 +24,7 @@ class CsvTable:
         file: Path of the file.
         encoding: Encoding it was decoded with. Any single-byte encoding other than UTF-8 is decoded as cp1252.
         columns: Column names from the header.
-        rows: Text by column, stripped of surrounding white space; empty for a missing cell.
+        rows: Text by column, stripped of surrounding whitespace; empty for a missing cell.
     """
 
     file: Path
@@ -37,22 +37,36 @@ def read_csv(file: Path) -> CsvTable:
     """Read a CSV file with a header.
 
     Raises:
-        InputError: If the file does not exist, is empty or is not readable as CSV.
+        InputError: If the file does not exist, is empty or is not readable as CSV, or if a row has more or fewer
+            cells than the header.
     """
     if not file.is_file():
         raise InputError(f"{file} does not exist.")
     text, encoding = _decode(file.read_bytes(), file)
     csv.field_size_limit(_MAX_CELL_LENGTH)
     try:
-        lines = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
+        numbered = enumerate(csv.reader(io.StringIO(text, newline="")), start=1)
+        lines = [(number, row) for number, row in numbered if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise InputError(f"{file} is not readable as CSV ({error}).") from error
     if not lines:
         raise InputError(f"{file} is empty; expected a CSV file with a header.")
-    columns = tuple(name.strip() for name in lines[0])
-    padding = [""] * len(columns)
-    rows = tuple(dict(zip(columns, map(_clean_cell, row + padding), strict=False)) for row in lines[1:])
+    columns = tuple(name.strip() for name in lines[0][1])
+    _check_shape(file, columns, lines[1:])
+    rows = tuple(dict(zip(columns, map(_clean_cell, row), strict=True)) for _, row in lines[1:])
     return CsvTable(file, encoding, columns, rows)
+
+
+def _check_shape(file: Path, columns: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> None:
+    """Raise an InputError if a row has more or fewer cells than the header."""
+    if len(columns) == 1 and (found := re.search(r"[;\t|]", columns[0])):
+        raise InputError(f"{file} is separated by {found[0]!r}; expected cells separated by commas.")
+    for number, row in rows:
+        if len(row) != len(columns):
+            raise InputError(
+                f"{file}: row {number} has {len(row)} cells, but the header has {len(columns)}; put text that contains "
+                "commas or line breaks into double quotes."
+            )
 
 
 def find_column(table: CsvTable, wanted: str, matches: Sequence[str]) -> str:

@@ -39,15 +39,15 @@ def read_predictions(paths: Sequence[Path], references: Path | None = None) -> R
         references: CSV file with the columns Volumename, Anatomy and Sentence that replaces the GT column.
 
     Raises:
-        InputError: If a file cannot be read or does not fit.
+        InputError: If a file cannot be read or is of the wrong kind.
     """
     files = [file for path in paths for file in _expand(path)]
     if all(file.name == REPORT_FILE for file in files):
         if references is None:
-            raise InputError("Report folders hold no references; name a reference file with --references.")
+            raise InputError("Report folders contain no references; specify a reference file with --references.")
         source = read_report_folders(files)
     elif any(file.name == REPORT_FILE for file in files):
-        raise InputError("Report folders and CSV files cannot be scored together; name only one kind.")
+        raise InputError("Report folders and CSV files cannot be scored together; specify only one kind.")
     elif len(files) == 1 and _region_of(files[0]) is None:
         source = _read_whole_reports(files[0], references is None)
     else:
@@ -118,7 +118,7 @@ def _by_region(files: Sequence[Path]) -> dict[str, Path]:
         if region is None:
             raise InputError(f"{file.name} is one of several files, so it must be named <region>_reports.csv.")
         if region in by_region:
-            raise InputError(f"Found several files for the region {region!r}; name only one.")
+            raise InputError(f"Found several files for the region {region!r}; specify only one.")
         by_region[region] = file
     return by_region
 
@@ -160,7 +160,7 @@ def _read_rows(table: CsvTable, with_references: bool) -> tuple[list[_Row], list
 
 
 def _text_columns(table: CsvTable, prefix: str) -> list[str]:
-    """Return the columns with a prefix, except those that hold a label (such as GT_Emphysema)."""
+    """Return the columns with a prefix, except those that contain a label (such as GT_Emphysema)."""
     names = [normalize_column_name(column) for column in table.columns]
     labels = {normalize_column_name(f"{prefix} {label}") for label in LABELS}
     return [

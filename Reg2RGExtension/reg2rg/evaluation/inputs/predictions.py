@@ -70,7 +70,7 @@ class RawPredictions:
         cases: Texts by case, in the order of the files.
         dropped: Rows that could not be used.
         notes: Remarks for readers of the results.
-        natural_level: The level at which the files hold their texts.
+        natural_level: The level at which the files contain their texts.
     """
 
     names: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The published report format: slots ("The region 0 is lung: ..."), sections and region names.
 
-The parsing rules are those of the published evaluation code (Reg2RG, IEEE TMI 2025), so that numbers agree. Functions
-say where these rules lose text.
+The parsing rules are those of the published evaluation code (Reg2RG, IEEE TMI 2025), so that numbers agree. The
+docstrings state where these rules lose text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def plain_text(text: str) -> str:
 def sections_by_region(text: str) -> dict[str, str]:
     """Split a report into its sections.
 
-    A section is filed under the region named in its text, whatever its slot number. Slots with the same name are
+    A section is assigned to the region named in its text, regardless of its slot number. Slots with the same name are
     joined. Text outside a named region and the other report of CTRG are lost.
 
     Returns:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reg2rg.evaluation.inputs.csv_files import encoding_notes, find_column, normalize_column_name, read_csv
 from reg2rg.evaluation.inputs.predictions import DroppedItem, Text, case_name
-from reg2rg.regions import REGION_NAMES
+from reg2rg.regions import find_region
 
 REPLACED = "replaced by a later row for the same region"
 
@@ -16,7 +16,7 @@ REPLACED = "replaced by a later row for the same region"
 def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], list[str]]:
     """Read reference reports.
 
-    If several rows give the same volume and region, the last one counts, as in the published code.
+    If several rows have the same volume and region, the last one counts, as in the published code.
 
     Args:
         file: CSV file in the layout of RadGenome-ChestCT.
@@ -38,11 +38,11 @@ def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], 
     dropped: list[DroppedItem] = []
     others: Counter[str] = Counter()
     for number, row in enumerate(table.rows, start=2):
-        name, region = case_name(row[volume]), row[anatomy]
+        name, region = case_name(row[volume]), _region(row[anatomy])
         if not name:
             dropped.append(DroppedItem(f"row {number} of {file.name}", None, "no Volumename"))
-        elif region and region not in REGION_NAMES:
-            others[region] += 1
+        elif row[anatomy] and not region:
+            others[row[anatomy]] += 1
         else:
             sections = texts.setdefault(name, {})
             if region in sections:
@@ -59,3 +59,9 @@ def read_references(file: Path) -> tuple[Mapping[str, Text], list[DroppedItem], 
 def _sections_or_whole(sections: Mapping[str, str]) -> Text:
     named = {region: text for region, text in sections.items() if region and text}
     return named or sections.get("", "")
+
+
+def _region(anatomy: str) -> str:
+    """Return the region that a cell names; empty for the whole report and for what is not a region."""
+    region = find_region(anatomy)
+    return region.name if region is not None else ""

@@ -16,7 +16,7 @@ def read_report_folders(files: Sequence[Path]) -> RawPredictions:
     """Read the sections of reports.
 
     Args:
-        files: The report.json files. They hold no references.
+        files: The report.json files. They contain no references.
 
     Raises:
         InputError: If a file is not a report or two folders have the same name.
@@ -25,7 +25,7 @@ def read_report_folders(files: Sequence[Path]) -> RawPredictions:
     for file in files:
         name = case_name(file.parent.resolve().name)
         if name in cases:
-            raise InputError(f"Two report folders are named {name!r}; each case needs a folder name of its own.")
+            raise InputError(f"Two report folders are named {name!r}; each case needs its own folder name.")
         sections = _read_report(file).sections
         texts = {section.region: section.text for section in sections}
         cases[name] = RawCase(name, None, texts, _slots(sections))

@@ -1,4 +1,4 @@
-"""Files that hold the results of an evaluation.
+"""Files that contain the results of an evaluation.
 
 plots         figures made from the tables
 html_page     one self-contained HTML page (template: page.html)

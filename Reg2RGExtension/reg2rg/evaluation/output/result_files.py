@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from reg2rg.evaluation.inputs.predictions import DroppedItem, count_reasons
 from reg2rg.evaluation.output.html_page import to_page
 from reg2rg.evaluation.output.plots import draw_plots
 from reg2rg.evaluation.tables import to_csv, to_json_dict, to_markdown
+from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.staging import staged_output
 
 PAGE_FILE = "evaluation.html"
@@ -50,9 +50,8 @@ def _write(file: Path, text: str) -> None:
 
 def _write_dropped(file: Path, dropped: tuple[DroppedItem, ...]) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("case", "region", "reason"))
-        writer.writerows((item.case, item.region or "", item.reason) for item in dropped)
+        rows = [(item.case, item.region or "", item.reason) for item in dropped]
+        write_csv(stream, [("case", "region", "reason"), *rows])
 
 
 def _to_json_dict(evaluation: Evaluation) -> dict[str, Any]:

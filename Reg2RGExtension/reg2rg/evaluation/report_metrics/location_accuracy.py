@@ -1,7 +1,7 @@
 """Location accuracy: whether findings of the reference are predicted, on the right side and at the right level.
 
 Each question is asked only if the one before was answered correctly and the reference states the answer (after DCP-PD,
-arXiv 2604.10437). Findings are compared by case, whatever section they appear in.
+arXiv 2604.10437). Findings are compared by case, regardless of the section they appear in.
 """
 
 from __future__ import annotations

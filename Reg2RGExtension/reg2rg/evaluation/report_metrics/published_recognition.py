@@ -92,8 +92,8 @@ def _add_case(confusion: np.ndarray, missed: Sequence[str], named: Sequence[str]
 def _names_of_missed(missed: Sequence[str], named: Sequence[str]) -> list[str]:
     """Determine which wrong name each missed slot was given.
 
-    A name is attributed to a slot if every assignment of names to slots that gives no slot its own region agrees on
-    it. Assignments that swap lung and pleura are considered alone if there are any.
+    A name is attributed to a slot if all assignments of names to slots that give no slot its own region agree on it. If
+    any of these assignments swap lung and pleura, only those are considered.
     """
     names = [*named, *[_NO_NAME] * (len(missed) - len(named))]
     if len(missed) > _MAX_PERMUTED:

@@ -46,7 +46,7 @@ class Diversity:
 
 
 def diversity(texts: Sequence[str]) -> Diversity:
-    """Measure the diversity of texts, compared verbatim."""
+    """Measure the diversity of texts, which are compared verbatim."""
     counts = Counter(texts)
     tokens = [tokens_13a(text) for text in texts]
     bigrams = Counter(chain.from_iterable(ngrams(words, 2).elements() for words in tokens))
@@ -62,8 +62,8 @@ def diversity(texts: Sequence[str]) -> Diversity:
 def self_bleu(texts: Sequence[Sequence[str]]) -> float:
     """Compute the mean BLEU-4 of each text with all others as its references, smoothed as in ``bleu``.
 
-    For each n-gram it suffices to know its highest and second-highest count in a text, so the time grows linearly with
-    the number of texts, not quadratically. A text without tokens scores 0.
+    For each n-gram, it suffices to know its highest and second-highest counts in a text, so the run time is linear in
+    the number of texts, not quadratic. A text without tokens scores 0.
 
     Args:
         texts: Tokens of each text.
@@ -222,7 +222,7 @@ def rare_findings_table(corpus: Corpus, pair_labels: PairLabels) -> Table:
         rows.append((row, int(labels.sum()), int(counts[:, 1].sum()), recall, missed or "none"))
     description = (
         "Labels grouped by the share of cases whose reference has them, with the recall over all findings of a group. "
-        "A model that writes what is frequent loses rare findings first."
+        "A model that favors frequent findings loses rare ones first."
     )
     columns = ("labels", "number of labels", "findings", "recall", "never found")
     title = "Template collapse: recall of rare findings"

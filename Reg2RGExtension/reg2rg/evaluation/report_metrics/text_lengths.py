@@ -16,7 +16,7 @@ MAX_BINS = 40
 
 
 def word_counts(texts: Sequence[str]) -> np.ndarray:
-    """Count the words separated by white space, (texts,)."""
+    """Count the words separated by whitespace, (texts,)."""
     return np.array([len(text.split()) for text in texts])
 
 
@@ -60,7 +60,7 @@ def lengths_table(corpus: Corpus) -> Table:
         divergence = kl_divergence(*histograms)
         rows.append((name, len(group), float(expected.mean()), float(written.mean()), *medians, divergence))
     description = (
-        "Words separated by white space. KL(references || predictions) in nats, from histograms with bins of 10 words "
+        "Words separated by whitespace. KL(references || predictions) in nats, from histograms with bins of 10 words "
         "(wider if more than 40 bins would be needed) and one half added to each count. The paper does not define its "
         "own KL divergence."
     )

@@ -36,7 +36,7 @@ def ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
 
 
 def bleu_statistics(reference: str, prediction: str) -> list[int]:
-    """Count what BLEU is computed from.
+    """Count the statistics from which BLEU is computed.
 
     Returns:
         Matching n-grams of orders 1 to 4, then the lengths of prediction and reference in tokens. Summed over texts,

@@ -1,6 +1,6 @@
 """CIDEr-D (Vedantam et al., CVPR 2015) with one reference per text, as in the published tables.
 
-Tokens are separated by white space and case-sensitive. N-grams of orders 1 to 4, sigma 6, scaled by 10. Document
+Tokens are separated by whitespace and case-sensitive. N-grams of orders 1 to 4, sigma 6, scaled by 10. Document
 frequencies come from the references that are scored together.
 """
 

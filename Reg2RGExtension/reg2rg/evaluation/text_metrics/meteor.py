@@ -1,6 +1,6 @@
 """METEOR as in the published tables: NLTK with alpha 0.9, beta 3, gamma 0.5, Porter stems and WordNet synonyms.
 
-NLTK looks up the synonyms of stems, not of words: "large" and "big" do not match because "larg" is not a word. It
+NLTK looks up the synonyms of stems, not of words: "large" and "big" do not match, because "larg" is not a word. It
 requests the stems and synonyms of the same words many times, so both are cached here.
 """
 

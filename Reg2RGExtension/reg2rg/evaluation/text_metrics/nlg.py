@@ -115,7 +115,7 @@ def _table(
     groups: Mapping[str, np.ndarray],
     kind: type,
 ) -> Table:
-    """Return a table of the columns that hold cells of one type."""
+    """Return a table of the columns whose cells have one type."""
     names = [name for name, cell in next(iter(summaries.values())).items() if isinstance(cell, kind)]
     rows = [(group, len(groups[group]), *(cells[name] for name in names)) for group, cells in summaries.items()]
     return Table(key, title, description, ("texts", "n", *names), tuple(rows))

@@ -7,7 +7,7 @@ painting: ``body_wall``, ``lung_parenchyma``, ``skeleton``, ``abdomen``, ``heart
 ``thyroid``, ``central_airways``, ``lung_tree``, ``breasts``. ``healthy_chest`` paints them all.
 
 Coordinates are in mm along LPS axes: x grows toward the patient's left, y toward the back, z toward the head. The
-origin lies in the midline at the height of the lung apices. Arrays have axes (z, y, x).
+origin is on the midline, at the height of the lung apices. Arrays have axes (z, y, x).
 """
 
 from reg2rg.phantom.body.anatomy import Airway, Anatomy

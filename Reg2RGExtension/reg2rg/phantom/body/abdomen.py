@@ -9,7 +9,7 @@ from reg2rg.phantom.body.canvas import Shape
 
 
 def paint_abdomen(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Paint the abdominal organs in fat; set the abdomen mask, which holds the organs but not the fat between them.
+    """Paint the abdominal organs in fat; set the abdomen mask, which contains the organs but not the fat between them.
 
     Sets the landmarks "liver" (center and half axes of the right lobe), "kidney left" and "kidney right".
     """
@@ -60,7 +60,7 @@ def _paint_pancreas(anatomy: Anatomy, inside: np.ndarray, rng: np.random.Generat
 
 
 def _paint_stomach(anatomy: Anatomy, inside: np.ndarray, rng: np.random.Generator) -> Shape:
-    """Paint the stomach and return it; in the supine patient gas collects in front and fluid and food behind."""
+    """Paint the stomach and return it; in a supine patient, gas collects in front, and fluid and food behind."""
     canvas, physique = anatomy.canvas, anatomy.physique
     center, radii = physique.at(58, -26, -238) + rng.uniform(-6, 6, 3), np.array([42, 42, 44]) * rng.uniform(0.75, 1.12)
     wall = canvas.ellipsoid(center, radii).within(inside)

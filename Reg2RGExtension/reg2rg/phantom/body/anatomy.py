@@ -1,4 +1,4 @@
-"""One chest while it is being painted: its image, region masks, surfaces and the landmarks findings are planted at."""
+"""One chest while it is being painted: its image, region masks, surfaces and the landmarks for findings."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class Anatomy:
         canvas: image in HU, before the scanner's blur and noise.
         physique: sizes and densities of the body.
         surfaces: large surfaces of the body.
-        masks: region -> boolean mask (z, y, x), for every region except lung and pleura.
-        lung_coverage: fraction of each voxel that is air-filled lung, float32 (z, y, x). Whatever else lies in the
-            chest is subtracted from it.
+        masks: region -> boolean mask (z, y, x), for every region except the lung and pleura.
+        lung_coverage: fraction of each voxel that is air-filled lung, float32 (z, y, x). Everything else in the chest
+            is subtracted from it.
         skin_distance: signed distance to the outside of the trunk in mm, negative inside, (z, y, x).
         cavity_distance: signed distance to the inner surface of the chest wall in mm, negative inside, (z, y, x).
         diaphragm_height: z of the diaphragm in mm, (1, y, x).
         pleural_filling: voxels of fluid, air or tissue in the pleural space, boolean (z, y, x); empty in health.
         landmarks: name -> point (3,) or path (N, 3) in mm, or the radii of a path.
-        shapes: name -> shape, for shapes that are needed again.
+        shapes: name -> shape, for shapes that are needed later.
         airways: bronchi within the lungs.
         pleural_distances: functions of x, y, z that return the signed distance (mm) to what fills the pleural space.
-        occupied_spheres: center (mm) and radius (mm) of parts of the lung that hold a finding; others avoid them.
+        occupied_spheres: center (mm) and radius (mm) of parts of the lung with a finding; other findings avoid them.
     """
 
     canvas: Canvas

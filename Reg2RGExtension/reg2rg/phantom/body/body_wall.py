@@ -73,7 +73,7 @@ def _paint_strands(anatomy: Anatomy, rng: np.random.Generator) -> None:
 
 
 def _paint_table(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Paint a curved table top: foam between two hard shells."""
+    """Paint a curved tabletop: foam between two hard shells."""
     canvas, surfaces = anatomy.canvas, anatomy.surfaces
     back = float(surfaces.curve("center", -150.0) + surfaces.curve("depth", -150.0)) + rng.uniform(2, 6)
     bend, half_width = rng.uniform(0.0004, 0.0013), rng.uniform(170, 230)
@@ -89,7 +89,7 @@ def _paint_table(anatomy: Anatomy, rng: np.random.Generator) -> None:
 
 
 def _paint_arms(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Paint the upper arms beside the trunk and add the humeri to the bone mask."""
+    """Paint the upper arms next to the trunk, and add the humeri to the bone mask."""
     canvas, physique, surfaces = anatomy.canvas, anatomy.physique, anatomy.surfaces
     radius = 32 + 0.7 * physique.fat_mm + 0.6 * physique.muscle_mm
     for sign in (-1, 1):

@@ -26,7 +26,7 @@ class Shape:
     """A shape on a canvas.
 
     Attributes:
-        box: the part of the grid that holds the shape, slices (z, y, x).
+        box: the part of the grid that contains the shape, slices (z, y, x).
         coverage: covered fraction of each voxel of the box, 0 to 1, (z, y, x).
     """
 
@@ -97,7 +97,7 @@ class Canvas:
             width: extent of a voxel across the surface in mm; by default its width in the axial plane.
 
         Returns:
-            Covered fraction of each voxel, 0 to 1, of the shape of ``distance``.
+            Covered fraction of each voxel, 0 to 1, with the shape of ``distance``.
         """
         coverage = distance * np.float32(-1 / (width or self.in_plane))
         coverage += np.float32(0.5)

@@ -31,7 +31,7 @@ def build_anatomy(canvas: Canvas, physique: Physique, surfaces: Surfaces, rng: n
         canvas: painted in place.
         physique: sizes and densities of the body.
         surfaces: large surfaces of the same body.
-        rng: source of all further variation.
+        rng: source of all other variation.
 
     Returns:
         The chest with its masks and landmarks.
@@ -53,7 +53,7 @@ def build_anatomy(canvas: Canvas, physique: Physique, surfaces: Surfaces, rng: n
 
 
 def _paint_neck(anatomy: Anatomy, rng: np.random.Generator) -> None:
-    """Paint the organs that pass through the neck; they share a generator, on which the body of a seed depends."""
+    """Paint the organs that pass through the neck; they share a generator, on which the body for a seed depends."""
     paint_esophagus(anatomy, rng)
     paint_thyroid(anatomy, rng)
     paint_central_airways(anatomy, rng)

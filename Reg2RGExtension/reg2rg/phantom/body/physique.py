@@ -51,7 +51,7 @@ class Physique:
 
     Attributes:
         female: sex; only female bodies have breasts.
-        arms_up: whether the arms are raised above the head rather than lying beside the trunk.
+        arms_up: whether the arms are raised above the head instead of lying next to the trunk.
         half_width: half the width of the thoracic cavity at its widest, mm.
         half_depth: half the depth of the thoracic cavity at its deepest, mm.
         stretch: factor on all heights, 1 in the average body.
@@ -61,7 +61,7 @@ class Physique:
         breast_scale: factor on the size of the breasts.
         heart_scale: factor on the size of the heart, around 1 in health and above 1.15 in cardiomegaly.
         pericardium: thickness (mm) and HU of the layer between heart and pericardium, which is fat in health.
-        blood_hu: blood, bright after contrast medium.
+        blood_hu: blood; bright after contrast medium.
         muscle_hu: muscle.
         liver_hu: liver.
         spleen_hu: spleen.

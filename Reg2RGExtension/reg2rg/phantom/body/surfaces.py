@@ -62,7 +62,7 @@ class Surfaces:
         dome_heights: z (mm) of the right and the left dome of the diaphragm.
         fissure_shifts: vertical shifts (mm) of the right oblique, left oblique and right horizontal fissure.
         mediastinum_half_width: half the width (mm) of the mediastinum at its narrowest.
-        shoulder: factor on how much the shoulders are wider than the chest, about 1.
+        shoulder: factor on how much wider the shoulders are than the chest, about 1.
         boxiness: exponent of the trunk's outline, 2 for an ellipse.
         belly: depth of the trunk at its lower end relative to its depth at the chest.
     """
@@ -102,7 +102,7 @@ class Surfaces:
             z: heights in mm.
 
         Returns:
-            mm, float32, of the shape of ``z``.
+            The dimension in mm, float32, with the shape of ``z``.
         """
         physique = self.physique
         value = _interpolate(z / physique.stretch, _CURVES[name])

@@ -9,7 +9,7 @@ import numpy as np
 from reg2rg.phantom.body.canvas import Canvas
 
 _THICK_VOXELS = 0.55
-"""Radius, in voxels, above which a tube is drawn as a tube."""
+"""Radius, in voxels, above which a tube is drawn as a solid shape."""
 
 
 def thin_tube_coverage(canvas: Canvas, starts: np.ndarray, ends: np.ndarray, radii: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ _CUFF_MM = {"mild": 1.6, "moderate": 2.4, "severe": 3.4}
 
 
 def bronchiectasis(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Paint dilated bronchi of a lobe, which do not taper and have a visible wall."""
+    """Paint dilated bronchi in a lobe, which do not taper and have a visible wall."""
     canvas = anatomy.canvas
     walls, lumens = [], []
     for airway in anatomy.airways:

@@ -45,17 +45,17 @@ def _wedge_fracture(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Ge
 
 
 def lytic_lesion(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Replace bone by soft tissue."""
+    """Replace bone with soft tissue."""
     return _paint_bone_lesion(anatomy, finding, rng.uniform(15, 60), rng)
 
 
 def sclerotic_lesion(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Replace bone by bone that is denser than its cortex."""
+    """Replace bone with bone that is denser than its cortex."""
     return _paint_bone_lesion(anatomy, finding, rng.uniform(650, 950), rng)
 
 
 def _paint_bone_lesion(anatomy: Anatomy, finding: PlantedFinding, hu: float, rng: np.random.Generator) -> np.ndarray:
-    """Paint a lesion of a density in a vertebra or, for a finding with a side, in a rib; return its mask."""
+    """Paint a lesion of the given density in a vertebra or, for a finding with a side, in a rib; return its mask."""
     radius = finding.measured_mm / 2
     if finding.side is None:
         radii = radius * np.array([1.0, *rng.uniform(0.75, 0.95, 2)])
@@ -91,7 +91,7 @@ def _sample_vertebra(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.G
 def _sample_rib_places(
     anatomy: Anatomy, side: str, count: int, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Sample points on neighboring ribs, from one downward.
+    """Sample points on neighboring ribs, from one rib downward.
 
     Args:
         anatomy: the chest.
@@ -100,7 +100,7 @@ def _sample_rib_places(
         rng: source of the points.
 
     Returns:
-        A point (3,) in mm per rib, with the unit vector along the rib there.
+        For each rib, a point (3,) in mm and the unit vector along the rib at that point.
     """
     pitch = RIB_PITCH_MM * anatomy.physique.stretch
     first = np.floor(rng.uniform(-170, -60) * anatomy.physique.stretch / pitch)

@@ -15,7 +15,7 @@ _SEPTUM_HU = {"mild": 190, "moderate": 270, "severe": 360}
 
 
 def emphysema(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Paint holes without walls, more of them the more severe the finding is."""
+    """Paint holes without walls; the more severe the finding, the more holes."""
     canvas = anatomy.canvas
     field = random_field((canvas.x, canvas.y, canvas.z), rng.uniform(18, 28), rng)
     field -= np.float32(_HOLE_THRESHOLDS[finding.severity or "moderate"])

@@ -20,7 +20,7 @@ _SPINE_LEVELS: tuple[Location, ...] = ((2, None, "upper"), (3, None, "middle"), 
 
 
 def _lobes(upper: float, middle: float, lower: float) -> tuple[Location, ...]:
-    """Return the five lobes with these weights, without those of weight 0."""
+    """Return the five lobes with these weights, omitting those with weight 0."""
     locations: tuple[Location, ...] = (
         (upper, "right", "upper"),
         (middle, "right", "middle"),
@@ -32,7 +32,7 @@ def _lobes(upper: float, middle: float, lower: float) -> tuple[Location, ...]:
 
 
 def _both_lungs(upper: float, lower: float, whole: float) -> tuple[Location, ...]:
-    """Return both upper lobes, both lower lobes and both lungs with these weights, without those of weight 0."""
+    """Return both upper lobes, both lower lobes and both lungs with these weights, omitting those with weight 0."""
     locations: tuple[Location, ...] = ((upper, "both", "upper"), (lower, "both", "lower"), (whole, "both", None))
     return tuple(location for location in locations if location[0])
 
@@ -49,7 +49,7 @@ class FindingKind:
         sizes: smallest and largest size in mm, and skew: 1 for a uniform distribution, higher for mostly small
             findings. None if this kind is not measured.
         severities: words from least to most severe, sampled uniformly or determined by the size.
-        limits: sizes (mm) from which the second and the third word apply; None if the size does not determine them.
+        limits: smallest sizes (mm) for the second and the third word; None if the size does not determine the word.
     """
 
     label: str

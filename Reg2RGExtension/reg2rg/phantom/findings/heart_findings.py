@@ -24,7 +24,7 @@ def adapt_physique(physique: Physique, findings: Iterable[PlantedFinding]) -> Ph
 
     Args:
         physique: the healthy body.
-        findings: all findings of the case; those that do not concern the shape of the heart are ignored.
+        findings: all findings of the case; those that do not affect the shape of the heart are ignored.
     """
     for finding in findings:
         if finding.label == "Cardiomegaly":

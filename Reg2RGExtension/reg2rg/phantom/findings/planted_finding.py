@@ -1,4 +1,4 @@
-"""PlantedFinding: one finding that a phantom was given."""
+"""PlantedFinding: a finding that was planted in a phantom."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reg2rg.errors import InputError
 
 @dataclass(frozen=True)
 class PlantedFinding:
-    """One finding that a phantom was given.
+    """A finding that is planted in a phantom.
 
     Attributes:
         label: one of FINDING_LABELS.
@@ -32,7 +32,7 @@ class PlantedFinding:
 
     @property
     def measured_mm(self) -> float:
-        """Size in mm of a finding that needs one to be planted.
+        """Size in mm, for a finding that cannot be planted without one.
 
         Raises:
             InputError: if the finding has no size.
@@ -43,7 +43,7 @@ class PlantedFinding:
 
     @property
     def lateral_side(self) -> str:
-        """Side of a finding that needs one to be planted.
+        """Side, for a finding that cannot be planted without one.
 
         Raises:
             InputError: if the finding has no side.

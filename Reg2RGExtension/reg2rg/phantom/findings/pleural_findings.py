@@ -15,7 +15,7 @@ DistanceFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def effusion(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Paint fluid that collects at the back and at the base in the supine patient; its size is its depth there."""
+    """Paint fluid, which collects at the back and base in a supine patient; its size is its depth there."""
     surfaces, physique, size_mm = anatomy.surfaces, anatomy.physique, finding.measured_mm
     top = LUNG_BASE_MM * physique.stretch + 75 + 2.2 * size_mm
 
@@ -29,7 +29,7 @@ def effusion(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator
 
 
 def pneumothorax(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Paint air that collects in front and at the apex in the supine patient; the lung behind it is slightly denser."""
+    """Paint air, which collects in front and at the apex in a supine patient; the lung behind it is slightly denser."""
     surfaces = anatomy.surfaces
     depth = _PNEUMOTHORAX_DEPTH_MM[finding.severity or "moderate"] * rng.uniform(0.85, 1.15)
 
@@ -67,7 +67,7 @@ def _half_of_body(anatomy: Anatomy, side: str) -> np.ndarray:
 
 
 def _fill_pleural_space(anatomy: Anatomy, finding: PlantedFinding, distance: DistanceFunction, hu: float) -> np.ndarray:
-    """Put fluid, air or tissue of a density where the distance is negative, in place of the lung; return its mask."""
+    """Replace lung with fluid, air or tissue of the given HU where the distance is negative; return the mask."""
     canvas, side = anatomy.canvas, finding.lateral_side
     coverage = canvas.coverage(distance(canvas.x, canvas.y, canvas.z).astype(np.float32))
     coverage = coverage * _half_of_body(anatomy, side)

@@ -19,7 +19,7 @@ def sample_findings(rng: np.random.Generator, *, female: bool, enriched: bool = 
     Args:
         rng: source of the findings.
         female: whether breast masses are possible.
-        enriched: whether cases with findings have more of them, rare ones above all.
+        enriched: whether cases with findings have more of them, especially rare ones.
 
     Returns:
         The findings in the order of FINDING_LABELS, not planted yet.
@@ -37,7 +37,7 @@ def sample_findings(rng: np.random.Generator, *, female: bool, enriched: bool = 
 
 
 def _sample_finding(kind: FindingKind, rng: np.random.Generator) -> PlantedFinding:
-    """Sample location, size and severity of a finding of a kind."""
+    """Sample the location, size and severity of a finding of one kind."""
     weights = np.array([weight for weight, _, _ in kind.locations], float)
     _, side, level = kind.locations[rng.choice(len(weights), p=weights / weights.sum())]
     size = severity = None

@@ -46,7 +46,7 @@ def write_section(region: str, findings: Sequence[PlantedFinding], rng: np.rando
     Args:
         region: name of the region.
         findings: findings of this region.
-        rng: source of the choice of words.
+        rng: source of randomness for the wording.
     """
     ordered = sort_findings(findings)
     found = {finding.label for finding in ordered}
@@ -70,7 +70,7 @@ def _choose(kind: str, subject: str, rng: np.random.Generator) -> str:
 
 
 def _resolve(text: str, rng: np.random.Generator) -> str:
-    """Replace each bracketed list of alternatives by one of them."""
+    """Replace each bracketed list of alternatives with one of them."""
 
     def pick(match: re.Match[str]) -> str:
         options = match[1].split("|")

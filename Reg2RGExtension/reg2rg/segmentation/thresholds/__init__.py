@@ -1,4 +1,4 @@
-"""Regions by thresholds and morphology: offline, approximate, without weights.
+"""Approximate regions from thresholds and morphology: offline and without weights.
 
 Files, in the order in which they find the regions:
 
@@ -10,7 +10,7 @@ Files, in the order in which they find the regions:
 
 All of them work in LPS order on a grid of about 3 mm, so that orientation and slice thickness do not matter and a
 full-size CT takes seconds. The masks are then resampled onto the grid of the volume. Thresholds and limits were chosen
-by hand on public CTs. Breast, thyroid and esophagus have too little contrast to their surroundings for a threshold.
+by hand on public CTs. The breast, thyroid and esophagus have too little contrast with their surroundings to threshold.
 """
 
 from reg2rg.segmentation.thresholds.threshold_segmenter import ThresholdSegmenter, split_lungs

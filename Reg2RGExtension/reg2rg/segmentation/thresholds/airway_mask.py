@@ -1,4 +1,4 @@
-"""Trachea and main bronchi, grown from the air in the neck and stopped before they leak into the lungs."""
+"""Trachea and main bronchi, grown from the air in the neck and stopped before the mask leaks into the lungs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMITS_HU = range(-700, -985, -15)
 
 
 def find_airways(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Find the airways, lumen and wall.
+    """Find the airways, including lumen and wall.
 
     Args:
         hu: volume in HU, z, y, x order (LPS).
@@ -58,7 +58,7 @@ def find_airways(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarr
 
 
 def _find_seed(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> tuple[int, int, int] | None:
-    """Darkest voxel of a round spot of air near the midline, in the highest slice that has one."""
+    """Return the darkest voxel of a round spot of air near the midline, in the highest slice that has one."""
     top = np.flatnonzero(body.any(axis=(1, 2)))[-1]
     middle = ndimage.center_of_mass(body)[2]
     for z in range(top, max(-1, top - int(SEARCH_MM / spacing[0])), -1):

@@ -14,7 +14,7 @@ ROOM_AIR_HU = -930
 """The median of room air is below this value; that of a lung cut off by the field of view is not."""
 
 TABLE_OPENING_MM = 5.0
-"""Things up to twice as thick as this are not the body: table top, sheets, tubes."""
+"""Structures up to twice as thick as this are not part of the body: tabletop, sheets, tubes."""
 
 
 def find_body(hu: np.ndarray, spacing: Spacing) -> np.ndarray:
@@ -33,7 +33,7 @@ def find_body(hu: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _room_air(hu: np.ndarray) -> np.ndarray:
-    """Air that touches the in-plane border of the volume and is as dark as room air."""
+    """Return the air that touches the in-plane border of the volume and is as dark as room air."""
     labels, _ = components(hu < AIR_HU)
     border = np.unique(np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel()]))
     outside = np.zeros(labels.max() + 1, bool)
@@ -43,7 +43,7 @@ def _room_air(hu: np.ndarray) -> np.ndarray:
 
 
 def _truncated_lung(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Lung cut off by the field of view: dark voxels that reach the border but are not room air."""
+    """Return lung cut off by the field of view: dark voxels that reach the border but are not room air."""
     labels, _ = components(inside & (hu < AIR_HU))
     border = np.unique(np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel()]))
     return np.isin(labels, border[border > 0])

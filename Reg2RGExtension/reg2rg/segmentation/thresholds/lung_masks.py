@@ -1,4 +1,4 @@
-"""Left and right lung: air in the body that is neither in the airways nor in stomach and bowel."""
+"""Left and right lungs: air in the body that is in neither the airways nor the stomach and bowel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LUNG_HU = -400
 """Lung is below this value."""
 
 GAS_HU = -955
-"""Gas in stomach and bowel is below this value throughout; lung tissue is denser, even in emphysema."""
+"""Gas in the stomach and bowel is below this value throughout; lung tissue is denser, even in emphysema."""
 
 GAS_OPENING_MM = 6.0
 """Pockets of gas are thicker than twice this."""
@@ -27,7 +27,7 @@ CLOSING_MM = 5.0
 """Vessels narrower than twice this are included in the lung."""
 
 SMALLER_LUNG_SHARE = 0.15
-"""Smallest share of the smaller lung in the volume of both."""
+"""Smallest share of both lungs' volume that the smaller lung may have."""
 
 EROSIONS_MM = (0, 3, 6, 9, 12, 15, 18)
 """Depths of erosion tried in turn until the lungs separate."""
@@ -36,7 +36,7 @@ EROSIONS_MM = (0, 3, 6, 9, 12, 15, 18)
 def find_lungs(
     hu: np.ndarray, body: np.ndarray, airways: np.ndarray, spacing: Spacing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the left and the right lung, including their vessels.
+    """Find the left and right lungs, including their vessels.
 
     Args:
         hu: volume in HU, z, y, x order (LPS).
@@ -45,7 +45,7 @@ def find_lungs(
         spacing: voxel size.
 
     Returns:
-        Boolean masks of the left and the right lung; empty if there is none.
+        Boolean masks of the left and the right lung; empty if there is no lung.
     """
     air = body & (hu < LUNG_HU) & ~airways & ~_gas(hu, body, spacing)
     lungs = _keep_large(air, SMALLEST_ML, spacing)
@@ -56,7 +56,7 @@ def find_lungs(
 
 
 def _gas(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Pockets of gas, with the blurred rim that would connect them to a lung across a thin wall."""
+    """Return pockets of gas, with the blurred rim that would connect them to a lung across a thin wall."""
     dark = body & (ndimage.median_filter(hu, size=3) < GAS_HU)
     pockets = _keep_large(opened(dark, GAS_OPENING_MM, spacing), GAS_ML, spacing)
     return dilated(pockets, 3 * max(spacing), spacing)
@@ -69,7 +69,7 @@ def _keep_large(mask: np.ndarray, ml: float, spacing: Spacing) -> np.ndarray:
 
 
 def _split(lungs: np.ndarray, body: np.ndarray, spacing: Spacing) -> tuple[np.ndarray, np.ndarray]:
-    """Split into left and right lung. Lungs that touch are eroded until they separate, then grown back."""
+    """Split the lungs into left and right. Lungs that touch are eroded until they separate, then grown back."""
     left, right = np.zeros_like(lungs), np.zeros_like(lungs)
     if not lungs.any():
         return left, right
@@ -87,7 +87,7 @@ def _split(lungs: np.ndarray, body: np.ndarray, spacing: Spacing) -> tuple[np.nd
 
 
 def _cores(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Labels of the parts that remain after eroding the lungs just enough to separate left from right."""
+    """Return labels of the parts that remain after eroding the lungs just enough to separate left from right."""
     labels, sizes = components(lungs)
     for mm in EROSIONS_MM:
         parts, sizes = components(eroded(lungs, mm, spacing)) if mm else (labels, sizes)
@@ -97,7 +97,7 @@ def _cores(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _smooth(lung: np.ndarray, allowed: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Include vessels and fill holes."""
+    """Smooth a lung mask: include vessels and fill holes."""
     if not lung.any():
         return lung
     return (ndimage.binary_fill_holes(closed(lung, CLOSING_MM, spacing)) & allowed) | lung

@@ -20,7 +20,7 @@ WORKING_SPACING = 3.0
 """Approximate voxel size of the working grid, in mm."""
 
 HILUM_CLOSING_MM = 15.0
-"""Notches that vessels cut into the hilum are closed up to twice this width before the pleura is drawn."""
+"""Notches that vessels cut into the hilum, up to twice this wide, are closed before the pleura is drawn."""
 
 INDISTINGUISHABLE = "cannot be distinguished from its surroundings by thresholds"
 """Reason why breast, esophagus and thyroid are missing."""
@@ -35,7 +35,7 @@ class ThresholdSegmenter:
         """Find the regions that thresholds can find.
 
         Args:
-            volume: 3-D image in HU, of any orientation and spacing.
+            volume: 3-D image in HU, with any orientation and spacing.
             progress: called with the fraction done and the current step.
 
         Raises:
@@ -65,13 +65,13 @@ class ThresholdSegmenter:
 
 
 def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-    """Find the left and the right lung separately.
+    """Find the left and right lungs separately.
 
     Args:
-        volume: 3-D image in HU, of any orientation and spacing.
+        volume: 3-D image in HU, with any orientation and spacing.
 
     Returns:
-        Left and right lung as uint8 masks (0 or 1) on the grid of the volume.
+        The left and right lungs as uint8 masks (0 or 1) on the grid of the volume.
     """
     working = _to_working_grid(volume)
     hu, spacing = sitk.GetArrayFromImage(working), array_spacing(working)
@@ -84,7 +84,7 @@ def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
 
 
 def _find_trunk(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> dict[str, np.ndarray]:
-    """Masks of the regions around the lungs, by name."""
+    """Return the masks of the regions around the lungs, by name."""
     bones = find_bones(hu, body, lungs, spacing)
     abdomen = find_abdomen(hu, body, lungs, bones, spacing)
     mediastinum = find_mediastinum(hu, body, lungs, bones, abdomen, spacing)
@@ -101,7 +101,7 @@ def _pleura(left: np.ndarray, right: np.ndarray, body: np.ndarray, spacing: Spac
 
 
 def _to_working_grid(volume: sitk.Image) -> sitk.Image:
-    """Resample to LPS order and about 3 mm; where the volume is finer, a voxel averages those it covers."""
+    """Resample to LPS order and about 3 mm; where the volume is finer, each voxel averages those it covers."""
     image = sitk.DICOMOrient(volume, "LPS")
     factors = [max(1, int(WORKING_SPACING / s + 0.34)) for s in image.GetSpacing()]
     image = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)

@@ -13,13 +13,13 @@ BONE_HU = 180
 """Bone is above this value."""
 
 BLOOD_HU = 300
-"""Blood with contrast medium is above this value."""
+"""Contrast-enhanced blood is above this value."""
 
 BLOOD_OPENING_MM = 5.0
-"""Blood with contrast medium is thicker than twice this; compact bone of the same brightness is thinner."""
+"""Contrast-enhanced blood is thicker than twice this; compact bone of the same brightness is thinner."""
 
 CONTRAST_SHARE = 0.12
-"""Share of bright voxels between the lungs, without the spine, above which a scan has contrast medium."""
+"""Share of bright voxels between the lungs, excluding the spine, above which a scan counts as contrast-enhanced."""
 
 SMALLEST_BONE_ML = 0.5
 """Smallest volume of a connected part of the bones."""
@@ -31,7 +31,7 @@ SPINE_DEPTH_MM = 75.0
 """Largest distance of the spine from the back of the lungs."""
 
 SPINE_OVERLAP_MM = 15.0
-"""How far the mediastinum reaches behind the front of the vertebrae, since aorta and esophagus lie beside them."""
+"""How far the mediastinum reaches behind the front of the vertebrae, since the aorta and esophagus lie next to them."""
 
 SPINE_MARGIN_MM = 4.0
 """Margin around the vertebrae that does not belong to the mediastinum."""
@@ -56,7 +56,7 @@ DOME_SMOOTHING_MM = 12.0
 
 
 def find_bones(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Find the bones, without blood that is bright because of contrast medium.
+    """Find the bones, excluding blood that is bright because of contrast medium.
 
     Args:
         hu: volume in HU.
@@ -153,21 +153,21 @@ def find_heart(mediastinum: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> 
 
 
 def _between(lungs: np.ndarray) -> np.ndarray:
-    """Convex hull of both lungs in each axial slice."""
+    """Return the convex hull of both lungs in each axial slice."""
     between = np.zeros_like(lungs)
     y, x = np.indices(lungs.shape[1:])
     for z in np.flatnonzero(lungs.any(axis=(1, 2))):
         outline = np.argwhere(lungs[z] & ~ndimage.binary_erosion(lungs[z]))
         try:
             equations = ConvexHull(outline).equations
-        except (QhullError, ValueError):  # fewer than three points, or all on a line
+        except (QhullError, ValueError):  # fewer than three points, or all points on one line
             continue
         between[z] = np.all([a * y + b * x + c <= 0.5 for a, b, c in equations], axis=0)
     return between
 
 
 def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Where the spine can be: near the midline and near the back of the lungs, in all slices."""
+    """Return where the spine can be: near the midline and near the back of the lungs, in all slices."""
     _, y, x = (axis.astype(float) for axis in np.nonzero(lungs))
     middle, back = (x.min() + x.max()) / 2, np.percentile(y, 99)
     zone = np.zeros_like(lungs)
@@ -178,21 +178,21 @@ def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _behind_the_front(spine: np.ndarray, rows: float) -> np.ndarray:
-    """Voxels more than ``rows`` rows behind the front of the vertebrae, in each axial slice."""
+    """Return voxels more than ``rows`` rows behind the front of the vertebrae, in each axial slice."""
     fronts = np.where(spine.any(axis=(1, 2)), spine.any(axis=2).argmax(axis=1), np.nan)
     if np.isnan(fronts).all():
         return np.zeros_like(spine)
-    # The head of a rib or a calcified vessel may lie before the spine; the median over neighboring slices ignores it.
+    # A rib head or calcified vessel may lie in front of the spine; the median over neighboring slices ignores it.
     fronts = np.where(np.isnan(fronts), np.nanmedian(fronts), fronts)
     limit = ndimage.median_filter(fronts, size=15, mode="nearest") + rows
     return np.broadcast_to(np.arange(spine.shape[1])[None, :, None] > limit[:, None, None], spine.shape)
 
 
 def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Slice index of the diaphragm in each column (y, x); 0 where the volume does not reach below it.
+    """Return the slice index of the diaphragm in each column (y, x); 0 where the volume does not reach below it.
 
-    The undersides of the lungs give its height. Between and around the lungs it is continued smoothly. Columns in which
-    the lung ends on top of the heart or vessels are left out; they end higher than most lateral columns.
+    The undersides of the lungs give its height. Between and around the lungs, it is extrapolated smoothly. Columns in
+    which the lung ends on top of the heart or vessels are left out; they end higher than most lateral columns.
     """
     has_lung = lungs.any(axis=0)
     bottom = lungs.argmax(axis=0).astype(float)

@@ -1,0 +1,146 @@
+"""The files of a DICOM folder: headers of its images, and files that should be images but cannot be read."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reg2rg.errors import InputError
+
+if TYPE_CHECKING:  # pydicom is slow to import and needed only for DICOM
+    from pydicom.dataset import Dataset
+
+MAXIMUM_FILES = 20_000
+"""Most files in a folder that is searched for a scan; whole disks and archives have more."""
+
+HEADER_ERRORS = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError)
+"""What pydicom raises for damaged headers, when it reads them or when it converts a value."""
+
+_CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+"""Prefix of the SOP classes of CT images: classic, enhanced, and enhanced for legacy scans (PS3.6, annex A)."""
+
+_DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """A DICOM file with an image, and its header."""
+
+    file: Path
+    header: Dataset
+
+
+@dataclass(frozen=True)
+class DicomFolder:
+    """What a folder contains.
+
+    Attributes:
+        images: files with an image.
+        damaged: DICOM files that end too early or cannot be parsed.
+        others: files that are not DICOM, or are empty.
+    """
+
+    images: Sequence[DicomImage]
+    damaged: Sequence[Path]
+    others: Sequence[Path]
+
+    def unreadable(self, series: Iterable[Path]) -> list[Path]:
+        """Return the files that probably belong to a series, but cannot be read.
+
+        These are damaged DICOM files, and files that are named like those of the series or like DICOM. Files in folders
+        that contain images of other series only belong to those.
+
+        Args:
+            series: files of the series.
+        """
+        series = set(series)
+        names, suffixes = {_shape(file) for file in series}, {file.suffix for file in series}
+        folders = {file.parent for file in series}
+        foreign = {image.file.parent for image in self.images} - folders
+        missing = [
+            file
+            for file in self.others
+            if _shape(file) in names
+            or file.suffix.lower() in (".dcm", ".ima")
+            or (file.suffix in suffixes and _is_empty(file))
+        ]
+        return sorted(file for file in (*self.damaged, *missing) if file.parent not in foreign)
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Return whether a file has the DICOM prefix (PS3.10, section 7.1)."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def read_folder(path: Path, name: Path) -> DicomFolder:
+    """Read the headers in a folder and its subfolders, or in a single file.
+
+    Args:
+        path: a folder or file.
+        name: path to show in messages.
+
+    Raises:
+        InputError: the folder contains too many files.
+    """
+    images, damaged, others = [], [], []
+    for file in [path] if path.is_file() else _regular_files(path, name):
+        header = None
+        try:
+            if not is_dicom_file(file):
+                others.append(file)
+                continue
+            header = _read_header(file)
+            if "Rows" in header and header.get("SeriesInstanceUID") and header.get("SOPInstanceUID"):
+                images.append(DicomImage(file, header))
+            elif not _has_no_image(header):
+                damaged.append(file)
+        except (*HEADER_ERRORS, struct.error, RecursionError):
+            damaged.append(file)
+    return DicomFolder(images, damaged, others)
+
+
+def some_files(files: Sequence[Path]) -> str:
+    """Return the number of files and the name of the first."""
+    return f"{len(files)} file{'s' if len(files) > 1 else ''} ({files[0].name}{', ...' if len(files) > 1 else ''})"
+
+
+def _regular_files(folder: Path, name: Path) -> list[Path]:
+    """List the files in a folder and its subfolders, without pipes and devices, which could be read forever."""
+    files: list[Path] = []
+    folders = 0
+    for parent, _, names in os.walk(folder):
+        folders += 1
+        files += (Path(parent, file) for file in sorted(names))
+        if len(files) > MAXIMUM_FILES or folders > MAXIMUM_FILES:
+            raise InputError(
+                f"{name} contains more than {MAXIMUM_FILES} files or folders; expected the folder of one scan."
+            )
+    return [file for file in files if file.is_file()]
+
+
+def _read_header(file: Path) -> Dataset:
+    import pydicom
+
+    return pydicom.dcmread(file, stop_before_pixels=True)
+
+
+def _has_no_image(header: Dataset) -> bool:
+    """Return whether a header is complete but has no image, as those of reports, structures and directories."""
+    sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", ""))
+    is_complete = sop_class == _DIRECTORY_STORAGE or (header.get("SeriesInstanceUID") and header.get("SOPInstanceUID"))
+    return bool(is_complete) and not sop_class.startswith(_CT_STORAGE) and "Rows" not in header
+
+
+def _shape(file: Path) -> str:
+    """Return the name of a file with each number replaced: the same for all slices that a program has written."""
+    return re.sub(r"\d+", "0", file.name)
+
+
+def _is_empty(file: Path) -> bool:
+    return file.stat().st_size == 0

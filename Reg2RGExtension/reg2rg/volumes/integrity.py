@@ -1,0 +1,143 @@
+"""Checksums and lengths of the compressed data in volume files; ITK reads damaged data without an error."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+_BLOCK = 1 << 20
+_HEADER_LIMIT = 1 << 20
+
+DAMAGED = (zlib.error, EOFError, OSError, ValueError)
+"""What reading damaged compressed data raises."""
+
+
+def check_regular(path: Path) -> None:
+    """Raise a ValueError for pipes and devices, which could be read forever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"{path.name} is not a regular file")
+
+
+def open_nifti(path: Path) -> IO[bytes]:
+    """Open a NIfTI file, compressed or not."""
+    return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def nifti_length(path: Path) -> int:
+    """Return the uncompressed length of a NIfTI file; if it is compressed, its checksums are verified."""
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size
+    with gzip.open(path) as file:
+        return sum(len(block) for block in _blocks(file))
+
+
+def check_nrrd(path: Path) -> None:
+    """Verify the compressed data of an NRRD file (https://teem.sourceforge.net/nrrd/format.html)."""
+    with path.open("rb") as file:
+        fields = dict(_nrrd_fields(file))
+        encoding = fields.get("encoding", "").lower()
+        data_file = fields.get("data file", fields.get("datafile"))
+        if data_file is None:
+            _check_stream(encoding, file)
+            return
+    compressed = encoding not in ("raw", "txt", "text", "ascii", "hex")
+    if (data := _data_file(path, data_file, compressed)) is not None:
+        with data.open("rb") as file:
+            for _ in range(int(fields.get("line skip", fields.get("lineskip", 0)))):
+                file.readline()
+            _check_stream(encoding, file)
+
+
+def nrrd_has_space(path: Path) -> bool:
+    """Return whether an NRRD file says which way its axes point."""
+    with path.open("rb") as file:
+        return "space" in dict(_nrrd_fields(file))
+
+
+def check_metaimage(path: Path) -> None:
+    """Verify the compressed data of a MetaImage file (https://itk.org/Wiki/MetaIO/Documentation)."""
+    with path.open("rb") as file:
+        fields = dict(_metaimage_fields(file))
+        compressed = fields.get("compresseddata", "").lower() == "true"
+        data_file = fields.get("elementdatafile", "")
+        if data_file.lower() == "local":
+            if compressed:
+                _check_zlib(file)
+            return
+    data = _data_file(path, data_file, compressed)
+    if compressed and data is not None:
+        with data.open("rb") as file:
+            _check_zlib(file)
+
+
+def metaimage_has_orientation(path: Path) -> bool:
+    """Return whether a MetaImage file says which way its axes point."""
+    with path.open("rb") as file:
+        return not {"transformmatrix", "rotation", "orientation"}.isdisjoint(dict(_metaimage_fields(file)))
+
+
+def _nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a header and leave the file at its data."""
+    if not file.readline(_HEADER_LIMIT).startswith(b"NRRD"):
+        raise ValueError("it has no NRRD header")
+    while line := file.readline(_HEADER_LIMIT).decode("latin-1").rstrip("\r\n"):
+        name, separator, value = line.partition(":")
+        if separator and not line.startswith("#"):
+            yield name.strip().lower(), value.strip()
+
+
+def _metaimage_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a header and leave the file at its data, which follow the field ElementDataFile."""
+    while line := file.readline(_HEADER_LIMIT).decode("latin-1"):
+        name, separator, value = line.partition("=")
+        if separator:
+            yield name.strip().lower(), value.strip()
+        if name.strip().lower() == "elementdatafile":
+            return
+    raise ValueError("it has no MetaImage header")
+
+
+def _data_file(header: Path, name: str, compressed: bool) -> Path | None:
+    """Return the data file that a header names; None if it names several, or one that ITK will not find."""
+    if compressed and ("%" in name or name.upper().startswith("LIST")):
+        raise ValueError("its compressed data are spread over several files, which is not supported")
+    file = header.parent / name
+    if not file.exists():
+        return None
+    check_regular(file)
+    return file
+
+
+def _check_stream(encoding: str, file: IO[bytes]) -> None:
+    """Decompress the rest of a file, which verifies its checksums."""
+    if encoding in ("gz", "gzip"):
+        decompressor: io.BufferedIOBase = gzip.GzipFile(fileobj=file)
+    elif encoding in ("bz2", "bzip2"):
+        decompressor = bz2.BZ2File(file)
+    else:
+        return
+    for _ in _blocks(decompressor):
+        pass
+
+
+def _check_zlib(file: IO[bytes]) -> None:
+    """Decompress the rest of a file; its end is marked, and its checksum verified (RFC 1950)."""
+    decompressor = zlib.decompressobj()
+    while not decompressor.eof:
+        block = file.read(_BLOCK)
+        if not block:
+            raise EOFError("compressed data ended before the end-of-stream marker was reached")
+        while block and not decompressor.eof:
+            decompressor.decompress(block, _BLOCK)
+            block = decompressor.unconsumed_tail
+
+
+def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
