@@ -1,7 +1,7 @@
 """Installation of the packages that the engine needs but Slicer does not include.
 
-The user is asked first, and the versions of Slicer's own packages do not change. Nothing is installed into a Python that
-the user has chosen. A message names what it lacks and the command that installs it.
+The user is asked first, and the versions of Slicer's own packages do not change. Nothing is installed into a Python
+that the user has chosen. A message names what it lacks and the command that installs it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def adopt_arguments() -> None:
     for owner, names in _METHODS_WITHOUT_TEXT.items():
         patch(owner, {name: _without_text(name, getattr(owner, name)) for name in names})
     for owner in _CONSTRUCTORS_WITHOUT_TEXT:
-        patch(owner, {"__init__": _without_text(owner.__name__, owner.__init__)})  # type: ignore[misc]
+        patch(owner, {"__init__": _without_text(owner.__name__, owner.__init__)})
     open_url = QtGui.QDesktopServices.openUrl
     patch(QtGui.QDesktopServices, {"openUrl": staticmethod(lambda url: open_url(_no_text("openUrl", url)))})
     _refuse_buttons_as_argument()

@@ -33,8 +33,9 @@ def make_properties(qt_class: type[QtCore.QObject]) -> None:
         if name in _HIDDEN:
             continue
         getter = vars(qt_class).get(name)
-        overridden = getter is not None and not isinstance(getter, property)
-        if index >= meta.propertyOffset() or overridden:
+        if isinstance(getter, property):  # A class that Qt offers under two names.
+            continue
+        if index >= meta.propertyOffset() or getter is not None:
             setattr(qt_class, name, _make_attribute(name, getter, meta.property(index)))
             setter = f"set{name[0].upper()}{name[1:]}"
             if meta.property(index).typeName() == "QString" and setter in vars(qt_class):
@@ -89,7 +90,7 @@ def _is_called_by_the_host() -> bool:
     return str(sys._getframe(2).f_globals.get("__name__")).startswith("slicer_host")
 
 
-def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject:
+def child_by_name(self: QtCore.QObject, name: str) -> QtCore.QObject | enum.Enum:
     """Return the child with this objectName, or an enum value. This is the ``__getattr__`` of every QObject."""
     if not name.startswith("_"):
         value = getattr(type(self), name, None)

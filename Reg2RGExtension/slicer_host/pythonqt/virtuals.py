@@ -67,7 +67,7 @@ def _printing_exceptions(method: Callable[..., Any], of_base: Any) -> Callable[.
             return method(self, *arguments)
         except Exception:
             traceback.print_exc()
-        base_method = of_base.fget if isinstance(of_base, property) else of_base
+        base_method: Callable[..., Any] = of_base.__get__ if isinstance(of_base, property) else of_base
         return base_method(self, *arguments)
 
     call._prints_exceptions = True  # type: ignore[attr-defined]
