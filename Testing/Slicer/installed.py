@@ -15,9 +15,7 @@ import pytest
 MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 """Where Slicer's macros install scripted modules, below the installation prefix."""
 
-_PROJECT = """
-cmake_minimum_required(VERSION 3.16)
-project(InstalledExtension NONE)
+_SLICER = """
 set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "@MODULES@")
 set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "@MODULES@")
 
@@ -35,8 +33,33 @@ macro(slicerMacroBuildScriptedModule)
     install(FILES "${file}" DESTINATION "${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR}/${folder}")
   endforeach()
 endmacro()
-
+"""
+_PROJECT = """
+cmake_minimum_required(VERSION 3.16)
+project(InstalledExtension NONE)
+@SLICER@
 add_subdirectory("@MODULE@" module)
+"""
+_CONFIG = """
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/Use.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/Generate.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/Pack.cmake")
+"""
+_PACK = """
+# Like Slicer's script: an extension without a README or a license, or named otherwise than its project, is an error.
+foreach(file IN ITEMS "${EXTENSION_README_FILE}" "${EXTENSION_LICENSE_FILE}")
+  if(NOT EXISTS "${file}")
+    message(FATAL_ERROR "File does not exist: ${file}")
+  endif()
+endforeach()
+foreach(field IN ITEMS CONTRIBUTORS DESCRIPTION DEPENDS)
+  if("${EXTENSION_${field}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${field} is not set")
+  endif()
+endforeach()
+set(CPACK_GENERATOR "TGZ")
+set(CPACK_PACKAGE_FILE_NAME "${PROJECT_NAME}")
+include(CPack)
 """
 
 
@@ -46,10 +69,25 @@ def configure(module: Path, folder: Path) -> Path:
         pytest.skip("CMake is not installed")
     source, build = folder / "project", folder / "build"
     source.mkdir(parents=True)
-    project = _PROJECT.replace("@MODULES@", MODULES).replace("@MODULE@", module.as_posix())
+    slicer = _SLICER.replace("@MODULES@", MODULES)
+    project = _PROJECT.replace("@SLICER@", slicer).replace("@MODULE@", module.as_posix())
     (source / "CMakeLists.txt").write_text(project, encoding="utf-8")
     _cmake("-S", str(source), "-B", str(build))
     return build
+
+
+def package(repository: Path, folder: Path) -> Path:
+    """Package the whole extension without its tests, as the ExtensionsIndex does; return the archive."""
+    if shutil.which("cpack") is None:
+        pytest.skip("CMake is not installed")
+    slicer, build = folder / "slicer", folder / "build"
+    slicer.mkdir(parents=True)
+    scripts = {"SlicerConfig": _CONFIG, "Use": _SLICER.replace("@MODULES@", MODULES), "Generate": "", "Pack": _PACK}
+    for name, text in scripts.items():
+        (slicer / f"{name}.cmake").write_text(text, encoding="utf-8")
+    _cmake("-S", str(repository), "-B", str(build), f"-DSlicer_DIR={slicer}", "-DBUILD_TESTING=OFF")
+    _cmake("--build", str(build), "--target", "package")
+    return build / "Reg2RG.tar.gz"
 
 
 def install(build: Path, prefix: Path) -> Path:

@@ -7,11 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
 
 import pytest
-from installed import configure, files_in, install
+from installed import MODULES, configure, files_in, install, package
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "Reg2RGModule"
@@ -187,3 +188,11 @@ def test_the_installed_module_writes_a_report_in_its_panel(extension, tmp_path):
     )
     assert Path(lines[0]).is_relative_to(extension)
     assert lines[1] == "10 0 of 10 reviewed"
+
+
+def test_the_extension_is_packaged_without_its_tests(tmp_path, extension):
+    with tarfile.open(package(REPOSITORY, tmp_path)) as archive:
+        packaged = {
+            name.partition(f"{MODULES}/")[2] for name in archive.getnames() if not archive.getmember(name).isdir()
+        }
+    assert packaged == set(files_in(extension))

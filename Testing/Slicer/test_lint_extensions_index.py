@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import pytest
 from lint_sources import REPOSITORY, read
@@ -66,3 +67,24 @@ def test_an_invalid_entry_is_caught(field, value, problem):
     entry = {**json.loads(read(INDEX / "Reg2RG.json")), field: value}
     found = index_problems(json.dumps(entry), "Reg2RG", "Reg2RG")
     assert any(sentence.startswith(problem) for sentence in found)
+
+
+MAX_CHECKOUT_BYTES = 100_000_000
+"""The index refuses repositories whose checkout, history included, is larger."""
+
+
+def test_a_checkout_with_its_history_is_small_enough_for_the_index():
+    def git(*arguments):
+        return subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True)
+
+    if git("rev-parse", "--git-dir").returncode != 0:
+        pytest.skip("this is not a git checkout")
+    history = int(git("rev-list", "--disk-usage", "--objects", "HEAD").stdout)
+    files = git("ls-files", "-z").stdout.split("\0")[:-1]
+    tree = sum((REPOSITORY / file).stat().st_size for file in files if (REPOSITORY / file).is_file())
+    assert history + tree < MAX_CHECKOUT_BYTES
+
+
+def test_the_name_of_an_extension_must_not_begin_with_slicer():
+    text = read(INDEX / "Reg2RG.json")
+    assert index_problems(text, "SlicerReg2RG", "SlicerReg2RG") == ["the name begins with Slicer"]
