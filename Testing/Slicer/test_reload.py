@@ -59,6 +59,25 @@ def test_an_edit_of_the_library_takes_effect_when_the_module_is_reloaded(checkou
     assert lines == ["Edit", "Revise True"]
 
 
+def test_reload_and_test_runs_the_self_test_of_the_edited_module(checkout):
+    lines = run(
+        checkout,
+        """
+        import logging, qt, slicer
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+        slicer.app.userSettings().setValue("Developer/DeveloperMode", True)
+        widget.onReload()
+        holder = module.widgetRepresentation()
+        code = Path(module.path)
+        code.write_text(code.read_text(encoding="utf-8").replace("Test passed", "Edited test passed"), encoding="utf-8")
+        button = next(each for each in holder.findChildren("QPushButton") if each.text == "Reload and Test")
+        button.click()
+        print(holder.self().logic.getParameterNode().inputVolume.GetName())
+        """,
+    )
+    assert lines == ["Edited test passed", "Sample chest (synthetic)"]
+
+
 def test_every_file_of_the_library_is_reloaded(checkout):
     lines = run(
         checkout,
