@@ -193,7 +193,7 @@ def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_message_of_the_read
 
     file, picture = tmp_path / "noise.nrrd", tmp_path / "x.png"
     sitk.WriteImage(sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(20, 20, 20)).astype("f4")), str(file))
-    with pytest.raises(InputError, match="noise.nrrd has no values below -200 HU") as refusal:
+    with pytest.raises(InputError, match="noise.nrrd is not a chest CT in HU") as refusal:
         read_volume(file)
     done = reg2rg("desktop", str(file), "--screenshot", str(picture))
     assert done.stderr == f"reg2rg: {refusal.value}\n"

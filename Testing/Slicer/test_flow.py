@@ -336,7 +336,7 @@ class FlowTest(unittest.TestCase):
         volume = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
         self.ui.inputVolumeSelector.setCurrentNode(volume)
         generate(self.panel)
-        self.assertIn('"noise" has no values below', self.ui.messageLabel.text)
+        self.assertIn('"noise" is not a chest CT in HU', self.ui.messageLabel.text)
         self.assertNotIn(tempfile.gettempdir(), self.ui.messageLabel.text)
         self.assertEqual(reportNode.reportNodes(), [])
         self.assertFalse(self.logic.run.active)

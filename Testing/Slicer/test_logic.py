@@ -125,7 +125,7 @@ class LogicTest(unittest.TestCase):
 
         noise = slicer.util.addVolumeFromArray(np.random.default_rng(0).normal(size=(30, 30, 30)), name="noise")
         failures = []
-        with self.assertRaisesRegex(RuntimeError, '"noise" has no values below'):
+        with self.assertRaisesRegex(RuntimeError, '"noise" is not a chest CT in HU'):
             self.logic.generateReportAndWait(
                 noise, RunParameters(device="cpu"), onFailed=lambda message, log: failures.append(message)
             )
