@@ -13,6 +13,7 @@ from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.runtime.dataclass_io import parse_json
+from reg2rg.runtime.pretrained import refuse_custom_code
 
 if TYPE_CHECKING:  # imports torch
     from reg2rg.models.reg2rg import Reg2RG
@@ -51,8 +52,9 @@ class ModelFolder:
             The opened folder. Its files have not been verified.
 
         Raises:
-            InputError: the folder has no valid config or no valid list of checksums.
+            InputError: the folder comes with code, or has no valid config or list of checksums.
         """
+        refuse_custom_code(path)
         file = path / CONFIG_FILE
         try:
             content = file.read_bytes()

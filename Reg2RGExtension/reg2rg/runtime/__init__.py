@@ -8,6 +8,7 @@ Files:
     resources     paths of the embedded model and the sample case
     versions      versions of the installed packages
     third_party   workarounds for third-party libraries, and settings that silence them
+    pretrained    configs, tokenizers and models of transformers, loaded without running code
     devices       torch devices and their free memory
     disk_space    free space on disk, checked before large files are written
     state_dict    stored weights compared with what a model expects

@@ -23,6 +23,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from reg2rg.checkpoints.saving import save_model
+from reg2rg.checkpoints.tokenizer import load_tokenizer
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
@@ -142,12 +143,10 @@ def _initial_model(
 
 def _load_tokenizer(config: TrainingConfig, cases: CaseCache, folder: Path) -> Any:
     """Return the run's tokenizer, learning it when it is first needed."""
-    from transformers import AutoTokenizer
-
     if not folder.exists():
         with staged_output(folder) as staging:
             learn_tokenizer(cases, config).save_pretrained(staging)
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return load_tokenizer(folder)
 
 
 def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
