@@ -253,6 +253,13 @@ def test_an_unwritable_output_folder_is_refused_before_any_work(report, tmp_path
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["report.json", "preview.png", "findings.seg.nrrd"])
+def test_a_folder_in_the_place_of_an_output_file_is_refused_before_any_work(report, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert f"{tmp_path / name} is a folder" in error_line(report(tmp_path), 2)
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
 @pytest.mark.posix
 def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
     arguments = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import Reg2RGError
+from reg2rg.runtime.staging import apply_umask
 from reg2rg.runtime.third_party import import_transformers
 from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
 from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
@@ -159,6 +160,7 @@ class StageTrainer(transformers.Trainer):
 def save_trained_parameters(module: TrainingModule, file: Path) -> None:
     """Write the parameters that a module trains to a safetensors file."""
     save_file({name: p.detach().cpu().contiguous() for name, p in module.trained_parameters().items()}, file)
+    apply_umask([file])
 
 
 def load_trained_parameters(module: TrainingModule, file: Path) -> None:
