@@ -76,8 +76,14 @@ class ModelFolder:
         """SHA-256 of the weights, as listed in SHA256SUMS."""
         return self.checksums[WEIGHTS_FILE]
 
+    @property
+    def is_card_edited(self) -> bool:
+        """Whether MODEL_CARD.md differs from its checksum, or was removed. It does not affect what the model does."""
+        expected, card = self.checksums.get(CARD_FILE), self.path / CARD_FILE
+        return expected is not None and (not card.is_file() or sha256(card) != expected)
+
     def verify(self) -> None:
-        """Verify the checksum of every file. Later calls do nothing.
+        """Verify the checksum of every file except the card, which may be edited. Later calls do nothing.
 
         Raises:
             InputError: a file is missing or damaged.
@@ -85,6 +91,8 @@ class ModelFolder:
         if self._verified:
             return
         for name, expected in self.checksums.items():
+            if name == CARD_FILE:
+                continue
             file = self.path / name
             if not file.is_file():
                 raise InputError(f"{file} is missing from the model folder; copy or download the model again.")

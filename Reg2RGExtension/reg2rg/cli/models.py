@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     name="models",
-    help="List models and verify their files; import, create or download models.",
+    help="List models and verify their files; import, create, download or sign models.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -40,6 +40,8 @@ def _list(context: typer.Context) -> None:
         print(f"  {model.about}")
         print(f"  A report requires about {model.memory}.")
         print(f"  {model.problem or 'All files match their checksums.'}")
+        if model.is_card_edited:
+            print("  MODEL_CARD.md was edited; `reg2rg models sign` renews its checksum.")
     if not found:
         raise Reg2RGError(f"No models are installed in {resources_folder()}.")
     if any(model.problem for model in found):
@@ -166,6 +168,20 @@ def add(
         print("The data received so far is kept; the same command resumes the download.", file=sys.stderr)
         raise
     print(*messages, sep="\n", file=sys.stderr)
+    print(folder)
+
+
+@models.command()
+def sign(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, or name of an installed model.")],
+) -> None:
+    """Renew the checksums of a model folder after its files were edited."""
+    from reg2rg.checkpoints import ModelFolder, checksums
+    from reg2rg.hub import find_model
+
+    folder = find_model(model)
+    ModelFolder.open(folder)
+    print("\n".join(checksums.sign(folder)) or "Nothing has changed.", file=sys.stderr)
     print(folder)
 
 

@@ -169,7 +169,8 @@ class TrainingConfig:
         workers: number of processes that prepare cases during training.
         threads: number of torch's threads; None leaves the choice to torch.
         seed: random seed.
-        precision: precision of matrix products during training. Trained parameters are always float32.
+        precision: precision of matrix products during training. "auto" is bf16 where the hardware computes in it,
+            otherwise fp32. Trained parameters are always float32.
         save_dtype: data type of the saved weights; None keeps the type of each parameter.
     """
 
@@ -181,7 +182,7 @@ class TrainingConfig:
     workers: NonNegativeInt = 1
     threads: PositiveInt | None = None
     seed: NonNegativeInt = 0
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     save_dtype: Literal["float16", "bfloat16", "float32"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
