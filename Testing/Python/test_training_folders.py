@@ -23,7 +23,7 @@ HOLD = """
 import os, sys, time
 from pathlib import Path
 from reg2rg.runtime.folder_lock import locked_folder
-with locked_folder(Path(sys.argv[1]), "Another training"):
+with locked_folder(Path(sys.argv[1]), "Another training run"):
     if sys.argv[2] == "fork" and os.fork() == 0:
         os.close(1)
         time.sleep(60)
@@ -52,7 +52,7 @@ def small(repository: Path, tmp_path: Path) -> TrainingConfig:
 def test_a_second_training_in_the_same_folder_is_refused(small: TrainingConfig, tmp_path: Path) -> None:
     process = hold_lock(tmp_path / "run")
     try:
-        with pytest.raises(InputError, match="Another training uses .*run at the moment; wait until it ends"):
+        with pytest.raises(InputError, match="Another training run uses .*run at the moment; wait until it ends"):
             train(small, tmp_path / "run", "cpu", print)
     finally:
         process.kill()
@@ -66,7 +66,7 @@ def test_a_killed_training_leaves_no_lock_even_if_a_forked_child_survives(tmp_pa
     children = psutil.Process(process.pid).children()
     process.kill()
     process.wait()
-    with locked_folder(tmp_path / "run", "Another training"):
+    with locked_folder(tmp_path / "run", "Another training run"):
         pass
     assert list((tmp_path / "run").iterdir()) == []
     for child in children:
@@ -74,7 +74,7 @@ def test_a_killed_training_leaves_no_lock_even_if_a_forked_child_survives(tmp_pa
 
 
 def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
-    with locked_folder(tmp_path / "a" / "b", "Another training"):
+    with locked_folder(tmp_path / "a" / "b", "Another training run"):
         assert (tmp_path / "a" / "b").is_dir()
     assert list(tmp_path.iterdir()) == []
 
@@ -90,13 +90,13 @@ def test_a_corrected_configuration_continues_where_the_first_one_failed(small: T
     trained = tmp_path / "run" / "1-vision" / "trained.safetensors"
     before = trained.stat().st_mtime_ns
     other = dataclasses.replace(small, stages=(dataclasses.replace(vision, learning_rate=1.0), text))
-    with pytest.raises(InputError, match=r"another configuration \(stages\[0\]\)"):
+    with pytest.raises(InputError, match=r"different configuration \(stages\[0\]\)"):
         train(other, tmp_path / "run", "cpu", print)
-    with pytest.raises(InputError, match=r"another configuration \(seed\)"):
+    with pytest.raises(InputError, match=r"different configuration \(seed\)"):
         train(dataclasses.replace(small, seed=7), tmp_path / "run", "cpu", print)
     model = train(dataclasses.replace(small, threads=2), tmp_path / "run", "cpu", print)
     assert (model / "MODEL_CARD.md").is_file() and trained.stat().st_mtime_ns == before
-    with pytest.raises(InputError, match=r"another configuration \(save_dtype\)"):
+    with pytest.raises(InputError, match=r"different configuration \(save_dtype\)"):
         train(dataclasses.replace(small, save_dtype=None), tmp_path / "run", "cpu", print)
 
 

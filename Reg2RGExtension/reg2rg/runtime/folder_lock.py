@@ -24,7 +24,7 @@ def locked_folder(folder: Path, activity: str) -> Iterator[None]:
 
     Args:
         folder: the folder; created if necessary, and removed afterwards if the block leaves it empty.
-        activity: what needs the folder for itself; begins the error message, for example "Another training".
+        activity: what needs the folder for itself; begins the error message, for example "Another training run".
 
     Raises:
         InputError: another process holds the lock.

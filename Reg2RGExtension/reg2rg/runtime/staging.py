@@ -198,7 +198,7 @@ def staged_output(folder: Path, names: Collection[str] = ()) -> Iterator[Path]:
     Args:
         folder: where the files go; existing files with the same names are replaced.
         names: names of files that the block may write. Existing files with these names that it does not write are
-            removed, because they belong to earlier output. A folder with such a name is refused before the block starts.
+            removed, because they belong to earlier output. A folder with such a name is refused at the start.
 
     Yields:
         Path of the scratch folder, on the same file system as ``folder``.

@@ -75,14 +75,14 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
         Reg2RGError: a package is missing, or the training diverged.
     """
     _check_packages()
-    with locked_folder(folder, "Another training"):
+    with locked_folder(folder, "Another training run"):
         try:
             return _train(config, folder, device, on_message)
         except RuntimeError as error:
             if "DataLoader worker" in str(error):
                 raise Reg2RGError(
                     "A process that prepares cases was killed, probably because memory ran out; close other programs "
-                    "or use fewer workers. The same command resumes the training."
+                    "or use fewer workers. The same command resumes training."
                 ) from error
             raise
 
