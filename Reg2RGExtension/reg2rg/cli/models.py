@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reg2rg.runtime.dataclass_io import MAX_SEED
+
 if TYPE_CHECKING:
     from reg2rg.checkpoints.convert.convert import ConversionPlan
 
@@ -119,7 +121,7 @@ def new(
         str | None,
         typer.Option(metavar="MODEL", help="Model whose vision architecture to copy; by default, the published model."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the new weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the new weights.", min=0, max=MAX_SEED)] = 0,
 ) -> None:
     """Create an untrained model around a language model, with new vision weights and LoRA."""
     from reg2rg.checkpoints import ModelFolder

@@ -30,7 +30,9 @@ class TrainingPaused(Reg2RGError):
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see Resources/Training.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="YAML file, or one of: smoke, phantom, ablation, published.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for this training run. An interrupted run resumes from it.")
     ],
@@ -38,12 +40,13 @@ def train(
 ) -> None:
     """Train a model on phantoms, or on a folder laid out like RadGenome-ChestCT."""
     from reg2rg.runtime.devices import choose_device
+    from reg2rg.runtime.resources import find_training_config
     from reg2rg.training.config import read_config
 
     def print_message(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
-    settings, device = read_config(config, print_message), choose_device(device)
+    settings, device = read_config(find_training_config(config), print_message), choose_device(device)
     try:
         with _prompt_interrupts():
             from reg2rg.training.run import train

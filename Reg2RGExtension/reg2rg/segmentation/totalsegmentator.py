@@ -64,7 +64,7 @@ class TotalSegmentatorSegmenter:
             the 6 mm model is installed, the main task is restricted to the bounding box of their structures.
 
     Raises:
-        InputError: TotalSegmentator does not support the device.
+        InputError: TotalSegmentator is not installed, or does not support the device.
     """
 
     name = "totalsegmentator"
@@ -72,6 +72,11 @@ class TotalSegmentatorSegmenter:
     def __init__(
         self, fast: bool = False, device: str = "cpu", totalseg_weights: Path | None = None, regions: Sequence[str] = ()
     ) -> None:
+        if importlib.util.find_spec("totalsegmentator") is None:
+            raise InputError(
+                "TotalSegmentator is not installed: pip install 'reg2rg[totalsegmentator]', or use the segmenter "
+                "'thresholds'."
+            )
         self._regions = [region for region in REGIONS if not regions or region.name in regions]
         self._fast = fast
         self._device = _device_name(device)

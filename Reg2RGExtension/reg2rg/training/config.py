@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reg2rg.errors import InputError
-from reg2rg.runtime.dataclass_io import from_plain, to_plain
+from reg2rg.runtime.dataclass_io import Seed, from_plain, to_plain
 from reg2rg.training.config_parsing import (
     Fraction,
     NonNegativeFloat,
@@ -181,7 +181,7 @@ class TrainingConfig:
     cache: Path | None = None
     workers: NonNegativeInt = 1
     threads: PositiveInt | None = None
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     save_dtype: Literal["float16", "bfloat16", "float32"] | None = None
 
