@@ -95,9 +95,19 @@ $(VENV)/bin/python:
 	$(if $(PYTHON),,$(error Found no Python 3.10 to 3.13 with the venv module; install one, or use make PYTHON=...))
 	$(PYTHON) -m venv $(VENV)
 
+# On Linux, the package index offers torch with CUDA only. Without an NVIDIA GPU, the build for CPUs is taken instead.
+# make TORCH_INDEX=URL takes torch from another index, for example https://download.pytorch.org/whl/cu126.
+TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu))
+define CUDA_NOTICE
+PyTorch comes from the package index. On Linux, that build may contain CUDA: about 3 GB to download, and 7 GB on disk.
+To choose another build, stop this command (Ctrl-C) and add TORCH_INDEX=URL, for example https://download.pytorch.org/whl/cpu
+endef
+export CUDA_NOTICE
+
 # torch is installed first and separately. Otherwise, another package could pull in a build of several gigabytes.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) torch
+	@$(if $(TORCH_INDEX),$(PIP) --retries 0 --timeout 15 --index-url $(TORCH_INDEX) torch || )\
+	  { echo "$$CUDA_NOTICE"; $(PIP) torch; }
 	$(PIP) -e .
 	touch $@
 

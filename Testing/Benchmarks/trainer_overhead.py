@@ -32,7 +32,7 @@ from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import create_model, resolve_architecture
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.run import learn_tokenizer
-from reg2rg.training.trainer import StageTrainer
+from reg2rg.training.trainer import StageTrainer, uses_bf16
 
 transformers = import_transformers()
 
@@ -140,7 +140,7 @@ def plain_loop(module: TrainingModule, stage: Stage, config: TrainingConfig, cas
     for step in range(STEPS):
         first = step * stage.batch_size
         indices = torch.tensor([(first + i) % len(cases.training) for i in range(stage.batch_size)])
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(config, torch.device("cpu"))):
             loss = functools.reduce(torch.add, module(indices).values())
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

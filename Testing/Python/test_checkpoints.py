@@ -102,7 +102,8 @@ def test_an_opened_folder_is_verified_only_once(folder: Path, monkeypatch: pytes
     opened = ModelFolder.open(folder)
     opened.verify()
     opened.load()
-    assert sorted(hashed) == sorted(set(opened.checksums) - {"config.json"}), "config.json is hashed when it is read"
+    # config.json is hashed when it is read, and the card may be edited.
+    assert sorted(hashed) == sorted(set(opened.checksums) - {"config.json", "MODEL_CARD.md"})
 
 
 def test_opened_folders_are_equal_until_the_config_changes(folder: Path):
@@ -136,3 +137,27 @@ def test_a_model_is_found_by_its_folder_and_an_unknown_name_is_refused(folder: P
     assert find_model(str(folder)) == folder
     with pytest.raises(InputError, match="Unknown model 'gpt'"):
         find_model("gpt")
+
+
+def test_an_edited_card_neither_stops_a_model_nor_goes_unmentioned(folder: Path, models, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("REG2RG_MODELS", str(folder.parent))
+    assert "was edited" not in models().stdout
+    (folder / "MODEL_CARD.md").write_text("# tiny\n\nMy own words.\n")
+    ModelFolder.open(folder).load()
+    listed = models()
+    assert listed.returncode == 0 and listed.stdout.count("MODEL_CARD.md was edited; `reg2rg models sign` renews") == 1
+    assert "My own words." in listed.stdout
+    signed = models("sign", folder)
+    assert (signed.returncode, signed.stdout, signed.stderr) == (0, f"{folder}\n", "MODEL_CARD.md: changed\n")
+    assert not ModelFolder.open(folder).is_card_edited and "was edited" not in models().stdout
+    assert models("sign", folder).stderr == "Nothing has changed.\n"
+
+
+def test_signing_lists_every_difference_and_refuses_what_is_not_a_model(folder: Path, models, tmp_path: Path):
+    (folder / "notes.txt").write_text("mine")
+    (folder / "MODEL_CARD.md").unlink()
+    assert models("sign", folder).stderr == "MODEL_CARD.md: removed\nnotes.txt: added\n"
+    assert models("sign", tmp_path / "absent").returncode == 2
+    (folder / "evil.py").touch()
+    refused = models("sign", folder)
+    assert refused.returncode == 2 and "contains evil.py" in refused.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,13 @@ def test_an_unwritable_output_folder_is_refused_before_any_work(report, tmp_path
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["report.json", "preview.png", "findings.seg.nrrd"])
+def test_a_folder_in_the_place_of_an_output_file_is_refused_before_any_work(report, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert f"{tmp_path / name} is a folder" in error_line(report(tmp_path), 2)
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
 @pytest.mark.posix
 def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
     arguments = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
@@ -353,3 +361,94 @@ def test_models_lists_installed_models_and_confirms_that_they_are_intact() -> No
     finished = reg2rg("models")
     assert finished.returncode == 0, finished.stderr
     assert "phantom" in finished.stdout and "All files match their checksums" in finished.stdout
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("command", ["--version", "--help", "info", "models"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-", "2>&-"])
+def test_closed_standard_streams_end_cleanly(command: str, closed: str, tmp_path: Path) -> None:
+    shell = f"{sys.executable} -m reg2rg.cli {command} {closed}"
+    finished = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.posix
+def test_a_reader_that_has_gone_ends_the_command_without_a_message() -> None:
+    process = subprocess.Popen([*COMMAND, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
+
+
+@pytest.mark.parametrize("arguments", [("report", "ct.nii"), ("models", "new", "--language", "x"), ("evaluate", "x")])
+@pytest.mark.parametrize("seed", ["123456789012345678901234567890", "-1"])
+def test_a_seed_outside_the_range_is_refused(arguments: tuple[str, ...], seed: str, tmp_path: Path) -> None:
+    error = error_line(reg2rg(*arguments, "-o", tmp_path / "out", "--seed", seed), 2)
+    assert "seed" in error and ("4294967295" in error or "greater than or equal to 0" in error)
+
+
+def test_the_largest_seed_is_used(report, tmp_path: Path) -> None:
+    finished = report(tmp_path, "--sample", "--seed", 2**32 - 1, "--max-new-tokens", 2)
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_totalsegmentator_without_the_package_gives_an_install_command(phantom_files, monkeypatch) -> None:
+    from reg2rg.errors import InputError
+    from reg2rg.segmentation import choose_segmenter
+
+    monkeypatch.setitem(sys.modules, "totalsegmentator", None)
+    with pytest.raises(InputError, match=r"not installed: pip install 'reg2rg\[totalsegmentator\]', or use the segm"):
+        choose_segmenter("totalsegmentator")
+    assert choose_segmenter("auto")[0].name == "thresholds"
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_progress_bars_do_not_wrap(width: int) -> None:
+    import io
+
+    from rich.console import Console
+
+    from reg2rg.cli.progress import show_events
+    from reg2rg.pipeline.events import Progress, Stage
+
+    screen = io.StringIO()
+    with show_events(Console(file=screen, width=width, force_terminal=True, color_system=None)) as on_event:
+        for stage in Stage:
+            on_event(Progress(stage, 0.5, "TotalSegmentator: pleural pericard effusion, and then something longer"))
+    last = screen.getvalue().rpartition("\r")[2]
+    rows = [row for row in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", last).splitlines() if row.strip()]
+    assert len(rows) == len(Stage) and max(map(len, rows)) <= width
+
+
+@pytest.mark.parametrize("name", ["smoke", "smoke.yaml", "Resources/Training/smoke.yaml"])
+def test_training_configurations_are_found_from_any_folder(name: str, repository: Path, tmp_path: Path, monkeypatch):
+    from reg2rg.runtime.resources import find_training_config
+
+    monkeypatch.chdir(tmp_path)
+    if name == "smoke.yaml":
+        assert find_training_config(Path(name)) == Path(name), "a file name stands for a file only"
+        (tmp_path / name).touch()
+    expected = Path(name) if name == "smoke.yaml" else repository / "Resources/Training/smoke.yaml"
+    assert find_training_config(Path(name)) == expected
+
+
+def test_the_wheel_contains_every_resource_that_the_engine_reads(repository: Path) -> None:
+    included = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    for name in ("Models", "Sample", "Training"):
+        assert f'"Resources/{name}" = "reg2rg/Resources/{name}"' in included
+
+
+@pytest.mark.posix
+def test_make_takes_the_build_of_torch_for_cpus_or_states_the_size(repository: Path, tmp_path: Path) -> None:
+    def commands(*options: str) -> str:
+        make = ["make", "-n", "demo", f"VENV={tmp_path}", f"PYTHON={sys.executable}", *options]
+        return subprocess.run(make, capture_output=True, text=True, cwd=repository, check=True).stdout
+
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    chosen = commands("TORCH_INDEX=https://example.org/cpu")
+    assert "--index-url https://example.org/cpu torch ||" in chosen and 'echo "$CUDA_NOTICE"' in chosen
+    assert 'echo "$CUDA_NOTICE"' in commands("TORCH_INDEX=")
+    if sys.platform == "linux" and shutil.which("nvidia-smi") is None:
+        assert "--index-url https://download.pytorch.org/whl/cpu torch" in commands()

@@ -219,3 +219,8 @@ def test_every_workflow_is_yaml_with_jobs() -> None:
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     assert {path.stem for path in workflows} >= {"lint", "test", "docs", "extensions-index"}
     assert all(yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"] for path in workflows)
+
+
+def test_extras_are_quoted_because_zsh_expands_brackets() -> None:
+    unquoted = re.compile(r"pip install(?!.*'[^']*\[\w).*\[\w")
+    assert not [f"{line.page}: {line.text}" for line in lines() if unquoted.search(line.text)]

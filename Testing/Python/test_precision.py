@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -176,3 +178,41 @@ def test_the_precision_is_recorded_in_the_report(phantom_files, tiny_model_folde
     run_report(dataclasses.replace(request, regions=("lung",), max_new_tokens=4), lambda event: None)
     text = (tmp_path / "report.json").read_text()
     assert parse_report(text).provenance.precision == "bf16"
+
+
+# CPUs without bf16 arithmetic. Hiding the vector extensions makes this one such a CPU.
+
+WITHOUT_BF16 = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+PRECISION_OF_TRAINING = """
+import sys, torch
+from pathlib import Path
+from reg2rg.runtime.devices import computes_bf16
+from reg2rg.training.config import read_config
+from reg2rg.training.trainer import uses_bf16
+print(computes_bf16("cpu"), uses_bf16(read_config(Path(sys.argv[1])), torch.device("cpu")))
+"""
+
+requires_x86 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="only the vector extensions of x86 can be hidden"
+)
+
+
+@requires_x86
+@pytest.mark.parametrize("name", ["smoke", "published"])
+def test_training_does_not_default_to_bf16_on_a_cpu_that_emulates_it(repository: Path, tmp_path: Path, name: str):
+    command = [sys.executable, "-c", PRECISION_OF_TRAINING, str(repository / f"Resources/Training/{name}.yaml")]
+    finished = subprocess.run(command, capture_output=True, text=True, env=WITHOUT_BF16)
+    assert finished.stdout == "False False\n", finished.stderr
+
+
+@requires_x86
+def test_a_cpu_that_emulates_bf16_writes_the_report_and_says_that_it_is_slow(
+    phantom_files, tiny_model_folder: Path, tmp_path: Path
+):
+    volume, regions = phantom_files
+    arguments = ["report", volume, "--regions", regions, "--model", tiny_model_folder, "--precision", "bf16"]
+    command = [sys.executable, "-m", "reg2rg.cli", *map(str, arguments), "--max-new-tokens", "4", "-o", str(tmp_path)]
+    finished = subprocess.run(command, capture_output=True, text=True, env=WITHOUT_BF16)
+    assert finished.returncode == 0, finished.stderr
+    assert "This CPU does not compute in bf16; torch emulates it" in finished.stderr
+    assert parse_report((tmp_path / "report.json").read_text()).provenance.precision == "bf16"

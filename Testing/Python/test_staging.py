@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from reg2rg.errors import Reg2RGError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_output
 
@@ -159,6 +161,46 @@ def test_temporary_files_of_libraries_and_child_processes_are_removed() -> None:
         assert own.is_dir() and childs.is_dir() and own.parent == childs.parent
     assert not own.exists() and not childs.exists()
     assert tempfile.gettempdir() != str(own.parent)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_moved(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match="b is a folder, but a file"), staged_output(tmp_path) as folder:
+        for name in "abc":
+            (folder / name).write_text("new")
+    assert [file.name for file in tmp_path.iterdir()] == ["b"]
+
+
+def test_known_files_that_are_not_written_again_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "optional").write_text("earlier")
+    (tmp_path / "mine").write_text("mine")
+    with staged_output(tmp_path, ["always", "optional"]) as folder:
+        (folder / "always").write_text("new")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["always", "mine"]
+
+
+def test_a_folder_in_the_place_of_a_known_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match="b is a folder"), staged_output(tmp_path, ["a", "b"]):
+        pytest.fail("the work has begun")
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_output_follows_the_umask_whatever_library_wrote_it(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with staged_output(tmp_path / "new") as folder:
+            save_file({"a": torch.ones(1)}, folder / "a.safetensors")  # through a temporary file
+            (folder / "b").write_text("")
+            Path(tempfile.mkstemp(dir=folder)[1]).rename(folder / "c")
+    finally:
+        os.umask(before)
+    assert {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "new").iterdir()} == {
+        "a.safetensors": mode,
+        "b": mode,
+        "c": mode,
+    }
 
 
 def test_a_full_disk_is_reported_with_its_numbers_and_a_hint(tmp_path: Path) -> None:

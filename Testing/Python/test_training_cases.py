@@ -21,7 +21,7 @@ from reg2rg.models.config import ModelConfig
 from reg2rg.models.finding_head import LEVELS, SIDES
 from reg2rg.phantom import PhantomConfig, make_phantom, write_dataset
 from reg2rg.regions import REGION_NAMES
-from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes
+from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes, prepare_all
 from reg2rg.training.config import ModelSource, PhantomData, RadGenomeData, Stage, read_config
 from reg2rg.training.datasets import PhantomSource
 from reg2rg.training.initialization import resolve_architecture
@@ -277,23 +277,59 @@ def test_another_preprocessing_has_another_cache(smoke_config: ModelConfig, tmp_
     assert len(folders) == 2
 
 
-def test_an_unreadable_volume_is_named_and_replaced(folder: Path, smoke_config: ModelConfig, tmp_path: Path):
-    source = RadGenomeSource.from_config(data(folder))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_volume_is_named_and_not_counted_until_it_can_be_read(
+    folder: Path, smoke_config: ModelConfig, tmp_path: Path, workers: int
+):
+    source = RadGenomeSource.from_config(data(folder, validation_cases=1))
     bad = source.training[0]
     file = folder / "train_preprocessed" / bad[:7] / f"{bad[:7]}a" / f"{bad}.nii.gz"
-    file.write_bytes(file.read_bytes()[:200])
+    content = file.read_bytes()
+    file.write_bytes(content[:200])
+    cases, messages = CaseCache(source, smoke_config, tmp_path / "cache"), []
+    prepare_all(cases, workers, messages.append)
+    assert len(cases.training) == 1 and len(cases.validation) == 1 and list(cases.problems) == [bad]
+    (message,) = messages
+    assert message.startswith(f"{bad} cannot be used and is left out: ") and "cannot be read" in message
+    file.write_bytes(content)
     cases = CaseCache(source, smoke_config, tmp_path / "cache")
-    assert CaseIndices(cases, cases.training)[0] == 1
-    ((name, problem),) = cases.problems().items()
-    assert name == bad and "cannot be read" in problem
+    prepare_all(cases, workers, messages.append)
+    assert len(cases.training) == 2 and messages == [message]
+
+
+def test_a_training_names_what_it_leaves_out_on_the_terminal(folder: Path, repository: Path, tmp_path: Path):
+    smoke = read_config(repository / "Resources/Training/smoke.yaml")
+    bad = RadGenomeSource.from_config(data(folder)).training[0]
+    (folder / "train_preprocessed" / bad[:7] / f"{bad[:7]}a" / f"{bad}.nii.gz").write_bytes(b"")
+    messages: list[str] = []
+
+    def stop(message: str) -> None:
+        messages.append(message)
+        if "prepared cases are in" in message:
+            raise KeyboardInterrupt
+
+    config = dataclasses.replace(smoke, data=data(folder), workers=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run", "cpu", stop)
+    assert messages[-2].startswith(f"{bad} cannot be used") and messages[-1].startswith("2 training cases and 0 val")
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(smoke_config: ModelConfig, tmp_path: Path):
+    cases = CaseCache(phantoms(), smoke_config, tmp_path)
+    made = cases[0]
+    (file,) = cases.folder.glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:1000])
+    assert same(cases[0], made)
+    file.write_bytes(b"")
+    assert same(CaseCache(phantoms(), smoke_config, tmp_path)[0], made)
 
 
 def test_a_source_without_a_usable_case_is_refused(folder: Path, smoke_config: ModelConfig, tmp_path: Path):
     for file in (folder / "train_preprocessed").rglob("*.nii.gz"):
         file.write_bytes(b"")
     cases = CaseCache(RadGenomeSource.from_config(data(folder)), smoke_config, tmp_path / "cache")
-    with pytest.raises(InputError, match="None of the 3 cases can be used"):
-        cases.prepare(0)
+    with pytest.raises(InputError, match="None of the 3 training cases can be used. The first one, train_"):
+        prepare_all(cases, 0, print)
 
 
 def test_a_model_without_a_finding_head_needs_no_labels(tmp_path: Path):

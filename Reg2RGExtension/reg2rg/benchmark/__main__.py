@@ -48,7 +48,7 @@ def _examine_real_cts(model: Path, folder: Path | None) -> tuple[Sequence[CaseRe
     if folder is None:
         return [], "no folder of CTs was given (--ct)."
     real = examine_real_cts(model, folder)
-    return real, "" if real else f"{folder} contains no .nii.gz files."
+    return real, "" if real else "the folder of CTs (--ct) contains no .nii.gz files."
 
 
 def _print_progress(fraction: float, message: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reg2rg.errors import InputError
+from reg2rg.runtime.staging import staged_output
 
 CHECKSUMS_FILE = "SHA256SUMS"
 
@@ -32,17 +33,39 @@ def sha256(path: Path, on_read: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def write_checksums(folder: Path, known: Mapping[str, str] | None = None) -> None:
+def write_checksums(folder: Path, known: Mapping[str, str] | None = None, *, target: Path | None = None) -> None:
     """Write SHA256SUMS with the checksums of all files in a folder.
 
     Args:
-        folder: the folder; subfolders are ignored.
+        folder: the folder; subfolders and hidden files are ignored.
         known: file name -> checksum, for files that need not be read again.
+        target: the file to write; None is SHA256SUMS in the folder.
     """
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE)
+    names = sorted(
+        p.name for p in folder.iterdir() if p.is_file() and p.name != CHECKSUMS_FILE and not p.name.startswith(".")
+    )
     checksums = {name: (known or {}).get(name) or sha256(folder / name) for name in names}
     lines = [f"{checksum}  {name}\n" for name, checksum in checksums.items()]
-    (folder / CHECKSUMS_FILE).write_text("".join(lines))
+    (target or folder / CHECKSUMS_FILE).write_text("".join(lines))
+
+
+def sign(folder: Path) -> list[str]:
+    """Renew SHA256SUMS after files were edited.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        A phrase per file that was changed, added or removed since the last time.
+    """
+    before = read_checksums(folder) if (folder / CHECKSUMS_FILE).exists() else {}
+    with staged_output(folder) as staging:
+        write_checksums(folder, target=staging / CHECKSUMS_FILE)
+    after = read_checksums(folder)
+    changes = {name: "added" for name in after.keys() - before.keys()}
+    changes |= {name: "removed" for name in before.keys() - after.keys()}
+    changes |= {name: "changed" for name in after.keys() & before.keys() if after[name] != before[name]}
+    return [f"{name}: {change}" for name, change in sorted(changes.items())]
 
 
 def read_checksums(folder: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from reg2rg.checkpoints.legacy import upgrade_config
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.runtime.dataclass_io import parse_json
+from reg2rg.runtime.pretrained import refuse_custom_code
 
 if TYPE_CHECKING:  # imports torch
     from reg2rg.models.reg2rg import Reg2RG
@@ -51,8 +52,9 @@ class ModelFolder:
             The opened folder. Its files have not been verified.
 
         Raises:
-            InputError: the folder has no valid config or no valid list of checksums.
+            InputError: the folder comes with code, or has no valid config or list of checksums.
         """
+        refuse_custom_code(path)
         file = path / CONFIG_FILE
         try:
             content = file.read_bytes()
@@ -74,8 +76,14 @@ class ModelFolder:
         """SHA-256 of the weights, as listed in SHA256SUMS."""
         return self.checksums[WEIGHTS_FILE]
 
+    @property
+    def is_card_edited(self) -> bool:
+        """Whether MODEL_CARD.md differs from its checksum, or was removed. It does not affect what the model does."""
+        expected, card = self.checksums.get(CARD_FILE), self.path / CARD_FILE
+        return expected is not None and (not card.is_file() or sha256(card) != expected)
+
     def verify(self) -> None:
-        """Verify the checksum of every file. Later calls do nothing.
+        """Verify the checksum of every file except the card, which may be edited. Later calls do nothing.
 
         Raises:
             InputError: a file is missing or damaged.
@@ -83,6 +91,8 @@ class ModelFolder:
         if self._verified:
             return
         for name, expected in self.checksums.items():
+            if name == CARD_FILE:
+                continue
             file = self.path / name
             if not file.is_file():
                 raise InputError(f"{file} is missing from the model folder; copy or download the model again.")

@@ -14,6 +14,7 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import LanguageConfig, LoraSettings, ModelConfig
 from reg2rg.models.language_model import add_lora, from_transformers_config
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.runtime.pretrained import load_pretrained
 from reg2rg.runtime.staging import staged_output
 
 if TYPE_CHECKING:
@@ -58,23 +59,23 @@ def _find_language_model(path: Path) -> Path:
 
 def _load_language_model(source: Path, lora: LoraSettings) -> tuple[LanguageConfig, Any, PreTrainedModel]:
     """Load the config, tokenizer and model. A GGUF file is dequantized to float16; other types are kept."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    location: dict[str, Any] = {"pretrained_model_name_or_path": source, "local_files_only": True}
+    folder, location = source, {}
     options: dict[str, Any] = {"dtype": "auto"}
     try:
         if source.is_file():
             from transformers import GgufConfig
 
-            location |= {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
+            folder, location = source.parent, {"gguf_file": source.name}
             options = {"dtype": torch.float16, "quantization_config": GgufConfig(dequantize=True)}
-        tokenizer = AutoTokenizer.from_pretrained(**location)
-        source_config = AutoConfig.from_pretrained(**location)
+        tokenizer = load_pretrained("AutoTokenizer", folder, **location)
+        source_config = load_pretrained("AutoConfig", folder, **location)
         config = from_transformers_config(source_config, tokenizer, lora)  # refuses other families early
         _check_tokenizer(source, tokenizer, config.vocab_size)
-        return config, tokenizer, AutoModelForCausalLM.from_pretrained(**location, **options, config=source_config)
+        model = load_pretrained("AutoModelForCausalLM", folder, **location, **options, config=source_config)
+        return config, tokenizer, model
     except ImportError as error:
         raise Reg2RGError(f"GGUF files require another package ({error}): pip install 'reg2rg[gguf]'.") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:

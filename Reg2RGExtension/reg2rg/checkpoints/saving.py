@@ -12,6 +12,7 @@ from reg2rg.checkpoints.assembly import expected_shapes
 from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.checkpoints.model_folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.runtime.staging import apply_umask
 
 
 def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype | None = torch.float32, card: str) -> None:
@@ -29,6 +30,7 @@ def save_model(model: Reg2RG, folder: Path, *, dtype: torch.dtype | None = torch
     state = model.state_dict()
     tensors = {name: state[name].detach().to("cpu", dtype).contiguous() for name in expected_shapes(model)}
     save_file(tensors, folder / WEIGHTS_FILE)
+    apply_umask([folder / WEIGHTS_FILE])
     (folder / CONFIG_FILE).write_text(json.dumps(model.config.to_dict(), indent=2) + "\n")
     model.tokenizer.save_pretrained(folder)
     (folder / CARD_FILE).write_text(card)

@@ -8,7 +8,7 @@ from typing import Any
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
-from reg2rg.runtime.third_party import import_transformers
+from reg2rg.runtime.pretrained import load_pretrained
 
 _PROBE = ". The region 0 is "
 _PROBE_IDS = [869, 450, 5120, 29871, 29900, 338, 29871]
@@ -18,9 +18,9 @@ _LLAMA_VOCABULARY = 32000
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load a transformers tokenizer from a folder. No code from the folder is run."""
+    """Load a transformers tokenizer from a folder; InputError if it comes with code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return import_transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return load_pretrained("AutoTokenizer", folder)
 
 
 def load_llama_tokenizer(folder: Path | None, config: ModelConfig) -> Any:
@@ -47,6 +47,8 @@ def load_llama_tokenizer(folder: Path | None, config: ModelConfig) -> Any:
         tokenizer = load_tokenizer(folder)
         special = tokenizer.bos_token_id, tokenizer.eos_token_id
         probe = tokenizer.encode(_PROBE, add_special_tokens=False)
+    except InputError:
+        raise
     except Exception as error:  # each kind of tokenizer file fails in its own way
         raise InputError(f"The tokenizer in {folder} cannot be read ({type(error).__name__}: {error}).") from error
     vocabulary = config.language.vocab_size

@@ -26,6 +26,7 @@ class ModelInformation:
         megabytes: size of all its files.
         sha256: SHA-256 of its weights. None if it is unknown because of ``problem``.
         problem: why the model cannot be used. None if all files match their checksums.
+        is_card_edited: whether the model card was edited since its checksum was written.
     """
 
     folder: Path
@@ -34,24 +35,26 @@ class ModelInformation:
     megabytes: float
     sha256: str | None
     problem: str | None
+    is_card_edited: bool
 
 
 def describe_model(folder: Path) -> ModelInformation:
     """Describe a model folder, and verify the checksums of its files."""
     from reg2rg.checkpoints import CARD_FILE, ModelFolder
 
-    memory, sha256, problem = "an unknown amount of memory", None, None
+    memory, sha256, problem, is_card_edited = "an unknown amount of memory", None, None, False
     try:
         opened = ModelFolder.open(folder)
         sha256 = opened.weights_sha256
+        is_card_edited = opened.is_card_edited
         opened.verify()
         memory = _memory_in_words(opened.config)
     except InputError as error:
         problem = str(error)
     card = folder / CARD_FILE
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-    about = _first_paragraph(card.read_text()) if card.is_file() else ""
-    return ModelInformation(folder, about, memory, megabytes, sha256, problem)
+    about = _first_paragraph(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else ""
+    return ModelInformation(folder, about, memory, megabytes, sha256, problem, is_card_edited)
 
 
 def _memory_in_words(config: ModelConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ from reg2rg.cli.options import request_command
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.runtime.dataclass_io import MAX_SEED
 from reg2rg.runtime.third_party import quiet_libraries
 
 INTERRUPTED = 130
@@ -107,7 +109,7 @@ def _evaluate(
     compare: Annotated[
         Path | None, typer.Option(metavar="OTHER", help="Predictions of a second system to compare with.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, max=MAX_SEED)] = 0,
 ) -> None:
     """Score predicted reports against their references."""
     from reg2rg import evaluation
@@ -168,9 +170,21 @@ def main() -> None:
 
     The exit code is 0 for success, 1 for failure, 2 for invalid input and 130 if the user interrupted the command.
     """
+    _open_closed_streams()
     quiet_libraries()
     signal.signal(signal.SIGINT, _interrupt)
     sys.exit(_run(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Connect standard streams that were closed by the caller to nothing; files opened later would take their place."""
+    streams = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
+    for descriptor, (name, mode) in streams.items():
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
+            setattr(sys, name, open(descriptor, mode))  # noqa: SIM115 (as long as the process)
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -187,6 +201,11 @@ def _run(arguments: list[str]) -> int:
         code = INTERRUPTED
     except _UsageError as error:
         return _fail(f"{error.format_message().rstrip('.')}; see `reg2rg --help`.", error.exit_code)
+    except BrokenPipeError:  # the reader has gone, as in `reg2rg ... | head -1`
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+        return 1
     except Exception as error:
         from reg2rg.pipeline.failures import as_failure
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reg2rg.runtime.dataclass_io import MAX_SEED
+
 if TYPE_CHECKING:
     from reg2rg.checkpoints.convert.convert import ConversionPlan
 
 models = typer.Typer(
     name="models",
-    help="List models and verify their files; import, create or download models.",
+    help="List models and verify their files; import, create, download or sign models.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -40,6 +42,8 @@ def _list(context: typer.Context) -> None:
         print(f"  {model.about}")
         print(f"  A report requires about {model.memory}.")
         print(f"  {model.problem or 'All files match their checksums.'}")
+        if model.is_card_edited:
+            print("  MODEL_CARD.md was edited; `reg2rg models sign` renews its checksum.")
     if not found:
         raise Reg2RGError(f"No models are installed in {resources_folder()}.")
     if any(model.problem for model in found):
@@ -117,7 +121,7 @@ def new(
         str | None,
         typer.Option(metavar="MODEL", help="Model whose vision architecture to copy; by default, the published model."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the new weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the new weights.", min=0, max=MAX_SEED)] = 0,
 ) -> None:
     """Create an untrained model around a language model, with new vision weights and LoRA."""
     from reg2rg.checkpoints import ModelFolder
@@ -166,6 +170,20 @@ def add(
         print("The data received so far is kept; the same command resumes the download.", file=sys.stderr)
         raise
     print(*messages, sep="\n", file=sys.stderr)
+    print(folder)
+
+
+@models.command()
+def sign(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, or name of an installed model.")],
+) -> None:
+    """Renew the checksums of a model folder after its files were edited."""
+    from reg2rg.checkpoints import ModelFolder, checksums
+    from reg2rg.hub import find_model
+
+    folder = find_model(model)
+    ModelFolder.open(folder)
+    print("\n".join(checksums.sign(folder)) or "Nothing has changed.", file=sys.stderr)
     print(folder)
 
 

@@ -90,10 +90,16 @@ def _make_bars(console: Console | None) -> Bars:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
     # Look up the current stream, because the output of libraries is redirected temporarily.
     console = console or Console(file=sys.stderr)
-    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    message = Column(no_wrap=True, overflow="ellipsis")
+    columns = (
+        BarColumn(bar_width=min(40, console.width // 4)),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=message),
+    )
     return Bars(*columns, console=console)
 
 

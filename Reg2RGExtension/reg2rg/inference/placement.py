@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from reg2rg.errors import InputError
 from reg2rg.inference.memory import MemoryNeed, ModelSize, Workload, format_bytes, memory_needed
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.quantization import QUANTIZED, can_quantize, check_precision, half_precision
+from reg2rg.models.quantization import QUANTIZED, can_quantize, check_precision, half_precision, is_emulated
 from reg2rg.runtime.devices import choose_device, free_memory
 
 USABLE_SHARE = 0.95
 """Share of the free memory that is used. The rest covers what the estimate misses."""
+
+EMULATED = "This CPU does not compute in bf16; torch emulates it, which takes several times as long."
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Placement:
         device: torch device.
         precision: precision of the language model.
         need: memory that the model is estimated to need.
-        notice: message to the user if the placement differs from the first choice; otherwise None.
+        notice: message to the user if the placement differs from the first choice or is slow here; otherwise None.
     """
 
     device: str
@@ -82,11 +84,13 @@ def place(
     first = candidates[0]
     for candidate, need in needs.items():
         if need.total <= USABLE_SHARE * free(candidate.device):
-            notice = None
+            notices = []
             if candidate != first:
                 shortage = _shortage(config, first, needs[first], free)
-                notice = f"{shortage}, so it runs on {candidate.device} in {candidate.precision}."
-            return Placement(candidate.device, candidate.precision, need, notice)
+                notices.append(f"{shortage}, so it runs on {candidate.device} in {candidate.precision}.")
+            if is_emulated(candidate.precision, candidate.device):
+                notices.append(f"{EMULATED} If there is enough memory, --precision fp32 is faster.")
+            return Placement(candidate.device, candidate.precision, need, " ".join(notices) or None)
     smallest = min(candidates, key=lambda candidate: needs[candidate].total)
     advice = "Close other programs or choose a smaller model."
     for precision in ("bf16", *QUANTIZED):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from reg2rg.errors import InputError
 from reg2rg.labeler.mention import LABELS
+from reg2rg.runtime.pretrained import load_pretrained
 from reg2rg.runtime.state_dict import list_misfits, refuse_misfits
 from reg2rg.runtime.third_party import import_transformers
 
@@ -47,7 +48,7 @@ class RadBertClassifier(nn.Module):
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()
-        self.model = transformers.AutoModel.from_config(config)
+        self.model = transformers.AutoModel.from_config(config, trust_remote_code=False)
         self.classifier = nn.Linear(config.hidden_size, len(LABELS))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -80,9 +81,9 @@ class RadBertLabeler:
                 f"{folder} does not contain {' or '.join(missing)}; the files come with the model RadBERT-RoBERTa-4m."
             )
         try:
-            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = load_pretrained("AutoConfig", folder)
             # The published code passes do_lower_case, which RoBERTa's tokenizer ignores: case is kept.
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._tokenizer = load_pretrained("AutoTokenizer", folder)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(

@@ -46,7 +46,9 @@ def build_language_model(config: LanguageConfig) -> LanguageModel:
     Raises:
         InputError: the architecture is not supported.
     """
-    return add_lora(transformers.AutoModelForCausalLM.from_config(to_transformers_config(config)), config.lora)
+    described = to_transformers_config(config)
+    model = transformers.AutoModelForCausalLM.from_config(described, trust_remote_code=False)
+    return add_lora(model, config.lora)
 
 
 def add_lora(model: PreTrainedModel, lora: LoraSettings | None) -> LanguageModel:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reg2rg.errors import InputError
+from reg2rg.runtime.devices import computes_bf16
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,8 +68,13 @@ def half_precision(device: str) -> str:
     if device.startswith("mps"):
         return "fp16"
     if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16"
+        return "bf16" if computes_bf16(device) else "fp16"
+    return "bf16"  # emulated by some CPUs, which emulate fp16 as well
+
+
+def is_emulated(precision: str, device: str) -> bool:
+    """Return whether a CPU only emulates the arithmetic of a precision, which is slower than float32."""
+    return device == "cpu" and compute_dtype(precision, device) == torch.bfloat16 and not computes_bf16(device)
 
 
 def quantizable_layers(language_model: PreTrainedModel) -> dict[str, nn.Linear]:

@@ -28,6 +28,8 @@ def as_failure(error: BaseException) -> Failure:
         return Failure(_one_line(str(error)), error.exit_code)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return Failure(f"The Python package {error.name.partition('.')[0]!r} is not installed; install it with pip.", 1)
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
         if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name means nothing to the user

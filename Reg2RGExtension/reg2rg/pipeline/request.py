@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from reg2rg.errors import InputError
 from reg2rg.regions import Corrections, get_region
-from reg2rg.runtime.dataclass_io import Constraint, from_plain
+from reg2rg.runtime.dataclass_io import MAX_SEED, Constraint, Seed, from_plain
 
 Request = TypeVar("Request", bound="_VolumeRequest")
 
@@ -111,7 +111,7 @@ class ReportRequest(_VolumeRequest):
     max_new_tokens: Annotated[
         int, Constraint("1 or more", lambda count: count >= 1), Option("Token limit per text.")
     ] = 500
-    seed: Annotated[int, Option("Random seed.")] = 0
+    seed: Annotated[Seed, Option("Random seed.")] = 0
     corrections: Annotated[
         Corrections,
         Option(
@@ -130,6 +130,8 @@ class ReportRequest(_VolumeRequest):
             raise InputError(f"Unknown decoding {self.decoding!r}; expected one of: {', '.join(DECODINGS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InputError(f"The random seed is {self.seed}; expected a number from 0 to {MAX_SEED}.")
         _replace(self, corrections=_checked(self.corrections))
 
 

@@ -21,6 +21,7 @@ from reg2rg.report import (
     FINDINGS_FILE,
     OUT_OF_DISTRIBUTION_WARNING,
     REGIONS_FILE,
+    REPORT_FILES,
     Geometry,
     OutOfDistribution,
     Provenance,
@@ -58,7 +59,7 @@ def run_report(
     """
     context = RunContext(on_event, should_cancel)
     model_folder = find_model(request.model)
-    with redirected_tempdir(), staged_output(request.output) as folder:
+    with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
         volume = _read(request, context)
         key, placement = _place(request, model_folder, context)
         config = key.folder.config
@@ -89,9 +90,6 @@ def run_report(
             )
             report = builder.report(sections, provenance, _skipped_regions(request, inputs))
             write_report_folder(report, volume, masks, folder)
-            has_outlines = (folder / FINDINGS_FILE).exists()
-    if not has_outlines:
-        (request.output / FINDINGS_FILE).unlink(missing_ok=True)  # left over from an earlier report
     return ReportDone(str(request.output), round(context.seconds, 2))
 
 
@@ -110,7 +108,7 @@ def run_segmentation(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
-    with redirected_tempdir(), staged_output(request.output.parent) as folder:
+    with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
         volume = _read(request, context)
         masks, _ = _find_regions(request, volume, folder / request.output.name, context)
     return masks

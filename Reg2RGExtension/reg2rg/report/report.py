@@ -30,6 +30,7 @@ TEXT_FILE = "report.txt"
 REGIONS_FILE = "regions.seg.nrrd"
 FINDINGS_FILE = "findings.seg.nrrd"
 PREVIEW_FILE = "preview.png"
+REPORT_FILES = (REPORT_FILE, TEXT_FILE, REGIONS_FILE, FINDINGS_FILE, PREVIEW_FILE)
 """Names of the files in a report folder. The findings file exists only if the model located any."""
 
 

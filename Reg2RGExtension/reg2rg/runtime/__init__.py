@@ -8,9 +8,11 @@ Files:
     resources     paths of the embedded model and the sample case
     versions      versions of the installed packages
     third_party   workarounds for third-party libraries, and settings that silence them
+    pretrained    configs, tokenizers and models of transformers, loaded without running code
     devices       torch devices and their free memory
     disk_space    free space on disk, checked before large files are written
     state_dict    stored weights compared with what a model expects
+    folder_lock   a lock on a folder, released when the process ends
     staging       temporary folders, and output that appears completely or not at all
 
 Importing any of these files is fast: torch and psutil are imported only inside the functions that need them.

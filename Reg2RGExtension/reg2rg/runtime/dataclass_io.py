@@ -52,6 +52,12 @@ class Constraint:
     holds: Callable[[Any], bool]
 
 
+MAX_SEED = 2**32 - 1
+"""Largest random seed that numpy and torch accept."""
+
+Seed = Annotated[int, Constraint(f"a number from 0 to {MAX_SEED}", lambda seed: 0 <= seed <= MAX_SEED)]
+
+
 def to_plain(value: Any) -> Any:
     """Convert a dataclass, and whatever it contains, to plain types.
 

@@ -54,6 +54,24 @@ def list_devices() -> list[str]:
     return devices
 
 
+def computes_bf16(device: str) -> bool:
+    """Return whether the hardware computes in bf16. Elsewhere torch emulates it, which is slower than float32.
+
+    Args:
+        device: torch's name for the device, as returned by :func:`choose_device`.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.startswith("mps"):
+        return False  # depends on the version of macOS, and torch cannot be asked
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a build of torch without oneDNN
+        return False
+
+
 def free_memory(device: str) -> int:
     """Return the number of bytes that can still be allocated on a device.
 

@@ -15,9 +15,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from reg2rg.errors import InputError
 
 # Each line of standard input is JSON: [folder, duty, target]. Duties are "remove" the folder, "move" its files to the
 # target and remove it, or remove it if it is "empty"; null cancels the folder's duty. The special key "group" names a
@@ -187,7 +189,7 @@ def redirected_tempdir() -> Iterator[None]:
 
 
 @contextmanager
-def staged_output(folder: Path) -> Iterator[Path]:
+def staged_output(folder: Path, names: Collection[str] = ()) -> Iterator[Path]:
     """Write files to a scratch folder and move all of them into place if the block succeeds, none if it fails.
 
     The target folder is created if necessary, and its other files are left alone. If the process is killed before the
@@ -195,11 +197,17 @@ def staged_output(folder: Path) -> Iterator[Path]:
 
     Args:
         folder: where the files go; existing files with the same names are replaced.
+        names: names of files that the block may write. Existing files with these names that it does not write are
+            removed, because they belong to earlier output. A folder with such a name is refused at the start.
 
     Yields:
         Path of the scratch folder, on the same file system as ``folder``.
+
+    Raises:
+        InputError: a folder has the name of a file.
     """
     folder = folder.absolute()
+    _refuse_folders(folder / name for name in names)
     created = [path for path in (*reversed(folder.parents), folder) if not path.exists()]
     for path in created:
         _start_janitor().assign(path, "empty", None)
@@ -207,11 +215,40 @@ def staged_output(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(inside=folder) as staging:
             yield staging
+            files = list(staging.iterdir())
+            _refuse_folders(folder / file.name for file in files)
+            apply_umask(files)
             _start_janitor().assign(staging, "move", folder)
-            for file in staging.iterdir():
+            for file in files:
                 os.replace(file, folder / file.name)
+            for name in set(names) - {file.name for file in files}:
+                (folder / name).unlink(missing_ok=True)
     finally:
         for path in reversed(created):
             with contextlib.suppress(OSError):  # not empty: the output is in it
                 path.rmdir()
             _start_janitor().cancel(path)
+
+
+def apply_umask(files: Iterable[Path]) -> None:
+    """Give files the permissions that new files have.
+
+    Libraries that write through temporary files, such as safetensors, leave them readable only by their owner.
+
+    Args:
+        files: the files, all of them in one folder.
+    """
+    mode = None
+    for file in files:
+        if mode is None:  # a new file has it; asking for the umask itself would change it for all threads
+            probe = file.with_name(f".{secrets.token_hex(8)}")
+            probe.touch()
+            mode = probe.stat().st_mode & 0o777
+            probe.unlink()
+        file.chmod(mode)
+
+
+def _refuse_folders(targets: Iterable[Path]) -> None:
+    for target in targets:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder, but a file has to be written there; remove it or choose another.")

@@ -11,6 +11,7 @@ import importlib.util
 import io
 import json
 import os
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,13 @@ ROUGH_MODEL = 298
 ROBUST_CROP_MODEL = 297
 """ID of TotalSegmentator's 3 mm model, which some tasks use to find where to crop."""
 
+_HARMLESS_GLOBALS = {
+    f"{module}.{name}"
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name in ("scalar", "_reconstruct")
+} | {"numpy.dtype", "numpy.ndarray", "numpy.dtypes.Float32DType", "numpy.dtypes.Float64DType"}
+"""What nnU-Net stores besides tensors: numbers of numpy in the log of a training."""
+
 
 class TotalSegmentatorSegmenter:
     """Segments with TotalSegmentator, which must be installed with its weights. Nothing is downloaded.
@@ -56,7 +64,7 @@ class TotalSegmentatorSegmenter:
             the 6 mm model is installed, the main task is restricted to the bounding box of their structures.
 
     Raises:
-        InputError: TotalSegmentator does not support the device.
+        InputError: TotalSegmentator is not installed, or does not support the device.
     """
 
     name = "totalsegmentator"
@@ -64,6 +72,11 @@ class TotalSegmentatorSegmenter:
     def __init__(
         self, fast: bool = False, device: str = "cpu", totalseg_weights: Path | None = None, regions: Sequence[str] = ()
     ) -> None:
+        if importlib.util.find_spec("totalsegmentator") is None:
+            raise InputError(
+                "TotalSegmentator is not installed: pip install 'reg2rg[totalsegmentator]', or use the segmenter "
+                "'thresholds'."
+            )
         self._regions = [region for region in REGIONS if not regions or region.name in regions]
         self._fast = fast
         self._device = _device_name(device)
@@ -77,7 +90,7 @@ class TotalSegmentatorSegmenter:
             progress: called with the fraction done and the current step.
 
         Raises:
-            InputError: the weights of the main task are not installed.
+            InputError: the weights of the main task are not installed, or a weights file contains code.
             Reg2RGError: TotalSegmentator fails.
         """
         absent = {task: _absent_weights(task, self._fast, self._weights) for task in self._tasks()}
@@ -87,6 +100,7 @@ class TotalSegmentatorSegmenter:
                 f"{_weights_folder(self._weights)}; download them with `totalseg_download_weights`, provide their "
                 "folder, or use the segmenter 'thresholds'."
             )
+        _refuse_pickled_code(_weights_folder(self._weights))
         tasks = [task for task in self._tasks() if not absent[task]]
         found: dict[str, np.ndarray] = {}
         with _private_settings(self._weights):
@@ -187,6 +201,19 @@ def _absent_folders(models: Sequence[int], totalseg_weights: Path | None) -> lis
     configs = [TASK_ID_WEIGHTS_CONFIGS[number] for number in models]
     needed = [Path(config.get("rel_path") or "") / config["foldername"] for config in configs]
     return [path.name for path in needed if not (folder / path).is_dir()]
+
+
+def _refuse_pickled_code(folder: Path) -> None:
+    """Check that no weights file would run code when nnU-Net unpickles it, which it does without restrictions."""
+    import torch
+
+    for file in sorted(folder.glob("**/fold_*/*.pth")):
+        try:
+            names = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
+        except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            raise InputError(f"{file} is not a readable weights file ({type(error).__name__}).") from error
+        if unsafe := sorted(set(names) - _HARMLESS_GLOBALS):
+            raise InputError(f"{file} contains code ({', '.join(unsafe)}), which is never run; expected weights only.")
 
 
 def _weights_folder(totalseg_weights: Path | None) -> Path:

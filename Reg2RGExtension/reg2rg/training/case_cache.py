@@ -13,37 +13,44 @@ import functools
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 import reg2rg.preprocessing
 import reg2rg.training.samples
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import FindingConfig, ModelConfig
+from reg2rg.pipeline.failures import as_failure
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.staging import staged_output
+from reg2rg.training.config import MessageCallback
 from reg2rg.training.datasets import CaseSource, hash_files
 from reg2rg.training.samples import FindingTargets, RegionSample, TrainingCase, map_grid, text_targets
 
+_SECONDS_BETWEEN_MESSAGES = 30.0
 _ARRAYS = ("texture", "mask", "voxel_mm", "cells")
 
 
 class CaseCache:
-    """The cases of a source, by index: first those for training, then those for validation.
+    """The cases of a source, by index.
 
     Attributes:
         folder: folder of the prepared cases. Its name is a hash of everything that determines their content.
         training: indices of the training cases.
         validation: indices of the validation cases.
+        problems: names of the cases that were left out, each with the reason.
     """
 
     def __init__(self, source: CaseSource, config: ModelConfig, folder: Path) -> None:
@@ -57,41 +64,52 @@ class CaseCache:
         self._source = source
         self._config = config
         self._names = (*source.training, *source.validation)
-        self.training = range(len(source.training))
-        self.validation = range(len(source.training), len(self._names))
+        self.training: Sequence[int] = range(len(source.training))
+        self.validation: Sequence[int] = range(len(source.training), len(self._names))
+        self.problems: dict[str, str] = {}
         self.folder = folder / _cache_key(source, config)
 
-    def prepare(self, index: int) -> int:
-        """Ensure that a case is on disk.
+    def prepare(self, index: int) -> None:
+        """Ensure that a case is on disk. A damaged file is made again.
 
         Args:
             index: the case.
 
-        Returns:
-            Its index, or that of the next case of the same split if it cannot be used.
+        Raises:
+            InputError: the case cannot be used.
+        """
+        file = self._file(index)
+        if not _is_intact(file):
+            self._make(index)
+        _read_ahead(file)
+
+    def leave_out(self, problems: Mapping[int, str]) -> None:
+        """Remove cases that cannot be used.
+
+        Args:
+            problems: index -> reason.
 
         Raises:
-            InputError: no case of the split can be used.
+            InputError: none of the training cases remains, or none of the validation cases if there were some.
         """
-        split = self.training if index in self.training else self.validation
-        for offset in range(len(split)):
-            candidate = split[(index - split.start + offset) % len(split)]
-            file = self._file(candidate)
-            if not file.exists():
-                self._make(candidate)
-            _read_ahead(file)
-            if self.problem(candidate) is None:
-                return candidate
-        raise InputError(f"None of the {len(split)} cases can be used. The first one: {self.problem(index)}")
+        self.problems |= {self._names[index]: problem for index, problem in problems.items()}
+        self.training = self._usable(self.training, problems, "training")
+        self.validation = self._usable(self.validation, problems, "validation")
 
-    def problem(self, index: int) -> str | None:
-        """Return why a prepared case cannot be used; None if it can."""
-        with safe_open(self._file(index), "numpy") as file:
-            return file.metadata().get("problem")
+    def _usable(self, indices: Sequence[int], problems: Mapping[int, str], split: str) -> list[int]:
+        usable = [index for index in indices if index not in problems]
+        if indices and not usable:
+            first = f"{self._names[indices[0]]}: {problems[indices[0]]}"
+            raise InputError(f"None of the {len(indices)} {split} cases can be used. The first one, {first}")
+        return usable
+
+    def name(self, index: int) -> str:
+        """Return the name of a case."""
+        return self._names[index]
 
     def __getitem__(self, index: int) -> TrainingCase:
         """Return a case, with targets that the current version of the labeler reads from its texts."""
-        index = self.prepare(index)
+        self.prepare(index)
         with safe_open(self._file(index), "numpy") as file:
             stored = set(file.keys())
             regions = []
@@ -111,34 +129,28 @@ class CaseCache:
                 )
             return TrainingCase(file.get_tensor("image"), tuple(regions))
 
-    def problems(self) -> dict[str, str]:
-        """Return the names of prepared cases that cannot be used, each with the reason."""
-        problems = {}
-        for index, name in enumerate(self._names):
-            problem = self.problem(index) if self._file(index).exists() else None
-            if problem is not None:
-                problems[name] = problem
-        return problems
-
     def _make(self, index: int) -> None:
-        """Prepare a case and write it; if it cannot be used, write the reason instead."""
-        arrays: dict[str, np.ndarray] = {}
-        try:
-            case = self._source.make(self._names[index], self._config)
-        except InputError as error:
-            metadata = {"problem": str(error)}
-        else:
-            arrays["image"] = case.image
-            for sample in case.regions:
-                values = {name: getattr(sample, name) for name in _ARRAYS}
-                arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
-            metadata = {"regions": json.dumps([(sample.region, sample.text) for sample in case.regions])}
+        """Prepare a case and write it."""
+        case = self._source.make(self._names[index], self._config)
+        arrays: dict[str, np.ndarray] = {"image": case.image}
+        for sample in case.regions:
+            values = {name: getattr(sample, name) for name in _ARRAYS}
+            arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
+        metadata = {"regions": json.dumps([(sample.region, sample.text) for sample in case.regions])}
         file = self._file(index)
         with staged_output(file.parent) as staging:
             save_file(arrays, staging / file.name, metadata)
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{self._names[index]}.safetensors"
+
+
+class PreparationError(Reg2RGError):
+    """A case could not be prepared for a reason other than the case itself."""
+
+    def __init__(self, message: str) -> None:
+        """Take a message. torch passes errors on from other processes with a traceback before it, which is removed."""
+        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
 class CaseIndices(Dataset[int]):
@@ -151,7 +163,62 @@ class CaseIndices(Dataset[int]):
         return len(self._indices)
 
     def __getitem__(self, item: int) -> int:
-        return self._cases.prepare(self._indices[item])
+        _end_with_parent(os.getpid())
+        try:
+            self._cases.prepare(self._indices[item])
+        except InputError:
+            raise
+        except Exception as error:  # a full disk, for example
+            raise PreparationError(as_failure(error).message) from error
+        return self._indices[item]
+
+
+class CaseProblems(CaseIndices):
+    """The same dataset, but of indices and the reasons why cases cannot be used; empty for those that can."""
+
+    def __getitem__(self, item: int) -> tuple[int, str]:  # type: ignore[override]
+        try:
+            return super().__getitem__(item), ""
+        except InputError as error:
+            return self._indices[item], str(error)
+
+
+def prepare_all(cases: CaseCache, workers: int, on_message: MessageCallback) -> None:
+    """Prepare all cases, and leave out those that cannot be used.
+
+    Args:
+        cases: the cases.
+        workers: number of processes that prepare them.
+        on_message: called with a line per case that cannot be used, and with the progress.
+
+    Raises:
+        InputError: no case can be used.
+    """
+    indices = [*cases.training, *cases.validation]
+    problems: dict[int, str] = {}
+    loader = DataLoader(CaseProblems(cases, indices), batch_size=None, num_workers=workers)
+    told = time.monotonic()
+    for done, (index, problem) in enumerate(loader, start=1):
+        if problem:
+            problems[int(index)] = problem
+            on_message(f"{cases.name(int(index))} cannot be used and is left out: {problem}")
+        if time.monotonic() - told > _SECONDS_BETWEEN_MESSAGES:
+            on_message(f"prepared {done} of {len(indices)} cases")
+            told = time.monotonic()
+    cases.leave_out(problems)
+
+
+@functools.cache
+def _end_with_parent(process: int) -> None:
+    """In a data loader's process: end as soon as the training has ended, also in the middle of a case."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and get_worker_info() is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def collate_indices(indices: Sequence[int]) -> dict[str, Tensor]:
@@ -183,6 +250,15 @@ def _cache_key(source: CaseSource, config: ModelConfig) -> str:
 @functools.cache
 def _cached_targets(text: str, region: str, findings: FindingConfig | None) -> FindingTargets:
     return text_targets(text, region, findings)
+
+
+def _is_intact(file: Path) -> bool:
+    """Return whether a file exists and is complete. Files of cases that could not be used are made again."""
+    try:
+        with safe_open(file, "numpy") as opened:
+            return "regions" in opened.metadata()
+    except (OSError, SafetensorError):
+        return False
 
 
 def _read_ahead(file: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reg2rg.errors import InputError
-from reg2rg.runtime.dataclass_io import from_plain, to_plain
+from reg2rg.runtime.dataclass_io import Seed, from_plain, to_plain
 from reg2rg.training.config_parsing import (
     Fraction,
     NonNegativeFloat,
@@ -169,7 +169,8 @@ class TrainingConfig:
         workers: number of processes that prepare cases during training.
         threads: number of torch's threads; None leaves the choice to torch.
         seed: random seed.
-        precision: precision of matrix products during training. Trained parameters are always float32.
+        precision: precision of matrix products during training. "auto" is bf16 where the hardware computes in it,
+            otherwise fp32. Trained parameters are always float32.
         save_dtype: data type of the saved weights; None keeps the type of each parameter.
     """
 
@@ -180,8 +181,8 @@ class TrainingConfig:
     cache: Path | None = None
     workers: NonNegativeInt = 1
     threads: PositiveInt | None = None
-    seed: NonNegativeInt = 0
-    precision: Literal["fp32", "bf16"] = "bf16"
+    seed: Seed = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     save_dtype: Literal["float16", "bfloat16", "float32"] | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 (a subclass of the safe loader)
     except FileNotFoundError:
         raise InputError(
-            f"{path} does not exist; expected a training configuration, as in Resources/Training."
+            f"{path} does not exist; expected a training configuration, or one of: smoke, phantom, ablation, published."
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} is not readable as YAML ({' '.join(str(error).split())}).") from error

@@ -38,6 +38,11 @@ class CaseSource(Protocol):
         """Whether at least one training case has finding masks."""
         ...
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether making a case can fail, because it is read from files."""
+        ...
+
     def fingerprint(self) -> str:
         """Return a string that changes whenever the content of the named cases changes."""
         ...
@@ -66,6 +71,7 @@ class PhantomSource:
     validation: tuple[str, ...]
     notes: tuple[str, ...] = ()
     finding_masks: ClassVar[bool] = True
+    may_fail: ClassVar[bool] = False
 
     @classmethod
     def from_config(cls, data: PhantomData) -> PhantomSource:

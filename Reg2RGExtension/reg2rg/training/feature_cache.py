@@ -6,12 +6,14 @@ that it computed earlier.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from reg2rg.models.config import ModelConfig
@@ -45,10 +47,12 @@ class FeatureCache:
 
     def __getitem__(self, index: int) -> CachedFeatures:
         file = self.folder / f"{index}.safetensors"
-        if not file.exists():
-            with staged_output(self.folder) as staging:
-                save_file(_to_tensors(self._compute(index)), staging / file.name)
-        return _from_tensors(load_file(file))
+        with contextlib.suppress(FileNotFoundError, SafetensorError):  # missing or damaged: it is computed again
+            return _from_tensors(load_file(file))
+        features = self._compute(index)
+        with staged_output(self.folder) as staging:
+            save_file(_to_tensors(features), staging / file.name)
+        return features
 
     @torch.no_grad()
     def _compute(self, index: int) -> CachedFeatures:

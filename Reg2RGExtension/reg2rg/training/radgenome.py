@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -58,6 +59,7 @@ class RadGenomeSource:
     training: tuple[str, ...]
     validation: tuple[str, ...]
     notes: tuple[str, ...]
+    may_fail: ClassVar[bool] = True
 
     @classmethod
     def from_config(cls, data: RadGenomeData) -> RadGenomeSource:

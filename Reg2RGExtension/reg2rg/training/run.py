@@ -2,7 +2,7 @@
 
 Everything is kept in a run folder, from which training resumes after it was interrupted or killed:
 
-    config.json           the configuration; a different configuration requires a different folder
+    config.json           the configuration; stages that have begun can no longer change
     data.txt              the number of cases, and what was left out
     cache/                prepared cases, unless the configuration names another folder
     features/             outputs of frozen vision, until training ends
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,18 @@ import torch
 from torch.utils.data import DataLoader
 
 from reg2rg.checkpoints.saving import save_model
+from reg2rg.checkpoints.tokenizer import load_tokenizer
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.dataclass_io import from_plain, parse_json
+from reg2rg.runtime.devices import computes_bf16
 from reg2rg.runtime.disk_space import require_free_space
+from reg2rg.runtime.folder_lock import LOCK_FILE, locked_folder
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
-from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes
+from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes, prepare_all
 from reg2rg.training.config import MessageCallback, PhantomData, Stage, TrainingConfig
 from reg2rg.training.datasets import CaseSource, open_source
 from reg2rg.training.feature_cache import FeatureCache, feature_bytes
@@ -45,6 +49,12 @@ from reg2rg.training.trainer import WEIGHTS, StageTrainer, load_trained_paramete
 
 CONFIG, HISTORY, DATA, FEATURES = "config.json", "history.json", "data.txt", "features"
 _LEGACY_FEATURES = "kept"
+_SETTLED_FIELDS = ("data", "model", "seed")
+"""Fields that cannot change once the first stage has begun. Those that are not listed only say how to compute."""
+
+_FINAL_FIELDS = ("name", "save_dtype")
+"""Fields that matter at the end, and cannot change after it."""
+
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -65,18 +75,38 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
         Reg2RGError: a package is missing, or the training diverged.
     """
     _check_packages()
+    with locked_folder(folder, "Another training run"):
+        try:
+            return _train(config, folder, device, on_message)
+        except RuntimeError as error:
+            if "DataLoader worker" in str(error):
+                raise Reg2RGError(
+                    "A process that prepares cases was killed, probably because memory ran out; close other programs "
+                    "or use fewer workers. The same command resumes training."
+                ) from error
+            raise
+
+
+def _train(config: TrainingConfig, folder: Path, device: str, on_message: MessageCallback) -> Path:
     _check_folder(folder, config)
     if (folder / "model" / "config.json").is_file():
         on_message("This training run has already finished.")
         return folder / "model"
+    if config.precision == "bf16" and device == "cpu" and not computes_bf16(device):
+        on_message("This CPU does not compute in bf16; torch emulates it, which is slow. Use precision: auto or fp32.")
     if config.threads:
         torch.set_num_threads(config.threads)
     source = open_source(config.data)
     architecture = resolve_architecture(config.model, config.name)
     _check_finding_masks(config, source)
+    _discard_unused(folder, config)
     _write(folder / CONFIG, _to_json(config))
     cases = CaseCache(source, architecture, config.cache or folder / "cache")
     _check_disk_space(cases, architecture, folder)
+    for note in source.notes:
+        on_message(note)
+    if source.may_fail:
+        prepare_all(cases, config.workers, on_message)
     on_message(
         f"{len(cases.training)} training cases and {len(cases.validation)} validation cases; prepared cases are in "
         f"{cases.folder}"
@@ -89,7 +119,6 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
         histories[name] = _train_stage(model, config, stage, cases, folder / name, on_message)
     for name in (FEATURES, _LEGACY_FEATURES):
         shutil.rmtree(folder / name, ignore_errors=True)
-    _write(folder / DATA, _describe_data(source, cases))  # by now, every case has been prepared
     plot_losses(histories, folder / "losses.png")
     on_message("calibrating")
     calibrate(model, cases)
@@ -142,12 +171,10 @@ def _initial_model(
 
 def _load_tokenizer(config: TrainingConfig, cases: CaseCache, folder: Path) -> Any:
     """Return the run's tokenizer, learning it when it is first needed."""
-    from transformers import AutoTokenizer
-
     if not folder.exists():
         with staged_output(folder) as staging:
             learn_tokenizer(cases, config).save_pretrained(staging)
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return load_tokenizer(folder)
 
 
 def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
@@ -168,14 +195,67 @@ def learn_tokenizer(cases: CaseCache, config: TrainingConfig) -> Any:
 
 
 def _check_folder(folder: Path, config: TrainingConfig) -> None:
-    """Raise InputError if the folder belongs to a different configuration or contains something else."""
-    file = folder / CONFIG
-    if file.is_file():
-        values, _ = upgrade_config(parse_json(file.read_text(), str(file)), str(file))
-        if from_plain(TrainingConfig, values, str(file)).to_dict() != config.to_dict():
-            raise InputError(f"{folder} contains a training run with a different configuration; choose another folder.")
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    """Raise InputError if the folder belongs to a different configuration or contains something else.
+
+    Stages that have not begun may change, so that a corrected configuration can continue where the first one failed.
+    """
+    if (folder / CONFIG).is_file():
+        begun = _begun_stages(folder)
+        ours, theirs = (_settled(each, begun, folder) for each in (config, _read_run_config(folder)))
+        changed = [name for name in theirs if ours[name] != theirs[name]]
+        if changed:
+            raise InputError(
+                f"{folder} contains a training run with a different configuration ({', '.join(changed)}); choose "
+                "another folder."
+            )
+    elif any(file.name != LOCK_FILE for file in folder.iterdir()):
         raise InputError(f"{folder} is not empty and does not contain a training run; choose another output folder.")
+
+
+def _read_run_config(folder: Path) -> TrainingConfig:
+    file = folder / CONFIG
+    values, _ = upgrade_config(parse_json(file.read_text(), str(file)), str(file))
+    return from_plain(TrainingConfig, values, str(file))
+
+
+def _begun_stages(folder: Path) -> int:
+    """Return the number of stages that have at least one checkpoint."""
+    stages = _stage_folders(folder)
+    begun = [
+        number
+        for number, stage in stages.items()
+        if (stage / HISTORY).is_file() or any(stage.glob("checkpoint-*/trainer_state.json"))
+    ]
+    return max(begun, default=0)
+
+
+def _stage_folders(folder: Path) -> dict[int, Path]:
+    """Return the folders of stages by the stages' numbers."""
+    matches = ((re.fullmatch(r"(\d+)-(vision|text)", path.name), path) for path in folder.iterdir())
+    return {int(match[1]): path for match, path in matches if match}
+
+
+def _settled(config: TrainingConfig, begun: int, folder: Path) -> dict[str, Any]:
+    """Return the fields of a configuration that can no longer change, given the number of stages that have begun."""
+    fields = config.to_dict()
+    has_finished = (folder / "model" / "config.json").is_file()
+    stages = fields["stages"] if has_finished else fields["stages"][:begun]
+    settled = {f"stages[{index}]": stages[index] if index < len(stages) else None for index in range(begun)}
+    if begun or has_finished:
+        settled |= {name: fields[name] for name in _SETTLED_FIELDS}
+    if has_finished:
+        settled |= {name: fields[name] for name in _FINAL_FIELDS} | {"stages": stages}
+    return settled
+
+
+def _discard_unused(folder: Path, config: TrainingConfig) -> None:
+    """Remove what an earlier configuration left that this one cannot use: the tokenizer and logs of unbegun stages."""
+    if not (folder / CONFIG).is_file() or _read_run_config(folder).to_dict() == config.to_dict():
+        return
+    begun = _begun_stages(folder)
+    unused = [stage for number, stage in _stage_folders(folder).items() if number > begun]
+    for place in (*unused, *([] if begun else [folder / "tokenizer"])):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _check_finding_masks(config: TrainingConfig, source: CaseSource) -> None:
@@ -205,7 +285,7 @@ def _check_disk_space(cases: CaseCache, config: ModelConfig, folder: Path) -> No
 
 def _describe_data(source: CaseSource, cases: CaseCache) -> str:
     lines = [f"{len(cases.training)} training cases, {len(cases.validation)} validation cases", *source.notes]
-    lines += [f"{name} cannot be used: {problem}" for name, problem in cases.problems().items()]
+    lines += [f"{name} cannot be used: {problem}" for name, problem in cases.problems.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import Reg2RGError
+from reg2rg.runtime.devices import computes_bf16
+from reg2rg.runtime.staging import apply_umask
 from reg2rg.runtime.third_party import import_transformers
 from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
 from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
@@ -159,6 +162,7 @@ class StageTrainer(transformers.Trainer):
 def save_trained_parameters(module: TrainingModule, file: Path) -> None:
     """Write the parameters that a module trains to a safetensors file."""
     save_file({name: p.detach().cpu().contiguous() for name, p in module.trained_parameters().items()}, file)
+    apply_umask([file])
 
 
 def load_trained_parameters(module: TrainingModule, file: Path) -> None:
@@ -180,6 +184,13 @@ def load_trained_parameters(module: TrainingModule, file: Path) -> None:
             parameter.copy_(stored[name])
 
 
+def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
+    """Return whether a training computes matrix products in bf16. "auto" does so only where it is not emulated."""
+    if config.precision == "auto":
+        return computes_bf16(str(device))
+    return config.precision == "bf16"
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """Find the last complete checkpoint, and remove later ones that were interrupted while being written.
 
@@ -193,8 +204,9 @@ def last_checkpoint(folder: Path) -> Path | None:
     for checkpoint in checkpoints:
         try:
             json.loads((checkpoint / "trainer_state.json").read_text())  # the file that is written last
+            load_file(checkpoint / WEIGHTS)
             return checkpoint
-        except (OSError, ValueError):
+        except (OSError, ValueError, SafetensorError):
             shutil.rmtree(checkpoint)
     return None
 
@@ -233,7 +245,7 @@ def _training_arguments(
         weight_decay=stage.weight_decay,
         adam_beta2=stage.beta2,
         max_grad_norm=stage.max_grad_norm,
-        bf16=config.precision == "bf16",
+        bf16=uses_bf16(config, device),
         use_cpu=device.type == "cpu",
         seed=config.seed,
         dataloader_num_workers=config.workers,

@@ -30,7 +30,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """
     plots = draw_plots({table.key: table for table in evaluation.tables})
     metrics = json.dumps(_to_json_dict(evaluation), indent=1, ensure_ascii=False, allow_nan=False)
-    with staged_output(folder) as staging:
+    with staged_output(folder, _OPTIONAL_FILES) as staging:
         for plot in plots:
             (staging / f"{plot.key}.png").write_bytes(plot.png)
         for table in evaluation.tables:
@@ -39,9 +39,6 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         _write(staging / "metrics.json", metrics)
         _write(staging / "evaluation.md", _to_markdown(evaluation))
         _write(staging / PAGE_FILE, to_page(evaluation, plots))
-        stale = [name for name in _OPTIONAL_FILES if not (staging / name).exists()]
-    for name in stale:
-        (folder / name).unlink(missing_ok=True)
 
 
 def _write(file: Path, text: str) -> None:
