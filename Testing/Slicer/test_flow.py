@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import slicer
-from hands import generate, moduleWidget, settle, waitFor
+from hands import generate, keepSegments, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import engineProcess, reportNode
 from Reg2RGModuleLib.reportRun import FOLDER_PREFIX, STAGE_SPANS, stageName
 
@@ -61,8 +61,11 @@ class FlowTest(unittest.TestCase):
         getattr(self.logic.run, signal).connect(listener)
         self.addCleanup(getattr(self.logic.run, signal).disconnect, listener)
 
-    def startSample(self):
+    def startSample(self, regions=None):
+        """Start a report of the sample case, of all regions or some."""
         self.panel.inputs.loadSample()
+        if regions is not None:
+            keepSegments(self.panel.inputs.parameters.regions, regions)
         self.ui.generateButton.click()
         self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
@@ -187,7 +190,7 @@ class FlowTest(unittest.TestCase):
                 continue  # it ends before a click can arrive
             with self.subTest(stage=stage):
                 slicer.mrmlScene.Clear(0)
-                self.startSample()
+                self.startSample(("lung", "heart", "bone"))
                 waitFor(lambda start=start: self.ui.progressBar.value >= round(100 * start) and self.ui.stageLabel.text)
                 countDuringRun = self.segmentationCount()
                 self.ui.generateButton.click()
