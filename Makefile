@@ -1,4 +1,5 @@
 # make demo        write a report for the sample case and a screenshot of the review panel to out/demo
+# make screenshots make the pictures for the extension's page and the README in Resources/Screenshots
 # make test        run the linters and all tests
 # make test-fast   run the linters and the quick tests of the engine
 # make lint        run the linters
@@ -37,11 +38,16 @@ export TOKENIZERS_PARALLELISM := false
 # Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo test test-fast lint format docs bench train ablations model-card clean
+.PHONY: demo screenshots test test-fast lint format docs bench train ablations model-card clean
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
+
+screenshots: $(VENV)/.desktop
+	$(BIN)/reg2rg desktop --screenshot Resources/Screenshots/desktop.png
+	$(BIN)/reg2rg demo -o out/demo
+	cp out/demo/preview.png Resources/Screenshots/preview.png
 
 # Two processes with one thread each, because more threads would compete for the cores. Each process runs whole files, so
 # that the fixtures of a file are created only once.

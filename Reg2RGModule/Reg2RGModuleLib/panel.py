@@ -71,10 +71,9 @@ class Panel:
     def setListening(self, listening: bool) -> None:
         """Set whether clicks in the views select sections. They should only while this module is open."""
         self._logic.views.clicks.listening = listening
-        if listening:
-            self.scroll.attach()
-            if self.session.review is not None:
-                self.sections.takeIdleFocus()
+        self.scroll.setShown(listening)
+        if listening and self.session.review is not None:
+            self.sections.takeIdleFocus()
 
     def sceneClosing(self) -> None:
         """Abandon the run and close the report, because the scene is closing."""

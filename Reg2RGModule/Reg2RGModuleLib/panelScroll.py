@@ -22,6 +22,7 @@ class PanelScroll:
     def __init__(self, root: qt.QWidget, topRow: qt.QWidget, bottomRow: qt.QWidget) -> None:
         self._root = root
         self._area: qt.QScrollArea | None = None
+        self._isShown = False
         self._revealed: qt.QWidget | None = None
         self._topRow, self._bottomRow = topRow, bottomRow
         self._topPlace, self._bottomPlace = (
@@ -33,19 +34,25 @@ class PanelScroll:
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._reveal)
 
-    def attach(self) -> None:
-        """Find the scroll area, which the panel is only in while the module is shown."""
+    def setShown(self, shown: bool) -> None:
+        """Set whether the module is shown. Only then is the panel in the scroll area, at once or shortly afterwards."""
+        self._isShown = shown
+        if shown:
+            self._attach()
+        else:
+            self.detach()
+
+    def _attach(self) -> None:
+        """Find the scroll area that the panel is in."""
         area = self._root
         while area is not None and not area.inherits("QScrollArea"):
             area = area.parent()
-        if area is self._area:
-            return
-        self.detach()
-        self._area = area
-        if area is not None:
+        if area is not None and area is not self._area:
+            self.detach()
+            self._area = area
             area.verticalScrollBar().connect("valueChanged(int)", self._arrange)
             area.verticalScrollBar().connect("rangeChanged(int,int)", self._arrange)
-        self._arrange()
+            self._arrange()
 
     def detach(self) -> None:
         """Let go of the scroll area."""
@@ -69,7 +76,6 @@ class PanelScroll:
 
     def _reveal(self) -> None:
         widget, self._revealed = self._revealed, None
-        self.attach()
         if self._area is None or widget is None:
             return
         self.refresh()
@@ -99,6 +105,8 @@ class PanelScroll:
 
     def _arrange(self, *values: int) -> None:
         """Move the rows to their places, or to the edges of the visible part."""
+        if self._isShown and self._area is None:
+            self._attach()
         top, bottom = self._span()
         place = self._topPlace
         self._topRow.setGeometry(place.x, max(place.y, top), place.width, place.height)

@@ -61,11 +61,8 @@ class FlowTest(unittest.TestCase):
         getattr(self.logic.run, signal).connect(listener)
         self.addCleanup(getattr(self.logic.run, signal).disconnect, listener)
 
-    def startSample(self, regions=None):
-        """Start a report of the sample case, of all regions or some."""
+    def startSample(self):
         self.panel.inputs.loadSample()
-        if regions is not None:
-            keepSegments(self.panel.inputs.parameters.regions, regions)
         self.ui.generateButton.click()
         self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
@@ -185,12 +182,14 @@ class FlowTest(unittest.TestCase):
         return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
     def test_aRunCanBeCanceledInEveryStage(self):
+        self.panel.inputs.loadSample()
+        keepSegments(self.panel.inputs.parameters.regions, ("lung", "heart", "bone"))
         for stage, (start, _) in STAGE_SPANS.items():
             if stage == "save":
                 continue  # it ends before a click can arrive
             with self.subTest(stage=stage):
-                slicer.mrmlScene.Clear(0)
-                self.startSample(("lung", "heart", "bone"))
+                self.ui.generateButton.click()
+                self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
                 waitFor(lambda start=start: self.ui.progressBar.value >= round(100 * start) and self.ui.stageLabel.text)
                 countDuringRun = self.segmentationCount()
                 self.ui.generateButton.click()

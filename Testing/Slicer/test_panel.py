@@ -104,6 +104,15 @@ class PanelTest(unittest.TestCase):
         self.assertInView(self.ui.impressionButton, "impression")
         self.assertInView(self.ui.bannerLabel, "banner")
 
+    def test_theRowsStayInViewAfterAnotherModuleWasShown(self):
+        bar = self.area.verticalScrollBar()
+        moduleWidget().exit()
+        bar.setValue(bar.maximum // 2)
+        moduleWidget().enter()
+        self.panel.navigation.select("bone")
+        settle()
+        self.assertEverythingIsInPlace("back in the module")
+
     def test_theInputsAreCollapsedOnceAReportIsThereAndOpenWithoutOne(self):
         self.assertTrue(self.ui.inputsButton.collapsed)
         volume = self.panel.inputs.volume
