@@ -73,7 +73,6 @@ class MainWindow(QMainWindow):
         bar.addWidget(QLabel("Active volume:"))
         bar.addWidget(self._volume_selector, 1)
         panel = QWidget()
-        panel.setMinimumWidth(PANEL_WIDTH)
         layout = QVBoxLayout(panel)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(bar)

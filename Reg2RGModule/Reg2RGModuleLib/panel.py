@@ -85,6 +85,7 @@ class Panel:
     def cleanup(self) -> None:
         """Release all resources, because the panel is about to be destroyed."""
         self.sceneClosing()
+        self._logic.engine.end()
         self.scroll.detach()
         for shortcut in self._shortcuts:
             shortcut.deleteLater()

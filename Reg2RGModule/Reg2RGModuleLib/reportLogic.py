@@ -187,7 +187,10 @@ class ReportLogic:
         self.views.select(region, findingIndex)
 
     def close(self) -> None:
-        """End the run and the engine, and release the report and the scene. Call this before the scene closes."""
+        """End the run, and release the report and the scene. Call this before the scene closes.
+
+        An engine that is idle stays, with its model, for the next scene.
+        """
         self.run.abandon()
         self.views.forget()
         self._reviews.forget()

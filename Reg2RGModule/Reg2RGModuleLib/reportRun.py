@@ -157,8 +157,8 @@ class ReportRun:
 
     def abandon(self) -> None:
         """Abandon the run immediately, because the scene is closing."""
-        self._engine.end()
         if self.active:
+            self._engine.end()
             self._segmentation = None  # the scene removes it
             self._end(self.stopped.emit)
 

@@ -360,6 +360,14 @@ class FlowTest(unittest.TestCase):
         self.assertRaises(OSError, os.kill, process, 0)
         self.assertEqual(self.panel.sections.regions, [])
 
+    def test_anIdleEngineIsUsedAgainInTheNextScene(self):
+        self.panel.inputs.loadSample()
+        generate(self.panel)
+        process = self.engine.processId()
+        slicer.mrmlScene.Clear(0)
+        self.startSample()
+        self.assertEqual(self.engine.processId(), process)
+
     def test_deletingTheVolumeDuringARunEndsItWithAMessage(self):
         self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
