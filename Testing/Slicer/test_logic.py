@@ -30,6 +30,7 @@ class LogicTest(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.logic.close()
+        cls.logic.engine.end()
         slicer.mrmlScene.Clear(0)
 
     def display(self):
