@@ -184,12 +184,41 @@ def test_anything_is_text(value):
         lambda: setattr(qt.QWidget(), "font", "Arial"),
         lambda: setattr(qt.QSpinBox(), "value", "8"),
         lambda: setattr(qt.QDoubleSpinBox(), "maximum", "8"),
-        lambda: setattr(qt.QCheckBox(), "checked", "yes"),
+        lambda: setattr(qt.QSpinBox(), "value", None),
     ],
 )
 def test_text_is_not_a_key_sequence_color_font_address_or_number(use):
     with pytest.raises((ValueError, AttributeError)):
         use()
+
+
+def test_numbers_are_cut_and_anything_is_true_or_false():
+    box, button = qt.QSpinBox(), qt.QPushButton()
+    box.value = 3.7
+    button.enabled = None
+    assert (box.value, button.enabled) == (3, False)
+    button.enabled = "yes"
+    assert button.enabled is True
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (lambda: qt.QColor(255, 0, 0), "getRgb"),
+        (lambda: qt.QRect(0, 0, 1, 1), "getRect"),
+        (lambda: qt.QVBoxLayout(), "getContentsMargins"),
+        (lambda: qt.QImage(), "sizeInBytes"),
+    ],
+)
+def test_methods_that_pythonqt_lacks_do_not_exist(owner, name):
+    assert not hasattr(owner(), name)
+
+
+def test_a_signal_is_not_subscriptable_and_lists_of_texts_are_lists():
+    with pytest.raises(TypeError, match="subscriptable"):
+        qt.QComboBox().activated[int]
+    with pytest.raises(ValueError, match="list"):
+        qt.QComboBox().addItems(text for text in "ab")
 
 
 def test_a_button_box_is_not_made_of_buttons():

@@ -23,6 +23,7 @@ Files, in import order:
     classes       the classes to which the rules apply
     virtuals      overridden virtual methods
     keywords      refusal of keyword arguments
+    absent        members that PythonQt does not have
     arguments     text and enums as arguments
     properties    Q_PROPERTYs as attributes, and refusal of new attributes
     signals       connecting and disconnecting by signature

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from PySide6 import QtCore, QtWidgets
 
+from slicer_host.pythonqt.absent import hide_absent_members
 from slicer_host.pythonqt.arguments import adopt_arguments
 from slicer_host.pythonqt.classes import patch, qt_classes
 from slicer_host.pythonqt.keywords import METHODS_WITHOUT_KEYWORDS, refuse_keywords, without_keywords
@@ -38,6 +39,7 @@ def adopt() -> None:
         patch(executable, {"exec_": executable.exec})
     _adopt_byte_array()
     adopt_arguments()
+    hide_absent_members()
     for dialog, names in _DIALOGS.items():
         patch(dialog, {name: staticmethod(_first_value(getattr(dialog, name))) for name in names})
     for owner, names in METHODS_WITHOUT_KEYWORDS.items():

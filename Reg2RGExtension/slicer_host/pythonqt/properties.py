@@ -15,8 +15,16 @@ from slicer_host.pythonqt.classes import is_cpp_class
 
 _VIRTUAL_GETTERS = {"sizeHint", "minimumSizeHint", "spacing", "text", "duration"}
 """Properties with a virtual getter. If QObject.property read them, a Python override would call itself."""
-_FROM_TEXT = {"QString", "QVariant"}
+_FROM_TEXT = {"QString", "QVariant", "bool"}
 """Types of properties that may be set to text. PythonQt makes no number, color or key sequence of it."""
+
+
+def _cut(value: Any) -> Any:
+    return int(value) if isinstance(value, float) else value
+
+
+_CONVERTED: dict[str, Callable[[Any], Any]] = {"QString": as_text, "bool": bool, "int": _cut}
+"""Type of a property -> how PythonQt converts values of other types, if it accepts them."""
 _HIDDEN = {"singleShot"}
 """Properties that PythonQt hides because a static method has the same name."""
 
@@ -49,8 +57,8 @@ def _make_attribute(name: str, getter: Callable[..., Any] | None, meta: QtCore.Q
         return getter(self) if getter is not None and name in _VIRTUAL_GETTERS else _get(self, name)
 
     def write(self: QtCore.QObject, value: Any) -> None:
-        refused = isinstance(value, str) and kind not in _FROM_TEXT
-        if refused or not _set(self, name, as_text(value) if kind == "QString" else value):
+        refused = (value is None and kind == "int") or (isinstance(value, str) and kind not in _FROM_TEXT)
+        if refused or not _set(self, name, _CONVERTED[kind](value) if kind in _CONVERTED else value):
             raise AttributeError(
                 f"Property '{name}' of type '{self.metaObject().className()}' object cannot be set to {value!r}."
             )
