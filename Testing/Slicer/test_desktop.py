@@ -63,6 +63,7 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
     panel.ui.advancedButton.collapsed = False
     assert_nothing_is_clipped(window, "inputs")
     panel.ui.advancedButton.collapsed = True
+    moduleWidget().logic.engine.end()  # a new engine takes long enough to see each stage
     panel.ui.generateButton.click()
     run = moduleWidget().logic.run
     stages: list[str] = []
