@@ -10,6 +10,7 @@
 # make model-card  measure the embedded model on 500 held-out phantoms and compare the result with its model card.
 #                  QUICK=1: use 60 phantoms, in under five minutes. CT=FOLDER: also measure on real CTs. WRITE=1: write
 #                  the model card instead of comparing
+# make fuzz        feed damaged files to every reader, 30 minutes each. MINUTES=3: less; TARGET=nifti: only one
 # make train       train a model like the embedded one in out/phantom, or resume interrupted training
 # make ablations   compare models trained without cues, without dense loss and without a finding head
 # make clean       remove the virtual environment and all output
@@ -38,7 +39,7 @@ export TOKENIZERS_PARALLELISM := false
 # Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo screenshots test test-fast lint format docs bench train ablations model-card clean
+.PHONY: fuzz demo screenshots test test-fast lint format docs bench train ablations model-card clean
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
@@ -84,6 +85,9 @@ bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/trainer_overhead.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/selection.py
 	$(BIN)/python Testing/Benchmarks/decoding_quality.py $(BENCH_SIZE)
+
+fuzz: $(VENV)/.test
+	$(BIN)/python Testing/Fuzz/fuzz.py --minutes $(or $(MINUTES),30) $(TARGET)
 
 train: $(VENV)/.train
 	$(BIN)/reg2rg train Resources/Training/phantom.yaml -o out/phantom

@@ -1,5 +1,10 @@
 """Exceptions whose messages are shown to the user."""
 
+import re
+
+_NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+"""Line breaks and control characters, which names in damaged files contain."""
+
 
 class Reg2RGError(Exception):
     """Base class for errors that are shown to the user.
@@ -13,6 +18,10 @@ class Reg2RGError(Exception):
     """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """Keep the message as one line that can be printed."""
+        super().__init__(_NOT_PRINTED.sub(" ", message).strip())
 
 
 class InputError(Reg2RGError):

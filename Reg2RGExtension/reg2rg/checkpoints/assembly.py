@@ -107,9 +107,16 @@ def assemble(
 
 
 def empty_model(config: ModelConfig) -> Reg2RG:
-    """Create a model on the meta device: it has names and shapes, but no values."""
-    with torch.device("meta"):
-        return Reg2RG(config)
+    """Create a model on the meta device: it has names and shapes, but no values.
+
+    Raises:
+        InputError: the fields of the config contradict each other.
+    """
+    try:
+        with torch.device("meta"):
+            return Reg2RG(config)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"The config of {config.name} does not describe a valid model ({error}).") from error
 
 
 def expected_shapes(model: Reg2RG) -> dict[str, Shape]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from reg2rg.runtime.dataclass_io import from_plain, to_plain
+from reg2rg.runtime.dataclass_io import Constraint, from_plain, to_plain
 
 Size = tuple[int, int, int]
 """Number of voxels or tokens along the model's axes: right-left, anterior-posterior, superior-inferior."""
+
+
+Layers = Annotated[int, Constraint("1 to 1000", lambda count: 1 <= count <= 1000)]
+"""Number of layers. A damaged config could otherwise describe a model that takes hours to build."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class VisionConfig:
     patch_size: Size = (32, 32, 4)
     channels: int = 3
     dim: int = 768
-    depth: int = 12
+    depth: Layers = 12
     heads: int = 8
     dim_head: int = 64
     mlp_dim: int = 2048
@@ -98,7 +102,7 @@ class PerceiverConfig:
     """
 
     latents: int = 32
-    depth: int = 6
+    depth: Layers = 6
     heads: int = 8
     dim_head: int = 64
     ff_mult: int = 4
@@ -182,7 +186,7 @@ class LanguageConfig:
     vocab_size: int = 32000
     hidden_size: int = 4096
     intermediate_size: int = 11008
-    num_hidden_layers: int = 32
+    num_hidden_layers: Layers = 32
     num_attention_heads: int = 32
     num_key_value_heads: int = 32
     max_position_embeddings: int = 4096

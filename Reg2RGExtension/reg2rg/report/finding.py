@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from reg2rg.labeler import Status
+from reg2rg.runtime.dataclass_io import Constraint
 
 DETECTION_THRESHOLD = 0.5
 """Lowest probability at which a finding counts as detected. Detected findings are located in the volume."""
+
+
+def _one_of(*values: str) -> Constraint:
+    return Constraint(f"{', '.join(values)} or null", lambda value: value is None or value in values)
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class Finding:
 
     label: str
     probability: float | None = None
-    side: str | None = None
-    level: str | None = None
+    side: Annotated[str | None, _one_of("left", "right", "both")] = None
+    level: Annotated[str | None, _one_of("upper", "middle", "lower")] = None
     size_mm: float | None = None
     location: Location | None = None
     segment: str | None = None

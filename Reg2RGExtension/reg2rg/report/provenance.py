@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import numpy as np
 import SimpleITK as sitk
+
+from reg2rg.runtime.dataclass_io import Constraint
+
+_MAXIMUM_VOXELS = 1 << 30
+"""More voxels than any CT has; a damaged report could otherwise ask for all memory."""
+
+
+def _is_size(size: tuple[int, ...]) -> bool:
+    return len(size) == 3 and min(size) > 0 and size[0] * size[1] * size[2] <= _MAXIMUM_VOXELS
+
+
+def _is_direction(direction: tuple[float, ...]) -> bool:
+    """Return whether nine numbers are a matrix of perpendicular unit vectors."""
+    if len(direction) != 9 or max(map(abs, direction)) > 1.1:
+        return False
+    matrix = np.reshape(direction, (3, 3))
+    return bool(np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-3))
 
 
 @dataclass(frozen=True)
@@ -19,10 +37,10 @@ class Geometry:
         direction: 3 x 3 direction cosine matrix, row by row.
     """
 
-    size: tuple[int, ...]
-    spacing: tuple[float, ...]
-    origin: tuple[float, ...]
-    direction: tuple[float, ...]
+    size: Annotated[tuple[int, ...], Constraint("three positive numbers of voxels", _is_size)]
+    spacing: Annotated[tuple[float, ...], Constraint("three positive numbers", lambda mm: len(mm) == 3 and min(mm) > 0)]
+    origin: Annotated[tuple[float, ...], Constraint("three numbers", lambda mm: len(mm) == 3)]
+    direction: Annotated[tuple[float, ...], Constraint("a direction cosine matrix", _is_direction)]
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> Geometry:

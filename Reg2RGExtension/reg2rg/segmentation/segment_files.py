@@ -7,8 +7,9 @@ when they are used, so that a hundred of them need the memory of one.
 from __future__ import annotations
 
 import functools
+import math
 import re
-import struct
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.volumes.dicom_folder import is_dicom_file
+from reg2rg.volumes.dicom_folder import header_errors, is_dicom_file, read_dataset
 from reg2rg.volumes.files import is_volume_file, read_volume_file
 from reg2rg.volumes.geometry import image_like
 
@@ -36,11 +37,8 @@ _KINDS = (
 _SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes Segmentation Storage and Label Map Segmentation Storage."""
 
-_MALFORMED = (
-    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, OSError),
-    *(RuntimeError, TypeError, ValueError, struct.error),
-)
-"""What pydicom and highdicom raise for a file that is damaged, or not as the standard says."""
+MAXIMUM_VOXELS = 1 << 30
+"""More voxels than a segment of a CT has; a damaged file could otherwise ask for all memory."""
 
 _HEADER_KEY = re.compile(r"Segment(\d{1,6})_(\w+)")
 
@@ -69,6 +67,11 @@ class Segment:
     approximate: bool = False
     id: str = ""
     codes: tuple[tuple[str, str], ...] = ()
+
+
+def _malformed() -> tuple[type[Exception], ...]:
+    """Return what pydicom and highdicom raise for a file that is damaged or does not follow the standard."""
+    return (*header_errors(), sqlite3.Error, ArithmeticError, AssertionError)
 
 
 def read_segments(path: Path, on_notice: NoticeCallback = ignore_notice) -> tuple[list[Layer], list[Segment]]:
@@ -223,13 +226,10 @@ def _read_mask(file: Path, on_notice: NoticeCallback) -> sitk.Image:
 
 
 def _sop_class(file: Path) -> str:
-    import pydicom
-
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID", "Modality"])
-    except _MALFORMED as error:
+        return str(read_dataset(file, stop_before_pixels=True).get("SOPClassUID", ""))
+    except _malformed() as error:
         raise InputError(f"{file} cannot be read as DICOM; it is damaged.") from error
-    return str(header.get("SOPClassUID", ""))
 
 
 def _read_dicom(path: Path) -> tuple[list[Layer], list[Segment]]:
@@ -237,11 +237,11 @@ def _read_dicom(path: Path) -> tuple[list[Layer], list[Segment]]:
     if _sop_class(path) not in _SEGMENTATION_CLASSES:
         raise InputError(f"{path} is a DICOM file, but not a segmentation (SEG); expected {_KINDS}.")
     try:
-        from highdicom.seg import segread
+        from highdicom.seg import Segmentation
     except ImportError as error:
         raise Reg2RGError(f"Reading {path} needs the package highdicom: pip install highdicom.") from error
     try:
-        stored = segread(path)
+        stored = Segmentation.from_dataset(read_dataset(path), copy=False)
         numbers = list(stored.segment_numbers)
         segments = []
         for layer, number in enumerate(numbers):
@@ -252,7 +252,7 @@ def _read_dicom(path: Path) -> tuple[list[Layer], list[Segment]]:
             ]
             codes = _with_modifier((kind.value, kind.meaning), modifiers[0] if modifiers else ("", ""))
             segments.append(Segment(str(description.segment_label), 1, layer, codes=codes))
-    except _MALFORMED as error:
+    except _malformed() as error:
         raise InputError(f"{path} is not a valid DICOM segmentation; it is damaged or incomplete.") from error
     return [functools.partial(_read_dicom_segment, stored, number, path) for number in numbers], segments
 
@@ -260,8 +260,11 @@ def _read_dicom(path: Path) -> tuple[list[Layer], list[Segment]]:
 def _read_dicom_segment(stored: Segmentation, number: int, path: Path) -> sitk.Image:
     """Read the mask of one segment, whose frames may be in any order and leave out empty slices."""
     try:
+        geometry = stored.get_volume_geometry(allow_missing_positions=True)
+        if geometry is None or math.prod(geometry.spatial_shape) > MAXIMUM_VOXELS:
+            raise ValueError("its frames do not form a volume")
         volume = stored.get_volume(segment_numbers=[number], combine_segments=False)
-    except _MALFORMED as error:
+    except _malformed() as error:
         raise InputError(f"{path} has frames that do not form a volume; it is damaged or incomplete.") from error
     mask = volume.array[..., 0] >= 0.5  # fractional segmentations hold probabilities
     image = sitk.GetImageFromArray(mask.astype(np.uint8))

@@ -3,6 +3,7 @@
 Files:
 
     files           NIfTI, NRRD and MetaImage
+    headers         NRRD and MetaImage headers that contradict themselves
     integrity       checksums of their compressed data
     nifti           what SimpleITK does not check in a NIfTI header
     dicom_folder    the files of a DICOM folder

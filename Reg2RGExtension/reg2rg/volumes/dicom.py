@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
-from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, read_folder, some_files
+from reg2rg.volumes.dicom_folder import DicomImage, header_errors, read_dataset, read_folder, some_files
 from reg2rg.volumes.dicom_series import Slice, choose_series, group_series, list_series
 from reg2rg.volumes.geometry import orthogonal_axes
 from reg2rg.volumes.resampling import even_slices, is_sheared
@@ -166,11 +166,9 @@ def _hu_frames(image: DicomImage, name: Path) -> np.ndarray:
 
 def _stored_frames(image: DicomImage, name: Path) -> np.ndarray:
     """Decode the frames of a file without rescaling them; GDCM would use the slope and intercept of the first."""
-    import pydicom
-
     try:
-        return pydicom.dcmread(image.file).pixel_array.astype(np.float32)
-    except (*HEADER_ERRORS, RuntimeError) as error:
+        return read_dataset(image.file).pixel_array.astype(np.float32)
+    except header_errors() as error:
         raise _pixel_error(image, name) from error
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from reg2rg.errors import InputError
 
@@ -18,13 +19,18 @@ if TYPE_CHECKING:  # pydicom is slow to import and needed only for DICOM
 MAXIMUM_FILES = 20_000
 """Most files in a folder that is searched for a scan; whole disks and archives have more."""
 
-HEADER_ERRORS = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError)
-"""What pydicom raises for damaged headers, when it reads them or when it converts a value."""
-
 _CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 """Prefix of the SOP classes of CT images: classic, enhanced, and enhanced for legacy scans (PS3.6, annex A)."""
 
 _DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
+
+
+def header_errors() -> tuple[type[Exception], ...]:
+    """Return what pydicom raises for damaged headers, when it reads them or when it converts a value."""
+    from pydicom.errors import BytesLengthException
+
+    known = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, struct.error)
+    return (*known, BytesLengthException)
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,12 @@ def read_folder(path: Path, name: Path) -> DicomFolder:
             if not is_dicom_file(file):
                 others.append(file)
                 continue
-            header = _read_header(file)
+            header = read_dataset(file, stop_before_pixels=True)
             if "Rows" in header and header.get("SeriesInstanceUID") and header.get("SOPInstanceUID"):
                 images.append(DicomImage(file, header))
             elif not _has_no_image(header):
                 damaged.append(file)
-        except (*HEADER_ERRORS, struct.error, RecursionError):
+        except header_errors():
             damaged.append(file)
     return DicomFolder(images, damaged, others)
 
@@ -124,10 +130,13 @@ def _regular_files(folder: Path, name: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _read_header(file: Path) -> Dataset:
+def read_dataset(file: Path, stop_before_pixels: bool = False) -> Dataset:
+    """Read a DICOM file, or its header only."""
     import pydicom
 
-    return pydicom.dcmread(file, stop_before_pixels=True)
+    # A mapping gives no more than the file has, where a file would allocate what a damaged length says, up to 4 GB.
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return pydicom.dcmread(cast("BinaryIO", content), stop_before_pixels=stop_before_pixels)
 
 
 def _has_no_image(header: Dataset) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reg2rg.errors import InputError
-from reg2rg.volumes.dicom_folder import HEADER_ERRORS, DicomImage, some_files
+from reg2rg.volumes.dicom_folder import DicomImage, header_errors, some_files
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -69,7 +69,7 @@ class Slice:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
-        return self.image.header.Rows, self.image.header.Columns
+        return int(self.image.header.Rows), int(self.image.header.Columns)
 
 
 @dataclass
@@ -185,14 +185,16 @@ def _sort_images(images: Sequence[DicomImage]) -> Series:
     stacks: list[list[Slice]] = []
     seen: set[tuple[str, int, tuple[float, ...]]] = set()
     for image in images:
-        kind = _kind(image.header)
+        try:
+            kind = _kind(image.header)
+            slices = _slices(image) if kind is None else []
+            if slices and min(slices[0].shape) < 1:
+                raise ValueError("it has no pixels")
+        except header_errors():
+            series.invalid.append(image.file)
+            continue
         if kind is not None:
             series.left_out[kind] += 1
-            continue
-        try:
-            slices = _slices(image)
-        except HEADER_ERRORS:
-            series.invalid.append(image.file)
             continue
         # Anonymizers may give all slices the same instance UID, so the position counts as well.
         identity = (str(image.header.SOPInstanceUID), len(slices), tuple(slices[0].position))

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
-from reg2rg.volumes import integrity
+from reg2rg.volumes import headers, integrity
 from reg2rg.volumes.geometry import is_orthogonal
 from reg2rg.volumes.nifti import HEADER_BYTES, NiftiHeader
 
@@ -54,9 +54,11 @@ def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> s
         if name.endswith(_NIFTI_SUFFIXES):
             image, has_orientation = _read_nifti(path)
         elif name.endswith(_NRRD_SUFFIXES):
+            headers.check_nrrd_header(path)
             integrity.check_nrrd(path)
             image, has_orientation = _read(path), integrity.nrrd_has_space(path)
         else:
+            headers.check_metaimage_header(path)
             integrity.check_metaimage(path)
             image, has_orientation = _read(path), integrity.metaimage_has_orientation(path)
         if not np.isfinite([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()]).all():

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from reg2rg.volumes.headers import metaimage_fields, nrrd_fields
+
 _BLOCK = 1 << 20
-_HEADER_LIMIT = 1 << 20
 
 DAMAGED = (zlib.error, EOFError, OSError, ValueError)
 """What reading damaged compressed data raises."""
@@ -40,7 +41,7 @@ def nifti_length(path: Path) -> int:
 def check_nrrd(path: Path) -> None:
     """Verify the compressed data of an NRRD file (https://teem.sourceforge.net/nrrd/format.html)."""
     with path.open("rb") as file:
-        fields = dict(_nrrd_fields(file))
+        fields = dict(nrrd_fields(file))
         encoding = fields.get("encoding", "").lower()
         data_file = fields.get("data file", fields.get("datafile"))
         if data_file is None:
@@ -57,13 +58,13 @@ def check_nrrd(path: Path) -> None:
 def nrrd_has_space(path: Path) -> bool:
     """Return whether an NRRD file says which way its axes point."""
     with path.open("rb") as file:
-        return "space" in dict(_nrrd_fields(file))
+        return "space" in dict(nrrd_fields(file))
 
 
 def check_metaimage(path: Path) -> None:
     """Verify the compressed data of a MetaImage file (https://itk.org/Wiki/MetaIO/Documentation)."""
     with path.open("rb") as file:
-        fields = dict(_metaimage_fields(file))
+        fields = dict(metaimage_fields(file))
         compressed = fields.get("compresseddata", "").lower() == "true"
         data_file = fields.get("elementdatafile", "")
         if data_file.lower() == "local":
@@ -79,28 +80,7 @@ def check_metaimage(path: Path) -> None:
 def metaimage_has_orientation(path: Path) -> bool:
     """Return whether a MetaImage file says which way its axes point."""
     with path.open("rb") as file:
-        return not {"transformmatrix", "rotation", "orientation"}.isdisjoint(dict(_metaimage_fields(file)))
-
-
-def _nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a header and leave the file at its data."""
-    if not file.readline(_HEADER_LIMIT).startswith(b"NRRD"):
-        raise ValueError("it has no NRRD header")
-    while line := file.readline(_HEADER_LIMIT).decode("latin-1").rstrip("\r\n"):
-        name, separator, value = line.partition(":")
-        if separator and not line.startswith("#"):
-            yield name.strip().lower(), value.strip()
-
-
-def _metaimage_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a header and leave the file at its data, which follow the field ElementDataFile."""
-    while line := file.readline(_HEADER_LIMIT).decode("latin-1"):
-        name, separator, value = line.partition("=")
-        if separator:
-            yield name.strip().lower(), value.strip()
-        if name.strip().lower() == "elementdatafile":
-            return
-    raise ValueError("it has no MetaImage header")
+        return not {"transformmatrix", "rotation", "orientation"}.isdisjoint(dict(metaimage_fields(file)))
 
 
 def _data_file(header: Path, name: str, compressed: bool) -> Path | None:

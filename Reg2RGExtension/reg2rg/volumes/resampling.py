@@ -8,7 +8,11 @@ import math
 import numpy as np
 import SimpleITK as sitk
 
+from reg2rg.errors import InputError
 from reg2rg.volumes.geometry import direction_matrix, orthogonal_axes
+
+_MAXIMUM_GROWTH = 8
+"""How many times as many voxels a rectangular grid around a sheared scan may have."""
 
 OUTSIDE_HU = -1024
 """Value of voxels that the scan does not cover."""
@@ -43,6 +47,11 @@ def straighten(image: sitk.Image) -> sitk.Image:
     # centers.
     spacing = np.multiply(image.GetSpacing(), np.sum(direction_matrix(image) * axes, axis=0))
     size = np.ceil(np.ptp(along, axis=0) / spacing - 1e-3).astype(int) + 1
+    if size.prod() > _MAXIMUM_GROWTH * math.prod(image.GetSize()):
+        raise InputError(
+            f"The volume is sheared by {shear_degrees(image):.0f} degrees, so a rectangular grid around it would be "
+            "mostly empty; expected axes that are nearly perpendicular. Is its geometry damaged?"
+        )
     grid = sitk.ResampleImageFilter()
     grid.SetSize(size.tolist())
     grid.SetOutputSpacing(spacing.tolist())

@@ -46,12 +46,12 @@ def make_properties(qt_class: type[QtCore.QObject]) -> None:
         if index >= meta.propertyOffset() or getter is not None:
             setattr(qt_class, name, _make_attribute(name, getter, meta.property(index)))
             setter = f"set{name[0].upper()}{name[1:]}"
-            if meta.property(index).typeName() == "QString" and setter in vars(qt_class):
+            if str(meta.property(index).typeName()) == "QString" and setter in vars(qt_class):
                 setattr(qt_class, setter, text_setter(vars(qt_class)[setter]))
 
 
 def _make_attribute(name: str, getter: Callable[..., Any] | None, meta: QtCore.QMetaProperty) -> property:
-    kind = meta.typeName()
+    kind = str(meta.typeName())  # The stubs say bytes.
 
     def read(self: QtCore.QObject) -> Any:
         return getter(self) if getter is not None and name in _VIRTUAL_GETTERS else _get(self, name)
