@@ -21,6 +21,16 @@ _REASONS = {
     errno.EISDIR: "a folder with this name already exists; choose another name",
 }
 
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "allocate memory",
+    "bad_alloc",
+    "could not create a primitive",  # oneDNN
+    "could not create a memory object",
+    "can't start new thread",
+)
+"""What libraries call it when memory runs out."""
+
 
 def as_failure(error: BaseException) -> Failure:
     """Return the message and exit code for an error, whichever library raised it."""
@@ -45,7 +55,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return "failed to map segment" in message or "cannot allocate memory" in message
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
+    return isinstance(error, RuntimeError) and any(words in message for words in _OUT_OF_MEMORY)
 
 
 def _function(error: BaseException) -> str:
