@@ -27,10 +27,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +186,16 @@ def run(body: Callable[[], int], folder: Path, commands: bytes = b"") -> tuple[i
     folder.mkdir(exist_ok=True)
     (folder / "tmp").mkdir(exist_ok=True)
     (folder / "stdin").write_bytes(commands)
+    pipes = [os.pipe(), os.pipe()]  # files would be subject to the limits that are a fault
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-                flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                os.dup2(os.open(folder / name, flags, 0o600), descriptor)
+            os.dup2(os.open(folder / "stdin", os.O_RDONLY), 0)
+            for descriptor, (reader, writer) in enumerate(pipes, start=1):
+                os.close(reader)
+                os.dup2(writer, descriptor)
+                os.close(writer)
             sys.stdin, sys.stdout, sys.stderr = (open(i, "r" if i == 0 else "w", closefd=False) for i in range(3))
             os.environ["TMPDIR"], tempfile.tempdir = str(folder / "tmp"), None
             code = body()
@@ -203,11 +207,23 @@ def run(body: Callable[[], int], folder: Path, commands: bytes = b"") -> tuple[i
             traceback.print_exc()
         finally:
             for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+                with suppress(OSError):
+                    stream.flush()
             os._exit(code)
+    printed: list[str] = ["", ""]
+
+    def read(number: int, reader: int) -> None:
+        with open(reader, encoding="utf-8", errors="replace") as stream:
+            printed[number] = stream.read()
+
+    threads = [threading.Thread(target=read, args=(number, reader)) for number, (reader, _) in enumerate(pipes)]
+    for thread, (_, writer) in zip(threads, pipes, strict=True):
+        os.close(writer)
+        thread.start()
     _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return code, (folder / "stdout").read_text(errors="replace"), (folder / "stderr").read_text(errors="replace")
+    for thread in threads:
+        thread.join()
+    return os.waitstatus_to_exitcode(status), printed[0], printed[1]
 
 
 def orphans() -> list[psutil.Process]:
@@ -470,6 +486,8 @@ def _attempt(trial: Trial, files: Path, output: Path, work: Path) -> None:
     if trial.fault != "read-only disk":  # nothing can be removed from such a disk
         left_folders += [path.name for path in output.rglob(".reg2rg-*")]
     problems += [f"left behind: {name}" for name in left_folders]
+    if trial.command == "models import" and is_complete(trial.command, output):
+        shutil.rmtree(output / "imported")  # a complete model is not replaced
     code, errors = execute(trial.command, files, output, work / "second", lambda: None)
     if code != 0 or not is_complete(trial.command, output):
         problems.append(f"the next run ended with {code}: {errors[-300:]}")

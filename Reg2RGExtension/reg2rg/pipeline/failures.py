@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import traceback
 
 from reg2rg.errors import Reg2RGError
@@ -20,6 +22,8 @@ _REASONS = {
     errno.EEXIST: "a file with this name already exists; choose another name",
     errno.EISDIR: "a folder with this name already exists; choose another name",
 }
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -40,6 +44,8 @@ def as_failure(error: BaseException) -> Failure:
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return Failure(f"The Python package {error.name.partition('.')[0]!r} is not installed; install it with pip.", 1)
+    if match := _OS_ERROR.search(str(error)):  # libraries written in Rust, such as safetensors
+        error = OSError(int(match[1]), os.strerror(int(match[1])))
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
         if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name means nothing to the user
