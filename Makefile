@@ -11,6 +11,8 @@
 #                  QUICK=1: use 60 phantoms, in under five minutes. CT=FOLDER: also measure on real CTs. WRITE=1: write
 #                  the model card instead of comparing
 # make fuzz        feed damaged files to every reader, 30 minutes each. MINUTES=3: less; TARGET=nifti: only one
+# make faults      interrupt every command at every stage, in every way, and check what is left behind; half an hour on Linux.
+#                  QUICK=1: every fifth fault. WRITE=1: put the table into docs/reliability.md
 # make train       train a model like the embedded one in out/phantom, or resume interrupted training
 # make ablations   compare models trained without cues, without dense loss and without a finding head
 # make clean       remove the virtual environment and all output
@@ -39,7 +41,7 @@ export TOKENIZERS_PARALLELISM := false
 # Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: fuzz demo screenshots test test-fast lint format docs bench train ablations model-card clean
+.PHONY: demo test test-fast lint format docs faults fuzz bench train ablations model-card clean screenshots
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
@@ -75,6 +77,9 @@ docs: $(VENV)/.docs
 	mkdir -p out/ipython/profile_default
 	echo 'c.IPKernelApp.log_level = "ERROR"' > out/ipython/profile_default/ipython_kernel_config.py
 	IPYTHONDIR=$(CURDIR)/out/ipython NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+faults: $(VENV)/.test
+	$(BIN)/python Testing/Faults/faults.py $(if $(QUICK),--every 5) $(if $(WRITE),--write)
 
 bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/phantoms.py

@@ -153,6 +153,20 @@ def test_a_move_interrupted_by_a_kill_is_completed(tmp_path: Path) -> None:
     assert {file.read_text() for file in target.iterdir()} == {"a", "b", "c"}
 
 
+def test_ctrl_c_during_the_move_takes_effect_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def interrupted_once(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), staged_output(tmp_path) as folder:
+        for name in "abc":
+            (folder / name).write_text("new")
+        monkeypatch.setattr(os, "replace", interrupted_once)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
 def test_temporary_files_of_libraries_and_child_processes_are_removed() -> None:
     with redirected_tempdir():
         own = Path(tempfile.mkdtemp())

@@ -173,6 +173,7 @@ def main() -> None:
     _open_closed_streams()
     quiet_libraries()
     signal.signal(signal.SIGINT, _interrupt)
+    threading.excepthook = _report_thread_error
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -185,6 +186,12 @@ def _open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
             setattr(sys, name, open(descriptor, mode))  # noqa: SIM115 (as long as the process)
+
+
+def _report_thread_error(arguments: threading.ExceptHookArgs) -> None:
+    """Report an error in a thread of a library, unless it is one of the disk, which the main thread meets as well."""
+    if not isinstance(arguments.exc_value, OSError):
+        threading.__excepthook__(arguments)
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import traceback
 
 from reg2rg.errors import Reg2RGError
@@ -21,6 +23,18 @@ _REASONS = {
     errno.EISDIR: "a folder with this name already exists; choose another name",
 }
 
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "allocate memory",
+    "bad_alloc",
+    "could not create a primitive",  # oneDNN
+    "could not create a memory object",
+    "can't start new thread",
+)
+"""What libraries call it when memory runs out."""
+
 
 def as_failure(error: BaseException) -> Failure:
     """Return the message and exit code for an error, whichever library raised it."""
@@ -30,6 +44,8 @@ def as_failure(error: BaseException) -> Failure:
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return Failure(f"The Python package {error.name.partition('.')[0]!r} is not installed; install it with pip.", 1)
+    if match := _OS_ERROR.search(str(error)):  # libraries written in Rust, such as safetensors
+        error = OSError(int(match[1]), os.strerror(int(match[1])))
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
         if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name means nothing to the user
@@ -45,7 +61,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return "failed to map segment" in message or "cannot allocate memory" in message
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
+    return isinstance(error, RuntimeError) and any(words in message for words in _OUT_OF_MEMORY)
 
 
 def _function(error: BaseException) -> str:

@@ -219,8 +219,7 @@ def staged_output(folder: Path, names: Collection[str] = ()) -> Iterator[Path]:
             _refuse_folders(folder / file.name for file in files)
             apply_umask(files)
             _start_janitor().assign(staging, "move", folder)
-            for file in files:
-                os.replace(file, folder / file.name)
+            _move(files, folder)
             for name in set(names) - {file.name for file in files}:
                 (folder / name).unlink(missing_ok=True)
     finally:
@@ -228,6 +227,19 @@ def staged_output(folder: Path, names: Collection[str] = ()) -> Iterator[Path]:
             with contextlib.suppress(OSError):  # not empty: the output is in it
                 path.rmdir()
             _start_janitor().cancel(path)
+
+
+def _move(files: Iterable[Path], folder: Path) -> None:
+    """Move files into a folder. Ctrl-C takes effect once all are there."""
+    interruption = None
+    for file in files:
+        while file.exists():
+            try:
+                os.replace(file, folder / file.name)
+            except KeyboardInterrupt as error:
+                interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 def apply_umask(files: Iterable[Path]) -> None:
