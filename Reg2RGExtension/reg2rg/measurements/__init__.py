@@ -1,0 +1,23 @@
+"""Measurements: numbers read off the image, true on any CT within stated limits.
+
+Files, in the order data flows:
+
+    measures        the table: label, unit, region, conditions, cut-offs and source of each measure
+    measurement     Measurement, Condition and Line: one result as the report stores it
+    scan            Scan: volume, structures and regions on one grid with LPS axes
+    conditions      how the volume was acquired, judged from the image, and what each condition requires
+    reading         Reading: a bare number, before the table adds words and conditions
+    lungs           volumes, densities, dense areas, pleural fluid and free air
+    chest_vessels   trachea, aorta and pulmonary trunk
+    heart           volume, cardiothoracic ratio, calcium, pericardial fluid
+    bones           density and heights of the vertebrae
+    abdomen         liver, spleen, kidneys and thyroid
+    findings        diameters of located findings
+    measure         all of it: Evidence of a volume
+"""
+
+from reg2rg.measurements.conditions import ScanConditions, technique
+from reg2rg.measurements.measure import Evidence, measure
+from reg2rg.measurements.measurement import Condition, Line, Measurement
+
+__all__ = ["Condition", "Evidence", "Line", "Measurement", "ScanConditions", "measure", "technique"]
