@@ -251,8 +251,8 @@ _MEASURES: tuple[Measure, ...] = (
         "mm³",
         "heart",
         source="Agatston et al., J Am Coll Cardiol 1990;15:827 (limit of 130 HU and 1 mm²)",
-        required=(UNENHANCED,),
-        conditions=(WHOLE_HEART, THIN_SLICES, LOW_NOISE, NO_METAL, EXACT_OUTLINES),
+        required=(UNENHANCED, LOW_NOISE),
+        conditions=(WHOLE_HEART, THIN_SLICES, NO_METAL, EXACT_OUTLINES),
     ),
     Measure(
         "heart_calcium_score",
@@ -260,8 +260,8 @@ _MEASURES: tuple[Measure, ...] = (
         "",
         "heart",
         source="Agatston et al., J Am Coll Cardiol 1990;15:827",
-        required=(UNENHANCED,),
-        conditions=(WHOLE_HEART, THIN_SLICES, LOW_NOISE, NO_METAL, EXACT_OUTLINES),
+        required=(UNENHANCED, LOW_NOISE),
+        conditions=(WHOLE_HEART, THIN_SLICES, NO_METAL, EXACT_OUTLINES),
         sentence=False,
     ),
     Measure(
