@@ -18,7 +18,8 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.terminology import finding_entry, region_entry
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import segment_id
-from reg2rg.segmentation.masks import Box, RegionMasks
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.volumes.geometry import Box
 
 MAX_LABEL = 255
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from reg2rg.measurements.measurement import Line
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan
 from reg2rg.segmentation.structures import Part
@@ -104,7 +105,7 @@ def _trabecular_values(scan: Scan, part: Part, body: Body) -> np.ndarray:
     return scan.hu[part.box][keep][:, disc].ravel()
 
 
-def _heights(scan: Scan, part: Part, body: Body):  # type: ignore[no-untyped-def]
+def _heights(scan: Scan, part: Part, body: Body) -> tuple[np.ndarray | None, tuple[Line, ...]]:
     """Return the front, middle and back height (mm) of the body and the lines along which they were measured."""
     heights, lines = [], []
     offset = np.array([s.start for s in part.box], float)

@@ -48,9 +48,7 @@ def trachea_measures(scan: Scan) -> Readings:
     yield Reading("trachea_ratio", coronal / sagittal, ("trachea",), lines=(across, deep))
 
 
-def _line(
-    scan: Scan, part: Part, level: int, start: tuple[float, float], end: tuple[float, float]
-) -> Line:
+def _line(scan: Scan, part: Part, level: int, start: tuple[float, float], end: tuple[float, float]) -> Line:
     offset = np.array([s.start for s in part.box], float)
     return scan.line(offset + (level, *start), offset + (level, *end))
 
@@ -115,7 +113,9 @@ def vessel_measures(scan: Scan) -> Readings:
     yield trunk
     if ascending is not None and ascending.value and trunk.value:
         ratio = trunk.value / ascending.value
-        yield Reading("pulmonary_to_aorta", ratio, ("pulmonary_artery", "aorta"), lines=(*trunk.lines, *ascending.lines))
+        yield Reading(
+            "pulmonary_to_aorta", ratio, ("pulmonary_artery", "aorta"), lines=(*trunk.lines, *ascending.lines)
+        )
 
 
 def _aorta(scan: Scan, aorta: Part, level: int) -> tuple[Reading, Reading]:
@@ -133,8 +133,7 @@ def _aorta(scan: Scan, aorta: Part, level: int) -> tuple[Reading, Reading]:
         first, second = (absent(name, "aorta", "the aorta has no two limbs at this level") for name in names)
         return first, second
     ascending, descending = (
-        _across(scan, aorta, z, labels == label, name)
-        for label, name in zip((limbs[0], limbs[-1]), names, strict=True)
+        _across(scan, aorta, z, labels == label, name) for label, name in zip((limbs[0], limbs[-1]), names, strict=True)
     )
     return ascending, descending
 

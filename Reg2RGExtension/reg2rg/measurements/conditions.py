@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from reg2rg.measurements.measurement import Condition
 from reg2rg.measurements.measures import (
@@ -95,9 +94,7 @@ def scan_conditions(scan: Scan) -> ScanConditions:
         noise_correlation=correlation,
         blood_hu=_blood(scan),
         lung_hu=None if lung_values is None else round(float(np.median(lung_values)), 1),
-        low_attenuation_percent=None
-        if lung_values is None
-        else round(100 * float(np.mean(lung_values <= -950)), 2),
+        low_attenuation_percent=None if lung_values is None else round(100 * float(np.mean(lung_values <= -950)), 2),
         cut=_cut(scan),
         metal=metal_ml > METAL_ML,
         padded=bool((scan.hu[scan.hu.shape[0] // 2] < PADDING_HU).any()),
@@ -171,6 +168,10 @@ def _is_cut(scan: Scan, part: Part, in_plane: bool = True) -> bool:
     return False
 
 
+Check = Callable[[str, ScanConditions, tuple[str, ...], bool], Condition]
+"""Checks a condition, given its name, the scan, what was measured, and whether that was estimated."""
+
+
 def check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     """Check one condition of a measure.
 
@@ -183,7 +184,7 @@ def check(name: str, conditions: ScanConditions, structures: tuple[str, ...], ap
     return _CHECKS[name](name, conditions, structures, approximate)
 
 
-def _whole(names: tuple[str, ...], what: str):  # type: ignore[no-untyped-def]
+def _whole(names: tuple[str, ...], what: str) -> Check:
     def checked(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
         cut = [part for part in (names or structures) if part in conditions.cut]
         return Condition(name, not cut, f"{what} is only partly in view" if cut else f"{what} is in view")
@@ -191,7 +192,7 @@ def _whole(names: tuple[str, ...], what: str):  # type: ignore[no-untyped-def]
     return checked
 
 
-def _slices(limit: float):  # type: ignore[no-untyped-def]
+def _slices(limit: float) -> Check:
     def checked(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
         spacing = conditions.slice_spacing_mm
         return Condition(name, spacing <= limit + 0.05, f"slices are {spacing:.3g} mm apart")
@@ -245,7 +246,7 @@ def _no_emphysema(name: str, conditions: ScanConditions, structures: tuple[str, 
     return Condition(name, not extensive, words)
 
 
-_CHECKS = {
+_CHECKS: dict[str, Check] = {
     WHOLE_LUNGS: _whole(("right lung", "left lung", "lung"), "part of the lungs"),
     WHOLE_HEART: _whole(("heart",), "part of the heart"),
     WHOLE_ORGAN: _whole((), "the organ"),

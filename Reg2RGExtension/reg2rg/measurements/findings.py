@@ -37,11 +37,11 @@ class Diameters:
 def axial_diameters(scan: Scan, part: Part) -> Diameters:
     """Measure the axes of a non-empty outline. Voxels count with their corners."""
     best: tuple[float, np.ndarray, int] | None = None
-    for z in np.flatnonzero(part.mask.any(axis=(1, 2))):
+    for z in np.flatnonzero(part.mask.any(axis=(1, 2))).tolist():
         corners = _corners(part.mask[z], scan)
         length, _, _ = _extent(corners)
         if best is None or length > best[0]:
-            best = (length, corners, int(z))
+            best = (length, corners, z)
     assert best is not None, "the outline is empty"
     long_mm, corners, z = best
     _, start, end = _extent(corners)

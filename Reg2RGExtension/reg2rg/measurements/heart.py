@@ -39,7 +39,7 @@ def _cardiothoracic_ratio(scan: Scan, heart: Part) -> Reading:
         return absent("cardiothoracic_ratio", "heart", "the lungs were not found")
     widths = []
     for part in (heart, lungs):
-        profile = part.mask.any(axis=1)  # (z, x)
+        profile: np.ndarray = np.any(part.mask, axis=1)  # (z, x)
         first = profile.argmax(axis=1)
         last = profile.shape[1] - 1 - profile[:, ::-1].argmax(axis=1)
         width = np.where(profile.any(axis=1), last - first + 1, 0)

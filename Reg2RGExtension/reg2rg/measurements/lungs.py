@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan, expanded, smoothed
 from reg2rg.segmentation.morphology import components, dilated, eroded, opened
-from reg2rg.segmentation.structures import GROUPS, LOBES, Part, display_name
+from reg2rg.segmentation.structures import LOBES, Part, display_name
 
 LOW_ATTENUATION_HU = -950
 HIGH_ATTENUATION_HU = (-600, -250)
@@ -43,7 +45,7 @@ def lung_measures(scan: Scan, noise_hu: float | None) -> Readings:
         mask = _within(part, lungs) & parenchyma
         if mask.any():
             yield Reading("low_attenuation_part", _share(values[mask] <= LOW_ATTENUATION_HU), ("lungs",), name)
-    for side, lobes in LOBES.items():
+    for lobes in LOBES.values():
         for structure in lobes.values():
             lobe = scan.structures.part(structure)
             if lobe is not None and (mask := _within(lobe, lungs) & parenchyma).any():
@@ -74,9 +76,7 @@ def _share(selected: np.ndarray) -> float:
 def _within(part: Part, other: Part) -> np.ndarray:
     """Return a part's mask over the box of another part."""
     result = np.zeros(other.mask.shape, bool)
-    common = [
-        (slice(max(a.start, b.start), min(a.stop, b.stop))) for a, b in zip(part.box, other.box, strict=True)
-    ]
+    common = [(slice(max(a.start, b.start), min(a.stop, b.stop))) for a, b in zip(part.box, other.box, strict=True)]
     if all(s.start < s.stop for s in common):
         here = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(common, other.box, strict=True))
         there = tuple(slice(s.start - a.start, s.stop - a.start) for s, a in zip(common, part.box, strict=True))
@@ -90,7 +90,7 @@ def _thirds(lungs: Part, sides: dict[str, Part]) -> dict[str, Part]:
     for side, part in (sides or {"lungs": lungs}).items():
         height = part.mask.shape[0]
         edges = [round(height * i / 3) for i in range(4)]
-        for name, bottom, top in zip(reversed(_THIRDS), edges[:-1], edges[1:]):
+        for name, (bottom, top) in zip(reversed(_THIRDS), pairwise(edges), strict=True):
             zs, ys, xs = part.box
             box = (slice(zs.start + bottom, zs.start + top), ys, xs)
             thirds[f"{name} of the {side}"] = Part(box, part.mask[bottom:top])
@@ -111,11 +111,9 @@ def _dense(scan: Scan, lungs: Part) -> Readings:
 
 def _place(scan: Scan, center: np.ndarray) -> str:
     """Return the lobe or the side in which a voxel (z, y, x) lies."""
-    names = [*LOBES["right"].values(), *LOBES["left"].values(), *("right lung", "left lung")]
-    distances = {}
-    for name in names:
+    for name in (*LOBES["right"].values(), *LOBES["left"].values(), "right lung", "left lung"):
         part = scan.structures.part(name)
-        if part is None or (name in GROUPS and distances):
+        if part is None:
             continue
         index = tuple(int(round(c)) - s.start for c, s in zip(center, part.box, strict=True))
         inside = all(0 <= i < n for i, n in zip(index, part.mask.shape, strict=True))
@@ -187,7 +185,9 @@ def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice
         np.array([z, rows[-1] + 0.5, x]) + offset,
     )
     share = 100 * depth_mm / hemithorax_mm
-    yield Reading("effusion_depth", share, ("pleura",), part, (line,), uncertainty=100 * scan.spacing[1] / hemithorax_mm)
+    yield Reading(
+        "effusion_depth", share, ("pleura",), part, (line,), uncertainty=100 * scan.spacing[1] / hemithorax_mm
+    )
 
 
 def _hemithorax_depth(lung: Part, fluid: Part, mask: np.ndarray, scan: Scan) -> float:

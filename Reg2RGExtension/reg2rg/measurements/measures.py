@@ -157,9 +157,7 @@ _MEASURES: tuple[Measure, ...] = (
         sentence=False,
     ),
     Measure("dense_lung_largest", "Largest dense area within the lungs", "mL", "lung", conditions=(EXACT_OUTLINES,)),
-    Measure(
-        "effusion_volume", "Pleural fluid", "mL", "pleura", source=_MOY, conditions=(WHOLE_LUNGS, EXACT_OUTLINES)
-    ),
+    Measure("effusion_volume", "Pleural fluid", "mL", "pleura", source=_MOY, conditions=(WHOLE_LUNGS, EXACT_OUTLINES)),
     Measure(
         "effusion_depth",
         "Depth of pleural fluid, share of the hemithorax",

@@ -10,10 +10,10 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from reg2rg.measurements.measurement import Line
-from reg2rg.segmentation.masks import Box, RegionMasks
+from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part, Structures
-from reg2rg.volumes.geometry import Spacing, array_spacing
+from reg2rg.volumes.geometry import Box, Spacing, array_spacing
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Scan:
         return self.hu[part.box][part.mask]
 
     def core(self, part: Part, depth_mm: float) -> np.ndarray:
-        """Return the HU values (N,) of a part's voxels deeper than ``depth_mm``, of which the volume's border is none."""
+        """Return the HU values (N,) of a part's voxels farther than ``depth_mm`` from its surface."""
         padded = np.pad(part.mask, 1)
         inside = eroded(padded, depth_mm, self.spacing)[1:-1, 1:-1, 1:-1]
         return self.hu[part.box][inside]
@@ -94,9 +94,7 @@ class Scan:
 
     def touches_border(self, part: Part, axes: tuple[int, ...] = (0, 1, 2), voxels: int = 1) -> bool:
         """Return whether a part reaches the first or last voxels of the volume along any of some axes (z, y, x)."""
-        return any(
-            part.box[axis].start < voxels or part.box[axis].stop > self.hu.shape[axis] - voxels for axis in axes
-        )
+        return any(part.box[axis].start < voxels or part.box[axis].stop > self.hu.shape[axis] - voxels for axis in axes)
 
 
 def _is_lps(volume: sitk.Image) -> bool:
@@ -111,7 +109,5 @@ def smoothed(values: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
 
 def expanded(box: Box, voxels: tuple[int, int, int], shape: tuple[int, ...]) -> Box:
     """Return a box (z, y, x) enlarged by some voxels per side, within the volume."""
-    z, y, x = (
-        slice(max(0, s.start - n), min(size, s.stop + n)) for s, n, size in zip(box, voxels, shape, strict=True)
-    )
+    z, y, x = (slice(max(0, s.start - n), min(size, s.stop + n)) for s, n, size in zip(box, voxels, shape, strict=True))
     return z, y, x

@@ -16,8 +16,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from reg2rg.errors import InputError
-from reg2rg.segmentation.masks import Box
-from reg2rg.volumes.geometry import image_like
+from reg2rg.volumes.geometry import Box, image_like
 
 VERTEBRA_LEVELS = (*(f"C{i}" for i in range(1, 8)), *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))
 """Levels of the vertebrae, from the head downward."""
@@ -44,13 +43,13 @@ _REGION_STRUCTURES: dict[str, tuple[str, ...]] = {
     ),
 }
 
-STRUCTURE_REGIONS: dict[str, str] = {
-    name: region for region, names in _REGION_STRUCTURES.items() for name in names
-}
+STRUCTURE_REGIONS: dict[str, str] = {name: region for region, names in _REGION_STRUCTURES.items() for name in names}
 """Structure -> the region whose section reports its measurements."""
 
 STRUCTURE_NAMES: tuple[str, ...] = tuple(STRUCTURE_REGIONS)
 """Names of all structures; a voxel of structure i has the label i + 1."""
+
+_BY_FOLDED_NAME = {name.casefold(): name for name in STRUCTURE_NAMES}
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "right lung": ("lung_right", *LOBES["right"].values()),
@@ -169,6 +168,11 @@ def structure_label(name: str) -> int:
         raise InputError(f"Unknown structure {name!r}; expected one of: {', '.join(STRUCTURE_NAMES)}.") from None
 
 
+def find_structure(name: str) -> str | None:
+    """Return the structure that a segment of this name shows, in any capitalization; None if it is none."""
+    return _BY_FOLDED_NAME.get(name.strip().casefold())
+
+
 def display_name(name: str) -> str:
     """Return the name of a structure or group as shown to users, such as "Vertebra T8" or "Right upper lobe"."""
     if name in GROUPS:
@@ -183,7 +187,5 @@ def display_name(name: str) -> str:
 
 
 def _union(boxes: list[Box]) -> Box:
-    z, y, x = (
-        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)) for axis in range(3)
-    )
+    z, y, x = (slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)) for axis in range(3))
     return z, y, x

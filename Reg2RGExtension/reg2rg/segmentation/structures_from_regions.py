@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import components
-from reg2rg.segmentation.structures import MAX_UNNUMBERED_VERTEBRAE, Structures
-from reg2rg.volumes.geometry import Spacing, array_spacing
+from reg2rg.segmentation.structures import (
+    MAX_UNNUMBERED_VERTEBRAE,
+    STRUCTURE_REGIONS,
+    Structures,
+    structure_label,
+)
+from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
 
 NOT_TOLD_APART = "the segmenter finds regions, not single organs"
 
@@ -19,45 +27,75 @@ _VERTEBRA_PITCH_MM = (14.0, 42.0)
 """Smallest and largest plausible distance between neighboring discs."""
 
 
-def structures_from_regions(volume: sitk.Image, masks: RegionMasks) -> Structures:
+def find_structures(volume: sitk.Image, masks: RegionMasks) -> Structures:
+    """Return the structures of a volume: those of the segmenter, and what can be estimated from the regions.
+
+    Args:
+        volume: image in HU, of any orientation.
+        masks: the regions on the same grid.
+    """
+    known = masks.structures
+    turned = RegionMasks(sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing)
+    present = known.present if known is not None else ()
+    arrays, approximate, missing = _estimate(sitk.DICOMOrient(volume, "LPS"), turned, present)
+    orientation = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
+    labels = np.zeros(turned.bits.GetSize()[::-1], np.uint8)
+    for name, array in arrays.items():
+        labels[array] = structure_label(name)
+    image = sitk.DICOMOrient(image_like(labels, turned.bits), orientation)
+    image.CopyInformation(volume)  # turning an oblique grid back may change its last digits
+    if known is None:
+        return Structures(image, f"regions from {masks.segmenter}", approximate, missing)
+    merged = sitk.GetArrayFromImage(image)
+    given = sitk.GetArrayViewFromImage(known.labels)
+    np.copyto(merged, given, where=given > 0)
+    return Structures(
+        image_like(merged, volume), known.method, known.approximate | approximate, {**missing, **known.missing}
+    )
+
+
+def _estimate(
+    volume: sitk.Image, masks: RegionMasks, known: Sequence[str]
+) -> tuple[dict[str, np.ndarray], frozenset[str], dict[str, str]]:
     """Estimate the structures that follow from the regions.
 
-    The lungs are split into left and right. The trachea, the heart and the thyroid are those of the regions. Vertebral
-    bodies are found along the spine, between the discs, and numbered from the head downward because their levels are
-    unknown.
+    The lungs are split into left and right. Trachea, heart and thyroid are those of the regions. Vertebral bodies are
+    found along the spine, between the discs, and numbered from the head downward because their levels are unknown.
 
     Args:
         volume: image in HU with LPS axes.
         masks: the regions on the same grid.
+        known: structures that the segmenter found; they and others of their kind are not estimated.
+
+    Returns:
+        The masks (z, y, x), the names of those that are approximate, and the reasons for those that are missing.
     """
     arrays: dict[str, np.ndarray] = {}
-    missing = dict.fromkeys(("aorta", "pulmonary_artery", "liver", "spleen", "kidneys"), NOT_TOLD_APART)
-    spacing = array_spacing(volume)
-    if "bone" in masks.present:
-        bodies = _vertebral_bodies(sitk.GetArrayViewFromImage(volume), masks.array("bone"), spacing)
+    approximate: set[str] = set()
+    missing = dict.fromkeys(("aorta", "pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
+    kinds = {STRUCTURE_REGIONS[name] for name in known}
+    if "bone" in masks.present and "bone" not in kinds:
+        hu = sitk.GetArrayViewFromImage(volume)
+        bodies = _vertebral_bodies(hu, masks.array("bone"), array_spacing(volume))
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
             arrays[f"vertebra_{number}"] = body
-    if not any(name.startswith("vertebra_") for name in arrays):
-        missing["vertebrae"] = "no row of vertebral bodies was found"
-    for region, structure in (
-        ("thyroid", "thyroid_gland"),
-        ("heart", "heart"),
-        ("trachea and bronchie", "trachea"),
-    ):
-        if region in masks.present:
-            arrays[structure] = masks.array(region)
-        else:
+        approximate |= set(arrays)
+        if not bodies:
+            missing["vertebrae"] = "no row of vertebral bodies was found"
+    for region, structure in (("thyroid", "thyroid_gland"), ("heart", "heart"), ("trachea and bronchie", "trachea")):
+        if structure in known:
+            continue
+        if region not in masks.present:
             missing[structure] = masks.missing[region]
-    if "lung" in masks.present:
-        right, left = split_lungs(masks.array("lung"))
-        arrays["lung_right"], arrays["lung_left"] = right, left
-    approximate = [name for name in arrays if name.startswith("vertebra_")]
-    approximate += [s for r, s in (("heart", "heart"), ("thyroid", "thyroid_gland")) if r in masks.approximate]
-    if "lung" in masks.approximate or masks.segmenter == "thresholds":
-        approximate += ["lung_right", "lung_left"]
-    return Structures.from_arrays(
-        arrays, volume, method=f"regions from {masks.segmenter}", approximate=approximate, missing=missing
-    )
+            continue
+        arrays[structure] = masks.array(region)
+        if region in masks.approximate:
+            approximate.add(structure)
+    if "lung" in masks.present and "lung" not in kinds:
+        arrays["lung_right"], arrays["lung_left"] = split_lungs(masks.array("lung"))
+        if "lung" in masks.approximate:
+            approximate |= {"lung_right", "lung_left"}
+    return arrays, frozenset(approximate), missing
 
 
 def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,27 +148,27 @@ def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> lis
         return []
     bodies = []
     slices, centers, radius = path
-    density = np.array([_disc_mean(hu[z], center, 0.6 * radius, spacing) for z, center in zip(slices, centers)])
+    density = np.array(
+        [_disc_mean(hu[z], center, 0.6 * radius, spacing) for z, center in zip(slices, centers, strict=True)]
+    )
     step = spacing[0]
     smooth = ndimage.gaussian_filter1d(density, 2.0 / step)
     baseline = ndimage.gaussian_filter1d(density, 18.0 / step)
     discs = _minima(smooth - baseline, step)
-    for top, bottom in zip(discs[:-1], discs[1:]):
+    for top, bottom in pairwise(discs):
         length = (bottom - top) * step
         if not _VERTEBRA_PITCH_MM[0] <= length <= _VERTEBRA_PITCH_MM[1]:
             continue
         margin = max(1, round(0.12 * (bottom - top)))
         body = np.zeros(bone.shape, bool)
         for index in range(top + margin, bottom - margin + 1):
-            z, (row, column) = slices[index], centers[index]
-            body[z] = _disc(bone.shape[1:], (row, column), 0.9 * radius, spacing)
+            z = slices[index]
+            body[z] = _disc(bone.shape[1:], centers[index], 0.9 * radius, spacing)
         bodies.append(body)
     return bodies
 
 
-def _spine_path(
-    hu: np.ndarray, spacing: Spacing, bone: np.ndarray
-) -> tuple[list[int], list[np.ndarray], float] | None:
+def _spine_path(hu: np.ndarray, spacing: Spacing, bone: np.ndarray) -> tuple[list[int], list[np.ndarray], float] | None:
     """Follow the centers of the vertebral bodies downward.
 
     Returns:
@@ -186,5 +224,3 @@ def _minima(profile: np.ndarray, step: float) -> list[int]:
     spread = float(np.std(profile))
     peaks, _ = find_peaks(-profile, distance=distance, prominence=0.7 * spread)
     return [int(peak) for peak in peaks]
-
-

@@ -8,8 +8,8 @@ from reg2rg.phantom.body.anatomy import Anatomy
 from reg2rg.phantom.body.canvas import Shape
 from reg2rg.phantom.body.physique import AVERAGE_HALF_DEPTH
 from reg2rg.phantom.body.surfaces import LUNG_BASE_MM, oval
-from reg2rg.segmentation.masks import Box
 from reg2rg.segmentation.structures import VERTEBRA_LEVELS
+from reg2rg.volumes.geometry import Box
 
 RIB_PITCH_MM = 25.0
 """Vertical distance between neighboring ribs in the average body."""
