@@ -13,11 +13,24 @@ Files, in the order data flows:
     bones           density and heights of the vertebrae
     abdomen         liver, spleen, kidneys and thyroid
     findings        diameters of located findings
-    measure         all of it: Evidence of a volume
+    evidence        all of it: the Evidence of a volume
+    sentences       measurements in words
 """
 
 from reg2rg.measurements.conditions import ScanConditions, technique
-from reg2rg.measurements.measure import Evidence, measure
+from reg2rg.measurements.evidence import Evidence, measure
 from reg2rg.measurements.measurement import Condition, Line, Measurement
+from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
 
-__all__ = ["Condition", "Evidence", "Line", "Measurement", "ScanConditions", "measure", "technique"]
+__all__ = [
+    "NOT_ASSESSED",
+    "Condition",
+    "Evidence",
+    "Line",
+    "Measurement",
+    "ScanConditions",
+    "measure",
+    "measured_sentence",
+    "region_sentences",
+    "technique",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from reg2rg.measurements.measures import (
     WHOLE_ORGAN,
 )
 from reg2rg.measurements.scan import Scan
+from reg2rg.segmentation.masks import WHOLE
 from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part
 
@@ -86,7 +87,8 @@ def scan_conditions(scan: Scan) -> ScanConditions:
     lung_values = scan.values(lungs) if lungs is not None else None
     z, y, x = scan.spacing
     sd, correlation = _noise(scan)
-    metal_ml = float(np.count_nonzero(scan.hu > METAL_HU)) * scan.voxel_ml
+    body = scan.masks.boxes.get("bone", WHOLE)  # the table may contain metal
+    metal_ml = float(np.count_nonzero(scan.hu[body] > METAL_HU)) * scan.voxel_ml
     return ScanConditions(
         slice_spacing_mm=round(z, 3),
         pixel_spacing_mm=round(max(y, x), 3),
@@ -262,7 +264,7 @@ _CHECKS: dict[str, Check] = {
 }
 
 
-def technique(conditions: ScanConditions) -> Mapping[str, str]:
+def technique(conditions: ScanConditions) -> dict[str, str]:
     """Return the scan conditions in words, for the report's paragraph "Technique"."""
     words = {"Slices": f"{conditions.slice_spacing_mm:.3g} mm apart, pixels of {conditions.pixel_spacing_mm:.2g} mm"}
     if conditions.enhanced is not None:

@@ -1,4 +1,4 @@
-"""Measure a volume: run all measures and add words, conditions and cut-offs from the table."""
+"""The evidence of a volume: the readings of all measures, with words, conditions and cut-offs from the table."""
 
 from __future__ import annotations
 
