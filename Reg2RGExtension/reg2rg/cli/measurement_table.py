@@ -9,7 +9,6 @@ from reg2rg.about import DRAFT_LABEL
 from reg2rg.measurements import Evidence, Measurement, technique
 from reg2rg.regions import get_region
 
-
 WIDTH = 110
 """Width of the table in characters where the width of the terminal is unknown or smaller."""
 

@@ -45,7 +45,7 @@ def trachea_measures(scan: Scan) -> Readings:
     yield Reading("trachea_coronal", coronal, ("trachea",), lines=(across,), uncertainty=in_plane)
     yield Reading("trachea_sagittal", sagittal, ("trachea",), lines=(deep,), uncertainty=in_plane)
     yield Reading("trachea_area", float(area), ("trachea",))
-    yield Reading("trachea_ratio", coronal / sagittal, ("trachea",), lines=(across, deep))
+    yield Reading("trachea_ratio", coronal / sagittal, ("trachea",))
 
 
 def _line(scan: Scan, part: Part, level: int, start: tuple[float, float], end: tuple[float, float]) -> Line:
@@ -113,9 +113,7 @@ def vessel_measures(scan: Scan) -> Readings:
     yield trunk
     if ascending is not None and ascending.value and trunk.value:
         ratio = trunk.value / ascending.value
-        yield Reading(
-            "pulmonary_to_aorta", ratio, ("pulmonary_artery", "aorta"), lines=(*trunk.lines, *ascending.lines)
-        )
+        yield Reading("pulmonary_to_aorta", ratio, ("pulmonary_artery", "aorta"))
 
 
 def _aorta(scan: Scan, aorta: Part, level: int) -> tuple[Reading, Reading]:

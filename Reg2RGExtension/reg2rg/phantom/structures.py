@@ -59,7 +59,16 @@ def known_values(anatomy: Anatomy) -> dict[str, float]:
     physique, landmarks = anatomy.physique, anatomy.landmarks
     trachea = 2 * (float(landmarks["trachea radius"][0]) - AIRWAY_WALL_MM)
     height = VERTEBRA_PITCH_MM * physique.stretch - DISC_MM
+    z = landmarks["trachea"][-1][2] - 20.0  # where the aorta is measured
+    path, radii = landmarks["aorta"], landmarks["aorta radii"]
+    rising, falling = slice(0, 3), slice(5, None)
+    voxel_ml = float(np.prod(anatomy.canvas.spacing)) / 1000
+    left = np.broadcast_to(anatomy.canvas.x > 0, anatomy.lung_coverage.shape)
     return {
+        "lung_volume_right": float(anatomy.lung_coverage[~left].sum()) * voxel_ml,
+        "lung_volume_left": float(anatomy.lung_coverage[left].sum()) * voxel_ml,
+        "ascending_aorta": 2 * float(np.interp(z, path[rising, 2], radii[rising])),
+        "descending_aorta": 2 * float(np.interp(z, path[falling, 2][::-1], radii[falling][::-1])),
         "liver_hu": physique.liver_hu,
         "spleen_hu": physique.spleen_hu,
         "vertebra_hu_mean": physique.marrow_hu,
