@@ -14,13 +14,14 @@ from reg2rg.segmentation.structures import Part
 
 LUMEN_HU = -500
 """Halfway between air and soft tissue: the edge of the tracheal lumen."""
-ABOVE_CARINA_MM = 10.0
+ABOVE_CARINA_MM = 20.0
+"""Closer to the carina, the lumen widens toward the bronchi."""
 BELOW_CARINA_MM = 20.0
 """The right pulmonary artery crosses behind the ascending aorta about this far below the carina."""
 
 
 def trachea_measures(scan: Scan) -> Readings:
-    """Measure the trachea 1 cm above the carina."""
+    """Measure the trachea 2 cm above the carina."""
     names = ("trachea_coronal", "trachea_sagittal", "trachea_area", "trachea_ratio")
     lumen = _lumen(scan)
     carina = None if lumen is None else carina_slice(lumen)

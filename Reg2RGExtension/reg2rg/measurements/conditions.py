@@ -32,6 +32,8 @@ ENHANCED_BLOOD_HU = 100.0
 NOISE_LIMIT_HU = 30.0
 SHARP_CORRELATION = 0.35
 """Noise whose neighboring pixels correlate less than this comes from a sharp kernel; soft kernels blur noise."""
+MAX_PIXEL_FOR_KERNEL_MM = 1.5
+"""Larger pixels are wider than the blur of a kernel, so that their noise does not show it."""
 EXPIRED_LUNG_HU = -700.0
 """A median lung density above this suggests that the patient did not breathe in fully."""
 METAL_HU = 2800
@@ -87,7 +89,7 @@ def scan_conditions(scan: Scan) -> ScanConditions:
     lung_values = scan.values(lungs) if lungs is not None else None
     z, y, x = scan.spacing
     sd, correlation = _noise(scan)
-    body = scan.masks.boxes.get("bone", WHOLE)  # the table may contain metal
+    body = scan.masks.boxes["bone"] if "bone" in scan.masks.present else WHOLE  # the table may contain metal
     metal_ml = float(np.count_nonzero(scan.hu[body] > METAL_HU)) * scan.voxel_ml
     return ScanConditions(
         slice_spacing_mm=round(z, 3),
@@ -109,12 +111,15 @@ def _noise(scan: Scan) -> tuple[float | None, float | None]:
     if part is None:
         return None, None
     air = scan.hu[part.box].astype(np.float32)
-    lumen = eroded(part.mask & (air < -800), 1.6, (1e6, *scan.spacing[1:]))  # in plane only
+    edge_mm = max(1.6, 1.5 * max(scan.spacing[1:]))  # where the wall still blurs into the air
+    lumen = eroded(part.mask & (air < -800), edge_mm, (1e6, *scan.spacing[1:]))  # in plane only
     if lumen.sum() < 60:
         return None, None
     residual = air - _local_mean(air, lumen)
     residual[~lumen] = 0
     sd = float(np.sqrt(np.square(residual[lumen]).mean()))
+    if scan.spacing[2] > MAX_PIXEL_FOR_KERNEL_MM:
+        return round(sd, 1), None
     pairs = lumen[:, :, 1:] & lumen[:, :, :-1]
     product = (residual[:, :, 1:] * residual[:, :, :-1])[pairs]
     correlation = float(product.mean() / max(sd**2, 1e-6)) if product.size >= 60 else None
