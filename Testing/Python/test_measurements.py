@@ -64,6 +64,14 @@ def test_the_table_is_complete_and_names_a_source_for_every_cutoff() -> None:
         assert not row.cutoffs or row.source, row.id
 
 
+def test_the_documentation_lists_every_measure_with_its_cutoffs_and_source(repository: Path) -> None:
+    page = (repository / "docs" / "evidence.md").read_text(encoding="utf-8")
+    for row in MEASURES.values():
+        cutoffs = "; ".join(f"{cutoff.words(row.unit)}: {cutoff.adjective}" for cutoff in row.cutoffs)
+        ending = f"| {', '.join(row.required)} | {', '.join(row.conditions)} | {cutoffs} | {row.source} |"
+        assert any(row.label in line and line.endswith(ending) for line in page.splitlines()), row.id
+
+
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_values_agree_with_those_that_the_phantom_was_made_with(case, evidence, name) -> None:
     found = [m for m in evidence.measurements if m.measure == name]

@@ -102,11 +102,11 @@ NO_EMPHYSEMA = "lungs without extensive emphysema"
 _COPDGENE = "Regan et al., COPD 2010;7:32 (COPDGene); emphysema from 5%: doi:10.2147/COPD.S284477"
 _MESA = "Lederer et al., Am J Respir Crit Care Med 2009;180:407 (MESA-Lung)"
 _MOY = "Moy et al., Chest 2013;143:1054"
-_AORTA = "Hiratzka et al., Circulation 2010;121:e266 (ACC/AHA guideline)"
-_TRUONG = "Truong et al., Circ Cardiovasc Imaging 2012;5:147"
-_JANG = "Jang et al., Am J Roentgenol 2019;212:1 (T8); Pickhardt et al., Ann Intern Med 2013;158:588 (L1)"
+_AORTA = "ACC/AHA guideline on thoracic aortic disease, 2010"
+_TRUONG = "Truong et al., Circ Cardiovasc Imaging 2012, doi:10.1161/CIRCIMAGING.111.968610"
+_VERTEBRA = "L1: Pickhardt et al., Ann Intern Med 2013;158:588; T8: 1,236 chest CTs compared with DXA"
 _GENANT = "Genant et al., J Bone Miner Res 1993;8:1137"
-_LIVER = "Boyce et al., AJR 2010;194:623; Pickhardt et al., Eur Radiol 2012;22:1075"
+_LIVER = "Boyce et al., AJR 2010;194:623; Pickhardt et al., Eur Radiol 2012, doi:10.1007/s00330-011-2349-2"
 
 _MEASURES: tuple[Measure, ...] = (
     Measure("lung_volume", "Lung volume", "mL", "lung", required=(WHOLE_LUNGS,), conditions=(INSPIRATION,)),
@@ -135,7 +135,7 @@ _MEASURES: tuple[Measure, ...] = (
         "15th percentile of lung density",
         "HU",
         "lung",
-        source="Dirksen, Eur Respir J 2008 (Perc15); PMC3681780",
+        source="PMC3681780",
         conditions=(WHOLE_LUNGS, THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION),
         sentence=False,
     ),
@@ -183,7 +183,7 @@ _MEASURES: tuple[Measure, ...] = (
         "",
         "trachea and bronchie",
         digits=2,
-        source="Greene and Lechner, Radiology 1975;115:265; Greene, AJR 1978;130:441",
+        source="Greene, AJR 1978;130:441",
         conditions=(MEDIUM_SLICES,),
         cutoffs=(Cutoff("<=", 0.67, "the shape of a saber-sheath trachea"),),
         sentence=False,
@@ -235,7 +235,7 @@ _MEASURES: tuple[Measure, ...] = (
         "",
         "heart",
         digits=2,
-        source="Gollub et al., J Thorac Imaging 2012;27:366; Insights Imaging 2021;12:65",
+        source="Insights into Imaging 2021, doi:10.1186/s13244-021-01097-0",
         required=(WHOLE_HEART,),
         conditions=(EXACT_OUTLINES, INSPIRATION),
         cutoffs=(
@@ -276,7 +276,7 @@ _MEASURES: tuple[Measure, ...] = (
         "Trabecular density",
         "HU",
         "bone",
-        source=_JANG,
+        source=_VERTEBRA,
         conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
         sentence=False,
     ),
@@ -285,7 +285,7 @@ _MEASURES: tuple[Measure, ...] = (
         "Trabecular density of T8",
         "HU",
         "bone",
-        source=_JANG,
+        source=_VERTEBRA,
         conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
         cutoffs=(
             Cutoff("<", 132.3, "in the range of osteoporosis"),
@@ -297,7 +297,7 @@ _MEASURES: tuple[Measure, ...] = (
         "Trabecular density of L1",
         "HU",
         "bone",
-        source=_JANG,
+        source=_VERTEBRA,
         conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
         cutoffs=(
             Cutoff("<=", 110, "in the range of osteoporosis (over 90% specific)"),
@@ -372,7 +372,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mL",
         "thyroid",
         digits=1,
-        source="WHO/ICCIDD, Lancet 1997;349:1601 (norms of ultrasound)",
+        source="WHO/ICCIDD norms of ultrasound",
         required=(WHOLE_ORGAN,),
         cutoffs=(
             Cutoff(">", 25, "enlarged by norms of ultrasound"),
