@@ -4,6 +4,7 @@ The public Python API. Everything else is internal and may change.
 
     generate_report  generate a draft report for a chest CT
     segment          segment the regions of a chest CT
+    measure          measure a chest CT: volumes, densities and diameters
     load_report      read a report folder
     region_features  encode the regions as the tokens that the language model reads
     sample_case      paths of the sample CT and its regions
@@ -22,6 +23,7 @@ The packages of the engine, in the order in which they may import each other:
 
     about, errors, regions, runtime             shared by all packages
     volumes, segmentation, preprocessing        from a CT to the model's tensors
+    measurements                                numbers read off the image
     labeler, report                             what a text says, and what a report contains
     prompting, models, checkpoints, hub         the network and model folders
     inference                                   from tensors to text and located findings
@@ -40,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 from reg2rg.about import DRAFT_LABEL, __version__
 
 if TYPE_CHECKING:
-    from reg2rg.api import generate_report, load_report, region_features, sample_case, segment
+    from reg2rg.api import generate_report, load_report, measure, region_features, sample_case, segment
     from reg2rg.pipeline.request import ReportRequest
     from reg2rg.report import Report
     from reg2rg.segmentation import RegionMasks
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "generate_report",
     "load_report",
+    "measure",
     "region_features",
     "sample_case",
     "segment",
@@ -61,6 +64,7 @@ __all__ = [
 _PUBLIC = {
     "generate_report": "reg2rg.api",
     "load_report": "reg2rg.api",
+    "measure": "reg2rg.api",
     "region_features": "reg2rg.api",
     "sample_case": "reg2rg.api",
     "segment": "reg2rg.api",

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from reg2rg.measurements import Evidence
 from reg2rg.pipeline.events import Event, EventCallback, Progress
-from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest
 from reg2rg.report import Report, load_report
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.resources import sample_case
@@ -21,7 +22,7 @@ from reg2rg.runtime.staging import scratch_folder
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes import read_volume
 
-__all__ = ["generate_report", "load_report", "region_features", "sample_case", "segment"]
+__all__ = ["generate_report", "load_report", "measure", "region_features", "sample_case", "segment"]
 
 
 def generate_report(
@@ -113,6 +114,47 @@ def segment(
         file = scratch / "regions.seg.nrrd" if output is None else Path(output)
         request = SegmentRequest.from_dict({"volume": volume, "output": file, **options})
         return run_segmentation(request, on_event, should_cancel)
+
+
+def measure(
+    ct: str | Path | sitk.Image,
+    output: str | Path | None = None,
+    *,
+    progress: bool | ProgressCallback = True,
+    should_cancel: ShouldCancel = never_cancel,
+    **options: Any,
+) -> Evidence:
+    """Measure a chest CT: volumes, densities and diameters, with their conditions and published cut-offs.
+
+    Args:
+        ct: a NIfTI, NRRD or MetaImage file, a DICOM folder, a ZIP archive of one, or a SimpleITK image in HU.
+        output: folder to write the measurements to. If None, no file is written.
+        progress: True shows progress bars, in notebooks as well. A function is called with the fraction done and a
+            message.
+        should_cancel: checked often; the call stops soon after it returns True.
+        **options: other fields of MeasureRequest, such as ``segmenter`` or ``regions_file``.
+
+    Returns:
+        The scan conditions and the measurements, those that could not be taken included.
+
+    Raises:
+        InputError: the volume, a file or an option is not valid.
+        Reg2RGError: the machine cannot do what was requested.
+        Cancelled: ``should_cancel`` returned True.
+
+    Examples:
+        >>> import reg2rg
+        >>> ct, regions = reg2rg.sample_case()
+        >>> evidence = reg2rg.measure(ct, regions_file=regions, progress=False)
+        >>> [m.unit for m in evidence.of("lung") if m.measure == "lung_volume"]
+        ['mL', 'mL']
+    """
+    from reg2rg.pipeline.run import run_measurement
+
+    with _as_file(ct) as volume, _listener(progress) as on_event, scratch_folder() as scratch:
+        folder = scratch / "measurements" if output is None else Path(output)
+        request = MeasureRequest.from_dict({"volume": volume, "output": folder, **options})
+        return run_measurement(request, on_event, should_cancel)
 
 
 def region_features(

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.segmentation.masks import NOT_REQUESTED, Box, RegionMasks, region_flag, region_index
-from reg2rg.volumes.geometry import array_spacing, direction_matrix
+from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks, region_flag, region_index
+from reg2rg.volumes.geometry import Box, array_spacing, direction_matrix
 
 OUTSIDE_HU = -1024
 """Value of voxels outside a region's mask, as in the published code."""

@@ -16,7 +16,7 @@ from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
-from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest
 from reg2rg.runtime.dataclass_io import MAX_SEED
 from reg2rg.runtime.third_party import quiet_libraries
 
@@ -51,6 +51,18 @@ def _segment(request: SegmentRequest) -> None:
 
     with show_events() as on_event:
         run_segmentation(request, on_event, _interrupted.is_set)
+    print(request.output)
+
+
+def _measure(request: MeasureRequest) -> None:
+    """Measure a chest CT: volumes, densities and diameters, with their conditions and published cut-offs."""
+    from reg2rg.cli.measurement_table import print_measurements
+    from reg2rg.cli.progress import show_events
+    from reg2rg.pipeline.run import run_measurement
+
+    with show_events() as on_event:
+        evidence = run_measurement(request, on_event, _interrupted.is_set)
+    print_measurements(evidence)
     print(request.output)
 
 
@@ -146,6 +158,7 @@ app = typer.Typer(
 )
 app.command("report")(request_command(ReportRequest, _report))
 app.command("segment")(request_command(SegmentRequest, _segment))
+app.command("measure")(request_command(MeasureRequest, _measure))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
 app.command("evaluate")(_evaluate)

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from reg2rg.pipeline.request import ReportRequest, SegmentRequest, request_options
+from reg2rg.pipeline.request import ReportRequest, VolumeRequest, request_options
 from reg2rg.regions import Corrections
 
-Request = TypeVar("Request", ReportRequest, SegmentRequest)
+Request = TypeVar("Request", bound=VolumeRequest)
 
 
 def request_command(cls: type[Request], run: Callable[[Request], None]) -> Callable[..., None]:

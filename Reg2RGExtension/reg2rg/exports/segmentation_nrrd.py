@@ -18,7 +18,9 @@ from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.terminology import finding_entry, region_entry
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import segment_id
-from reg2rg.segmentation.masks import Box, RegionMasks
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.structures import STRUCTURE_REGIONS, Structures, display_name
+from reg2rg.volumes.geometry import Box
 
 MAX_LABEL = 255
 
@@ -74,6 +76,21 @@ def write_regions(masks: RegionMasks, path: Path) -> None:
     _write([_region_segment(masks, name) for name in masks.present], masks.bits, path)
 
 
+def write_structures(structures: Structures, path: Path) -> None:
+    """Write structures, one segment per structure with its name as ID. They do not overlap, so one layer holds all.
+
+    Args:
+        structures: the structures, at least one.
+        path: file to write, .seg.nrrd.
+
+    Raises:
+        InputError: there is no structure to write.
+    """
+    if not structures.present:
+        raise InputError("No structure was found in the volume; expected a chest CT.")
+    _write([_structure_segment(structures, name) for name in structures.present], structures.labels, path)
+
+
 def write_outlines(outlines: Sequence[FindingOutline], reference: sitk.Image, path: Path) -> None:
     """Write the outlines of findings, one segment per finding.
 
@@ -92,6 +109,15 @@ def _region_segment(masks: RegionMasks, name: str) -> _Segment:
     tags = {"Reg2RG.Approximate": str(int(name in masks.approximate))}
     entry = region_entry(region)
     return _Segment(name, region.display_name, region.color, entry, box, lambda: masks.array(name, box), tags)
+
+
+def _structure_segment(structures: Structures, name: str) -> _Segment:
+    part = structures.part(name)
+    assert part is not None, "only structures that are present are written"
+    region = get_region(STRUCTURE_REGIONS[name])
+    tags = {"Reg2RG.Approximate": str(int(name in structures.approximate))}
+    entry = region_entry(region)
+    return _Segment(name, display_name(name), region.color, entry, part.box, lambda: part.mask, tags)
 
 
 def _finding_segment(outline: FindingOutline) -> _Segment:

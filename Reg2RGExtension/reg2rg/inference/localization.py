@@ -17,7 +17,8 @@ from reg2rg.labeler import possible_labels
 from reg2rg.preprocessing import Crop
 from reg2rg.report import Finding, Location, segment_id
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
-from reg2rg.segmentation.masks import Box, RegionMasks
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.volumes.geometry import Box
 
 OUTLINE_THRESHOLD = 0.25
 """A map with a lower peak shows where to look rather than what is there, so it gets no outline. At such a peak, another

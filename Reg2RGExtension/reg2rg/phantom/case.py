@@ -14,7 +14,9 @@ from reg2rg.phantom.findings import PlantedFinding, adapt_physique, plant_findin
 from reg2rg.phantom.region_masks import build_region_masks
 from reg2rg.phantom.report import write_section
 from reg2rg.phantom.scanner import Scanner
+from reg2rg.phantom.structures import build_structures, known_values
 from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.structures import Structures
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class PhantomCase:
         findings: the findings that lie in the volume, in the order of FINDING_LABELS.
         finding_bits: uint32 image on the volume's grid; bit i is set in the voxels of ``findings[i]``. Findings may
             overlap.
+        structures: the exact structures on the volume's grid.
+        known_values: ID of a measure -> its true value, for measures that follow from the body's parameters.
     """
 
     seed: int
@@ -62,6 +66,8 @@ class PhantomCase:
     sections: dict[str, str]
     findings: tuple[PlantedFinding, ...]
     finding_bits: sitk.Image
+    structures: Structures
+    known_values: dict[str, float]
 
 
 def make_phantom(
@@ -102,7 +108,16 @@ def make_phantom(
         region: write_section(region, [finding for finding in planted if finding.region == region], report_rng)
         for region in masks.present
     }
-    return PhantomCase(seed, volume, masks, sections, planted, canvas.image(bits))
+    return PhantomCase(
+        seed,
+        volume,
+        masks,
+        sections,
+        planted,
+        canvas.image(bits),
+        build_structures(anatomy, planted, bits, volume),
+        known_values(anatomy),
+    )
 
 
 def _check_findings(findings: Sequence[PlantedFinding], physique: Physique, seed: int) -> Sequence[PlantedFinding]:

@@ -19,6 +19,7 @@ class Stage(str, Enum):
 
     READ = "read"
     SEGMENT = "segment"
+    MEASURE = "measure"
     PREPARE = "prepare"
     LOAD = "load"
     WRITE = "write"
@@ -28,7 +29,8 @@ class Stage(str, Enum):
 STAGE_SPANS: Mapping[Stage, tuple[float, float]] = {
     Stage.READ: (0.00, 0.03),
     Stage.SEGMENT: (0.03, 0.45),
-    Stage.PREPARE: (0.45, 0.60),
+    Stage.MEASURE: (0.45, 0.50),
+    Stage.PREPARE: (0.50, 0.60),
     Stage.LOAD: (0.60, 0.68),
     Stage.WRITE: (0.68, 0.98),
     Stage.SAVE: (0.98, 1.00),

@@ -15,7 +15,7 @@ from reg2rg.errors import InputError
 from reg2rg.regions import Corrections, get_region
 from reg2rg.runtime.dataclass_io import MAX_SEED, Constraint, Seed, from_plain
 
-Request = TypeVar("Request", bound="_VolumeRequest")
+Request = TypeVar("Request", bound="VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
 
@@ -36,7 +36,7 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _VolumeRequest:
+class VolumeRequest:
     """Options common to segmenting regions and writing a report."""
 
     volume: Annotated[Path, Option("NIfTI, NRRD, MetaImage, a DICOM folder, or a ZIP archive of one.", metavar="CT")]
@@ -75,7 +75,7 @@ class _VolumeRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentRequest(_VolumeRequest):
+class SegmentRequest(VolumeRequest):
     """A request to segment the regions of one volume.
 
     Attributes:
@@ -91,7 +91,18 @@ class SegmentRequest(_VolumeRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportRequest(_VolumeRequest):
+class MeasureRequest(VolumeRequest):
+    """A request for the measurements of one volume.
+
+    Attributes:
+        output: folder to write the measurements to.
+    """
+
+    output: Annotated[Path, Option("Folder to write the measurements to.", ("--output", "-o"))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest(VolumeRequest):
     """A request to generate the report for one volume.
 
     Attributes:
@@ -135,7 +146,7 @@ class ReportRequest(_VolumeRequest):
         _replace(self, corrections=_checked(self.corrections))
 
 
-def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
+def request_options(cls: type[VolumeRequest]) -> dict[str, Option]:
     """Return the description of each field of a request, keyed by name."""
     hints = get_type_hints(cls, include_extras=True)
     described = {}
@@ -144,7 +155,7 @@ def request_options(cls: type[_VolumeRequest]) -> dict[str, Option]:
     return described
 
 
-def _replace(request: _VolumeRequest, **values: Any) -> None:
+def _replace(request: VolumeRequest, **values: Any) -> None:
     """Set fields of a frozen request while it is made."""
     for name, value in values.items():
         object.__setattr__(request, name, value)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from reg2rg.exports.measurements import MEASUREMENT_FILES, STRUCTURES_FILE, write_measurements
 from reg2rg.exports.report_folder import write_report_folder
-from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
+from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
+from reg2rg.measurements import Evidence, measure
 from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
-from reg2rg.pipeline.request import ReportRequest, SegmentRequest
+from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest, VolumeRequest
 from reg2rg.regions import in_reading_order
 from reg2rg.report import (
     FINDINGS_FILE,
@@ -31,7 +33,7 @@ from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cance
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, staged_output
 from reg2rg.runtime.versions import versions
-from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
+from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter, find_structures
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
@@ -114,7 +116,34 @@ def run_segmentation(
     return masks
 
 
-def _read(request: ReportRequest | SegmentRequest, context: RunContext) -> sitk.Image:
+def run_measurement(
+    request: MeasureRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel
+) -> Evidence:
+    """Read a volume, find its regions and structures, and measure them.
+
+    Args:
+        request: the options of the run.
+        on_event: receives the events of the run.
+        should_cancel: checked often; the run stops soon after it returns True.
+
+    Raises:
+        Cancelled: ``should_cancel`` returned True.
+        Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
+    """
+    context = RunContext(on_event, should_cancel)
+    with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
+        volume = _read(request, context)
+        masks, _ = _find_regions(request, volume, folder / REGIONS_FILE, context)
+        with context.stage(Stage.MEASURE, "Measuring"):
+            structures = find_structures(volume, masks)
+            evidence = measure(volume, structures, masks)
+        with context.stage(Stage.SAVE, "Saving the measurements"):
+            write_structures(structures, folder / STRUCTURES_FILE)
+            write_measurements(evidence, volume, folder)
+    return evidence
+
+
+def _read(request: VolumeRequest, context: RunContext) -> sitk.Image:
     with context.stage(Stage.READ, "Reading the volume"):
         return read_volume(request.volume, request.series, lambda message: context.emit(Notice(message)))
 
@@ -139,7 +168,7 @@ def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> t
 
 
 def _find_regions(
-    request: ReportRequest | SegmentRequest, volume: sitk.Image, file: Path, context: RunContext
+    request: VolumeRequest, volume: sitk.Image, file: Path, context: RunContext
 ) -> tuple[RegionMasks, str]:
     """Segment the regions, write the masks to ``file``, and return them with the reason for the choice of segmenter."""
     with context.stage(Stage.SEGMENT, "Finding the regions") as progress:

@@ -13,6 +13,8 @@ from reg2rg.regions import get_region, region_of_structure
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks, region_flag
 from reg2rg.segmentation.segment_files import Segment, read_segments
+from reg2rg.segmentation.structures import Structures, find_structure, structure_label
+from reg2rg.volumes.geometry import image_like
 
 _SAME_PLACE = 0.5
 """Least overlap (intersection over union) of the boxes of a volume and a label map with the same number of voxels."""
@@ -55,9 +57,11 @@ class LabelMapSegmenter:
         notices: list[str] = []
         layers, segments = read_segments(self._path, notices.append)
         used = self._match(segments)
+        structures = {segment: name for segment in segments if (name := find_structure(segment.name)) is not None}
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
+        labels = np.zeros(bits.shape, np.uint8)
         total_mm3 = inside_mm3 = 0.0
-        numbers = sorted({segment.layer for segment in used})
+        numbers = sorted({segment.layer for segment in (*used, *structures)})
         for done, number in enumerate(numbers):
             progress(done / len(numbers), "Reading the regions")
             layer = layers[number]()
@@ -67,6 +71,11 @@ class LabelMapSegmenter:
                 if segment.layer == number:
                     flags[segment.value] = flags.get(segment.value, np.uint16(0)) | region_flag(region)
             resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
+            for segment, name in structures.items():
+                if segment.layer == number:
+                    labels[sitk.GetArrayViewFromImage(resampled) == segment.value] = structure_label(name)
+            if not flags:
+                continue
             placed = _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
             bits |= placed
             inside_mm3 += _labeled_mm3(placed, volume)
@@ -80,6 +89,13 @@ class LabelMapSegmenter:
             segmenter=self.name,
             approximate=approximate,
             notices=tuple(dict.fromkeys(notices)),
+            structures=Structures(
+                image_like(labels, volume),
+                self.name,
+                frozenset(name for segment, name in structures.items() if segment.approximate),
+            )
+            if structures
+            else None,
         )
         if not masks.present:
             raise InputError(f"The regions in {self._path} do not overlap the volume; are they from the same scan?")

@@ -10,10 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.regions import REGION_NAMES, get_region
-from reg2rg.volumes.geometry import image_like
-
-Box = tuple[slice, slice, slice]
-"""Part of an array in z, y, x order."""
+from reg2rg.segmentation.structures import Structures
+from reg2rg.volumes.geometry import Box, image_like
 
 WHOLE: Box = (slice(None), slice(None), slice(None))
 """The whole array."""
@@ -32,6 +30,7 @@ class RegionMasks:
         approximate: names of regions that were estimated rather than segmented.
         missing: region -> reason why it has no mask, as a phrase such as "not found in this volume".
         notices: what the user should know about the masks, one sentence each.
+        structures: finer structures that the method found as well; None if it finds regions only.
     """
 
     bits: sitk.Image
@@ -39,6 +38,7 @@ class RegionMasks:
     approximate: frozenset[str] = frozenset()
     missing: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    structures: Structures | None = None
 
     @classmethod
     def from_arrays(
@@ -49,6 +49,7 @@ class RegionMasks:
         segmenter: str,
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
+        structures: Structures | None = None,
     ) -> RegionMasks:
         """Pack one boolean array per region.
 
@@ -58,12 +59,21 @@ class RegionMasks:
             segmenter: name of the method that produced the masks.
             approximate: names of regions that were estimated rather than segmented.
             missing: region -> reason; regions without an array get a default reason.
+            structures: finer structures that the method found as well.
         """
         bits = np.zeros(reference.GetSize()[::-1], np.uint16)
         for name, array in arrays.items():
             np.bitwise_or(bits, region_flag(name), out=bits, where=np.asarray(array, bool))
         provided = frozenset(arrays)
-        return cls.from_bits(bits, provided, reference, segmenter=segmenter, approximate=approximate, missing=missing)
+        return cls.from_bits(
+            bits,
+            provided,
+            reference,
+            segmenter=segmenter,
+            approximate=approximate,
+            missing=missing,
+            structures=structures,
+        )
 
     @classmethod
     def from_bits(
@@ -76,6 +86,7 @@ class RegionMasks:
         approximate: frozenset[str] = frozenset(),
         missing: Mapping[str, str] | None = None,
         notices: tuple[str, ...] = (),
+        structures: Structures | None = None,
     ) -> RegionMasks:
         """Create masks from packed bits.
 
@@ -87,6 +98,7 @@ class RegionMasks:
             approximate: names of regions that were estimated rather than segmented.
             missing: region -> reason; other regions without voxels get a default reason.
             notices: what the user should know about the masks, one sentence each.
+            structures: finer structures that the method found as well.
         """
         reasons = dict(missing or {})
         found = int(np.bitwise_or.reduce(bits, axis=None))
@@ -96,7 +108,7 @@ class RegionMasks:
             elif not found & region_flag(name):
                 reasons.setdefault(name, "not found in this volume")
         approximate = approximate & (provided - frozenset(reasons))
-        return cls(image_like(bits, reference), segmenter, approximate, reasons, notices)
+        return cls(image_like(bits, reference), segmenter, approximate, reasons, notices, structures)
 
     @property
     def present(self) -> tuple[str, ...]:

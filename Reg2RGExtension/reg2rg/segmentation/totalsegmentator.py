@@ -26,7 +26,8 @@ from reg2rg.runtime.staging import scratch_folder
 from reg2rg.runtime.third_party import declare_torchvision_ops
 from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks
 from reg2rg.segmentation.morphology import shell
-from reg2rg.volumes.geometry import array_spacing, direction_matrix
+from reg2rg.segmentation.structures import STRUCTURE_NAMES, Structures, structure_label
+from reg2rg.volumes.geometry import array_spacing, direction_matrix, image_like
 
 if TYPE_CHECKING:
     import nibabel
@@ -34,8 +35,15 @@ if TYPE_CHECKING:
 REQUIRED_TASK = "total"
 """TotalSegmentator's main task, without which most regions cannot be found."""
 
-SLOW_TASKS = ("lung_vessels", "pleural_pericard_effusion")
-"""Tasks skipped in fast mode: the first works at 0.7 mm, the second has no fast model."""
+SLOW_TASKS = ("lung_vessels", "pleural_pericard_effusion", "heartchambers_highres")
+"""Tasks skipped in fast mode: the first works at 0.7 mm, the others have no fast model."""
+
+_MEASURED: dict[str, dict[str, tuple[str, ...]]] = {
+    "total": {"mediastinum": ("aorta",), "heart": ("aorta",)},
+    "heartchambers_highres": {"mediastinum": ("pulmonary_artery",)},
+    "pleural_pericard_effusion": {"heart": ("pericardial_effusion",)},
+}
+"""Task -> region -> classes that belong to no region but are measured for it."""
 
 ROUGH_MODEL = 298
 """ID of TotalSegmentator's 6 mm model, which finds the bounding box of a subset of structures."""
@@ -103,27 +111,42 @@ class TotalSegmentatorSegmenter:
         _refuse_pickled_code(_weights_folder(self._weights))
         tasks = [task for task in self._tasks() if not absent[task]]
         found: dict[str, np.ndarray] = {}
+        labels = np.zeros(volume.GetSize()[::-1], np.uint8)
         with _private_settings(self._weights):
             for number, task in enumerate(tasks):
                 progress(number / len(tasks), f"TotalSegmentator: {task.replace('_', ' ')}")
-                structures = _run(task, volume, self._structures(task), self._options(task))
+                names = self._structures(task)
+                structures = _run(task, volume, names, self._options(task))
                 self._add_regions(found, task, structures)
+                for name in STRUCTURE_NAMES:
+                    if name in structures:
+                        labels[structures[name]] = structure_label(name)
         spacing = array_spacing(volume)
         for region in self._regions:
             if region.shell_mm and region.name in found:
                 fluid = found.get(_fluid_key(region.name), np.zeros_like(found[region.name]))
                 found[region.name] = shell(found[region.name] | fluid, region.shell_mm, spacing) | fluid
         masks = {region.name: found[region.name] for region in self._regions if region.name in found}
-        return RegionMasks.from_arrays(masks, volume, segmenter=self.name, missing=self._missing(tasks))
+        return RegionMasks.from_arrays(
+            masks,
+            volume,
+            segmenter=self.name,
+            missing=self._missing(tasks),
+            structures=Structures(image_like(labels, volume), self.name, missing=_missing_structures(tasks)),
+        )
 
     def _tasks(self) -> list[str]:
         """Return the tasks that the requested regions need, except those skipped in fast mode."""
         tasks = list(dict.fromkeys(task for region in self._regions for task in region.structures))
+        measured = (task for task, names in _MEASURED.items() if any(region.name in names for region in self._regions))
+        tasks = list(dict.fromkeys([*tasks, *measured]))
         return [task for task in tasks if not (self._fast and task in SLOW_TASKS)]
 
     def _structures(self, task: str) -> list[str]:
-        """Return the classes of a task that the requested regions need."""
-        return sorted({name for region in self._regions for name in region.structures.get(task, ())})
+        """Return the classes of a task that the requested regions need, for themselves or for their measurements."""
+        names = {name for region in self._regions for name in region.structures.get(task, ())}
+        names |= {name for region in self._regions for name in _MEASURED.get(task, {}).get(region.name, ())}
+        return sorted(names)
 
     def _options(self, task: str) -> dict[str, Any]:
         """Return the keyword arguments of a task for TotalSegmentator's Python API."""
@@ -153,6 +176,17 @@ class TotalSegmentatorSegmenter:
                 task = next(iter(region.structures))
                 missing[region.name] = f"the weights of TotalSegmentator's task {task!r} are not installed"
         return missing
+
+
+def _missing_structures(tasks: Sequence[str]) -> dict[str, str]:
+    """Return the structures whose task was not run, with the reason."""
+    return {
+        name: f"TotalSegmentator's task {task!r} was not run"
+        for task, regions in _MEASURED.items()
+        if task not in tasks
+        for names in regions.values()
+        for name in names
+    }
 
 
 def weights_available(totalseg_weights: Path | None = None, fast: bool = False) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+Box = tuple[slice, slice, slice]
+"""Part of an array in z, y, x order."""
+
 Spacing = tuple[float, float, float]
 """Voxel size in mm along the array axes z, y, x."""
 

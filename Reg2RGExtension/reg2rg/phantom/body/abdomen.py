@@ -22,7 +22,10 @@ def paint_abdomen(anatomy: Anatomy, rng: np.random.Generator) -> None:
     spleen_radii = rng.uniform(0.85, 1.15) * np.array([28, 44, 46])
     spleen = canvas.ellipsoid(physique.at(90, 34, -240), spleen_radii).within(inside)
     canvas.paint(spleen, physique.spleen_hu)
-    organs += [spleen, _paint_stomach(anatomy, inside, rng), *_paint_liver(anatomy, inside, rng)]
+    stomach, liver = _paint_stomach(anatomy, inside, rng), _paint_liver(anatomy, inside, rng)
+    anatomy.structures["spleen"] = canvas.mask(spleen) & ~canvas.mask(stomach, *liver)
+    anatomy.structures["liver"] = canvas.mask(*liver)
+    organs += [spleen, stomach, *liver]
     organs.append(_paint_pancreas(anatomy, inside, rng))
     anatomy.masks["abdomen"] = canvas.mask(*organs)
 
@@ -84,6 +87,7 @@ def _paint_kidneys(anatomy: Anatomy, inside: np.ndarray, rng: np.random.Generato
         canvas.paint(canvas.ellipsoid(center - (sign * 14, 5, 0), (12, 9, 24)).within(inside), -65)
         anatomy.landmarks[f"kidney {side}"] = center
         kidneys.append(kidney)
+        anatomy.structures[f"kidney_{side}"] = canvas.mask(kidney)
         adrenal = canvas.tube([center + (-sign * 16, -16, 58), center + (-sign * 22, 4, 50)], 3.5)
         canvas.paint(adrenal.within(inside), 25)
     return kidneys

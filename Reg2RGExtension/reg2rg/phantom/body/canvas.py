@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.segmentation.masks import Box
+from reg2rg.volumes.geometry import Box
 
 Point = Sequence[float] | np.ndarray
 """x, y, z in mm, LPS: x grows toward the patient's left, y toward the back, z toward the head."""

@@ -55,5 +55,8 @@ def paint_great_vessels(anatomy: Anatomy, rng: np.random.Generator) -> None:
     anatomy.displace_lung(*coats)
     for vessel in vessels:
         canvas.paint(vessel, physique.blood_hu)
+    shapes = dict(zip(_PATHS, vessels, strict=True))
+    anatomy.structures["pulmonary_artery"] = canvas.mask(shapes["pulmonary trunk"], shapes["right pulmonary artery"])
+    anatomy.structures["aorta"] = canvas.mask(shapes["aorta"])
     inside = (canvas.z < 0) & (canvas.z > anatomy.diaphragm_height) & (np.abs(canvas.x) < 62)
     anatomy.add_to_region("mediastinum", canvas.mask(*coats) & inside & (anatomy.cavity_distance < 2))

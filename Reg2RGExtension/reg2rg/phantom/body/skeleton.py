@@ -8,6 +8,8 @@ from reg2rg.phantom.body.anatomy import Anatomy
 from reg2rg.phantom.body.canvas import Shape
 from reg2rg.phantom.body.physique import AVERAGE_HALF_DEPTH
 from reg2rg.phantom.body.surfaces import LUNG_BASE_MM, oval
+from reg2rg.segmentation.structures import VERTEBRA_LEVELS
+from reg2rg.volumes.geometry import Box
 
 RIB_PITCH_MM = 25.0
 """Vertical distance between neighboring ribs in the average body."""
@@ -17,6 +19,8 @@ RIB_DEPTH_MM = 4.5
 """Distance of a rib's center line from the inner surface of the chest wall, outward."""
 VERTEBRA_PITCH_MM = 25.0
 """Vertical distance between neighboring vertebrae in the average body."""
+DISC_MM = 4.4
+"""Height of the disc between neighboring vertebral bodies."""
 _VERTEBRA_WIDTH, _VERTEBRA_DEPTH = 19.0, 15.0
 """Half axes of a vertebral body in the axial plane, mm."""
 
@@ -34,6 +38,25 @@ def paint_skeleton(anatomy: Anatomy, rng: np.random.Generator) -> None:
     ]
     anatomy.displace_lung(*parts)
     anatomy.add_to_region("bone", anatomy.canvas.mask(*parts))
+
+
+def _add_vertebrae(anatomy: Anatomy, box: Box, numbers: np.ndarray, body: np.ndarray) -> None:
+    """Store the vertebral bodies as structures; T2 is the vertebra at the height of the lung apices.
+
+    Args:
+        anatomy: the chest.
+        box: part of the grid, slices (z, y, x).
+        numbers: number of the vertebra at each height of the box, upward, (z,).
+        body: whether a voxel of the box belongs to a vertebral body, boolean (z, y, x).
+    """
+    heights = anatomy.canvas.z[box[0]].ravel()
+    second = numbers[int(np.abs(heights).argmin())]
+    for number in np.unique(numbers):
+        index = VERTEBRA_LEVELS.index("T2") + int(second - number)
+        if 0 <= index < len(VERTEBRA_LEVELS):
+            mask = np.zeros(anatomy.canvas.shape, bool)
+            mask[box] = body & (numbers == number)[:, None, None]
+            anatomy.structures[f"vertebrae_{VERTEBRA_LEVELS[index]}"] = mask
 
 
 def _rib_number(anatomy: Anatomy, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -114,7 +137,7 @@ def _paint_spine(anatomy: Anatomy, rng: np.random.Generator) -> Shape:
     y = y - surfaces.curve("spine", z)
     along = np.abs((z - start) / pitch - np.floor((z - start) / pitch) - 0.5) * pitch
     column = oval(x, y, np.float32(_VERTEBRA_WIDTH), np.float32(_VERTEBRA_DEPTH))
-    body = np.maximum(column, along - (pitch / 2 - 2.2))
+    body = np.maximum(column, along - (pitch / 2 - DISC_MM / 2))
     arch = np.maximum(np.abs(np.sqrt(x**2 + (y - 24) ** 2) - 11) - 2.5, along - 8)
     process = np.maximum(np.maximum(np.abs(x) - 3.5, np.abs(y - 44) - 12), along - 8)
     wings = np.abs(y - 20 - 0.35 * (np.abs(x) - 9)) - 4.5
@@ -127,6 +150,7 @@ def _paint_spine(anatomy: Anatomy, rng: np.random.Generator) -> Shape:
     canvas.paint(shape, 420)
     with_marrow = np.minimum(body, np.minimum(process, wings))
     canvas.paint(Shape(box, canvas.coverage(with_marrow + 2) * muscle), physique.marrow_hu)
+    _add_vertebrae(anatomy, box, np.floor((z - start) / pitch).ravel(), canvas.coverage(body) * muscle >= 0.5)
     heights = start + pitch * (np.arange(40) + 0.5)
     anatomy.landmarks["vertebrae"] = np.stack([0 * heights, surfaces.curve("spine", heights), heights], axis=1)
     return shape

@@ -19,4 +19,5 @@ def paint_thyroid(anatomy: Anatomy, rng: np.random.Generator) -> None:
     isthmus = canvas.ellipsoid(physique.at(0, -9, 14), (16, 4.5, 8))
     for part in (*lobes, isthmus):
         canvas.paint(part, physique.thyroid_hu)
+    anatomy.structures["thyroid_gland"] = canvas.mask(*lobes, isthmus)
     anatomy.masks["thyroid"] = canvas.mask(*lobes, isthmus)

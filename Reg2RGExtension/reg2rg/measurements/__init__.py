@@ -1,0 +1,36 @@
+"""Measurements: numbers read off the image, true on any CT within stated limits.
+
+Files, in the order data flows:
+
+    measures        the table: label, unit, region, conditions, cut-offs and source of each measure
+    measurement     Measurement, Condition and Line: one result as the report stores it
+    scan            Scan: volume, structures and regions on one grid with LPS axes
+    conditions      how the volume was acquired, judged from the image, and what each condition requires
+    reading         Reading: a bare number, before the table adds words and conditions
+    lungs           volumes, densities, dense areas, pleural fluid and free air
+    chest_vessels   trachea, aorta and pulmonary trunk
+    heart           volume, cardiothoracic ratio, calcium, pericardial fluid
+    bones           density and heights of the vertebrae
+    abdomen         liver, spleen, kidneys and thyroid
+    findings        diameters of located findings
+    evidence        all of it: the Evidence of a volume
+    sentences       measurements in words
+"""
+
+from reg2rg.measurements.conditions import ScanConditions, technique
+from reg2rg.measurements.evidence import Evidence, measure
+from reg2rg.measurements.measurement import Condition, Line, Measurement
+from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
+
+__all__ = [
+    "NOT_ASSESSED",
+    "Condition",
+    "Evidence",
+    "Line",
+    "Measurement",
+    "ScanConditions",
+    "measure",
+    "measured_sentence",
+    "region_sentences",
+    "technique",
+]

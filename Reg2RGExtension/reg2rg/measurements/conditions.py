@@ -1,0 +1,282 @@
+"""Scan conditions: how the volume was acquired, judged from the image alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reg2rg.measurements.measurement import Condition
+from reg2rg.measurements.measures import (
+    EXACT_OUTLINES,
+    INSPIRATION,
+    LOW_NOISE,
+    MEDIUM_SLICES,
+    NO_EMPHYSEMA,
+    NO_METAL,
+    SOFT_KERNEL,
+    THIN_SLICES,
+    UNENHANCED,
+    WHOLE_HEART,
+    WHOLE_LUNGS,
+    WHOLE_ORGAN,
+)
+from reg2rg.measurements.scan import Scan
+from reg2rg.segmentation.masks import WHOLE
+from reg2rg.segmentation.morphology import eroded
+from reg2rg.segmentation.structures import Part
+
+ENHANCED_BLOOD_HU = 100.0
+"""Blood brighter than this contains contrast medium."""
+NOISE_LIMIT_HU = 30.0
+SHARP_CORRELATION = 0.35
+"""Noise whose neighboring pixels correlate less than this comes from a sharp kernel; soft kernels blur noise."""
+MAX_PIXEL_FOR_KERNEL_MM = 1.5
+"""Larger pixels are wider than the blur of a kernel, so that their noise does not show it."""
+EXPIRED_LUNG_HU = -700.0
+"""A median lung density above this suggests that the patient did not breathe in fully."""
+METAL_HU = 2800
+METAL_ML = 0.1
+PADDING_HU = -1500
+"""Values below this are padding outside the scanner's field of view."""
+EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
+
+
+@dataclass(frozen=True)
+class ScanConditions:
+    """How a volume was acquired, as far as the image tells.
+
+    Attributes:
+        slice_spacing_mm: distance between slices.
+        pixel_spacing_mm: distance between pixels, the larger of both directions.
+        noise_hu: standard deviation of the air in the trachea; None without a trachea.
+        noise_correlation: correlation of the noise of neighboring pixels in a slice; low for sharp kernels. None if
+            it could not be measured.
+        blood_hu: median density of aorta or heart; None without either.
+        lung_hu: median density of the lungs; None without lungs.
+        low_attenuation_percent: share of the lungs at -950 HU and below; None without lungs.
+        cut: names of regions and structures that reach the border of the volume.
+        metal: whether there is metal in view.
+        padded: whether a part of the image lies outside the scanner's field of view.
+    """
+
+    slice_spacing_mm: float
+    pixel_spacing_mm: float
+    noise_hu: float | None
+    noise_correlation: float | None
+    blood_hu: float | None
+    lung_hu: float | None
+    low_attenuation_percent: float | None
+    cut: tuple[str, ...]
+    metal: bool
+    padded: bool
+
+    @property
+    def enhanced(self) -> bool | None:
+        """Whether the blood contains contrast medium; None if unknown."""
+        return None if self.blood_hu is None else self.blood_hu > ENHANCED_BLOOD_HU
+
+    @property
+    def sharp_kernel(self) -> bool | None:
+        """Whether a sharp kernel was used; None if unknown."""
+        return None if self.noise_correlation is None else self.noise_correlation < SHARP_CORRELATION
+
+
+def scan_conditions(scan: Scan) -> ScanConditions:
+    """Judge how a volume was acquired."""
+    lungs = scan.lungs
+    lung_values = scan.values(lungs) if lungs is not None else None
+    z, y, x = scan.spacing
+    sd, correlation = _noise(scan)
+    body = scan.masks.boxes["bone"] if "bone" in scan.masks.present else WHOLE  # the table may contain metal
+    metal_ml = float(np.count_nonzero(scan.hu[body] > METAL_HU)) * scan.voxel_ml
+    return ScanConditions(
+        slice_spacing_mm=round(z, 3),
+        pixel_spacing_mm=round(max(y, x), 3),
+        noise_hu=sd,
+        noise_correlation=correlation,
+        blood_hu=_blood(scan),
+        lung_hu=None if lung_values is None else round(float(np.median(lung_values)), 1),
+        low_attenuation_percent=None if lung_values is None else round(100 * float(np.mean(lung_values <= -950)), 2),
+        cut=_cut(scan),
+        metal=metal_ml > METAL_ML,
+        padded=bool((scan.hu[scan.hu.shape[0] // 2] < PADDING_HU).any()),
+    )
+
+
+def _noise(scan: Scan) -> tuple[float | None, float | None]:
+    """Return the standard deviation (HU) of the air in the trachea and the correlation of neighboring pixels."""
+    part = scan.structures.part("trachea") or scan.region("trachea and bronchie")
+    if part is None:
+        return None, None
+    air = scan.hu[part.box].astype(np.float32)
+    edge_mm = max(1.6, 1.5 * max(scan.spacing[1:]))  # where the wall still blurs into the air
+    lumen = eroded(part.mask & (air < -800), edge_mm, (1e6, *scan.spacing[1:]))  # in plane only
+    if lumen.sum() < 60:
+        return None, None
+    residual = air - _local_mean(air, lumen)
+    residual[~lumen] = 0
+    sd = float(np.sqrt(np.square(residual[lumen]).mean()))
+    if scan.spacing[2] > MAX_PIXEL_FOR_KERNEL_MM:
+        return round(sd, 1), None
+    pairs = lumen[:, :, 1:] & lumen[:, :, :-1]
+    product = (residual[:, :, 1:] * residual[:, :, :-1])[pairs]
+    correlation = float(product.mean() / max(sd**2, 1e-6)) if product.size >= 60 else None
+    return round(sd, 1), None if correlation is None else round(correlation, 3)
+
+
+def _local_mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the mean of each slice's masked values, broadcast to the array."""
+    counts = np.maximum(mask.sum(axis=(1, 2)), 1)
+    means = np.where(mask, values, 0).sum(axis=(1, 2)) / counts
+    return np.broadcast_to(means[:, None, None], values.shape)
+
+
+def _blood(scan: Scan) -> float | None:
+    """Return the median density of the blood in the aorta, or else the upper quartile of the heart's core."""
+    aorta = scan.structures.part("aorta")
+    if aorta is not None:
+        core = scan.core(aorta, 3.0)
+        if core.size:
+            return round(float(np.median(core)), 1)
+    heart = scan.structures.part("heart") or scan.region("heart")
+    if heart is None:
+        return None
+    core = scan.core(heart, 8.0)
+    return round(float(np.median(core)), 1) if core.size else None
+
+
+def _cut(scan: Scan) -> tuple[str, ...]:
+    """Return the names of regions and structures of which the volume shows only a part."""
+    cut = [
+        name
+        for name in scan.masks.present
+        if (part := scan.region(name)) is not None and _is_cut(scan, part, in_plane=name not in ("bone", "breast"))
+    ]
+    for name in (*scan.structures.present, "right lung", "left lung"):
+        structure = scan.structures.part(name)
+        if structure is not None and _is_cut(scan, structure):
+            cut.append(name)
+    return tuple(dict.fromkeys(cut))
+
+
+def _is_cut(scan: Scan, part: Part, in_plane: bool = True) -> bool:
+    """Return whether a substantial part of an organ's surface lies on the border of the volume."""
+    for axis in (0, 1, 2) if in_plane else (0,):
+        for end in (0, -1):
+            edge = 0 if end == 0 else scan.hu.shape[axis] - 1
+            if (part.box[axis].start if end == 0 else part.box[axis].stop - 1) != edge:
+                continue
+            others = [s for i, s in enumerate(scan.spacing) if i != axis]
+            area_mm2 = float(np.take(part.mask, end, axis=axis).sum()) * others[0] * others[1]
+            if area_mm2 > 100:
+                return True
+    return False
+
+
+Check = Callable[[str, ScanConditions, tuple[str, ...], bool], Condition]
+"""Checks a condition, given its name, the scan, what was measured, and whether that was estimated."""
+
+
+def check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    """Check one condition of a measure.
+
+    Args:
+        name: name of the condition in the table of measures.
+        conditions: how the volume was acquired.
+        structures: structures and regions that the measurement was taken from.
+        approximate: whether any of them was estimated.
+    """
+    return _CHECKS[name](name, conditions, structures, approximate)
+
+
+def _whole(names: tuple[str, ...], what: str) -> Check:
+    def checked(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+        cut = [part for part in (names or structures) if part in conditions.cut]
+        return Condition(name, not cut, f"{what} is only partly in view" if cut else f"{what} is in view")
+
+    return checked
+
+
+def _slices(limit: float) -> Check:
+    def checked(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+        spacing = conditions.slice_spacing_mm
+        return Condition(name, spacing <= limit + 0.05, f"slices are {spacing:.3g} mm apart")
+
+    return checked
+
+
+def _noise_check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    noise = conditions.noise_hu
+    if noise is None:
+        return Condition(name, None, "noise could not be measured")
+    return Condition(name, noise <= NOISE_LIMIT_HU, f"noise is {noise:.0f} HU")
+
+
+def _kernel_check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    if conditions.sharp_kernel is None:
+        return Condition(name, None, "the kernel could not be judged")
+    kind = "sharp" if conditions.sharp_kernel else "soft"
+    return Condition(name, not conditions.sharp_kernel, f"the reconstruction kernel is {kind}")
+
+
+def _inspiration(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    if conditions.lung_hu is None:
+        return Condition(name, None, "inspiration could not be judged")
+    expired = conditions.lung_hu > EXPIRED_LUNG_HU
+    words = "the lungs are not fully inflated" if expired else "the lungs are inflated"
+    return Condition(name, not expired, f"{words} (median {conditions.lung_hu:.0f} HU)")
+
+
+def _unenhanced(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    if conditions.enhanced is None:
+        return Condition(name, None, "contrast medium could not be judged")
+    words = "contrast medium was given" if conditions.enhanced else "no contrast medium was given"
+    return Condition(name, not conditions.enhanced, f"{words} (blood {conditions.blood_hu:.0f} HU)")
+
+
+def _outlines(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    return Condition(name, not approximate, "outlines are estimated" if approximate else "outlines are segmented")
+
+
+def _metal(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    return Condition(name, not conditions.metal, "metal is in view" if conditions.metal else "no metal is in view")
+
+
+def _no_emphysema(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    share = conditions.low_attenuation_percent
+    if share is None:
+        return Condition(name, None, "the lungs were not found")
+    extensive = share > EXTENSIVE_EMPHYSEMA_PERCENT
+    words = "bullae may look the same" if extensive else "the lungs show no extensive emphysema"
+    return Condition(name, not extensive, words)
+
+
+_CHECKS: dict[str, Check] = {
+    WHOLE_LUNGS: _whole(("right lung", "left lung", "lung"), "part of the lungs"),
+    WHOLE_HEART: _whole(("heart",), "part of the heart"),
+    WHOLE_ORGAN: _whole((), "the organ"),
+    THIN_SLICES: _slices(3.0),
+    MEDIUM_SLICES: _slices(5.0),
+    LOW_NOISE: _noise_check,
+    SOFT_KERNEL: _kernel_check,
+    INSPIRATION: _inspiration,
+    UNENHANCED: _unenhanced,
+    EXACT_OUTLINES: _outlines,
+    NO_METAL: _metal,
+    NO_EMPHYSEMA: _no_emphysema,
+}
+
+
+def technique(conditions: ScanConditions) -> dict[str, str]:
+    """Return the scan conditions in words, for the report's paragraph "Technique"."""
+    words = {"Slices": f"{conditions.slice_spacing_mm:.3g} mm apart, pixels of {conditions.pixel_spacing_mm:.2g} mm"}
+    if conditions.enhanced is not None:
+        kind = "contrast medium" if conditions.enhanced else "no contrast medium"
+        words["Contrast"] = f"{kind} (blood {conditions.blood_hu:.0f} HU)"
+    if conditions.noise_hu is not None:
+        words["Noise"] = f"{conditions.noise_hu:.0f} HU in the air of the trachea"
+    if conditions.sharp_kernel is not None:
+        words["Kernel"] = "sharp" if conditions.sharp_kernel else "soft"
+    return words

@@ -1,0 +1,113 @@
+"""Scan: a CT volume with its structures and regions on one grid with LPS axes, as all measures see it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from reg2rg.measurements.measurement import Line
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.morphology import eroded
+from reg2rg.segmentation.structures import Part, Structures
+from reg2rg.volumes.geometry import Box, Spacing, array_spacing
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A volume to measure.
+
+    The array axes z, y, x point toward the head, the back and the left, up to the tilt of an oblique volume.
+
+    Attributes:
+        volume: image in HU with LPS axes.
+        structures: the structures on the same grid.
+        masks: the regions on the same grid.
+    """
+
+    volume: sitk.Image
+    structures: Structures
+    masks: RegionMasks
+
+    @classmethod
+    def create(cls, volume: sitk.Image, structures: Structures, masks: RegionMasks) -> Scan:
+        """Create a scan from images of any orientation; nothing is resampled."""
+        if _is_lps(volume):
+            return cls(volume, structures, masks)
+        turned_structures = Structures(
+            sitk.DICOMOrient(structures.labels, "LPS"), structures.method, structures.approximate, structures.missing
+        )
+        turned_masks = RegionMasks(
+            sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing
+        )
+        return cls(sitk.DICOMOrient(volume, "LPS"), turned_structures, turned_masks)
+
+    @functools.cached_property
+    def hu(self) -> np.ndarray:
+        """HU values (z, y, x), read-only."""
+        return sitk.GetArrayViewFromImage(self.volume)
+
+    @functools.cached_property
+    def spacing(self) -> Spacing:
+        """Voxel size along z, y, x in mm."""
+        return array_spacing(self.volume)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in mL."""
+        z, y, x = self.spacing
+        return z * y * x / 1000
+
+    @functools.cached_property
+    def lungs(self) -> Part | None:
+        """Both lungs: their structures, or else the region."""
+        return self.structures.part("lungs") or self.region("lung")
+
+    def region(self, name: str) -> Part | None:
+        """Return the mask of a region; None if it is missing."""
+        if name not in self.masks.present:
+            return None
+        box = self.masks.boxes[name]
+        return Part(box, self.masks.array(name, box))
+
+    def values(self, part: Part) -> np.ndarray:
+        """Return the HU values (N,) of a part."""
+        return self.hu[part.box][part.mask]
+
+    def core(self, part: Part, depth_mm: float) -> np.ndarray:
+        """Return the HU values (N,) of a part's voxels farther than ``depth_mm`` from its surface."""
+        padded = np.pad(part.mask, 1)
+        inside = eroded(padded, depth_mm, self.spacing)[1:-1, 1:-1, 1:-1]
+        return self.hu[part.box][inside]
+
+    def line(self, start: np.ndarray, end: np.ndarray) -> Line:
+        """Return the line between two voxel indices (z, y, x), which may be fractional."""
+        return Line(self.ras(start), self.ras(end))
+
+    def ras(self, index: np.ndarray) -> tuple[float, float, float]:
+        """Convert a voxel index (z, y, x) to RAS coordinates in mm."""
+        x, y, z = self.volume.TransformContinuousIndexToPhysicalPoint([float(i) for i in index[::-1]])
+        return round(-x, 2), round(-y, 2), round(z, 2)
+
+    def touches_border(self, part: Part, axes: tuple[int, ...] = (0, 1, 2), voxels: int = 1) -> bool:
+        """Return whether a part reaches the first or last voxels of the volume along any of some axes (z, y, x)."""
+        return any(part.box[axis].start < voxels or part.box[axis].stop > self.hu.shape[axis] - voxels for axis in axes)
+
+
+def _is_lps(volume: sitk.Image) -> bool:
+    name = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
+    return name == "LPS"
+
+
+def smoothed(values: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
+    """Return values (z, y, x) smoothed with a Gaussian of the given standard deviation in mm, float32."""
+    return ndimage.gaussian_filter(values.astype(np.float32), [mm / s for s in spacing], truncate=2.5)
+
+
+def expanded(box: Box, voxels: tuple[int, int, int], shape: tuple[int, ...]) -> Box:
+    """Return a box (z, y, x) enlarged by some voxels per side, within the volume."""
+    z, y, x = (slice(max(0, s.start - n), min(size, s.stop + n)) for s, n, size in zip(box, voxels, shape, strict=True))
+    return z, y, x

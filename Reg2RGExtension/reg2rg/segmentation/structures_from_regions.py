@@ -1,0 +1,226 @@
+"""Structures estimated from region masks and HU, for segmenters that find the ten regions only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.morphology import components
+from reg2rg.segmentation.structures import (
+    MAX_UNNUMBERED_VERTEBRAE,
+    STRUCTURE_REGIONS,
+    Structures,
+    structure_label,
+)
+from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
+
+NOT_TOLD_APART = "the segmenter finds regions, not single organs"
+
+_BODY_RADIUS_MM = (9.0, 24.0)
+"""Smallest and largest plausible radius of a vertebral body in the axial plane."""
+_VERTEBRA_PITCH_MM = (14.0, 42.0)
+"""Smallest and largest plausible distance between neighboring discs."""
+
+
+def find_structures(volume: sitk.Image, masks: RegionMasks) -> Structures:
+    """Return the structures of a volume: those of the segmenter, and what can be estimated from the regions.
+
+    Args:
+        volume: image in HU, of any orientation.
+        masks: the regions on the same grid.
+    """
+    known = masks.structures
+    turned = RegionMasks(sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing)
+    present = known.present if known is not None else ()
+    arrays, approximate, missing = _estimate(sitk.DICOMOrient(volume, "LPS"), turned, present)
+    orientation = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
+    labels = np.zeros(turned.bits.GetSize()[::-1], np.uint8)
+    for name, array in arrays.items():
+        labels[array] = structure_label(name)
+    image = sitk.DICOMOrient(image_like(labels, turned.bits), orientation)
+    image.CopyInformation(volume)  # turning an oblique grid back may change its last digits
+    if known is None:
+        return Structures(image, f"regions from {masks.segmenter}", approximate, missing)
+    merged = sitk.GetArrayFromImage(image)
+    given = sitk.GetArrayViewFromImage(known.labels)
+    np.copyto(merged, given, where=given > 0)
+    return Structures(
+        image_like(merged, volume), known.method, known.approximate | approximate, {**missing, **known.missing}
+    )
+
+
+def _estimate(
+    volume: sitk.Image, masks: RegionMasks, known: Sequence[str]
+) -> tuple[dict[str, np.ndarray], frozenset[str], dict[str, str]]:
+    """Estimate the structures that follow from the regions.
+
+    The lungs are split into left and right. Trachea, heart and thyroid are those of the regions. Vertebral bodies are
+    found along the spine, between the discs, and numbered from the head downward because their levels are unknown.
+
+    Args:
+        volume: image in HU with LPS axes.
+        masks: the regions on the same grid.
+        known: structures that the segmenter found; they and others of their kind are not estimated.
+
+    Returns:
+        The masks (z, y, x), the names of those that are approximate, and the reasons for those that are missing.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    approximate: set[str] = set()
+    missing = dict.fromkeys(("aorta", "pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
+    kinds = {STRUCTURE_REGIONS[name] for name in known}
+    if "bone" in masks.present and "bone" not in kinds:
+        hu = sitk.GetArrayViewFromImage(volume)
+        bodies = _vertebral_bodies(hu, masks.array("bone"), array_spacing(volume))
+        for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
+            arrays[f"vertebra_{number}"] = body
+        approximate |= set(arrays)
+        if not bodies:
+            missing["vertebrae"] = "no row of vertebral bodies was found"
+    for region, structure in (("thyroid", "thyroid_gland"), ("heart", "heart"), ("trachea and bronchie", "trachea")):
+        if structure in known:
+            continue
+        if region not in masks.present:
+            missing[structure] = masks.missing[region]
+            continue
+        arrays[structure] = masks.array(region)
+        if region in masks.approximate:
+            approximate.add(structure)
+    if "lung" in masks.present and "lung" not in kinds:
+        arrays["lung_right"], arrays["lung_left"] = split_lungs(masks.array("lung"))
+        if "lung" in masks.approximate:
+            approximate |= {"lung_right", "lung_left"}
+    return arrays, frozenset(approximate), missing
+
+
+def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split the lungs into right and left.
+
+    Components on one side of the midline belong to that side. A component that spans both is cut where it is thinnest
+    near the midline, slice by slice.
+
+    Args:
+        lungs: boolean (z, y, x) with LPS axes.
+
+    Returns:
+        The right and the left lung.
+    """
+    columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+    if not columns.size:
+        return lungs.copy(), lungs.copy()
+    middle = (columns[0] + columns[-1]) // 2
+    right, left = np.zeros_like(lungs), np.zeros_like(lungs)
+    labels, sizes = components(lungs)
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        part = labels[box] == label
+        start, stop = box[2].start, box[2].stop
+        on_right = part[:, :, : max(0, middle - start)].sum()
+        share = on_right / sizes[label - 1]
+        if share > 0.9:
+            right[box] |= part
+        elif share < 0.1:
+            left[box] |= part
+        else:
+            cut = _thinnest_columns(part, middle - start, (stop - start) // 8)
+            is_right = np.arange(part.shape[2])[None, None, :] < cut[:, None, None]
+            right[box] |= part & is_right
+            left[box] |= part & ~is_right
+    return right, left
+
+
+def _thinnest_columns(part: np.ndarray, middle: int, reach: int) -> np.ndarray:
+    """Return per slice the column near the middle with the fewest voxels, smoothed along z."""
+    low, high = max(0, middle - reach), min(part.shape[2], middle + reach + 1)
+    counts = ndimage.uniform_filter1d(part[:, :, low:high].sum(axis=1).astype(float), 5, axis=0)
+    distance = np.abs(np.arange(low, high) - middle) / max(reach, 1)
+    return low + np.argmin(counts + distance, axis=1)
+
+
+def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> list[np.ndarray]:
+    """Return the vertebral bodies along the spine, from the head downward; empty if no row of them is found."""
+    path = _spine_path(hu, spacing, bone)
+    if path is None:
+        return []
+    bodies = []
+    slices, centers, radius = path
+    density = np.array(
+        [_disc_mean(hu[z], center, 0.6 * radius, spacing) for z, center in zip(slices, centers, strict=True)]
+    )
+    step = spacing[0]
+    smooth = ndimage.gaussian_filter1d(density, 2.0 / step)
+    baseline = ndimage.gaussian_filter1d(density, 18.0 / step)
+    discs = _minima(smooth - baseline, step)
+    for top, bottom in pairwise(discs):
+        length = (bottom - top) * step
+        if not _VERTEBRA_PITCH_MM[0] <= length <= _VERTEBRA_PITCH_MM[1]:
+            continue
+        margin = max(1, round(0.12 * (bottom - top)))
+        body = np.zeros(bone.shape, bool)
+        for index in range(top + margin, bottom - margin + 1):
+            z = slices[index]
+            body[z] = _disc(bone.shape[1:], centers[index], 0.9 * radius, spacing)
+        bodies.append(body)
+    return bodies
+
+
+def _spine_path(hu: np.ndarray, spacing: Spacing, bone: np.ndarray) -> tuple[list[int], list[np.ndarray], float] | None:
+    """Follow the centers of the vertebral bodies downward.
+
+    Returns:
+        Slices from the head downward, the center (row, column) in each, and the typical radius in mm; None if there is
+        no spine.
+    """
+    columns = np.flatnonzero(bone.any(axis=(0, 1)))
+    rows = np.flatnonzero(bone.any(axis=(0, 2)))
+    if columns.size < 20 or rows.size < 20:
+        return None
+    middle = (columns[0] + columns[-1]) / 2
+    half = 45.0 / spacing[2]
+    low, high = int(max(0, middle - half)), int(min(bone.shape[2], middle + half))
+    slices, centers, radii = [], [], []
+    previous: np.ndarray | None = None
+    for z in range(bone.shape[0] - 1, -1, -1):
+        solid = ndimage.binary_fill_holes(ndimage.binary_closing(bone[z, :, low:high], iterations=2))
+        if solid.sum() * spacing[1] * spacing[2] < 150:
+            continue
+        depth = ndimage.distance_transform_edt(np.pad(solid, 1), sampling=spacing[1:])[1:-1, 1:-1]
+        if previous is not None:
+            row, column = np.indices(depth.shape)
+            away = np.hypot((row - previous[0]) * spacing[1], (column + low - previous[1]) * spacing[2])
+            depth = depth * np.exp(-((away / 12.0) ** 2))
+        peak = np.unravel_index(int(depth.argmax()), depth.shape)
+        radius = float(depth[peak])
+        if not _BODY_RADIUS_MM[0] <= radius <= _BODY_RADIUS_MM[1]:
+            continue
+        previous = np.array([peak[0], peak[1] + low], float)
+        slices.append(z)
+        centers.append(previous)
+        radii.append(radius)
+    if len(slices) * spacing[0] < 40 or len(slices) < 0.4 * bone.shape[0]:
+        return None
+    track = ndimage.gaussian_filter1d(np.array(centers), 6.0 / spacing[0], axis=0)
+    return slices, list(track), float(np.median(radii))
+
+
+def _disc(shape: tuple[int, ...], center: np.ndarray, radius: float, spacing: Spacing) -> np.ndarray:
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return ((rows - center[0]) * spacing[1]) ** 2 + ((columns - center[1]) * spacing[2]) ** 2 <= radius**2
+
+
+def _disc_mean(plane: np.ndarray, center: np.ndarray, radius: float, spacing: Spacing) -> float:
+    return float(plane[_disc(plane.shape, center, radius, spacing)].mean())
+
+
+def _minima(profile: np.ndarray, step: float) -> list[int]:
+    """Return the indices of the discs: minima at least as far apart as the smallest vertebra."""
+    from scipy.signal import find_peaks
+
+    distance = max(1, round(_VERTEBRA_PITCH_MM[0] / step))
+    spread = float(np.std(profile))
+    peaks, _ = find_peaks(-profile, distance=distance, prominence=0.7 * spread)
+    return [int(peak) for peak in peaks]

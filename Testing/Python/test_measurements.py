@@ -1,0 +1,220 @@
+"""Measurements are true: on phantoms against known values, on real CTs against known facts, and silent otherwise."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from test_cli import reg2rg
+
+from reg2rg import DRAFT_LABEL
+from reg2rg.measurements import NOT_ASSESSED, Evidence, Measurement, measure, measured_sentence, region_sentences
+from reg2rg.measurements.findings import axial_diameters
+from reg2rg.measurements.measures import MEASURES, WHOLE_LUNGS
+from reg2rg.measurements.scan import Scan
+from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phantom
+from reg2rg.regions import REGION_NAMES
+from reg2rg.runtime.dataclass_io import from_plain, to_plain
+from reg2rg.segmentation import RegionMasks, find_structures
+from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
+from reg2rg.segmentation.structures_from_regions import split_lungs
+from reg2rg.segmentation.thresholds import ThresholdSegmenter
+from reg2rg.volumes import read_volume
+
+FINE = PhantomConfig(size=(192, 192, 144))
+TOLERANCES = {
+    "lung_volume": 0.03,
+    "liver_hu": 2.0,
+    "spleen_hu": 2.0,
+    "vertebra_hu_mean": 2.5,
+    "trachea_coronal": 2.6,
+    "trachea_sagittal": 2.6,
+    "ascending_aorta": 2.0,
+    "descending_aorta": 2.0,
+    "vertebra_height": 2.6,
+}
+"""Measure -> largest error: relative for volumes, HU for densities, about one voxel for lengths."""
+
+
+@pytest.fixture(scope="module")
+def case() -> PhantomCase:
+    return make_phantom(9_700_001, FINE, [PlantedFinding("Lung nodule", "lung", "left", "lower", 18)])
+
+
+@pytest.fixture(scope="module")
+def evidence(case: PhantomCase) -> Evidence:
+    return measure(case.volume, case.structures, case.masks)
+
+
+def one(evidence: Evidence, name: str, part: str = "") -> Measurement:
+    """Return the only measurement of a measure and part."""
+    (found,) = [m for m in evidence.measurements if m.measure == name and part in m.part]
+    return found
+
+
+def test_the_table_is_complete_and_names_a_source_for_every_cutoff() -> None:
+    assert len(MEASURES) >= 30
+    for row in MEASURES.values():
+        assert row.label and (row.region in REGION_NAMES or row.id == "finding_diameter")
+        assert not row.cutoffs or row.source, row.id
+
+
+def test_the_documentation_lists_every_measure_with_its_cutoffs_and_source(repository: Path) -> None:
+    page = (repository / "docs" / "evidence.md").read_text(encoding="utf-8")
+    for row in MEASURES.values():
+        cutoffs = "; ".join(f"{cutoff.words(row.unit)}: {cutoff.adjective}" for cutoff in row.cutoffs)
+        ending = f"| {', '.join(row.required)} | {', '.join(row.conditions)} | {cutoffs} | {row.source} |"
+        assert any(row.label in line and line.endswith(ending) for line in page.splitlines()), row.id
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_values_agree_with_those_that_the_phantom_was_made_with(case, evidence, name) -> None:
+    found = [m for m in evidence.measurements if m.measure == name]
+    assert found
+    for measurement in found:
+        key = f"lung_volume_{measurement.part.split()[0]}" if name == "lung_volume" else name
+        truth = case.known_values[key]
+        limit = TOLERANCES[name] * (truth if name == "lung_volume" else 1)
+        assert measurement.value == pytest.approx(truth, abs=limit), measurement.name
+
+
+def test_at_least_20_values_are_given_with_exact_structures_and_10_with_thresholds(case, evidence) -> None:
+    assert len({m.measure for m in evidence.measurements if m.value is not None}) >= 20
+    masks = ThresholdSegmenter().segment(case.volume)
+    estimated = measure(case.volume, find_structures(case.volume, masks), masks)
+    assert len({m.measure for m in estimated.measurements if m.value is not None}) >= 10
+    assert "estimated" in " ".join(one(estimated, "heart_volume").reservations)
+
+
+def test_the_axes_of_a_nodule_are_those_it_was_planted_with(case) -> None:
+    mask = sitk.GetArrayFromImage(case.finding_bits) > 0
+    z, y, x = (slice(0, size) for size in mask.shape)
+    scan = Scan.create(case.volume, case.structures, case.masks)
+    diameters = axial_diameters(scan, Part((z, y, x), mask))
+    assert diameters.long_mm == pytest.approx(18, abs=2.6) and diameters.short_mm <= diameters.long_mm
+    start, end = np.array(diameters.long_line.start_ras), np.array(diameters.long_line.end_ras)
+    assert np.linalg.norm(end - start) == pytest.approx(diameters.long_mm, abs=0.05)
+
+
+def test_emphysema_is_named_by_its_cutoff_only_if_every_condition_holds() -> None:
+    finding = PlantedFinding("Emphysema", "lung", "both", None, None, "severe")
+    case = make_phantom(9_700_005, replace(FINE, size=(128, 128, 128)), [finding])
+    named = one(measure(case.volume, case.structures, case.masks), "low_attenuation")
+    assert not named.reserved and named.adjective == "emphysema by density" and named.cutoff == "5% and more"
+    sentence = measured_sentence(named)
+    assert sentence is not None and sentence.endswith("which is emphysema by density (5% and more).")
+    thick = [sitk.BinShrink(case.volume, [1, 1, 3])]
+    thick += [sitk.Shrink(image, [1, 1, 3]) for image in (case.structures.labels, case.masks.bits)]
+    structures, masks = replace(case.structures, labels=thick[1]), replace(case.masks, bits=thick[2])
+    reserved = one(measure(thick[0], structures, masks), "low_attenuation")
+    assert reserved.adjective is None and "slices are 8.3" in reserved.reservations[0]
+
+
+def test_fluid_in_the_pleural_space_is_measured_on_its_side_and_classed_by_depth() -> None:
+    case = make_phantom(9_700_007, FINE, [PlantedFinding("Pleural effusion", "pleura", "right", None, 30)])
+    evidence = measure(case.volume, case.structures, case.masks)
+    bits = sitk.GetArrayViewFromImage(case.finding_bits)
+    truth = np.count_nonzero(bits) * float(np.prod(case.volume.GetSpacing())) / 1000
+    assert one(evidence, "effusion_volume", "right").value == pytest.approx(truth, rel=0.03)
+    assert one(evidence, "effusion_volume", "left").value == 0
+    depth = one(evidence, "effusion_depth", "right")
+    assert depth.adjective == "small" and depth.lines
+
+
+def test_a_cut_chest_gets_no_lung_volume_and_says_why(case) -> None:
+    part = (slice(None), slice(None), slice(40, 100))
+    structures = replace(case.structures, labels=case.structures.labels[part])
+    bits = case.masks.bits[part]
+    masks = RegionMasks.from_bits(
+        sitk.GetArrayFromImage(bits), frozenset(REGION_NAMES), bits, segmenter=case.masks.segmenter
+    )
+    found = one(measure(case.volume[part], structures, masks), "lung_volume", "right")
+    assert found.value is None and found.text == "not given: part of the lungs is only partly in view"
+    assert next(c for c in found.conditions if c.name == WHOLE_LUNGS).met is False
+
+
+def test_contrast_medium_is_seen_in_the_blood_and_withholds_calcium_and_adjectives(case) -> None:
+    hu = sitk.GetArrayFromImage(case.volume)
+    for name in ("aorta", "heart"):
+        part = case.structures.part(name)
+        assert part is not None
+        hu[part.box][part.mask] += 250
+    enhanced = sitk.GetImageFromArray(hu)
+    enhanced.CopyInformation(case.volume)
+    evidence = measure(enhanced, case.structures, case.masks)
+    assert evidence.conditions.enhanced
+    assert one(evidence, "heart_calcium_volume").value is None
+    for name in ("liver_hu", "vertebra_hu_mean"):
+        assert one(evidence, name).reserved and one(evidence, name).adjective is None
+
+
+def test_the_orientation_of_the_volume_changes_nothing(case, evidence) -> None:
+    turned = [sitk.DICOMOrient(image, "PIR") for image in (case.volume, case.structures.labels, case.masks.bits)]
+    structures, masks = replace(case.structures, labels=turned[1]), replace(case.masks, bits=turned[2])
+    again = measure(turned[0], structures, masks)
+    assert [(m.name, m.value) for m in again.measurements] == [(m.name, m.value) for m in evidence.measurements]
+
+
+def test_evidence_survives_json(evidence) -> None:
+    assert from_plain(Evidence, json.loads(json.dumps(to_plain(evidence))), "evidence") == evidence
+
+
+def test_a_region_without_measurements_is_not_assessed_rather_than_normal(evidence) -> None:
+    assert region_sentences(evidence, "breast") == (NOT_ASSESSED,)
+    text = " ".join(sentence for region in REGION_NAMES for sentence in region_sentences(evidence, region))
+    assert "normal" not in text.lower() and "not given" not in text
+
+
+def test_lungs_that_touch_are_cut_between_the_sides() -> None:
+    lungs = np.zeros((12, 20, 60), bool)
+    lungs[:, 4:16, 5:28] = lungs[:, 4:16, 32:55] = True
+    lungs[5:7, 8:10, 28:32] = True
+    right, left = split_lungs(lungs)
+    assert np.array_equal(right | left, lungs) and not (right & left).any()
+    assert right[:, :, :28].sum() == lungs[:, :, :28].sum() and left[:, :, 32:].sum() == lungs[:, :, 32:].sum()
+
+
+def test_the_command_writes_table_csv_picture_and_structures(phantom_files, tmp_path: Path) -> None:
+    volume, regions = phantom_files
+    finished = reg2rg("measure", volume, "-o", tmp_path / "out", "--regions", regions)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines()[0] == DRAFT_LABEL
+    assert finished.stdout.splitlines()[-1] == str(tmp_path / "out")
+    assert "Lung volume, right lung" in finished.stdout and "Technique: " in finished.stdout
+    content = json.loads((tmp_path / "out" / "measurements.json").read_text())
+    assert content["disclaimer"] == DRAFT_LABEL and len(content["measurements"]) > 20
+    with (tmp_path / "out" / "measurements.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [row["measure"] for row in table] == [m["measure"] for m in content["measurements"]]
+    assert (tmp_path / "out" / "measurements.png").read_bytes().startswith(b"\x89PNG")
+    header = sitk.ReadImage(str(tmp_path / "out" / "structures.seg.nrrd"))
+    ids = [header.GetMetaData(key) for key in header.GetMetaDataKeys() if key.endswith("_ID")]
+    assert {"lung_right", "lung_left", "heart"} <= set(ids) <= set(STRUCTURE_NAMES)
+
+
+def measured(shared: Path, name: str) -> Evidence:
+    volume = read_volume(shared / "data" / "real" / f"{name}.nii.gz")
+    masks = ThresholdSegmenter().segment(volume)
+    return measure(volume, find_structures(volume, masks), masks)
+
+
+@pytest.mark.slow
+def test_the_sharp_kernel_of_a_pair_does_not_become_emphysema(shared: Path) -> None:
+    sharp, soft = (measured(shared, name) for name in ("08", "09"))
+    assert sharp.conditions.sharp_kernel and not soft.conditions.sharp_kernel
+    assert one(sharp, "low_attenuation").adjective is None and one(sharp, "low_attenuation").reserved
+    assert one(soft, "low_attenuation").value < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "enhanced", "whole"), [("01", True, True), ("16", False, False)])
+def test_contrast_and_partial_chests_are_recognized(shared: Path, name, enhanced, whole) -> None:
+    evidence = measured(shared, name)
+    assert evidence.conditions.enhanced is enhanced
+    volumes = [m for m in evidence.measurements if m.measure == "lung_volume"]
+    assert volumes and all((m.value is not None) is whole for m in volumes)
