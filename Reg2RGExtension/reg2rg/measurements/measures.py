@@ -277,7 +277,8 @@ _MEASURES: tuple[Measure, ...] = (
         "HU",
         "bone",
         source=_VERTEBRA,
-        conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
+        required=(EXACT_OUTLINES,),
+        conditions=(UNENHANCED, NO_METAL),
         sentence=False,
     ),
     Measure(
@@ -286,7 +287,8 @@ _MEASURES: tuple[Measure, ...] = (
         "HU",
         "bone",
         source=_VERTEBRA,
-        conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
+        required=(EXACT_OUTLINES,),
+        conditions=(UNENHANCED, NO_METAL),
         cutoffs=(
             Cutoff("<", 132.3, "in the range of osteoporosis"),
             Cutoff("<", 163.5, "in the range of low bone mass"),
@@ -298,7 +300,8 @@ _MEASURES: tuple[Measure, ...] = (
         "HU",
         "bone",
         source=_VERTEBRA,
-        conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
+        required=(EXACT_OUTLINES,),
+        conditions=(UNENHANCED, NO_METAL),
         cutoffs=(
             Cutoff("<=", 110, "in the range of osteoporosis (over 90% specific)"),
             Cutoff("<=", 160, "in the range in which osteoporosis is possible (90% sensitive)"),
@@ -309,7 +312,8 @@ _MEASURES: tuple[Measure, ...] = (
         "Trabecular density, median of the vertebrae in view",
         "HU",
         "bone",
-        conditions=(UNENHANCED, NO_METAL, EXACT_OUTLINES),
+        required=(EXACT_OUTLINES,),
+        conditions=(UNENHANCED, NO_METAL),
     ),
     Measure(
         "vertebra_height",
