@@ -129,6 +129,14 @@ def test_damaged_dicom_files_are_refused_without_the_memory_that_they_ask_for(
         tracemalloc.stop()
 
 
+def test_a_series_whose_modality_is_damaged_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "series", chest())
+    for file in (tmp_path / "series").iterdir():
+        file.write_bytes(file.read_bytes().replace(b"\x08\x00\x60\x00CS", b"\x08\x00\x60\x00C\x00"))
+    with pytest.raises(InputError, match="modality"):
+        read_volume(tmp_path / "series")
+
+
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
@@ -160,6 +168,8 @@ def test_reports_with_values_that_nothing_can_show_are_refused(
         ("vision", "dim", -1),
         ("language", "hidden_size", -64),
         ("language", "num_attention_heads", 0),
+        ("language", "hidden_size", 4),  # which the attention heads do not divide
+        ("language", "pad_token_id", 99999),
         ("language", "num_hidden_layers", 99999999999),
         ("vision", "depth", 99999999999),
     ],

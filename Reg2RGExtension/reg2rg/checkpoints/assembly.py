@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from reg2rg.models.language_model import rebuild_rotary_tables
 from reg2rg.models.quantization import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantize_linear
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.state_dict import Shape, list_misfits, refuse_misfits
+
+_CONTRADICTIONS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch and transformers raise for sizes that do not fit each other."""
 
 TIED = "embedding_layer.weight"
 """The region encoder's name for the word embeddings, which belong to the language model."""
@@ -115,7 +119,7 @@ def empty_model(config: ModelConfig) -> Reg2RG:
     try:
         with torch.device("meta"):
             return Reg2RG(config)
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except (StrictDataclassError, *_CONTRADICTIONS) as error:
         raise InputError(f"The config of {config.name} does not describe a valid model ({error}).") from error
 
 

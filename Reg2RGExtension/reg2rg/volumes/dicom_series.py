@@ -124,8 +124,11 @@ class Series:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """Return a value as printable text."""
-    value = header.get(keyword)
+    """Return a value as printable text; empty if it is missing or damaged."""
+    try:
+        value = header.get(keyword)
+    except header_errors():
+        return ""
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else "?" for character in text).strip()[:64]
 
