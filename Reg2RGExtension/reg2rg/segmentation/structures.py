@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from reg2rg.errors import InputError
 from reg2rg.volumes.geometry import Box, image_like
@@ -121,6 +120,8 @@ class Structures:
     @functools.cached_property
     def boxes(self) -> dict[str, Box]:
         """Bounding box of each structure that is present."""
+        from scipy import ndimage  # reports are read without it
+
         found = ndimage.find_objects(sitk.GetArrayViewFromImage(self.labels))
         return {STRUCTURE_NAMES[i]: box for i, box in enumerate(found) if box is not None}
 
