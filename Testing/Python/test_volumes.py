@@ -20,7 +20,7 @@ from reg2rg.volumes import read_volume
 def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
     """Return a small chest-like volume of air, lung, tissue and bone, anisotropic and away from the origin."""
     z, y, x = np.indices((slices, 20, 24))
-    hu = np.where((x - 12) ** 2 + (y - 10) ** 2 < 80, 40 + x, -1000)
+    hu = np.where((x - 12) ** 2 + (y - 10) ** 2 < 80, 5 * x, -1000)
     hu[:, 7:13, 6:11], hu[:, 9:11, 14:16] = -850, 700
     image = sitk.GetImageFromArray((hu + z).astype(dtype))
     image.SetSpacing((8.0, 9.0, 10.0))
@@ -161,8 +161,8 @@ REJECTED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "2D": (lambda p: _write_image(p / "a.nrrd", ct()[:, :, 3]), "2-D image"),
     "4D": (lambda p: _write_image(p / "a.nii.gz", sitk.JoinSeries([ct(), ct()])), "4-D image"),
     "color": (lambda p: _write_image(p / "a.nrrd", sitk.Compose(ct(), ct(), ct())), "color or vector"),
-    "MR values": (lambda p: _write_image(p / "a.nrrd", ct() + 1024), "no lung is among them"),
-    "label map": (lambda p: _write_image(p / "a.nrrd", ct() > 0), "no lung is among them"),
+    "MR values": (lambda p: _write_image(p / "a.nrrd", ct() + 1024), "contains no lung"),
+    "label map": (lambda p: _write_image(p / "a.nrrd", ct() > 0), "contains no lung"),
     "NaN": (lambda p: _write_image(p / "a.nrrd", _with_nan()), "NaN"),
     "constant": (lambda p: _write_image(p / "a.nrrd", ct() * 0 - 1000), "same value"),
     "7 slices": (lambda p: _write_image(p / "a.nrrd", ct(7)), "at least 8 slices"),

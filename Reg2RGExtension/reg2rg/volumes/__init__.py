@@ -10,6 +10,7 @@ Files:
     dicom_series    which of its images can be stacked, and which series is read
     dicom           CT series, classic and enhanced, as volumes
     checks          whether an image is a chest CT, and its conversion to clean HU
+    plausibility    whether values are distributed as in a chest CT
     resampling      scans that are not on an even, rectangular grid
     geometry        arrays on the grid of an image, voxel sizes and axis directions
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.volumes.geometry import array_spacing, image_like
+from reg2rg.volumes.geometry import image_like
+from reg2rg.volumes.plausibility import find_implausible
 from reg2rg.volumes.resampling import is_sheared, shear_degrees, straighten
 
 MINIMUM_SLICES = 8
@@ -30,21 +30,6 @@ LOWEST_HU = -1024
 
 HIGHEST_HU = 32000
 """Values above this are clamped to it: artifacts of metal."""
-
-LUNG_HU = (-980, -500)
-"""Range of aerated lung. Room air is below it; emphysema is, too, but never a whole lung."""
-
-TISSUE_HU = (-300, 1000)
-"""Range of fat, organs and bone, with and without contrast medium."""
-
-TISSUE_PEAK_HU = (-160, 160)
-"""Range of the most frequent value in the body: fat is at about -100 HU, muscle and blood at 50."""
-
-MINIMUM_LUNG_ML = 30.0
-"""Lung in the smallest volume accepted, without the layer next to other tissue."""
-
-_COARSE_MM = 4.0
-"""Voxel size at which the values are judged; averaging reduces noise."""
 
 
 def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
@@ -72,7 +57,11 @@ def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = igno
     if low == high:
         raise InputError(f"{path} has the same value ({low:g}) in every voxel; expected a CT.")
     volume = image_like(_clip(hu), image)
-    _check_values(volume, path, f"its values range from {low:g} to {high:g}")
+    if reason := find_implausible(volume):
+        raise InputError(
+            f"{path} is not a chest CT in HU: {reason} (values from {low:g} to {high:g}). It may be another part of "
+            "the body, MR, PET, a label map, or a CT whose rescale slope or intercept is missing or wrong."
+        )
     if not is_sheared(volume):
         return volume
     on_notice(
@@ -124,36 +113,3 @@ def _clip(hu: np.ndarray) -> np.ndarray:
     """Clip to the range of HU; int16 if all values are whole numbers, float32 otherwise."""
     is_whole = hu.dtype.kind != "f" or np.array_equal(hu, np.rint(hu))
     return np.clip(hu, LOWEST_HU, HIGHEST_HU).astype(np.int16 if is_whole else np.float32)
-
-
-def _check_values(volume: sitk.Image, path: Path, values: str) -> None:
-    """Raise an InputError unless the values are distributed as in a chest: lung, and tissue around fat or muscle.
-
-    A voxel counts only if its neighbors have similar values. Noise has no such voxels, and so has the border between
-    the body and the air around it, whose values are those of lung.
-    """
-    factors = [
-        max(1, min(round(_COARSE_MM / spacing), size // MINIMUM_SLICES))
-        for spacing, size in zip(volume.GetSpacing(), volume.GetSize(), strict=True)
-    ]
-    coarse = sitk.BinShrink(sitk.Cast(volume, sitk.sitkFloat32), factors)
-    hu = sitk.GetArrayViewFromImage(coarse)
-    lung_ml = _coherent(hu, *LUNG_HU).sum() * np.prod(array_spacing(coarse)) / 1000
-    tissue = hu[_coherent(hu, *TISSUE_HU)]
-    reason = f"{path} is not a chest CT in HU: {values}"
-    if lung_ml < MINIMUM_LUNG_ML:
-        raise InputError(
-            f"{reason}, and no lung is among them ({LUNG_HU[0]} to {LUNG_HU[1]} HU); it may be another part of "
-            "the body, MR, PET, a label map, or a CT stored without its rescale intercept."
-        )
-    counts, edges = np.histogram(tissue, np.arange(TISSUE_HU[0], TISSUE_HU[1] + 1, 20))
-    peak = float(edges[counts.argmax()] + 10)
-    if not len(tissue) or not TISSUE_PEAK_HU[0] <= peak <= TISSUE_PEAK_HU[1]:
-        found = f"the most frequent one in tissue is {peak:g}" if len(tissue) else "no tissue is among them"
-        raise InputError(f"{reason}, and {found}; expected fat or muscle. Is the rescale slope or intercept wrong?")
-
-
-def _coherent(hu: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return the voxels in a range of HU whose four neighbors in the slice are in it as well."""
-    within = (hu > low) & (hu < high)
-    return ndimage.binary_erosion(within, ndimage.generate_binary_structure(2, 1)[None])

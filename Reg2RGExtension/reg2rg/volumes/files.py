@@ -59,8 +59,11 @@ def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> s
             image, has_orientation = _read(path), integrity.nrrd_has_space(path)
         else:
             headers.check_metaimage_header(path)
-            integrity.check_metaimage(path)
+            length = integrity.check_metaimage(path)
             image, has_orientation = _read(path), integrity.metaimage_has_orientation(path)
+            expected = sitk.GetArrayViewFromImage(image).nbytes
+            if length is not None and length < expected:  # ITK fills the rest with zeros
+                raise ValueError(f"it has {length} of {expected} bytes of data")
         if not np.isfinite([*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()]).all():
             raise ValueError("its geometry contains values that are not numbers")
     except (RuntimeError, struct.error, *integrity.DAMAGED) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import stat
@@ -20,9 +19,12 @@ DAMAGED = (zlib.error, EOFError, OSError, ValueError)
 
 
 def check_regular(path: Path) -> None:
-    """Raise a ValueError for pipes and devices, which could be read forever."""
-    if not stat.S_ISREG(path.stat().st_mode):
+    """Raise a ValueError for empty files, and for pipes and devices, which could be read forever."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path.name} is not a regular file")
+    if not status.st_size:
+        raise ValueError(f"{path.name} is empty")
 
 
 def open_nifti(path: Path) -> IO[bytes]:
@@ -61,20 +63,23 @@ def nrrd_has_space(path: Path) -> bool:
         return "space" in dict(nrrd_fields(file))
 
 
-def check_metaimage(path: Path) -> None:
-    """Verify the compressed data of a MetaImage file (https://itk.org/Wiki/MetaIO/Documentation)."""
+def check_metaimage(path: Path) -> int | None:
+    """Verify the compressed data of a MetaImage file (https://itk.org/Wiki/MetaIO/Documentation).
+
+    Returns:
+        The uncompressed length of the data, or None if they are not compressed.
+    """
     with path.open("rb") as file:
         fields = dict(metaimage_fields(file))
         compressed = fields.get("compresseddata", "").lower() == "true"
         data_file = fields.get("elementdatafile", "")
         if data_file.lower() == "local":
-            if compressed:
-                _check_zlib(file)
-            return
+            return _zlib_length(file) if compressed else None
     data = _data_file(path, data_file, compressed)
-    if compressed and data is not None:
-        with data.open("rb") as file:
-            _check_zlib(file)
+    if data is None or not compressed:
+        return None
+    with data.open("rb") as file:
+        return _zlib_length(file)
 
 
 def metaimage_has_orientation(path: Path) -> bool:
@@ -97,25 +102,22 @@ def _data_file(header: Path, name: str, compressed: bool) -> Path | None:
 def _check_stream(encoding: str, file: IO[bytes]) -> None:
     """Decompress the rest of a file, which verifies its checksums."""
     if encoding in ("gz", "gzip"):
-        decompressor: io.BufferedIOBase = gzip.GzipFile(fileobj=file)
-    elif encoding in ("bz2", "bzip2"):
-        decompressor = bz2.BZ2File(file)
-    else:
-        return
-    for _ in _blocks(decompressor):
-        pass
+        for _ in _blocks(gzip.GzipFile(fileobj=file)):
+            pass
 
 
-def _check_zlib(file: IO[bytes]) -> None:
-    """Decompress the rest of a file; its end is marked, and its checksum verified (RFC 1950)."""
+def _zlib_length(file: IO[bytes]) -> int:
+    """Decompress the rest of a file, whose end is marked and checksum verified (RFC 1950), and return its length."""
     decompressor = zlib.decompressobj()
+    length = 0
     while not decompressor.eof:
         block = file.read(_BLOCK)
         if not block:
             raise EOFError("compressed data ended before the end-of-stream marker was reached")
         while block and not decompressor.eof:
-            decompressor.decompress(block, _BLOCK)
+            length += len(decompressor.decompress(block, _BLOCK))
             block = decompressor.unconsumed_tail
+    return length
 
 
 def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
