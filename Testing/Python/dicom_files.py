@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,18 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+Change = Callable[[Dataset, int], None]
+
 
 def write_series(
-    folder: Path, image: sitk.Image, *, number: int = 1, slope: float = 1.0, modality: str = "CT", leave_out: int = -1
+    folder: Path,
+    image: sitk.Image,
+    *,
+    number: int = 1,
+    slope: float = 1.0,
+    modality: str = "CT",
+    leave_out: int = -1,
+    change: Change = lambda dataset, index: None,
 ) -> str:
     """Write an image as a classic series, with file names that do not sort in slice order.
 
@@ -23,6 +33,7 @@ def write_series(
         slope: rescale slope of all slices; each slice has an intercept of its own.
         modality: DICOM modality, such as "CT".
         leave_out: index of a slice that is not written.
+        change: changes the header of a slice, given its index, before it is written.
 
     Returns:
         The series instance UID.
@@ -42,12 +53,19 @@ def write_series(
         dataset.SliceThickness = image.GetSpacing()[2]
         dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
         _set_pixels(dataset, np.rint((voxels[index] - intercept) / slope))
+        change(dataset, index)
         dataset.save_as(folder / f"{(index * 7919) % 10007:05d}.dcm", enforce_file_format=True)
     return uid
 
 
-def write_enhanced(path: Path, image: sitk.Image) -> None:
-    """Write a 3-D image in HU as one enhanced multi-frame file, with its frames from top to bottom."""
+def write_enhanced(path: Path, image: sitk.Image, *, own_rescale: bool = False) -> None:
+    """Write a 3-D image in HU as one enhanced multi-frame file, with its frames from top to bottom.
+
+    Args:
+        path: the file.
+        image: 3-D image in HU.
+        own_rescale: whether each frame has a rescale slope and intercept of its own.
+    """
     dataset = _dataset(EnhancedCTImageStorage, generate_uid(), generate_uid(), 1, "CT", image)
     voxels = sitk.GetArrayFromImage(image)[::-1]
     measures, orientation, rescale, shared = Dataset(), Dataset(), Dataset(), Dataset()
@@ -57,9 +75,10 @@ def write_enhanced(path: Path, image: sitk.Image) -> None:
     rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = 1, -1024, "HU"
     shared.PixelMeasuresSequence = Sequence([measures])
     shared.PlaneOrientationSequence = Sequence([orientation])
-    shared.PixelValueTransformationSequence = Sequence([rescale])
+    if not own_rescale:
+        shared.PixelValueTransformationSequence = Sequence([rescale])
     dataset.SharedFunctionalGroupsSequence = Sequence([shared])
-    frames = []
+    frames, stored = [], voxels + 1024
     for index in range(len(voxels)):
         position, content, frame = Dataset(), Dataset(), Dataset()
         at = (0, 0, len(voxels) - 1 - index)
@@ -67,10 +86,15 @@ def write_enhanced(path: Path, image: sitk.Image) -> None:
         content.StackID, content.InStackPositionNumber, content.DimensionIndexValues = "1", index + 1, [1, index + 1]
         frame.PlanePositionSequence = Sequence([position])
         frame.FrameContentSequence = Sequence([content])
+        if own_rescale:
+            own = Dataset()
+            own.RescaleSlope, own.RescaleIntercept, own.RescaleType = 1 + index % 2, -1024 - 2 * index, "HU"
+            frame.PixelValueTransformationSequence = Sequence([own])
+            stored[index] = (voxels[index] - own.RescaleIntercept) / own.RescaleSlope
         frames.append(frame)
     dataset.PerFrameFunctionalGroupsSequence = Sequence(frames)
     dataset.NumberOfFrames = len(voxels)
-    _set_pixels(dataset, voxels + 1024)
+    _set_pixels(dataset, stored)
     dataset.save_as(path, enforce_file_format=True)
 
 

@@ -6,5 +6,6 @@ Files:
     models    ``reg2rg models``: list, add, import and create models
     train     ``reg2rg train``
     progress  progress bars on standard error
+    streams   standard streams that take any text
     info      what is installed on this machine
 """

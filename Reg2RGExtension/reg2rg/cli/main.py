@@ -14,6 +14,7 @@ import typer
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command
+from reg2rg.cli.streams import prepare_streams
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
 from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest
@@ -183,22 +184,11 @@ def main() -> None:
 
     The exit code is 0 for success, 1 for failure, 2 for invalid input and 130 if the user interrupted the command.
     """
-    _open_closed_streams()
+    prepare_streams()
     quiet_libraries()
     signal.signal(signal.SIGINT, _interrupt)
     threading.excepthook = _report_thread_error
     sys.exit(_run(sys.argv[1:]))
-
-
-def _open_closed_streams() -> None:
-    """Connect standard streams that were closed by the caller to nothing; files opened later would take their place."""
-    streams = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
-    for descriptor, (name, mode) in streams.items():
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
-            setattr(sys, name, open(descriptor, mode))  # noqa: SIM115 (as long as the process)
 
 
 def _report_thread_error(arguments: threading.ExceptHookArgs) -> None:

@@ -112,7 +112,8 @@ def run_segmentation(
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
         volume = _read(request, context)
-        masks, _ = _find_regions(request, volume, folder / request.output.name, context)
+        masks, _ = _find_regions(request, volume, folder / REGIONS_FILE, context)
+        (folder / REGIONS_FILE).rename(folder / request.output.name)  # a name that SimpleITK may not be able to write
     return masks
 
 

@@ -214,7 +214,8 @@ def staged_output(folder: Path, names: Collection[str] = ()) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(inside=folder) as staging:
-            yield staging
+            with utf8_path(staging) as readable:
+                yield Path(readable)
             files = list(staging.iterdir())
             _refuse_folders(folder / file.name for file in files)
             apply_umask(files)

@@ -39,7 +39,7 @@ from reg2rg.volumes.files import is_volume_file, read_volume_file
 
 __all__ = ["read_volume"]
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
 """What the module zipfile raises for damaged, encrypted or unknown archives."""
 
 
@@ -106,4 +106,6 @@ def _extract(path: Path, folder: Path) -> None:
                 with archive.open(member) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
     except _ZIP_ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the archive
+            raise
         raise InputError(f"{path} cannot be unpacked as a zip file ({error}); is it complete?") from error

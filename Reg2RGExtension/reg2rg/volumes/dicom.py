@@ -66,8 +66,6 @@ def read_dicom(
         )
     if chosen.left_out:
         on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.describe_left_out()}.")
-    if chosen.copies:
-        on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.copies} copies of other files.")
     return _stack(chosen.stack, name, on_notice)
 
 

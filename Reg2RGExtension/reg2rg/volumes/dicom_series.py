@@ -82,7 +82,6 @@ class Series:
         stack: the slices of its largest volume.
         left_out: what the images that are not in the stack are, to their number.
         invalid: files whose position, orientation or pixel spacing is not valid.
-        copies: number of files that repeat another one.
     """
 
     header: Dataset
@@ -90,7 +89,6 @@ class Series:
     stack: list[Slice] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     invalid: list[Path] = field(default_factory=list)
-    copies: int = 0
 
     @property
     def uid(self) -> str:
@@ -119,8 +117,8 @@ class Series:
         return f"{self.number or 'without number'}{quoted} ({self.modality}, {self.slice_count} slices, UID {self.uid})"
 
     def describe_left_out(self) -> str:
-        """Return what was left out, such as "1 localizer, 2 color images"."""
-        return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in self.left_out.items())
+        """Return what was left out, and how often, such as "localizer (1), color image (2)"."""
+        return ", ".join(f"{kind} ({count})" for kind, count in self.left_out.items())
 
 
 def _text(header: Dataset, keyword: str) -> str:
@@ -202,7 +200,7 @@ def _sort_images(images: Sequence[DicomImage]) -> Series:
         # Anonymizers may give all slices the same instance UID, so the position counts as well.
         identity = (str(image.header.SOPInstanceUID), len(slices), tuple(slices[0].position))
         if identity in seen:
-            series.copies += 1
+            series.left_out["copy of another file"] += 1
             continue
         seen.add(identity)
         for piece in slices:
@@ -233,7 +231,7 @@ def _kind(header: Dataset) -> str | None:
     if "PerFrameFunctionalGroupsSequence" in header:
         return None
     if frames > 1:
-        return "multi-frame image without a position for each frame (Per-frame Functional Groups Sequence)"
+        return "multi-frame image without a position for each frame"
     if not any(header.get(keyword) for keyword in ("ImagePositionPatient", "ImageOrientationPatient")):
         return "image without position and orientation"
     return None
