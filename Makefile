@@ -1,6 +1,7 @@
 # make demo        write a report for the sample case and a screenshot of the review panel to out/demo
 # make screenshots make the pictures for the extension's page and the README in Resources/Screenshots
 # make test        run the linters and all tests
+# make test-nightly  try ten times as many random inputs as make test
 # make test-fast   run the linters and the quick tests of the engine
 # make lint        run the linters
 # make format      format the code, and fix what the linter can fix
@@ -41,7 +42,7 @@ export TOKENIZERS_PARALLELISM := false
 # Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo test test-fast lint format docs faults fuzz bench train ablations model-card clean screenshots
+.PHONY: demo test test-nightly test-fast lint format docs faults fuzz bench train ablations model-card clean screenshots
 
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
@@ -58,6 +59,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: $(VENV)/.test lint
 	$(PYTEST)
+
+test-nightly: $(VENV)/.test
+	REG2RG_EXAMPLES=2000 $(PYTEST) Testing/Python/test_input_properties.py
 
 test-fast: $(VENV)/.test lint
 	$(PYTEST) -m "not slow and not slicer"
