@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from reg2rg.volumes.geometry import Spacing
 
 
 def dilated(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
     """Return all voxels within ``mm`` of the mask."""
-    return _near(mask, mm, spacing) if mask.any() else mask.copy()
+    box = box_around(mask, mm, spacing)
+    near = np.zeros_like(mask)
+    if box is not None:
+        near[box] = _near(mask[box], mm, spacing)
+    return near
 
 
 def eroded(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
-    """Return the mask's voxels farther than ``mm`` from its outside; space beyond the volume counts as inside."""
-    return mask & ~_near(~mask, mm, spacing) if not mask.all() else mask.copy()
+    """Return the voxels of the mask farther than ``mm`` from its outside; beyond the volume counts as inside."""
+    box = box_around(mask, 0, spacing)
+    if box is None or mask[box].all():
+        return mask.copy()
+    inner = np.zeros_like(mask)
+    inner[box] = mask[box] & ~_near(~mask[box], mm, spacing)
+    return inner
 
 
 def opened(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
@@ -58,12 +70,56 @@ def filled_slices(mask: np.ndarray) -> np.ndarray:
     return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
 
 
+def filled_hulls(mask: np.ndarray) -> np.ndarray:
+    """Return the convex hull of the mask in each axial slice."""
+    hulls = np.zeros_like(mask)
+    for z in np.flatnonzero(mask.any(axis=(1, 2))):
+        outline = np.argwhere(mask[z] & ~ndimage.binary_erosion(mask[z]))
+        try:
+            equations = ConvexHull(outline).equations
+        except (QhullError, ValueError):  # fewer than three points, or all on a line
+            continue
+        box = tuple(slice(low, high + 1) for low, high in zip(outline.min(axis=0), outline.max(axis=0), strict=True))
+        y, x = np.ogrid[box]
+        inside = np.ones((box[0].stop - box[0].start, box[1].stop - box[1].start), bool)
+        for a, b, c in equations:
+            inside &= a * y + b * x + c <= 0.5
+        hulls[z][box] = inside
+    return hulls
+
+
+def box_around(mask: np.ndarray, mm: float, spacing: Spacing) -> tuple[slice, slice, slice] | None:
+    """Return the bounding box of a mask with a margin of at least ``mm`` and a voxel, or None if the mask is empty."""
+    box = []
+    for axis in range(3):
+        found = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not found.size:
+            return None
+        margin = int(np.ceil(mm / spacing[axis])) + 1
+        box.append(slice(max(0, int(found[0]) - margin), int(found[-1]) + margin + 1))
+    return box[0], box[1], box[2]
+
+
 def _near(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
-    """Return all voxels within ``mm`` of a non-empty mask."""
-    # A distance map costs the same for any radius, unlike dilation with a large ball.
-    inside = ndimage.find_objects(mask.astype(np.uint8))[0]
-    margin = [int(np.ceil(mm / s)) + 1 for s in spacing]
-    box = tuple(slice(max(0, i.start - m), i.stop + m) for i, m in zip(inside, margin, strict=True))
+    """All voxels within ``mm`` of a mask.
+
+    The ball is a stack of rows, and each row is one shift of the mask widened along x. For radii of a few voxels, this
+    is much faster than a distance map.
+    """
+    reach = mm * (1 + 1e-6)  # a voxel at exactly this distance counts
+    widened_along_x = [mask]  # by 0, 1, ... voxels
+    for shift in range(1, int(reach // spacing[2]) + 1):
+        wider = widened_along_x[-1].copy()
+        wider[..., shift:] |= mask[..., :-shift]
+        wider[..., :-shift] |= mask[..., shift:]
+        widened_along_x.append(wider)
     near = np.zeros_like(mask)
-    near[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing) <= mm
+    for dz, dy in product(*(range(-int(reach // s), int(reach // s) + 1) for s in spacing[:2])):
+        squared = reach**2 - (dz * spacing[0]) ** 2 - (dy * spacing[1]) ** 2
+        if squared >= 0:
+            row = widened_along_x[int(squared**0.5 // spacing[2])]
+            to, source = (
+                tuple(slice(max(sign * n, 0), min(sign * n, 0) or None) for n in (dz, dy)) for sign in (1, -1)
+            )
+            near[to] |= row[source]
     return near

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reg2rg.segmentation.morphology import components, filled_slices, largest, opened
+from reg2rg.segmentation.morphology import components, filled_hulls, filled_slices, largest, opened
 from reg2rg.volumes.geometry import Spacing
 
 AIR_HU = -350
@@ -15,6 +15,15 @@ ROOM_AIR_HU = -930
 
 TABLE_OPENING_MM = 5.0
 """Structures up to twice as thick as this are not part of the body: tabletop, sheets, tubes."""
+
+SMALLEST_ML = 100.0
+"""Smallest volume of a body; noise and stray objects are smaller."""
+
+ENCLOSED_SHARE = 0.5
+"""Smallest share of a lung cut off by the field of view that lies between parts of the body.
+
+Foam and mattresses are as dark as a lung, but they lie outside of the body.
+"""
 
 
 def find_body(hu: np.ndarray, spacing: Spacing) -> np.ndarray:
@@ -27,23 +36,24 @@ def find_body(hu: np.ndarray, spacing: Spacing) -> np.ndarray:
     Returns:
         Boolean mask; empty if there is no body.
     """
-    inside = ~_room_air(hu)
-    tissue = inside & ((hu > AIR_HU) | _truncated_lung(hu, inside))
-    return filled_slices(largest(opened(tissue, TABLE_OPENING_MM, spacing)))
+    solid = largest(opened(hu > AIR_HU, TABLE_OPENING_MM, spacing))
+    if solid.sum() * np.prod(spacing) / 1000 < SMALLEST_ML:
+        return np.zeros_like(solid)
+    lung = _truncated_lung(hu, solid)
+    if lung.any():
+        # A lung may separate parts of the body from each other: in a small field of view, back and breastbone.
+        solid = largest(opened((hu > AIR_HU) | lung, TABLE_OPENING_MM, spacing))
+    return filled_slices(solid)
 
 
-def _room_air(hu: np.ndarray) -> np.ndarray:
-    """Return the air that touches the in-plane border of the volume and is as dark as room air."""
-    labels, _ = components(hu < AIR_HU)
+def _truncated_lung(hu: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """Lung cut off by the field of view: dark voxels that reach the border and lie between parts of the body."""
+    labels, sizes = components(hu < AIR_HU)
     border = np.unique(np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel()]))
-    outside = np.zeros(labels.max() + 1, bool)
-    for label in border[border > 0]:
-        outside[label] = np.median(hu[labels == label]) < ROOM_AIR_HU
-    return outside[labels]
-
-
-def _truncated_lung(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return lung cut off by the field of view: dark voxels that reach the border but are not room air."""
-    labels, _ = components(inside & (hu < AIR_HU))
-    border = np.unique(np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel()]))
-    return np.isin(labels, border[border > 0])
+    enclosed = np.bincount(labels[filled_hulls(solid)], minlength=len(sizes) + 1)[1:] / np.maximum(sizes, 1)
+    lungs = [
+        label
+        for label in border[border > 0]
+        if enclosed[label - 1] > ENCLOSED_SHARE and np.median(hu[labels == label]) > ROOM_AIR_HU
+    ]
+    return np.isin(labels, lungs)

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.regions import get_region
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
-from reg2rg.segmentation.masks import RegionMasks
-from reg2rg.segmentation.morphology import closed, shell
-from reg2rg.segmentation.thresholds.airway_mask import find_airways
+from reg2rg.segmentation.masks import RegionMasks, region_flag
+from reg2rg.segmentation.morphology import box_around, closed, shell
+from reg2rg.segmentation.thresholds.airway_mask import find_airways, find_carina
 from reg2rg.segmentation.thresholds.body_mask import find_body
+from reg2rg.segmentation.thresholds.bone_mask import find_bones
+from reg2rg.segmentation.thresholds.diaphragm import find_diaphragm
 from reg2rg.segmentation.thresholds.lung_masks import find_lungs
-from reg2rg.segmentation.thresholds.trunk_masks import find_abdomen, find_bones, find_heart, find_mediastinum
-from reg2rg.volumes.geometry import Spacing, array_spacing, direction_matrix, image_like
-
-WORKING_SPACING = 3.0
-"""Approximate voxel size of the working grid, in mm."""
+from reg2rg.segmentation.thresholds.plausibility import implausible
+from reg2rg.segmentation.thresholds.spine import Spine, estimate_spine, find_spine
+from reg2rg.segmentation.thresholds.trunk_masks import find_abdomen, find_heart, find_mediastinum
+from reg2rg.segmentation.thresholds.working_grid import to_volume_grid, to_working_grid
+from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
 
 HILUM_CLOSING_MM = 15.0
 """Notches that vessels cut into the hilum, up to twice this wide, are closed before the pleura is drawn."""
 
 INDISTINGUISHABLE = "cannot be distinguished from its surroundings by thresholds"
 """Reason why breast, esophagus and thyroid are missing."""
+
+NO_LUNGS = "not found by thresholds, because the lungs were not found"
+"""Reason why regions that are located relative to the lungs are missing."""
+
+NO_DIAPHRAGM = "not found by thresholds, because the volume ends above the bases of the lungs"
+"""Reason why abdomen and heart are missing from a scan of the upper chest."""
+
+NO_CARINA = "not found by thresholds, because the division of the trachea, which tells where it begins, is not in view"
+"""Reason why the heart is missing from a scan that shows the lower chest only."""
 
 
 class ThresholdSegmenter:
@@ -32,7 +45,7 @@ class ThresholdSegmenter:
     name = "thresholds"
 
     def segment(self, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> RegionMasks:
-        """Find the regions that thresholds can find.
+        """Find the regions that thresholds can find. Regions with an implausible size or shape are not given.
 
         Args:
             volume: 3-D image in HU, with any orientation and spacing.
@@ -42,26 +55,21 @@ class ThresholdSegmenter:
             InputError: the volume contains no body.
         """
         progress(0.0, "Finding the body")
-        working = _to_working_grid(volume)
-        hu = sitk.GetArrayFromImage(working)
-        spacing = array_spacing(working)
-        body = find_body(hu, spacing)
-        if not body.any():
-            raise InputError("No body was found in the volume; expected a CT of a chest.")
-        progress(0.2, "Finding airways and lungs")
-        airways = find_airways(hu, body, spacing)
-        left, right = find_lungs(hu, body, airways, spacing)
+        chest = _Chest.find(volume, progress)
         progress(0.5, "Finding bones, mediastinum, heart and abdomen")
-        found = _find_trunk(hu, body, left | right, spacing)
-        found |= {"lung": left | right, "trachea and bronchie": airways, "pleura": _pleura(left, right, body, spacing)}
+        masks, missing = _find_regions(chest)
+        for name in list(masks):
+            reason = implausible(name, masks[name], chest.hu, chest.spacing)
+            if reason is not None:
+                del masks[name]
+                missing.setdefault(name, reason)
         progress(0.8, "Resampling the regions to the volume's grid")
-        arrays = {name: _to_volume_grid(mask, working, volume) for name, mask in found.items() if mask.any()}
-        missing = {name: "not found by thresholds" for name, mask in found.items() if not mask.any()}
-        missing |= dict.fromkeys(("breast", "esophagus", "thyroid"), INDISTINGUISHABLE)
+        bits = np.zeros(volume.GetSize()[::-1], np.uint16)
+        for name, mask in masks.items():  # one at a time, since each is as large as the volume
+            np.bitwise_or(bits, region_flag(name), out=bits, where=chest.on_volume_grid(mask, volume))
         progress(1.0, "Regions found")
-        return RegionMasks.from_arrays(
-            arrays, volume, segmenter=self.name, approximate=frozenset(arrays), missing=missing
-        )
+        provided = frozenset(masks)
+        return RegionMasks.from_bits(bits, provided, volume, segmenter=self.name, approximate=provided, missing=missing)
 
 
 def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
@@ -73,49 +81,85 @@ def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
     Returns:
         The left and right lungs as uint8 masks (0 or 1) on the grid of the volume.
     """
-    working = _to_working_grid(volume)
-    hu, spacing = sitk.GetArrayFromImage(working), array_spacing(working)
-    body = find_body(hu, spacing)
-    left, right = find_lungs(hu, body, find_airways(hu, body, spacing), spacing)
-    return (
-        image_like(_to_volume_grid(left, working, volume).astype(np.uint8), volume),
-        image_like(_to_volume_grid(right, working, volume).astype(np.uint8), volume),
+    chest = _Chest.find(volume)
+    left, right = (
+        image_like(chest.on_volume_grid(side, volume).astype(np.uint8), volume) for side in (chest.left, chest.right)
     )
+    return left, right
 
 
-def _find_trunk(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> dict[str, np.ndarray]:
-    """Return the masks of the regions around the lungs, by name."""
-    bones = find_bones(hu, body, lungs, spacing)
-    abdomen = find_abdomen(hu, body, lungs, bones, spacing)
-    mediastinum = find_mediastinum(hu, body, lungs, bones, abdomen, spacing)
-    heart = find_heart(mediastinum, lungs, spacing)
-    return {"bone": bones, "abdomen": abdomen, "mediastinum": mediastinum, "heart": heart}
+@dataclass(frozen=True)
+class _Chest:
+    """The body on the working grid, cropped to its bounding box, with the regions that locate the others."""
+
+    working: sitk.Image
+    box: tuple[slice, slice, slice]
+    hu: np.ndarray
+    spacing: Spacing
+    body: np.ndarray
+    airways: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    spine: Spine | None
+
+    @classmethod
+    def find(cls, volume: sitk.Image, progress: ProgressCallback = ignore_progress) -> _Chest:
+        """Find the body; raise InputError if there is none."""
+        working = to_working_grid(volume)
+        hu, spacing = sitk.GetArrayFromImage(working), array_spacing(working)
+        body = find_body(hu, spacing)
+        box = box_around(body, 0, spacing)
+        if box is None:
+            raise InputError("No body was found in the volume; expected a CT of a chest.")
+        progress(0.2, "Finding airways and lungs")
+        hu, body = np.ascontiguousarray(hu[box]), np.ascontiguousarray(body[box])
+        airways = find_airways(hu, body, spacing)
+        spine = find_spine(hu, body, spacing)
+        left, right = find_lungs(hu, body, airways, spine, spacing)
+        return cls(working, box, hu, spacing, body, airways, left, right, spine)
+
+    @property
+    def lungs(self) -> np.ndarray:
+        """Both lungs."""
+        return self.left | self.right
+
+    def on_volume_grid(self, mask: np.ndarray, volume: sitk.Image) -> np.ndarray:
+        """Return a mask as a boolean array on the grid of the volume."""
+        full = np.zeros(self.working.GetSize()[::-1], bool)
+        full[self.box] = mask
+        return to_volume_grid(full, self.working, volume)
 
 
-def _pleura(left: np.ndarray, right: np.ndarray, body: np.ndarray, spacing: Spacing) -> np.ndarray:
+def _find_regions(chest: _Chest) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the masks of all regions that were found, and reasons why others are missing."""
+    hu, body, lungs, spacing = chest.hu, chest.body, chest.lungs, chest.spacing
+    missing = dict.fromkeys(("breast", "esophagus", "thyroid"), INDISTINGUISHABLE)
+    masks = {"trachea and bronchie": chest.airways, "bone": find_bones(hu, body, lungs, chest.spine, spacing)}
+    reason = implausible("lung", lungs, hu, spacing)
+    if reason is not None:
+        others = dict.fromkeys(("abdomen", "heart", "mediastinum", "pleura"), NO_LUNGS)
+        return masks, missing | others | {"lung": reason}
+    masks |= {"lung": lungs, "pleura": _pleura(chest)}
+    spine = chest.spine or estimate_spine(lungs, spacing)
+    diaphragm, bases_in_view = find_diaphragm(lungs, spine, spacing) or (None, False)
+    mediastinum = find_mediastinum(hu, body, lungs, masks["bone"], diaphragm, spine, spacing)
+    masks["mediastinum"] = mediastinum
+    if diaphragm is None or not bases_in_view:
+        return masks, missing | dict.fromkeys(("abdomen", "heart"), NO_DIAPHRAGM)
+    masks["abdomen"] = find_abdomen(hu, body, lungs, masks["bone"], diaphragm, spine, spacing)
+    carina = find_carina(chest.airways, spacing)
+    if carina is None:
+        return masks, missing | {"heart": NO_CARINA}
+    masks["heart"] = find_heart(hu, mediastinum, lungs | masks["bone"], carina, spine, spacing)
+    return masks, missing
+
+
+def _pleura(chest: _Chest) -> np.ndarray:
     """Return a layer around each lung, after closing the notches that vessels cut into the hilum."""
     thickness = get_region("pleura").shell_mm
     assert thickness is not None
-    sides = [shell(closed(side, HILUM_CLOSING_MM, spacing), thickness, spacing) for side in (left, right)]
-    return (sides[0] | sides[1]) & body
-
-
-def _to_working_grid(volume: sitk.Image) -> sitk.Image:
-    """Resample to LPS order and about 3 mm; where the volume is finer, each voxel averages those it covers."""
-    image = sitk.DICOMOrient(volume, "LPS")
-    factors = [max(1, int(WORKING_SPACING / s + 0.34)) for s in image.GetSpacing()]
-    image = sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)
-    size = [max(1, round(n * s / WORKING_SPACING)) for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True)]
-    spacing = [n * s / m for n, s, m in zip(image.GetSize(), image.GetSpacing(), size, strict=True)]
-    shift = [(new - old) / 2 for new, old in zip(spacing, image.GetSpacing(), strict=True)]
-    origin = np.asarray(image.GetOrigin()) + direction_matrix(image) @ shift
-    return sitk.Resample(
-        image, size, sitk.Transform(), sitk.sitkLinear, origin.tolist(), spacing, image.GetDirection(), -1024.0
-    )
-
-
-def _to_volume_grid(mask: np.ndarray, working: sitk.Image, volume: sitk.Image) -> np.ndarray:
-    """Resample a boolean mask on the working grid to the grid of the volume."""
-    image = image_like(mask.astype(np.float32), working)
-    interpolated = sitk.Resample(image, volume, sitk.Transform(), sitk.sitkLinear, 0.0)
-    return sitk.GetArrayViewFromImage(interpolated) > 0.5
+    sides = [
+        shell(closed(side, HILUM_CLOSING_MM, chest.spacing), thickness, chest.spacing)
+        for side in (chest.left, chest.right)
+    ]
+    return (sides[0] | sides[1]) & chest.body

@@ -1,40 +1,21 @@
-"""Bones, abdomen, mediastinum and heart, located relative to the lungs. Arrays are in z, y, x order (LPS)."""
+"""Abdomen, mediastinum and heart, located relative to lungs and spine. Arrays are in z, y, x order (LPS)."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
-from reg2rg.segmentation.morphology import components, dilated, eroded, largest, opened
+from reg2rg.segmentation.morphology import closed, dilated, eroded, filled_hulls, filled_slices, largest, opened
+from reg2rg.segmentation.thresholds.bone_mask import find_trunk_wall
+from reg2rg.segmentation.thresholds.spine import Spine
 from reg2rg.volumes.geometry import Spacing
 
-BONE_HU = 180
-"""Bone is above this value."""
+SPINE_MM = (26.0, 18.0)
+"""Half the width of the part of the mediastinum's back that the spine occupies, and how far behind the front of the
+vertebral bodies the mediastinum reaches beside it, since aorta and esophagus lie there."""
 
-BLOOD_HU = 300
-"""Contrast-enhanced blood is above this value."""
-
-BLOOD_OPENING_MM = 5.0
-"""Contrast-enhanced blood is thicker than twice this; compact bone of the same brightness is thinner."""
-
-CONTRAST_SHARE = 0.12
-"""Share of bright voxels between the lungs, excluding the spine, above which a scan counts as contrast-enhanced."""
-
-SMALLEST_BONE_ML = 0.5
-"""Smallest volume of a connected part of the bones."""
-
-SPINE_HALF_WIDTH_MM = 38.0
-"""Largest distance of the spine from the midline."""
-
-SPINE_DEPTH_MM = 75.0
-"""Largest distance of the spine from the back of the lungs."""
-
-SPINE_OVERLAP_MM = 15.0
-"""How far the mediastinum reaches behind the front of the vertebrae, since the aorta and esophagus lie next to them."""
-
-SPINE_MARGIN_MM = 4.0
-"""Margin around the vertebrae that does not belong to the mediastinum."""
+BEFORE_SPINE_MM = 12.0
+"""Between the heart and the spine lies at least the esophagus."""
 
 MEDIASTINUM_OPENING_MM = 4.0
 """Parts of the mediastinum thinner than twice this are removed."""
@@ -42,66 +23,61 @@ MEDIASTINUM_OPENING_MM = 4.0
 MEDIASTINUM_HU = -400
 """The mediastinum is above this value."""
 
-SKIN_MM = 9.0
-"""Thickness of the skin, which does not belong to the abdomen."""
+BELOW_CARINA_MM = 15.0
+"""The heart ends so far below the carina."""
 
-HEART_OPENING_MM = 17.0
-"""Radius of a ball that fits into the heart but not into the rest of the mediastinum."""
+HEART_HU = -40
+"""The heart is above this value, the fat around it below."""
 
-HEART_HEIGHT = 0.7
-"""The heart ends below this share of the height of the lungs."""
+HEART_OPENING_MM = 20.0
+"""Radius of a ball that fits into the heart but not into vessels and esophagus beside it."""
 
-DOME_SMOOTHING_MM = 12.0
-"""Standard deviation of the Gaussian that smooths the diaphragm."""
+HEART_CORNERS_MM = (7.0, 10.0)
+"""Radius of a ball that fits into apex and atria, and how far these reach beyond the larger ball."""
 
+HEART_CLOSING_MM = 6.0
+"""Fat narrower than twice this lies between the chambers."""
 
-def find_bones(hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Find the bones, excluding blood that is bright because of contrast medium.
+ORGAN_HU = -30
+"""Organs of the abdomen are above this value, fat is below."""
 
-    Args:
-        hu: volume in HU.
-        body: boolean mask of the body.
-        lungs: boolean mask of both lungs.
-        spacing: voxel size.
+WALL_MM = 14.0
+"""The wall of the abdomen, with ribs and muscles but without skin and fat, is about so thick."""
 
-    Returns:
-        Boolean mask.
-    """
-    bright = body & (hu > BONE_HU)
-    if lungs.any():
-        between = _between(lungs)
-        spine = _spine_zone(lungs, spacing)
-        soft = between & ~lungs & ~spine & (hu > 0)
-        bright &= ~between | spine
-        if soft.any() and (hu[soft] > BONE_HU).mean() > CONTRAST_SHARE:
-            blood = opened(body & (hu > BLOOD_HU), BLOOD_OPENING_MM, spacing)
-            bright &= ~dilated(blood, BLOOD_OPENING_MM, spacing)
-    labels, sizes = components(bright)
-    voxel_ml = np.prod(spacing) / 1000
-    bones = np.isin(labels, 1 + np.flatnonzero(sizes * voxel_ml >= SMALLEST_BONE_ML))
-    return ndimage.binary_closing(bones, iterations=1) & body | bones
+BACK_MM = (38.0, 75.0, 48.0)
+"""Half the width of the spine with the muscles beside it, half the width of the muscles behind it, and how far behind
+the front of the vertebral bodies these begin."""
 
 
 def find_abdomen(
-    hu: np.ndarray, body: np.ndarray, lungs: np.ndarray, bones: np.ndarray, spacing: Spacing
+    hu: np.ndarray,
+    body: np.ndarray,
+    lungs: np.ndarray,
+    bones: np.ndarray,
+    diaphragm: np.ndarray,
+    spine: Spine,
+    spacing: Spacing,
 ) -> np.ndarray:
-    """Find the abdomen: everything below the diaphragm except skin and bones.
+    """Find the organs of the abdomen: below the diaphragm, without wall, spine, muscles of the back, and fat.
 
     Args:
         hu: volume in HU.
         body: boolean mask of the body.
         lungs: boolean mask of both lungs.
         bones: boolean mask of the bones.
+        diaphragm: slice index of the diaphragm in each column.
+        spine: course of the spine.
         spacing: voxel size.
 
     Returns:
-        Boolean mask; empty if there are no lungs or the volume ends above their bases.
+        Boolean mask.
     """
-    if not lungs.any():
-        return np.zeros_like(body)
-    height = _diaphragm(lungs, spacing)
-    below = np.arange(len(hu))[:, None, None] < height
-    return below & eroded(body, SKIN_MM, spacing) & ~bones & ~lungs
+    below = np.arange(len(hu))[:, None, None] < diaphragm
+    cavity = below & eroded(find_trunk_wall(hu, body, lungs, spacing), WALL_MM, spacing) & ~lungs
+    cavity &= ~spine.zone(hu.shape, BACK_MM[0]) & ~spine.zone(hu.shape, BACK_MM[1], BACK_MM[2])
+    cavity &= ~dilated(bones, max(spacing), spacing)
+    organs = opened(cavity & (hu > ORGAN_HU), max(spacing) * 1.1, spacing)
+    return filled_slices(organs) & cavity  # with the gas in stomach and bowel
 
 
 def find_mediastinum(
@@ -109,7 +85,8 @@ def find_mediastinum(
     body: np.ndarray,
     lungs: np.ndarray,
     bones: np.ndarray,
-    abdomen: np.ndarray,
+    diaphragm: np.ndarray | None,
+    spine: Spine,
     spacing: Spacing,
 ) -> np.ndarray:
     """Find the mediastinum, including the heart: between the lungs, before the spine and above the diaphragm.
@@ -119,94 +96,44 @@ def find_mediastinum(
         body: boolean mask of the body.
         lungs: boolean mask of both lungs.
         bones: boolean mask of the bones.
-        abdomen: boolean mask of the abdomen.
+        diaphragm: slice index of the diaphragm in each column, if it is in view.
+        spine: course of the spine.
         spacing: voxel size.
 
     Returns:
         Boolean mask; empty if there are no lungs.
     """
-    if not lungs.any():
-        return np.zeros_like(body)
-    spine = _spine_zone(lungs, spacing)
-    vertebrae = spine & dilated(bones, SPINE_MARGIN_MM, spacing)
-    behind = _behind_the_front(bones & spine, SPINE_OVERLAP_MM / spacing[1]) | vertebrae
-    between = _between(lungs) & body & ~dilated(lungs, min(spacing), spacing) & ~bones & ~behind & ~abdomen
+    half_width, beside = SPINE_MM
+    between = filled_hulls(lungs) & body & ~dilated(lungs, min(spacing), spacing) & ~bones
+    between &= ~spine.zone(hu.shape, half_width) & (spine.depth_mm(hu.shape) < beside)
+    if diaphragm is not None:
+        between &= np.arange(len(hu))[:, None, None] >= diaphragm
     return largest(opened(between, MEDIASTINUM_OPENING_MM, spacing)) & (hu > MEDIASTINUM_HU)
 
 
-def find_heart(mediastinum: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Find the heart: the thick lower part of the mediastinum, into which a large ball fits.
+def find_heart(
+    hu: np.ndarray, mediastinum: np.ndarray, others: np.ndarray, carina: int, spine: Spine, spacing: Spacing
+) -> np.ndarray:
+    """Find the heart: the thick part of the mediastinum below the carina, into which a large ball fits.
 
     Args:
+        hu: volume in HU.
         mediastinum: boolean mask of the mediastinum.
-        lungs: boolean mask of both lungs.
+        others: boolean mask of lungs and bones, which do not belong to the heart.
+        carina: slice index of the carina.
+        spine: course of the spine.
         spacing: voxel size.
 
     Returns:
         Boolean mask.
     """
-    thick = opened(mediastinum, HEART_OPENING_MM, spacing)
-    heights = np.flatnonzero(lungs.any(axis=(1, 2)))
-    if heights.size:
-        thick[int(heights[0] + HEART_HEIGHT * np.ptp(heights)) :] = False
-    return largest(thick)
-
-
-def _between(lungs: np.ndarray) -> np.ndarray:
-    """Return the convex hull of both lungs in each axial slice."""
-    between = np.zeros_like(lungs)
-    y, x = np.indices(lungs.shape[1:])
-    for z in np.flatnonzero(lungs.any(axis=(1, 2))):
-        outline = np.argwhere(lungs[z] & ~ndimage.binary_erosion(lungs[z]))
-        try:
-            equations = ConvexHull(outline).equations
-        except (QhullError, ValueError):  # fewer than three points, or all points on one line
-            continue
-        between[z] = np.all([a * y + b * x + c <= 0.5 for a, b, c in equations], axis=0)
-    return between
-
-
-def _spine_zone(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Return where the spine can be: near the midline and near the back of the lungs, in all slices."""
-    _, y, x = (axis.astype(float) for axis in np.nonzero(lungs))
-    middle, back = (x.min() + x.max()) / 2, np.percentile(y, 99)
-    zone = np.zeros_like(lungs)
-    rows, columns = np.indices(lungs.shape[1:])
-    near_middle = np.abs(columns - middle) * spacing[2] < SPINE_HALF_WIDTH_MM
-    zone[:] = near_middle & ((back - rows) * spacing[1] < SPINE_DEPTH_MM)
-    return zone
-
-
-def _behind_the_front(spine: np.ndarray, rows: float) -> np.ndarray:
-    """Return voxels more than ``rows`` rows behind the front of the vertebrae, in each axial slice."""
-    fronts = np.where(spine.any(axis=(1, 2)), spine.any(axis=2).argmax(axis=1), np.nan)
-    if np.isnan(fronts).all():
-        return np.zeros_like(spine)
-    # A rib head or calcified vessel may lie in front of the spine; the median over neighboring slices ignores it.
-    fronts = np.where(np.isnan(fronts), np.nanmedian(fronts), fronts)
-    limit = ndimage.median_filter(fronts, size=15, mode="nearest") + rows
-    return np.broadcast_to(np.arange(spine.shape[1])[None, :, None] > limit[:, None, None], spine.shape)
-
-
-def _diaphragm(lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """Return the slice index of the diaphragm in each column (y, x); 0 where the volume does not reach below it.
-
-    The undersides of the lungs give its height. Between and around the lungs, it is extrapolated smoothly. Columns in
-    which the lung ends on top of the heart or vessels are left out; they end higher than most lateral columns.
-    """
-    has_lung = lungs.any(axis=0)
-    bottom = lungs.argmax(axis=0).astype(float)
-    x = np.nonzero(has_lung)[1]
-    middle, half = (x.min() + x.max()) / 2, (x.max() - x.min()) / 2
-    columns = np.arange(lungs.shape[2])[None, :]
-    lateral = has_lung & (np.abs(columns - middle) > 0.45 * half) & (np.abs(columns - middle) < 0.8 * half)
-    if not lateral.any():
-        return np.zeros(lungs.shape[1:])
-    dome = np.percentile(bottom[lateral], 75)
-    known = (has_lung & (bottom <= dome)).astype(float)
-    sigma = [DOME_SMOOTHING_MM / s for s in spacing[1:]]
-    weight = ndimage.gaussian_filter(known, sigma)
-    smooth = ndimage.gaussian_filter(known * bottom, sigma) / np.maximum(weight, 1e-6)
-    nearest = ndimage.distance_transform_edt(known == 0, return_distances=False, return_indices=True)
-    height = np.where(weight > 0.05, smooth, smooth[tuple(nearest)])
-    return np.where(known > 0, np.maximum(bottom, 0), height)
+    place = np.arange(len(hu))[:, None, None] <= carina - BELOW_CARINA_MM / spacing[0]
+    place = place & (spine.depth_mm(hu.shape) < -BEFORE_SPINE_MM) & ~others
+    # The mediastinum keeps a distance of one voxel from the lungs, the heart does not.
+    slices = mediastinum.any(axis=(1, 2))[:, None, None]
+    smooth = ndimage.gaussian_filter(hu, 1.0)
+    tissue = dilated(mediastinum, max(spacing), spacing) & slices & place & (smooth > HEART_HU)
+    core = largest(opened(tissue, HEART_OPENING_MM, spacing))
+    radius, reach = HEART_CORNERS_MM
+    corners = dilated(core, reach, spacing) & opened(tissue, radius, spacing)
+    return filled_slices(closed(core | corners, HEART_CLOSING_MM, spacing)) & place
