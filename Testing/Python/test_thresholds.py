@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,17 @@ def test_nodules_that_radiologists_marked_lie_in_the_lungs(shared: Path, case: s
     labels = sitk.ReadImage(str(shared / f"data/real/labels/{case}_nodules_nreaders.nii.gz"))
     nodule = sitk.GetArrayFromImage(labels) >= 2
     assert ThresholdSegmenter().segment(volume).array("lung")[nodule].mean() > share
+
+
+def test_half_of_a_mass_that_touches_the_aorta_lies_in_the_lung(shared: Path) -> None:
+    """The boxes that radiologists drew have corners outside of the mass, so that the whole mass is less than 1."""
+    volume = read_volume(shared / "data/real/08.nii.gz")
+    boxes = np.zeros(volume.GetSize()[::-1], bool)
+    with (shared / "data/real/labels/boxes.tsv").open() as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["file"] == "08":
+                corners = ([float(row[f"{axis}_LPS"]) for axis in (f"x{i}", f"y{i}", "z")] for i in (0, 1))
+                first, last = (volume.TransformPhysicalPointToIndex(corner) for corner in corners)
+                (x0, x1), (y0, y1) = (sorted((first[i], last[i])) for i in (0, 1))
+                boxes[first[2], y0 : y1 + 1, x0 : x1 + 1] = True
+    assert ThresholdSegmenter().segment(volume).array("lung")[boxes].mean() > 0.45

@@ -127,10 +127,10 @@ def find_heart(
     Returns:
         Boolean mask.
     """
-    place = np.arange(len(hu))[:, None, None] <= carina - BELOW_CARINA_MM / spacing[0]
-    place = place & (spine.depth_mm(hu.shape) < -BEFORE_SPINE_MM) & ~others
+    below: np.ndarray = np.arange(len(hu))[:, None, None] <= carina - BELOW_CARINA_MM / spacing[0]
+    place = below & (spine.depth_mm(hu.shape) < -BEFORE_SPINE_MM) & ~others
     # The mediastinum keeps a distance of one voxel from the lungs, the heart does not.
-    slices = mediastinum.any(axis=(1, 2))[:, None, None]
+    slices = np.asarray(mediastinum.any(axis=(1, 2)))[:, None, None]
     smooth = ndimage.gaussian_filter(hu, 1.0)
     tissue = dilated(mediastinum, max(spacing), spacing) & slices & place & (smooth > HEART_HU)
     core = largest(opened(tissue, HEART_OPENING_MM, spacing))
