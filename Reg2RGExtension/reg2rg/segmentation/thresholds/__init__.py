@@ -13,9 +13,9 @@ Files, in the order in which they find the regions:
     plausibility         limits of volume and shape; what exceeds them is not given
     threshold_segmenter  the segmenter, which combines them
 
-All of them work in LPS order, so that orientation and slice thickness do not matter and a full-size CT takes seconds. The
-masks are then resampled onto the grid of the volume. Thresholds and limits were chosen by hand on public CTs. Breast,
-thyroid and esophagus have too little contrast to their surroundings for a threshold.
+All of them work in LPS order, so that orientation and slice thickness do not matter and a full-size CT takes seconds.
+The masks are then resampled onto the grid of the volume. Thresholds and limits were chosen by hand on public CTs.
+Breast, thyroid and esophagus have too little contrast to their surroundings for a threshold.
 """
 
 from reg2rg.segmentation.thresholds.threshold_segmenter import ThresholdSegmenter, split_lungs
