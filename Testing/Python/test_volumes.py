@@ -50,6 +50,13 @@ def test_volume_files_keep_their_voxels_and_geometry(tmp_path: Path, name: str) 
         assert read.GetPixelID() == sitk.sitkInt16
 
 
+@pytest.mark.parametrize("name", ["ct.nrrd", "ct.nhdr", "ct.mha", "ct.mhd"])
+def test_compressed_volume_files_keep_their_voxels(tmp_path: Path, name: str) -> None:
+    image = sitk.AdditiveGaussianNoise(ct(), 5.0, 0.0, 1)  # so that the data are larger than the header
+    sitk.WriteImage(image, str(tmp_path / name), useCompression=True)
+    assert_same(read_volume(tmp_path / name), image)
+
+
 def test_a_left_handed_volume_keeps_its_direction(tmp_path: Path) -> None:
     image = ct()
     image.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, 1))

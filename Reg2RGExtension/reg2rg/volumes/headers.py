@@ -104,9 +104,6 @@ def check_metaimage_header(path: Path) -> None:
         if words and len(words) != dimension**power:
             raise ValueError(f"its header has {len(words)} values of {name} for {dimension} axes")
         _check_numbers(words, _LARGEST if power == 1 else _LARGEST_COSINE)
-    for name, least in (("compresseddatasize", 0), ("headersize", -1)):
-        if not least <= float(fields.get(name, "0")) <= path.stat().st_size:
-            raise ValueError(f"its header has the {name} {fields[name][:40]!r}")
     channels = _product([fields.get("elementnumberofchannels", "1")])
     item_bytes = _item_bytes(_METAIMAGE_TYPES, fields.get("elementtype", "").removesuffix("_ARRAY"))
     expected = _product(fields.get("dimsize", "").split()) * channels * item_bytes
@@ -114,6 +111,10 @@ def check_metaimage_header(path: Path) -> None:
     _check_pattern(name)
     if "%" not in name and not name.upper().startswith("LIST"):
         data = path if name.upper() == "LOCAL" else path.parent / name
+        length = data.stat().st_size if data.is_file() else 0
+        for size, least in (("compresseddatasize", 0), ("headersize", -1)):
+            if not least <= float(fields.get(size, "0")) <= length:
+                raise ValueError(f"its header has the {size} {fields[size][:40]!r}")
         _check_length(data, expected, fields.get("compresseddata", "").lower() == "true")
 
 
