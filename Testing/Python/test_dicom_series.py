@@ -50,8 +50,8 @@ def make_colored(dataset) -> None:
 
 
 def make_small(dataset) -> None:
-    dataset.Rows //= 2
-    dataset.PixelData = dataset.PixelData[: len(dataset.PixelData) // 2]
+    dataset.Rows = 10
+    dataset.PixelData = bytes(2 * 10 * dataset.Columns)
 
 
 def make_projection(dataset) -> None:

@@ -64,7 +64,7 @@ def test_named_pipes_are_neither_read_nor_waited_for(tmp_path: Path) -> None:
     sitk.WriteImage(ct(), str(tmp_path / "ct.mhd"))
     (tmp_path / "ct.raw").unlink()
     os.mkfifo(tmp_path / "ct.raw")
-    with pytest.raises(InputError, match=r"ct\.raw is not a regular file"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_volume(tmp_path / "ct.mhd")
 
 
