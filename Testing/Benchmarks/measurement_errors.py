@@ -19,8 +19,8 @@ from reg2rg.measurements import Measurement, measure
 from reg2rg.measurements.findings import axial_diameters
 from reg2rg.measurements.scan import Scan
 from reg2rg.phantom import PhantomCase, PhantomConfig, make_phantom
-from reg2rg.segmentation import find_structures
 from reg2rg.segmentation.structures import Part
+from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 
 FIRST_SEED = 9_700_000

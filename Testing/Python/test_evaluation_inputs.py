@@ -131,7 +131,7 @@ def test_radgenome_references_replace_the_gt_column(tmp_path: Path):
 
 
 def write_report(folder: Path, sections: dict[str, tuple[str, str]]) -> None:
-    geometry = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0,) * 9)
+    geometry = Geometry((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     provenance = Provenance(
         "m", "00", "greedy", "cpu", "fp32", 0, 1, "s", "r", {}, "2026-01-01T00:00:00+00:00", {}, geometry
     )

@@ -20,9 +20,9 @@ from reg2rg.measurements.scan import Scan
 from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.dataclass_io import from_plain, to_plain
-from reg2rg.segmentation import RegionMasks, find_structures
+from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
-from reg2rg.segmentation.structures_from_regions import split_lungs
+from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 

@@ -53,7 +53,7 @@ class ScanConditions:
         noise_hu: standard deviation of the air in the trachea; None without a trachea.
         noise_correlation: correlation of the noise of neighboring pixels in a slice; low for sharp kernels. None if
             it could not be measured.
-        blood_hu: median density of aorta or heart; None without either.
+        blood_hu: median density of aorta, heart or mediastinum; None without any of them.
         lung_hu: median density of the lungs; None without lungs.
         low_attenuation_percent: share of the lungs at -950 HU and below; None without lungs.
         cut: names of regions and structures that reach the border of the volume.
@@ -134,17 +134,21 @@ def _local_mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _blood(scan: Scan) -> float | None:
-    """Return the median density of the blood in the aorta, or else the upper quartile of the heart's core."""
+    """Return the median density of the blood in the aorta, or else in the heart's core or the mediastinum."""
     aorta = scan.structures.part("aorta")
     if aorta is not None:
         core = scan.core(aorta, 3.0)
         if core.size:
             return round(float(np.median(core)), 1)
     heart = scan.structures.part("heart") or scan.region("heart")
-    if heart is None:
+    if heart is not None and (core := scan.core(heart, 8.0)).size:
+        return round(float(np.median(core)), 1)
+    mediastinum = scan.region("mediastinum")
+    if mediastinum is None:
         return None
-    core = scan.core(heart, 8.0)
-    return round(float(np.median(core)), 1) if core.size else None
+    tissue = scan.values(mediastinum)
+    tissue = tissue[tissue > 0]  # without fat and airways, most of it is blood
+    return round(float(np.median(tissue)), 1) if tissue.size else None
 
 
 def _cut(scan: Scan) -> tuple[str, ...]:

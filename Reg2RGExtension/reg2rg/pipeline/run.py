@@ -33,7 +33,8 @@ from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cance
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, staged_output
 from reg2rg.runtime.versions import versions
-from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter, find_structures
+from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
+from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes import read_volume
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read

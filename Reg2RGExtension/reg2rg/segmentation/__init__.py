@@ -19,7 +19,6 @@ from reg2rg.segmentation.choose import SEGMENTERS, choose_segmenter
 from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks
 from reg2rg.segmentation.segmenter import Segmenter
 from reg2rg.segmentation.structures import Structures
-from reg2rg.segmentation.structures_from_regions import find_structures
 
 __all__ = [
     "NOT_REQUESTED",
@@ -28,5 +27,4 @@ __all__ = [
     "Segmenter",
     "Structures",
     "choose_segmenter",
-    "find_structures",
 ]

@@ -10,7 +10,6 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.volumes.geometry import image_like
-from reg2rg.volumes.plausibility import find_implausible
 from reg2rg.volumes.resampling import is_sheared, shear_degrees, straighten
 
 MINIMUM_SLICES = 8
@@ -57,6 +56,8 @@ def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = igno
     if low == high:
         raise InputError(f"{path} has the same value ({low:g}) in every voxel; expected a CT.")
     volume = image_like(_clip(hu), image)
+    from reg2rg.volumes.plausibility import find_implausible  # needs scipy, without which reports are read
+
     if reason := find_implausible(volume):
         raise InputError(
             f"{path} is not a chest CT in HU: {reason} (values from {low:g} to {high:g}). It may be another part of "
