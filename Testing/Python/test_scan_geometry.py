@@ -268,3 +268,11 @@ def test_scans_of_public_bug_reports_are_read(shared: Path, file: str) -> None:
     assert len(notices) == bool(FILES[file]) and FILES[file] in " ".join(notices)
     if file.endswith("own.dcm"):
         assert_same(volume, read_volume((shared / "data/inputs" / file).with_name("same.dcm")))
+
+
+def test_directions_close_to_the_smallest_number_can_be_inverted(tmp_path: Path) -> None:
+    image = ct()
+    image.SetDirection((1, 5e-324, 0, -5e-324, 1, 0, 0, 0, 1))
+    sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
+    volume = read_volume(tmp_path / "ct.nrrd")
+    assert np.isfinite(volume.TransformPhysicalPointToContinuousIndex(volume.GetOrigin())).all()

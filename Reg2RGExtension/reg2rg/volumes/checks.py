@@ -30,6 +30,9 @@ LOWEST_HU = -1024
 HIGHEST_HU = 32000
 """Values above this are clamped to it: artifacts of metal."""
 
+SMALLEST_COSINE = 1e-100
+"""Direction cosines below this are zero."""
+
 
 def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
     """Check that an image is a 3-D chest CT, and copy it without its header fields.
@@ -56,6 +59,8 @@ def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = igno
     if low == high:
         raise InputError(f"{path} has the same value ({low:g}) in every voxel; expected a CT.")
     volume = image_like(_clip(hu), image)
+    # ITK cannot invert a direction with values close to the smallest floating-point number.
+    volume.SetDirection([0.0 if abs(cosine) < SMALLEST_COSINE else cosine for cosine in volume.GetDirection()])
     from reg2rg.volumes.plausibility import find_implausible  # needs scipy, without which reports are read
 
     if reason := find_implausible(volume):
