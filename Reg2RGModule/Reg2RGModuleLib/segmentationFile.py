@@ -49,7 +49,7 @@ def load(
 def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str, frame: slicer.vtkMRMLTransformNode | None) -> None:
     """Write the masks of a segmentation to a file, in the coordinates of a transform.
 
-    Surfaces are left out: Slicer makes those that a file names anew, on the full grid, while it loads the file.
+    Surfaces are left out: Slicer would recreate those that a file names, on the full grid, while loading the file.
 
     Raises:
         RuntimeError: the file could not be written.

@@ -146,7 +146,7 @@ class InstallationTest(unittest.TestCase):
 
     @unittest.skipIf(
         os.path.basename(sys.executable).startswith("Slicer") and "REG2RG_ENGINE_PYTHON" not in os.environ,
-        "there is no Python of the user",
+        "the user has chosen no Python",
     )
     def test_theUsersOwnPythonRunsTheEngineAndNothingIsInstalledIntoIt(self):
         python = self.ownPython()

@@ -101,7 +101,7 @@ def box_around(mask: np.ndarray, mm: float, spacing: Spacing) -> tuple[slice, sl
 
 
 def _near(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
-    """All voxels within ``mm`` of a mask.
+    """Return all voxels within ``mm`` of a mask.
 
     The ball is a stack of rows, and each row is one shift of the mask widened along x. For radii of a few voxels, this
     is much faster than a distance map.

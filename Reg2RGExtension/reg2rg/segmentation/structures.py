@@ -70,12 +70,6 @@ class Part:
     box: Box
     mask: np.ndarray
 
-    def full(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the mask over the whole volume, boolean (z, y, x)."""
-        full = np.zeros(shape, bool)
-        full[self.box] = self.mask
-        return full
-
 
 @dataclass(frozen=True)
 class Structures:
