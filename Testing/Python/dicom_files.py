@@ -58,13 +58,14 @@ def write_series(
     return uid
 
 
-def write_enhanced(path: Path, image: sitk.Image, *, own_rescale: bool = False) -> None:
+def write_enhanced(path: Path, image: sitk.Image, *, own_rescale: bool = False, kernel: str = "") -> None:
     """Write a 3-D image in HU as one enhanced multi-frame file, with its frames from top to bottom.
 
     Args:
         path: the file.
         image: 3-D image in HU.
         own_rescale: whether each frame has a rescale slope and intercept of its own.
+        kernel: name of the reconstruction kernel; none if empty.
     """
     dataset = _dataset(EnhancedCTImageStorage, generate_uid(), generate_uid(), 1, "CT", image)
     voxels = sitk.GetArrayFromImage(image)[::-1]
@@ -75,6 +76,10 @@ def write_enhanced(path: Path, image: sitk.Image, *, own_rescale: bool = False) 
     rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = 1, -1024, "HU"
     shared.PixelMeasuresSequence = Sequence([measures])
     shared.PlaneOrientationSequence = Sequence([orientation])
+    if kernel:
+        reconstruction = Dataset()
+        reconstruction.ConvolutionKernel = kernel
+        shared.CTReconstructionSequence = Sequence([reconstruction])
     if not own_rescale:
         shared.PixelValueTransformationSequence = Sequence([rescale])
     dataset.SharedFunctionalGroupsSequence = Sequence([shared])

@@ -13,7 +13,17 @@ import SimpleITK as sitk
 from test_cli import reg2rg
 
 from reg2rg import DRAFT_LABEL
-from reg2rg.measurements import NOT_ASSESSED, Evidence, Measurement, measure, measured_sentence, region_sentences
+from reg2rg.measurements import (
+    NOT_ASSESSED,
+    Evidence,
+    Measurement,
+    ScanConditions,
+    measure,
+    measured_sentence,
+    region_sentences,
+    technique,
+    technique_sentences,
+)
 from reg2rg.measurements.findings import axial_diameters
 from reg2rg.measurements.measures import MEASURES, WHOLE_LUNGS
 from reg2rg.measurements.scan import Scan
@@ -25,6 +35,7 @@ from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
 from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
+from reg2rg.volumes.acquisition import AcquisitionTags
 
 FINE = PhantomConfig(size=(192, 192, 144))
 TOLERANCES = {
@@ -151,6 +162,70 @@ def test_contrast_medium_is_seen_in_the_blood_and_withholds_calcium_and_adjectiv
     assert one(evidence, "heart_calcium_volume").value is None
     for name in ("liver_hu", "vertebra_hu_mean"):
         assert one(evidence, name).reserved and one(evidence, name).adjective is None
+
+
+def conditions(**changes) -> ScanConditions:
+    plain = dict.fromkeys(("noise_hu", "noise_correlation", "blood_hu", "lung_hu", "low_attenuation_percent"))
+    seen = {"slice_spacing_mm": 2.5, "pixel_spacing_mm": 0.7, "cut": (), "metal": False, "padded": False}
+    return ScanConditions(**{**plain, **seen, **changes})
+
+
+def test_the_technique_names_everything_that_was_seen() -> None:
+    seen = conditions(
+        noise_hu=14.2,
+        noise_correlation=0.6,
+        blood_hu=38.0,
+        lung_hu=-650.0,
+        cut=("lung", "heart", "bone", "abdomen", "heart", "right lung", "lung_right", "liver", "vertebra_1"),
+        metal=True,
+        padded=True,
+    )
+    assert technique_sentences(seen) == [
+        "Slices: 2.5 mm apart, pixels of 0.7 mm.",
+        "Noise: 14 HU in the air of the trachea.",
+        "Kernel: soft.",
+        "Contrast: no contrast medium in the blood (blood 38 HU).",
+        "Inspiration: the lungs are not fully inflated (median -650 HU).",
+        "Only partly in view: heart, right lung, liver.",
+        "Metal: in view.",
+        "Padding: the corners of the image were not scanned.",
+    ]
+    assert json.loads(json.dumps(technique(seen))) == technique(seen)
+    assert technique_sentences(conditions()) == ["Slices: 2.5 mm apart, pixels of 0.7 mm."]
+
+
+def test_the_header_stands_beside_what_the_image_shows_and_disagreement_is_told() -> None:
+    tags = AcquisitionTags("LUNG", 120, 3.75, "OMNIPAQUE 350")
+    agreeing = technique(conditions(noise_correlation=0.1, blood_hu=240.0, tags=tags))
+    assert agreeing["Slices"].endswith("(header: 3.75 mm thick)") and agreeing["Tube voltage"] == "120 kV (header)"
+    assert agreeing["Kernel"] == "sharp (header: LUNG)"
+    assert agreeing["Contrast"] == "contrast medium in the blood (blood 240 HU; header: OMNIPAQUE 350)"
+    other = technique(conditions(noise_correlation=0.6, blood_hu=38.0, tags=tags))
+    assert other["Kernel"] == "soft by the image, although the header names LUNG, a sharp kernel"
+    assert other["Contrast"].endswith("(blood 38 HU), although the header names OMNIPAQUE 350")
+    unseen = technique(conditions(tags=tags))
+    assert unseen["Kernel"] == unseen["Contrast"].replace("OMNIPAQUE 350", "LUNG")
+    assert unseen["Kernel"] == "not judged by the image (header: LUNG)"
+
+
+def test_tags_of_a_header_change_no_measurement(case, evidence) -> None:
+    tagged = sitk.Image(case.volume)
+    tagged.SetMetaData("0018|1210", "LUNG")
+    tagged.SetMetaData("0018|0010", "OMNIPAQUE")
+    again = measure(tagged, case.structures, case.masks)
+    assert again.measurements == evidence.measurements
+    assert again.conditions.tags == AcquisitionTags(kernel="LUNG", contrast_agent="OMNIPAQUE")
+
+
+def test_corners_with_a_single_value_are_padding(case, evidence) -> None:
+    assert not evidence.conditions.padded
+    hu = sitk.GetArrayFromImage(case.volume)
+    size = hu.shape[1]
+    rows, columns = np.indices(hu.shape[1:])
+    hu[:, np.hypot(rows - size / 2, columns - size / 2) > size / 2] = -1024
+    padded = sitk.GetImageFromArray(hu)
+    padded.CopyInformation(case.volume)
+    assert measure(padded, case.structures, case.masks).conditions.padded
 
 
 def test_the_orientation_of_the_volume_changes_nothing(case, evidence) -> None:

@@ -15,6 +15,7 @@ from dicom_files import write_enhanced, write_series
 
 from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume
+from reg2rg.volumes.acquisition import AcquisitionTags
 
 
 def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
@@ -116,9 +117,36 @@ def test_an_enhanced_multi_frame_file_is_read(tmp_path: Path) -> None:
     assert_same(read_volume(tmp_path), image)
 
 
-def test_images_carry_no_header_fields(tmp_path: Path) -> None:
-    write_series(tmp_path, ct())
-    assert read_volume(tmp_path).GetMetaDataKeys() == ()
+def describe_acquisition(dataset, index: int) -> None:
+    dataset.ConvolutionKernel, dataset.KVP, dataset.ContrastBolusAgent = ["B31f", "3"], 120, "OMNIPAQUE\n" + "x" * 50
+    dataset.PatientName, dataset.PatientID = "Doe^Jane", "12345"
+
+
+def test_of_a_header_only_the_acquisition_is_passed_on(tmp_path: Path) -> None:
+    write_series(tmp_path, ct(), change=describe_acquisition)
+    volume = read_volume(tmp_path)
+    tags = AcquisitionTags.of(volume)
+    assert (tags.kernel, tags.tube_voltage_kv, tags.slice_thickness_mm) == ("B31f", 120, volume.GetSpacing()[2])
+    assert tags.contrast_agent.startswith("OMNIPAQUEx") and len(tags.contrast_agent) == 32
+    assert len(volume.GetMetaDataKeys()) == 4
+
+
+def test_the_acquisition_in_an_enhanced_header_is_found(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "enhanced.dcm", ct(), kernel="LUNG")
+    tags = AcquisitionTags.of(read_volume(tmp_path))
+    assert tags.kernel == "LUNG" and tags.sharp_kernel and tags.slice_thickness_mm is not None
+    assert tags.contrast_agent == "" and tags.tube_voltage_kv is None
+
+
+@pytest.mark.parametrize(
+    ("name", "sharp"),
+    [
+        *(("B31f", False), ("Br40d", False), ("I70f", True), ("B60s", True), ("STANDARD", False), ("BONEPLUS", True)),
+        *(("B", False), ("L", True), ("FC08", False), ("FC51", True), ("ANONYMIZED", None), ("", None)),
+    ],
+)
+def test_kernels_of_several_vendors_are_known_as_sharp_or_soft(name: str, sharp: bool | None) -> None:
+    assert AcquisitionTags(kernel=name).sharp_kernel is sharp
 
 
 def _write_image(path: Path, image: sitk.Image) -> Path:

@@ -6,6 +6,7 @@ Files, in the order data flows:
     measurement     Measurement, Condition and Line: one result as the report stores it
     scan            Scan: volume, structures and regions on one grid with LPS axes
     conditions      how the volume was acquired, judged from the image, and what each condition requires
+    technique       the same in words
     reading         Reading: a bare number, before the table adds words and conditions
     lungs           volumes, densities, dense areas, pleural fluid and free air
     chest_vessels   trachea, aorta and pulmonary trunk
@@ -17,10 +18,11 @@ Files, in the order data flows:
     sentences       measurements in words
 """
 
-from reg2rg.measurements.conditions import ScanConditions, technique
+from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure
 from reg2rg.measurements.measurement import Condition, Line, Measurement
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
+from reg2rg.measurements.technique import technique, technique_sentences
 
 __all__ = [
     "NOT_ASSESSED",
@@ -33,4 +35,5 @@ __all__ = [
     "measured_sentence",
     "region_sentences",
     "technique",
+    "technique_sentences",
 ]

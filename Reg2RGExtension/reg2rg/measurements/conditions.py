@@ -1,4 +1,4 @@
-"""Scan conditions: how the volume was acquired, judged from the image alone."""
+"""Scan conditions: how the volume was acquired, judged from the image. Tags of a DICOM header are hints."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from reg2rg.measurements.scan import Scan
 from reg2rg.segmentation.masks import WHOLE
 from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part
+from reg2rg.volumes.acquisition import AcquisitionTags
 
 ENHANCED_BLOOD_HU = 100.0
 """Blood brighter than this contains contrast medium."""
@@ -38,8 +39,6 @@ EXPIRED_LUNG_HU = -700.0
 """A median lung density above this suggests that the patient did not breathe in fully."""
 METAL_HU = 2800
 METAL_ML = 0.1
-PADDING_HU = -1500
-"""Values below this are padding outside the scanner's field of view."""
 EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
 
 
@@ -59,6 +58,7 @@ class ScanConditions:
         cut: names of regions and structures that reach the border of the volume.
         metal: whether there is metal in view.
         padded: whether a part of the image lies outside the scanner's field of view.
+        tags: what a DICOM header says. It changes nothing that the image shows.
     """
 
     slice_spacing_mm: float
@@ -71,6 +71,7 @@ class ScanConditions:
     cut: tuple[str, ...]
     metal: bool
     padded: bool
+    tags: AcquisitionTags = AcquisitionTags()
 
     @property
     def enhanced(self) -> bool | None:
@@ -101,8 +102,16 @@ def scan_conditions(scan: Scan) -> ScanConditions:
         low_attenuation_percent=None if lung_values is None else round(100 * float(np.mean(lung_values <= -950)), 2),
         cut=_cut(scan),
         metal=metal_ml > METAL_ML,
-        padded=bool((scan.hu[scan.hu.shape[0] // 2] < PADDING_HU).any()),
+        padded=_is_padded(scan.hu[scan.hu.shape[0] // 2]),
+        tags=scan.tags,
     )
+
+
+def _is_padded(plane: np.ndarray) -> bool:
+    """Return whether the corners of a slice have one value: scanned air has noise."""
+    rows, columns = (max(2, size // 40) for size in plane.shape)
+    corners = [plane[y, x] for y in (slice(rows), slice(-rows, None)) for x in (slice(columns), slice(-columns, None))]
+    return sum(bool(np.ptp(corner) == 0) for corner in corners) >= 2
 
 
 def _noise(scan: Scan) -> tuple[float | None, float | None]:
@@ -228,9 +237,13 @@ def _kernel_check(name: str, conditions: ScanConditions, structures: tuple[str, 
 def _inspiration(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     if conditions.lung_hu is None:
         return Condition(name, None, "inspiration could not be judged")
-    expired = conditions.lung_hu > EXPIRED_LUNG_HU
-    words = "the lungs are not fully inflated" if expired else "the lungs are inflated"
-    return Condition(name, not expired, f"{words} (median {conditions.lung_hu:.0f} HU)")
+    return Condition(name, conditions.lung_hu <= EXPIRED_LUNG_HU, inspiration_words(conditions.lung_hu))
+
+
+def inspiration_words(lung_hu: float) -> str:
+    """Return what the median density of the lungs says about inspiration."""
+    words = "the lungs are not fully inflated" if lung_hu > EXPIRED_LUNG_HU else "the lungs are inflated"
+    return f"{words} (median {lung_hu:.0f} HU)"
 
 
 def _unenhanced(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
@@ -271,16 +284,3 @@ _CHECKS: dict[str, Check] = {
     NO_METAL: _metal,
     NO_EMPHYSEMA: _no_emphysema,
 }
-
-
-def technique(conditions: ScanConditions) -> dict[str, str]:
-    """Return the scan conditions in words, for the report's paragraph "Technique"."""
-    words = {"Slices": f"{conditions.slice_spacing_mm:.3g} mm apart, pixels of {conditions.pixel_spacing_mm:.2g} mm"}
-    if conditions.enhanced is not None:
-        kind = "contrast medium" if conditions.enhanced else "no contrast medium"
-        words["Contrast"] = f"{kind} (blood {conditions.blood_hu:.0f} HU)"
-    if conditions.noise_hu is not None:
-        words["Noise"] = f"{conditions.noise_hu:.0f} HU in the air of the trachea"
-    if conditions.sharp_kernel is not None:
-        words["Kernel"] = "sharp" if conditions.sharp_kernel else "soft"
-    return words

@@ -13,6 +13,7 @@ from reg2rg.measurements.measurement import Line
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part, Structures
+from reg2rg.volumes.acquisition import AcquisitionTags
 from reg2rg.volumes.geometry import Box, Spacing, array_spacing
 
 
@@ -26,24 +27,27 @@ class Scan:
         volume: image in HU with LPS axes.
         structures: the structures on the same grid.
         masks: the regions on the same grid.
+        tags: what the header of the volume says about how it was acquired.
     """
 
     volume: sitk.Image
     structures: Structures
     masks: RegionMasks
+    tags: AcquisitionTags = AcquisitionTags()
 
     @classmethod
     def create(cls, volume: sitk.Image, structures: Structures, masks: RegionMasks) -> Scan:
         """Create a scan from images of any orientation; nothing is resampled."""
+        tags = AcquisitionTags.of(volume)
         if _is_lps(volume):
-            return cls(volume, structures, masks)
+            return cls(volume, structures, masks, tags)
         turned_structures = Structures(
             sitk.DICOMOrient(structures.labels, "LPS"), structures.method, structures.approximate, structures.missing
         )
         turned_masks = RegionMasks(
             sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing
         )
-        return cls(sitk.DICOMOrient(volume, "LPS"), turned_structures, turned_masks)
+        return cls(sitk.DICOMOrient(volume, "LPS"), turned_structures, turned_masks, tags)
 
     @functools.cached_property
     def hu(self) -> np.ndarray:

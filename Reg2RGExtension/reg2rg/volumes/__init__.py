@@ -8,14 +8,16 @@ Files:
     nifti           what SimpleITK does not check in a NIfTI header
     dicom_folder    the files of a DICOM folder
     dicom_series    which of its images can be stacked, and which series is read
+    acquisition     tags that hint at how a scan was acquired
     dicom           CT series, classic and enhanced, as volumes
     checks          whether an image is a chest CT, and its conversion to clean HU
     plausibility    whether values are distributed as in a chest CT
     resampling      scans that are not on an even, rectangular grid
     geometry        arrays on the grid of an image, voxel sizes and axis directions
 
-This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU
-and without header fields, so that no patient data is passed on.
+This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU.
+Of their headers, only kernel, tube voltage, slice thickness and contrast medium are kept, so that no patient data is
+passed on.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import scratch_folder
+from reg2rg.volumes.acquisition import copy_tags
 from reg2rg.volumes.checks import as_hu_volume
 from reg2rg.volumes.dicom import read_dicom
 from reg2rg.volumes.dicom_folder import MAXIMUM_FILES, is_dicom_file
@@ -52,7 +55,7 @@ def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback
         on_notice: receives messages, one line each, about what was chosen, left out, assumed or resampled.
 
     Returns:
-        A 3-D image in HU, int16 or float32, with the geometry of the scan (LPS, mm).
+        A 3-D image in HU, int16 or float32, with the geometry of the scan (LPS, mm) and the tags of AcquisitionTags.
 
     Raises:
         InputError: the input is not a readable 3-D chest CT. The message is one line.
@@ -62,7 +65,10 @@ def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback
         raise InputError(f"{path} does not exist; expected a CT volume or a DICOM folder.")
     # ITK prints its warnings to standard error. Those that matter are raised as errors below.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    return as_hu_volume(_read(path, series, on_notice), path, on_notice)
+    image = _read(path, series, on_notice)
+    volume = as_hu_volume(image, path, on_notice)
+    copy_tags(image, volume)
+    return volume
 
 
 def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> sitk.Image:

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
+from reg2rg.volumes.acquisition import set_tags
 from reg2rg.volumes.dicom_folder import DicomImage, header_errors, read_dataset, read_folder, some_files
 from reg2rg.volumes.dicom_series import Slice, choose_series, group_series, list_series
 from reg2rg.volumes.geometry import orthogonal_axes
@@ -39,8 +40,8 @@ def read_dicom(
         on_notice: receives messages about what was chosen, left out or changed.
 
     Returns:
-        A 3-D float32 image in HU, in patient coordinates (LPS, mm). If the gantry was tilted, its axes are not
-        perpendicular.
+        A 3-D float32 image in HU, in patient coordinates (LPS, mm), with the tags of AcquisitionTags. If the gantry
+        was tilted, its axes are not perpendicular.
 
     Raises:
         InputError: there is no such CT series, files of it cannot be read, or its slices do not form a volume.
@@ -66,7 +67,9 @@ def read_dicom(
         )
     if chosen.left_out:
         on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.describe_left_out()}.")
-    return _stack(chosen.stack, name, on_notice)
+    image = _stack(chosen.stack, name, on_notice)
+    set_tags(image, chosen.stack[0].image.header)
+    return image
 
 
 def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> sitk.Image:
