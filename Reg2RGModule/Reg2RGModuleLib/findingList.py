@@ -65,8 +65,9 @@ class FindingList(qt.QWidget):
         self._rows = {}
         if not findingText.hasFindingHead(section):
             return
+        listed = section.listed_findings
         for index, finding in enumerate(section.findings):
-            if finding.listed:
+            if finding in listed:
                 self._rows[index] = self._addRow(section.region, index, finding)
                 self._rows[index].setCurrent(index == self._current)
 

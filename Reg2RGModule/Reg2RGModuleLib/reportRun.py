@@ -34,8 +34,9 @@ UNEXPECTED_ERROR = 1
 """Exit code of failures that the input did not cause. The engine's log may explain them."""
 STAGE_SPANS = {
     "read": (0.00, 0.03),
-    "segment": (0.03, 0.45),
-    "prepare": (0.45, 0.60),
+    "segment": (0.03, 0.40),
+    "measure": (0.40, 0.50),
+    "prepare": (0.50, 0.60),
     "load": (0.60, 0.68),
     "write": (0.68, 0.98),
     "save": (0.98, 1.00),
@@ -296,6 +297,7 @@ def stageName(stage: str) -> str:
     return {
         "read": _("Reading the volume"),
         "segment": _("Segmenting the regions"),
+        "measure": _("Measuring"),
         "prepare": _("Preparing the regions for the model"),
         "load": _("Loading the model"),
         "write": _("Writing the sections"),

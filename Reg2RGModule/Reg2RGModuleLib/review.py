@@ -78,7 +78,7 @@ class Review:
     @classmethod
     def ofReport(cls, report: Report) -> Review:
         """Return a new review of a report. Every section is a draft."""
-        sections = {section.region: SectionReview(State.DRAFT, section.text) for section in report.sections}
+        sections = {section.region: SectionReview(State.DRAFT, section.draft) for section in report.sections}
         document = Document(report, sections, impression="")
         return cls(replace(document, impression=_draftImpression(document)))
 
@@ -151,7 +151,7 @@ class Review:
         return {
             finding.segment
             for section in self.report.sections
-            for finding in section.findings
+            for finding in section.listed_findings
             if finding.segment is not None and finding.location is not None and finding.location.focal
         }
 
@@ -177,9 +177,10 @@ class Review:
         return {finding.label: finding.correction for finding in findings if finding.correction is not None}
 
     def locatedFindings(self, region: str) -> list[int]:
-        """Return the indices of a section's findings that have a location."""
-        findings = self.section(region).findings
-        return [index for index, finding in enumerate(findings) if finding.location is not None]
+        """Return the indices of a section's listed findings that have a location."""
+        section = self.section(region)
+        listed = section.listed_findings
+        return [i for i, finding in enumerate(section.findings) if finding in listed and finding.location is not None]
 
     def accept(self, region: str) -> None:
         """Accept a section."""
@@ -193,7 +194,7 @@ class Review:
         """Change the text of a section. It must then be accepted again."""
         if text == self.text(region):
             return
-        state = State.DRAFT if text == self.section(region).text else State.EDITED
+        state = State.DRAFT if text == self.section(region).draft else State.EDITED
         self._change(region, "edit", lambda document: _withSection(document, region, SectionReview(state, text)))
 
     def replace(self, section: Section) -> None:
@@ -223,18 +224,23 @@ class Review:
     def asText(self) -> str:
         """Return the whole report as plain text for the clipboard, including its label and all warnings."""
         from reg2rg.regions import get_region
-        from reg2rg.report import section_warnings
+        from reg2rg.report import section_warnings, technique_line
 
         report = self.report
         label = reviewedLabel() if self.allReviewed else report.disclaimer
         paragraphs = [label, *(f"[{warning}]" for warning in report.warnings)]
+        if report.technique:
+            paragraphs.append(_("Technique: {0}").format(technique_line(report.technique)))
         for region in self.regions:
             if self.state(region) == State.REJECTED:
                 continue
             name = get_region(region).display_name
             heading = name if self.isReviewed(region) else _("{0} [not reviewed]").format(name)
             lines = [f"{heading}: {self.text(region)}"]
-            lines += [f"[{warning}]" for warning in section_warnings(self.section(region))]
+            section = self.section(region)
+            if not section.model_text_hidden:
+                lines += section.measured
+            lines += [f"[{warning}]" for warning in section_warnings(section)]
             paragraphs.append("\n".join(lines))
         for region, reason in report.skipped_regions.items():
             name = get_region(region).display_name
@@ -304,7 +310,7 @@ def _withRegenerated(document: Document, section: Section) -> Document:
     replaced = {"section": stored, "state": review.state.value, "text": review.text}
     sections = tuple(section if old.region == region else old for old in report.sections)
     document = replace(document, report=replace(report, sections=sections), replaced=(*document.replaced, replaced))
-    return _withSection(document, region, SectionReview(State.DRAFT, section.text))
+    return _withSection(document, region, SectionReview(State.DRAFT, section.draft))
 
 
 def _logged(document: Document, action: str, region: str) -> Document:
@@ -321,4 +327,5 @@ def _draftImpression(document: Document) -> str:
         for section in document.report.sections
         if document.sections[section.region].state != State.REJECTED
     ]
-    return draft_impression(kept)
+    measured = [sentence for section in document.report.sections for sentence in section.measured]
+    return draft_impression(kept, measured)

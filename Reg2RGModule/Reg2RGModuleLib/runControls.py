@@ -191,7 +191,7 @@ class RunControls:
     def _onSectionWritten(self, section: Section) -> None:
         card = self._sections.card(section.region)
         if card is not None and self._showsRun():
-            card.showSection(section, State.DRAFT, section.text)
+            card.showSection(section, State.DRAFT, section.draft)
 
     def _onSucceeded(self, node: slicer.vtkMRMLTextNode) -> None:
         self._showNotices(node)

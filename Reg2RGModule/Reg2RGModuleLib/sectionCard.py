@@ -106,7 +106,7 @@ class SectionCard(qt.QFrame):
         """
         from reg2rg.report import section_warnings
 
-        acceptedWithEdits = state == State.ACCEPTED and text != section.text
+        acceptedWithEdits = state == State.ACCEPTED and text != section.draft
         self._state.setText(_("✓ accepted, edited") if acceptedWithEdits else stateText(state))
         self._body.setText(bodyHtml(section, text, state, self._textColor()))
         warnings = section_warnings(section)

@@ -33,7 +33,7 @@ def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
     """
     if not text:
         return f"<i>{html.escape(_('no text'))}</i>"
-    if text != section.text:
+    if section.model_text_hidden or text != section.text:
         body = html.escape(text)
     else:
         body, end = "", 0
@@ -60,7 +60,7 @@ def factsOf(section: Section, text: str) -> str:
     facts = [_("{0:,.0f} mL").format(section.volume_ml), _("mean {0:.0f} HU").format(section.mean_hu)]
     if section.approximate:
         facts.append(_("region estimated, not segmented"))
-    if text == section.text and any(_hasLowProbability(sentence) for sentence in section.sentences):
+    if text == section.draft == section.text and any(_hasLowProbability(sentence) for sentence in section.sentences):
         facts.append(_("(?) the model is unsure of the wording"))
     return " · ".join(facts)
 

@@ -145,7 +145,8 @@ def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located)
 
 @pytest.mark.parametrize("distance", [1.0, 3.0])
 def test_the_out_of_distribution_warning_precedes_all_sections(marked, phantom, tmp_path: Path, distance):
-    report = dataclasses.replace(marked, out_of_distribution=OutOfDistribution(distance, 1.5))
+    sections = tuple(dataclasses.replace(each, model_text_hidden=distance > 1.5) for each in marked.sections)
+    report = dataclasses.replace(marked, sections=sections, out_of_distribution=OutOfDistribution(distance, 1.5))
     head = report.to_text().split("LUNGS")[0]
     assert (OUT_OF_DISTRIBUTION_WARNING in head) == (distance > 1.5)
     picture = picture_of(report, phantom, tmp_path / "preview.png")

@@ -20,10 +20,7 @@ from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 from reg2rg.pipeline.run import run_report, run_segmentation
 from reg2rg.report import parse_report
 
-REPORT_STAGES = [stage for stage in Stage if stage is not Stage.MEASURE]
-"""Stages of a report; a run that measures writes none."""
-
-FILES = ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
+FILES = ["preview.png", "regions.seg.nrrd", "report.json", "report.txt", "structures.seg.nrrd"]
 
 
 @pytest.fixture
@@ -48,7 +45,8 @@ def test_a_run_writes_a_report_folder_and_leaves_no_other_files(make_request, tm
     provenance = report.provenance
     assert (provenance.model, provenance.seed, provenance.max_new_tokens) == ("tiny", 3, 60)
     assert provenance.segmenter == "label map" and provenance.geometry.size == (128, 128, 96)
-    assert set(provenance.stage_seconds) == {"read", "segment", "prepare", "load", "write"}
+    assert set(provenance.stage_seconds) == {"read", "segment", "measure", "prepare", "load", "write"}
+    assert report.evidence is not None and report.technique["Slices"]
 
 
 def test_the_report_contains_no_path_or_file_name(make_request, tmp_path: Path, phantom_files) -> None:
@@ -62,8 +60,8 @@ def test_stages_run_in_order_and_each_progresses_from_0_to_1(make_request) -> No
     events = []
     run_report(make_request(), events.append)
     progress_events = [event for event in events if isinstance(event, Progress)]
-    assert list(dict.fromkeys(event.stage for event in progress_events)) == REPORT_STAGES
-    for stage in REPORT_STAGES:
+    assert list(dict.fromkeys(event.stage for event in progress_events)) == list(Stage)
+    for stage in list(Stage):
         fractions = [event.fraction for event in progress_events if event.stage is stage]
         assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions)
 
@@ -113,7 +111,7 @@ def test_a_text_cut_off_at_the_token_limit_is_marked_incomplete(make_request) ->
     assert len(sections) == 9 and not any(section["complete"] for section in sections)
 
 
-@pytest.mark.parametrize("stage", REPORT_STAGES)
+@pytest.mark.parametrize("stage", list(Stage))
 def test_a_run_canceled_in_any_stage_leaves_no_files(make_request, tmp_path: Path, stage: Stage) -> None:
     reached = []
 

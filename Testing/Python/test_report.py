@@ -19,6 +19,7 @@ from reg2rg.labeler import ALL_LABELS, POSSIBLE_REGIONS, Status, extract_mention
 from reg2rg.phantom.findings.finding_kinds import KINDS
 from reg2rg.regions import REGION_NAMES
 from reg2rg.report import (
+    SCHEMA_VERSION,
     Finding,
     Geometry,
     Location,
@@ -340,10 +341,15 @@ def test_json_contains_findings_and_the_values_derived_from_them(with_findings):
 OLD_REPORTS = Path(__file__).parents[1] / "Data" / "reports"
 
 
-def test_a_report_of_schema_version_5_does_not_say_what_its_model_was_trained_for():
-    text = (OLD_REPORTS / "schema_5.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("version", [5, 6])
+def test_reports_without_measurements_are_read_with_their_text_as_the_draft(version):
+    text = (OLD_REPORTS / f"schema_{version}.json").read_text(encoding="utf-8")
     report, values = parse_report(text), json.loads(text)
-    values["provenance"]["trained_for"], values["schema_version"] = "", 6
+    assert values["schema_version"] == version
+    values |= {"technique": {}, "evidence": None, "schema_version": SCHEMA_VERSION}
+    values["provenance"].setdefault("trained_for", "")  # added in version 6
+    for section in values["sections"]:
+        section |= {"measured": [], "model_text_hidden": False, "draft": section["text"]}
     assert json.loads(report.to_json()) == values
 
 
@@ -354,7 +360,7 @@ def test_reports_of_older_schema_versions_are_read(version):
     values = json.loads(text)
     assert values["schema_version"] == version
     report = parse_report(text)
-    assert report.schema_version == 6 and parse_report(report.to_json()) == report
+    assert report.schema_version == SCHEMA_VERSION and parse_report(report.to_json()) == report
     assert [section.text for section in report.sections] == [section["text"] for section in values["sections"]]
     assert [section.recognized for section in report.sections] == [s["recognised"] for s in values["sections"]]
     assert report.provenance.precision == values["provenance"].get("precision", "fp32")
@@ -410,7 +416,7 @@ def _changed(report: Report, change) -> str:
 
 
 INVALID_REPORTS = {
-    "newer": (lambda v: v.update(schema_version=7), "schema version 7; expected 1 to 6"),
+    "newer": (lambda v: v.update(schema_version=8), "schema version 8; expected 1 to 7"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\] lacks required fields: text"),

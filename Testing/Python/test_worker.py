@@ -186,7 +186,7 @@ def test_a_failed_run_reports_its_cause(session: Session) -> None:
 
 def test_several_runs_in_one_process_each_write_a_complete_report(session: Session) -> None:
     for run in session.runs:
-        assert isinstance(run[-1], ReportDone) and len(file_contents(Path(run[-1].folder))) == 4
+        assert isinstance(run[-1], ReportDone) and len(file_contents(Path(run[-1].folder))) == 5
         assert sum(isinstance(event, SectionWritten) for event in run) == 9
         assert sum(isinstance(event, FINAL_EVENTS) for event in run) == 1
 

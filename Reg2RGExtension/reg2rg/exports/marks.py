@@ -48,11 +48,11 @@ class Mark:
 
 
 def marks_of(report: Report) -> list[Mark]:
-    """Return the findings of a report that have a segment: focal ones first, then by probability."""
+    """Return the listed findings of a report that have a segment: focal ones first, then by probability."""
     marks = []
     for section in report.sections:
         color = get_region(section.region).bright_color
-        for finding in section.findings:
+        for finding in section.listed_findings:
             if finding.location is not None and finding.segment is not None:
                 priority = (not finding.location.focal, -(finding.probability or 0.0))
                 marks.append((priority, Mark(_name(finding), color, finding.location)))

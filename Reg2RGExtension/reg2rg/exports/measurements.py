@@ -11,10 +11,10 @@ from reg2rg.about import DRAFT_LABEL
 from reg2rg.exports.measurement_picture import write_measurement_picture
 from reg2rg.measurements import Evidence, technique
 from reg2rg.regions import get_region
+from reg2rg.report import STRUCTURES_FILE
 from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.dataclass_io import to_plain
 
-STRUCTURES_FILE = "structures.seg.nrrd"
 JSON_FILE, CSV_FILE, PICTURE_FILE = "measurements.json", "measurements.csv", "measurements.png"
 
 MEASUREMENT_FILES = (STRUCTURES_FILE, JSON_FILE, CSV_FILE, PICTURE_FILE)

@@ -1,4 +1,4 @@
-"""The report folder: report.json, report.txt, regions.seg.nrrd, findings.seg.nrrd, preview.png."""
+"""The report folder: report.json, report.txt, preview.png, and segmentations of regions, structures and findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reg2rg.segmentation import RegionMasks
 def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, folder: Path) -> None:
     """Write a report as JSON, text and preview.
 
-    The pipeline writes the segmentations of regions and findings earlier, as soon as they are available.
+    The pipeline writes the segmentations earlier, as soon as they are available.
 
     Args:
         report: the report.

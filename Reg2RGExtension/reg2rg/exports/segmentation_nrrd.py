@@ -91,17 +91,20 @@ def write_structures(structures: Structures, path: Path) -> None:
     _write([_structure_segment(structures, name) for name in structures.present], structures.labels, path)
 
 
-def write_outlines(outlines: Sequence[FindingOutline], reference: sitk.Image, path: Path) -> None:
+def write_outlines(
+    outlines: Sequence[FindingOutline], reference: sitk.Image, path: Path, *, in_draft: bool = True
+) -> None:
     """Write the outlines of findings, one segment per finding.
 
     Args:
         outlines: the outlines, at least one.
         reference: image that provides the grid of the outlines.
         path: file to write, .seg.nrrd.
+        in_draft: whether the findings are a part of the draft; if not, the names of their segments say so.
     """
     order = [region.name for region in in_reading_order({outline.region for outline in outlines})]
     ordered = sorted(outlines, key=lambda outline: order.index(outline.region))
-    _write([_finding_segment(outline) for outline in ordered], reference, path)
+    _write([_finding_segment(outline, in_draft) for outline in ordered], reference, path)
 
 
 def _region_segment(masks: RegionMasks, name: str) -> _Segment:
@@ -120,11 +123,12 @@ def _structure_segment(structures: Structures, name: str) -> _Segment:
     return _Segment(name, display_name(name), region.color, entry, part.box, lambda: part.mask, tags)
 
 
-def _finding_segment(outline: FindingOutline) -> _Segment:
+def _finding_segment(outline: FindingOutline, in_draft: bool) -> _Segment:
     region = get_region(outline.region)
+    remark = "" if in_draft else ", not in the draft"
     return _Segment(
         id=segment_id(region.name, outline.label),
-        name=f"{outline.label} ({region.display_name.lower()})",
+        name=f"{outline.label} ({region.display_name.lower()}{remark})",
         color=region.bright_color,
         terminology=finding_entry(outline.label, region),
         box=outline.box,

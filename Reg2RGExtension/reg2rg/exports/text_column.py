@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import Region, get_region
-from reg2rg.report import Report, Section, finding_line, measurement_line, section_warnings
+from reg2rg.report import Report, Section, finding_line, measurement_line, section_warnings, technique_line
 
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -56,6 +56,9 @@ class TextColumn:
         for warning in report.warnings:
             self._add_paragraph(f"! {warning}", 17, WARNING)
             self.bottom += 9
+        if report.technique:
+            self._add_paragraph(f"Technique: {technique_line(report.technique)}", 15, FAINT)
+            self.bottom += 9
         for section in report.sections:
             self._add_section(section)
         if report.skipped_regions:
@@ -79,9 +82,13 @@ class TextColumn:
         x = self._right - 12 - _text_width(measurements, 15)
         self._lines.append(_Line(measurements, 15, FAINT, x, self.bottom + 3))
         self._add_line(region.display_name, 19, region.color)
-        self._add_paragraph(section.text or "No text.", 17, TEXT)
+        if not section.model_text_hidden:
+            self._add_paragraph(section.text or "No text.", 17, TEXT)
         for finding in section.listed_findings:
             self._add_paragraph(f"- {finding_line(section.region, finding)}", 15, FAINT)
+        for sentence in section.measured:
+            size, color = (17, TEXT) if section.model_text_hidden else (15, FAINT)
+            self._add_paragraph(f"= {sentence}", size, color)
         for warning in section_warnings(section):
             self._add_paragraph(f"! {warning}", 15, WARNING)
         self.bottom += 6

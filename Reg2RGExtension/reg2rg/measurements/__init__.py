@@ -19,7 +19,7 @@ Files, in the order data flows:
 """
 
 from reg2rg.measurements.conditions import ScanConditions
-from reg2rg.measurements.evidence import Evidence, measure
+from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
 from reg2rg.measurements.technique import technique, technique_sentences
@@ -36,4 +36,5 @@ __all__ = [
     "region_sentences",
     "technique",
     "technique_sentences",
+    "with_findings",
 ]

@@ -24,7 +24,6 @@ from reg2rg.measurements.measures import (
 )
 from reg2rg.measurements.scan import Scan
 from reg2rg.segmentation.masks import WHOLE
-from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part
 from reg2rg.volumes.acquisition import AcquisitionTags
 
@@ -116,6 +115,8 @@ def _is_padded(plane: np.ndarray) -> bool:
 
 def _noise(scan: Scan) -> tuple[float | None, float | None]:
     """Return the standard deviation (HU) of the air in the trachea and the correlation of neighboring pixels."""
+    from reg2rg.segmentation.morphology import eroded  # imports scipy; reports are read without it
+
     part = scan.structures.part("trachea") or scan.region("trachea and bronchie")
     if part is None:
         return None, None

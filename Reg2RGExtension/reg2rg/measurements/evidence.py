@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
-from reg2rg.measurements.abdomen import abdomen_measures, thyroid_measures
-from reg2rg.measurements.bones import vertebra_measures
-from reg2rg.measurements.chest_vessels import trachea_measures, vessel_measures
 from reg2rg.measurements.conditions import ScanConditions, check, scan_conditions
-from reg2rg.measurements.heart import heart_measures
-from reg2rg.measurements.lungs import lung_measures, pleura_measures
 from reg2rg.measurements.measurement import Measurement
 from reg2rg.measurements.measures import MEASURES
 from reg2rg.measurements.reading import Reading
@@ -20,6 +16,9 @@ from reg2rg.measurements.scan import Scan
 from reg2rg.regions import in_reading_order
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.structures import GROUPS, Structures
+
+if TYPE_CHECKING:
+    from reg2rg.measurements.findings import LocatedOutline
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,43 @@ def measure(volume: sitk.Image, structures: Structures, masks: RegionMasks) -> E
     """
     scan = Scan.create(volume, structures, masks)
     conditions = scan_conditions(scan)
-    results = [_complete(reading, conditions, scan) for reading in _readings(scan, conditions)]
+    results = []
+    for reading in _readings(scan, conditions):
+        approximate = any(name in masks.approximate or structures.is_approximate(name) for name in reading.structures)
+        results.append(_complete(reading, conditions, approximate))
+    return Evidence(conditions, _in_reading_order(results))
+
+
+def with_findings(evidence: Evidence, volume: sitk.Image, outlines: Iterable[LocatedOutline]) -> Evidence:
+    """Return the evidence together with the diameters of located findings.
+
+    Args:
+        evidence: what was measured in the volume.
+        volume: image in HU, of any orientation.
+        outlines: outlines of the findings.
+    """
+    from reg2rg.measurements.findings import finding_readings  # imports scipy; reports are read without it
+
+    results = [
+        _complete(reading, evidence.conditions, approximate)
+        for reading, approximate in finding_readings(volume, outlines)
+    ]
+    return replace(evidence, measurements=_in_reading_order([*evidence.measurements, *results]))
+
+
+def _in_reading_order(results: Sequence[Measurement]) -> tuple[Measurement, ...]:
     order = [region.name for region in in_reading_order({result.region for result in results})]
-    results.sort(key=lambda result: order.index(result.region))
-    return Evidence(conditions, tuple(results))
+    return tuple(sorted(results, key=lambda result: order.index(result.region)))
 
 
 def _readings(scan: Scan, conditions: ScanConditions) -> Iterator[Reading]:
+    # These files import scipy; reports are read without it.
+    from reg2rg.measurements.abdomen import abdomen_measures, thyroid_measures
+    from reg2rg.measurements.bones import vertebra_measures
+    from reg2rg.measurements.chest_vessels import trachea_measures, vessel_measures
+    from reg2rg.measurements.heart import heart_measures
+    from reg2rg.measurements.lungs import lung_measures, pleura_measures
+
     yield from lung_measures(scan, conditions.noise_hu)
     yield from pleura_measures(scan)
     yield from trachea_measures(scan)
@@ -66,14 +95,17 @@ def _readings(scan: Scan, conditions: ScanConditions) -> Iterator[Reading]:
     yield from thyroid_measures(scan)
 
 
-def _complete(reading: Reading, conditions: ScanConditions, scan: Scan) -> Measurement:
-    """Add what the table knows about a reading's measure."""
+def _complete(reading: Reading, conditions: ScanConditions, approximate: bool) -> Measurement:
+    """Add what the table knows about a reading's measure.
+
+    Args:
+        reading: the reading.
+        conditions: how the volume was acquired.
+        approximate: whether the outline that it was taken from was estimated.
+    """
     row = MEASURES[reading.measure]
     names = (*row.required, *row.conditions)
     members = _members(reading.structures)
-    approximate = any(
-        name in scan.masks.approximate or scan.structures.is_approximate(name) for name in reading.structures
-    )
     checked = tuple(check(name, conditions, members, approximate) for name in names)
     value = reading.value
     refused = [c.reason for c in checked if c.name in row.required and c.met is False]
@@ -82,6 +114,8 @@ def _complete(reading: Reading, conditions: ScanConditions, scan: Scan) -> Measu
         text = f"not given: {'; '.join(refused)}"
     else:
         text = row.format(value) if value is not None else f"not given: {reading.reason}"
+        if value is not None and reading.detail:
+            text += f" ({reading.detail})"
     reliable = value is not None and not any(c.met is False for c in checked)
     cutoff = row.cutoff(value) if reliable and value is not None else None
     return Measurement(

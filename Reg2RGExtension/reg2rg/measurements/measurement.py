@@ -87,6 +87,11 @@ class Measurement:
         return tuple(condition.reason for condition in self.conditions if condition.met is False)
 
     @property
+    def key(self) -> str:
+        """What tells it from the other measurements of a report, such as "vertebra_hu/bone/T8"."""
+        return f"{self.measure}/{self.region}/{self.part}"
+
+    @property
     def name(self) -> str:
         """Label and part, such as "Lung volume, right lung"."""
         return f"{self.label}, {self.part}" if self.part else self.label

@@ -389,7 +389,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mm",
         "",
         source="MacMahon et al., Radiology 2017;284:228 (Fleischner Society)",
-        sentence=False,
+        conditions=(EXACT_OUTLINES,),
     ),
 )
 

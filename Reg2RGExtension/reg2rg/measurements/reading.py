@@ -21,6 +21,7 @@ class Reading:
         uncertainty: half the width of the range in which the true value is expected; None if unknown.
         reason: why there is no value, as a phrase.
         region: region that reports it, if the measure belongs to no region of its own.
+        detail: what the value was computed from, shown after it.
     """
 
     measure: str
@@ -31,6 +32,7 @@ class Reading:
     uncertainty: float | None = None
     reason: str = ""
     region: str = ""
+    detail: str = ""
 
 
 Readings = Iterator[Reading]

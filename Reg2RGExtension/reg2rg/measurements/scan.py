@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from reg2rg.measurements.measurement import Line
 from reg2rg.segmentation.masks import RegionMasks
-from reg2rg.segmentation.morphology import eroded
 from reg2rg.segmentation.structures import Part, Structures
 from reg2rg.volumes.acquisition import AcquisitionTags
 from reg2rg.volumes.geometry import Box, Spacing, array_spacing
@@ -83,6 +81,8 @@ class Scan:
 
     def core(self, part: Part, depth_mm: float) -> np.ndarray:
         """Return the HU values (N,) of a part's voxels farther than ``depth_mm`` from its surface."""
+        from reg2rg.segmentation.morphology import eroded  # imports scipy; reports are read without it
+
         padded = np.pad(part.mask, 1)
         inside = eroded(padded, depth_mm, self.spacing)[1:-1, 1:-1, 1:-1]
         return self.hu[part.box][inside]
@@ -108,6 +108,8 @@ def _is_lps(volume: sitk.Image) -> bool:
 
 def smoothed(values: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
     """Return values (z, y, x) smoothed with a Gaussian of the given standard deviation in mm, float32."""
+    from scipy import ndimage  # reports are read without it
+
     return ndimage.gaussian_filter(values.astype(np.float32), [mm / s for s in spacing], truncate=2.5)
 
 

@@ -9,6 +9,9 @@ from reg2rg.measurements.measures import MEASURES
 NOT_ASSESSED = "Not assessed."
 """What a region's section says if nothing could be measured in it."""
 
+MEANING = ", which is "
+"""Follows a value that a published cut-off gives a name."""
+
 
 def measured_sentence(measurement: Measurement) -> str | None:
     """Return a measurement as a sentence; None if it has no value, or nothing was found to measure."""
@@ -16,7 +19,7 @@ def measured_sentence(measurement: Measurement) -> str | None:
         return None
     sentence = f"{measurement.name}: {measurement.text}"
     if measurement.adjective is not None:
-        sentence += f", which is {measurement.adjective} ({measurement.cutoff})"
+        sentence += f"{MEANING}{measurement.adjective} ({measurement.cutoff})"
     if measurement.reserved:
         sentence += f" (with reservation: {', '.join(measurement.reservations)})"
     return f"{sentence}."

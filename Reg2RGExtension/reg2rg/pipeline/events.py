@@ -28,14 +28,14 @@ class Stage(str, Enum):
 
 STAGE_SPANS: Mapping[Stage, tuple[float, float]] = {
     Stage.READ: (0.00, 0.03),
-    Stage.SEGMENT: (0.03, 0.45),
-    Stage.MEASURE: (0.45, 0.98),
-    Stage.PREPARE: (0.45, 0.60),
+    Stage.SEGMENT: (0.03, 0.40),
+    Stage.MEASURE: (0.40, 0.50),
+    Stage.PREPARE: (0.50, 0.60),
     Stage.LOAD: (0.60, 0.68),
     Stage.WRITE: (0.68, 0.98),
     Stage.SAVE: (0.98, 1.00),
 }
-"""Stage -> approximate start and end of the stage, as fractions of the whole run. A run measures or writes a report."""
+"""Stage -> approximate start and end of the stage, as fractions of the whole run. Not every run has all of them."""
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class SectionEvents:
         build_section: Callable[[GeneratedText], Section],
         emit: EventCallback,
         progress: ProgressCallback,
+        *,
+        show_growing: bool,
     ) -> None:
         """Prepare to report the sections of a report.
 
@@ -82,11 +84,13 @@ class SectionEvents:
             build_section: builds a section from its finished text.
             emit: receives the events.
             progress: receives the fraction of finished sections.
+            show_growing: whether to report texts before they are finished.
         """
         self._count = count
         self._build_section = build_section
         self._emit = emit
         self._progress = progress
+        self._show_growing = show_growing
         self._emitted_at: dict[str, float] = {}
         self._finished: set[str] = set()
 
@@ -95,7 +99,9 @@ class SectionEvents:
         now = time.monotonic()
         if text.complete:
             self.finish(text)
-        elif text.text and now - self._emitted_at.get(text.region, -math.inf) >= SECONDS_BETWEEN_TEXTS:
+            return
+        due = now - self._emitted_at.get(text.region, -math.inf) >= SECONDS_BETWEEN_TEXTS
+        if self._show_growing and text.text and due:
             self._emitted_at[text.region] = now
             self._emit(SectionText(text.region, text.recognized, text.text))
 

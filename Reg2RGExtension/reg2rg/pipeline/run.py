@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
-from reg2rg.exports.measurements import MEASUREMENT_FILES, STRUCTURES_FILE, write_measurements
+from reg2rg.exports.measurements import MEASUREMENT_FILES, write_measurements
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
-from reg2rg.measurements import Evidence, measure
+from reg2rg.measurements import Evidence, measure, with_findings
 from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
@@ -24,6 +24,7 @@ from reg2rg.report import (
     OUT_OF_DISTRIBUTION_WARNING,
     REGIONS_FILE,
     REPORT_FILES,
+    STRUCTURES_FILE,
     Geometry,
     OutOfDistribution,
     Provenance,
@@ -66,12 +67,15 @@ def run_report(
         volume = _read(request, context)
         key, placement = _place(request, model_folder, context)
         config = key.folder.config
-        masks, reason = _find_regions(request, volume, folder / REGIONS_FILE, context)
-        inputs = _prepare(config, volume, masks, request.regions, context)
+        # The out-of-distribution check is about the whole volume, so it needs all regions.
+        needed = request.regions if config.findings is None else ()
+        masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
+        evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
+        inputs = _prepare(config, volume, masks, needed, context)
         with context.stage(Stage.LOAD, "Loading the model"):
             generator = MODEL_CACHE.load(key)
         with context.stage(Stage.WRITE, "Examining the regions") as progress:
-            builder = _examine(request, generator, volume, inputs, masks, folder / FINDINGS_FILE, context)
+            builder = _examine(request, generator, volume, inputs, masks, evidence, folder / FINDINGS_FILE, context)
             progress(0.0, "Writing the sections")
             sections = _generate(request, generator, inputs, builder, context, progress)
         with context.stage(Stage.SAVE, "Saving the report"):
@@ -113,7 +117,7 @@ def run_segmentation(
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
         volume = _read(request, context)
-        masks, _ = _find_regions(request, volume, folder / REGIONS_FILE, context)
+        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context)
         (folder / REGIONS_FILE).rename(folder / request.output.name)  # a name that SimpleITK may not be able to write
     return masks
 
@@ -135,12 +139,9 @@ def run_measurement(
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
         volume = _read(request, context)
-        masks, _ = _find_regions(request, volume, folder / REGIONS_FILE, context)
-        with context.stage(Stage.MEASURE, "Measuring"):
-            structures = find_structures(volume, masks)
-            evidence = measure(volume, structures, masks)
+        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context)
+        evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
         with context.stage(Stage.SAVE, "Saving the measurements"):
-            write_structures(structures, folder / STRUCTURES_FILE)
             write_measurements(evidence, volume, folder)
     return evidence
 
@@ -170,7 +171,7 @@ def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> t
 
 
 def _find_regions(
-    request: VolumeRequest, volume: sitk.Image, file: Path, context: RunContext
+    request: VolumeRequest, regions: Sequence[str], volume: sitk.Image, file: Path, context: RunContext
 ) -> tuple[RegionMasks, str]:
     """Segment the regions, write the masks to ``file``, and return them with the reason for the choice of segmenter."""
     with context.stage(Stage.SEGMENT, "Finding the regions") as progress:
@@ -181,7 +182,7 @@ def _find_regions(
             device=choose_device(request.device),
             fast=request.fast,
             totalseg_weights=request.totalseg_weights,
-            regions=request.regions,
+            regions=regions,
         )
         masks = segmenter.segment(volume, progress)
         write_regions(masks, file)
@@ -191,6 +192,14 @@ def _find_regions(
     approximate = tuple(name for name in names if name in masks.approximate)
     context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
     return masks, reason
+
+
+def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunContext) -> Evidence:
+    """Measure the volume, and write the structures that the measurements were taken from to ``file``."""
+    with context.stage(Stage.MEASURE, "Measuring"):
+        structures = find_structures(volume, masks)
+        write_structures(structures, file)
+        return measure(volume, structures, masks)
 
 
 def _prepare(
@@ -210,6 +219,7 @@ def _examine(
     volume: sitk.Image,
     inputs: ModelInputs,
     masks: RegionMasks,
+    evidence: Evidence,
     file: Path,
     context: RunContext,
 ) -> ReportBuilder:
@@ -219,19 +229,23 @@ def _examine(
     detected = generator.detect(inputs, context.should_cancel)
     requested = {name: region for name, region in detected.items() if not request.regions or name in request.regions}
     located = locate_findings(requested, inputs.crops, masks, context.should_cancel)
-    if located.outlines:
-        write_outlines(located.outlines, masks.bits, file)
-        context.emit(FindingsLocated(str(file)))
     out_of_distribution = generator.out_of_distribution(inputs, context.should_cancel)
     if out_of_distribution is not None:
         distance, limit = round(out_of_distribution.distance, 3), round(out_of_distribution.limit, 3)
         out_of_distribution = OutOfDistribution(distance, limit)
-    if out_of_distribution is not None and out_of_distribution.detected:
+    in_draft = out_of_distribution is None or not out_of_distribution.detected
+    if in_draft:
+        evidence = with_findings(evidence, volume, located.outlines)
+    else:
         context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
+    if located.outlines:
+        write_outlines(located.outlines, masks.bits, file, in_draft=in_draft)
+        context.emit(FindingsLocated(str(file)))
     return ReportBuilder(
         volume,
         masks,
         detected=located.findings,
+        evidence=evidence,
         out_of_distribution=out_of_distribution,
         corrections=request.corrections,
     )
@@ -248,7 +262,13 @@ def _generate(
     from reg2rg.inference import SamplingConfig
 
     regions = [name for name in request.regions if name in inputs.textures]
-    events = SectionEvents(len(regions or inputs.textures), builder.section, context.emit, progress)
+    events = SectionEvents(
+        len(regions or inputs.textures),
+        builder.section,
+        context.emit,
+        progress,
+        show_growing=not builder.model_text_hidden,
+    )
     sections = generator.generate(
         inputs,
         regions=regions,

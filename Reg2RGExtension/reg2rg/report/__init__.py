@@ -29,18 +29,26 @@ from reg2rg.report.report import (
     REPORT_FILE,
     REPORT_FILES,
     SCHEMA_VERSION,
+    STRUCTURES_FILE,
     TEXT_FILE,
     Report,
 )
 from reg2rg.report.section import Section, Sentence
 from reg2rg.report.serialization import load_report, parse_report
-from reg2rg.report.text import measurement_line
-from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, report_warnings, section_warnings
+from reg2rg.report.text import measurement_line, technique_line
+from reg2rg.report.warnings import (
+    MODEL_TEXT_HIDDEN,
+    OUT_OF_DISTRIBUTION_WARNING,
+    model_text_warnings,
+    report_warnings,
+    section_warnings,
+)
 from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, outline_words, probability_words
 
 __all__ = [
     "DETECTION_THRESHOLD",
     "FINDINGS_FILE",
+    "MODEL_TEXT_HIDDEN",
     "OUT_OF_DISTRIBUTION_WARNING",
     "PREVIEW_FILE",
     "REGIONS_FILE",
@@ -48,6 +56,7 @@ __all__ = [
     "REPORT_FILES",
     "SCHEMA_VERSION",
     "SIZE_TOLERANCE",
+    "STRUCTURES_FILE",
     "TEXT_FILE",
     "Finding",
     "Geometry",
@@ -64,9 +73,11 @@ __all__ = [
     "location_words",
     "outline_words",
     "measurement_line",
+    "model_text_warnings",
     "parse_report",
     "probability_words",
     "report_warnings",
     "section_warnings",
     "segment_id",
+    "technique_line",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.labeler import extract_mentions, split_sentences
+from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, technique
 from reg2rg.regions import Corrections, get_region, in_reading_order
 from reg2rg.report.finding import Finding
 from reg2rg.report.merging import merge_findings
@@ -47,7 +48,11 @@ class GeneratedText(Protocol):
 
 
 class ReportBuilder:
-    """Builds the sections of one volume's report, and the report itself."""
+    """Builds the sections of one volume's report, and the report itself.
+
+    Attributes:
+        model_text_hidden: whether the volume is out of distribution, so that the draft lacks the model's text.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class ReportBuilder:
         masks: RegionMasks,
         *,
         detected: Mapping[str, Sequence[Finding]] | None = None,
+        evidence: Evidence | None = None,
         out_of_distribution: OutOfDistribution | None = None,
         corrections: Corrections | None = None,
     ) -> None:
@@ -65,13 +71,17 @@ class ReportBuilder:
             masks: the region masks.
             detected: region -> findings that the finding head detected, most probable first. None if the model has no
                 finding head.
-            out_of_distribution: how far the volume is from the training data. None if unknown.
+            evidence: what was measured in the volume.
+            out_of_distribution: how far the volume is from the training data. None if unknown. If it is out of
+                distribution, the draft consists of the measurements.
             corrections: a reviewer's corrections.
         """
         self._volume = volume
         self._masks = masks
         self._detected = detected or {}
+        self._evidence = evidence
         self._out_of_distribution = out_of_distribution
+        self.model_text_hidden = out_of_distribution is not None and out_of_distribution.detected
         self._corrections = corrections or {}
 
     def report(
@@ -87,7 +97,8 @@ class ReportBuilder:
         by_region = {text.region: text for text in texts}
         sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))
         skipped = {region.name: skipped_regions[region.name] for region in in_reading_order(skipped_regions)}
-        return Report(sections, skipped, provenance, self._out_of_distribution)
+        words = technique(self._evidence.conditions) if self._evidence is not None else {}
+        return Report(sections, skipped, provenance, self._out_of_distribution, words, self._evidence)
 
     def section(self, text: GeneratedText) -> Section:
         """Return the section of one region."""
@@ -105,7 +116,14 @@ class ReportBuilder:
             mean_hu=mean_hu,
             findings=findings,
             disagreements=disagreements(region, text.text, findings),
+            measured=self._measured(region),
+            model_text_hidden=self.model_text_hidden,
         )
+
+    def _measured(self, region: str) -> tuple[str, ...]:
+        """Return the measured sentences of a region; none where the model's text is shown and nothing was measured."""
+        sentences = region_sentences(self._evidence, region) if self._evidence is not None else (NOT_ASSESSED,)
+        return sentences if self.model_text_hidden or sentences != (NOT_ASSESSED,) else ()
 
     def _link(self, text: GeneratedText) -> tuple[tuple[Finding, ...], tuple[Sentence, ...]]:
         """Return the findings of a section, and its sentences with the findings that they mention."""
@@ -115,7 +133,7 @@ class ReportBuilder:
             mentions,
             self._detected.get(text.region, ()),
             self._corrections.get(text.region, {}),
-            calibrated=self._out_of_distribution is None or not self._out_of_distribution.detected,
+            calibrated=not self.model_text_hidden,
         )
         indices = {finding.label: index for index, finding in enumerate(findings)}
         sentences = []

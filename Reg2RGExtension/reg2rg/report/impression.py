@@ -1,16 +1,18 @@
-"""Draft an impression: keep every sentence that does more than state that something is normal or absent.
+"""Draft an impression: keep every sentence that does more than state a number, or that something is normal or absent.
 
 The draft is a starting point for the radiologist who writes the impression. A sentence is left out if the labeler finds
-mentions in it that are all negative, or if it finds none and the sentence is worded as normal. Everything else is kept:
-it is better to repeat a sentence than to lose a finding.
+mentions in it that are all negative, or if it finds none and the sentence is worded as normal. A measured sentence is
+left out unless a cut-off gives its value a name. Everything else is kept: it is better to repeat a sentence than to
+lose a finding.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from reg2rg.labeler import Status, extract_mentions, split_sentences
+from reg2rg.measurements.sentences import MEANING
 from reg2rg.regions import get_region
 
 _NORMAL = re.compile(
@@ -25,11 +27,12 @@ _LATER_NEGATION = re.compile(
 _CONTRAST = re.compile(r"\b(?:but|however|except|although|apart from)\b|(?<=\w\W)otherwise\b", re.IGNORECASE)
 
 
-def draft_impression(sections: Iterable[tuple[str, str]]) -> str:
+def draft_impression(sections: Iterable[tuple[str, str]], measured: Collection[str] = ()) -> str:
     """Draft an impression from the sections of a report.
 
     Args:
         sections: pairs of region and text.
+        measured: measured sentences that the text may contain.
 
     Returns:
         One line "Region: sentences" per section with notable sentences; empty if there are none.
@@ -37,7 +40,11 @@ def draft_impression(sections: Iterable[tuple[str, str]]) -> str:
     lines = []
     for region, text in sections:
         sentences = [text[start:end] for start, end in split_sentences(text)]
-        notable = [sentence for sentence in sentences if _is_notable(sentence, region)]
+        notable = [
+            sentence
+            for sentence in sentences
+            if (MEANING in sentence if sentence in measured else _is_notable(sentence, region))
+        ]
         if notable:
             lines.append(f"{get_region(region).display_name}: {' '.join(notable)}")
     return "\n".join(lines)

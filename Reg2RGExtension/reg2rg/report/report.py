@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
+from reg2rg.measurements import Evidence
 from reg2rg.regions import get_region
 from reg2rg.report.finding import Finding
 from reg2rg.report.html import report_html
@@ -23,14 +24,15 @@ from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"
 REGIONS_FILE = "regions.seg.nrrd"
 FINDINGS_FILE = "findings.seg.nrrd"
+STRUCTURES_FILE = "structures.seg.nrrd"
 PREVIEW_FILE = "preview.png"
-REPORT_FILES = (REPORT_FILE, TEXT_FILE, REGIONS_FILE, FINDINGS_FILE, PREVIEW_FILE)
+REPORT_FILES = (REPORT_FILE, TEXT_FILE, REGIONS_FILE, FINDINGS_FILE, STRUCTURES_FILE, PREVIEW_FILE)
 """Names of the files in a report folder. The findings file exists only if the model located any."""
 
 
@@ -43,6 +45,8 @@ class Report:
         skipped_regions: region -> why it has no section.
         provenance: how the report was made.
         out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
+        technique: how the volume was acquired, as topic -> words.
+        evidence: what was measured in the volume. None in reports of older schema versions.
         disclaimer: notice displayed wherever the draft is shown.
         folder: the report folder, if the report was written to or read from one. Not stored.
 
@@ -65,6 +69,8 @@ class Report:
     skipped_regions: dict[str, str]
     provenance: Provenance
     out_of_distribution: OutOfDistribution | None
+    technique: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
     disclaimer: str = DRAFT_LABEL
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
@@ -93,7 +99,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before reading any section, one sentence each."""
-        return report_warnings(self.out_of_distribution)
+        return report_warnings(self.sections, self.out_of_distribution)
 
     @functools.cached_property
     def masks(self) -> RegionMasks:
@@ -127,7 +133,9 @@ class Report:
 
     def to_text(self) -> str:
         """Return the report as plain text: sections in reading order, their findings and all warnings."""
-        return report_text(self.sections, self.skipped_regions, self.provenance, self.warnings, self.disclaimer)
+        return report_text(
+            self.sections, self.skipped_regions, self.technique, self.provenance, self.warnings, self.disclaimer
+        )
 
     def to_json(self) -> str:
         """Return the report as the text of ``report.json``."""
@@ -138,7 +146,13 @@ class Report:
         preview = self.folder / PREVIEW_FILE if self.folder is not None else None
         picture = preview.read_bytes() if preview is not None and preview.is_file() else None
         return report_html(
-            self.sections, self.skipped_regions, self.provenance, self.warnings, self.disclaimer, picture
+            self.sections,
+            self.skipped_regions,
+            self.technique,
+            self.provenance,
+            self.warnings,
+            self.disclaimer,
+            picture,
         )
 
     def _file(self, name: str) -> Path:

@@ -40,9 +40,12 @@ class Section:
         mean_hu: mean HU in the region's mask, padding excluded.
         findings: findings from the text, the finding head and the reviewer, most probable first.
         disagreements: contradictions between the text and the finding head, one sentence each.
+        measured: what was measured in the region, one sentence each.
+        model_text_hidden: True if the volume is out of distribution. The draft then consists of the measured sentences,
+            and the model's text and findings are shown only on demand.
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("grounded",)
+    derived: ClassVar[tuple[str, ...]] = ("grounded", "draft")
 
     region: str
     recognized: str | None
@@ -54,6 +57,13 @@ class Section:
     mean_hu: float
     findings: tuple[Finding, ...]
     disagreements: tuple[str, ...]
+    measured: tuple[str, ...] = ()
+    model_text_hidden: bool = False
+
+    @property
+    def draft(self) -> str:
+        """What the section says until a reviewer edits it: the model's text, or else what was measured."""
+        return " ".join(self.measured) if self.model_text_hidden else self.text
 
     @property
     def grounded(self) -> bool:
@@ -62,5 +72,10 @@ class Section:
 
     @property
     def listed_findings(self) -> tuple[Finding, ...]:
-        """Findings listed below the text; the plain-text report, the preview and the panel all list the same ones."""
+        """Findings listed below the draft; the plain-text report, the preview and the panel all list the same ones.
+
+        If the model's text is hidden, these are only the ones that a reviewer has marked as present or absent.
+        """
+        if self.model_text_hidden:
+            return tuple(finding for finding in self.findings if finding.correction is not None)
         return tuple(finding for finding in self.findings if finding.listed)

@@ -2,8 +2,8 @@
 
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
-was never set. Version 6 added what the model was trained for to the provenance. Saved scenes and report folders may
-contain older versions, so every version can be read.
+was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements. Saved
+scenes and report folders may contain older versions, so every version can be read.
 """
 
 from __future__ import annotations
@@ -128,12 +128,18 @@ def _from_5_to_6(values: Values) -> None:
         provenance.setdefault("trained_for", "")
 
 
+def _from_6_to_7(values: Values) -> None:
+    values.setdefault("technique", {})
+    values.setdefault("evidence", None)
+
+
 _UPGRADES: tuple[Callable[[Values], None], ...] = (
     _from_1_to_2,
     _from_2_to_3,
     _from_3_to_4,
     _from_4_to_5,
     _from_5_to_6,
+    _from_6_to_7,
 )
 
 

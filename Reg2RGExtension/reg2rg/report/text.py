@@ -17,6 +17,7 @@ LINE_WIDTH = 100
 def report_text(
     sections: Sequence[Section],
     skipped_regions: Mapping[str, str],
+    technique: Mapping[str, str],
     provenance: Provenance,
     warnings: Sequence[str],
     disclaimer: str,
@@ -24,6 +25,8 @@ def report_text(
     """Return the report as text: the disclaimer, the warnings, the sections in order, and how the report was made."""
     parts = [disclaimer, "CHEST CT REPORT"]
     parts += [f"[{warning}]" for warning in warnings]
+    if technique:
+        parts.append("\n".join(["TECHNIQUE", *textwrap.wrap(technique_line(technique), LINE_WIDTH)]))
     parts += [_section_text(section) for section in sections]
     if skipped_regions:
         lines = [f"- {get_region(name).display_name}: {reason}" for name, reason in skipped_regions.items()]
@@ -31,6 +34,15 @@ def report_text(
     parts.append(f"Model {provenance.model_words}; regions from {provenance.segmenter}, created {provenance.created}.")
     parts.append(disclaimer)
     return "\n\n".join(parts) + "\n"
+
+
+def technique_line(technique: Mapping[str, str]) -> str:
+    """Return how the volume was acquired as one line.
+
+    Args:
+        technique: topic -> words.
+    """
+    return "; ".join(f"{topic}: {words}" for topic, words in technique.items()) + "."
 
 
 def measurement_line(section: Section) -> str:
@@ -41,7 +53,10 @@ def measurement_line(section: Section) -> str:
 
 def _section_text(section: Section) -> str:
     lines = [f"{get_region(section.region).display_name.upper()} ({measurement_line(section)})"]
-    lines += textwrap.wrap(section.text, LINE_WIDTH)
+    if not section.model_text_hidden:
+        lines += textwrap.wrap(section.text, LINE_WIDTH)
     lines += [f"  - {finding_line(section.region, finding)}" for finding in section.listed_findings]
+    for sentence in section.measured:
+        lines += textwrap.wrap(sentence, LINE_WIDTH, initial_indent="  = ", subsequent_indent="    ")
     lines += [f"[{warning}]" for warning in section_warnings(section)]
     return "\n".join(lines)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.report.provenance import OutOfDistribution
 from reg2rg.report.section import Section
 
-OUT_OF_DISTRIBUTION_WARNING = "This volume is unlike the model's training data. Its findings may be unreliable."
+OUT_OF_DISTRIBUTION_WARNING = (
+    "This volume is unlike the model's training data. The draft contains measurements only; the model's text is not "
+    "shown."
+)
+UNRELIABLE_TEXT_WARNING = "This volume is unlike the model's training data. Its findings may be unreliable."
+"""The warning of older reports, whose draft contains the model's text in any case."""
+
+MODEL_TEXT_HIDDEN = "Model text, not shown: this volume is unlike the model's training data"
+"""Heading under which the model's text and findings can be opened if they are not a part of the draft."""
 
 
-def report_warnings(out_of_distribution: OutOfDistribution | None) -> tuple[str, ...]:
+def report_warnings(sections: Sequence[Section], out_of_distribution: OutOfDistribution | None) -> tuple[str, ...]:
     """Return the warnings that apply to the whole report, one sentence each."""
+    if any(section.model_text_hidden for section in sections):
+        return (OUT_OF_DISTRIBUTION_WARNING,)
     detected = out_of_distribution is not None and out_of_distribution.detected
-    return (OUT_OF_DISTRIBUTION_WARNING,) if detected else ()
+    return (UNRELIABLE_TEXT_WARNING,) if detected else ()
 
 
 def section_warnings(section: Section) -> tuple[str, ...]:
-    """Return the warnings that apply to one section, one sentence each."""
+    """Return the warnings that apply to the draft of one section, one sentence each."""
+    return () if section.model_text_hidden else model_text_warnings(section)
+
+
+def model_text_warnings(section: Section) -> tuple[str, ...]:
+    """Return the warnings that apply to the model's text in one section, one sentence each."""
     warnings = []
     if section.recognized is None:
         warnings.append("The model named no region for this section.")
