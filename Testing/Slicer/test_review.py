@@ -176,7 +176,7 @@ class ReviewTest(unittest.TestCase):
         return qt.QApplication.clipboard().text()
 
     def test_theCopiedReportHasAllItsWarnings(self):
-        from reg2rg.report import OutOfDistribution, report_warnings, section_warnings
+        from reg2rg.report import OutOfDistribution, section_warnings
 
         def withWarnings(report):
             lung = report.section("lung")
@@ -186,7 +186,7 @@ class ReviewTest(unittest.TestCase):
 
         rewrite(self.node, withWarnings)
         report = self.stored().report
-        expected = [*report_warnings(report.out_of_distribution), *section_warnings(report.section("lung"))]
+        expected = [*report.warnings, *section_warnings(report.section("lung"))]
         self.assertEqual(len(expected), 4)
         text = self.copiedText()
         for warning in expected:
