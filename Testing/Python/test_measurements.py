@@ -22,7 +22,6 @@ from reg2rg.measurements import (
     measured_sentence,
     region_sentences,
     technique,
-    technique_sentences,
 )
 from reg2rg.measurements.findings import axial_diameters
 from reg2rg.measurements.measures import MEASURES, WHOLE_LUNGS
@@ -180,18 +179,17 @@ def test_the_technique_names_everything_that_was_seen() -> None:
         metal=True,
         padded=True,
     )
-    assert technique_sentences(seen) == [
-        "Slices: 2.5 mm apart, pixels of 0.7 mm.",
-        "Noise: 14 HU in the air of the trachea.",
-        "Kernel: soft.",
-        "Contrast: no contrast medium in the blood (blood 38 HU).",
-        "Inspiration: the lungs are not fully inflated (median -650 HU).",
-        "Only partly in view: heart, right lung, liver.",
-        "Metal: in view.",
-        "Padding: the corners of the image were not scanned.",
-    ]
-    assert json.loads(json.dumps(technique(seen))) == technique(seen)
-    assert technique_sentences(conditions()) == ["Slices: 2.5 mm apart, pixels of 0.7 mm."]
+    assert technique(seen) == {
+        "Slices": "2.5 mm apart, pixels of 0.7 mm",
+        "Noise": "14 HU in the air of the trachea",
+        "Kernel": "soft",
+        "Contrast": "no contrast medium in the blood (blood 38 HU)",
+        "Inspiration": "the lungs are not fully inflated (median -650 HU)",
+        "Only partly in view": "heart, right lung, liver",
+        "Metal": "in view",
+        "Padding": "the corners of the image were not scanned",
+    }
+    assert technique(conditions()) == {"Slices": "2.5 mm apart, pixels of 0.7 mm"}
 
 
 def test_the_header_stands_beside_what_the_image_shows_and_disagreement_is_told() -> None:

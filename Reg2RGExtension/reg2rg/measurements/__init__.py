@@ -22,7 +22,7 @@ from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
-from reg2rg.measurements.technique import technique, technique_sentences
+from reg2rg.measurements.technique import technique
 
 __all__ = [
     "NOT_ASSESSED",
@@ -35,6 +35,5 @@ __all__ = [
     "measured_sentence",
     "region_sentences",
     "technique",
-    "technique_sentences",
     "with_findings",
 ]

@@ -35,11 +35,6 @@ def technique(conditions: ScanConditions) -> dict[str, str]:
     return words
 
 
-def technique_sentences(conditions: ScanConditions) -> list[str]:
-    """Return the scan conditions as short sentences."""
-    return [f"{topic}: {phrase}." for topic, phrase in technique(conditions).items()]
-
-
 def _kernel(conditions: ScanConditions) -> str:
     seen, tags = conditions.sharp_kernel, conditions.tags
     words = "" if seen is None else "sharp" if seen else "soft"

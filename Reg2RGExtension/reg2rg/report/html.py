@@ -72,7 +72,8 @@ def _hidden_text_html(section: Section) -> str:
     """Return the model's text and findings folded away, marked as not shown."""
     items = [finding_line(section.region, finding) for finding in section.findings if finding.listed]
     items += [f"⚠ {warning}" for warning in model_text_warnings(section)]
-    return f"<details><summary>{escape(MODEL_TEXT_HIDDEN)}</summary>{_text_html(section.text)}{_list_html(items)}</details>"
+    summary = f"<summary>{escape(MODEL_TEXT_HIDDEN)}</summary>"
+    return f"<details>{summary}{_text_html(section.text)}{_list_html(items)}</details>"
 
 
 def _text_html(text: str) -> str:
