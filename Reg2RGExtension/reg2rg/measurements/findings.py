@@ -142,35 +142,42 @@ def _turned(volume: sitk.Image, box: Box, mask: np.ndarray) -> tuple[Scan, Part]
 
 
 def axial_diameters(scan: Scan, part: Part) -> Diameters:
-    """Measure the axes of a non-empty outline. Voxels count with their corners."""
+    """Measure the axes of a non-empty outline. Its edge lies halfway between the voxels inside and outside."""
     best: tuple[float, np.ndarray, int] | None = None
     for z in np.flatnonzero(part.mask.any(axis=(1, 2))).tolist():
-        corners = _corners(part.mask[z], scan)
-        length, _, _ = _extent(corners)
+        points = _edge_points(part.mask[z], scan)
+        length, _, _ = _extent(points)
         if best is None or length > best[0]:
-            best = (length, corners, z)
+            best = (length, points, z)
     assert best is not None, "the outline is empty"
-    long_mm, corners, z = best
-    _, start, end = _extent(corners)
+    long_mm, points, z = best
+    _, start, end = _extent(points)
     direction = (end - start) / max(long_mm, 1e-9)
     across = np.array([-direction[1], direction[0]])
-    projections = corners @ across
-    low, high = corners[projections.argmin()], corners[projections.argmax()]
+    projections = points @ across
+    low, high = points[projections.argmin()], points[projections.argmax()]
     short_mm = float(projections.max() - projections.min())
     middle = (low + high) / 2
     ends = (middle - across * short_mm / 2, middle + across * short_mm / 2)
     return Diameters(long_mm, short_mm, _line(scan, part, z, start, end), _line(scan, part, z, *ends))
 
 
-def _corners(plane: np.ndarray, scan: Scan) -> np.ndarray:
-    """Return the corner points (N, 2) in mm (y, x) of a slice's convex hull."""
-    rows_columns = np.argwhere(plane)
-    offsets = np.array([[a, b] for a in (-0.5, 0.5) for b in (-0.5, 0.5)])
-    points = (rows_columns[:, None] + offsets).reshape(-1, 2) * scan.spacing[1:]
+def _edge_points(plane: np.ndarray, scan: Scan) -> np.ndarray:
+    """Return points (N, 2) in mm (y, x) halfway between the pixels inside and outside an outline, on its convex hull.
+
+    These are the vertices of the surface mesh by which pyradiomics measures diameters.
+    """
+    padded = np.pad(plane, 1)
+    points = []
+    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        edge = np.argwhere(padded & ~np.roll(padded, -step, axis)) - 1.0
+        edge[:, axis] += step / 2
+        points.append(edge)
+    points_mm = np.concatenate(points) * scan.spacing[1:]
     try:
-        return points[ConvexHull(points).vertices]
+        return points_mm[ConvexHull(points_mm).vertices]
     except QhullError:
-        return points
+        return points_mm
 
 
 def _extent(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
