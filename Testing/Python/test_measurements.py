@@ -23,6 +23,7 @@ from reg2rg.measurements import (
     region_sentences,
     technique,
 )
+from reg2rg.measurements.chest_vessels import carina_slice
 from reg2rg.measurements.findings import axial_diameters
 from reg2rg.measurements.measures import MEASURES, WHOLE_LUNGS
 from reg2rg.measurements.scan import Scan
@@ -98,7 +99,9 @@ def test_at_least_20_values_are_given_with_exact_structures_and_10_with_threshol
     masks = ThresholdSegmenter().segment(case.volume)
     estimated = measure(case.volume, find_structures(case.volume, masks), masks)
     assert len({m.measure for m in estimated.measurements if m.value is not None}) >= 10
-    assert "estimated" in " ".join(one(estimated, "heart_volume").reservations)
+    assert "estimated" in " ".join(one(estimated, "dense_lung").reservations)
+    for name in ("heart_volume", "cardiothoracic_ratio", "vertebra_hu_mean"):
+        assert one(estimated, name).text == "not given: outlines are estimated"
 
 
 def test_the_axes_of_a_nodule_are_those_it_was_planted_with(case) -> None:
@@ -145,6 +148,10 @@ def test_a_cut_chest_gets_no_lung_volume_and_says_why(case) -> None:
     )
     found = one(measure(case.volume[part], structures, masks), "lung_volume", "right")
     assert found.value is None and found.text == "not given: part of the lungs is only partly in view"
+    evidence = measure(case.volume[part], structures, masks)
+    thirds = [m for m in evidence.measurements if m.measure == "low_attenuation_part" and "third" in m.part]
+    assert len(thirds) == 6 and all(third.value is None for third in thirds), "thirds of what is in view are no thirds"
+    assert one(evidence, "cardiothoracic_ratio").value is None and one(evidence, "dense_lung").value is None
     assert next(c for c in found.conditions if c.name == WHOLE_LUNGS).met is False
 
 
@@ -154,9 +161,7 @@ def test_contrast_medium_is_seen_in_the_blood_and_withholds_calcium_and_adjectiv
         part = case.structures.part(name)
         assert part is not None
         hu[part.box][part.mask] += 250
-    enhanced = sitk.GetImageFromArray(hu)
-    enhanced.CopyInformation(case.volume)
-    evidence = measure(enhanced, case.structures, case.masks)
+    evidence = measure(with_values(case, hu), case.structures, case.masks)
     assert evidence.conditions.enhanced
     assert one(evidence, "heart_calcium_volume").value is None
     for name in ("liver_hu", "vertebra_hu_mean"):
@@ -186,7 +191,7 @@ def test_the_technique_names_everything_that_was_seen() -> None:
         "Contrast": "no contrast medium in the blood (blood 38 HU)",
         "Inspiration": "the lungs are not fully inflated (median -650 HU)",
         "Only partly in view": "heart, right lung, liver",
-        "Metal": "in view",
+        "In view": "metal",
         "Padding": "the corners of the image were not scanned",
     }
     assert technique(conditions()) == {"Slices": "2.5 mm apart, pixels of 0.7 mm"}
@@ -215,15 +220,93 @@ def test_tags_of_a_header_change_no_measurement(case, evidence) -> None:
     assert again.conditions.tags == AcquisitionTags(kernel="LUNG", contrast_agent="OMNIPAQUE")
 
 
+def with_values(case: PhantomCase, hu: np.ndarray) -> sitk.Image:
+    """Return an image with new values on the grid of a phantom."""
+    image = sitk.GetImageFromArray(hu)
+    image.CopyInformation(case.volume)
+    return image
+
+
+def test_metal_counts_within_the_body_only(case, evidence) -> None:
+    assert not evidence.conditions.metal
+    hu = sitk.GetArrayFromImage(case.volume)
+    hu[60:66, 1:7, 1:7] = 3000  # a cable beside the patient
+    assert not measure(with_values(case, hu), case.structures, case.masks).conditions.metal
+    middle = np.array(hu.shape) // 2
+    hu[middle[0] : middle[0] + 3, middle[1] : middle[1] + 3, middle[2] : middle[2] + 3] = 3000
+    conditions = measure(with_values(case, hu), case.structures, case.masks).conditions
+    assert conditions.metal and technique(conditions)["In view"] == "metal"
+
+
+def with_calcium(case: PhantomCase, noise_hu: float = 0.0) -> np.ndarray:
+    """Return a phantom's values with a calcified lesion of 3 x 3 x 1 voxels within the heart."""
+    part = case.structures.part("heart")
+    assert part is not None
+    hu = sitk.GetArrayFromImage(case.volume)
+    heart = hu[part.box]
+    heart[part.mask] = np.minimum(heart[part.mask], 60) + np.random.RandomState(3).normal(0, noise_hu, part.mask.sum())
+    z, y, x = (int(c) for c in np.argwhere(part.mask).mean(axis=0))
+    heart[z, y : y + 3, x : x + 3] = 500
+    return hu
+
+
+def test_calcium_is_measured_unless_noise_looks_like_it(case) -> None:
+    found = one(measure(with_values(case, with_calcium(case)), case.structures, case.masks), "heart_calcium_volume")
+    assert found.value == pytest.approx(9 * np.prod(case.volume.GetSpacing()), rel=1e-6)
+    noisy = measure(with_values(case, with_calcium(case, 40)), case.structures, case.masks)
+    refused = one(noisy, "heart_calcium_volume")
+    assert refused.value is None and refused.text.endswith("HU in the heart looks like calcium")
+
+
+def test_bone_that_an_estimated_heart_includes_is_not_calcium(case) -> None:
+    hu = with_calcium(case)
+    lesion = hu == 500
+    arrays = {name: case.masks.array(name) for name in case.masks.present}
+    arrays["bone"] = arrays["bone"] | np.roll(lesion, 2, axis=1)  # a rib beside the lesion
+    masks = RegionMasks.from_arrays(arrays, case.volume, segmenter="test")
+    assert one(measure(with_values(case, hu), case.structures, masks), "heart_calcium_volume").value == 0
+
+
+def test_slices_above_4_mm_and_large_pixels_give_no_calcium_and_reserve_the_trachea(case) -> None:
+    coarse = sitk.Image(case.volume)
+    coarse.SetSpacing((2.5, 2.5, 4.5))
+    labels, bits = sitk.Image(case.structures.labels), sitk.Image(case.masks.bits)
+    for image in (labels, bits):
+        image.CopyInformation(coarse)
+    evidence = measure(coarse, replace(case.structures, labels=labels), replace(case.masks, bits=bits))
+    refused = one(evidence, "heart_calcium_volume")
+    assert refused.text == "not given: slices are 4.5 mm apart; pixels are 2.5 mm wide"
+    assert one(evidence, "trachea_coronal").reservations == ("pixels are 2.5 mm wide",)
+
+
+def test_the_kernel_is_judged_by_the_size_of_the_pixels() -> None:
+    assert conditions(noise_correlation=0.45).sharp_kernel
+    assert not conditions(noise_correlation=0.45, pixel_spacing_mm=1.5).sharp_kernel
+    assert conditions(noise_correlation=0.3, pixel_spacing_mm=1.5).sharp_kernel
+    assert conditions().sharp_kernel is None
+
+
+def test_the_carina_is_where_the_longest_tube_divides() -> None:
+    lumen = np.zeros((60, 20, 40), bool)
+    lumen[54:, 8:12, 14:26] = True  # the throat
+    lumen[50:54, 8:12, 14:18] = lumen[50:54, 8:12, 22:26] = True  # divides around the larynx
+    lumen[20:50, 8:12, 14:26] = True  # the trachea
+    lumen[10:20, 8:12, 8:16] = lumen[16:20, 8:12, 24:32] = True  # its bronchi, of which one runs out of the slices
+    lumen[5:10, 6:9, 8:12] = lumen[5:10, 11:14, 12:16] = True
+    whole = (slice(0, 60), slice(0, 20), slice(0, 40))
+    assert carina_slice(Part(whole, lumen)) == 20
+    tube = np.zeros_like(lumen)
+    tube[:, 8:12, 14:26] = True
+    assert carina_slice(Part(whole, tube)) is None
+
+
 def test_corners_with_a_single_value_are_padding(case, evidence) -> None:
     assert not evidence.conditions.padded
     hu = sitk.GetArrayFromImage(case.volume)
     size = hu.shape[1]
     rows, columns = np.indices(hu.shape[1:])
     hu[:, np.hypot(rows - size / 2, columns - size / 2) > size / 2] = -1024
-    padded = sitk.GetImageFromArray(hu)
-    padded.CopyInformation(case.volume)
-    assert measure(padded, case.structures, case.masks).conditions.padded
+    assert measure(with_values(case, hu), case.structures, case.masks).conditions.padded
 
 
 def test_the_orientation_of_the_volume_changes_nothing(case, evidence) -> None:

@@ -68,21 +68,35 @@ def _lumen(scan: Scan) -> Part | None:
 
 
 def carina_slice(lumen: Part) -> int | None:
-    """Return the lowest slice of the lumen's box in which the trachea is still one tube; None if it never divides."""
+    """Return the lowest slice of the lumen's box in which the trachea is still one tube; None if it never divides.
+
+    Air in the throat divides as well, and so do the bronchi: the trachea is the longest stretch without a division.
+    """
     top = lumen.mask.shape[0] - 1
     while top > 0 and not lumen.mask[top].any():
         top -= 1
     tube = _largest_component(lumen.mask[top])
+    longest, length, carina = 0, 1, None
     for z in range(top - 1, -1, -1):
-        labels, sizes = components(lumen.mask[z])
-        touching = np.unique(labels[ndimage.binary_dilation(tube, iterations=2) & (labels > 0)])
-        if not touching.size:
-            return None
-        areas = sorted((int(sizes[label - 1]) for label in touching), reverse=True)
-        if len(areas) > 1 and areas[1] > 0.25 * areas[0]:
-            return z + 1
-        tube = labels == touching[int(np.argmax([sizes[label - 1] for label in touching]))]
-    return None
+        branches = _continued(tube, lumen.mask[z])
+        if not branches:
+            break
+        if len(branches) == 1:
+            length += 1
+        else:
+            if length > longest:
+                longest, carina = length, z + 1
+            length = 0
+        tube = np.logical_or.reduce(branches)
+    return carina
+
+
+def _continued(tube: np.ndarray, plane: np.ndarray) -> list[np.ndarray]:
+    """Return the components of a slice that continue a tube from the slice above, without much smaller ones."""
+    labels, sizes = components(plane)
+    touching = np.unique(labels[ndimage.binary_dilation(tube, iterations=2) & (labels > 0)]).tolist()
+    largest_size = max((sizes[label - 1] for label in touching), default=0)
+    return [labels == label for label in touching if sizes[label - 1] > 0.25 * largest_size]
 
 
 def _largest_component(plane: np.ndarray) -> np.ndarray:

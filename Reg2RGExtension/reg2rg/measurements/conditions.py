@@ -9,7 +9,9 @@ import numpy as np
 
 from reg2rg.measurements.measurement import Condition
 from reg2rg.measurements.measures import (
+    CALCIUM_SLICES,
     EXACT_OUTLINES,
+    FINE_PIXELS,
     INSPIRATION,
     LOW_NOISE,
     MEDIUM_SLICES,
@@ -23,20 +25,27 @@ from reg2rg.measurements.measures import (
     WHOLE_ORGAN,
 )
 from reg2rg.measurements.scan import Scan
-from reg2rg.segmentation.masks import WHOLE
 from reg2rg.segmentation.structures import Part
 from reg2rg.volumes.acquisition import AcquisitionTags
 
 ENHANCED_BLOOD_HU = 100.0
 """Blood brighter than this contains contrast medium."""
 NOISE_LIMIT_HU = 30.0
-SHARP_CORRELATION = 0.35
-"""Noise whose neighboring pixels correlate less than this comes from a sharp kernel; soft kernels blur noise."""
+SHARP_CORRELATION = 0.5
+"""Noise whose neighboring pixels of 1 mm correlate less than this comes from a sharp kernel; soft kernels blur noise.
+
+Larger pixels correlate less, so that the limit falls with their size. On real CTs, soft kernels gave 0.71 to 0.83 with
+pixels up to 1 mm, and a sharp one 0.33.
+"""
 MAX_PIXEL_FOR_KERNEL_MM = 1.5
 """Larger pixels are wider than the blur of a kernel, so that their noise does not show it."""
-EXPIRED_LUNG_HU = -700.0
-"""A median lung density above this suggests that the patient did not breathe in fully."""
+EXPIRED_LUNG_HU = -775.0
+"""A median lung density above this suggests that the patient did not breathe in fully.
+
+It lies between about -850 HU at full inspiration and -700 HU at the end of expiration.
+"""
 METAL_HU = 2800
+BODY_HU = -300
 METAL_ML = 0.1
 EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
 
@@ -55,7 +64,7 @@ class ScanConditions:
         lung_hu: median density of the lungs; None without lungs.
         low_attenuation_percent: share of the lungs at -950 HU and below; None without lungs.
         cut: names of regions and structures that reach the border of the volume.
-        metal: whether there is metal in view.
+        metal: whether there is metal in the body, or contrast medium as dense as metal.
         padded: whether a part of the image lies outside the scanner's field of view.
         tags: what a DICOM header says. It changes nothing that the image shows.
     """
@@ -80,7 +89,9 @@ class ScanConditions:
     @property
     def sharp_kernel(self) -> bool | None:
         """Whether a sharp kernel was used; None if unknown."""
-        return None if self.noise_correlation is None else self.noise_correlation < SHARP_CORRELATION
+        if self.noise_correlation is None:
+            return None
+        return self.noise_correlation < SHARP_CORRELATION / max(1.0, self.pixel_spacing_mm)
 
 
 def scan_conditions(scan: Scan) -> ScanConditions:
@@ -89,8 +100,6 @@ def scan_conditions(scan: Scan) -> ScanConditions:
     lung_values = scan.values(lungs) if lungs is not None else None
     z, y, x = scan.spacing
     sd, correlation = _noise(scan)
-    body = scan.masks.boxes["bone"] if "bone" in scan.masks.present else WHOLE  # the table may contain metal
-    metal_ml = float(np.count_nonzero(scan.hu[body] > METAL_HU)) * scan.voxel_ml
     return ScanConditions(
         slice_spacing_mm=round(z, 3),
         pixel_spacing_mm=round(max(y, x), 3),
@@ -100,10 +109,27 @@ def scan_conditions(scan: Scan) -> ScanConditions:
         lung_hu=None if lung_values is None else round(float(np.median(lung_values)), 1),
         low_attenuation_percent=None if lung_values is None else round(100 * float(np.mean(lung_values <= -950)), 2),
         cut=_cut(scan),
-        metal=metal_ml > METAL_ML,
+        metal=_has_metal(scan),
         padded=_is_padded(scan.hu[scan.hu.shape[0] // 2]),
         tags=scan.tags,
     )
+
+
+def _has_metal(scan: Scan) -> bool:
+    """Return whether there is metal within the body; tables and cables contain some, too."""
+    from scipy import ndimage  # reports are read without it
+
+    from reg2rg.segmentation.morphology import largest
+
+    metal_ml = 0.0
+    for plane in scan.hu:
+        metal = plane > METAL_HU
+        if metal.any():
+            step = max(1, round(3.0 / scan.spacing[2]))
+            body = ndimage.binary_fill_holes(largest(plane[::step, ::step] > BODY_HU))
+            inside = np.repeat(np.repeat(body, step, axis=0), step, axis=1)[: plane.shape[0], : plane.shape[1]]
+            metal_ml += float((metal & inside).sum()) * scan.voxel_ml
+    return metal_ml > METAL_ML
 
 
 def _is_padded(plane: np.ndarray) -> bool:
@@ -221,6 +247,11 @@ def _slices(limit: float) -> Check:
     return checked
 
 
+def _fine_pixels(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    size = conditions.pixel_spacing_mm
+    return Condition(name, size <= 2.0, f"pixels are {size:.2g} mm wide")
+
+
 def _noise_check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     noise = conditions.noise_hu
     if noise is None:
@@ -259,7 +290,14 @@ def _outlines(name: str, conditions: ScanConditions, structures: tuple[str, ...]
 
 
 def _metal(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
-    return Condition(name, not conditions.metal, "metal is in view" if conditions.metal else "no metal is in view")
+    return Condition(name, not conditions.metal, f"{metal_words(conditions)} is in view")
+
+
+def metal_words(conditions: ScanConditions) -> str:
+    """Return what is as dense as metal in a volume."""
+    if not conditions.metal:
+        return "no metal"
+    return "metal or undiluted contrast medium" if conditions.enhanced else "metal"
 
 
 def _no_emphysema(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
@@ -276,7 +314,9 @@ _CHECKS: dict[str, Check] = {
     WHOLE_HEART: _whole(("heart",), "part of the heart"),
     WHOLE_ORGAN: _whole((), "the organ"),
     THIN_SLICES: _slices(3.0),
+    CALCIUM_SLICES: _slices(4.0),
     MEDIUM_SLICES: _slices(5.0),
+    FINE_PIXELS: _fine_pixels,
     LOW_NOISE: _noise_check,
     SOFT_KERNEL: _kernel_check,
     INSPIRATION: _inspiration,

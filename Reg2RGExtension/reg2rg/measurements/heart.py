@@ -6,11 +6,16 @@ import numpy as np
 from scipy import ndimage
 
 from reg2rg.measurements.reading import Reading, Readings, absent
-from reg2rg.measurements.scan import Scan
+from reg2rg.measurements.scan import Scan, expanded
+from reg2rg.segmentation.morphology import dilated
 from reg2rg.segmentation.structures import Part
 
 CALCIUM_HU = 130
 MIN_CALCIUM_MM2 = 1.0
+BONE_MARGIN_MM = 3.0
+"""What is connected to something as close to bone is bone, as in Comp2Comp's calcium score."""
+NOISE_DEVIATIONS = 3.0
+"""Blood must stay this many standard deviations below the limit of calcium, as in Comp2Comp's adaptive limit."""
 AGATSTON_SLICE_MM = 3.0
 """Slice thickness for which the score was defined; areas on other slices are weighted by their thickness."""
 
@@ -56,11 +61,19 @@ def _cardiothoracic_ratio(scan: Scan, heart: Part) -> Reading:
 
 def _calcium(scan: Scan, heart: Part) -> Readings:
     """Measure clusters of calcium slice by slice, as the Agatston score does."""
+    blood = scan.core(heart, 8.0)
+    if blood.size:
+        median = float(np.median(blood))
+        noise = 1.4826 * float(np.median(np.abs(blood - median)))
+        if median < CALCIUM_HU <= median + NOISE_DEVIATIONS * noise:
+            reason = f"noise of {noise:.0f} HU in the heart looks like calcium"
+            yield absent("heart_calcium_volume", "heart", reason)
+            yield absent("heart_calcium_score", "heart", reason)
+            return
     values = scan.hu[heart.box]
     dz, dy, dx = scan.spacing
     volume_mm3 = score = 0.0
-    for plane, mask in zip(values, heart.mask, strict=True):
-        bright = mask & (plane >= CALCIUM_HU)
+    for plane, bright in zip(values, _calcium_mask(scan, heart), strict=True):
         if not bright.any():
             continue
         labels, count = ndimage.label(bright, np.ones((3, 3)))
@@ -72,3 +85,19 @@ def _calcium(scan: Scan, heart: Part) -> Readings:
                 score += area * min(int(peak) // 100, 4) * dz / AGATSTON_SLICE_MM
     yield Reading("heart_calcium_volume", float(volume_mm3), ("heart",))
     yield Reading("heart_calcium_score", float(score), ("heart",))
+
+
+def _calcium_mask(scan: Scan, heart: Part) -> np.ndarray:
+    """Return what is as dense as calcium over the heart's box, without bone that an estimated heart includes."""
+    bright = heart.mask & (scan.hu[heart.box] >= CALCIUM_HU)
+    if "bone" not in scan.masks.present or not bright.any():
+        return bright
+    margins = [int(BONE_MARGIN_MM / step) + 1 for step in scan.spacing]
+    box = expanded(heart.box, (margins[0], margins[1], margins[2]), scan.hu.shape)
+    inner = tuple(slice(h.start - b.start, h.stop - b.start) for h, b in zip(heart.box, box, strict=True))
+    near_bone = dilated(scan.masks.array("bone", box), BONE_MARGIN_MM, scan.spacing)[inner]
+    labels, count = ndimage.label(bright, np.ones((3, 3, 3)))
+    is_bone = np.zeros(count + 1, bool)
+    is_bone[np.unique(labels[near_bone])] = True
+    is_bone[0] = True
+    return ~is_bone[labels]

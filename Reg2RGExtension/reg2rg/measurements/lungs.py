@@ -41,10 +41,10 @@ def lung_measures(scan: Scan, noise_hu: float | None) -> Readings:
         yield absent("low_attenuation", "lungs", "no air-filled lung was found")
         return
     yield Reading("low_attenuation", _share(inside <= LOW_ATTENUATION_HU), ("lungs",))
-    for name, part in _thirds(lungs, sides).items():
+    for name, (side, part) in _thirds(lungs, sides).items():
         mask = _within(part, lungs) & parenchyma
         if mask.any():
-            yield Reading("low_attenuation_part", _share(values[mask] <= LOW_ATTENUATION_HU), ("lungs",), name)
+            yield Reading("low_attenuation_part", _share(values[mask] <= LOW_ATTENUATION_HU), (side,), name)
     for lobes in LOBES.values():
         for structure in lobes.values():
             lobe = scan.structures.part(structure)
@@ -84,16 +84,16 @@ def _within(part: Part, other: Part) -> np.ndarray:
     return result
 
 
-def _thirds(lungs: Part, sides: dict[str, Part]) -> dict[str, Part]:
-    """Return the thirds of both lungs by their own height, from the apex to the base."""
-    thirds: dict[str, Part] = {}
+def _thirds(lungs: Part, sides: dict[str, Part]) -> dict[str, tuple[str, Part]]:
+    """Return the thirds of both lungs by their own height, from the apex to the base, and the lung of each."""
+    thirds: dict[str, tuple[str, Part]] = {}
     for side, part in (sides or {"lungs": lungs}).items():
         height = part.mask.shape[0]
         edges = [round(height * i / 3) for i in range(4)]
         for name, (bottom, top) in zip(reversed(_THIRDS), pairwise(edges), strict=True):
             zs, ys, xs = part.box
             box = (slice(zs.start + bottom, zs.start + top), ys, xs)
-            thirds[f"{name} of the {side}"] = Part(box, part.mask[bottom:top])
+            thirds[f"{name} of the {side}"] = side, Part(box, part.mask[bottom:top])
     return thirds
 
 

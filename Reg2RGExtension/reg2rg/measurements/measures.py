@@ -90,7 +90,9 @@ WHOLE_LUNGS = "the whole lungs in view"
 WHOLE_HEART = "the whole heart in view"
 WHOLE_ORGAN = "the whole organ in view"
 THIN_SLICES = "slices of 3 mm or less"
+CALCIUM_SLICES = "slices of 4 mm or less"
 MEDIUM_SLICES = "slices of 5 mm or less"
+FINE_PIXELS = "pixels of 2 mm or less"
 LOW_NOISE = "noise of 30 HU or less"
 SOFT_KERNEL = "a soft reconstruction kernel"
 INSPIRATION = "full inspiration"
@@ -127,6 +129,7 @@ _MEASURES: tuple[Measure, ...] = (
         "lung",
         digits=1,
         source=_COPDGENE,
+        required=(WHOLE_ORGAN,),
         conditions=(THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION),
         sentence=False,
     ),
@@ -153,10 +156,18 @@ _MEASURES: tuple[Measure, ...] = (
         "Dense volume within the lungs (consolidation, atelectasis, mass or vessels)",
         "mL",
         "lung",
+        required=(WHOLE_LUNGS,),
         conditions=(EXACT_OUTLINES,),
         sentence=False,
     ),
-    Measure("dense_lung_largest", "Largest dense area within the lungs", "mL", "lung", conditions=(EXACT_OUTLINES,)),
+    Measure(
+        "dense_lung_largest",
+        "Largest dense area within the lungs",
+        "mL",
+        "lung",
+        required=(WHOLE_LUNGS,),
+        conditions=(EXACT_OUTLINES,),
+    ),
     Measure("effusion_volume", "Pleural fluid", "mL", "pleura", source=_MOY, conditions=(WHOLE_LUNGS, EXACT_OUTLINES)),
     Measure(
         "effusion_depth",
@@ -174,9 +185,28 @@ _MEASURES: tuple[Measure, ...] = (
         "pleura",
         conditions=(NO_EMPHYSEMA, EXACT_OUTLINES),
     ),
-    Measure("trachea_coronal", "Transverse diameter of the trachea", "mm", "trachea and bronchie"),
-    Measure("trachea_sagittal", "Sagittal diameter of the trachea", "mm", "trachea and bronchie"),
-    Measure("trachea_area", "Cross-section of the trachea", "mm²", "trachea and bronchie", sentence=False),
+    Measure(
+        "trachea_coronal",
+        "Transverse diameter of the trachea",
+        "mm",
+        "trachea and bronchie",
+        conditions=(FINE_PIXELS,),
+    ),
+    Measure(
+        "trachea_sagittal",
+        "Sagittal diameter of the trachea",
+        "mm",
+        "trachea and bronchie",
+        conditions=(FINE_PIXELS,),
+    ),
+    Measure(
+        "trachea_area",
+        "Cross-section of the trachea",
+        "mm²",
+        "trachea and bronchie",
+        conditions=(FINE_PIXELS,),
+        sentence=False,
+    ),
     Measure(
         "trachea_ratio",
         "Transverse to sagittal diameter of the trachea",
@@ -184,7 +214,7 @@ _MEASURES: tuple[Measure, ...] = (
         "trachea and bronchie",
         digits=2,
         source="Greene, AJR 1978;130:441",
-        conditions=(MEDIUM_SLICES,),
+        conditions=(MEDIUM_SLICES, FINE_PIXELS),
         cutoffs=(Cutoff("<=", 0.67, "the shape of a saber-sheath trachea"),),
         sentence=False,
     ),
@@ -228,7 +258,7 @@ _MEASURES: tuple[Measure, ...] = (
         conditions=(MEDIUM_SLICES, EXACT_OUTLINES),
         cutoffs=(Cutoff(">", 0.9, "enlarged"),),
     ),
-    Measure("heart_volume", "Heart volume", "mL", "heart", required=(WHOLE_HEART,), conditions=(EXACT_OUTLINES,)),
+    Measure("heart_volume", "Heart volume", "mL", "heart", required=(WHOLE_HEART, EXACT_OUTLINES)),
     Measure(
         "cardiothoracic_ratio",
         "Cardiothoracic ratio on CT",
@@ -236,8 +266,8 @@ _MEASURES: tuple[Measure, ...] = (
         "heart",
         digits=2,
         source="Insights into Imaging 2021, doi:10.1186/s13244-021-01097-0",
-        required=(WHOLE_HEART,),
-        conditions=(EXACT_OUTLINES, INSPIRATION),
+        required=(WHOLE_HEART, WHOLE_LUNGS, EXACT_OUTLINES),
+        conditions=(INSPIRATION,),
         cutoffs=(
             Cutoff(">", 0.55, "enlarged, a specific limit"),
             Cutoff(">", 0.5, "enlarged (sensitivity 84%, specificity 72% against radiography)"),
@@ -249,7 +279,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mm³",
         "heart",
         source="Agatston et al., J Am Coll Cardiol 1990;15:827 (limit of 130 HU and 1 mm²)",
-        required=(UNENHANCED, LOW_NOISE),
+        required=(UNENHANCED, LOW_NOISE, CALCIUM_SLICES, FINE_PIXELS),
         conditions=(WHOLE_HEART, THIN_SLICES, NO_METAL, EXACT_OUTLINES),
     ),
     Measure(
@@ -258,7 +288,7 @@ _MEASURES: tuple[Measure, ...] = (
         "",
         "heart",
         source="Agatston et al., J Am Coll Cardiol 1990;15:827",
-        required=(UNENHANCED, LOW_NOISE),
+        required=(UNENHANCED, LOW_NOISE, CALCIUM_SLICES, FINE_PIXELS),
         conditions=(WHOLE_HEART, THIN_SLICES, NO_METAL, EXACT_OUTLINES),
         sentence=False,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reg2rg.measurements.conditions import ScanConditions, inspiration_words
+from reg2rg.measurements.conditions import ScanConditions, inspiration_words, metal_words
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.segmentation.structures import STRUCTURE_REGIONS, display_name
 
@@ -29,7 +29,7 @@ def technique(conditions: ScanConditions) -> dict[str, str]:
     if cut := _cut(conditions):
         words["Only partly in view"] = ", ".join(cut)
     if conditions.metal:
-        words["Metal"] = "in view"
+        words["In view"] = metal_words(conditions)
     if conditions.padded:
         words["Padding"] = "the corners of the image were not scanned"
     return words
