@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -99,16 +101,24 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 
 
 @pytest.fixture
-def models(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
-    """Return a function that runs `reg2rg models ...` in this process, which has already loaded torch."""
+def reg2rg(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
+    """Return a function that runs `reg2rg ...` in this process, where the libraries are imported only once."""
     from reg2rg.cli.main import main
 
     def run(*arguments: object) -> CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["reg2rg", "models", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["reg2rg", *map(str, arguments)])
+        monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # main replaces it
         sigint_handler = signal.getsignal(signal.SIGINT)
+        capfd.readouterr()
         with pytest.raises(SystemExit) as exit_info:
             main()
         signal.signal(signal.SIGINT, sigint_handler)
-        return CompletedProcess(sys.argv, exit_info.value.code, *capsys.readouterr())
+        return CompletedProcess(sys.argv, exit_info.value.code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def models(reg2rg: Callable[..., CompletedProcess[str]]) -> Callable[..., CompletedProcess[str]]:
+    """Return a function that runs `reg2rg models ...` in this process."""
+    return functools.partial(reg2rg, "models")

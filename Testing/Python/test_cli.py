@@ -1,7 +1,11 @@
-"""The command line as users run it: results on standard output and a one-line message for every error."""
+"""The command line as users run it: results on standard output and a one-line message for every error.
+
+Every command runs in a process of its own at least once; its variants run in this process, which has the libraries.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -9,53 +13,32 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import typer
+from command_line import COMMAND, Run, error_line, file_size_limit, run_process
 
 from reg2rg import __version__
 from reg2rg.cli.options import request_command
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest, request_options
 
-COMMAND = [sys.executable, "-m", "reg2rg.cli"]
 SHAPE = (12, 40, 40)
 
 
-def reg2rg(*arguments: object, env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess[str]:
-    """Run the command and return the finished process; ``env`` is added to this process's environment."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
-        **options,
-    )
-
-
-def error_line(finished: subprocess.CompletedProcess[str], code: int) -> str:
-    """Check that a command failed as expected and return its error: the last line, the only one that names reg2rg."""
-    assert finished.returncode == code, finished.stderr
-    assert finished.stdout == "" and "Traceback" not in finished.stderr
-    *progress, error = finished.stderr.splitlines()
-    assert error.startswith("reg2rg: ") and not any(line.startswith("reg2rg: ") for line in progress)
-    return error
+@pytest.fixture
+def report_arguments(phantom_files: tuple[Path, Path], tiny_model_folder: Path) -> list[object]:
+    """Return the arguments of `reg2rg report` on the phantom, without the output folder. Later options replace them."""
+    volume, regions = phantom_files
+    return ["report", volume, "--model", tiny_model_folder, "--regions", regions, "--device", "cpu"]
 
 
 @pytest.fixture
-def report(phantom_files, tiny_model_folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs `reg2rg report` on the phantom."""
-    volume, regions = phantom_files
-
-    def run(output: object, *arguments: object, model: object = tiny_model_folder, **options):
-        defaults = ("--model", model, "--regions", regions, "--device", "cpu")
-        return reg2rg("report", volume, "-o", output, *defaults, *arguments, **options)
-
-    return run
+def report(reg2rg: Run, report_arguments: list[object]) -> Run:
+    """Return a function that runs `reg2rg report` on the phantom in this process."""
+    return lambda output, *arguments: reg2rg(*report_arguments, "-o", output, *arguments)
 
 
 @pytest.mark.posix
@@ -64,13 +47,13 @@ def test_help_and_version_answer_within_half_a_second() -> None:
 
     def seconds(argument: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert reg2rg(argument).returncode == 0
+        assert run_process(argument).returncode == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # does not grow on a busy machine
 
     for argument in ("--help", "--version"):
         assert min(seconds(argument) for _ in range(5)) < 0.5
-    assert reg2rg("--version").stdout == f"reg2rg {__version__}\n"
+    assert run_process("--version").stdout == f"reg2rg {__version__}\n"
 
 
 def test_importing_the_command_line_loads_no_heavy_package() -> None:
@@ -79,7 +62,7 @@ def test_importing_the_command_line_loads_no_heavy_package() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command(reg2rg: Run) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         finished = reg2rg(*arguments)
         assert finished.returncode == 0 and finished.stderr == ""
@@ -87,9 +70,9 @@ def test_help_names_every_command() -> None:
         assert all(command in finished.stdout for command in commands)
 
 
-def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report, tmp_path: Path) -> None:
+def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report_arguments, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")
-    finished = report(".", cwd=tmp_path)
+    finished = run_process(*report_arguments, "-o", ".", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == ".\n"
     assert len(list(tmp_path.iterdir())) == 5 and (tmp_path / "notes").read_text() == "mine"
@@ -100,7 +83,7 @@ def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report,
 def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
     volume, regions = phantom_files
     arguments = ("segment", volume, "-o", tmp_path / "a.seg.nrrd", "--regions", regions, "--device", "cpu")
-    finished = reg2rg(*arguments, "--map", "Lungs=pleura", "--map", "Heart=heart")
+    finished = run_process(*arguments, "--map", "Lungs=pleura", "--map", "Heart=heart")
     assert finished.stdout == f"{tmp_path / 'a.seg.nrrd'}\n", finished.stderr
     image = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
     ids = {image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.endswith("_ID")}
@@ -108,7 +91,7 @@ def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
 
 
 def test_info_names_versions_devices_and_segmenters() -> None:
-    finished = reg2rg("info")
+    finished = run_process("info")
     assert finished.returncode == 0 and finished.stderr == ""
     assert all(word in finished.stdout for word in (__version__, "torch", "SimpleITK", "cpu", "thresholds"))
 
@@ -130,7 +113,7 @@ def test_info_names_versions_devices_and_segmenters() -> None:
         (["segment", "ct.nii.gz", "-o", "out.nii.gz"], ".seg.nrrd"),
     ],
 )
-def test_wrong_usage_gives_a_one_line_error_and_exit_code_2(arguments, message) -> None:
+def test_wrong_usage_gives_a_one_line_error_and_exit_code_2(reg2rg: Run, arguments, message) -> None:
     finished = reg2rg(*arguments)
     assert message in error_line(finished, 2) and finished.stderr.count("\n") == 1
 
@@ -175,12 +158,21 @@ BAD_VOLUMES = {
 
 @pytest.mark.parametrize("kind", BAD_VOLUMES)
 def test_an_unusable_volume_gives_a_one_line_error_and_exit_code_2(
-    kind: str, tmp_path: Path, tiny_model_folder
+    kind: str, reg2rg: Run, report_arguments: list[object], tmp_path: Path
 ) -> None:
     make, message = BAD_VOLUMES[kind]
-    finished = reg2rg("report", make(tmp_path), "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
+    _, _, *options = report_arguments
+    finished = reg2rg("report", make(tmp_path), *options, "-o", tmp_path / "out")
     assert message in error_line(finished, 2)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["bogus"], "No such command"), (["report", "no.nrrd", "-o", "out"], "does not exist")]
+)
+def test_a_process_with_invalid_input_ends_with_exit_code_2(arguments, message, tmp_path: Path) -> None:
+    assert message in error_line(run_process(*arguments, cwd=tmp_path), 2)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +190,7 @@ def test_an_invalid_value_gives_a_one_line_error_and_exit_code_2(report, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_segmenter_is_refused(phantom_files, tmp_path: Path) -> None:
+def test_an_unknown_segmenter_is_refused(reg2rg: Run, phantom_files, tmp_path: Path) -> None:
     finished = reg2rg("segment", phantom_files[0], "-o", tmp_path / "a.seg.nrrd", "--segmenter", "crayon")
     assert "crayon" in error_line(finished, 2)
 
@@ -211,7 +203,7 @@ def test_a_damaged_model_gives_a_one_line_error_and_exit_code_2(report, tmp_path
     else:
         data = (model / "model.safetensors").read_bytes()
         (model / "model.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    assert str(model) in error_line(report(tmp_path / "out", model=model), 2)
+    assert str(model) in error_line(report(tmp_path / "out", "--model", model), 2)
     assert not (tmp_path / "out").exists()
 
 
@@ -220,13 +212,8 @@ def test_a_damaged_model_gives_a_one_line_error_and_exit_code_2(report, tmp_path
 def test_exceeding_the_file_size_limit_gives_a_one_line_error_and_leaves_no_partial_report(
     report, tmp_path, kilobytes
 ) -> None:
-    import resource
-
-    # Writes beyond the file size limit fail like writes to a full disk, and setting it needs no privileges.
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, kilobytes * 1000))
-
-    error = error_line(report(tmp_path / "out", preexec_fn=limit), 1)
+    with file_size_limit(kilobytes * 1000):
+        error = error_line(report(tmp_path / "out"), 1)
     assert "disk may be full" in error or "too large for this file system" in error
     assert list(tmp_path.iterdir()) == []
 
@@ -280,7 +267,7 @@ def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path
 
 
 def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
-    finished = reg2rg("demo", cwd=tmp_path)
+    finished = run_process("demo", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "reg2rg-demo\n"
     folder = tmp_path / "reg2rg-demo"
@@ -299,7 +286,7 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("command", "request_class"), [("report", ReportRequest), ("segment", SegmentRequest)])
-def test_every_field_of_a_request_is_an_option(command: str, request_class) -> None:
+def test_every_field_of_a_request_is_an_option(reg2rg: Run, command: str, request_class) -> None:
     text = " ".join(reg2rg(command, "--help").stdout.split())
     for name, option in request_options(request_class).items():
         flags = option.flags or (f"--{name.replace('_', '-')}",)
@@ -358,14 +345,19 @@ def test_options_reach_the_request(monkeypatch) -> None:
 
 
 def test_models_lists_installed_models_and_confirms_that_they_are_intact() -> None:
-    finished = reg2rg("models")
+    finished = run_process("models")
     assert finished.returncode == 0, finished.stderr
     assert "phantom" in finished.stdout and "All files match their checksums" in finished.stdout
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("command", ["--version", "--help", "info", "models"])
-@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-", "2>&-"])
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        *itertools.product(["--version", "--help"], [">&-", "<&- >&- 2>&-", "2>&-"]),
+        ("info", "<&- >&- 2>&-"),  # imports torch, which takes seconds
+    ],
+)
 def test_closed_standard_streams_end_cleanly(command: str, closed: str, tmp_path: Path) -> None:
     shell = f"{sys.executable} -m reg2rg.cli {command} {closed}"
     finished = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=tmp_path)
@@ -383,7 +375,9 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_message() -> None:
 
 @pytest.mark.parametrize("arguments", [("report", "ct.nii"), ("models", "new", "--language", "x"), ("evaluate", "x")])
 @pytest.mark.parametrize("seed", ["123456789012345678901234567890", "-1"])
-def test_a_seed_outside_the_range_is_refused(arguments: tuple[str, ...], seed: str, tmp_path: Path) -> None:
+def test_a_seed_outside_the_range_is_refused(
+    reg2rg: Run, arguments: tuple[str, ...], seed: str, tmp_path: Path
+) -> None:
     error = error_line(reg2rg(*arguments, "-o", tmp_path / "out", "--seed", seed), 2)
     assert "seed" in error and ("4294967295" in error or "greater than or equal to 0" in error)
 

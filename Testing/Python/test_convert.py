@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_files import make_state, save_tokenizer, small_config
+from command_line import error_line, file_size_limit
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from test_cli import error_line, reg2rg
 from torch import Tensor
 
 from reg2rg.checkpoints import ModelFolder
@@ -251,10 +251,10 @@ class Malicious:
         return os.mkdir, (str(self.marker),)
 
 
-def test_a_checkpoint_that_would_run_code_is_refused_with_one_line_and_runs_nothing(state, tokenizer, tmp_path):
+def test_a_checkpoint_that_would_run_code_is_refused_with_one_line_and_runs_nothing(models, state, tokenizer, tmp_path):
     marker = tmp_path / "marker"
     file = save({**state, "extra": Malicious(marker)}, tmp_path / "evil.bin")
-    error = error_line(reg2rg("models", "import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
+    error = error_line(models("import", file, "-o", tmp_path / "out", "--tokenizer", tokenizer), 2)
     assert "was refused" in error and "mkdir" in error
     assert not marker.exists() and not (tmp_path / "out").exists()
     pickle.loads(pickle.dumps(Malicious(marker)))  # shows that it would have
@@ -349,14 +349,9 @@ def test_by_default_the_model_is_stored_among_the_users_models_and_found_by_name
 
 
 @pytest.mark.posix
-def test_nothing_is_left_behind_when_the_disk_is_full(checkpoint, tokenizer, tmp_path):
-    import resource
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    arguments = ("models", "import", checkpoint, "-o", tmp_path / "out", "--tokenizer", tokenizer)
-    error = error_line(reg2rg(*arguments, preexec_fn=limit), 1)
+def test_nothing_is_left_behind_when_the_disk_is_full(models, checkpoint, tokenizer, tmp_path):
+    with file_size_limit(100_000):
+        error = error_line(models("import", checkpoint, "-o", tmp_path / "out", "--tokenizer", tokenizer), 1)
     assert "too large for this file system" in error and not (tmp_path / "out").exists()
 
 

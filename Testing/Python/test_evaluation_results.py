@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Run, error_line, run_process
 from evaluation_files import NORMAL, evaluated, row, write_pairs, write_rows
-from test_cli import error_line, reg2rg
 
 from reg2rg.errors import InputError
 from reg2rg.evaluation import run
@@ -176,7 +176,7 @@ def test_results_of_an_earlier_run_are_removed(tmp_path: Path):
 def test_the_command_writes_all_files_reproducibly(tmp_path: Path):
     rows = [(f"case <{n}>", text, NODULE) for n, text in enumerate([NODULE, NORMAL, EFFUSION, ""])]
     file, first, second = write_rows(tmp_path / "predictions.csv", rows), tmp_path / "one", tmp_path / "two"
-    finished = reg2rg("evaluate", file, "-o", first)
+    finished = run_process("evaluate", file, "-o", first)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == f"{first / 'evaluation.html'}\n" and finished.stderr.startswith("Reading predictions\n")
     assert run([file], second) == second / "evaluation.html"
@@ -190,7 +190,7 @@ def test_the_command_writes_all_files_reproducibly(tmp_path: Path):
         assert list(csv.reader(stream))[1:] == [["case <3>", "", "empty reference"]]
 
 
-def test_invalid_options_and_files_are_rejected_and_nothing_is_written(tmp_path: Path):
+def test_invalid_options_and_files_are_rejected_and_nothing_is_written(reg2rg: Run, tmp_path: Path):
     file = write_pairs(tmp_path / "a.csv", [NODULE], [NODULE])
     columns = write_rows(tmp_path / "columns.csv", [("1", "a")], ("id", "text"))
     assert "expected exactly one column AccNum" in error_line(reg2rg("evaluate", columns, "-o", tmp_path / "out"), 2)

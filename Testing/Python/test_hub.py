@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_files import make_state, small_config
+from command_line import error_line
 from file_server import FileServer, serving
-from test_cli import error_line
 
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.checksums import read_checksums

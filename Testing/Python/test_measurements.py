@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from test_cli import reg2rg
+from command_line import run_process
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.measurements import (
@@ -337,7 +337,7 @@ def test_lungs_that_touch_are_cut_between_the_sides() -> None:
 
 def test_the_command_writes_table_csv_picture_and_structures(phantom_files, tmp_path: Path) -> None:
     volume, regions = phantom_files
-    finished = reg2rg("measure", volume, "-o", tmp_path / "out", "--regions", regions)
+    finished = run_process("measure", volume, "-o", tmp_path / "out", "--regions", regions)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines()[0] == DRAFT_LABEL
     assert finished.stdout.splitlines()[-1] == str(tmp_path / "out")
