@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 PRELUDE = """
 import os, sys
 from pathlib import Path
@@ -25,24 +27,19 @@ panel = moduleWidget().panel
 """
 
 
-@pytest.fixture
-def application(tmp_path, repository):
-    """Return a function that runs a script in a new application. All of them share their settings."""
-
-    def run(script: str) -> subprocess.CompletedProcess:
-        prelude = PRELUDE.format(
-            engine=str(repository / "Reg2RGExtension"),
-            tests=str(repository / "Testing" / "Slicer"),
-            settings=str(tmp_path),
-            module=str(repository / "Reg2RGModule"),
-        )
-        whole = prelude + textwrap.dedent(script)
-        return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=200)
-
-    return run
+def run_application(script: str, settings: Path) -> subprocess.CompletedProcess:
+    """Run a script in a new application, with its settings in a folder."""
+    prelude = PRELUDE.format(
+        engine=str(REPOSITORY / "Reg2RGExtension"),
+        tests=str(REPOSITORY / "Testing" / "Slicer"),
+        settings=str(settings),
+        module=str(REPOSITORY / "Reg2RGModule"),
+    )
+    whole = prelude + textwrap.dedent(script)
+    return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=200)
 
 
-REVIEW_AND = """
+REVIEW = """
 panel.inputs.loadSample()
 generate(panel)
 panel.navigation.select("heart")
@@ -52,15 +49,28 @@ panel.ui.rejectButton.click()
 """
 
 
-def stored_files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("Reg2RG recovery/*"))
+def stored_files(settings: Path) -> list[str]:
+    return sorted(path.name for path in settings.glob("Reg2RG recovery/*"))
 
 
-def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(application, tmp_path):
-    crashed = application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
+@pytest.fixture(scope="module")
+def settings_after_a_crash(tmp_path_factory) -> Path:
+    """Return the settings folder that an application left that was killed during a review. Tests work on copies."""
+    settings = tmp_path_factory.mktemp("settings")
+    crashed = run_application(REVIEW + f"os.kill(os.getpid(), {int(signal.SIGKILL)})", settings)
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr
-    assert len(stored_files(tmp_path)) == 4
-    restarted = application(
+    assert len(stored_files(settings)) == 4
+    return settings
+
+
+@pytest.fixture
+def settings(settings_after_a_crash, tmp_path) -> Path:
+    """Return a copy of the settings folder that the crash left."""
+    return shutil.copytree(settings_after_a_crash, tmp_path / "settings")
+
+
+def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(settings):
+    restarted = run_application(
         """
         import numpy as np
         other = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9), np.int16), name="other")
@@ -78,7 +88,8 @@ def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(applica
         print("opacity:", segmentation.GetDisplayNode().GetSegmentOpacity3D("heart"))
         print("offered again:", not panel.ui.recoverButton.isHidden())
         host.end()
-        """
+        """,
+        settings,
     )
     assert restarted.returncode == 0, restarted.stderr
     assert restarted.stdout.splitlines() == [
@@ -88,24 +99,23 @@ def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(applica
         "opacity: 1.0",
         "offered again: False",
     ]
-    assert stored_files(tmp_path) == [], "the second application was closed properly"
+    assert stored_files(settings) == [], "the second application was closed properly"
 
 
-def test_closing_the_scene_or_the_application_deletes_the_stored_files(application, tmp_path):
-    closed = application(REVIEW_AND + "slicer.mrmlScene.Clear(0)")
-    assert closed.returncode == 0, closed.stderr
+def test_closing_the_scene_or_the_application_deletes_the_stored_files(tmp_path):
+    print_stored = "\nprint(len(list(panel.recovery.folder.iterdir())))\n"
+    steps = (REVIEW, "slicer.mrmlScene.Clear(0)", REVIEW, "host.end()")
+    done = run_application(print_stored.join(steps), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["4", "0", "4"]
     assert stored_files(tmp_path) == []
-    ended = application(REVIEW_AND + "host.end()")
-    assert ended.returncode == 0, ended.stderr
-    assert stored_files(tmp_path) == []
 
 
-def test_the_files_of_another_running_application_are_not_offered(application, tmp_path):
-    application(REVIEW_AND + f"os.kill(os.getpid(), {int(signal.SIGKILL)})")
-    for file in (tmp_path / "Reg2RG recovery").iterdir():
+def test_the_files_of_another_running_application_are_not_offered(settings):
+    for file in (settings / "Reg2RG recovery").iterdir():
         owner, rest = file.name.split("-", 1)
         file.rename(file.with_name(f"{os.getpid()}-{rest}"))
-    other = application("panel.inputs.loadSample()\nprint(panel.ui.recoverButton.isHidden())")
+    other = run_application("panel.inputs.loadSample()\nprint(panel.ui.recoverButton.isHidden())", settings)
     assert other.stdout.splitlines()[-1] == "True", other.stderr
 
 
@@ -119,8 +129,8 @@ print(moduleWidget().logic.engine.processId(), flush=True)
 
 
 @pytest.mark.parametrize("ending", ["host.end()", f"os.kill(os.getpid(), {int(signal.SIGKILL)})"])
-def test_the_worker_ends_with_the_application_however_it_ends(application, ending):
-    done = application(WHILE_RUNNING + ending)
+def test_the_worker_ends_with_the_application_however_it_ends(ending, tmp_path):
+    done = run_application(WHILE_RUNNING + ending, tmp_path)
     worker = int(done.stdout.split()[-1])
     assert _has_ended(worker, timeout=10), f"the worker {worker} is still running after the application ended"
 

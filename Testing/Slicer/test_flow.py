@@ -66,6 +66,11 @@ class FlowTest(unittest.TestCase):
         self.ui.generateButton.click()
         self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
+    def cancel(self):
+        """Cancel the run. The engine remains for the next test, unlike after closing the scene."""
+        self.ui.generateButton.click()
+        waitFor(lambda: not self.logic.run.active)
+
     def test_withoutAVolumeTheGenerateButtonIsDisabledAndTheSampleIsOffered(self):
         self.assertFalse(self.ui.generateButton.enabled)
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
@@ -149,7 +154,7 @@ class FlowTest(unittest.TestCase):
         self.ui.generateButton.click()
         with open(os.path.join(self.foldersOfRuns()[0], "volume.nrrd"), "rb") as file:
             header = file.read().partition(b"\n\n")[0]
-        self.panel.sceneClosing()
+        self.cancel()
         self.assertIn(b"NRRD", header)
         self.assertNotIn(b"1.2.840.99", header)
         self.assertNotIn(b"Doe", header)
@@ -370,8 +375,9 @@ class FlowTest(unittest.TestCase):
         slicer.mrmlScene.Clear(0)
         self.startSample()
         self.assertEqual(self.engine.processId(), process)
+        self.cancel()
 
-    def test_deletingTheVolumeDuringARunEndsItWithAMessage(self):
+    def test_aVolumeDeletedDuringItsRunEndsItWithAMessage(self):
         self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
         slicer.mrmlScene.RemoveNode(self.logic.run.volume)

@@ -12,11 +12,14 @@ from Reg2RGModuleLib.review import State
 
 
 def loadSample():
-    """Load the sample case, and return its volume and the parameters of a run that uses its regions."""
+    """Load the sample case, and return its volume and the parameters of a run that uses its regions.
+
+    The device is that of the panel; the engine would have to start again for another one.
+    """
     panel = moduleWidget().panel
     panel.inputs.loadSample()
     parameters = panel.inputs.parameters
-    return parameters.inputVolume, RunParameters(regions=parameters.regions, device="cpu")
+    return parameters.inputVolume, RunParameters(regions=parameters.regions)
 
 
 class LogicTest(unittest.TestCase):
@@ -128,7 +131,7 @@ class LogicTest(unittest.TestCase):
         failures = []
         with self.assertRaisesRegex(RuntimeError, '"noise" is not a chest CT in HU'):
             self.logic.generateReportAndWait(
-                noise, RunParameters(device="cpu"), onFailed=lambda message, log: failures.append(message)
+                noise, RunParameters(), onFailed=lambda message, log: failures.append(message)
             )
         self.assertEqual(len(failures), 1)
         self.assertIsNone(self.logic.reportOf(noise))
