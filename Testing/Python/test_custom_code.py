@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,17 +112,17 @@ def test_a_gguf_file_may_lie_beside_python_files_but_not_beside_settings_that_na
 
 
 def test_a_report_asks_nothing_and_runs_no_code_even_if_the_user_would_agree(
-    tmp_path: Path, tiny_model_folder: Path, phantom_files: tuple[Path, Path]
+    reg2rg, monkeypatch, tmp_path: Path, tiny_model_folder: Path, phantom_files: tuple[Path, Path]
 ):
     folder, marker = Path(shutil.copytree(tiny_model_folder, tmp_path / "model")), tmp_path / "ran"
     (folder / "evil.py").write_text(EVIL.format(marker=str(marker)))
     SMUGGLED["auto_map of a tokenizer"][0](folder)
     write_checksums(folder)
     volume, regions = phantom_files
-    command = [sys.executable, "-m", "reg2rg.cli", "report", volume, "--regions", regions, "--model", folder]
-    finished = subprocess.run(
-        [*map(str, command), "-o", str(tmp_path / "out")], input="y\n" * 100, capture_output=True, text=True
-    )
+    answers = io.StringIO("y\n" * 100)
+    monkeypatch.setattr(sys, "stdin", answers)
+    finished = reg2rg("report", volume, "--regions", regions, "--model", folder, "-o", tmp_path / "out")
+    assert answers.tell() == 0, "nothing was read"
     assert finished.returncode == 2 and finished.stdout == "" and not marker.exists()
     assert "contains evil.py. Code that comes with a model is never run" in finished.stderr
     assert not (tmp_path / "out").exists()

@@ -85,11 +85,10 @@ def test_the_model_is_calibrated_and_its_card_describes_the_training(run: Path):
     assert "Initial weights: random." in card and str(run) not in card
 
 
-def test_the_model_writes_a_report(run: Path, phantom_files: tuple[Path, Path], tmp_path: Path):
+def test_the_model_writes_a_report(reg2rg, run: Path, phantom_files: tuple[Path, Path], tmp_path: Path):
     volume, regions = phantom_files
     arguments = ["report", volume, "-o", tmp_path, "--model", run / "model", "--regions", regions, "--device", "cpu"]
-    arguments += ["--max-new-tokens", "8"]
-    subprocess.run([sys.executable, "-m", "reg2rg.cli", *map(str, arguments)], check=True, env=ENVIRONMENT, timeout=120)
+    assert reg2rg(*arguments, "--max-new-tokens", "8").returncode == 0
     assert len(json.loads((tmp_path / "report.json").read_text())["sections"]) >= 9
 
 
@@ -112,7 +111,8 @@ def test_a_killed_training_resumes_with_the_same_losses(smoke: dict[str, Any], r
         process.communicate(timeout=20)
         gone, alive = psutil.wait_procs(children, timeout=20)
         assert not alive, "the worker processes end with the training"
-    again = run_training(smoke, tmp_path)
+    again = tmp_path / "run"
+    train(read_config(tmp_path / "config.yaml"), again, "cpu", print)
     assert losses(again, "1-vision", "loss") == pytest.approx(losses(run, "1-vision", "loss"), rel=1e-5)
     assert losses(again, "2-text", "loss") == pytest.approx(losses(run, "2-text", "loss"), rel=1e-5)
     assert ModelFolder.open(again / "model").load().config == ModelFolder.open(run / "model").load().config
@@ -136,8 +136,9 @@ def test_a_training_that_no_longer_improves_stops_early(smoke: dict[str, Any], t
     config["stages"] = [
         stage | {"steps": 60, "learning_rate": 0.1, "schedule": "constant", "eval_every": 2, "patience": 2}
     ]
-    run = run_training(config, tmp_path)
-    evaluations = losses(run, "1-vision", "eval_loss")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    train(read_config(tmp_path / "config.yaml"), tmp_path / "run", "cpu", print)
+    evaluations = losses(tmp_path / "run", "1-vision", "eval_loss")
     assert len(evaluations) < 30
     assert evaluations.index(min(evaluations)) == len(evaluations) - 3, "it stops after two without improvement"
 
