@@ -194,13 +194,14 @@ def region_features(
     from reg2rg.checkpoints import ModelFolder
     from reg2rg.hub import find_model
     from reg2rg.inference.encoding import FeatureEncoder
-    from reg2rg.preprocessing import prepare
+    from reg2rg.preprocessing import prepare, with_scalars
 
     with _as_file(ct) as file:
         masks = segment(file, progress=progress, device=device, **options)
         volume = read_volume(file, options.get("series"))
     loaded = ModelFolder.open(find_model(model)).load(device)
     inputs = prepare(volume, masks, loaded.config.preprocessing)
+    inputs = with_scalars(inputs, volume, masks, loaded.config.scalars)
     with torch.inference_mode():
         _, tokens = FeatureEncoder(loaded.embedding_layer, loaded.config).encode(inputs, list(inputs.textures))
     return {name: each.float().cpu().numpy() for name, each in tokens.items()}

@@ -13,7 +13,7 @@ they have been averaged. Integer sums are exact, so the result is the same bit f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import TypeVar
 
@@ -24,8 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reg2rg.errors import InputError
+from reg2rg.measurements import Evidence, measure, region_scalars
 from reg2rg.models.config import PreprocessingConfig, Size
 from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks, region_flag, region_index
+from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes.geometry import Box, array_spacing, direction_matrix
 
 OUTSIDE_HU = -1024
@@ -55,6 +57,8 @@ class ModelInputs:
         masks: region -> its geometry, area averages in [0, 1]; shape ``mask_size``.
         skipped: region -> why it was left out.
         crops: region -> where in the volume its texture lies.
+        scalars: region -> value of each scalar that the model is configured to read, and how far it is known, (S, 2).
+            Empty for models that read none.
     """
 
     image: Tensor
@@ -62,6 +66,7 @@ class ModelInputs:
     masks: Mapping[str, Tensor]
     skipped: Mapping[str, str]
     crops: Mapping[str, Crop] = field(default_factory=dict)
+    scalars: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,30 @@ def prepare(
         skipped=skipped,
         crops={name: scan.crop(boxes[region_index(name)], config.texture_size_of(name)) for name in names},
     )
+
+
+def with_scalars(
+    inputs: ModelInputs,
+    volume: sitk.Image,
+    masks: RegionMasks,
+    names: tuple[str, ...],
+    evidence: Evidence | None = None,
+) -> ModelInputs:
+    """Add the scalars of each region that a model is configured to read.
+
+    Args:
+        inputs: the tensors of the volume.
+        volume: the volume in HU.
+        masks: the region masks.
+        names: the scalars (``FindingConfig.scalars``); nothing is measured if there are none.
+        evidence: what was measured in the volume. None measures it.
+    """
+    if not names:
+        return inputs
+    if evidence is None:
+        evidence = measure(volume, find_structures(volume, masks), masks)
+    scalars = {name: region_scalars(names, name, volume, masks, evidence) for name in inputs.textures}
+    return replace(inputs, scalars={name: torch.from_numpy(rows) for name, rows in scalars.items()})
 
 
 def hu_to_unit(hu: _Array, config: PreprocessingConfig) -> _Array:

@@ -75,7 +75,7 @@ def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report_
     finished = run_process(*report_arguments, "-o", ".", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == ".\n"
-    assert len(list(tmp_path.iterdir())) == 5 and (tmp_path / "notes").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 6 and (tmp_path / "notes").read_text() == "mine"
     assert "Regions from label map: Lungs, Trachea and bronchi" in finished.stderr
     assert not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
 

@@ -21,6 +21,7 @@ from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.preprocessing import Crop, ModelInputs
 from reg2rg.runtime.callbacks import never_cancel
+from reg2rg.runtime.dataclass_io import from_plain, to_plain
 
 LABELS = ("Lung nodule", "Atelectasis", "Pleural effusion")
 FINDINGS = FindingConfig(LABELS, sided=LABELS, leveled=LABELS[:2], sized=("Lung nodule",), width=16, cues=2)
@@ -91,6 +92,34 @@ def test_a_different_voxel_size_is_encoded_again():
     assert [f.probability for f in first] != [f.probability for f in second]
 
 
+SCALARS = dataclasses.replace(FINDINGS, scalars=("volume", "mean_hu", "low_attenuation"))
+
+
+def test_scalars_change_findings_and_cues_of_a_model_that_reads_them():
+    inputs = make_inputs("lung")
+    emphysema = torch.tensor([[0.9, 1.0], [-0.8, 1.0], [0.4, 1.0]])
+    measured = dataclasses.replace(inputs, scalars={"lung": emphysema})
+    generator = ReportGenerator(make_model(SCALARS))
+    unknown, known = (generator.detect(given)["lung"].findings for given in (inputs, measured))
+    assert [finding.probability for finding in unknown] != [finding.probability for finding in known]
+    encoder = CueEncoder(SCALARS, 8)
+    cues = dataclasses.replace(make_cues([0.9, 0.1, 0.7]), scalars=torch.zeros(1, 6))
+    assert not torch.equal(encoder(cues), encoder(dataclasses.replace(cues, scalars=emphysema.flatten()[None])))
+
+
+def test_a_model_without_scalars_has_no_weights_for_them():
+    without, with_scalars = (make_model(findings).state_dict() for findings in (FINDINGS, SCALARS))
+    assert set(with_scalars) - set(without) == {
+        "embedding_layer.cue_encoder.scalar_projection.weight",
+        "embedding_layer.cue_encoder.scalar_projection.bias",
+    }
+
+
+def test_unknown_scalars_are_refused():
+    with pytest.raises(InputError, match="scalars.*expected some of volume, mean_hu"):
+        from_plain(FindingConfig, to_plain(dataclasses.replace(FINDINGS, scalars=("weight",))), "findings")
+
+
 def test_regions_may_have_different_texture_sizes():
     model = make_model(FINDINGS)
     both = make_inputs("lung", "pleura")
@@ -121,9 +150,8 @@ def test_a_higher_temperature_makes_the_head_less_confident():
 
 def make_cues(probability: list[float], weight: list[float] | None = None) -> Cues:
     zeros = torch.zeros(1, len(probability), dtype=torch.long)
-    return Cues(
-        torch.tensor([probability]), zeros + 1, zeros + 2, zeros + 12.0, torch.tensor([weight or [0.0] * len(LABELS)])
-    )
+    priority = torch.tensor([weight or [0.0] * len(LABELS)])
+    return Cues(torch.tensor([probability]), zeros + 1, zeros + 2, zeros + 12.0, priority, torch.zeros(1, 0))
 
 
 def test_cues_are_the_most_probable_findings_after_those_with_priority():
@@ -150,7 +178,7 @@ def test_more_cues_than_labels_are_refused():
 def test_a_correction_changes_the_cues():
     model = make_model(FINDINGS)
     texture = torch.rand(1, 16, 16, 16)
-    output = model.embedding_layer.detect_findings(texture, torch.full((1, 3), 3.0))
+    output = model.embedding_layer.detect_findings(texture, torch.full((1, 3), 3.0), torch.zeros(1, 0, 2))
     seen = cues_from_output(FINDINGS, output, model.embedding_layer.finding_head.probabilities(output))
     said = apply_corrections(FINDINGS, seen, {"Atelectasis": True, "Lung nodule": False})
     assert said.probability[0].tolist()[:2] == [0.0, 1.0]

@@ -54,7 +54,7 @@ def test_renamed_config_fields_keep_their_values(model: Reg2RG):
 def test_an_old_model_computes_the_same(model: Reg2RG, expected: dict[str, Any]):
     encoder, head = model.embedding_layer, model.embedding_layer.finding_head
     with torch.inference_mode():
-        output = encoder.detect_findings(volume(1), torch.tensor([[1.5, 1.5, 2.0]]))
+        output = encoder.detect_findings(volume(1), torch.tensor([[1.5, 1.5, 2.0]]), torch.zeros(1, 0, 2))
         probabilities = head.probabilities(output)
         cues = cues_from_output(head.config, output, probabilities)
         maxima = head.maps(output, encoder.vision_encoder.grid(volume(1))).amax((2, 3, 4))

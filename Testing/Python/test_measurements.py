@@ -20,6 +20,7 @@ from reg2rg.measurements import (
     ScanConditions,
     measure,
     measured_sentence,
+    region_scalars,
     region_sentences,
     technique,
 )
@@ -374,3 +375,17 @@ def test_contrast_and_partial_chests_are_recognized(shared: Path, name, enhanced
     assert evidence.conditions.enhanced is enhanced
     volumes = [m for m in evidence.measurements if m.measure == "lung_volume"]
     assert volumes and all((m.value is not None) is whole for m in volumes)
+
+
+def test_scalars_of_a_region_are_scaled_and_say_how_far_they_are_known(case, evidence) -> None:
+    names = ("volume", "mean_hu", "low_attenuation", "liver_hu")
+    volume, density, emphysema, liver = region_scalars(names, "lung", case.volume, case.masks, evidence)
+    mask = case.masks.array("lung")
+    millilitres = mask.sum() * np.prod(case.volume.GetSpacing()) / 1000
+    assert volume == pytest.approx((np.log10(1 + millilitres) / 4, 1), abs=1e-5)
+    assert density == pytest.approx((sitk.GetArrayFromImage(case.volume)[mask].mean() / 1000, 1), abs=1e-5)
+    measured = one(evidence, "low_attenuation")
+    assert measured.value is not None
+    assert emphysema == pytest.approx((measured.value / 100, 0.5 if measured.reserved else 1), abs=1e-5)
+    assert tuple(liver) == (0, 0), "the liver belongs to another region"
+    assert region_scalars(names, "abdomen", case.volume, case.masks, evidence)[3, 1] > 0

@@ -253,6 +253,18 @@ def test_a_case_is_read_from_the_cache_as_it_was_made(smoke_config: ModelConfig,
     assert same(cases[0], made) and same(CaseCache(source, smoke_config, tmp_path)[0], made)
 
 
+def test_a_case_contains_the_scalars_that_its_model_reads(smoke_config: ModelConfig, tmp_path: Path):
+    assert smoke_config.findings is not None
+    findings = dataclasses.replace(smoke_config.findings, scalars=("volume", "low_attenuation"))
+    config = dataclasses.replace(smoke_config, findings=findings)
+    source = phantoms()
+    cases = CaseCache(source, config, tmp_path)
+    assert cases.folder != CaseCache(source, smoke_config, tmp_path).folder
+    assert same(cases[0], source.make("0", config))
+    lung = next(sample for sample in cases[0].regions if REGION_NAMES[sample.region] == "lung")
+    assert lung.scalars.shape == (2, 2) and lung.scalars[0, 0] > 0.8 and (lung.scalars[:, 1] > 0).all()
+
+
 def test_a_case_is_prepared_once(smoke_config: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source, made = phantoms(), []
     make = PhantomSource.make

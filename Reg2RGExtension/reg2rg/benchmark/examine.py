@@ -22,7 +22,7 @@ from reg2rg.benchmark.statements import extract_statements
 from reg2rg.inference import DetectedRegion, GeneratedSection, ReportGenerator
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
-from reg2rg.preprocessing import Crop, ModelInputs, prepare
+from reg2rg.preprocessing import Crop, ModelInputs, prepare, with_scalars
 from reg2rg.regions import Corrections
 from reg2rg.report import Finding
 from reg2rg.segmentation import RegionMasks
@@ -69,6 +69,7 @@ class _Voxels:
 def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, phantom: PhantomCase) -> CaseRecord:
     """Record what the model answers about a phantom: as usual, without cues, and with corrections."""
     inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
+    inputs = with_scalars(inputs, phantom.volume, phantom.masks, generator.model.config.scalars)
     planted = [_planted_record(phantom, index) for index in range(len(phantom.findings))]
     voxels = {(f.region, f.label): _finding_voxels(phantom, index) for index, f in enumerate(phantom.findings)}
     examination = _Examination(generator, settings, inputs, str(phantom.seed), planted, voxels, phantom.sections)
@@ -79,7 +80,7 @@ def examine_volume(
     generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:
     """Record what the model answers about a CT whose findings are unknown."""
-    inputs = prepare(volume, masks, settings.preprocessing)
+    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, generator.model.config.scalars)
     return _Examination(generator, settings, inputs, name, [], {}, {}).record()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -105,6 +105,7 @@ def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities
         level=output.level_logits.argmax(-1) * leveled,
         size_mm=output.log_size.exp() * sized,
         priority=torch.zeros_like(probabilities),
+        scalars=output.scalars,
     )
 
 
@@ -120,4 +121,4 @@ def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[st
     for label, present in corrections.items():
         index = config.labels.index(label)
         probability[:, index], priority[:, index] = float(present), 1.0
-    return Cues(probability, cues.side, cues.level, cues.size_mm, priority)
+    return replace(cues, probability=probability, priority=priority)

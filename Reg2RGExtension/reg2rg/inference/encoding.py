@@ -141,12 +141,17 @@ class FeatureEncoder:
             latents = self._cached(textures, self._encoder.encode_volumes, self._config.vision, should_cancel)
             return [(each, None) for each in latents]
         voxels = [torch.tensor(inputs.crops[name].voxel_mm) for name in regions]
-        return self._cached(textures, self._encode_and_detect, self._config.vision, should_cancel, voxels)
+        unknown = torch.zeros(len(self._config.scalars), 2)
+        scalars = [inputs.scalars.get(name, unknown) for name in regions]
+        details = list(zip(voxels, scalars, strict=True))
+        return self._cached(textures, self._encode_and_detect, self._config.vision, should_cancel, details)
 
-    def _encode_and_detect(self, textures: Tensor, voxel_mm: Tensor) -> list[tuple[Tensor, RegionDetection]]:
+    def _encode_and_detect(
+        self, textures: Tensor, voxel_mm: Tensor, scalars: Tensor
+    ) -> list[tuple[Tensor, RegionDetection]]:
         encoder = self._encoder
         assert encoder.finding_head is not None
-        output = encoder.detect_findings(textures, voxel_mm)
+        output = encoder.detect_findings(textures, voxel_mm, scalars)
         latents = encoder.fc(encoder.latents(textures, output.tokens))
         grid = encoder.vision_encoder.grid(textures)
         return list(zip(latents, detect_findings(encoder.finding_head, output, grid), strict=True))
@@ -157,10 +162,10 @@ class FeatureEncoder:
         encode: Callable[..., Iterable[Any]],
         config: VisionConfig,
         should_cancel: ShouldCancel,
-        voxel_sizes: Sequence[Tensor] = (),
+        details: Sequence[tuple[Tensor, ...]] = (),
     ) -> list[Any]:
-        """Apply ``encode`` to each volume (and its voxel size) that is not in the cache; return all results."""
-        arguments = list(zip(volumes, voxel_sizes, strict=True)) if voxel_sizes else [(volume,) for volume in volumes]
+        """Apply ``encode`` to each volume (and its details) that is not in the cache; return all results."""
+        arguments = [(volume, *detail) for volume, detail in zip(volumes, details or [()] * len(volumes), strict=True)]
         keys = [_digest(each, encode.__name__) for each in arguments]
         new = {key: each for key, each in zip(keys, arguments, strict=True) if key not in self._cache}
         device = self._encoder.image_token_weight.device

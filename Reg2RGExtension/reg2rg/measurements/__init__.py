@@ -16,16 +16,19 @@ Files, in the order data flows:
     findings        diameters of located findings
     evidence        all of it: the Evidence of a volume
     sentences       measurements in words
+    scalars         measurements as numbers for a model
 """
 
 from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
+from reg2rg.measurements.scalars import SCALAR_NAMES, region_scalars
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
 from reg2rg.measurements.technique import technique
 
 __all__ = [
     "NOT_ASSESSED",
+    "SCALAR_NAMES",
     "Condition",
     "Evidence",
     "Line",
@@ -33,6 +36,7 @@ __all__ = [
     "ScanConditions",
     "measure",
     "measured_sentence",
+    "region_scalars",
     "region_sentences",
     "technique",
     "with_findings",

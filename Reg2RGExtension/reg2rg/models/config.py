@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from reg2rg.measurements import SCALAR_NAMES
 from reg2rg.runtime.dataclass_io import Constraint, from_plain, to_plain
 
 Size = tuple[int, int, int]
@@ -19,6 +20,12 @@ Size = tuple[int, int, int]
 
 Layers = Annotated[int, Constraint("1 to 1000", lambda count: 1 <= count <= 1000)]
 """Number of layers. A damaged config could otherwise describe a model that takes hours to build."""
+
+
+Scalars = Annotated[
+    tuple[str, ...], Constraint(f"some of {', '.join(SCALAR_NAMES)}", lambda names: set(names) <= set(SCALAR_NAMES))
+]
+"""Names of scalars."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class FindingConfig:
         size_edges: boundaries in mm of the size bins of a cue.
         temperature: divisor of the head's logits, fitted on validation cases.
         ood_directions: number of principal directions per region that the out-of-distribution detector keeps.
+        scalars: volume, mean HU and measures of the region that the head and the cues read besides the image; some of
+            reg2rg.measurements.SCALAR_NAMES.
     """
 
     labels: tuple[str, ...]
@@ -139,6 +148,7 @@ class FindingConfig:
     size_edges: tuple[float, ...] = (4, 5, 6, 7, 8, 9.5, 11, 13, 15, 17.5, 20, 23, 27, 31, 36, 42, 49, 57, 66, 77)
     temperature: float = 1.0
     ood_directions: int = 16
+    scalars: Scalars = ()
 
 
 @dataclass(frozen=True)
@@ -240,6 +250,11 @@ class ModelConfig:
     def region_tokens(self) -> int:
         """Number of prompt tokens per region: texture latents, the geometry token and cues."""
         return self.perceiver.latents + 1 + (self.findings.cues if self.findings else 0)
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """Names of the scalars that the model reads; empty if it reads none."""
+        return self.findings.scalars if self.findings else ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain types for config.json."""

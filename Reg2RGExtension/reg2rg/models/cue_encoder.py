@@ -34,6 +34,7 @@ class Cues:
         size_mm: (B, F) sizes in mm; 0 where there is none.
         priority: (B, F); cues above 0 are passed before others regardless of their probability, such as a reviewer's
             corrections.
+        scalars: (B, 2 S), the region's scalars.
     """
 
     probability: Tensor
@@ -41,6 +42,7 @@ class Cues:
     level: Tensor
     size_mm: Tensor
     priority: Tensor
+    scalars: Tensor
 
     def select(self, regions: slice | Tensor) -> Cues:
         """Return the cues of the selected regions, given as a slice or as indices."""
@@ -79,6 +81,7 @@ class CueEncoder(nn.Module):
         self.side_embedding = nn.Embedding(len(SIDES), width)
         self.level_embedding = nn.Embedding(len(LEVELS), width)
         self.size_embedding = nn.Embedding(len(config.size_edges) + 2, width)  # index 0: no size
+        self.scalar_projection = nn.Linear(2 * len(config.scalars), width) if config.scalars else None
         self.null_tokens = nn.Parameter(torch.randn(config.cues, width))
         for embedding in (
             self.label_embedding,
@@ -106,13 +109,16 @@ class CueEncoder(nn.Module):
         probability_bin = (probability * PROBABILITY_BINS).long().clamp(0, PROBABILITY_BINS - 1)
         edges = size.new_tensor(self.size_edges)
         size_bin = torch.where(size > 0, torch.bucketize(size.contiguous(), edges) + 1, 0)
-        return (
+        tokens = (
             self.label_embedding(chosen)
             + self.probability_embedding(probability_bin)
             + self.side_embedding(torch.where(likely, side, 0))
             + self.level_embedding(torch.where(likely, level, 0))
             + self.size_embedding(torch.where(likely, size_bin, 0))
         )
+        if self.scalar_projection is None:
+            return tokens
+        return tokens + self.scalar_projection(cues.scalars.to(tokens.dtype))[:, None]
 
     def null_cues(self, regions: int) -> Tensor:
         """Return the learned tokens (regions, cues, width) that stand for "no cues given"."""

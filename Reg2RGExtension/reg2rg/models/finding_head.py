@@ -57,6 +57,7 @@ class FindingOutput:
         map_log_probs: (B, F + 1, h, w, d), log-probabilities of the finding map, class 0 being "no finding"; None
             without a finding map.
         tokens: (B, N, dim), vision tokens with the finding map's evidence added.
+        scalars: (B, 2 S), the scalars that the head was given.
     """
 
     logits: Tensor
@@ -66,6 +67,7 @@ class FindingOutput:
     attention: Tensor
     map_log_probs: Tensor | None
     tokens: Tensor
+    scalars: Tensor
 
 
 class FindingHead(nn.Module):
@@ -94,7 +96,9 @@ class FindingHead(nn.Module):
         self.keys, self.values = nn.Linear(dim, width), nn.Linear(dim, width)
         evidence = 2 if config.dense else 0
         self.readout = nn.Sequential(
-            nn.Linear(2 * width + 3 + evidence + 6, width), nn.SiLU(), nn.Linear(width, 2 + len(SIDES) + len(LEVELS))
+            nn.Linear(2 * width + 3 + evidence + 6 + 2 * len(config.scalars), width),
+            nn.SiLU(),
+            nn.Linear(width, 2 + len(SIDES) + len(LEVELS)),
         )
         # Initial logit and log size; from the first step on, the logit follows the finding map's evidence.
         self.output_bias = nn.Parameter(torch.tensor([-3.0, 2.5]).repeat(findings, 1))
@@ -103,7 +107,13 @@ class FindingHead(nn.Module):
         self.location_weight = nn.Parameter(torch.tensor(LOCATION_PRIOR).repeat(findings, 1, 1))
 
     def forward(
-        self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, texture_size: Size
+        self,
+        tokens: Tensor,
+        grid: Size,
+        finer: Sequence[Tensor],
+        voxel_mm: Tensor,
+        texture_size: Size,
+        scalars: Tensor,
     ) -> FindingOutput:
         """Detect findings in B regions.
 
@@ -113,6 +123,7 @@ class FindingHead(nn.Module):
             finer: the stem's finer features (B, channels, h, w, d), finest first; empty without a pyramid stem.
             voxel_mm: (B, 3) voxel size of the texture in mm.
             texture_size: number of voxels of the texture along each axis.
+            scalars: (B, S, 2) value of each configured scalar, and how far it is known.
 
         Returns:
             The head's output.
@@ -134,7 +145,9 @@ class FindingHead(nn.Module):
         queries = self.queries.expand(len(tokens), -1, -1)
         scale = (voxel_mm / 3).log()[:, None].expand(-1, len(self.queries), -1)  # (B, F, 3)
         location = _attention_location(attention, grid)
-        features = torch.cat([attended, queries, scale, evidence, location], dim=-1)
+        scalars = scalars.flatten(1).to(attended.dtype)
+        known = scalars[:, None].expand(-1, len(self.queries), -1)  # (B, F, 2 S)
+        features = torch.cat([attended, queries, scale, evidence, location, known], dim=-1)
         outputs, location_logits = self.readout(features).float().split([2, len(SIDES) + len(LEVELS)], dim=-1)
         location_logits = location_logits + torch.einsum("bfp,fop->bfo", location, self.location_weight)
         side_logits, level_logits = location_logits.split([len(SIDES), len(LEVELS)], dim=-1)
@@ -147,6 +160,7 @@ class FindingHead(nn.Module):
             attention=attention,
             map_log_probs=map_log_probs,
             tokens=tokens,
+            scalars=scalars,
         )
 
     def probabilities(self, output: FindingOutput) -> Tensor:

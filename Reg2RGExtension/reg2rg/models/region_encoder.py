@@ -81,12 +81,13 @@ class RegionEncoder(nn.Module):
         """Encode textures and masks (B, H, W, D) as texture and geometry tokens (B, latents + 1, width)."""
         return torch.cat([self.encode_volumes(textures), self.encode_masks(masks)], dim=1)
 
-    def detect_findings(self, textures: Tensor, voxel_mm: Tensor) -> FindingOutput:
+    def detect_findings(self, textures: Tensor, voxel_mm: Tensor, scalars: Tensor) -> FindingOutput:
         """Apply the finding head.
 
         Args:
             textures: (B, H, W, D), values in [-1, 1].
             voxel_mm: (B, 3) voxel size of the textures in mm.
+            scalars: (B, S, 2) value of each configured scalar, and how far it is known.
 
         Returns:
             The finding head's output.
@@ -98,4 +99,4 @@ class RegionEncoder(nn.Module):
             raise ValueError("the model has no finding head")
         tokens, finer = self.vision_encoder.forward_pyramid(textures)
         _, h, w, d = textures.shape
-        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, (h, w, d))
+        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, (h, w, d), scalars)

@@ -71,7 +71,7 @@ def run_report(
         needed = request.regions if config.findings is None else ()
         masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
         evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
-        inputs = _prepare(config, volume, masks, needed, context)
+        inputs = _prepare(config, volume, masks, evidence, needed, context)
         with context.stage(Stage.LOAD, "Loading the model"):
             generator = MODEL_CACHE.load(key)
         with context.stage(Stage.WRITE, "Examining the regions") as progress:
@@ -203,14 +203,20 @@ def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunCon
 
 
 def _prepare(
-    config: ModelConfig, volume: sitk.Image, masks: RegionMasks, regions: tuple[str, ...], context: RunContext
+    config: ModelConfig,
+    volume: sitk.Image,
+    masks: RegionMasks,
+    evidence: Evidence,
+    regions: tuple[str, ...],
+    context: RunContext,
 ) -> ModelInputs:
     """Return the tensors of the regions that the prompts contain: the requested ones, or all if they share a prompt."""
     with context.stage(Stage.PREPARE, "Preparing the regions for the model"):
-        from reg2rg.preprocessing import prepare
+        from reg2rg.preprocessing import prepare, with_scalars
 
         needed = regions if regions and config.regions_per_prompt == 1 else None
-        return prepare(volume, masks, config.preprocessing, needed)
+        inputs = prepare(volume, masks, config.preprocessing, needed)
+        return with_scalars(inputs, volume, masks, config.scalars, evidence)
 
 
 def _examine(

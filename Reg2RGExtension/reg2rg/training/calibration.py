@@ -120,7 +120,8 @@ def _run_head(model: Reg2RG, cases: CaseCache, indices: Sequence[int]) -> _HeadO
         case_means = {}
         for sample in cases[index].regions:
             texture = decode_volumes([sample.texture], model.config.preprocessing).to(device)
-            output = encoder.detect_findings(texture, torch.from_numpy(sample.voxel_mm)[None].to(device))
+            voxel_mm, scalars = (torch.from_numpy(a)[None].to(device) for a in (sample.voxel_mm, sample.scalars))
+            output = encoder.detect_findings(texture, voxel_mm, scalars)
             logits.append(output.logits[0].cpu())
             labels.append(torch.from_numpy(sample.labels))
             sizes.append(torch.from_numpy(sample.sizes))

@@ -40,7 +40,7 @@ from reg2rg.training.datasets import CaseSource, hash_files
 from reg2rg.training.samples import FindingTargets, RegionSample, TrainingCase, map_grid, text_targets
 
 _SECONDS_BETWEEN_MESSAGES = 30.0
-_ARRAYS = ("texture", "mask", "voxel_mm", "cells")
+_ARRAYS = ("texture", "mask", "voxel_mm", "scalars", "cells")
 
 
 class CaseCache:
@@ -123,6 +123,7 @@ class CaseCache:
                         texture=arrays["texture"],
                         mask=arrays["mask"],
                         voxel_mm=arrays["voxel_mm"],
+                        scalars=arrays["scalars"],
                         cells=arrays.get("cells"),
                         **targets._asdict(),
                     )
@@ -240,6 +241,7 @@ def _cache_key(source: CaseSource, config: ModelConfig) -> str:
     settings = {
         "preprocessing": dataclasses.asdict(config.preprocessing),
         "labels": config.findings.labels if config.findings else None,
+        "scalars": config.findings.scalars if config.findings else None,
         "cells": (config.vision.stem, config.vision.patch_size),
         "source": source.fingerprint(),
         "code": hash_files(Path(reg2rg.preprocessing.__file__), Path(reg2rg.training.samples.__file__)),

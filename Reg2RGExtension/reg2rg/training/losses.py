@@ -76,16 +76,22 @@ def vision_losses(model: Reg2RG, samples: Sequence[RegionSample], weights: Tenso
     Returns:
         The weighted mean of each loss.
     """
-    encoder, total = model.embedding_layer, float(weights.sum())
+    total = float(weights.sum())
     sums: Losses = {}
     for indices in group_by_shape(samples):
         group = [samples[index] for index in indices]
         textures = augment_intensity(_decode(model, [sample.texture for sample in group]))
-        output = encoder.detect_findings(textures, _stack(group, "voxel_mm", model.device))
+        output = _detect(model, textures, group)
         for name, losses in head_losses(output, group).items():
             weighted = (losses * weights[indices].to(losses)).sum() / total
             sums[name] = sums[name] + weighted if name in sums else weighted
     return sums
+
+
+def _detect(model: Reg2RG, textures: Tensor, samples: Sequence[RegionSample]) -> FindingOutput:
+    """Apply the finding head to the decoded textures of samples."""
+    voxel_mm, scalars = (_stack(samples, name, model.device) for name in ("voxel_mm", "scalars"))
+    return model.embedding_layer.detect_findings(textures, voxel_mm, scalars)
 
 
 def head_losses(output: FindingOutput, samples: Sequence[RegionSample]) -> Losses:
@@ -170,7 +176,7 @@ def compute_features(model: Reg2RG, case: TrainingCase) -> CachedFeatures:
         if head is None:
             tokens.append(encoder.vision_encoder(texture)[0].bfloat16())
         else:
-            output = encoder.detect_findings(texture, _stack([sample], "voxel_mm", model.device))
+            output = _detect(model, texture, [sample])
             tokens.append(output.tokens[0].bfloat16())
             cues.append(cues_from_output(head.config, output, head.probabilities(output)))
     return CachedFeatures(image, tuple(tokens), None if head is None else Cues.concatenate(cues))
@@ -250,6 +256,7 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
         level=_stack(samples, "levels", device).clamp(min=0),
         size_mm=torch.where(sizes.isnan(), predicted.size_mm * (sizes > 0), sizes).nan_to_num(),
         priority=labels * 10 + predicted.probability,
+        scalars=predicted.scalars,
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from reg2rg.labeler import Status, extract_mentions, side_and_level
 from reg2rg.models.config import FindingConfig, ModelConfig, PreprocessingConfig, Size
 from reg2rg.models.finding_head import LEVELS, SIDES
-from reg2rg.preprocessing import Crop, hu_to_unit, prepare, unit_to_hu
+from reg2rg.preprocessing import Crop, hu_to_unit, prepare, unit_to_hu, with_scalars
 from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.masks import RegionMasks
 
@@ -59,6 +59,7 @@ class RegionSample:
         sides: int64 (F,), as in FindingTargets.
         levels: int64 (F,), as in FindingTargets.
         sizes: float32 (F,), as in FindingTargets.
+        scalars: float32 (S, 2), the region's scalars as in ModelInputs.
         cells: uint8 (h, w, d), target of each cell of the finding map: 0 for no finding, otherwise 1 + the label's
             index. None if the findings have no masks.
     """
@@ -72,6 +73,7 @@ class RegionSample:
     sides: np.ndarray
     levels: np.ndarray
     sizes: np.ndarray
+    scalars: np.ndarray
     cells: np.ndarray | None
 
 
@@ -112,6 +114,7 @@ def make_case(
     """
     regions = [name for name in masks.present if name in texts]
     inputs = prepare(volume, masks, config.preprocessing, regions)
+    inputs = with_scalars(inputs, volume, masks, config.scalars)
     bits = None if finding_bits is None else sitk.GetArrayViewFromImage(finding_bits)
     samples = []
     for name, texture in inputs.textures.items():
@@ -127,6 +130,7 @@ def make_case(
                 voxel_mm=np.array(inputs.crops[name].voxel_mm, np.float32),
                 text=texts[name],
                 **text_targets(texts[name], name, config.findings)._asdict(),
+                scalars=inputs.scalars[name].numpy() if config.scalars else np.zeros((0, 2), np.float32),
                 cells=cells,
             )
         )
