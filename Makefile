@@ -1,4 +1,5 @@
-# make demo        write a report for the sample case and a screenshot of the review panel to out/demo
+# make demo        write a report for the sample case and a screenshot of the review panel to out/demo, and a report for a
+#                  real CT to out/demo/real, if ../shared exists
 # make screenshots make the pictures for the extension's page and the README in Resources/Screenshots
 # make test        run the linters and all tests
 # make test-nightly  try ten times as many random inputs as make test
@@ -44,8 +45,12 @@ CT := $(wildcard ../shared/data/ct)
 
 .PHONY: demo test test-nightly test-fast lint format docs faults fuzz bench train ablations model-card clean screenshots
 
+# A real CT, whose draft consists of measurements, if it exists.
+REAL_CT := $(wildcard ../shared/data/real/02.nii.gz)
+
 demo: $(VENV)/.desktop
 	$(BIN)/reg2rg demo -o out/demo
+	$(if $(REAL_CT),$(BIN)/reg2rg report $(REAL_CT) -o out/demo/real --segmenter thresholds)
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
 screenshots: $(VENV)/.desktop
