@@ -59,8 +59,8 @@ screenshots: $(VENV)/.desktop
 	cp out/demo/preview.png Resources/Screenshots/preview.png
 
 # Two processes with one thread each, because more threads would compete for the cores. Each process runs whole files, so
-# that the fixtures of a file are created only once.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# that the fixtures of a file are created only once. The order of the files is that of Testing/conftest.py.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test lint
 	$(PYTEST)

@@ -248,6 +248,7 @@ def test_a_folder_in_the_place_of_an_output_file_is_refused_before_any_work(repo
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path: Path, tiny_model_folder) -> None:
     arguments = ("report", phantom_files[0], "-o", tmp_path / "out", "--model", tiny_model_folder, "--device", "cpu")
@@ -266,6 +267,7 @@ def test_ctrl_c_gives_a_one_line_error_and_exit_code_130(phantom_files, tmp_path
     assert "Traceback" not in errors and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     finished = run_process("demo", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
@@ -344,6 +346,7 @@ def test_options_reach_the_request(monkeypatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_models_lists_installed_models_and_confirms_that_they_are_intact() -> None:
     finished = run_process("models")
     assert finished.returncode == 0, finished.stderr

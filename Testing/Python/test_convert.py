@@ -364,6 +364,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_converting_a_checkpoint_of_full_width_needs_much_less_memory_than_its_file_size(tokenizer, tmp_path: Path):
     """Convert two layers of the published model, with one word more than LLaMA so that any tokenizer is accepted."""

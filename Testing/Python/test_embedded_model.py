@@ -22,7 +22,7 @@ from reg2rg.runtime.resources import sample_case
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.volumes import read_volume
 
-SEEDS = range(9_600_000, 9_600_012)
+SEEDS = range(9_600_000, 9_600_008)
 """Seeds of phantoms that the metrics in the model card do not include."""
 
 
@@ -56,6 +56,7 @@ def test_the_model_card_states_its_limits_and_was_measured_on_these_weights(fold
         assert f"## {table}\n" in card
 
 
+@pytest.mark.slow
 def test_results_on_other_phantoms_agree_with_the_model_card(folder: Path, results: BenchmarkResults):
     table, agrees = check_agreement(read_stored_metrics(folder), results.to_json_dict())
     assert agrees, to_markdown(table)

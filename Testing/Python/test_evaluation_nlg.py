@@ -112,6 +112,7 @@ def test_without_punkt_the_built_in_sentence_splitter_is_used_and_noted(monkeypa
     meteor_module._words.cache_clear()
 
 
+@pytest.mark.slow
 def test_all_published_numbers_are_reproduced_from_the_released_files(shared: Path, wordnet):
     if not find_punkt():
         pytest.skip("requires Punkt (pip install --no-deps llama-index-core)")

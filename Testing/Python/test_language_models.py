@@ -172,6 +172,7 @@ def smollm2(smollm2_model_folder: Path) -> Reg2RG:
     return ModelFolder.open(smollm2_model_folder).load()
 
 
+@pytest.mark.slow
 def test_smollm2_keeps_its_knowledge(smollm2: Reg2RG):
     ids = torch.tensor([smollm2.tokenizer.encode("The capital of France is")])
     with torch.inference_mode():
@@ -179,6 +180,7 @@ def test_smollm2_keeps_its_knowledge(smollm2: Reg2RG):
     assert smollm2.tokenizer.decode(best) == " Paris"
 
 
+@pytest.mark.slow
 def test_prompts_use_smollm2s_own_special_tokens(smollm2: Reg2RG):
     tokenizer, special = smollm2.tokenizer, smollm2.special
     language = smollm2.config.language
@@ -197,6 +199,7 @@ def test_prompts_use_smollm2s_own_special_tokens(smollm2: Reg2RG):
         assert prompt[0] == language.bos_token_id and max(ids[length:]) < language.vocab_size <= special.image[0]
 
 
+@pytest.mark.slow
 def test_lora_training_teaches_smollm2_a_case_without_changing_its_own_weights(
     smollm2_model_folder: Path, tmp_path: Path
 ):

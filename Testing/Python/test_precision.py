@@ -128,6 +128,7 @@ print((memory("VmHWM") - before) / weights)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_loading_needs_little_more_memory_than_the_model_itself(tmp_path: Path):
     """Load 100 million weights; a copy of the file, or of the model in float32, would at least double the peak."""
@@ -198,6 +199,7 @@ requires_x86 = pytest.mark.skipif(
 
 
 @requires_x86
+@pytest.mark.slow
 def test_training_does_not_default_to_bf16_on_a_cpu_that_emulates_it(repository: Path):
     files = [str(repository / f"Resources/Training/{name}.yaml") for name in ("smoke", "published")]
     command = [sys.executable, "-c", PRECISION_OF_TRAINING, *files]
@@ -206,6 +208,7 @@ def test_training_does_not_default_to_bf16_on_a_cpu_that_emulates_it(repository:
 
 
 @requires_x86
+@pytest.mark.slow
 def test_a_cpu_that_emulates_bf16_writes_the_report_and_says_that_it_is_slow(
     phantom_files, tiny_model_folder: Path, tmp_path: Path
 ):

@@ -56,6 +56,7 @@ def test_regions_that_cannot_be_found_are_listed_with_a_reason_and_the_others_ar
     assert found.approximate == set(found.present)
 
 
+@pytest.mark.slow
 def test_orientation_of_the_volume_does_not_matter(phantom: PhantomCase, found: RegionMasks) -> None:
     for orientation in ("RAS", "SPL", "AIR"):
         turned = ThresholdSegmenter().segment(sitk.DICOMOrient(phantom.volume, orientation))
@@ -193,6 +194,7 @@ def test_a_volume_without_lungs_still_yields_its_other_regions(phantom: PhantomC
     assert "lung" in masks.missing and "bone" in masks.present
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["chest_ct_01", "chest_ct_02"])
 def test_lungs_of_real_cts_reach_a_dice_of_095_and_are_split_into_left_and_right(shared: Path, case: str) -> None:
     volume = read_volume(shared / f"data/ct/{case}.nii.gz")
@@ -206,6 +208,7 @@ def test_lungs_of_real_cts_reach_a_dice_of_095_and_are_split_into_left_and_right
     assert 0.3 < left.sum() / right.sum() < 3
 
 
+@pytest.mark.slow
 def test_stomach_gas_is_not_lung(shared: Path) -> None:
     """This scan has a bubble of 400 ml below a thin left diaphragm."""
     volume = read_volume(shared / "data/ct/chest_ct_02.nii.gz")
@@ -234,6 +237,7 @@ def test_table_and_foam_of_a_real_ct_are_not_lung_and_it_has_no_heart(shared: Pa
     assert "ends above the bases of the lungs" in masks.missing["heart"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "share"), [("01", 0.99), ("02", 0.9)])
 def test_nodules_that_radiologists_marked_lie_in_the_lungs(shared: Path, case: str, share: float) -> None:
     volume = read_volume(shared / f"data/real/{case}.nii.gz")
@@ -242,6 +246,7 @@ def test_nodules_that_radiologists_marked_lie_in_the_lungs(shared: Path, case: s
     assert ThresholdSegmenter().segment(volume).array("lung")[nodule].mean() > share
 
 
+@pytest.mark.slow
 def test_half_of_a_mass_that_touches_the_aorta_lies_in_the_lung(shared: Path) -> None:
     """The boxes that radiologists drew have corners outside of the mass, so that the whole mass is less than 1."""
     volume = read_volume(shared / "data/real/08.nii.gz")

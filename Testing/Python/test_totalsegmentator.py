@@ -21,6 +21,8 @@ from reg2rg.phantom import make_phantom
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.totalsegmentator import TotalSegmentatorSegmenter, weights_available
 
+pytestmark = pytest.mark.slow
+
 Segmented = tuple[RegionMasks, list[tuple[float, str]]]
 """Masks, and the progress reported while they were made."""
 

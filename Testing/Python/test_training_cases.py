@@ -220,17 +220,18 @@ def test_a_folder_with_another_layout_is_refused(tmp_path: Path, folder: Path):
         RadGenomeSource.from_config(data(folder))
 
 
+@pytest.mark.slow
 def test_training_phantoms_can_be_enriched_and_validation_phantoms_are_not(smoke_config: ModelConfig):
     source = PhantomSource.from_config(
-        PhantomData("phantoms", cases=4, validation_cases=4, validation_seed=4, enriched=True)
+        PhantomData("phantoms", cases=2, validation_cases=2, validation_seed=2, enriched=True)
     )
-    natural = PhantomSource.from_config(PhantomData("phantoms", cases=8))
+    natural = PhantomSource.from_config(PhantomData("phantoms", cases=4))
 
     def findings(source: PhantomSource, names: Sequence[str]) -> list[float]:
         return [sum((s.labels == 1).sum() for s in source.make(name, smoke_config).regions) for name in names]
 
-    assert sum(findings(source, source.training)) > sum(findings(natural, natural.training[:4]))
-    assert findings(source, source.validation) == findings(natural, natural.training[4:])
+    assert sum(findings(source, source.training)) > sum(findings(natural, natural.training[:2]))
+    assert findings(source, source.validation) == findings(natural, natural.training[2:])
 
 
 def phantoms(cases: int = 2, validation_cases: int = 1) -> PhantomSource:

@@ -142,6 +142,7 @@ def test_ctrl_c_ends_a_long_computation_within_seconds() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_ctrl_c_ends_the_processes_that_prepare_cases_within_seconds(repository: Path, tmp_path: Path) -> None:
     config = yaml.safe_load((repository / "Resources/Training/smoke.yaml").read_text())

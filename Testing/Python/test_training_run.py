@@ -24,6 +24,8 @@ from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.training.config import read_config
 from reg2rg.training.run import train
 
+pytestmark = pytest.mark.slow
+
 TRAIN = [sys.executable, "-m", "reg2rg.cli", "train"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 

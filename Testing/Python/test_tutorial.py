@@ -14,6 +14,8 @@ from PIL import Image
 
 from reg2rg.labeler import Status, extract_mentions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def notebook(repository: Path) -> nbformat.NotebookNode:

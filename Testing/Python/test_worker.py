@@ -215,6 +215,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_libraries_and_child_processes_cannot_disturb_the_event_stream(start_worker, fields) -> None:
     worker = start_worker(NOISY)
     worker.send("run", **fields)
@@ -224,6 +225,7 @@ def test_libraries_and_child_processes_cannot_disturb_the_event_stream(start_wor
     assert all(text in worker.log.read_text() for text in ("from python", "from C", "from a child"))
 
 
+@pytest.mark.slow
 def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, slow_fields, fields) -> None:
     worker = start_worker()
     times = []
@@ -242,6 +244,7 @@ def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, s
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
 
 
+@pytest.mark.slow
 def test_a_canceled_run_stops_leaves_no_files_and_allows_another_run(start_worker, slow_fields, fields) -> None:
     worker = start_worker()
     for stage in (Stage.SEGMENT, Stage.WRITE):
@@ -256,6 +259,7 @@ def test_a_canceled_run_stops_leaves_no_files_and_allows_another_run(start_worke
     assert isinstance(worker.until(FINAL_EVENTS)[-1], ReportDone)
 
 
+@pytest.mark.slow
 def test_the_worker_exits_and_cleans_up_when_its_front_end_is_gone(start_worker, slow_fields, fields) -> None:
     worker = start_worker()
     worker.send("run", **slow_fields(Stage.SEGMENT))
@@ -266,6 +270,7 @@ def test_the_worker_exits_and_cleans_up_when_its_front_end_is_gone(start_worker,
     assert wait_for(lambda: not fields["output"].exists() and list(worker.temporary.iterdir()) == [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [Stage.READ, Stage.SEGMENT, Stage.WRITE, Stage.SAVE])
 def test_a_worker_killed_in_any_stage_leaves_no_temporary_or_partial_files(
     start_worker, slow_fields, fields, stage
@@ -325,6 +330,7 @@ def test_child_processes_end_with_the_worker(start_worker, fields, tmp_path, cau
     assert wait_for(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_the_model_stays_loaded_for_the_next_run_and_is_released_when_idle(start_worker, fields, tmp_path):
     heavy = save_heavy_model(tmp_path / "heavy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from dataclasses import dataclass
 
@@ -103,11 +104,15 @@ class TextColumn:
                 self._add_line(line, size, color)
                 extended = word
             while not self._fits(extended, size):  # a word longer than a line, as a looping model may generate
-                count = next(n for n in range(len(extended) - 1, 0, -1) if n == 1 or self._fits(extended[:n], size))
+                count = max(1, self._count_fitting(extended, size))
                 self._add_line(extended[:count], size, color)
                 extended = extended[count:]
             line = extended
         self._add_line(line, size, color)
+
+    def _count_fitting(self, text: str, size: int) -> int:
+        """Return how many characters of a text that is too long for a line fit into it."""
+        return bisect.bisect(range(1, len(text)), False, key=lambda count: not self._fits(text[:count], size))
 
     def _fits(self, text: str, size: int) -> bool:
         return self._left + _text_width(text, size) <= self._right - 12
