@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import slicer
-from hands import generate, moduleWidget, settle, waitFor
+from hands import FEW_REGIONS, generate, loadSample, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import engineProcess, reportNode
 from Reg2RGModuleLib.reportRun import FOLDER_PREFIX, STAGE_SPANS, stageName
 
@@ -61,8 +61,8 @@ class FlowTest(unittest.TestCase):
         getattr(self.logic.run, signal).connect(listener)
         self.addCleanup(getattr(self.logic.run, signal).disconnect, listener)
 
-    def startSample(self):
-        self.panel.inputs.loadSample()
+    def startSample(self, regions=REGIONS_IN_READING_ORDER):
+        loadSample(self.panel, regions)
         self.ui.generateButton.click()
         self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
@@ -211,7 +211,7 @@ class FlowTest(unittest.TestCase):
                 self.assertEqual(self.panel.sections.regions, [])
 
     def test_aKilledEngineIsReportedAndTheNextRunWorks(self):
-        self.startSample()
+        self.startSample(FEW_REGIONS)
         waitFor(lambda: self.ui.progressBar.value >= 3)
         os.kill(self.engine.processId(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         waitFor(lambda: not self.logic.run.active, 30)
@@ -219,7 +219,7 @@ class FlowTest(unittest.TestCase):
         self.assertIn("Try again", self.ui.messageLabel.text)
         self.assertIn("stage", self.ui.logEdit.toPlainText())
         generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
         self.assertEqual(self.ui.messageLabel.text, "")
 
     @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped on this platform")
@@ -227,7 +227,7 @@ class FlowTest(unittest.TestCase):
         before = engineProcess.HEARTBEAT_TIMEOUT_S
         engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
         try:
-            self.startSample()
+            self.startSample(FEW_REGIONS)
             waitFor(lambda: self.ui.progressBar.value >= 3)
             os.kill(self.engine.processId(), signal.SIGSTOP)
             waitFor(lambda: not self.logic.run.active, 30)
@@ -235,7 +235,7 @@ class FlowTest(unittest.TestCase):
             engineProcess.HEARTBEAT_TIMEOUT_S = before
         self.assertIn("did not respond", self.ui.messageLabel.text)
         generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_aBlockedApplicationIsNotMistakenForAHungEngine(self):
         import time
@@ -243,26 +243,26 @@ class FlowTest(unittest.TestCase):
         before = engineProcess.HEARTBEAT_TIMEOUT_S
         engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
         try:
-            self.startSample()
+            self.startSample(FEW_REGIONS)
             waitFor(lambda: self.ui.progressBar.value >= 3)
             time.sleep(engineProcess.HEARTBEAT_TIMEOUT_S + 0.5)  # the application is blocked
             waitFor(lambda: not self.logic.run.active)
         finally:
             engineProcess.HEARTBEAT_TIMEOUT_S = before
         self.assertEqual(self.ui.messageLabel.text, "")
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_anApplicationThatIsBlockedUntilTheRunHasEndedStillReceivesTheReport(self):
         import time
 
-        self.startSample()
+        self.startSample(FEW_REGIONS)
         waitFor(lambda: self.ui.progressBar.value >= 3)
         done = os.path.join(self.foldersOfRuns()[0], "report", "report.json")
         while not os.path.exists(done):
             time.sleep(0.1)  # the application is blocked
         waitFor(lambda: not self.logic.run.active and not self.logic.views.surfaces.busy)
         self.assertEqual(self.ui.messageLabel.text, "")
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     @unittest.skipUnless(hasattr(signal, "SIGKILL"), "memory cannot be limited on this platform")
     def test_anEngineThatRunsOutOfMemoryIsReportedWithItsLogAndTheNextRunWorks(self):
@@ -280,7 +280,7 @@ class FlowTest(unittest.TestCase):
             before = locations.ownPython()
             locations.setOwnPython(limited)
             try:
-                self.startSample()
+                self.startSample(FEW_REGIONS)
                 waitFor(lambda: not self.logic.run.active)
             finally:
                 locations.setOwnPython(before)
@@ -289,7 +289,7 @@ class FlowTest(unittest.TestCase):
         self.assertIn("close other programs", self.ui.messageLabel.text)
         self.assertNotEqual(self.ui.logEdit.toPlainText(), "")
         generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_anEngineThatCannotStartIsReported(self):
         self.panel.inputs.loadSample()
@@ -359,7 +359,7 @@ class FlowTest(unittest.TestCase):
         self.assertFalse(self.logic.run.active)
 
     def test_closingTheSceneEndsTheRunAndItsProcess(self):
-        self.startSample()
+        self.startSample(FEW_REGIONS)
         waitFor(lambda: self.ui.progressBar.value >= 3)
         process = self.engine.processId()
         slicer.mrmlScene.Clear(0)
@@ -369,21 +369,21 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(self.panel.sections.regions, [])
 
     def test_anIdleEngineIsUsedAgainInTheNextScene(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         process = self.engine.processId()
         slicer.mrmlScene.Clear(0)
-        self.startSample()
+        self.startSample(FEW_REGIONS)
         self.assertEqual(self.engine.processId(), process)
         self.cancel()
 
     def test_aVolumeDeletedDuringItsRunEndsItWithAMessage(self):
-        self.startSample()
+        self.startSample(FEW_REGIONS)
         waitFor(lambda: self.ui.progressBar.value >= 3)
         slicer.mrmlScene.RemoveNode(self.logic.run.volume)
         waitFor(lambda: not self.logic.run.active, 60)
         self.assertEqual(reportNode.reportNodes(), [])
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
 

@@ -7,7 +7,7 @@ import unittest
 import numpy as np
 import slicer
 import vtk
-from hands import arrayOfRegion, generate, keepSegments, moduleWidget, settle, waitFor
+from hands import FEW_REGIONS, arrayOfRegion, generate, keepSegments, loadSample, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import regionsGeometry, reportNode, transforms
 from Reg2RGModuleLib.review import State
 
@@ -79,12 +79,12 @@ class SceneTest(unittest.TestCase):
             self.assertTrue(segmentation.GetClosedSurfaceRepresentation(region, surface))
 
     def test_reportsOfTwoVolumesAreIndependent(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         first = self.panel.inputs.parameters.inputVolume
         generate(self.panel)
         self.panel.navigation.select("heart")
         self.ui.rejectButton.click()
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         second = self.panel.inputs.parameters.inputVolume
         self.assertIsNot(first, second)
         self.assertEqual(self.panel.sections.regions, [], "the second volume has no report yet")
@@ -100,14 +100,14 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(reportNode.read(two).state("lung"), "accepted")
         self.ui.inputVolumeSelector.setCurrentNode(first)
         settle()
-        self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed, 1 rejected")
+        self.assertEqual(self.ui.reviewedLabel.text, "1 of 3 reviewed, 1 rejected")
         self.panel.navigation.select("bone")
         self.assertEqual(reportNode.segmentationOf(one).GetDisplayNode().GetSegmentOpacity3D("bone"), 1.0)
         self.assertFalse(reportNode.segmentationOf(two).GetDisplayNode().GetVisibility(), "the other report is hidden")
         self.assertTrue(reportNode.segmentationOf(one).GetDisplayNode().GetVisibility())
 
     def test_aVolumeSelectedDuringTheRunOfAnotherShowsNothingOfThatRun(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         first = self.panel.inputs.parameters.inputVolume
         other = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.int16), name="other")
         self.ui.generateButton.click()
@@ -119,20 +119,20 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(self.panel.sections.regions, [])
         self.panel.inputs.parameters.inputVolume = first
         settle()
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_thePanelStaysUsableAfterTheVolumeIsDeleted(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         slicer.mrmlScene.RemoveNode(self.panel.inputs.parameters.inputVolume)
         settle()
         self.assertEqual(self.panel.sections.regions, [])
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_theReportStaysReadableAfterItsSegmentationIsDeleted(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         slicer.mrmlScene.RemoveNode(reportNode.segmentationOf(reportNode.reportNodes()[0]))
         settle()
@@ -143,7 +143,7 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), State.ACCEPTED)
 
     def test_aSecondRunReplacesTheReportAndItsSegmentation(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
@@ -196,7 +196,7 @@ class SceneTest(unittest.TestCase):
         self.assertEqual(regionsGeometry.regionsAt(segmentation, point)[-1], "heart")
 
     def test_aVolumeUnderANonLinearTransformIsResampledWithAMessage(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         volume, regions = self.panel.inputs.parameters.inputVolume, self.panel.inputs.parameters.regions
         heart = regionsGeometry.pointInside(regions, "heart")
         grid = shiftedInSteps(volume)
@@ -244,13 +244,13 @@ class SceneTest(unittest.TestCase):
         self.assertTrue(np.array_equal(slicer.util.arrayFromVolume(volume), array), "the volume itself is unchanged")
 
     def test_theModuleCanBeReloaded(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         generate(self.panel)
         before = moduleWidget()
         slicer.util.reloadScriptedModule("Reg2RGModule")
         after = moduleWidget()
         self.assertIsNot(before, after)
-        self.assertEqual(len(after.panel.sections.regions), 10)
+        self.assertEqual(len(after.panel.sections.regions), len(FEW_REGIONS))
         self.assertFalse(before.logic.engine.running)
         after.panel.navigation.select("heart")
         self.assertEqual(after.panel.sections.current, "heart")
