@@ -176,11 +176,12 @@ class ReviewTest(unittest.TestCase):
         return qt.QApplication.clipboard().text()
 
     def test_theCopiedReportHasAllItsWarnings(self):
-        from reg2rg.report import OutOfDistribution, section_warnings
+        from reg2rg.report import Disagreement, OutOfDistribution, section_warnings
 
         def withWarnings(report):
             lung = report.section("lung")
-            lung = replace(lung, recognized="pleura", complete=False, disagreements=("They disagree.",))
+            disagreements = (Disagreement("They disagree.", None),)
+            lung = replace(lung, recognized="pleura", complete=False, disagreements=disagreements)
             sections = tuple(lung if section.region == "lung" else section for section in report.sections)
             return replace(report, sections=sections, out_of_distribution=OutOfDistribution(9.0, 2.0))
 

@@ -9,6 +9,7 @@ Files:
     lexicon      the terms and cues of terms.tsv and further_terms.tsv as compiled patterns
     location     sides, levels, and sizes in a clause, and the terms they belong to
     rules        the rule-based reading of a text, sentence by sentence
+    vessels      diameters that a text gives for the great vessels
     base         the Labeler protocol, and the rules as a Labeler
     radbert      the published classifier as a Labeler; imports torch
 
@@ -21,6 +22,7 @@ from reg2rg.labeler.mention import ALL_LABELS, FURTHER_LABELS, LABELS, Mention, 
 from reg2rg.labeler.possible import POSSIBLE_REGIONS, possible_labels
 from reg2rg.labeler.rules import extract_mentions
 from reg2rg.labeler.sentences import split_sentences
+from reg2rg.labeler.vessels import VesselDiameter, vessel_diameters
 
 __all__ = [
     "ALL_LABELS",
@@ -32,9 +34,11 @@ __all__ = [
     "Mention",
     "RuleLabeler",
     "Status",
+    "VesselDiameter",
     "extract_mentions",
     "label_traits",
     "possible_labels",
     "side_and_level",
     "split_sentences",
+    "vessel_diameters",
 ]

@@ -23,7 +23,7 @@ from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
 from reg2rg.measurements.scalars import SCALAR_NAMES, region_scalars
-from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, region_sentences
+from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, measurement_words, region_sentences
 from reg2rg.measurements.technique import technique
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "ScanConditions",
     "measure",
     "measured_sentence",
+    "measurement_words",
     "region_scalars",
     "region_sentences",
     "technique",

@@ -17,12 +17,17 @@ def measured_sentence(measurement: Measurement) -> str | None:
     """Return a measurement as a sentence; None if it has no value, or nothing was found to measure."""
     if not measurement.value:
         return None
-    sentence = f"{measurement.name}: {measurement.text}"
+    return f"{measurement.name}: {measurement_words(measurement)}."
+
+
+def measurement_words(measurement: Measurement) -> str:
+    """Return a value with what it means and its reservations, such as "9.0%, which is emphysema by density (...)"."""
+    words = measurement.text
     if measurement.adjective is not None:
-        sentence += f"{MEANING}{measurement.adjective} ({measurement.cutoff})"
+        words += f"{MEANING}{measurement.adjective} ({measurement.cutoff})"
     if measurement.reserved:
-        sentence += f" (with reservation: {', '.join(measurement.reservations)})"
-    return f"{sentence}."
+        words += f" (with reservation: {', '.join(measurement.reservations)})"
+    return words
 
 
 def region_sentences(evidence: Evidence, region: str) -> tuple[str, ...]:

@@ -5,8 +5,11 @@ Files, in the order data flows:
     finding        a finding, from detection to display
     section        the part of a report that describes one region
     provenance     how a report was made, and how far its volume is from the training data
-    wording        how findings and contradictions are put into words
+    wording        how findings are put into words
     merging        merge mentions, detected findings and corrections into the findings of a section
+    comparisons    which measure says what about which finding
+    size_disagreements, disagreements
+                   contradictions between text, finding head and measurements
     warnings       what a reader must know first
     impression     draft an impression from the sections
     text, html     a report as plain text, and as HTML for notebooks
@@ -19,6 +22,7 @@ than in ``exports`` because they need nothing but the report.
 """
 
 from reg2rg.report.build import ReportBuilder
+from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
 from reg2rg.report.impression import draft_impression
 from reg2rg.report.provenance import Geometry, OutOfDistribution, Provenance
@@ -33,7 +37,7 @@ from reg2rg.report.report import (
     TEXT_FILE,
     Report,
 )
-from reg2rg.report.section import Section, Sentence
+from reg2rg.report.section import Disagreement, Section, Sentence
 from reg2rg.report.serialization import load_report, parse_report
 from reg2rg.report.text import measurement_line, technique_line
 from reg2rg.report.warnings import (
@@ -58,6 +62,7 @@ __all__ = [
     "SIZE_TOLERANCE",
     "STRUCTURES_FILE",
     "TEXT_FILE",
+    "Disagreement",
     "Finding",
     "Geometry",
     "Location",
@@ -67,6 +72,7 @@ __all__ = [
     "ReportBuilder",
     "Section",
     "Sentence",
+    "disagreements",
     "draft_impression",
     "finding_line",
     "load_report",

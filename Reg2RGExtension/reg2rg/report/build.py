@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -11,12 +12,12 @@ import SimpleITK as sitk
 from reg2rg.labeler import extract_mentions, split_sentences
 from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, technique
 from reg2rg.regions import Corrections, get_region, in_reading_order
+from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import Finding
 from reg2rg.report.merging import merge_findings
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section, Sentence
-from reg2rg.report.wording import disagreements
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.checks import LOWEST_HU
 
@@ -105,7 +106,7 @@ class ReportBuilder:
         region = get_region(text.region).name
         volume_ml, mean_hu = _measure(self._volume, self._masks, region)
         findings, sentences = self._link(text)
-        return Section(
+        section = Section(
             region=region,
             recognized=text.recognized,
             text=text.text,
@@ -115,10 +116,11 @@ class ReportBuilder:
             volume_ml=volume_ml,
             mean_hu=mean_hu,
             findings=findings,
-            disagreements=disagreements(region, text.text, findings),
+            disagreements=(),
             measured=self._measured(region),
             model_text_hidden=self.model_text_hidden,
         )
+        return replace(section, disagreements=disagreements(section, self._evidence))
 
     def _measured(self, region: str) -> tuple[str, ...]:
         """Return the measured sentences of a region; none where the model's text is shown and nothing was measured."""

@@ -26,6 +26,20 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """A contradiction between the text, the finding head and the measurements.
+
+    Attributes:
+        message: what each of them says, as one sentence.
+        sentence: the sentence of the text that is contradicted, as an index into the section's sentences. None if the
+            text does not mention the finding.
+    """
+
+    message: str
+    sentence: int | None
+
+
+@dataclass(frozen=True)
 class Section:
     """The part of a report that describes one region.
 
@@ -39,7 +53,7 @@ class Section:
         volume_ml: volume of the region's mask in mL.
         mean_hu: mean HU in the region's mask, padding excluded.
         findings: findings from the text, the finding head and the reviewer, most probable first.
-        disagreements: contradictions between the text and the finding head, one sentence each.
+        disagreements: contradictions between the text, the finding head and the measurements.
         measured: what was measured in the region, one sentence each.
         model_text_hidden: True if the volume is out of distribution. The draft then consists of the measured sentences,
             and the model's text and findings are shown only on demand.
@@ -56,7 +70,7 @@ class Section:
     volume_ml: float
     mean_hu: float
     findings: tuple[Finding, ...]
-    disagreements: tuple[str, ...]
+    disagreements: tuple[Disagreement, ...]
     measured: tuple[str, ...] = ()
     model_text_hidden: bool = False
 
@@ -79,3 +93,9 @@ class Section:
         if self.model_text_hidden:
             return tuple(finding for finding in self.findings if finding.correction is not None)
         return tuple(finding for finding in self.findings if finding.listed)
+
+
+def sentence_at(section: Section, start: int, end: int) -> int | None:
+    """Return the index of the sentence that contains characters ``start`` to ``end`` of the text; None if unknown."""
+    overlapping = (i for i, sentence in enumerate(section.sentences) if sentence.start < end and sentence.end > start)
+    return next(overlapping, None)

@@ -2,8 +2,9 @@
 
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
-was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements. Saved
-scenes and report folders may contain older versions, so every version can be read.
+was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements and the
+sentences that disagreements are about. Saved scenes and report folders may contain older versions, so every version can
+be read.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from typing import Any
 
 from reg2rg.errors import InputError
 from reg2rg.regions import in_reading_order
+from reg2rg.report.disagreements import disagreements
 from reg2rg.report.report import REPORT_FILE, SCHEMA_VERSION, Report
-from reg2rg.report.section import Section
-from reg2rg.report.wording import disagreements
 from reg2rg.runtime.dataclass_io import from_plain, parse_json, shorten
 
 Values = dict[str, Any]
@@ -67,17 +67,17 @@ def parse_report(text: str) -> Report:
     stored_version = values["schema_version"]
     report = from_plain(Report, _upgrade(values), "report")
     if stored_version < 4:
-        report = replace(report, sections=tuple(_with_disagreements(section) for section in report.sections))
+        sections = [replace(section, disagreements=disagreements(section)) for section in report.sections]
+        report = replace(report, sections=tuple(sections))
     in_reading_order([*(section.region for section in report.sections), *report.skipped_regions])  # checks the names
     for section in report.sections:
+        contradicted = {each.sentence for each in section.disagreements} - {None}
+        if not contradicted <= set(range(len(section.sentences))):
+            raise InputError(f"A disagreement about the {section.region} names a sentence that is not in the report.")
         mentioned = {index for sentence in section.sentences for index in sentence.findings}
         if not mentioned <= set(range(len(section.findings))):
             raise InputError(f"A sentence about the {section.region} mentions a finding that is not in the report.")
     return report
-
-
-def _with_disagreements(section: Section) -> Section:
-    return replace(section, disagreements=disagreements(section.region, section.text, section.findings))
 
 
 def _upgrade(values: Values) -> Values:
@@ -131,6 +131,10 @@ def _from_5_to_6(values: Values) -> None:
 def _from_6_to_7(values: Values) -> None:
     values.setdefault("technique", {})
     values.setdefault("evidence", None)
+    for section in _objects(values.get("sections")):
+        messages = section.get("disagreements")
+        if isinstance(messages, list) and all(isinstance(message, str) for message in messages):
+            section["disagreements"] = [{"message": message, "sentence": None} for message in messages]
 
 
 _UPGRADES: tuple[Callable[[Values], None], ...] = (

@@ -43,4 +43,5 @@ def model_text_warnings(section: Section) -> tuple[str, ...]:
         warnings.append(f"The model identified this region as: {name}.")
     if not section.complete:
         warnings.append("The text was cut off at the token limit.")
-    return (*warnings, *section.disagreements)
+    warnings += [disagreement.message for disagreement in section.disagreements]
+    return tuple(dict.fromkeys(warnings))

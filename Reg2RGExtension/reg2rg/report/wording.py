@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from reg2rg.labeler import Mention, Status, extract_mentions, side_and_level
+from reg2rg.labeler import Status
 from reg2rg.report.finding import Finding
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
@@ -86,55 +84,3 @@ def finding_line(region: str, finding: Finding) -> str:
     if remark := outline_words(finding):
         assessment += f"; {remark}"
     return f"{', '.join(detail for detail in details if detail)}: {assessment}"
-
-
-def disagreements(region: str, text: str, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the contradictions between a section's text and the finding head, one sentence each.
-
-    Args:
-        region: the section's region.
-        text: the section's text.
-        findings: the section's findings. Corrected ones are skipped: the reviewer has settled them.
-    """
-    mentions = [mention for mention in extract_mentions(text, region) if mention.status is not Status.ABSENT]
-    sentences: list[str] = []
-    for finding in findings:
-        if finding.probability is not None and finding.correction is None:
-            sentences += _presence_disagreements(finding, finding.probability)
-            sentences += _detail_disagreements(region, finding, [m for m in mentions if m.label == finding.label])
-    return tuple(sentences)
-
-
-def _presence_disagreements(finding: Finding, probability: float) -> Iterator[str]:
-    label, words = finding.label.lower(), probability_words(probability, finding.calibrated)
-    if finding.text_status is Status.PRESENT and probability < UNLIKELY_BELOW:
-        yield f"The text states {label}; the finding detector rates it {words}."
-    if finding.text_status is Status.ABSENT and probability > LIKELY_FROM:
-        yield f"The text denies {label}; the finding detector rates it {words}."
-    if finding.text_status is None and probability > LIKELY_FROM:
-        yield f"The text does not mention {label}; the finding detector rates it {words}."
-
-
-def _detail_disagreements(region: str, finding: Finding, mentions: Sequence[Mention]) -> Iterator[str]:
-    """Yield contradictions about side, level and size, where no mention agrees with the finding head."""
-    if finding.source != "both":
-        return
-    label = finding.label.lower()
-    sides = frozenset[str]().union(*(mention.sides for mention in mentions))
-    if finding.side in ("left", "right") and sides and finding.side not in sides:
-        (other,) = sides
-        yield f"The text places {label} on the {other}; the finding detector places it on the {finding.side}."
-    levels = {level for mention in mentions for _, level in [side_and_level(mention)] if level}
-    if finding.level and levels and finding.level not in levels:
-        part = "lobe" if region == "lung" else "part"
-        words = " and ".join(sorted(levels))
-        yield (
-            f"The text places {label} in the {words} {part}; the finding detector places it in the {finding.level} "
-            f"{part}."
-        )
-    sizes = [mention.size_mm for mention in mentions if mention.size_mm]
-    if finding.size_mm and sizes and not any(abs(size - finding.size_mm) <= SIZE_TOLERANCE * size for size in sizes):
-        yield (
-            f"The text gives {label} a size of {max(sizes):.0f} mm; the finding detector measures "
-            f"{finding.size_mm:.0f} mm."
-        )
