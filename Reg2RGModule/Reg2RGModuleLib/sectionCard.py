@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from Reg2RGModuleLib.findingList import FindingList, wrappedLabel
 from Reg2RGModuleLib.review import State
-from Reg2RGModuleLib.sectionText import bodyHtml, factsOf
+from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class SectionCard(qt.QFrame):
         self._findings = FindingList()
         self._facts = wrappedLabel()
         self._overLink = False
+        self._contradictions: dict[str, str] = {}
         self._editor = qt.QPlainTextEdit()
         self._editor.setTabChangesFocus(True)
         self._editor.setObjectName("sectionEditor")
@@ -77,8 +78,8 @@ class SectionCard(qt.QFrame):
 
     def _connect(self) -> None:
         name = self.region.name
-        self._body.connect("linkActivated(QString)", lambda link: self.findingClicked.emit(name, int(link)))
-        self._body.connect("linkHovered(QString)", lambda link: self._setOverLink(bool(link)))
+        self._body.connect("linkActivated(QString)", self._followLink)
+        self._body.connect("linkHovered(QString)", self._hoverLink)
         self._findings.overLink.connect(self._setOverLink)
         self._findings.chosen.connect(lambda index: self.findingClicked.emit(name, index))
         self._findings.corrected.connect(lambda label, present: self.corrected.emit(name, label, present))
@@ -109,6 +110,7 @@ class SectionCard(qt.QFrame):
         acceptedWithEdits = state == State.ACCEPTED and text != section.draft
         self._state.setText(_("✓ accepted, edited") if acceptedWithEdits else stateText(state))
         self._body.setText(bodyHtml(section, text, state, self._textColor()))
+        self._contradictions = contradictionsOf(section)
         warnings = section_warnings(section)
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
@@ -167,6 +169,15 @@ class SectionCard(qt.QFrame):
         self._body.setText(html.escape(text))
         for widget in (self._warning, self._findings, self._facts):
             widget.setVisible(False)
+
+    def _followLink(self, link: str) -> None:
+        if link not in self._contradictions:
+            self.findingClicked.emit(self.region.name, int(link))
+
+    def _hoverLink(self, link: str) -> None:
+        """Explain a contradicted sentence; labels do not show tooltips of parts of their text."""
+        self._setOverLink(bool(link))
+        self._body.setToolTip(self._contradictions.get(link, ""))
 
     def _setOverLink(self, overLink: bool) -> None:
         self._overLink = overLink

@@ -17,13 +17,15 @@ LOW_PROBABILITY = 0.8
 """Sentences with a mean token probability below this value are marked."""
 LOCATION_MARK = "◎"
 """Follows a sentence that can be clicked to go to the location of a finding."""
+CONTRADICTION_MARK = "⚠"
+"""Follows a sentence that the finding detector or a measurement contradicts. Its link is a key of contradictionsOf."""
 
 
 def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
     """Return the text of a section as HTML.
 
     If the text has not been edited, sentences with a low probability are underlined and marked, and sentences that
-    mention a located finding link to it.
+    mention a located finding link to it. Contradicted sentences are followed by a sign.
 
     Args:
         section: the section as the model wrote it.
@@ -37,9 +39,12 @@ def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
         body = html.escape(text)
     else:
         body, end = "", 0
-        for sentence in section.sentences:
+        contradictions = contradictionsOf(section)
+        for index, sentence in enumerate(section.sentences):
             body += html.escape(text[end : sentence.start])
             body += _sentenceHtml(section, sentence, textColor)
+            if (link := _contradictionLink(index)) in contradictions:
+                body += f'&nbsp;<a href="{link}" style="text-decoration: none">{CONTRADICTION_MARK}</a>'
             end = sentence.end
         body += html.escape(text[end:])
     return f"<s>{body}</s>" if state == State.REJECTED else body
@@ -53,6 +58,19 @@ def locatedFinding(section: Section, sentence: Sentence) -> int | None:
         if location is not None:
             located.append((not location.focal, index))
     return min(located)[1] if located else None
+
+
+def contradictionsOf(section: Section) -> dict[str, str]:
+    """Return the link of each contradicted sentence's sign with what contradicts the sentence."""
+    messages: dict[str, list[str]] = {}
+    for disagreement in section.disagreements:
+        if disagreement.sentence is not None:
+            messages.setdefault(_contradictionLink(disagreement.sentence), []).append(disagreement.message)
+    return {link: " ".join(said) for link, said in messages.items()}
+
+
+def _contradictionLink(sentence: int) -> str:
+    return f"contradiction:{sentence}"
 
 
 def factsOf(section: Section, text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import qt
 import slicer
-from hands import generate, moduleWidget, press, settle, waitFor
+from hands import clickLink, generate, moduleWidget, press, settle, waitFor
 from located import rewrite
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.review import Review, State
@@ -261,6 +261,26 @@ class ReviewTest(unittest.TestCase):
         self.assertEqual(bodyHtml(section, section.text, State.DRAFT, "#123456"), marked)
         self.assertEqual(bodyHtml(section, "My text.", State.EDITED, "#123456"), "My text.")
         self.assertEqual(bodyHtml(section, "My text.", State.REJECTED, "#123456"), "<s>My text.</s>")
+
+    def test_aContradictedSentenceHasASignThatTellsWhatContradictsIt(self):
+        from reg2rg.report import Disagreement
+
+        section = self.sectionWith("Sure. No <x.", (0, 5, 0.95), (6, 12, 0.95))
+        missed, denied = Disagreement("Missed.", None), Disagreement("It is there.", 1)
+        section = replace(section, disagreements=(missed, denied))
+        sign = '<a href="contradiction:1" style="text-decoration: none">⚠</a>'
+        self.assertEqual(bodyHtml(section, section.text, State.DRAFT, "#123456"), f"Sure. No &lt;x.&nbsp;{sign}")
+        self.assertEqual(bodyHtml(section, "My text.", State.EDITED, "#123456"), "My text.")
+        card = self.panel.sections.card("lung")
+        card.showSection(section, State.DRAFT, section.text)
+        self.panel.scroll.reveal(card)
+        settle()
+        body = card.findChild("QLabel", "sectionText")
+        chosen = []
+        card.findingClicked.connect(lambda *finding: chosen.append(finding))
+        clickLink(body, "contradiction:1")
+        self.assertEqual(body.toolTip, "It is there.")
+        self.assertEqual(chosen, [], "the sign is not a link to a finding")
 
     def sectionWith(self, text, *spans):
         """Return a section whose sentences have the given start, end and mean probability."""

@@ -77,20 +77,17 @@ class _Readers:
 
     def about_presence(self) -> Iterator[Disagreement]:
         """Yield the contradictions about whether the finding is there, sentence by sentence."""
-        contradicted = [mention for mention in self.mentions if self._is_contradicted(mention)]
-        if contradicted:
-            for mention in contradicted:
+        for mention in self.mentions:
+            if self._is_contradicted(mention):
                 verb = "states" if mention.status is Status.PRESENT else "denies"
                 yield self._disagreement(f"The text {verb} {self._label}", mention)
-            return
         head, shown = self._rated, self._shown
         if self._status is None and (head is True or (shown is True and self._is_expected)):
             yield self._disagreement(f"The text does not mention {self._label}", None)
         if self._status is Status.UNCERTAIN and head is not None and shown is not None and head is not shown:
             yield self._disagreement(f"The text leaves {self._label} open", self.mentions[0])
-        if self._status is Status.PRESENT and self._is_expected:
-            for side in self._unmentioned_sides():
-                yield self._disagreement(f"The text does not mention {self._label} on the {side}", None)
+        for side in self._unmentioned_sides():
+            yield self._disagreement(f"The text does not mention {self._label} on the {side}", None)
 
     def about_place(self) -> Iterator[Disagreement]:
         """Yield the contradictions about side and level, where no sentence agrees with the finding head."""
@@ -146,9 +143,10 @@ class _Readers:
 
     def _unmentioned_sides(self) -> list[str]:
         """Return the sides on which measurements show the finding although the text names only the other one."""
+        if not self._is_expected or not self.mentions or not all(mention.sides for mention in self.mentions):
+            return []
         named = frozenset[str]().union(*(mention.sides for mention in self.mentions))
-        is_sided = self.row is not None and self.row.sided
-        return [side for side in _SIDES if is_sided and named and side not in named and self._shown_on(side)]
+        return [side for side in _SIDES if side not in named and self._shown_on(side)]
 
     def _is_contradicted(self, mention: Mention) -> bool:
         """Return whether the head or a measurement contradicts a definite sentence."""
