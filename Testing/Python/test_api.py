@@ -40,6 +40,7 @@ def test_every_public_name_can_be_used_and_is_documented():
         reg2rg.reports  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "examples"),
     [

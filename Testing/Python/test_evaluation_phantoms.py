@@ -34,6 +34,8 @@ from reg2rg.inference import DetectedRegion
 from reg2rg.phantom import PhantomCase
 from reg2rg.report import Finding
 
+pytestmark = pytest.mark.slow
+
 CASES = 14
 SETTINGS = GenerationSettings(PREPROCESSING, tuple(REGION_OF), parallel=False, max_new_tokens=10)
 
@@ -105,7 +107,6 @@ class Blind(Oracle):
         return None
 
 
-@pytest.mark.slow
 def test_a_perfect_model_has_perfect_metrics(known):
     errors = {"calibration error", "calibration error, probability 0.05 or more", "flagged as out of distribution"}
     for name, value in values(known).items():
@@ -212,7 +213,6 @@ def model(tmp_path_factory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.mark.slow
 def test_each_phantom_is_examined_only_once(model, tmp_path):
     fractions = []
     first = run_benchmark(
@@ -228,7 +228,6 @@ def test_each_phantom_is_examined_only_once(model, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json")} == files
 
 
-@pytest.mark.slow
 def test_the_card_states_what_was_measured_and_the_limits_of_the_model(model, known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     measured = CardMeasurements(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))

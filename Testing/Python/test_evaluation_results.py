@@ -173,6 +173,7 @@ def test_results_of_an_earlier_run_are_removed(tmp_path: Path):
     assert not (tmp_path / "out" / "comparison.csv").exists() and (tmp_path / "out" / "mine.txt").is_file()
 
 
+@pytest.mark.slow
 def test_the_command_writes_all_files_reproducibly(tmp_path: Path):
     rows = [(f"case <{n}>", text, NODULE) for n, text in enumerate([NODULE, NORMAL, EFFUSION, ""])]
     file, first, second = write_rows(tmp_path / "predictions.csv", rows), tmp_path / "one", tmp_path / "two"

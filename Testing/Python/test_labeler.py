@@ -330,6 +330,7 @@ def test_a_label_is_positive_if_asserted_or_left_open():
     assert labels.sum() == 2
 
 
+@pytest.mark.slow
 def test_label_counts_of_the_released_texts_are_close_to_the_published_ones(
     shared: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ):

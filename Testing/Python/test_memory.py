@@ -170,6 +170,7 @@ def limited(read_text, free: float):
     return read
 
 
+@pytest.mark.slow
 def test_the_placement_is_decided_once_while_the_model_is_in_memory(request_of, monkeypatch):
     run_report(request_of(), lambda event: None)
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, 1000))  # nothing more would fit

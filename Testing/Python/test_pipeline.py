@@ -184,6 +184,7 @@ def test_only_requested_regions_get_sections(make_request, tmp_path: Path) -> No
     assert "bone" in found.regions, "all regions are segmented even if few are requested"
 
 
+@pytest.mark.slow
 def test_a_region_requested_alone_gets_the_same_text_as_in_a_full_report(tmp_path: Path, repository: Path) -> None:
     volume, regions = repository / "Resources/Sample/ct.nrrd", repository / "Resources/Sample/regions.seg.nrrd"
     texts = {}

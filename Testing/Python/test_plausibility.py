@@ -131,6 +131,7 @@ def test_volumes_too_large_to_be_processed_are_refused(tmp_path: Path, chest: si
         read_volume(tmp_path / "ct.nrrd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["01", "02", "07", "08", "09", "16", "17", "18"])
 def test_real_scans_of_many_kinds_are_read(shared: Path, name: str) -> None:
     read_volume(shared / f"data/real/{name}.nii.gz")

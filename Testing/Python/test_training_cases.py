@@ -83,6 +83,7 @@ def test_targets_follow_the_text(smoke_config: ModelConfig):
     assert (sides[others] == -1).all() and (levels[others] == -1).all() and np.isnan(sizes[others]).all()
 
 
+@pytest.mark.slow
 def test_a_folder_without_finding_masks_trains_a_head_from_its_texts_and_a_second_run_continues_from_it(
     folder: Path, repository: Path, tmp_path: Path
 ):

@@ -79,6 +79,7 @@ def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_corrected_configuration_continues_where_the_first_one_failed(small: TrainingConfig, tmp_path: Path) -> None:
     vision, text = small.stages
     missing = dataclasses.replace(small.model, pretrained=(tmp_path / "absent.pth",))
@@ -127,6 +128,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_ctrl_c_ends_a_long_computation_within_seconds() -> None:
     process = subprocess.Popen(
