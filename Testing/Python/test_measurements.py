@@ -389,3 +389,27 @@ def test_scalars_of_a_region_are_scaled_and_say_how_far_they_are_known(case, evi
     assert emphysema == pytest.approx((measured.value / 100, 0.5 if measured.reserved else 1), abs=1e-5)
     assert tuple(liver) == (0, 0), "the liver belongs to another region"
     assert region_scalars(names, "abdomen", case.volume, case.masks, evidence)[3, 1] > 0
+
+
+def test_the_descending_aorta_is_found_by_its_contrast_medium_and_only_then() -> None:
+    case = make_phantom(609, PhantomConfig(size=(160, 160, 128)))
+    evidence = measure(case.volume, find_structures(case.volume, case.masks), case.masks)
+    descending, ascending = one(evidence, "descending_aorta"), one(evidence, "ascending_aorta")
+    assert descending.value == pytest.approx(
+        case.known_values["descending_aorta"], abs=1.5 * case.volume.GetSpacing()[0]
+    )
+    assert descending.reserved and ascending.value is None
+    plain = make_phantom(9_700_302, PhantomConfig(size=(128, 128, 96)))
+    assert measure(plain.volume, plain.structures, plain.masks).conditions.enhanced is False
+    assert find_structures(plain.volume, plain.masks).part("aorta") is None
+
+
+@pytest.mark.slow
+def test_the_aorta_of_real_cts_is_found_in_those_with_contrast_medium(shared: Path) -> None:
+    found = {}
+    for number in ("01", "07", "02", "16"):
+        volume = read_volume(shared / f"data/real/{number}.nii.gz")
+        nothing = RegionMasks.from_arrays({}, volume, segmenter="none")
+        part = find_structures(volume, nothing).part("aorta")
+        found[number] = part is not None
+    assert found == {"01": True, "07": True, "02": False, "16": False}

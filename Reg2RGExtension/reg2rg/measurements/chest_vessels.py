@@ -116,7 +116,7 @@ def vessel_measures(scan: Scan) -> Readings:
         yield absent("descending_aorta", "aorta", reason)
     else:
         level = lumen.box[0].start + carina - round(BELOW_CARINA_MM / scan.spacing[0])
-        ascending, descending = _aorta(scan, aorta, level)
+        ascending, descending = _aorta(scan, aorta, level, _middle(lumen))
         yield ascending
         yield descending
     if artery is None:
@@ -131,8 +131,20 @@ def vessel_measures(scan: Scan) -> Readings:
         yield Reading("pulmonary_to_aorta", ratio, ("pulmonary_artery", "aorta"))
 
 
-def _aorta(scan: Scan, aorta: Part, level: int) -> tuple[Reading, Reading]:
-    """Measure both limbs of the aorta at a slice of the volume: the ascending one lies in front."""
+def _middle(lumen: Part) -> float:
+    """Return the row of the volume in which the middle of the airways lies."""
+    return lumen.box[1].start + float(np.average(np.arange(lumen.mask.shape[1]), weights=lumen.mask.sum(axis=(0, 2))))
+
+
+def _aorta(scan: Scan, aorta: Part, level: int, airways: float) -> tuple[Reading, Reading]:
+    """Measure both limbs of the aorta at a slice of the volume.
+
+    Args:
+        scan: the volume.
+        aorta: both limbs, or one of them.
+        level: the slice.
+        airways: row in which the middle of the airways lies; the ascending aorta is in front of it.
+    """
     names = ("ascending_aorta", "descending_aorta")
     z = level - aorta.box[0].start
     if not 0 <= z < aorta.mask.shape[0]:
@@ -142,13 +154,15 @@ def _aorta(scan: Scan, aorta: Part, level: int) -> tuple[Reading, Reading]:
     smallest = 80.0 / (scan.spacing[1] * scan.spacing[2])  # 10 mm across
     limbs = [label for label in range(1, sizes.size + 1) if sizes[label - 1] >= smallest]
     limbs.sort(key=lambda label: ndimage.center_of_mass(labels == label)[0])
-    if len(limbs) < 2:
-        first, second = (absent(name, "aorta", "the aorta has no two limbs at this level") for name in names)
-        return first, second
-    ascending, descending = (
-        _across(scan, aorta, z, labels == label, name) for label, name in zip((limbs[0], limbs[-1]), names, strict=True)
-    )
-    return ascending, descending
+    readings = []
+    for name, in_front in zip(names, (True, False), strict=True):
+        here = [n for n in limbs if (ndimage.center_of_mass(labels == n)[0] + aorta.box[1].start < airways) == in_front]
+        if not here:
+            readings.append(absent(name, "aorta", "this part of the aorta was not found at this level"))
+            continue
+        limb = here[0] if in_front else here[-1]
+        readings.append(_across(scan, aorta, z, labels == limb, name))
+    return readings[0], readings[1]
 
 
 def _across(scan: Scan, part: Part, z: int, plane: np.ndarray, measure: str) -> Reading:

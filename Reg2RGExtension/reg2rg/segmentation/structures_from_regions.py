@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from reg2rg.segmentation.bright_aorta import descending_aorta
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import components
 from reg2rg.segmentation.structures import (
@@ -17,9 +18,14 @@ from reg2rg.segmentation.structures import (
     Structures,
     structure_label,
 )
+from reg2rg.segmentation.thresholds.spine import Spine, find_spine
 from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
 
 NOT_TOLD_APART = "the segmenter finds regions, not single organs"
+
+BODY_HU = -300
+"""The body is above this value."""
+SPINE_PIXEL_MM = 2.0
 
 _BODY_RADIUS_MM = (9.0, 24.0)
 """Smallest and largest plausible radius of a vertebral body in the axial plane."""
@@ -60,7 +66,8 @@ def _estimate(
     """Estimate the structures that follow from the regions.
 
     The lungs are split into left and right. Trachea, heart and thyroid are those of the regions. Vertebral bodies are
-    found along the spine, between the discs, and numbered from the head downward because their levels are unknown.
+    found along the spine, between the discs, and numbered from the head downward because their levels are unknown. In
+    scans with contrast medium, the descending aorta is found beside the spine.
 
     Args:
         volume: image in HU with LPS axes.
@@ -72,16 +79,23 @@ def _estimate(
     """
     arrays: dict[str, np.ndarray] = {}
     approximate: set[str] = set()
-    missing = dict.fromkeys(("aorta", "pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
+    missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
     kinds = {STRUCTURE_REGIONS[name] for name in known}
     if "bone" in masks.present and "bone" not in kinds:
-        hu = sitk.GetArrayViewFromImage(volume)
-        bodies = _vertebral_bodies(hu, masks.array("bone"), array_spacing(volume))
+        hu, spacing = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
+        bodies = _vertebral_bodies(hu, masks.array("bone"), spacing)
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
             arrays[f"vertebra_{number}"] = body
-        approximate |= set(arrays)
+            approximate.add(f"vertebra_{number}")
         if not bodies:
             missing["vertebrae"] = "no row of vertebral bodies was found"
+    if "aorta" not in known:
+        aorta = _descending_aorta(volume)
+        if aorta is None:
+            missing["aorta"] = "its blood does not stand out from its surroundings"
+        else:
+            arrays["aorta"] = aorta
+            approximate.add("aorta")
     for region, structure in (("thyroid", "thyroid_gland"), ("heart", "heart"), ("trachea and bronchie", "trachea")):
         if structure in known:
             continue
@@ -96,6 +110,17 @@ def _estimate(
         if "lung" in masks.approximate:
             approximate |= {"lung_right", "lung_left"}
     return arrays, frozenset(approximate), missing
+
+
+def _descending_aorta(volume: sitk.Image) -> np.ndarray | None:
+    """Return the descending aorta (z, y, x) of a volume with LPS axes; None if no contrast medium shows it."""
+    hu, (z, y, x) = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
+    step = max(1, round(SPINE_PIXEL_MM / x))  # the spine needs no finer pixels
+    coarse = hu[:, ::step, ::step]
+    spine = find_spine(coarse, coarse > BODY_HU, (z, y * step, x * step))
+    if spine is None:
+        return None
+    return descending_aorta(hu, Spine(spine.x * step, spine.canal_y * step, (z, y, x)))
 
 
 def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
