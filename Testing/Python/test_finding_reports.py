@@ -100,7 +100,7 @@ def test_a_likely_finding_that_the_text_does_not_mention_gives_a_warning(run, tm
     assert "lung nodule; the finding detector rates it very likely (9" in text
 
 
-def test_an_out_of_distribution_volume_gives_a_notice_and_uncalibrated_findings(
+def test_an_out_of_distribution_volume_gives_a_notice_and_no_findings_in_the_text(
     run, make_head_model, tmp_path: Path
 ) -> None:
     events, report = run(make_head_model("out-of-distribution", limit=1e-6))
@@ -108,7 +108,7 @@ def test_an_out_of_distribution_volume_gives_a_notice_and_uncalibrated_findings(
     assert report.out_of_distribution.detected
     assert not any(finding.calibrated for section in report.sections for finding in section.findings)
     text = (tmp_path / "out" / "report.txt").read_text()
-    assert "unlike the model's training data" in text and "likely (" not in text and "not calibrated" in text
+    assert OUT_OF_DISTRIBUTION_WARNING in text and NODULE not in text and "%)" not in text
 
 
 def test_corrections_are_stored_in_the_rewritten_section(run) -> None:

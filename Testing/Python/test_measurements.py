@@ -399,7 +399,7 @@ def test_the_descending_aorta_is_found_by_its_contrast_medium_and_only_then() ->
         case.known_values["descending_aorta"], abs=1.5 * case.volume.GetSpacing()[0]
     )
     assert descending.reserved and ascending.value is None
-    plain = make_phantom(9_700_302, PhantomConfig(size=(128, 128, 96)))
+    plain = make_phantom(303, PhantomConfig(size=(128, 128, 96)))
     assert measure(plain.volume, plain.structures, plain.masks).conditions.enhanced is False
     assert find_structures(plain.volume, plain.masks).part("aorta") is None
 
