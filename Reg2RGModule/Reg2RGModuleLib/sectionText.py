@@ -44,7 +44,7 @@ def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
             body += html.escape(text[end : sentence.start])
             body += _sentenceHtml(section, sentence, textColor)
             if (link := _contradictionLink(index)) in contradictions:
-                body += f'&nbsp;<a href="{link}" style="text-decoration: none">{CONTRADICTION_MARK}</a>'
+                body += f'&nbsp;<a href="{link}">{CONTRADICTION_MARK}</a>'
             end = sentence.end
         body += html.escape(text[end:])
     return f"<s>{body}</s>" if state == State.REJECTED else body

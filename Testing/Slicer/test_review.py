@@ -268,7 +268,7 @@ class ReviewTest(unittest.TestCase):
         section = self.sectionWith("Sure. No <x.", (0, 5, 0.95), (6, 12, 0.95))
         missed, denied = Disagreement("Missed.", None), Disagreement("It is there.", 1)
         section = replace(section, disagreements=(missed, denied))
-        sign = '<a href="contradiction:1" style="text-decoration: none">⚠</a>'
+        sign = '<a href="contradiction:1">⚠</a>'
         self.assertEqual(bodyHtml(section, section.text, State.DRAFT, "#123456"), f"Sure. No &lt;x.&nbsp;{sign}")
         self.assertEqual(bodyHtml(section, "My text.", State.EDITED, "#123456"), "My text.")
         card = self.panel.sections.card("lung")

@@ -61,7 +61,7 @@ def _published(measure: str, index: int) -> Cutoff:
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison("Emphysema", "low_attenuation", _published("low_attenuation", 0), Cutoff("<", 1, "")),
     Comparison("Pleural effusion", "effusion_volume", Cutoff(">=", 50, ""), Cutoff("<=", 0, ""), sided=True),
-    Comparison("Pneumothorax", "pleural_air", Cutoff(">=", 20, ""), Cutoff("<=", 0, ""), sided=True),
+    Comparison("Pneumothorax", "pleural_air", Cutoff(">=", 20, ""), sided=True),  # its search misses most of them
     Comparison("Cardiomegaly", "cardiothoracic_ratio", _published("cardiothoracic_ratio", 0), Cutoff("<=", 0.45, "")),
     Comparison("Pericardial effusion", "pericardial_fluid", _published("pericardial_fluid", 0), Cutoff("<=", 2, "")),
     Comparison(
@@ -93,5 +93,8 @@ SIZE_MEASURES: dict[str, str] = {
 }
 """Label -> measure with which a size in the text is compared, unless it is the diameter of the located finding."""
 
-NOT_DIAMETERS = frozenset({"Pleural thickening", "Hiatal hernia"})
-"""Labels whose sizes in a text are thicknesses or widths, which the diameter of an outline is not."""
+NOT_DIAMETERS = frozenset({"Emphysema", "Pleural thickening", "Hiatal hernia"})
+"""Labels whose sizes in a text are those of bullae, thicknesses or widths, which the diameter of an outline is not."""
+
+SHORT_AXIS_LABELS = frozenset({"Lymphadenopathy"})
+"""Labels of which texts often give the short axis."""

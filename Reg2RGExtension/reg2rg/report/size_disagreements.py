@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reg2rg.labeler import Mention, Status, VesselDiameter, vessel_diameters
 from reg2rg.measurements import Measurement, measurement_words
 from reg2rg.measurements.measures import MEASURES
-from reg2rg.report.comparisons import NOT_DIAMETERS, SIZE_MEASURES
+from reg2rg.report.comparisons import NOT_DIAMETERS, SHORT_AXIS_LABELS, SIZE_MEASURES
 from reg2rg.report.finding import Finding
 from reg2rg.report.section import Disagreement, Section, sentence_at
 from reg2rg.report.wording import OUTLINE_TOLERANCE, SIZE_TOLERANCE
@@ -32,7 +32,7 @@ class _Ruler:
     """A measured length.
 
     Attributes:
-        lengths: what may be called its size, in mm: the mean and the long axis.
+        lengths: what may be called its size, in mm: the mean and the long axis, or also the short one; not empty.
         words: the same as shown to users.
         reserved: whether it holds only with reservations.
     """
@@ -68,11 +68,11 @@ def size_disagreements(
         head = None  # the finding has its size from the text
     sides = frozenset[str]().union(*(mention.sides for mention in sized.values()))
     rulers = [
-        _ruler(m)
+        ruler
         for m in measurements
-        if m.value
-        and _measures_size(m, section.region, finding.label)
+        if _measures_size(m, section.region, finding.label)
         and not (sides and _side(m) not in (None, *sides))
+        and (ruler := _ruler(m, axes=2 if finding.label in SHORT_AXIS_LABELS else 1)) is not None
     ]
     by_head = head is not None and not any(_agree(size, head) for size in sized)
     by_ruler = bool(rulers) and not any(ruler.agrees(size) for ruler in rulers for size in sized)
@@ -123,14 +123,13 @@ def vessel_disagreements(
         measurements: all measurements of the volume.
     """
     of_findings = {(mention.start, mention.end) for mention in mentions if mention.size_mm}
-    measured = {m.measure: m for m in measurements if m.value is not None}
+    rulers = {m.measure: (m.label, ruler) for m in measurements if (ruler := _ruler(m)) is not None}
     for diameter in vessel_diameters(section.text):
-        measurement = measured.get(diameter.vessel)
-        if measurement is None or (diameter.start, diameter.end) in of_findings:
+        if diameter.vessel not in rulers or (diameter.start, diameter.end) in of_findings:
             continue
-        ruler = _ruler(measurement)
+        label, ruler = rulers[diameter.vessel]
         if abs(diameter.size_mm - ruler.lengths[0]) > VESSEL_TOLERANCE_MM:
-            name = measurement.label[0].lower() + measurement.label[1:]
+            name = label[0].lower() + label[1:]
             said = [f"The text gives the {name} as {diameter.size_mm:.0f} mm", f"the ruler measures {ruler.words}"]
             yield _disagreement(section, diameter, said)
 
@@ -143,9 +142,15 @@ def _measures_size(measurement: Measurement, region: str, label: str) -> bool:
     return not is_diameter or (measurement.region, measurement.part) == (region, label.lower())
 
 
-def _ruler(measurement: Measurement) -> _Ruler:
-    lengths = [measurement.value] if measurement.unit == "mm" and measurement.value is not None else []
-    lengths += [math.dist(line.start_ras, line.end_ras) for line in measurement.lines[:1]]
+def _ruler(measurement: Measurement, axes: int = 1) -> _Ruler | None:
+    """Return a measured length; None if nothing was found to measure, or along no line."""
+    if not measurement.value:
+        return None
+    lengths = [math.dist(line.start_ras, line.end_ras) for line in measurement.lines[:axes]]
+    if measurement.unit == "mm":
+        lengths = [measurement.value, *lengths]
+    if not lengths:
+        return None
     words = measurement.text if measurement.unit == "mm" else f"{lengths[0]:.0f} mm"
     side = _side(measurement)
     words += f" on the {side}" if side else ""
