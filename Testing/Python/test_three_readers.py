@@ -186,6 +186,7 @@ def test_pleural_effusions_are_compared_side_by_side(text: str, right: float, le
 
 def test_only_the_section_that_owns_a_measure_misses_what_it_shows() -> None:
     assert compare("Normal.", "lung", *opposite_sides(0, 400)) == []
+    assert compare("Pleural effusion on the right.", "lung", *opposite_sides(400, 400)) == []
     (denied,) = compare("No pleural effusion.", "lung", *opposite_sides(0, 400))
     assert denied[1] == "No pleural effusion."
 
