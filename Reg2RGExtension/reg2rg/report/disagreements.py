@@ -27,6 +27,7 @@ from reg2rg.report.section import Disagreement, Section, sentence_at
 from reg2rg.report.size_disagreements import class_disagreements, size_disagreements, vessel_disagreements
 from reg2rg.report.wording import LIKELY_FROM, UNLIKELY_BELOW, probability_words
 
+_SIDES = ("right", "left")
 _MOST_DEFINITE_FIRST = (Status.PRESENT, Status.UNCERTAIN, Status.ABSENT)
 
 
@@ -182,9 +183,6 @@ class _Readers:
             said.append(f"measured: {_measured_words(values)}")
         sentence = sentence_at(self.section, mention.start, mention.end) if mention is not None else None
         return Disagreement(f"{'; '.join(said)}.", sentence)
-
-
-_SIDES = ("right", "left")
 
 
 def _any(shown: Iterator[bool | None]) -> bool | None:
