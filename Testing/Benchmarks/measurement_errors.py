@@ -3,7 +3,8 @@
     python Testing/Benchmarks/measurement_errors.py [--cases N] [--thresholds]
 
 Each measure is compared with the value that the phantom was made with. By default the exact structures of the phantom
-are measured; --thresholds measures what the thresholds segmenter finds.
+are measured, and values with a failed condition are listed as reserved; --thresholds measures what the thresholds
+segmenter finds.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def compare(case: PhantomCase, thresholds: bool = False) -> Iterator[tuple[str, 
     for measurement in evidence.measurements:
         truth = case.known_values.get(known_name(measurement))
         if truth is not None and measurement.value is not None:
-            yield measurement.measure, measurement.value, truth
+            reserved = not thresholds and measurement.reserved
+            yield f"{measurement.measure}, reserved" if reserved else measurement.measure, measurement.value, truth
     if thresholds:
         return
     scan = Scan.create(case.volume, structures, masks)
@@ -66,8 +68,8 @@ def compare(case: PhantomCase, thresholds: bool = False) -> Iterator[tuple[str, 
 
 def known_name(measurement: Measurement) -> str:
     """Return the name under which a phantom knows the true value."""
-    if measurement.measure == "lung_volume":
-        return f"lung_volume_{measurement.part.split()[0]}"
+    if measurement.measure in ("lung_volume", "effusion_volume"):
+        return f"{measurement.measure}_{measurement.part.split()[0]}"
     return measurement.measure
 
 

@@ -39,7 +39,7 @@ pixels up to 1 mm, and a sharp one 0.33.
 """
 MAX_PIXEL_FOR_KERNEL_MM = 1.5
 """Larger pixels are wider than the blur of a kernel, so that their noise does not show it."""
-EXPIRED_LUNG_HU = -775.0
+EXPIRED_LUNG_HU = -760.0
 """A median lung density above this suggests that the patient did not breathe in fully.
 
 It lies between about -850 HU at full inspiration and -700 HU at the end of expiration.

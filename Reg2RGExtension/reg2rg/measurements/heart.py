@@ -14,8 +14,10 @@ CALCIUM_HU = 130
 MIN_CALCIUM_MM2 = 1.0
 BONE_MARGIN_MM = 3.0
 """What is connected to something as close to bone is bone, as in Comp2Comp's calcium score."""
-NOISE_DEVIATIONS = 3.0
-"""Blood must stay this many standard deviations below the limit of calcium, as in Comp2Comp's adaptive limit."""
+MIN_CALCIUM_PIXELS = 3
+"""Smaller clusters may be noise; with the pixels for which the score was defined, this is about 1 mm2 as well."""
+NOISE_DEVIATIONS = 4.0
+"""Blood must stay this many standard deviations of its noise below the limit of calcium."""
 AGATSTON_SLICE_MM = 3.0
 """Slice thickness for which the score was defined; areas on other slices are weighted by their thickness."""
 
@@ -76,11 +78,12 @@ def _calcium(scan: Scan, heart: Part) -> Readings:
     for plane, bright in zip(values, _calcium_mask(scan, heart), strict=True):
         if not bright.any():
             continue
-        labels, count = ndimage.label(bright, np.ones((3, 3)))
-        areas = np.bincount(labels.ravel())[1:] * dy * dx
-        peaks = ndimage.maximum(plane, labels, range(1, count + 1))
-        for area, peak in zip(areas, np.atleast_1d(peaks), strict=True):
-            if area >= MIN_CALCIUM_MM2:
+        labels, number = ndimage.label(bright, np.ones((3, 3)))
+        pixels = np.bincount(labels.ravel())[1:]
+        peaks = ndimage.maximum(plane, labels, range(1, number + 1))
+        for count, peak in zip(pixels, np.atleast_1d(peaks), strict=True):
+            area = count * dy * dx
+            if area >= MIN_CALCIUM_MM2 and count >= MIN_CALCIUM_PIXELS:
                 volume_mm3 += area * dz
                 score += area * min(int(peak) // 100, 4) * dz / AGATSTON_SLICE_MM
     yield Reading("heart_calcium_volume", float(volume_mm3), ("heart",))

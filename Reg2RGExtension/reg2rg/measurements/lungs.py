@@ -20,6 +20,8 @@ FREE_AIR_HU = -965
 NOISE_LIMIT_HU = 30.0
 SMOOTHING_MM = 0.8
 """Standard deviation of the smoothing applied to noisy scans before densities are read."""
+MIN_DENSE_ML = 2.0
+"""Smaller dense areas are vessels at the hilum."""
 MIN_FLUID_ML = 15.0
 MIN_FREE_AIR_ML = 10.0
 _THIRDS = ("upper third", "middle third", "lower third")
@@ -102,7 +104,8 @@ def _dense(scan: Scan, lungs: Part) -> Readings:
     dense = eroded(lungs.mask, 3.0, scan.spacing) & (scan.hu[lungs.box] > DENSE_HU)
     yield Reading("dense_lung", dense.sum() * scan.voxel_ml, ("lungs",))
     labels, sizes = components(opened(dense, 3.0, scan.spacing))
-    if not sizes.size:
+    if not sizes.size or sizes.max() * scan.voxel_ml < MIN_DENSE_ML:
+        yield absent("dense_lung_largest", "lungs", f"nothing dense of {MIN_DENSE_ML:g} mL or more was found")
         return
     where = labels == 1 + int(sizes.argmax())
     center = np.array(ndimage.center_of_mass(where)) + [s.start for s in lungs.box]

@@ -157,7 +157,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mL",
         "lung",
         required=(WHOLE_LUNGS,),
-        conditions=(EXACT_OUTLINES,),
+        conditions=(LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
         sentence=False,
     ),
     Measure(
@@ -166,7 +166,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mL",
         "lung",
         required=(WHOLE_LUNGS,),
-        conditions=(EXACT_OUTLINES,),
+        conditions=(LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
     ),
     Measure("effusion_volume", "Pleural fluid", "mL", "pleura", source=_MOY, conditions=(WHOLE_LUNGS, EXACT_OUTLINES)),
     Measure(

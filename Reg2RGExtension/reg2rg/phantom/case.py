@@ -116,7 +116,7 @@ def make_phantom(
         planted,
         canvas.image(bits),
         build_structures(anatomy, planted, bits, volume),
-        known_values(anatomy),
+        known_values(anatomy, planted, bits),
     )
 
 

@@ -14,6 +14,9 @@ from reg2rg.phantom.findings.lung_locations import lobe_coverage
 from reg2rg.phantom.findings.planted_finding import PlantedFinding
 from reg2rg.segmentation.structures import LOBES, Structures
 
+LOW_ATTENUATION_HU = -950
+CALCIUM_HU = 130
+
 _FLUIDS = {
     "Pleural effusion": "pleural_effusion",
     "Pneumothorax": "pneumothorax",
@@ -54,8 +57,14 @@ def _any(arrays: dict[str, np.ndarray], *names: str) -> np.ndarray:
     return np.logical_or.reduce([arrays[name] for name in names])
 
 
-def known_values(anatomy: Anatomy) -> dict[str, float]:
-    """Return the values of measures that follow from the body's parameters."""
+def known_values(anatomy: Anatomy, findings: Sequence[PlantedFinding], bits: np.ndarray) -> dict[str, float]:
+    """Return the values of measures that follow from the body, as it is before it is scanned.
+
+    Args:
+        anatomy: the painted chest.
+        findings: the planted findings.
+        bits: uint32 (z, y, x); bit i is set in the voxels of finding i.
+    """
     physique, landmarks = anatomy.physique, anatomy.landmarks
     trachea = 2 * (float(landmarks["trachea radius"][0]) - AIRWAY_WALL_MM)
     height = VERTEBRA_PITCH_MM * physique.stretch - DISC_MM
@@ -64,9 +73,19 @@ def known_values(anatomy: Anatomy) -> dict[str, float]:
     rising, falling = slice(0, 3), slice(5, None)
     voxel_ml = float(np.prod(anatomy.canvas.spacing)) / 1000
     left = np.broadcast_to(anatomy.canvas.x > 0, anatomy.lung_coverage.shape)
+    hu, lungs = anatomy.canvas.hu, anatomy.aerated_lung & ~anatomy.masks["trachea and bronchie"]
+    fluid = np.zeros(hu.shape, bool)
+    for index, finding in enumerate(findings):
+        if finding.label == "Pleural effusion":
+            fluid |= (bits & np.uint32(1 << index)) != 0
     return {
         "lung_volume_right": float(anatomy.lung_coverage[~left].sum()) * voxel_ml,
         "lung_volume_left": float(anatomy.lung_coverage[left].sum()) * voxel_ml,
+        "low_attenuation": 100 * float((hu[lungs] <= LOW_ATTENUATION_HU).mean()),
+        "effusion_volume_right": float((fluid & ~left).sum()) * voxel_ml,
+        "effusion_volume_left": float((fluid & left).sum()) * voxel_ml,
+        "cardiothoracic_ratio": _width(anatomy.masks["heart"]) / _width(anatomy.cavity_distance < 0),
+        "heart_calcium_volume": float((hu[anatomy.masks["heart"]] >= CALCIUM_HU).sum()) * voxel_ml * 1000,
         "ascending_aorta": 2 * float(np.interp(z, path[rising, 2], radii[rising])),
         "descending_aorta": 2 * float(np.interp(z, path[falling, 2][::-1], radii[falling][::-1])),
         "liver_hu": physique.liver_hu,
@@ -76,3 +95,10 @@ def known_values(anatomy: Anatomy) -> dict[str, float]:
         "trachea_coronal": trachea,
         "trachea_sagittal": trachea,
     }
+
+
+def _width(mask: np.ndarray) -> int:
+    """Return the greatest extent of a mask from left to right in any slice, in voxels."""
+    profile = mask.any(axis=1)  # (z, x)
+    extents = profile.shape[1] - profile[:, ::-1].argmax(axis=1) - profile.argmax(axis=1)
+    return int(np.where(profile.any(axis=1), extents, 0).max())

@@ -29,6 +29,10 @@ SPINE_PIXEL_MM = 2.0
 
 _BODY_RADIUS_MM = (9.0, 24.0)
 """Smallest and largest plausible radius of a vertebral body in the axial plane."""
+_CANAL_RADIUS_MM, _DEPTH_MM, _HALF_WIDTH_MM = 7.0, 42.0, 30.0
+"""Radius of the spinal canal, greatest depth of a vertebral body before it, and half the width that is searched."""
+_CANAL_PIXEL_MM = 2.0
+"""Size of the pixels in which the canal is looked for."""
 _VERTEBRA_PITCH_MM = (14.0, 42.0)
 """Smallest and largest plausible distance between neighboring discs."""
 
@@ -200,36 +204,38 @@ def _spine_path(hu: np.ndarray, spacing: Spacing, bone: np.ndarray) -> tuple[lis
         Slices from the head downward, the center (row, column) in each, and the typical radius in mm; None if there is
         no spine.
     """
-    columns = np.flatnonzero(bone.any(axis=(0, 1)))
-    rows = np.flatnonzero(bone.any(axis=(0, 2)))
-    if columns.size < 20 or rows.size < 20:
+    canal = _spinal_canal(hu, bone, spacing)
+    if canal is None:
         return None
-    middle = (columns[0] + columns[-1]) / 2
-    half = 45.0 / spacing[2]
-    low, high = int(max(0, middle - half)), int(min(bone.shape[2], middle + half))
-    slices, centers, radii = [], [], []
-    previous: np.ndarray | None = None
-    for z in range(bone.shape[0] - 1, -1, -1):
-        solid = ndimage.binary_fill_holes(ndimage.binary_closing(bone[z, :, low:high], iterations=2))
-        if solid.sum() * spacing[1] * spacing[2] < 150:
-            continue
-        depth = ndimage.distance_transform_edt(np.pad(solid, 1), sampling=spacing[1:])[1:-1, 1:-1]
-        if previous is not None:
-            row, column = np.indices(depth.shape)
-            away = np.hypot((row - previous[0]) * spacing[1], (column + low - previous[1]) * spacing[2])
-            depth = depth * np.exp(-((away / 12.0) ** 2))
-        peak = np.unravel_index(int(depth.argmax()), depth.shape)
-        radius = float(depth[peak])
-        if not _BODY_RADIUS_MM[0] <= radius <= _BODY_RADIUS_MM[1]:
-            continue
-        previous = np.array([peak[0], peak[1] + low], float)
-        slices.append(z)
-        centers.append(previous)
-        radii.append(radius)
-    if len(slices) * spacing[0] < 40 or len(slices) < 0.4 * bone.shape[0]:
+    radii = []
+    half, depth = round(_HALF_WIDTH_MM / spacing[2]), round(_DEPTH_MM / spacing[1])
+    backs = np.rint(canal[:, 0] - _CANAL_RADIUS_MM / spacing[1]).astype(int)
+    for plane, back, column in zip(bone, backs, np.rint(canal[:, 1]).astype(int), strict=True):
+        front, low = max(0, back - depth), max(0, column - half)
+        near = plane[front : back + depth, low : low + 2 * half]  # the arch closes the outline behind
+        solid = ndimage.binary_fill_holes(ndimage.binary_closing(near, iterations=2))[: max(0, back - front)]
+        distance = ndimage.distance_transform_edt(np.pad(solid, 1), sampling=spacing[1:])
+        if _BODY_RADIUS_MM[0] <= distance.max() <= _BODY_RADIUS_MM[1]:
+            radii.append(float(distance.max()))
+    if len(radii) * spacing[0] < 40 or len(radii) < 0.3 * len(bone):
         return None
-    track = ndimage.gaussian_filter1d(np.array(centers), 6.0 / spacing[0], axis=0)
-    return slices, list(track), float(np.median(radii))
+    radius = float(np.median(radii))
+    centers = np.stack([backs - radius / spacing[1], canal[:, 1]], axis=1)
+    slices = [z for z in range(len(bone) - 1, -1, -1) if bone[z].any()]
+    return slices, [centers[z] for z in slices], radius
+
+
+def _spinal_canal(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> np.ndarray | None:
+    """Return the middle (row, column) of the spinal canal in each slice; None if it is not seen."""
+    step = max(1, round(_CANAL_PIXEL_MM / spacing[2]))
+    rows, columns = (size // step * step for size in hu.shape[1:])
+    blocks = hu[:, :rows, :columns].reshape(len(hu), rows // step, step, columns // step, step)
+    coarse = blocks.mean(axis=(2, 4), dtype=np.float32)  # noise would break the ring of bone around the canal
+    near = bone[:, :rows:step, :columns:step]
+    spine = find_spine(coarse, near, (spacing[0], spacing[1] * step, spacing[2] * step)) if near.any() else None
+    if spine is None:
+        return None
+    return np.stack([spine.canal_y, spine.x], axis=1) * step + (step - 1) / 2
 
 
 def _disc(shape: tuple[int, ...], center: np.ndarray, radius: float, spacing: Spacing) -> np.ndarray:
