@@ -35,7 +35,6 @@ from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
 from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
-from reg2rg.volumes import read_volume
 from reg2rg.volumes.acquisition import AcquisitionTags
 
 FINE = PhantomConfig(size=(192, 192, 144))
@@ -254,6 +253,9 @@ def with_calcium(case: PhantomCase, noise_hu: float = 0.0) -> np.ndarray:
 def test_calcium_is_measured_unless_noise_looks_like_it(case) -> None:
     found = one(measure(with_values(case, with_calcium(case)), case.structures, case.masks), "heart_calcium_volume")
     assert found.value == pytest.approx(9 * np.prod(case.volume.GetSpacing()), rel=1e-6)
+    ordinal = one(measure(case.volume, case.structures, case.masks), "coronary_calcium_class")
+    assert ordinal.value is None and ordinal.text == "not given: the coronary arteries are not segmented"
+    assert "ungated" in found.label
     noisy = measure(with_values(case, with_calcium(case, 40)), case.structures, case.masks)
     refused = one(noisy, "heart_calcium_volume")
     assert refused.value is None and refused.text.endswith("HU in the heart looks like calcium")
@@ -354,35 +356,12 @@ def test_the_command_writes_table_csv_picture_and_structures(phantom_files, tmp_
     assert {"lung_right", "lung_left", "heart"} <= set(ids) <= set(STRUCTURE_NAMES)
 
 
-def measured(shared: Path, name: str) -> Evidence:
-    volume = read_volume(shared / "data" / "real" / f"{name}.nii.gz")
-    masks = ThresholdSegmenter().segment(volume)
-    return measure(volume, find_structures(volume, masks), masks)
-
-
-@pytest.mark.slow
-def test_the_sharp_kernel_of_a_pair_does_not_become_emphysema(shared: Path) -> None:
-    sharp, soft = (measured(shared, name) for name in ("08", "09"))
-    assert sharp.conditions.sharp_kernel and not soft.conditions.sharp_kernel
-    assert one(sharp, "low_attenuation").adjective is None and one(sharp, "low_attenuation").reserved
-    assert one(soft, "low_attenuation").value < 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "enhanced", "whole"), [("01", True, True), ("16", False, False)])
-def test_contrast_and_partial_chests_are_recognized(shared: Path, name, enhanced, whole) -> None:
-    evidence = measured(shared, name)
-    assert evidence.conditions.enhanced is enhanced
-    volumes = [m for m in evidence.measurements if m.measure == "lung_volume"]
-    assert volumes and all((m.value is not None) is whole for m in volumes)
-
-
 def test_scalars_of_a_region_are_scaled_and_say_how_far_they_are_known(case, evidence) -> None:
     names = ("volume", "mean_hu", "low_attenuation", "liver_hu")
     volume, density, emphysema, liver = region_scalars(names, "lung", case.volume, case.masks, evidence)
     mask = case.masks.array("lung")
-    millilitres = mask.sum() * np.prod(case.volume.GetSpacing()) / 1000
-    assert volume == pytest.approx((np.log10(1 + millilitres) / 4, 1), abs=1e-5)
+    milliliters = mask.sum() * np.prod(case.volume.GetSpacing()) / 1000
+    assert volume == pytest.approx((np.log10(1 + milliliters) / 4, 1), abs=1e-5)
     assert density == pytest.approx((sitk.GetArrayFromImage(case.volume)[mask].mean() / 1000, 1), abs=1e-5)
     measured = one(evidence, "low_attenuation")
     assert measured.value is not None

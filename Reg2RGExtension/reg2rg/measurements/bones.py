@@ -92,7 +92,7 @@ def _trabecular_values(scan: Scan, part: Part, body: Body) -> np.ndarray:
     """Return the HU values of a round region in the front of the body, away from the cortex."""
     mask = part.mask
     rows, columns = np.ogrid[: mask.shape[1], : mask.shape[2]]
-    row = body.center[1] - 0.25 * body.radius_mm / scan.spacing[1]
+    row = body.center[1] - 0.15 * body.radius_mm / scan.spacing[1]
     inside = ((rows - row) * scan.spacing[1]) ** 2 + ((columns - body.center[2]) * scan.spacing[2]) ** 2
     disc = inside <= (0.5 * body.radius_mm) ** 2
     height = mask[:, round(row), round(body.center[2])]
@@ -100,8 +100,8 @@ def _trabecular_values(scan: Scan, part: Part, body: Body) -> np.ndarray:
     if not levels.size:
         return np.zeros(0)
     low, high = levels[0], levels[-1]
-    quarter = (high - low + 1) / 4
-    keep = slice(int(np.ceil(low + quarter)), int(np.floor(high - quarter)) + 1)
+    margin = (high - low + 1) / 5
+    keep = slice(int(np.ceil(low + margin)), int(np.floor(high - margin)) + 1)
     return scan.hu[part.box][keep][:, disc].ravel()
 
 

@@ -8,7 +8,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from reg2rg.measurements.measurement import Line
 from reg2rg.measurements.reading import Reading, Readings, absent
-from reg2rg.measurements.scan import Scan, expanded
+from reg2rg.measurements.scan import Scan, expanded, over_box
 from reg2rg.segmentation.morphology import components
 from reg2rg.segmentation.structures import Part
 
@@ -64,6 +64,8 @@ def _lumen(scan: Scan) -> Part | None:
     inner = tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(part.box, box, strict=True))
     mask[inner] = part.mask
     near = ndimage.binary_dilation(mask, np.ones((1, 3, 3)))
+    if scan.lungs is not None:  # large pixels reach across the wall
+        near &= mask | ~over_box(scan.lungs, box)
     return Part(box, near & (scan.hu[box] < LUMEN_HU))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from reg2rg.measurements.measurement import Line
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan, expanded
 from reg2rg.segmentation.morphology import dilated
@@ -33,6 +34,7 @@ def heart_measures(scan: Scan) -> Readings:
         yield Reading("heart_volume", heart.mask.sum() * scan.voxel_ml, ("heart",))
         yield _cardiothoracic_ratio(scan, heart)
         yield from _calcium(scan, heart)
+    yield absent("coronary_calcium_class", "heart", "the coronary arteries are not segmented")
     fluid = scan.structures.part("pericardial_effusion")
     if fluid is not None:
         depth = ndimage.distance_transform_edt(np.pad(fluid.mask, 1), sampling=scan.spacing)
@@ -44,21 +46,32 @@ def _cardiothoracic_ratio(scan: Scan, heart: Part) -> Reading:
     lungs = scan.lungs
     if lungs is None:
         return absent("cardiothoracic_ratio", "heart", "the lungs were not found")
-    widths = []
-    for part in (heart, lungs):
-        profile: np.ndarray = np.any(part.mask, axis=1)  # (z, x)
-        first = profile.argmax(axis=1)
-        last = profile.shape[1] - 1 - profile[:, ::-1].argmax(axis=1)
-        width = np.where(profile.any(axis=1), last - first + 1, 0)
-        z = int(width.argmax())
-        row = float(np.median(np.flatnonzero(part.mask[z].any(axis=1))))
-        offset = np.array([s.start for s in part.box], float)
-        line = scan.line(offset + (z, row, first[z] - 0.5), offset + (z, row, last[z] + 0.5))
-        widths.append((float(width[z]) * scan.spacing[2], line))
-    (heart_mm, heart_line), (chest_mm, chest_line) = widths
+    # Fluid or air between lung and chest wall, and lung that a segmenter leaves out as dense, lie within the wall, too.
+    others = (scan.structures.part("pleural_effusion"), scan.structures.part("pneumothorax"), scan.region("lung"))
+    heart_mm, heart_line = _widest([heart], scan)
+    chest_mm, chest_line = _widest([lungs, *(part for part in others if part is not None)], scan)
     ratio = heart_mm / chest_mm
     uncertainty = ratio * scan.spacing[2] * (1 / heart_mm + 1 / chest_mm)
     return Reading("cardiothoracic_ratio", ratio, ("heart", "lungs"), "", (heart_line, chest_line), uncertainty)
+
+
+def _widest(parts: list[Part], scan: Scan) -> tuple[float, Line]:
+    """Return the greatest extent (mm) of some parts together from right to left in any slice, and its line."""
+    slices, _, columns = scan.hu.shape
+    first, last = np.full(slices, columns), np.full(slices, -1)
+    for part in parts:
+        profile: np.ndarray = np.any(part.mask, axis=1)  # (z, x)
+        zs = np.flatnonzero(profile.any(axis=1))
+        starts = part.box[2].start + profile[zs].argmax(axis=1)
+        ends = part.box[2].start + profile.shape[1] - 1 - profile[zs, ::-1].argmax(axis=1)
+        zs += part.box[0].start
+        first[zs], last[zs] = np.minimum(first[zs], starts), np.maximum(last[zs], ends)
+    z = int((last - first).argmax())
+    main = parts[0]
+    rows = np.flatnonzero(main.mask[int(np.clip(z - main.box[0].start, 0, len(main.mask) - 1))].any(axis=1))
+    row = main.box[1].start + (float(np.median(rows)) if rows.size else 0.0)
+    line = scan.line(np.array([z, row, first[z] - 0.5]), np.array([z, row, last[z] + 0.5]))
+    return float(last[z] - first[z] + 1) * scan.spacing[2], line
 
 
 def _calcium(scan: Scan, heart: Part) -> Readings:

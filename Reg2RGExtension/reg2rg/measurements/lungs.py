@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from reg2rg.measurements.reading import Reading, Readings, absent
-from reg2rg.measurements.scan import Scan, expanded, smoothed
+from reg2rg.measurements.scan import Scan, expanded, over_box, smoothed
 from reg2rg.segmentation.morphology import components, dilated, eroded, opened
 from reg2rg.segmentation.structures import LOBES, Part, display_name
 
@@ -44,13 +44,13 @@ def lung_measures(scan: Scan, noise_hu: float | None) -> Readings:
         return
     yield Reading("low_attenuation", _share(inside <= LOW_ATTENUATION_HU), ("lungs",))
     for name, (side, part) in _thirds(lungs, sides).items():
-        mask = _within(part, lungs) & parenchyma
+        mask = over_box(part, lungs.box) & parenchyma
         if mask.any():
             yield Reading("low_attenuation_part", _share(values[mask] <= LOW_ATTENUATION_HU), (side,), name)
     for lobes in LOBES.values():
         for structure in lobes.values():
             lobe = scan.structures.part(structure)
-            if lobe is not None and (mask := _within(lobe, lungs) & parenchyma).any():
+            if lobe is not None and (mask := over_box(lobe, lungs.box) & parenchyma).any():
                 share = _share(values[mask] <= LOW_ATTENUATION_HU)
                 yield Reading("low_attenuation_part", share, (structure,), f"{display_name(structure).lower()}")
     yield Reading("percentile_15", float(np.percentile(inside, 15)), ("lungs",))
@@ -67,23 +67,12 @@ def _parenchyma(scan: Scan, lungs: Part, noise_hu: float | None) -> tuple[np.nda
     mask = lungs.mask
     airways = scan.region("trachea and bronchie")
     if airways is not None:
-        mask = mask & ~_within(Part(airways.box, airways.mask), lungs)
+        mask = mask & ~over_box(airways, lungs.box)
     return values, mask
 
 
 def _share(selected: np.ndarray) -> float:
     return 100 * float(selected.mean())
-
-
-def _within(part: Part, other: Part) -> np.ndarray:
-    """Return a part's mask over the box of another part."""
-    result = np.zeros(other.mask.shape, bool)
-    common = [(slice(max(a.start, b.start), min(a.stop, b.stop))) for a, b in zip(part.box, other.box, strict=True)]
-    if all(s.start < s.stop for s in common):
-        here = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(common, other.box, strict=True))
-        there = tuple(slice(s.start - a.start, s.stop - a.start) for s, a in zip(common, part.box, strict=True))
-        result[here] = part.mask[there]
-    return result
 
 
 def _thirds(lungs: Part, sides: dict[str, Part]) -> dict[str, tuple[str, Part]]:
@@ -217,10 +206,10 @@ def _free_air(scan: Scan) -> Part | None:
     if lungs is None:
         return None
     box = expanded(lungs.box, (2, 8, 8), scan.hu.shape)
-    mask = _within(lungs, Part(box, np.zeros([s.stop - s.start for s in box], bool)))
+    mask = over_box(lungs, box)
     outline = mask.copy()
     if pleura is not None:
-        mask |= _within(pleura, Part(box, mask))
+        mask |= over_box(pleura, box)
     air = smoothed(scan.hu[box], 1.2, scan.spacing) <= FREE_AIR_HU
     candidates = opened(mask & air, 4.0, scan.spacing)
     labels, sizes = components(candidates)

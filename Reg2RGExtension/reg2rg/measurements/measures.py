@@ -293,6 +293,15 @@ _MEASURES: tuple[Measure, ...] = (
         sentence=False,
     ),
     Measure(
+        "coronary_calcium_class",
+        "Ordinal score of coronary calcium, 0 to 12",
+        "",
+        "heart",
+        source="Azour 2017",
+        required=(UNENHANCED,),
+        sentence=False,
+    ),
+    Measure(
         "pericardial_fluid",
         "Thickness of pericardial fluid",
         "mm",

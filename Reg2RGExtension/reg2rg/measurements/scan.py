@@ -117,3 +117,14 @@ def expanded(box: Box, voxels: tuple[int, int, int], shape: tuple[int, ...]) -> 
     """Return a box (z, y, x) enlarged by some voxels per side, within the volume."""
     z, y, x = (slice(max(0, s.start - n), min(size, s.stop + n)) for s, n, size in zip(box, voxels, shape, strict=True))
     return z, y, x
+
+
+def over_box(part: Part, box: Box) -> np.ndarray:
+    """Return a part's mask over another box (z, y, x) of the volume."""
+    result = np.zeros([s.stop - s.start for s in box], bool)
+    common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(part.box, box, strict=True)]
+    if all(s.start < s.stop for s in common):
+        here = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(common, box, strict=True))
+        there = tuple(slice(s.start - a.start, s.stop - a.start) for s, a in zip(common, part.box, strict=True))
+        result[here] = part.mask[there]
+    return result
