@@ -238,13 +238,21 @@ def test_metal_counts_within_the_body_only(case, evidence) -> None:
     assert conditions.metal and technique(conditions)["In view"] == "metal"
 
 
+def measure_on_grid_of(volume: sitk.Image, case: PhantomCase) -> Evidence:
+    """Measure a volume with the structures of a phantom, whose voxels get the size of the volume's."""
+    labels, bits = sitk.Image(case.structures.labels), sitk.Image(case.masks.bits)
+    for image in (labels, bits):
+        image.CopyInformation(volume)
+    return measure(volume, replace(case.structures, labels=labels), replace(case.masks, bits=bits))
+
+
 def with_calcium(case: PhantomCase, noise_hu: float = 0.0) -> np.ndarray:
     """Return a phantom's values with a calcified lesion of 3 x 3 x 1 voxels within the heart."""
     part = case.structures.part("heart")
     assert part is not None
     hu = sitk.GetArrayFromImage(case.volume)
     heart = hu[part.box]
-    heart[part.mask] = np.minimum(heart[part.mask], 60) + np.random.RandomState(3).normal(0, noise_hu, part.mask.sum())
+    heart[part.mask] = 40 + np.random.RandomState(3).normal(0, noise_hu, part.mask.sum())
     z, y, x = (int(c) for c in np.argwhere(part.mask).mean(axis=0))
     heart[z, y : y + 3, x : x + 3] = 500
     return hu
@@ -271,15 +279,23 @@ def test_bone_that_an_estimated_heart_includes_is_not_calcium(case) -> None:
 
 
 def test_slices_above_4_mm_and_large_pixels_give_no_calcium_and_reserve_the_trachea(case) -> None:
-    coarse = sitk.Image(case.volume)
+    coarse = with_values(case, with_calcium(case))
     coarse.SetSpacing((2.5, 2.5, 4.5))
-    labels, bits = sitk.Image(case.structures.labels), sitk.Image(case.masks.bits)
-    for image in (labels, bits):
-        image.CopyInformation(coarse)
-    evidence = measure(coarse, replace(case.structures, labels=labels), replace(case.masks, bits=bits))
+    evidence = measure_on_grid_of(coarse, case)
     refused = one(evidence, "heart_calcium_volume")
     assert refused.text == "not given: slices are 4.5 mm apart; pixels are 2.5 mm wide"
     assert one(evidence, "trachea_coronal").reservations == ("pixels are 2.5 mm wide",)
+
+
+def test_slices_of_8_mm_are_reserved(case) -> None:
+    coarse = sitk.Image(case.volume)
+    coarse.SetSpacing((1.0, 1.0, 8.0))
+    evidence = measure_on_grid_of(coarse, case)
+    names = ("low_attenuation", "percentile_15", "high_attenuation", "trachea_ratio", "ascending_aorta")
+    found = [m for m in evidence.measurements if m.measure in (*names, "vertebra_height") and m.value is not None]
+    assert {m.measure for m in found} >= set(names)
+    assert all("slices are 8 mm apart" in m.reservations for m in found)
+    assert one(evidence, "heart_calcium_volume").value is None
 
 
 def test_the_kernel_is_judged_by_the_size_of_the_pixels() -> None:

@@ -149,7 +149,7 @@ _MEASURES: tuple[Measure, ...] = (
         "lung",
         digits=1,
         source=_MESA,
-        conditions=(WHOLE_LUNGS, INSPIRATION),
+        conditions=(WHOLE_LUNGS, MEDIUM_SLICES, INSPIRATION),
     ),
     Measure(
         "dense_lung",
@@ -157,7 +157,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mL",
         "lung",
         required=(WHOLE_LUNGS,),
-        conditions=(LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
+        conditions=(MEDIUM_SLICES, LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
         sentence=False,
     ),
     Measure(
@@ -166,7 +166,7 @@ _MEASURES: tuple[Measure, ...] = (
         "mL",
         "lung",
         required=(WHOLE_LUNGS,),
-        conditions=(LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
+        conditions=(MEDIUM_SLICES, LOW_NOISE, FINE_PIXELS, EXACT_OUTLINES),
     ),
     Measure("effusion_volume", "Pleural fluid", "mL", "pleura", source=_MOY, conditions=(WHOLE_LUNGS, EXACT_OUTLINES)),
     Measure(
@@ -190,21 +190,21 @@ _MEASURES: tuple[Measure, ...] = (
         "Transverse diameter of the trachea",
         "mm",
         "trachea and bronchie",
-        conditions=(FINE_PIXELS,),
+        conditions=(MEDIUM_SLICES, FINE_PIXELS),
     ),
     Measure(
         "trachea_sagittal",
         "Sagittal diameter of the trachea",
         "mm",
         "trachea and bronchie",
-        conditions=(FINE_PIXELS,),
+        conditions=(MEDIUM_SLICES, FINE_PIXELS),
     ),
     Measure(
         "trachea_area",
         "Cross-section of the trachea",
         "mm²",
         "trachea and bronchie",
-        conditions=(FINE_PIXELS,),
+        conditions=(MEDIUM_SLICES, FINE_PIXELS),
         sentence=False,
     ),
     Measure(
@@ -361,6 +361,7 @@ _MEASURES: tuple[Measure, ...] = (
         "bone",
         digits=1,
         required=(EXACT_OUTLINES,),
+        conditions=(MEDIUM_SLICES,),
         sentence=False,
     ),
     Measure(
