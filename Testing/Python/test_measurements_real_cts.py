@@ -64,7 +64,8 @@ def test_the_sharp_kernel_of_a_pair_does_not_become_emphysema(real: RealCTs) -> 
     for evidence in (sharp, soft):
         (share,) = given(evidence, "low_attenuation")
         assert share.value is not None and share.value < 1 and share.reserved and share.adjective is None
-    assert sharp.conditions.low_attenuation_percent == pytest.approx(14.6, abs=0.5), "by the threshold alone"
+    by_threshold_alone = [evidence.conditions.low_attenuation_percent or 0 for evidence in (sharp, soft)]
+    assert by_threshold_alone[0] > 10 and by_threshold_alone[1] < 1
     volumes = [[m.value for m in given(evidence, "lung_volume")] for evidence in (sharp, soft)]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.01)
 
@@ -125,7 +126,7 @@ def test_heavy_calcification_is_seen_where_it_is_and_not_elsewhere(real: RealCTs
 @pytest.mark.parametrize("name", VOLUMES)
 def test_no_real_ct_gets_air_or_fluid_around_the_lung_or_an_adjective(real: RealCTs, name: str) -> None:
     evidence = real.evidence(name)
-    assert all(m.value == 0 for m in given(evidence, "pleural_air", "effusion_volume"))
+    assert not given(evidence, "pleural_air", "effusion_volume"), "estimated outlines miss them"
     assert [m.name for m in evidence.measurements if m.adjective] == []
     assert not given(evidence, "heart_volume", "vertebra_hu", "vertebra_height"), "outlines are estimated"
 

@@ -99,6 +99,11 @@ def _calcium(scan: Scan, heart: Part) -> Readings:
             if area >= MIN_CALCIUM_MM2 and count >= MIN_CALCIUM_PIXELS:
                 volume_mm3 += area * dz
                 score += area * min(int(peak) // 100, 4) * dz / AGATSTON_SLICE_MM
+    estimated = "heart" in scan.masks.approximate or scan.structures.is_approximate("heart")
+    if not volume_mm3 and estimated:  # the arteries run along the surface, which an estimate may miss
+        yield absent("heart_calcium_volume", "heart", "none was found, but outlines are estimated")
+        yield absent("heart_calcium_score", "heart", "none was found, but outlines are estimated")
+        return
     yield Reading("heart_calcium_volume", float(volume_mm3), ("heart",))
     yield Reading("heart_calcium_score", float(score), ("heart",))
 

@@ -122,13 +122,15 @@ def pleura_measures(scan: Scan) -> Readings:
         yield absent("effusion_volume", "pleura", "the lungs were not found on both sides")
         return
     middle = _midline(sides)
-    fluid = _fluid(scan)
-    air = _free_air(scan)
+    fluid, air = _fluid(scan), _free_air(scan)
+    fluid_from, air_from = (
+        name if scan.structures.part(name) is not None else "pleura" for name in ("pleural_effusion", "pneumothorax")
+    )
     for side, lung in sides.items():
         assert lung is not None
         half = slice(None, middle) if side == "right" else slice(middle, None)
-        yield from _effusion(scan, side, lung, fluid, half)
-        yield from _pleural_air(scan, side, air, half)
+        yield from _effusion(scan, side, lung, fluid, half, fluid_from)
+        yield from _pleural_air(scan, side, air, half, air_from)
 
 
 def _midline(sides: dict[str, Part | None]) -> int:
@@ -150,7 +152,7 @@ def _fluid(scan: Scan) -> Part | None:
     return Part(pleura.box, opened(pleura.mask & (values >= low) & (values <= high), 2.0, scan.spacing))
 
 
-def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice) -> Readings:
+def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice, structure: str) -> Readings:
     part = f"{side} side"
     if fluid is None:
         yield absent("effusion_volume", "pleura", "the pleura was not found", part)
@@ -163,9 +165,9 @@ def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice
     mask = np.isin(labels, large)
     volume = mask.sum() * scan.voxel_ml
     if volume < MIN_FLUID_ML:
-        yield Reading("effusion_volume", 0.0, ("pleura",), part)
+        yield Reading("effusion_volume", 0.0, (structure,), part)
         return
-    yield Reading("effusion_volume", volume, ("pleura",), part)
+    yield Reading("effusion_volume", volume, (structure,), part)
     depths = mask.sum(axis=1)  # voxels of fluid along each line from front to back
     z, x = np.unravel_index(int(depths.argmax()), depths.shape)
     rows = np.flatnonzero(mask[z, :, x])
@@ -178,7 +180,7 @@ def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice
     )
     share = 100 * depth_mm / hemithorax_mm
     yield Reading(
-        "effusion_depth", share, ("pleura",), part, (line,), uncertainty=100 * scan.spacing[1] / hemithorax_mm
+        "effusion_depth", share, (structure,), part, (line,), uncertainty=100 * scan.spacing[1] / hemithorax_mm
     )
 
 
@@ -225,11 +227,11 @@ def _free_air(scan: Scan) -> Part | None:
     return Part(box, result)
 
 
-def _pleural_air(scan: Scan, side: str, air: Part | None, half: slice) -> Readings:
+def _pleural_air(scan: Scan, side: str, air: Part | None, half: slice, structure: str) -> Readings:
     part = f"{side} side"
     if air is None:
         yield absent("pleural_air", "pleura", "the lungs were not found", part)
         return
     columns = _columns(air, half)
     volume = air.mask[:, :, columns].sum() * scan.voxel_ml
-    yield Reading("pleural_air", volume if volume >= MIN_FREE_AIR_ML else 0.0, ("pleura",), part)
+    yield Reading("pleural_air", volume if volume >= MIN_FREE_AIR_ML else 0.0, (structure,), part)

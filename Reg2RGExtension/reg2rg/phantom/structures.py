@@ -74,17 +74,14 @@ def known_values(anatomy: Anatomy, findings: Sequence[PlantedFinding], bits: np.
     voxel_ml = float(np.prod(anatomy.canvas.spacing)) / 1000
     left = np.broadcast_to(anatomy.canvas.x > 0, anatomy.lung_coverage.shape)
     hu, lungs = anatomy.canvas.hu, anatomy.aerated_lung & ~anatomy.masks["trachea and bronchie"]
-    fluid = np.zeros(hu.shape, bool)
-    for index, finding in enumerate(findings):
-        if finding.label == "Pleural effusion":
-            fluid |= (bits & np.uint32(1 << index)) != 0
+    fluid, pericardial = (_planted(label, findings, bits) for label in ("Pleural effusion", "Pericardial effusion"))
     return {
         "lung_volume_right": float(anatomy.lung_coverage[~left].sum()) * voxel_ml,
         "lung_volume_left": float(anatomy.lung_coverage[left].sum()) * voxel_ml,
         "low_attenuation": 100 * float((hu[lungs] <= LOW_ATTENUATION_HU).mean()),
         "effusion_volume_right": float((fluid & ~left).sum()) * voxel_ml,
         "effusion_volume_left": float((fluid & left).sum()) * voxel_ml,
-        "cardiothoracic_ratio": _width(anatomy.masks["heart"]) / _width(anatomy.cavity_distance < 0),
+        "cardiothoracic_ratio": _width(anatomy.masks["heart"] & ~pericardial) / _width(anatomy.cavity_distance < 0),
         "heart_calcium_volume": float((hu[anatomy.masks["heart"]] >= CALCIUM_HU).sum()) * voxel_ml * 1000,
         "ascending_aorta": 2 * float(np.interp(z, path[rising, 2], radii[rising])),
         "descending_aorta": 2 * float(np.interp(z, path[falling, 2][::-1], radii[falling][::-1])),
@@ -102,3 +99,9 @@ def _width(mask: np.ndarray) -> int:
     profile = mask.any(axis=1)  # (z, x)
     extents = profile.shape[1] - profile[:, ::-1].argmax(axis=1) - profile.argmax(axis=1)
     return int(np.where(profile.any(axis=1), extents, 0).max())
+
+
+def _planted(label: str, findings: Sequence[PlantedFinding], bits: np.ndarray) -> np.ndarray:
+    """Return the voxels of a planted finding, boolean (z, y, x)."""
+    flags = sum(1 << index for index, finding in enumerate(findings) if finding.label == label)
+    return (bits & np.uint32(flags)) != 0
