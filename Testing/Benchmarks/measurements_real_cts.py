@@ -104,10 +104,11 @@ def _cell(row: str, evidence: Evidence, reasons: dict[str, str]) -> str:
     if not found:
         return "-"
     measurement = found[0]
-    failed = [c.name for c in measurement.conditions if c.met is False]
-    if measurement.value is None and not failed:
-        failed = [measurement.text.removeprefix("not given: ")]
-    signs = "".join(sorted(reasons.setdefault(_reason(reason), SIGNS[len(reasons)]) for reason in failed))
+    failed = [c for c in measurement.conditions if c.met is False]
+    names = [c.name for c in failed if measurement.value is not None or c.reason in measurement.text]
+    if measurement.value is None and not names:
+        names = [measurement.text.removeprefix("not given: ")]
+    signs = "".join(sorted(reasons.setdefault(_reason(reason), SIGNS[len(reasons)]) for reason in names))
     value = "" if measurement.value is None else measurement.text
     if measurement.adjective:
         value += f", {measurement.adjective}"

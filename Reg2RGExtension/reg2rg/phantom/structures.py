@@ -96,7 +96,7 @@ def known_values(anatomy: Anatomy, findings: Sequence[PlantedFinding], bits: np.
 
 def _width(mask: np.ndarray) -> int:
     """Return the greatest extent of a mask from left to right in any slice, in voxels."""
-    profile = mask.any(axis=1)  # (z, x)
+    profile: np.ndarray = np.any(mask, axis=1)  # (z, x)
     extents = profile.shape[1] - profile[:, ::-1].argmax(axis=1) - profile.argmax(axis=1)
     return int(np.where(profile.any(axis=1), extents, 0).max())
 
