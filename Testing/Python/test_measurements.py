@@ -35,6 +35,7 @@ from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
 from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
+from reg2rg.volumes import read_volume
 from reg2rg.volumes.acquisition import AcquisitionTags
 
 FINE = PhantomConfig(size=(192, 192, 144))

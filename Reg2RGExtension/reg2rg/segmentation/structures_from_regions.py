@@ -26,13 +26,12 @@ NOT_TOLD_APART = "the segmenter finds regions, not single organs"
 BODY_HU = -300
 """The body is above this value."""
 SPINE_PIXEL_MM = 2.0
+"""Size of the pixels in which the spine is looked for; it needs no finer ones."""
 
 _BODY_RADIUS_MM = (9.0, 24.0)
 """Smallest and largest plausible radius of a vertebral body in the axial plane."""
 _CANAL_RADIUS_MM, _DEPTH_MM, _HALF_WIDTH_MM = 7.0, 42.0, 30.0
 """Radius of the spinal canal, greatest depth of a vertebral body before it, and half the width that is searched."""
-_CANAL_PIXEL_MM = 2.0
-"""Size of the pixels in which the canal is looked for."""
 _VERTEBRA_PITCH_MM = (14.0, 42.0)
 """Smallest and largest plausible distance between neighboring discs."""
 
@@ -85,16 +84,18 @@ def _estimate(
     approximate: set[str] = set()
     missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
     kinds = {STRUCTURE_REGIONS[name] for name in known}
+    hu, spacing = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
+    bone = masks.array("bone") if "bone" in masks.present else hu > BODY_HU
+    spine = _find_spine(hu, bone, spacing)
     if "bone" in masks.present and "bone" not in kinds:
-        hu, spacing = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
-        bodies = _vertebral_bodies(hu, masks.array("bone"), spacing)
+        bodies = _vertebral_bodies(hu, bone, spine) if spine is not None else []
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
             arrays[f"vertebra_{number}"] = body
             approximate.add(f"vertebra_{number}")
         if not bodies:
             missing["vertebrae"] = "no row of vertebral bodies was found"
     if "aorta" not in known:
-        aorta = _descending_aorta(volume)
+        aorta = descending_aorta(hu, spine) if spine is not None else None
         if aorta is None:
             missing["aorta"] = "its blood does not stand out from its surroundings"
         else:
@@ -116,15 +117,18 @@ def _estimate(
     return arrays, frozenset(approximate), missing
 
 
-def _descending_aorta(volume: sitk.Image) -> np.ndarray | None:
-    """Return the descending aorta (z, y, x) of a volume with LPS axes; None if no contrast medium shows it."""
-    hu, (z, y, x) = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
-    step = max(1, round(SPINE_PIXEL_MM / x))  # the spine needs no finer pixels
-    coarse = hu[:, ::step, ::step]
-    spine = find_spine(coarse, coarse > BODY_HU, (z, y * step, x * step))
+def _find_spine(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> Spine | None:
+    """Find the spine of a volume in HU with LPS axes, given its bones or its body; None if its canal is not seen."""
+    z, y, x = spacing
+    step = max(1, round(SPINE_PIXEL_MM / x))
+    rows, columns = (size // step * step for size in hu.shape[1:])
+    blocks = hu[:, :rows, :columns].reshape(len(hu), rows // step, step, columns // step, step)
+    coarse = blocks.mean(axis=(2, 4), dtype=np.float32)  # noise would break the ring of bone around the canal
+    spine = find_spine(coarse, bone[:, :rows:step, :columns:step], (z, y * step, x * step))
     if spine is None:
         return None
-    return descending_aorta(hu, Spine(spine.x * step, spine.canal_y * step, (z, y, x)))
+    middle = (step - 1) / 2
+    return Spine(spine.x * step + middle, spine.canal_y * step + middle, spacing)
 
 
 def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -170,9 +174,10 @@ def _thinnest_columns(part: np.ndarray, middle: int, reach: int) -> np.ndarray:
     return low + np.argmin(counts + distance, axis=1)
 
 
-def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> list[np.ndarray]:
+def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spine: Spine) -> list[np.ndarray]:
     """Return the vertebral bodies along the spine, from the head downward; empty if no row of them is found."""
-    path = _spine_path(hu, spacing, bone)
+    spacing = spine.spacing
+    path = _spine_path(bone, spine)
     if path is None:
         return []
     bodies = []
@@ -197,20 +202,18 @@ def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> lis
     return bodies
 
 
-def _spine_path(hu: np.ndarray, spacing: Spacing, bone: np.ndarray) -> tuple[list[int], list[np.ndarray], float] | None:
-    """Follow the centers of the vertebral bodies downward.
+def _spine_path(bone: np.ndarray, spine: Spine) -> tuple[list[int], list[np.ndarray], float] | None:
+    """Return the course of the vertebral bodies, which lie in front of the spinal canal.
 
     Returns:
-        Slices from the head downward, the center (row, column) in each, and the typical radius in mm; None if there is
-        no spine.
+        Slices from the head downward, the center (row, column) in each, and the typical radius in mm; None if there are
+        no bodies.
     """
-    canal = _spinal_canal(hu, bone, spacing)
-    if canal is None:
-        return None
+    spacing = spine.spacing
     radii = []
     half, depth = round(_HALF_WIDTH_MM / spacing[2]), round(_DEPTH_MM / spacing[1])
-    backs = np.rint(canal[:, 0] - _CANAL_RADIUS_MM / spacing[1]).astype(int)
-    for plane, back, column in zip(bone, backs, np.rint(canal[:, 1]).astype(int), strict=True):
+    backs = np.rint(spine.canal_y - _CANAL_RADIUS_MM / spacing[1]).astype(int)
+    for plane, back, column in zip(bone, backs, np.rint(spine.x).astype(int), strict=True):
         front, low = max(0, back - depth), max(0, column - half)
         near = plane[front : back + depth, low : low + 2 * half]  # the arch closes the outline behind
         solid = ndimage.binary_fill_holes(ndimage.binary_closing(near, iterations=2))[: max(0, back - front)]
@@ -220,22 +223,9 @@ def _spine_path(hu: np.ndarray, spacing: Spacing, bone: np.ndarray) -> tuple[lis
     if len(radii) * spacing[0] < 40 or len(radii) < 0.3 * len(bone):
         return None
     radius = float(np.median(radii))
-    centers = np.stack([backs - radius / spacing[1], canal[:, 1]], axis=1)
+    centers = np.stack([backs - radius / spacing[1], spine.x], axis=1)
     slices = [z for z in range(len(bone) - 1, -1, -1) if bone[z].any()]
     return slices, [centers[z] for z in slices], radius
-
-
-def _spinal_canal(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> np.ndarray | None:
-    """Return the middle (row, column) of the spinal canal in each slice; None if it is not seen."""
-    step = max(1, round(_CANAL_PIXEL_MM / spacing[2]))
-    rows, columns = (size // step * step for size in hu.shape[1:])
-    blocks = hu[:, :rows, :columns].reshape(len(hu), rows // step, step, columns // step, step)
-    coarse = blocks.mean(axis=(2, 4), dtype=np.float32)  # noise would break the ring of bone around the canal
-    near = bone[:, :rows:step, :columns:step]
-    spine = find_spine(coarse, near, (spacing[0], spacing[1] * step, spacing[2] * step)) if near.any() else None
-    if spine is None:
-        return None
-    return np.stack([spine.canal_y, spine.x], axis=1) * step + (step - 1) / 2
 
 
 def _disc(shape: tuple[int, ...], center: np.ndarray, radius: float, spacing: Spacing) -> np.ndarray:
