@@ -84,17 +84,20 @@ def _estimate(
     approximate: set[str] = set()
     missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
     kinds = {STRUCTURE_REGIONS[name] for name in known}
-    hu, spacing = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
-    bone = masks.array("bone") if "bone" in masks.present else hu > BODY_HU
-    spine = _find_spine(hu, bone, spacing)
-    if "bone" in masks.present and "bone" not in kinds:
+    hu = sitk.GetArrayViewFromImage(volume)
+    needs_vertebrae, needs_aorta = "bone" in masks.present and "bone" not in kinds, "aorta" not in known
+    spine = None
+    if needs_vertebrae or needs_aorta:
+        bone = masks.array("bone") if "bone" in masks.present else hu > BODY_HU
+        spine = _find_spine(hu, bone, array_spacing(volume))
+    if needs_vertebrae:
         bodies = _vertebral_bodies(hu, bone, spine) if spine is not None else []
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
             arrays[f"vertebra_{number}"] = body
             approximate.add(f"vertebra_{number}")
         if not bodies:
             missing["vertebrae"] = "no row of vertebral bodies was found"
-    if "aorta" not in known:
+    if needs_aorta:
         aorta = descending_aorta(hu, spine) if spine is not None else None
         if aorta is None:
             missing["aorta"] = "its blood does not stand out from its surroundings"
