@@ -255,7 +255,7 @@ _MEASURES: tuple[Measure, ...] = (
         conditions=(MEDIUM_SLICES, EXACT_OUTLINES),
         cutoffs=(
             Cutoff(">=", 29, "dilated in men and women"),
-            Cutoff(">=", 27, "dilated in women (29 mm in men)"),
+            Cutoff(">=", 27, "dilated in women, not in men"),
         ),
     ),
     Measure(
@@ -280,7 +280,7 @@ _MEASURES: tuple[Measure, ...] = (
         conditions=(INSPIRATION,),
         cutoffs=(
             Cutoff(">", 0.55, "enlarged, a specific limit"),
-            Cutoff(">", 0.5, "enlarged (sensitivity 84%, specificity 72% against radiography)"),
+            Cutoff(">", 0.5, "enlarged, with a sensitivity of 84% and a specificity of 72% against radiography"),
         ),
     ),
     Measure(
@@ -352,8 +352,8 @@ _MEASURES: tuple[Measure, ...] = (
         required=(EXACT_OUTLINES,),
         conditions=(UNENHANCED, NO_METAL),
         cutoffs=(
-            Cutoff("<=", 110, "in the range of osteoporosis (over 90% specific)"),
-            Cutoff("<=", 160, "in the range in which osteoporosis is possible (90% sensitive)"),
+            Cutoff("<=", 110, "in the range of osteoporosis with over 90% specificity"),
+            Cutoff("<=", 160, "in the range in which osteoporosis is possible with 90% sensitivity"),
         ),
     ),
     Measure(
@@ -430,7 +430,7 @@ _MEASURES: tuple[Measure, ...] = (
         required=(WHOLE_ORGAN,),
         cutoffs=(
             Cutoff(">", 25, "enlarged by norms of ultrasound"),
-            Cutoff(">", 18, "enlarged for women by norms of ultrasound (25 mL for men)"),
+            Cutoff(">", 18, "enlarged for women, not for men, by norms of ultrasound"),
         ),
     ),
     Measure(
