@@ -25,7 +25,7 @@ class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
         ScriptedLoadableModule.__init__(self, parent)  # noqa: F405
         parent.title = _("Reg2RG chest CT report")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
-        parent.dependencies = ["Segmentations", "Volumes"]
+        parent.dependencies = ["Markups", "Segmentations", "Volumes"]
         parent.contributors = ["The Reg2RG for 3D Slicer authors"]
         parent.helpText = _(
             "Generates a draft report for a chest CT and lets you review it. Every section of the report is tied to a "

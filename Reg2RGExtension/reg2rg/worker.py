@@ -3,13 +3,14 @@
 Commands are read from standard input, one JSON object per line:
 
     {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of ReportRequest
+    {"command": "measure", "volume": "ct.nii.gz", "output": "folder", ...}    fields of MeasureRequest
     {"command": "cancel"}
     {"command": "quit"}
 
 Events, and nothing else, are written to standard output, one JSON object per line (``reg2rg.pipeline.events``). A run
-ends with exactly one of report_done, stopped or failure (scope "run"). The log on standard error contains no paths and
-no report text. When standard input closes, the front end has exited: the run is cancelled and the worker exits. The
-model stays loaded for the next run until the worker has been idle for several minutes.
+ends with exactly one of report_done, measured, stopped or failure (scope "run"). The log on standard error contains no
+paths and no report text. When standard input closes, the front end has exited: the run is cancelled and the worker
+exits. The model stays loaded for the next run until the worker has been idle for several minutes.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import IO, Any
 
 from reg2rg.about import __version__
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
-from reg2rg.pipeline.events import Event, Failure, Heartbeat, Progress, Ready, Stage, Stopped, to_dict
+from reg2rg.pipeline.events import Event, Failure, Heartbeat, Measured, Progress, Ready, Stage, Stopped, to_dict
 from reg2rg.pipeline.failures import as_failure
-from reg2rg.pipeline.request import ReportRequest
+from reg2rg.pipeline.request import MeasureRequest, ReportRequest
+from reg2rg.runtime.dataclass_io import to_plain
 from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
 
@@ -90,26 +93,43 @@ class Worker:
         if self._run is not None:
             self._run.join(SHUTDOWN_SECONDS)
 
-    def _start(self, **fields: Any) -> None:
+    def _start_report(self, **fields: Any) -> None:
         request = ReportRequest.from_dict(fields)
+        self._start(lambda: self._report(request))
+
+    def _start_measurement(self, **fields: Any) -> None:
+        request = MeasureRequest.from_dict(fields)
+        self._start(lambda: self._measure(request))
+
+    def _start(self, run: Callable[[], Event]) -> None:
         if self._busy.is_set():
             raise InputError("Another run is in progress; cancel it or wait until it ends.")
         self._cancel.clear()
         self._busy.set()
         self._idle_since = None
-        self._run = threading.Thread(target=self._execute, args=(request,), name="run", daemon=True)
+        self._run = threading.Thread(target=self._execute, args=(run,), name="run", daemon=True)
         self._run.start()
 
     def _cancel_run(self) -> None:
         self._cancel.set()
 
-    def _execute(self, request: ReportRequest) -> None:
+    def _report(self, request: ReportRequest) -> Event:
+        from reg2rg.pipeline.run import run_report
+
+        return run_report(request, self._on_event, self._cancel.is_set)
+
+    def _measure(self, request: MeasureRequest) -> Event:
+        from reg2rg.pipeline.run import run_measurement
+
+        started = time.monotonic()
+        evidence = run_measurement(request, self._on_event, self._cancel.is_set)
+        return Measured(to_plain(evidence), str(request.output), round(time.monotonic() - started, 2))
+
+    def _execute(self, run: Callable[[], Event]) -> None:
         started = time.monotonic()
         log.info("run started")
         try:
-            from reg2rg.pipeline.run import run_report
-
-            result: Event = run_report(request, self._on_event, self._cancel.is_set)
+            result = run()
             outcome = "succeeded"
         except Cancelled:
             result, outcome = Stopped(), "was cancelled"
@@ -155,7 +175,7 @@ class Worker:
             os._exit(1)
 
 
-_COMMANDS = {"run": Worker._start, "cancel": Worker._cancel_run}
+_COMMANDS = {"run": Worker._start_report, "measure": Worker._start_measurement, "cancel": Worker._cancel_run}
 
 
 def _parse(line: str) -> tuple[str, dict[str, Any]]:
@@ -166,8 +186,8 @@ def _parse(line: str) -> tuple[str, dict[str, Any]]:
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise InputError('Invalid command; expected a JSON object with a "command".') from None
     if not isinstance(command, str) or command not in {*_COMMANDS, "quit"}:
-        raise InputError(f"Unknown command {command!r}; expected one of: run, cancel, quit.")
-    if command != "run" and fields:
+        raise InputError(f"Unknown command {command!r}; expected one of: {', '.join(_COMMANDS)}, quit.")
+    if command in ("cancel", "quit") and fields:
         raise InputError(f"The command {command} takes no fields, but has: {', '.join(fields)}.")
     return command, fields
 

@@ -57,6 +57,7 @@ def start(*, main_window: bool = True, testing: bool = False, settings_folder: P
     for module in (
         BuiltInModule("Segmentations", app.segmentations_logic),
         BuiltInModule("Volumes", app.volumes_logic),
+        BuiltInModule("Markups", app.markups_logic),
         BuiltInModule("Terminologies", app.terminologies_logic),
         BuiltInModule("SubjectHierarchy", app.subject_hierarchy_logic),
     ):

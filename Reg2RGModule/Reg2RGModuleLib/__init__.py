@@ -7,15 +7,20 @@
     parameters           the user's choices, stored in the scene, and the parameters of one run
     engineProcess        the engine's process: commands go in, events come out
 
+    measurementReview    what a reviewer decided about measurements
     review               a report under review: states, edits, undo
     transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
     regionsGeometry      where segments are: points, sizes, the segments at a point
+    densities            densities of the voxels in a region
     segmentationDisplay  how segments are drawn
     regionsDisplay       how regions are drawn and highlighted
     findingsDisplay      how located findings are drawn
     surfaces             surfaces of segments for the 3D view
-    reportNode           the report in the scene, tied to its volume and segmentations
+    structuresDisplay    how structures that were measured are lit
+    reportNode           the report in the scene, tied to its volume, segmentations and lines
+    measurementLines     the lines of a measurement as markups
+    segmentWatch         notices when segments are corrected
     reviews              the live reviews of the reports in the scene
     otherSegmentations   segmentations that would cover a report, hidden and shown again
     recovery             files that restore a review after a crash
@@ -23,11 +28,15 @@
     runCallbacks         callbacks of one run, and waiting for its end
 
     views                the application's slice and 3D views
-    regionSelection      a region or finding selected in the views
+    regionSelection      a region, finding or measurement selected in the views
     reportViews          a report in the views
     reportLogic          everything but the panel: generate, review, show
 
     panelScroll          the panel in the application's scroll area, and its rows that stay in view
+    fold                 a heading that folds what is below it
+    plots                small plots on cards
+    measurementText      the text of a measurement's row
+    measurementList      the measurements of a section
     findingText          the text of a finding's row
     sectionText          the text of a section's card
     findingList          the findings of a section
@@ -37,7 +46,7 @@
                          the other parts of the panel
 
     reportSession        the report that the panel shows
-    navigation           selection of sections and findings
+    navigation           selection of sections, findings and measurements
     reviewControls       review of the selected section
     runControls          generation, regeneration and correction
     recoveryControls     the button that restores a review after a crash

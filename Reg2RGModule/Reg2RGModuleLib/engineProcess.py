@@ -72,18 +72,20 @@ class EngineProcess:
         """Return the ID of the process, or 0 if there is none."""
         return self._process.processId() if self._process is not None else 0
 
-    def run(self, request: Mapping[str, Any]) -> None:
+    def run(self, request: Mapping[str, Any], command: str = "run") -> None:
         """Start a run. Its outcome is reported by an event or by ``died``.
 
         Args:
-            request: the fields of ``reg2rg.pipeline.request.ReportRequest``.
+            request: the fields of ``reg2rg.pipeline.request.ReportRequest``, or of MeasureRequest.
+            command: "run" to generate a report, or "measure", which uses no model.
 
         Raises:
             RuntimeError: a run is already in progress.
         """
         if self._running:
             raise RuntimeError(_("A run is already in progress."))
-        launch = _Launch(locations.enginePython(), request["model"], request["device"])
+        model = request.get("model", self._launch.model if self._launch is not None else "")
+        launch = _Launch(locations.enginePython(), model, request["device"])
         if launch != self._launch:
             self.end()
         self._launch = launch
@@ -94,7 +96,7 @@ class EngineProcess:
         self._watchdog.start()
         if self._process is None:
             self._start(launch.python)
-        self._send({"command": "run", **request})
+        self._send({"command": command, **request})
 
     def cancel(self) -> None:
         """Ask the run to stop. If it does not stop in time, the process is killed."""
@@ -151,7 +153,7 @@ class EngineProcess:
 
     def _readEvent(self, line: bytes) -> None:
         from reg2rg.errors import InputError
-        from reg2rg.pipeline.events import Failure, Heartbeat, Ready, ReportDone, Stopped, from_dict
+        from reg2rg.pipeline.events import Failure, Heartbeat, Measured, Ready, ReportDone, Stopped, from_dict
 
         try:
             event = from_dict(json.loads(line))
@@ -163,7 +165,7 @@ class EngineProcess:
             self._isReady = True
         if kind in (Heartbeat, Ready):
             return
-        if kind in (ReportDone, Stopped, Failure):
+        if kind in (ReportDone, Measured, Stopped, Failure):
             self._running = False
             self._watchdog.stop()
         self.event.emit(event)

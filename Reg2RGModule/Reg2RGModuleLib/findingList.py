@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import findingText
+from Reg2RGModuleLib.fold import wrappedLabel
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -108,12 +109,3 @@ class _Row:
         layout.removeWidget(self.widget)
         self.widget.hide()
         self.widget.deleteLater()
-
-
-def wrappedLabel() -> qt.QLabel:
-    """Return a label with word wrap. Its links can be clicked; all other clicks go to the widget below it."""
-    label = qt.QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(qt.Qt.RichText)
-    label.setTextInteractionFlags(qt.Qt.LinksAccessibleByMouse)
-    return label

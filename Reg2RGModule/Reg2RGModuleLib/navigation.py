@@ -1,19 +1,20 @@
-"""Selection of sections and findings, kept in sync between the panel and the views."""
+"""Selection of sections, findings and measurements, kept in sync between the panel and the views."""
 
 from __future__ import annotations
 
 from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
+from Reg2RGModuleLib.reportViews import Selected
 from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
 
 
 class Navigation:
-    """Steps through the sections of the open report and the findings of the selected section.
+    """Steps through the sections of the open report and the findings of the selected section; shows measurements.
 
     Signals:
         leaving(): another section is about to be selected; listeners store what the user has typed.
-        selected(): a section or finding has been selected.
+        selected(): a section, finding or measurement has been selected.
     """
 
     def __init__(self, logic: ReportLogic, session: ReportSession, sections: SectionList) -> None:
@@ -26,6 +27,8 @@ class Navigation:
         logic.views.selected.connect(self._onSelected)
         sections.selected.connect(self.select)
         sections.findingChosen.connect(self.select)
+        sections.measurementChosen.connect(self.selectMeasurement)
+        sections.measurementEdited.connect(self.selectMeasurement)
 
     @property
     def region(self) -> str | None:
@@ -42,6 +45,23 @@ class Navigation:
         review = self._session.review
         if review is not None and region in review.regions:
             self._logic.selectSection(self._session.node, region, findingIndex)
+
+    def selectMeasurement(self, key: str, editing: bool = False) -> None:
+        """Show a measurement in the views.
+
+        Args:
+            key: key of the measurement. Nothing happens if the open report does not contain it.
+            editing: whether the ends of its lines can be moved.
+        """
+        review = self._session.review
+        if review is not None and review.measurement(key) is not None:
+            self._logic.selectMeasurement(self._session.node, key, editing)
+
+    def restore(self) -> None:
+        """Select the measurement whose lines were saved with the scene, if there is one."""
+        key = self._logic.views.drawnMeasurement()
+        if key is not None:
+            self.selectMeasurement(key)
 
     def next(self) -> None:
         """Select the next section. Does nothing at the last one."""
@@ -62,20 +82,24 @@ class Navigation:
         if located:
             self.select(region, following[0] if following else located[0])
 
-    def _onSelected(self, region: str, findingIndex: int | None) -> None:
+    def _onSelected(self, selected: Selected) -> None:
         """Mark the new selection, whether it comes from the panel, a click in a view, or a script."""
         if self._session.node is None or self._logic.views.node is not self._session.node:
             return
-        if region != self._sections.current:
+        if selected.region != self._sections.current:
             self.leaving.emit()
-            self._markFinding(None)
-        self._findingIndex = findingIndex
-        self._sections.setCurrent(region)
-        self._markFinding(findingIndex)
+            self._mark(None)
+        self._findingIndex = selected.findingIndex
+        self._sections.setCurrent(selected.region)
+        self._mark(selected)
         self._sections.takeIdleFocus()
         self.selected.emit()
 
-    def _markFinding(self, index: int | None) -> None:
+    def _mark(self, selected: Selected | None) -> None:
+        """Mark the selected finding or measurement in the current card."""
         card = self._sections.card(self._sections.current)
         if card is not None:
-            card.setCurrentFinding(index)
+            card.setCurrentFinding(selected.findingIndex if selected is not None else None)
+            card.setCurrentMeasurement(
+                selected.measurement if selected is not None else None, selected is not None and selected.editable
+            )

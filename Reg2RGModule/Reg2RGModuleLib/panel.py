@@ -49,7 +49,7 @@ class Panel:
         self.messages = Messages(ui)
         self.inputs = Inputs(ui, self.messages)
         self.scroll = PanelScroll(root, ui.bannerLabel, ui.actionsRow)
-        self.sections = SectionList(ui.sectionsBox, self.scroll)
+        self.sections = SectionList(ui.sectionsBox, self.scroll, logic.histogram)
         self.recovery = Recovery()
         self.session = ReportSession(logic, self.recovery, self.messages)
         self.navigation = Navigation(logic, self.session, self.sections)
@@ -139,6 +139,7 @@ class Panel:
         self.ui.inputsButton.collapsed = True
         self.sections.showReview(review)
         self._recoveryControls.look()
+        self.navigation.restore()
         self._refresh()
         self.sections.takeIdleFocus()
 

@@ -1,8 +1,8 @@
 """Recovery of a review after a crash. Until the scene is closed, every change is also stored in a file.
 
-The files contain the review, the regions and the findings, but no voxels and no patient tags. They are stored next to
-Slicer's settings and deleted when the scene or Slicer is closed. Files that remain were left by a crash of Slicer. They
-are offered for recovery when their volume is selected.
+The files contain the review, the regions, the findings and the structures, but no voxels and no patient tags. They are
+stored next to Slicer's settings and deleted when the scene or Slicer is closed. Files that remain were left by a crash
+of Slicer. They are offered for recovery when their volume is selected.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ class StoredReview(NamedTuple):
         review: the review as JSON.
         regions: segmentation file of the regions.
         findings: segmentation file of the findings, or None if the report has none.
+        structures: segmentation file of the structures that were measured, or None if the report has none.
     """
 
     review: str
     regions: Path
     findings: Path | None
+    structures: Path | None
 
 
 class Recovery:
@@ -53,9 +55,12 @@ class Recovery:
         if not self._fingerprint(key).exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             segmentationFile.save(segmentation, self._regions(key), segmentation.GetParentTransformNode())
-            findings = reportNode.findingsOf(node)
-            if findings is not None and findings.GetSegmentation().GetNumberOfSegments():
-                segmentationFile.save(findings, self._findings(key), findings.GetParentTransformNode())
+            for other, file in (
+                (reportNode.findingsOf(node), self._findings(key)),
+                (reportNode.structuresOf(node), self._structures(key)),
+            ):
+                if other is not None and other.GetSegmentation().GetNumberOfSegments():
+                    segmentationFile.save(other, file, other.GetParentTransformNode())
             _writeAtomically(self._fingerprint(key), fingerprint(volume).encode())
         _writeAtomically(self._review(key), review.toJson().encode("utf-8"))
 
@@ -80,13 +85,19 @@ class Recovery:
 
     def read(self, key: str) -> StoredReview:
         """Return a stored review and its segmentation files."""
-        findings = self._findings(key)
+        findings, structures = self._findings(key), self._structures(key)
         review = self._review(key).read_text(encoding="utf-8")
-        return StoredReview(review, self._regions(key), findings if findings.exists() else None)
+        return StoredReview(
+            review,
+            self._regions(key),
+            findings if findings.exists() else None,
+            structures if structures.exists() else None,
+        )
 
     def discard(self, key: str) -> None:
         """Delete the files of one review."""
-        for file in (self._review(key), self._regions(key), self._findings(key), self._fingerprint(key)):
+        segmentations = (self._regions(key), self._findings(key), self._structures(key))
+        for file in (self._review(key), *segmentations, self._fingerprint(key)):
             file.unlink(missing_ok=True)
 
     def _isComplete(self, key: str) -> bool:
@@ -100,6 +111,9 @@ class Recovery:
 
     def _findings(self, key: str) -> Path:
         return self.folder / f"{key}.findings.seg.nrrd"
+
+    def _structures(self, key: str) -> Path:
+        return self.folder / f"{key}.structures.seg.nrrd"
 
     def _fingerprint(self, key: str) -> Path:
         return self.folder / f"{key}.volume.txt"

@@ -53,6 +53,22 @@ class RegionSelection:
         self._setWindow(region)
         views.center(self._toWorld(location.point_ras))
 
+    def selectMeasurement(self, region: str, point: Sequence[float] | None) -> None:
+        """Outline a region, so that a measurement within it can be seen, and center the views on the measurement.
+
+        Args:
+            region: region of the measurement.
+            point: a point (RAS) in the coordinates of the segmentation, or None to highlight and center the region.
+        """
+        if point is None:
+            self.select(region)
+            return
+        self._highlightFinding(None)
+        if self._segmentation is not None:
+            regionsDisplay.highlight(self._segmentation, region, aroundFinding=True)
+        self._setWindow(region)
+        views.center(self._toWorld(point))
+
     def setFindings(self, findings: slicer.vtkMRMLSegmentationNode | None, visible: Collection[str]) -> None:
         """Show findings. The highlighted finding stays highlighted.
 

@@ -30,7 +30,7 @@ class CroppedVoxels(NamedTuple):
     firstVoxel: tuple[int, int, int]
 
 
-def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) -> Point | None:
+def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str, inWorld: bool = True) -> Point | None:
     """Return a point in the largest connected part of a segment, near the center of that part.
 
     The center of mass would not do: in paired or hollow regions it lies outside the region.
@@ -38,6 +38,7 @@ def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) ->
     Args:
         segmentation: the segmentation.
         segmentId: ID of the segment.
+        inWorld: whether the point is wanted in the world, rather than in the coordinates of the segmentation.
 
     Returns:
         The center of a voxel of the segment, or None if the segment is empty.
@@ -57,7 +58,8 @@ def pointInside(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str) ->
     indices = np.argwhere(parts == largest)
     nearest = indices[np.argmin((((indices - indices.mean(axis=0)) * steps) ** 2).sum(axis=1))]
     k, j, i = nearest * steps
-    return _toWorld(segmentation, voxels.image, (firstVoxel[0] + i, firstVoxel[1] + j, firstVoxel[2] + k))
+    ijk = (firstVoxel[0] + i, firstVoxel[1] + j, firstVoxel[2] + k)
+    return _toWorld(segmentation, voxels.image, ijk) if inWorld else _toLocal(voxels.image, ijk)
 
 
 def smallestRegion(segmentation: slicer.vtkMRMLSegmentationNode, candidates: Iterable[str]) -> str | None:
@@ -133,12 +135,17 @@ def _contains(segmentation: slicer.vtkMRMLSegmentationNode, segmentId: str, ras:
     return image.GetScalarComponentAsDouble(*voxel, 0) == segment.GetLabelValue()
 
 
-def _toWorld(segmentation: slicer.vtkMRMLSegmentationNode, image: vtk.vtkImageData, ijk: Sequence[float]) -> Point:
+def _toLocal(image: vtk.vtkImageData, ijk: Sequence[float]) -> Point:
+    """Return the point of a voxel in the coordinates of its segmentation."""
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    local = matrix.MultiplyPoint((*map(float, ijk), 1.0))[:3]
+    x, y, z = matrix.MultiplyPoint((*map(float, ijk), 1.0))[:3]
+    return x, y, z
+
+
+def _toWorld(segmentation: slicer.vtkMRMLSegmentationNode, image: vtk.vtkImageData, ijk: Sequence[float]) -> Point:
     ras = [0.0, 0.0, 0.0]
-    segmentation.TransformPointToWorld(local, ras)
+    segmentation.TransformPointToWorld(_toLocal(image, ijk), ras)
     return ras[0], ras[1], ras[2]
 
 

@@ -39,6 +39,7 @@ class ReportHeader:
         ui.reportHeader.setVisible(hasSections)
         self._showBanner(review)
         ui.reviewedLabel.setText(reviewProgress(review) if review is not None else "")
+        _showIfAny(ui.techniqueLabel, techniqueText(review.report) if review is not None else "")
         _showIfAny(ui.skippedLabel, skippedText(review.report.skipped_regions) if review is not None else "")
         _showIfAny(ui.warningLabel, warningText(review.report) if review is not None else "")
 
@@ -75,6 +76,13 @@ def skippedText(skippedRegions: Mapping[str, str]) -> str:
         namesByReason.setdefault(reason, []).append(get_region(region).display_name)
     groups = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in namesByReason.items())
     return _("Not described: {0}.").format(groups) if groups else ""
+
+
+def techniqueText(report: Report) -> str:
+    """Return how the volume was acquired as one line, or "" if that is unknown."""
+    from reg2rg.report import technique_line
+
+    return _("Technique: {0}").format(technique_line(report.technique)) if report.technique else ""
 
 
 def warningText(report: Report) -> str:

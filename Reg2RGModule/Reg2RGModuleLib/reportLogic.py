@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import installation, locations
+from Reg2RGModuleLib import installation, locations, regionsGeometry
+from Reg2RGModuleLib.densities import Histogram, histogramOf
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.parameters import Reg2RGParameters, RunParameters
-from Reg2RGModuleLib.reportNode import reportOf
+from Reg2RGModuleLib.reportNode import reportOf, segmentationOf, volumeOf
 from Reg2RGModuleLib.reportRun import ReportRun
 from Reg2RGModuleLib.reportViews import ReportViews
 from Reg2RGModuleLib.review import Review
@@ -20,6 +21,7 @@ from Reg2RGModuleLib.reviews import Reviews
 from Reg2RGModuleLib.runCallbacks import RunCallbacks, RunOutcome
 
 if TYPE_CHECKING:
+    from reg2rg.measurements import Evidence, Line
     from reg2rg.report import Section
 
 
@@ -38,11 +40,18 @@ class ReportLogic:
         self.run = ReportRun(self.engine)
         self.views = ReportViews()
         self._reviews = Reviews()
+        self._isUnmeasured = False  # whether the section that is being regenerated will measure corrected segments
         self.run.started.connect(self.views.setRunning)
-        for outcome in (self.run.succeeded, self.run.sectionRegenerated, self.run.stopped, self.run.failed):
+        run = self.run
+        for outcome in (run.succeeded, run.sectionRegenerated, run.measured, run.stopped, run.failed):
             outcome.connect(lambda *values: self.views.setRunning(None))
-        self.run.sectionRegenerated.connect(self._onSectionRegenerated)
+        for interruption in (run.stopped, run.failed):
+            interruption.connect(lambda *values: self._measureLater())
+        run.sectionRegenerated.connect(self._onSectionRegenerated)
+        run.measured.connect(self._onMeasured)
         self.views.clicked.connect(self._onRegionClicked)
+        self.views.lines.moved.connect(self._onLinesMoved)
+        self.views.watch.corrected.connect(self._onSegmentsCorrected)
 
     def getParameterNode(self) -> Reg2RGParameters:
         """Return the scene's parameter node."""
@@ -120,6 +129,7 @@ class ReportLogic:
         if parameters is None:
             parameters = RunParameters.fromNode(self.getParameterNode())
         self._start(functools.partial(self.run.startRegion, reportNode, region, corrections, parameters), callbacks)
+        self._isUnmeasured = self.views.node is reportNode and self.views.watch.forget()
 
     def regenerateSectionAndWait(
         self,
@@ -144,6 +154,48 @@ class ReportLogic:
         """
         with RunOutcome(self.run) as outcome:
             self.regenerateSection(reportNode, region, corrections, parameters, **callbacks)
+            outcome.wait()
+
+    def measureReport(
+        self,
+        reportNode: slicer.vtkMRMLTextNode,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> None:
+        """Start measuring a report again from its current segments. What was decided about measurements is kept.
+
+        This happens by itself after a segment of the report that is shown was corrected.
+
+        Args:
+            reportNode: the report.
+            parameters: the device to use, or None for the user's choices in the panel.
+            callbacks: as in ``generateReport``.
+
+        Raises:
+            RuntimeError: the run cannot start.
+        """
+        if parameters is None:
+            parameters = RunParameters.fromNode(self.getParameterNode())
+        self._start(functools.partial(self.run.startMeasuring, reportNode, parameters), callbacks)
+
+    def measureReportAndWait(
+        self,
+        reportNode: slicer.vtkMRMLTextNode,
+        parameters: RunParameters | None = None,
+        **callbacks: Callable[..., Any],
+    ) -> None:
+        """Measure a report again and return once it contains the new values.
+
+        Args:
+            reportNode: the report.
+            parameters: as in ``measureReport``.
+            callbacks: as in ``generateReport``.
+
+        Raises:
+            RuntimeError: the run could not start, failed, or was canceled.
+        """
+        with RunOutcome(self.run) as outcome:
+            self.measureReport(reportNode, parameters, **callbacks)
             outcome.wait()
 
     def cancel(self) -> None:
@@ -186,6 +238,32 @@ class ReportLogic:
             self.showReport(reportNode)
         self.views.select(region, findingIndex)
 
+    def selectMeasurement(self, reportNode: slicer.vtkMRMLTextNode, key: str, editable: bool = False) -> None:
+        """Show a measurement in the views: draw its lines, or light the structure it was taken from.
+
+        Args:
+            reportNode: the report. If it is not shown yet, it is shown first.
+            key: key of the measurement (``Measurement.key``).
+            editable: whether the ends of its lines can be moved.
+
+        Raises:
+            ValueError: the report has no such measurement.
+        """
+        if self.reviewOf(reportNode).measurement(key) is None:
+            raise ValueError(_('The report has no measurement "{0}".').format(key))
+        if self.views.node is not reportNode:
+            self.showReport(reportNode)
+        self.views.selectMeasurement(key, editable)
+
+    def histogram(self, region: str) -> Histogram | None:
+        """Return the densities of a region of the report that is shown, or None if it is not in the scene."""
+        reportNode = self.views.node
+        volume = volumeOf(reportNode) if reportNode is not None else None
+        segmentation = segmentationOf(reportNode) if reportNode is not None else None
+        if volume is None or volume.GetImageData() is None or segmentation is None:
+            return None
+        return histogramOf(volume, segmentation, region)
+
     def close(self) -> None:
         """End the run, and release the report and the scene. Call this before the scene closes.
 
@@ -210,12 +288,56 @@ class ReportLogic:
             message = _('The report has no section "{0}"; expected one of: {1}.')
             raise ValueError(message.format(region, ", ".join(regions)))
 
-    def _onSectionRegenerated(self, reportNode: slicer.vtkMRMLTextNode, section: Section) -> None:
+    def _onSectionRegenerated(
+        self, reportNode: slicer.vtkMRMLTextNode, section: Section, evidence: Evidence | None
+    ) -> None:
+        self._isUnmeasured = False
         if self.views.node is reportNode:
             self.views.forgetSegments()
-        self.reviewOf(reportNode).replace(section)
+        self.reviewOf(reportNode).replace(section, evidence)
+
+    def _onMeasured(self, reportNode: slicer.vtkMRMLTextNode, evidence: Evidence) -> None:
+        if self.views.node is reportNode:
+            self.views.forgetSegments()
+        review = self.reviewOf(reportNode)
+        review.measureAgain(evidence, _correctedRegions(reportNode, review))
+
+    def _onSegmentsCorrected(self) -> None:
+        """Measure the report that is shown again, once no run is in progress."""
+        reportNode = self.views.node
+        if self.run.active:
+            self.views.watch.delay()
+        elif reportNode is not None and self.reviewOf(reportNode).report.evidence is not None:
+            parameters = RunParameters.fromNode(self.getParameterNode())
+            try:
+                self.run.startMeasuring(reportNode, parameters)  # asks for no installation, because nobody has clicked
+            except RuntimeError as error:
+                self.run.messageReceived.emit(str(error))
+
+    def _measureLater(self) -> None:
+        """Measure corrected segments after all if the section that would have measured them was not regenerated."""
+        isUnmeasured, self._isUnmeasured = self._isUnmeasured, False
+        if isUnmeasured:
+            self.views.watch.delay()
+
+    def _onLinesMoved(self, key: str, lines: tuple[Line, ...]) -> None:
+        reportNode = self.views.node
+        review = self.reviewOf(reportNode) if reportNode is not None else None
+        measurement = review.measurement(key) if review is not None else None
+        if review is not None and measurement is not None and measurement.lines != lines:
+            review.moveMeasurement(key, lines)
 
     def _onRegionClicked(self, region: str) -> None:
         reportNode = self.views.node
         if reportNode is not None and region in self.reviewOf(reportNode).regions:
             self.selectSection(reportNode, region)
+
+
+def _correctedRegions(reportNode: slicer.vtkMRMLTextNode, review: Review) -> set[str]:
+    """Return the regions whose segments differ in volume from those that the sections were written for."""
+    segmentation = segmentationOf(reportNode)
+    if segmentation is None:
+        return set()
+    present = [region for region in regionsGeometry.segmentIds(segmentation) if region in review.regions]
+    volumes = {region: round(regionsGeometry.sizeOf(segmentation, region) / 1000, 1) for region in present}
+    return {region for region, volume in volumes.items() if volume != review.section(region).volume_ml}

@@ -14,6 +14,8 @@ from Reg2RGModuleLib.segmentationFile import GENERATED_ATTRIBUTE
 VOLUME_ROLE = "Reg2RG.Volume"
 SEGMENTATION_ROLE = "Reg2RG.Segmentation"
 FINDINGS_ROLE = "Reg2RG.Findings"
+STRUCTURES_ROLE = "Reg2RG.Structures"
+LINES_ROLE = "Reg2RG.Lines"
 
 
 def reportNodes() -> list[slicer.vtkMRMLTextNode]:
@@ -48,9 +50,41 @@ def setFindings(node: slicer.vtkMRMLTextNode, findings: slicer.vtkMRMLSegmentati
     node.SetNodeReferenceID(FINDINGS_ROLE, findings.GetID())
 
 
+def structuresOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLSegmentationNode | None:
+    """Return the segmentation of the structures that were measured, or None if the report has none."""
+    return node.GetNodeReference(STRUCTURES_ROLE)
+
+
+def setStructures(node: slicer.vtkMRMLTextNode, structures: slicer.vtkMRMLSegmentationNode) -> None:
+    """Set the segmentation of the structures that were measured, and remove the earlier one."""
+    earlier = structuresOf(node)
+    node.SetNodeReferenceID(STRUCTURES_ROLE, structures.GetID())
+    if earlier is not None:
+        slicer.mrmlScene.RemoveNode(earlier)
+
+
+def linesOf(node: slicer.vtkMRMLTextNode) -> list[slicer.vtkMRMLMarkupsLineNode]:
+    """Return the lines of the measurement that is shown."""
+    lines = (node.GetNthNodeReference(LINES_ROLE, index) for index in range(node.GetNumberOfNodeReferences(LINES_ROLE)))
+    return [line for line in lines if line is not None]
+
+
+def addLine(node: slicer.vtkMRMLTextNode, line: slicer.vtkMRMLMarkupsLineNode) -> None:
+    """Add a line of the measurement that is shown."""
+    node.AddNodeReferenceID(LINES_ROLE, line.GetID())
+
+
+def removeLines(node: slicer.vtkMRMLTextNode) -> None:
+    """Remove the lines of the measurement that is shown."""
+    lines = linesOf(node)
+    node.RemoveNodeReferenceIDs(LINES_ROLE)
+    for line in lines:
+        slicer.mrmlScene.RemoveNode(line)
+
+
 def segmentationsOf(node: slicer.vtkMRMLTextNode) -> list[slicer.vtkMRMLSegmentationNode]:
-    """Return those segmentations of a report (regions, findings) that exist."""
-    return [found for found in (segmentationOf(node), findingsOf(node)) if found is not None]
+    """Return those segmentations of a report (regions, findings, structures) that exist."""
+    return [found for found in (segmentationOf(node), findingsOf(node), structuresOf(node)) if found is not None]
 
 
 def createReport(
@@ -70,8 +104,9 @@ def createReport(
 
 
 def removeReport(node: slicer.vtkMRMLTextNode, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
-    """Remove a report and the segmentations that were generated for it, except ``keep``."""
+    """Remove a report, its lines and the segmentations that were generated for it, except ``keep``."""
     segmentations = segmentationsOf(node)
+    removeLines(node)
     slicer.mrmlScene.RemoveNode(node)
     for segmentation in segmentations:
         if segmentation is not keep and segmentation.GetAttribute(GENERATED_ATTRIBUTE):

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import findingsDisplay, processes, regionsDisplay, reportNode, segmentationFile, transforms
+from Reg2RGModuleLib import (
+    findingsDisplay,
+    processes,
+    regionsDisplay,
+    reportNode,
+    segmentationFile,
+    structuresDisplay,
+    transforms,
+)
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.review import Review
@@ -52,7 +60,8 @@ class _ActiveRun:
         volume: the chest CT.
         folder: temporary folder with the files of the run.
         frame: the transform in whose coordinates the engine works (``transforms.frameOf``).
-        report: the report in which a section is being regenerated, or None if a whole report is being generated.
+        report: the report in which a section is regenerated or that is measured again, or None if a whole report is
+            being generated.
         region: region of that section, or None.
     """
 
@@ -64,10 +73,10 @@ class _ActiveRun:
 
 
 class ReportRun:
-    """Runs the engine to generate a whole report or to regenerate one section. There is one run at a time.
+    """Runs the engine to generate a whole report, regenerate one section, or measure again. There is one run at a time.
 
-    Every run ends with exactly one of ``succeeded``, ``sectionRegenerated``, ``stopped`` or ``failed``. By then, its
-    files have been deleted and another run may start.
+    Every run ends with exactly one of ``succeeded``, ``sectionRegenerated``, ``measured``, ``stopped`` or ``failed``.
+    By then, its files have been deleted and another run may start.
 
     Signals:
         started(node): a run of a volume has started.
@@ -77,7 +86,8 @@ class ReportRun:
         sectionGrew(str, str): region, and the text of its section so far.
         sectionWritten(Section): a section has been completed.
         succeeded(node): the report has been added to the scene.
-        sectionRegenerated(node, Section): a section has been regenerated; the report does not contain it yet.
+        sectionRegenerated(node, Section, Evidence): a section has been regenerated; the report does not contain it yet.
+        measured(node, Evidence): a report was measured again; the report does not contain the evidence yet.
         stopped(): the run was canceled; the scene is unchanged.
         failed(str, str): the reason and what to do, and the last lines of the engine's log if they may help, else "".
     """
@@ -91,6 +101,7 @@ class ReportRun:
         self.sectionWritten = Signal()
         self.succeeded = Signal()
         self.sectionRegenerated = Signal()
+        self.measured = Signal()
         self.stopped = Signal()
         self.failed = Signal()
         self._engine = engine
@@ -111,8 +122,13 @@ class ReportRun:
 
     @property
     def report(self) -> slicer.vtkMRMLTextNode | None:
-        """The report in which a section is being regenerated, or None."""
-        return self._active.report if self._active is not None else None
+        """The report in which a section is being regenerated, or None. It cannot be changed meanwhile."""
+        return self._active.report if self._active is not None and self._active.region is not None else None
+
+    @property
+    def measuring(self) -> bool:
+        """Whether the current run only measures a report again."""
+        return self._active is not None and self._active.report is not None and self._active.region is None
 
     def start(self, volume: slicer.vtkMRMLScalarVolumeNode, parameters: RunParameters) -> None:
         """Start generating a whole report.
@@ -152,6 +168,21 @@ class ReportRun:
             request["corrections"] = {region: dict(corrections)}
         self._begin(reportNode.volumeOf(report), parameters, segmentation, request, report, region)
 
+    def startMeasuring(self, report: slicer.vtkMRMLTextNode, parameters: RunParameters) -> None:
+        """Start measuring a report again from its current segments.
+
+        Args:
+            report: the report node.
+            parameters: parameters of the run. The regions are taken from the report instead.
+
+        Raises:
+            RuntimeError: the run cannot start.
+        """
+        segmentation = reportNode.segmentationOf(report)
+        if segmentation is None:
+            raise RuntimeError(_("The report's segmentation is no longer in the scene."))
+        self._begin(reportNode.volumeOf(report), parameters, segmentation, None, report)
+
     def cancel(self) -> None:
         """Ask the run to stop."""
         self._engine.cancel()
@@ -168,10 +199,20 @@ class ReportRun:
         volume: slicer.vtkMRMLScalarVolumeNode | None,
         parameters: RunParameters,
         regions: slicer.vtkMRMLSegmentationNode | None,
-        request: Mapping[str, Any],
+        request: Mapping[str, Any] | None,
         report: slicer.vtkMRMLTextNode | None = None,
         region: str | None = None,
     ) -> None:
+        """Start a run.
+
+        Args:
+            volume: the chest CT.
+            parameters: parameters of the run.
+            regions: a segmentation of its regions, or None to have them segmented.
+            request: other fields of ReportRequest, or None to only measure.
+            report: the report that the run changes, or None.
+            region: region of the section that is regenerated, or None.
+        """
         if self.active:
             raise RuntimeError(_("A run is already in progress."))
         if volume is None or volume.GetImageData() is None:
@@ -183,7 +224,10 @@ class ReportRun:
             files = {"volume": _writeVolume(volume, frame, folder), "output": str(folder / "report")}
             if regions is not None:
                 files["regions_file"] = _writeRegions(regions, frame, folder)
-            self._engine.run({**files, "model": parameters.model, "device": parameters.device, **request})
+            if request is None:
+                self._engine.run({**files, "device": parameters.device}, "measure")
+            else:
+                self._engine.run({**files, "model": parameters.model, "device": parameters.device, **request})
         except Exception:
             self._cleanUp()
             raise
@@ -205,6 +249,7 @@ class ReportRun:
             events.SectionText: lambda active, event: self.sectionGrew.emit(event.region, event.text),
             events.SectionWritten: self._onSectionWritten,
             events.ReportDone: self._onReportDone,
+            events.Measured: self._onMeasured,
             events.Stopped: lambda active, event: self._end(self.stopped.emit),
             events.Failure: self._onFailure,
         }
@@ -225,12 +270,12 @@ class ReportRun:
         self.progressed.emit(round(start + (end - start) * event.fraction, 4), message)
 
     def _onRegionsFound(self, active: _ActiveRun, event: events.RegionsFound) -> None:
-        """Show the regions, unless they are already shown because a section is being regenerated.
+        """Show the regions, unless they are already shown because the run changes a report.
 
         If the application was blocked, the run may have ended and moved the file in the meantime. In that case, the
         event that ends the run is already waiting.
         """
-        if active.region is None:
+        if active.report is None:
             try:
                 self._loadRegions(active, Path(event.file))
             except RuntimeError:
@@ -255,7 +300,8 @@ class ReportRun:
         if active.region is not None:
             section = report.section(active.region)
             _storeFindings(active.report, active, folder / FINDINGS_FILE)
-            self._end(lambda: self.sectionRegenerated.emit(active.report, section))
+            _storeStructures(active.report, active, folder)
+            self._end(lambda: self.sectionRegenerated.emit(active.report, section, report.evidence))
             return
         segmentation = self._segmentation
         if segmentation is None:
@@ -263,7 +309,16 @@ class ReportRun:
         node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
         self._segmentation = None  # now it belongs to the report
         _storeFindings(node, active, folder / FINDINGS_FILE)
+        _storeStructures(node, active, folder)
         self._end(lambda: self.succeeded.emit(node))
+
+    def _onMeasured(self, active: _ActiveRun, event: events.Measured) -> None:
+        from reg2rg.measurements import Evidence
+        from reg2rg.runtime.dataclass_io import from_plain
+
+        evidence = from_plain(Evidence, event.evidence, "evidence")
+        _storeStructures(active.report, active, Path(event.folder))
+        self._end(lambda: self.measured.emit(active.report, evidence))
 
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
         if event.scope == "command":  # the run was not started
@@ -324,6 +379,15 @@ def _storeFindings(node: slicer.vtkMRMLTextNode, run: _ActiveRun, file: Path) ->
         new = segmentationFile.load(file, run.volume, "", run.frame)
         findingsDisplay.merge(existing, new)
         slicer.mrmlScene.RemoveNode(new)
+
+
+def _storeStructures(node: slicer.vtkMRMLTextNode, run: _ActiveRun, folder: Path) -> None:
+    """Add the structures that a run measured to a report, instead of those of an earlier run."""
+    from reg2rg.report import STRUCTURES_FILE
+
+    file = folder / STRUCTURES_FILE
+    if file.exists():
+        reportNode.setStructures(node, structuresDisplay.loadStructures(file, run.volume, run.frame))
 
 
 def _writeVolume(

@@ -1,14 +1,47 @@
-"""A report in the views: its volume, regions and findings, the selected section, and clicks on regions."""
+"""A report in the views: volume, regions, findings and measurements, the selected section, and clicks on regions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
 import slicer
 
-from Reg2RGModuleLib import findingsDisplay, otherSegmentations, regionsDisplay, reportNode, views
+from Reg2RGModuleLib import (
+    findingsDisplay,
+    measurementLines,
+    otherSegmentations,
+    regionsDisplay,
+    regionsGeometry,
+    reportNode,
+    structuresDisplay,
+    views,
+)
+from Reg2RGModuleLib.measurementLines import MeasurementLines
 from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.segmentWatch import SegmentWatch
 from Reg2RGModuleLib.signal import Signal
 from Reg2RGModuleLib.surfaces import FINDINGS_GRID_MM, SurfaceQueue
+
+if TYPE_CHECKING:
+    from reg2rg.measurements import Measurement
+
+
+class Selected(NamedTuple):
+    """What is selected: a section, one of its findings, or one of its measurements.
+
+    Attributes:
+        region: region of the section.
+        findingIndex: index of the finding in the section, or None.
+        measurement: key of the measurement, or None.
+        editable: whether the lines of the measurement can be moved.
+    """
+
+    region: str
+    findingIndex: int | None = None
+    measurement: str | None = None
+    editable: bool = False
 
 
 class ReportViews:
@@ -16,7 +49,7 @@ class ReportViews:
 
     Signals:
         clicked(str): a region was clicked in a view.
-        selected(str, object): a section was selected; passes its region and the index of the selected finding or None.
+        selected(Selected): a section, finding or measurement was selected.
     """
 
     def __init__(self) -> None:
@@ -25,6 +58,8 @@ class ReportViews:
         self.surfaces = SurfaceQueue()
         self.surfaces.finished.connect(self._frameOnce)
         self.findingSurfaces = SurfaceQueue(FINDINGS_GRID_MM)
+        self.lines = MeasurementLines()
+        self.watch = SegmentWatch()
         self.clicks = views.ClickListener()
         self.clicks.clicked.connect(self.clicked.emit)
         self._node: slicer.vtkMRMLTextNode | None = None
@@ -33,7 +68,7 @@ class ReportViews:
         self._framed = False
         self._review: Review | None = None
         self._selection = RegionSelection(None, None)
-        self._selected: tuple[str, int | None] | None = None
+        self._selected: Selected | None = None
         self._findingsVisible = True
 
     @property
@@ -65,6 +100,7 @@ class ReportViews:
         self._selection = RegionSelection(volume, segmentation)
         self._selection.findPoints(review.regions)
         self.clicks.listen(segmentation)
+        self.watch.watch(segmentation)
         if volume is not None:
             views.showVolume(volume)
         self._updateFindings()
@@ -75,6 +111,8 @@ class ReportViews:
         if keep is None or self.surfaces.segmentation is not keep:
             self.surfaces.stop()
         self.findingSurfaces.stop()
+        self.watch.watch(None)
+        self._hideMeasurement()
         self._setReview(None)
         self._node = self._selected = None
         self._selection = RegionSelection(None, None)
@@ -102,15 +140,33 @@ class ReportViews:
             region: region of the section.
             findingIndex: index of a located finding in the section, or None to select the whole section.
         """
-        self._selected = (region, findingIndex)
-        self._showSelected()
-        self.selected.emit(region, findingIndex)
+        self._select(Selected(region, findingIndex))
+
+    def selectMeasurement(self, key: str, editable: bool = False) -> None:
+        """Draw the lines of a measurement or light its structure, and center the views on it.
+
+        Args:
+            key: key of the measurement. Nothing happens if the report does not contain it.
+            editable: whether the ends of its lines can be moved.
+        """
+        measurement = self._review.measurement(key) if self._review is not None else None
+        if measurement is not None:
+            self._select(Selected(measurement.region, None, key, editable))
+
+    def drawnMeasurement(self) -> str | None:
+        """Return the key of the measurement whose lines are in the scene, such as one that has just been loaded."""
+        return measurementLines.keyOf(self._node) if self._node is not None else None
 
     def frame(self) -> None:
         """Reset the 3D views to show everything, then center all views on the selection again."""
         self._framed = True
         views.resetThreeD()
         self._showSelected()
+
+    def _select(self, selected: Selected) -> None:
+        self._selected = selected
+        self._showSelected()
+        self.selected.emit(selected)
 
     def _frameOnce(self) -> None:
         """Frame a volume when its surfaces are there for the first time. Later ones leave the camera where it is."""
@@ -119,12 +175,23 @@ class ReportViews:
 
     def _setReview(self, review: Review | None) -> None:
         if self._review is not None:
-            self._review.changed.disconnect(self._updateFindings)
+            self._review.changed.disconnect(self._onReviewChanged)
         self._review = review
         if review is not None:
-            review.changed.connect(self._updateFindings)
+            review.changed.connect(self._onReviewChanged)
 
-    def _updateFindings(self, region: str = "") -> None:
+    def _onReviewChanged(self, region: str) -> None:
+        self._updateFindings()
+        selected = self._selected
+        if selected is None or selected.measurement is None or self._review is None:
+            return
+        measurement = self._review.measurement(selected.measurement)
+        if measurement is None or measurement.value is None:
+            self.select(selected.region)
+        else:
+            self._drawMeasurement(measurement, selected.editable)
+
+    def _updateFindings(self) -> None:
         """Show the current findings of the review."""
         if self._node is None or self._review is None:
             return
@@ -138,12 +205,48 @@ class ReportViews:
     def _showSelected(self) -> None:
         if self._selected is None or self._review is None:
             return
-        region, findingIndex = self._selected
+        region, findingIndex, key, editable = self._selected
+        measurement = self._review.measurement(key) if key is not None else None
+        if measurement is not None:
+            self._selection.selectMeasurement(measurement.region, self._drawMeasurement(measurement, editable))
+            return
+        self._hideMeasurement()
         findings = self._review.section(region).findings
         if findingIndex is None or findingIndex >= len(findings):
             self._selection.select(region)
         else:
             self._selection.selectFinding(region, findings[findingIndex])
+
+    def _drawMeasurement(self, measurement: Measurement, editable: bool) -> Sequence[float] | None:
+        """Draw the lines of a measurement if it has any, or else light the structures it was taken from.
+
+        Returns:
+            A point (RAS) on the lines or in the structures, in the coordinates of the report's segmentations. None if
+            the measurement was taken from the region as a whole.
+        """
+        segmentation, structures = reportNode.segmentationOf(self._node), reportNode.structuresOf(self._node)
+        lit: list[str] = []
+        if structures is not None:
+            lit = [] if measurement.lines else structuresDisplay.segmentsOf(structures, measurement.structures)
+            structuresDisplay.light(structures, lit)
+        if not measurement.lines:
+            self.lines.remove(self._node)
+            middle = lit[len(lit) // 2] if lit else None
+            return regionsGeometry.pointInside(structures, middle, inWorld=False) if middle is not None else None
+        frame = segmentation.GetParentTransformNode() if segmentation is not None else None
+        self.lines.draw(self._node, measurement, frame, editable)
+        ends = [end for line in measurement.lines for end in (line.start_ras, line.end_ras)]
+        return [sum(values) / len(values) for values in zip(*ends, strict=True)]
+
+    def _hideMeasurement(self) -> None:
+        """Remove the lines and hide the structures of the measurement that is shown, unless the scene is closing."""
+        self.lines.release()
+        if self._node is None or slicer.mrmlScene.IsClosing():
+            return
+        self.lines.remove(self._node)
+        structures = reportNode.structuresOf(self._node)
+        if structures is not None:
+            structuresDisplay.light(structures, [])
 
     def _showSegmentations(self) -> None:
         if slicer.mrmlScene.IsClosing():

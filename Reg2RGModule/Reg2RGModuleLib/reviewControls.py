@@ -1,4 +1,4 @@
-"""Controls to review the selected section (accept, edit, reject, undo) and to copy the whole report."""
+"""Controls to review the selected section (accept, edit, reject, undo), to accept all sections, and to copy them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from Reg2RGModuleLib.impression import Impression
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.reportSession import ReportSession
-from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.review import Review, State
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.sectionList import SectionList
 
@@ -32,7 +32,13 @@ class ReviewControls:
         ui.editButton.connect("clicked()", self.edit)
         ui.rejectButton.connect("clicked()", self.reject)
         ui.undoButton.connect("clicked()", self.undo)
+        ui.acceptAllButton.connect("clicked()", self.acceptAll)
         ui.copyButton.connect("clicked()", self.copyReport)
+        menu = qt.QMenu(ui.copyButton)
+        self._copyAllAction = menu.addAction(_("Copy with model text"))
+        self._copyAllAction.connect("triggered()", lambda: self.copyReport(True))
+        ui.copyButton.setMenu(menu)
+        sections.measurementRemoved.connect(self.removeMeasurement)
         navigation.leaving.connect(self.finishEditing)
         session.opened.connect(self._onOpened)
         session.closing.connect(self._onClosing)
@@ -44,6 +50,22 @@ class ReviewControls:
         if review is not None and region is not None:
             self.finishEditing()
             review.accept(region)
+            self._sections.takeFocus()
+
+    def acceptAll(self) -> None:
+        """Accept all sections that are still drafts."""
+        review = self._session.review
+        if review is not None and not self._session.locked:
+            self.finishEditing()
+            review.acceptAll()
+            self._sections.takeFocus()
+
+    def removeMeasurement(self, key: str) -> None:
+        """Remove a measurement from the report."""
+        review = self._session.review
+        if review is not None and not self._session.locked:
+            self.finishEditing()
+            review.removeMeasurement(key)
             self._sections.takeFocus()
 
     def reject(self) -> None:
@@ -90,23 +112,33 @@ class ReviewControls:
         self._impression.store()
 
     def undo(self) -> None:
-        """Undo the last change and select the section that it affected."""
+        """Undo the last change and select the section that it affected, unless that is selected already."""
         if self._session.review is not None and not self._session.locked:
-            self._navigation.select(self._session.review.undo())
+            region = self._session.review.undo()
+            if region != self._navigation.region:
+                self._navigation.select(region)
             self._sections.takeFocus()
 
-    def copyReport(self) -> None:
-        """Copy the whole report to the clipboard as text."""
+    def copyReport(self, withModelText: bool = False) -> None:
+        """Copy the whole report to the clipboard as text.
+
+        Args:
+            withModelText: whether to include model text that is hidden, marked as such.
+        """
         if self._session.review is not None:
             self.storeInput()
-            qt.QApplication.clipboard().setText(self._session.review.asText())
+            qt.QApplication.clipboard().setText(self._session.review.asText(withModelText))
             self._messages.show(_("The report was copied to the clipboard."))
 
     def refresh(self) -> None:
         """Update the buttons."""
         ui, review = self._ui, self._session.review
-        for widget in (ui.actionsRow, ui.impressionButton, ui.copyButton):
+        for widget in (ui.actionsRow, ui.impressionButton, ui.copyButton, ui.acceptAllButton):
             widget.setVisible(review is not None)
+        hasDrafts = review is not None and any(review.state(region) == State.DRAFT for region in review.regions)
+        ui.acceptAllButton.enabled = hasDrafts and not self._session.locked
+        sections = review.report.sections if review is not None else ()
+        self._copyAllAction.setEnabled(any(section.model_text_hidden for section in sections))
         for button in (ui.acceptButton, ui.editButton, ui.rejectButton):
             button.enabled = self._changeableRegion() is not None
         card = self._currentCard()

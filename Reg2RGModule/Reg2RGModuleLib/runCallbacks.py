@@ -61,10 +61,11 @@ class RunCallbacks:
         connect(run.succeeded, self.onCompleted)
         onCompleted = self.onCompleted
         if onCompleted is not None:
-            connect(run.sectionRegenerated, lambda node, section: onCompleted(node))
+            connect(run.sectionRegenerated, lambda node, section, evidence: onCompleted(node))
+            connect(run.measured, lambda node, evidence: onCompleted(node))
         connect(run.failed, self.onFailed)
         connect(run.stopped, self.onCancelled)
-        for outcome in (run.succeeded, run.sectionRegenerated, run.failed, run.stopped):
+        for outcome in (run.succeeded, run.sectionRegenerated, run.measured, run.failed, run.stopped):
             connect(outcome, disconnect)
         return disconnect
 

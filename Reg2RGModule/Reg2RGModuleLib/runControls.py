@@ -22,6 +22,7 @@ from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
+    from reg2rg.measurements import Evidence
     from reg2rg.report import Section
 
 
@@ -150,6 +151,7 @@ class RunControls:
         run.sectionWritten.connect(self._onSectionWritten)
         run.succeeded.connect(self._onSucceeded)
         run.sectionRegenerated.connect(self._onSectionRegenerated)
+        run.measured.connect(self._onMeasured)
         run.stopped.connect(self._onStopped)
         run.failed.connect(self._onFailed)
 
@@ -200,7 +202,12 @@ class RunControls:
             self._session.open(node)
         self.changed.emit()
 
-    def _onSectionRegenerated(self, node: slicer.vtkMRMLTextNode, section: Section) -> None:
+    def _onMeasured(self, node: slicer.vtkMRMLTextNode, evidence: Evidence) -> None:
+        self._showNotices(node)
+        self._session.segmentsChanged(node)
+        self.changed.emit()
+
+    def _onSectionRegenerated(self, node: slicer.vtkMRMLTextNode, section: Section, evidence: Evidence | None) -> None:
         self._showNotices(node)
         self._session.segmentsChanged(node)
         if node is self._session.node:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.findingList import FindingList, wrappedLabel
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.densities import Histogram
+from Reg2RGModuleLib.findingList import FindingList
+from Reg2RGModuleLib.fold import Fold, wrappedLabel
+from Reg2RGModuleLib.measurementList import MeasurementList
+from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
+from Reg2RGModuleLib.review import State, hiddenModelText
 from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
+    from reg2rg.measurements import Measurement
     from reg2rg.regions import Region
     from reg2rg.report import Section
 
 
 CHIP_PIXELS = 14
+LUNG_DENSITIES = ("low_attenuation", "low_attenuation_part", "percentile_15", "high_attenuation")
+"""Measures that are read off the histogram of the lungs, which is shown beside them."""
+VERTEBRA_DENSITY = "vertebra_hu"
 
 
 class SectionCard(qt.QFrame):
@@ -28,14 +37,26 @@ class SectionCard(qt.QFrame):
         clicked(str): the card was clicked; passes its region.
         findingClicked(str, int): a finding or a sentence that mentions it was clicked; passes region and finding index.
         corrected(str, str, bool): a finding was corrected; passes region, label, and whether it is present.
+        measurementClicked(str): a measurement was clicked; passes its key.
+        measurementEdited(str, bool): the lines of a measurement are to be unlocked or locked; passes its key.
+        measurementRemoved(str): a measurement is to be removed from the report; passes its key.
     """
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, histogram: Callable[[], Histogram | None]) -> None:
+        """Make the card.
+
+        Args:
+            region: the region of the section.
+            histogram: returns the densities of the region, or None if they are unknown.
+        """
         qt.QFrame.__init__(self)
         self.region = region
         self.clicked = Signal()
         self.findingClicked = Signal()
         self.corrected = Signal()
+        self.measurementClicked = Signal()
+        self.measurementEdited = Signal()
+        self.measurementRemoved = Signal()
         self.setObjectName("sectionCard")
         self.setFocusPolicy(qt.Qt.ClickFocus)
         palette = self.palette  # read before a style sheet changes it
@@ -50,7 +71,18 @@ class SectionCard(qt.QFrame):
         self._warning = wrappedLabel()
         self._body = wrappedLabel()
         self._body.setObjectName("sectionText")
+        self._modelText = Fold("modelTextButton")
+        self._modelTextBody = wrappedLabel()
+        self._modelTextBody.setObjectName("modelText")
+        self._modelText.boxLayout.addWidget(self._modelTextBody)
+        self._modelText.setVisible(False)
         self._findings = FindingList()
+        self._measurements = MeasurementList()
+        self._measurements.setVisible(False)
+        self._densityPlot = DensityPlot(histogram)
+        self._vertebraPlot = VertebraPlot()
+        for plot in (self._densityPlot, self._vertebraPlot):
+            plot.setVisible(False)
         self._facts = wrappedLabel()
         self._overLink = False
         self._contradictions: dict[str, str] = {}
@@ -72,7 +104,17 @@ class SectionCard(qt.QFrame):
         layout = qt.QVBoxLayout()
         layout.setSpacing(3)
         layout.addLayout(heading)
-        for widget in (self._warning, self._body, self._editor, self._findings, self._facts):
+        for widget in (
+            self._warning,
+            self._body,
+            self._editor,
+            self._modelText,
+            self._findings,
+            self._measurements,
+            self._densityPlot,
+            self._vertebraPlot,
+            self._facts,
+        ):
             layout.addWidget(widget)
         self.setLayout(layout)
 
@@ -80,7 +122,11 @@ class SectionCard(qt.QFrame):
         name = self.region.name
         self._body.connect("linkActivated(QString)", self._followLink)
         self._body.connect("linkHovered(QString)", self._hoverLink)
-        self._findings.overLink.connect(self._setOverLink)
+        for part in (self._findings, self._measurements, self._modelText):
+            part.overLink.connect(self._setOverLink)
+        self._measurements.chosen.connect(self.measurementClicked.emit)
+        self._measurements.edited.connect(self.measurementEdited.emit)
+        self._measurements.removed.connect(self.measurementRemoved.emit)
         self._findings.chosen.connect(lambda index: self.findingClicked.emit(name, index))
         self._findings.corrected.connect(lambda label, present: self.corrected.emit(name, label, present))
 
@@ -117,7 +163,27 @@ class SectionCard(qt.QFrame):
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
         self._facts.setVisible(True)
         self._findings.showFindings(section)
+        self._showModelText(section)
         self._overLink = False  # the link under the mouse may no longer exist
+
+    def showMeasurements(self, measurements: Sequence[Measurement], removed: Sequence[Measurement]) -> None:
+        """Show the measurements of the region.
+
+        Args:
+            measurements: the measurements, with and without values.
+            removed: those that were removed from the report.
+        """
+        self._measurements.showMeasurements(measurements, removed)
+        given = [measurement for measurement in measurements if measurement.value is not None]
+        self._densityPlot.setVisible(any(measurement.measure in LUNG_DENSITIES for measurement in given))
+        self._densityPlot.forget()
+        levels = [Level(levelName(each.part), each.value) for each in given if each.measure == VERTEBRA_DENSITY]
+        self._vertebraPlot.setVisible(len(levels) > 1)
+        self._vertebraPlot.setLevels(levels)
+
+    def setCurrentMeasurement(self, key: str | None, editing: bool) -> None:
+        """Mark the measurement that is shown in the views, or none; its lines may be unlocked."""
+        self._measurements.setCurrent(key, editing)
 
     def setCurrentFinding(self, index: int | None) -> None:
         """Mark the finding that the views are centered on, or no finding if ``index`` is None."""
@@ -167,8 +233,24 @@ class SectionCard(qt.QFrame):
     def _showUnfinished(self, state: str, text: str) -> None:
         self._state.setText(state)
         self._body.setText(html.escape(text))
-        for widget in (self._warning, self._findings, self._facts):
+        for widget in (
+            self._warning,
+            self._modelText,
+            self._findings,
+            self._measurements,
+            self._densityPlot,
+            self._vertebraPlot,
+            self._facts,
+        ):
             widget.setVisible(False)
+
+    def _showModelText(self, section: Section) -> None:
+        """Fold the model's text, findings and warnings away if they are not a part of the draft."""
+        self._modelText.setVisible(section.model_text_hidden)
+        if section.model_text_hidden:
+            heading, *lines = hiddenModelText(section)
+            self._modelText.setHeading(heading.strip("[:]"))
+            self._modelTextBody.setText("<br>".join(html.escape(line) for line in lines))
 
     def _followLink(self, link: str) -> None:
         if link not in self._contradictions:
@@ -194,6 +276,11 @@ def stateText(state: State) -> str:
         State.ACCEPTED: _("✓ accepted"),
         State.REJECTED: _("✗ rejected"),
     }[state]
+
+
+def levelName(part: str) -> str:
+    """Return the name of a vertebra below its bar: its level, or its number if the level is unknown."""
+    return next((word for word in part.split() if word.isdigit()), part)
 
 
 def chipPixmap(color: tuple[int, int, int]) -> qt.QPixmap:

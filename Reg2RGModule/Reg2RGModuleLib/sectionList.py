@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import qt
 
+from Reg2RGModuleLib.densities import Histogram
 from Reg2RGModuleLib.panelScroll import PanelScroll
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.signal import Signal
+
+if TYPE_CHECKING:
+    from reg2rg.regions import Region
+
 
 TEXT_INPUTS = ("QPlainTextEdit", "QLineEdit", "QAbstractSpinBox")
 
@@ -21,12 +27,26 @@ class SectionList:
         selected(str): the user selected the section for this region.
         findingChosen(str, int): the user selected a finding; passes region and finding index.
         corrected(str, str, bool): the user corrected a finding; passes region, label, and whether it is present.
+        measurementChosen(str): the user selected a measurement; passes its key.
+        measurementEdited(str, bool): the user wants to move the lines of a measurement, or is done; passes its key.
+        measurementRemoved(str): the user removed a measurement; passes its key.
     """
 
-    def __init__(self, box: qt.QWidget, scroll: PanelScroll) -> None:
+    def __init__(self, box: qt.QWidget, scroll: PanelScroll, histogram: Callable[[str], Histogram | None]) -> None:
+        """Make an empty list.
+
+        Args:
+            box: the widget to fill.
+            scroll: scrolls to cards.
+            histogram: returns the densities of a region, or None if they are unknown.
+        """
         self.selected = Signal()
         self.findingChosen = Signal()
         self.corrected = Signal()
+        self.measurementChosen = Signal()
+        self.measurementEdited = Signal()
+        self.measurementRemoved = Signal()
+        self._histogram = histogram
         self._box = box
         self._scroll = scroll
         self._layout = qt.QVBoxLayout()
@@ -78,7 +98,9 @@ class SectionList:
 
     def showSection(self, review: Review, region: str) -> None:
         """Show a section of a review in its card."""
-        self._cards[region].showSection(review.section(region), review.state(region), review.text(region))
+        card = self._cards[region]
+        card.showSection(review.section(region), review.state(region), review.text(region))
+        card.showMeasurements(review.measurements(region), review.removedMeasurements(region))
         if region == self._current:
             self.reveal()
 
@@ -145,11 +167,18 @@ class SectionList:
         self._box.setUpdatesEnabled(False)  # until the layout has settled, cards are squashed
         self.clear()
         for index, region in enumerate(regions):
-            card = SectionCard(region)
-            card.clicked.connect(self.selected.emit)
-            card.findingClicked.connect(self.findingChosen.emit)
-            card.corrected.connect(self.corrected.emit)
+            card = self._newCard(region)
             self._cards[region.name] = card
             self._layout.insertWidget(index, card)
         self.setCurrent(selected)
         self._settled.start()
+
+    def _newCard(self, region: Region) -> SectionCard:
+        card = SectionCard(region, lambda: self._histogram(region.name))
+        card.clicked.connect(self.selected.emit)
+        card.findingClicked.connect(self.findingChosen.emit)
+        card.corrected.connect(self.corrected.emit)
+        card.measurementClicked.connect(self.measurementChosen.emit)
+        card.measurementEdited.connect(self.measurementEdited.emit)
+        card.measurementRemoved.connect(self.measurementRemoved.emit)
+        return card

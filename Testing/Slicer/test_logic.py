@@ -163,7 +163,7 @@ class SharedLogicTest(unittest.TestCase):
 
     def test_theModulesItDependsOnAreLoaded(self):
         dependencies = slicer.modules.reg2rgmodule.dependencies
-        self.assertEqual(sorted(dependencies), ["Segmentations", "Volumes"])
+        self.assertEqual(sorted(dependencies), ["Markups", "Segmentations", "Volumes"])
         for name in dependencies:
             self.assertTrue(hasattr(slicer.modules, name.lower()), name)
 

@@ -17,16 +17,19 @@ Files, in the order data flows:
     evidence        all of it: the Evidence of a volume
     sentences       measurements in words
     scalars         measurements as numbers for a model
+    reviewing       lines that a reviewer moved, and volumes that are measured again
 """
 
 from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
+from reg2rg.measurements.reviewing import MEASURED_BY_REVIEWER, is_editable, remeasured, reviewed, with_lines
 from reg2rg.measurements.scalars import SCALAR_NAMES, region_scalars
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, measurement_words, region_sentences
 from reg2rg.measurements.technique import technique
 
 __all__ = [
+    "MEASURED_BY_REVIEWER",
     "NOT_ASSESSED",
     "SCALAR_NAMES",
     "Condition",
@@ -34,11 +37,15 @@ __all__ = [
     "Line",
     "Measurement",
     "ScanConditions",
+    "is_editable",
     "measure",
     "measured_sentence",
     "measurement_words",
     "region_scalars",
     "region_sentences",
+    "remeasured",
+    "reviewed",
     "technique",
     "with_findings",
+    "with_lines",
 ]

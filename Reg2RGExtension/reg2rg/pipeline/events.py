@@ -138,6 +138,21 @@ class ReportDone:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A volume has been measured.
+
+    Attributes:
+        evidence: what was measured, as in ``report.json``.
+        folder: the folder with the measurements.
+        seconds: run time.
+    """
+
+    evidence: Mapping[str, Any]
+    folder: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Failure:
     """The run, or a command given to the worker, has failed.
 
@@ -187,6 +202,7 @@ Event = (
     | SectionText
     | SectionWritten
     | ReportDone
+    | Measured
     | Failure
     | Stopped
     | Ready
@@ -203,6 +219,7 @@ _CLASSES: dict[str, type[Event]] = {
     "section_text": SectionText,
     "section_written": SectionWritten,
     "report_done": ReportDone,
+    "measured": Measured,
     "failure": Failure,
     "stopped": Stopped,
     "ready": Ready,
