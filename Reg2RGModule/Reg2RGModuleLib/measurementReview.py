@@ -78,12 +78,16 @@ def fromPlain(values: Any) -> dict[str, MeasurementDecision]:
 
 
 def _withEvidence(report: Report, evidence: Evidence) -> Report:
-    """Return a report with other evidence. Only sections whose measurements differ get other measured sentences."""
+    """Return a report with other evidence, and with the measured sentences and contradictions that follow from it."""
+    from reg2rg.report import disagreements
+
+    if report.evidence == evidence:
+        return report
     sections = []
     for section in report.sections:
         earlier = report.evidence.of(section.region) if report.evidence is not None else ()
-        isSame = earlier == evidence.of(section.region)
-        sections.append(section if isSame else _measuredSection(section, evidence))
+        measured = section if earlier == evidence.of(section.region) else _measuredSection(section, evidence)
+        sections.append(replace(measured, disagreements=disagreements(measured, evidence)))
     return replace(report, sections=tuple(sections), evidence=evidence)
 
 

@@ -16,12 +16,14 @@ import pytest
 from tiny_model import SENTENCES, tiny_model
 
 from reg2rg.checkpoints.saving import save_model
+from reg2rg.measurements import Evidence
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.pipeline import events
 from reg2rg.pipeline.events import (
     Event,
     Failure,
     Heartbeat,
+    Measured,
     Progress,
     Ready,
     ReportDone,
@@ -29,9 +31,10 @@ from reg2rg.pipeline.events import (
     Stage,
     Stopped,
 )
+from reg2rg.runtime.dataclass_io import from_plain
 
 TIMEOUT_SECONDS = 60.0
-FINAL_EVENTS = (ReportDone, Failure, Stopped)
+FINAL_EVENTS = (ReportDone, Measured, Failure, Stopped)
 
 
 class WorkerProcess:
@@ -242,6 +245,22 @@ def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, s
     assert isinstance(worker.until(listen)[-1], ReportDone)
     gaps = [b - a for (a, _), (b, _) in zip(times, times[1:], strict=False)]
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
+
+
+def test_a_volume_is_measured_without_a_model(start_worker, fields) -> None:
+    worker = start_worker()
+    request = {name: value for name, value in fields.items() if name != "model"}
+    worker.send("measure", **request)
+    received = worker.until(FINAL_EVENTS)
+    done = received[-1]
+    assert isinstance(done, Measured), done
+    assert any(isinstance(event, Progress) and event.stage is Stage.MEASURE for event in received)
+    evidence = from_plain(Evidence, done.evidence, "evidence")
+    assert any(each.value for each in evidence.of("lung"))
+    assert (Path(done.folder) / "structures.seg.nrrd").exists()
+    worker.send("measure", **fields)
+    refusal = worker.until(Failure)[-1]
+    assert refusal.scope == "command" and "model" in refusal.message
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ class RecoveryTest(unittest.TestCase):
         return button.isVisibleTo(button.parent())
 
     def test_closingTheSceneDeletesTheFilesOfThisSlicerOnly(self):
-        self.assertEqual(len(self.files), 4)
+        self.assertEqual(len(self.files), 5)
         self.panel.inputs.loadSample()
         slicer.mrmlScene.Clear(0)
         self.assertEqual({file.name for file in self.folder.iterdir()}, set(self.files))

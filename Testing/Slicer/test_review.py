@@ -221,7 +221,8 @@ class ReviewTest(unittest.TestCase):
         self.assertLess(after.section("lung").volume_ml, 0.8 * before.volume_ml)
         self.assertEqual(after.state("lung"), State.DRAFT)
         heart, earlierHeart = after.section("heart"), Review.fromJson(self.fresh).section("heart")
-        self.assertEqual(replace(heart, measured=()), replace(earlierHeart, measured=()))
+        changed = {"measured": (), "disagreements": ()}
+        self.assertEqual(replace(heart, **changed), replace(earlierHeart, **changed))
         self.assertNotEqual(heart.measured, earlierHeart.measured, "the ratio of heart and thorax is measured again")
         self.assertEqual(self.panel.sections.current, "lung")
         self.ui.undoButton.click()
