@@ -147,8 +147,8 @@ class SceneTest(unittest.TestCase):
         generate(self.panel)
         generate(self.panel)
         self.assertEqual(len(reportNode.reportNodes()), 1)
-        # The given one, the regions and the findings.
-        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 3)
+        # The given one, the regions, the findings and the structures.
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 4)
 
     def test_regionsMatchTheAnatomyInAnyGeometry(self):
         """The scene stays open, because closing it ends the engine."""
