@@ -9,6 +9,10 @@ import qt
 from Reg2RGModuleLib.signal import Signal
 
 
+BUTTON_HEIGHT = 18
+"""Height of the arrow button in pixels, which is that of a line of text."""
+
+
 class Fold(qt.QWidget):
     """A heading with an arrow button, and a box below it that is closed at first.
 
@@ -25,6 +29,7 @@ class Fold(qt.QWidget):
         self._button.setObjectName(name)
         self._button.setCheckable(True)
         self._button.setAutoRaise(True)
+        self._button.setFixedHeight(BUTTON_HEIGHT)
         self._button.setArrowType(qt.Qt.RightArrow)
         self._button.setFocusPolicy(qt.Qt.TabFocus)
         self._button.connect("toggled(bool)", self._onToggled)
