@@ -8,7 +8,6 @@ import qt
 
 from Reg2RGModuleLib.signal import Signal
 
-
 BUTTON_HEIGHT = 18
 """Height of the arrow button in pixels, which is that of a line of text."""
 
