@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 KEY_ATTRIBUTE = "Reg2RG.Measurement"
 """Node attribute of a line: the key of its measurement. It is saved with the scene."""
 COLOR = (1.0, 0.83, 0.0)
-GLYPH_SCALE, TEXT_SCALE, THICKNESS = 2.0, 3.0, 0.25
+LOCKED_GLYPH_SCALE, HANDLE_GLYPH_SCALE, THICKNESS = 0.8, 2.0, 0.3
+"""Size of the ends of a line that is only shown, and of one whose ends can be dragged; thickness of the line."""
 SETTLE_MS = 300
 """Ends that are moved without a mouse, such as by typing coordinates, count as moved after this long."""
 
@@ -66,6 +67,7 @@ class MeasurementLines:
             markups.SetName(measurement.name)
             markups.SetAndObserveTransformNodeID(frame.GetID() if frame is not None else None)
             markups.SetLocked(not editable)
+            markups.GetDisplayNode().SetGlyphScale(HANDLE_GLYPH_SCALE if editable else LOCKED_GLYPH_SCALE)
         self._shown, self._key = drawn, measurement.key
         if editable:
             self._observe()
@@ -112,8 +114,6 @@ def _newLine(node: slicer.vtkMRMLTextNode, key: str) -> slicer.vtkMRMLMarkupsLin
     display.SetPointLabelsVisibility(False)
     display.SetPropertiesLabelVisibility(False)
     display.SetUseGlyphScale(True)
-    display.SetGlyphScale(GLYPH_SCALE)
-    display.SetTextScale(TEXT_SCALE)
     display.SetLineThickness(THICKNESS)
     reportNode.addLine(node, markups)
     return markups

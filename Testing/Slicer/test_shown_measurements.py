@@ -20,7 +20,7 @@ from hands import (
     threeDView,
     waitFor,
 )
-from located import reopen
+from located import reopen, rewrite
 from Reg2RGModuleLib import densities, measurementLines, regionsGeometry, reportNode
 from Reg2RGModuleLib.review import Review, State
 
@@ -238,11 +238,28 @@ class SeenMeasurementsTest(MeasurementsTest):
         self.assertEqual(self.shown("heart", "densityPlot", "QWidget"), [])
 
     def test_theVertebraeHaveABarPerLevel(self):
-        given = [m for m in self.stored().measurements("bone") if m.measure == "vertebra_hu" and m.value is not None]
-        plots = self.shown("bone", "vertebraPlot", "QWidget")
-        self.assertEqual(bool(plots), len(given) > 1)
-        if plots:
-            self.assertEqual([level.hu for level in plots[0].levels()], [m.value for m in given])
+        self.assertEqual(self.shown("bone", "vertebraPlot", "QWidget"), [], "estimated vertebrae have no density")
+
+        def withDensities(report):
+            values = iter(range(100, 200, 10))
+            evidence = replace(
+                report.evidence,
+                measurements=tuple(
+                    replace(m, value=float(next(values)), part=f"T{index}") if m.measure == "vertebra_hu" else m
+                    for index, m in enumerate(report.evidence.measurements)
+                ),
+            )
+            return replace(report, evidence=evidence)
+
+        rewrite(self.node, withDensities)
+        plot = self.shown("bone", "vertebraPlot", "QWidget")[0]
+        levels = plot.levels()
+        self.assertGreater(len(levels), 3)
+        self.assertEqual([level.hu for level in levels], list(range(100, 100 + 10 * len(levels), 10)))
+        self.assertTrue(all(level.name.startswith("T") for level in levels))
+        empty = plot.grab().toImage()
+        plot.setLevels(())
+        self.assertNotEqual(plot.grab().toImage(), empty, "bars are drawn")
 
 
 class ChangedMeasurementsTest(MeasurementsTest):
