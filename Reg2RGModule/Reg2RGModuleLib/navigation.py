@@ -24,6 +24,7 @@ class Navigation:
         self._session = session
         self._sections = sections
         self._findingIndex: int | None = None
+        self._measurement: str | None = None
         logic.views.selected.connect(self._onSelected)
         sections.selected.connect(self.select)
         sections.findingChosen.connect(self.select)
@@ -57,6 +58,11 @@ class Navigation:
         if review is not None and review.measurement(key) is not None:
             self._logic.selectMeasurement(self._session.node, key, editing)
 
+    def endLineEditing(self) -> None:
+        """Lock the lines of the selected measurement, if they can be moved."""
+        if self._measurement is not None and self._logic.views.editing:
+            self.selectMeasurement(self._measurement)
+
     def restore(self) -> None:
         """Select the measurement whose lines were saved with the scene, if there is one."""
         key = self._logic.views.drawnMeasurement()
@@ -89,7 +95,7 @@ class Navigation:
         if selected.region != self._sections.current:
             self.leaving.emit()
             self._mark(None)
-        self._findingIndex = selected.findingIndex
+        self._findingIndex, self._measurement = selected.findingIndex, selected.measurement
         self._sections.setCurrent(selected.region)
         self._mark(selected)
         self._sections.takeIdleFocus()

@@ -329,6 +329,8 @@ class ReportLogic:
 
     def _onRegionClicked(self, region: str) -> None:
         reportNode = self.views.node
+        if self.views.editing:
+            return  # the click may have been meant for the end of a line
         if reportNode is not None and region in self.reviewOf(reportNode).regions:
             self.selectSection(reportNode, region)
 

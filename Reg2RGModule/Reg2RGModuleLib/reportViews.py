@@ -76,6 +76,11 @@ class ReportViews:
         """The report that is shown, or None."""
         return self._node
 
+    @property
+    def editing(self) -> bool:
+        """Whether the lines of a measurement can be moved."""
+        return self._selected is not None and self._selected.editable
+
     def setVolume(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         """Frame the 3D views when the next surfaces are there, if they are of another volume than before."""
         if volume is not self._volume:

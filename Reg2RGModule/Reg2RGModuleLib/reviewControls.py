@@ -100,11 +100,13 @@ class ReviewControls:
         self._leftEditor()
 
     def leaveEditing(self) -> None:
-        """Close the editor, if one is open, and discard its text."""
+        """Close the editor, if one is open, and discard its text. Otherwise, lock the line that can be moved."""
         card = self._currentCard()
         if card is not None and card.editing:
             card.endEditing()
             self._leftEditor()
+        else:
+            self._navigation.endLineEditing()
 
     def storeInput(self) -> None:
         """Store the text that the user has typed into the editor and the impression."""

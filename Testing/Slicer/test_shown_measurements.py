@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import qt
 import slicer
+import vtk
 from hands import (
     arrayOfRegion,
+    click,
     clickLink,
+    drag,
     generate,
     moduleWidget,
     press,
@@ -294,6 +297,25 @@ class ChangedMeasurementsTest(MeasurementsTest):
         self.assertEqual(self.measured(TRACHEA), before)
         self.assertAlmostEqual(self.lines()[0].GetMeasurement("length").GetValue(), before.value, delta=0.05)
 
+    def test_anEndIsDraggedInASliceAndEscapeLocksTheLine(self):
+        before = self.measured(TRACHEA).value
+        self.clickRow("trachea and bronchie", TRACHEA)
+        self.button("trachea and bronchie", "editMeasurementButton").click()
+        settle()
+        view = sliceView("Red")
+        start = positionOf(view, self.lines()[0].GetNthControlPointPositionWorld(1))
+        click(view, *start)
+        self.assertEqual(len(self.lines()), 1, "a click on an end selects no section")
+        drag(view, start, (start[0] + 10, start[1]))
+        after = self.measured(TRACHEA)
+        self.assertGreater(abs(after.value - before), 2.0)
+        self.assertIn("measured by the reviewer", after.text)
+        self.ui.undoButton.click()
+        self.assertEqual(self.measured(TRACHEA).value, before, "one drag is one step")
+        self.panel.sections.takeFocus()
+        press(moduleWidget().parent, "Escape")
+        self.assertTrue(self.lines()[0].GetLocked())
+
     def test_aMeasurementWithoutALineCannotBeEdited(self):
         self.panel.navigation.select("lung")
         self.clickRow("lung", LUNG)
@@ -452,6 +474,15 @@ class HiddenTextTest(MeasurementsTest):
         self.assertEqual(self.stored().text("trachea and bronchie"), "My own text.")
 
 
+def positionOf(view, ras):
+    """Return where a point is in a slice view, in pixels from its top left corner."""
+    toXy = slicer.vtkMRMLSliceNode.SafeDownCast(view.mrmlSliceNode()).GetXYToRAS()
+    inverse = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(toXy, inverse)
+    x, y = inverse.MultiplyPoint((*ras, 1.0))[:2]
+    return round(x), view.renderWindow().GetSize()[1] - 1 - round(y)
+
+
 def silenced(report):
     """Return a report as it is written for a volume that is unlike the training data."""
     from reg2rg.measurements import region_sentences
@@ -466,8 +497,6 @@ def silenced(report):
 
 def shiftOf(millimeters):
     """Return a matrix that moves everything to the right."""
-    import vtk
-
     matrix = vtk.vtkMatrix4x4()
     matrix.SetElement(0, 3, millimeters)
     return matrix
