@@ -40,6 +40,7 @@ class MeasurementList(qt.QWidget):
         self._more = Fold("moreMeasurements")
         self._notGiven = Fold("measurementsNotGiven")
         self._reasons = wrappedLabel()
+        self._reasons.setObjectName("measurementReasons")
         self._notGiven.boxLayout.addWidget(self._reasons)
         layout = qt.QVBoxLayout()
         layout.setContentsMargins(0, 2, 0, 0)

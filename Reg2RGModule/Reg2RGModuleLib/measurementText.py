@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LINE_MARK, STRUCTURE_MARK, CURRENT_MARK = "↔", "▣", "▸"
 """Precede a measurement that was taken along a line or from a structure, and the one that is shown in the views."""
 
+NOT_GIVEN = "not given: "
+"""Begins the text of a measurement without a value, and is said by the heading already."""
+
 
 def rowHtml(measurement: Measurement, current: bool) -> str:
     """Return name, value, adjective with its cut-off, and reservations as HTML. The name is a link.
@@ -42,6 +45,6 @@ def notGivenHtml(missing: Sequence[Measurement], removed: Sequence[Measurement])
         missing: measurements without a value.
         removed: measurements that were removed from the report.
     """
-    lines = [f"{measurement.name}: {measurement.text}" for measurement in missing]
+    lines = [f"{measurement.name}: {measurement.text.removeprefix(NOT_GIVEN)}" for measurement in missing]
     lines += [_("{0}: {1}, removed by the reviewer").format(each.name, each.text) for each in removed]
     return "<br>".join(f"<small>{html.escape(line)}</small>" for line in lines)
