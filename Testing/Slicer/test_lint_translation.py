@@ -15,6 +15,7 @@ MARKUP = re.compile(r"[{};]|^Reg2RG\b|px solid|<[a-z]")
 TEXT_SETTERS = {"QLabel", "QPushButton", "addItem", "setPlaceholderText", "setText", "setToolTip", "setWindowTitle"}
 NOT_TRANSLATED = {
     "findingText.py": {"LABELS_BY_REGION"},  # part of the report, which is English
+    "measurementText.py": {"NOT_GIVEN"},  # the same
     "Reg2RGModule.py": {"contributors"},
 }
 """File to the names of variables and attributes whose strings are shown as they are."""

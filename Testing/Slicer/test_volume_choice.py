@@ -72,7 +72,7 @@ class VolumesTest(unittest.TestCase):
         self.logic.run.started.emit(self.volume)
         self.logic.run.messageReceived.emit(warning)
         self.logic.run.messageReceived.emit("Something else.")
-        self.logic.run.sectionRegenerated.emit(self.node, reportNode.read(self.node).section("lung"))
+        self.logic.run.sectionRegenerated.emit(self.node, reportNode.read(self.node).section("lung"), None)
         self.assertEqual(self.ui.messageLabel.text, "⚠ Something else.")
         self.assertIn(warning, self.ui.warningLabel.text)
         self.panel.messages.clear()
