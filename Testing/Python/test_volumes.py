@@ -15,7 +15,7 @@ from dicom_files import write_enhanced, write_series
 
 from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume
-from reg2rg.volumes.acquisition import AcquisitionTags
+from reg2rg.volumes.acquisition import UNKNOWN_AGENT, AcquisitionTags
 
 
 def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
@@ -118,7 +118,8 @@ def test_an_enhanced_multi_frame_file_is_read(tmp_path: Path) -> None:
 
 
 def describe_acquisition(dataset, index: int) -> None:
-    dataset.ConvolutionKernel, dataset.KVP, dataset.ContrastBolusAgent = ["B31f", "3"], 120, "OMNIPAQUE\n" + "x" * 50
+    dataset.ConvolutionKernel, dataset.KVP = ["B31f", "3"], 120
+    dataset.ContrastBolusAgent = "Omnipaque 350 for Jane Doe"
     dataset.PatientName, dataset.PatientID = "Doe^Jane", "12345"
 
 
@@ -127,8 +128,21 @@ def test_of_a_header_only_the_acquisition_is_passed_on(tmp_path: Path) -> None:
     volume = read_volume(tmp_path)
     tags = AcquisitionTags.of(volume)
     assert (tags.kernel, tags.tube_voltage_kv, tags.slice_thickness_mm) == ("B31f", 120, volume.GetSpacing()[2])
-    assert tags.contrast_agent.startswith("OMNIPAQUEx") and len(tags.contrast_agent) == 32
+    assert tags.contrast_agent == "Omnipaque 350"
     assert len(volume.GetMetaDataKeys()) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "agent"),
+    [
+        *(("Jane Doe 100 ml", UNKNOWN_AGENT), ("100CC ISOVUE 370", "ISOVUE 370"), ("iopamidol", "iopamidol")),
+        *(("NONE", ""), ("", ""), ("Visipaque\n" + "x" * 50, "Visipaque")),
+    ],
+)
+def test_free_text_about_contrast_medium_is_reduced_to_a_known_agent(text: str, agent: str) -> None:
+    image = ct()
+    image.SetMetaData("0018|0010", text)
+    assert AcquisitionTags.of(image).contrast_agent == agent
 
 
 def test_the_acquisition_in_an_enhanced_header_is_found(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a DICOM header says about how a scan was acquired: the only values of a header that are passed on."""
+"""Acquisition tags of a DICOM header. No other values of a header are passed on."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ _SHARP_NAMES = ("LUNG", "BONE", "BONEPLUS", "BONE+", "EDGE", "ULTRA", "L", "D", 
 
 _SIEMENS_KERNEL = re.compile(r"[BHITUQ][A-Z]{0,2}(\d{2})[A-Z]{0,2}")
 _CANON_KERNEL = re.compile(r"FC(\d{2})")
+_AGENT = re.compile(
+    r"(?:omnipaque|iohexol|visipaque|iodixanol|ultravist|iopromide|isovue|iopami\w+|optiray|ioversol|imeron|iomer\w+"
+    r"|xenetix|iobitridol|oxilan|ioxilan|accupaque|solutrast)(?: *\d{3}\b)?",
+    re.IGNORECASE,
+)
+UNKNOWN_AGENT = "a contrast agent"
+"""Stands for other text: operators type it, and it may name the patient (PS3.15, table E.1-1)."""
 _NO_AGENT = ("", "NO", "NONE", "N", "WITHOUT", "NO CONTRAST", "NON CONTRAST", "W/O", "ORAL")
 
 
@@ -43,7 +50,7 @@ class AcquisitionTags:
         kernel: name of the reconstruction kernel, such as "B31f"; empty if unknown.
         tube_voltage_kv: peak voltage of the X-ray tube.
         slice_thickness_mm: thickness of a slice, which may differ from the distance between slices.
-        contrast_agent: name of the contrast medium; empty if none is named.
+        contrast_agent: name of the contrast medium, UNKNOWN_AGENT if it is not a known one; empty if none is named.
     """
 
     kernel: str = ""
@@ -60,7 +67,7 @@ class AcquisitionTags:
             texts[_KERNEL],
             _positive(texts[_VOLTAGE]),
             _positive(texts[_THICKNESS]),
-            "" if agent.upper() in _NO_AGENT else agent,
+            "" if agent.upper() in _NO_AGENT else found[0] if (found := _AGENT.search(agent)) else UNKNOWN_AGENT,
         )
 
     @property
