@@ -231,7 +231,7 @@ def test_text_and_head_that_disagree_on_presence_or_side_give_a_warning(lung, te
             ["The text places lung nodule in the lower lobe; the finding detector places it in the upper lobe."],
         ),
         ("A nodule in the right lower lobe. A nodule in the right upper lobe.", []),
-        ("A nodule of 6 mm.", ["The text gives lung nodule a size of 6 mm; the finding detector measures 14 mm."]),
+        ("A nodule of 6 mm.", ["The text gives a size of 6 mm for lung nodule; the finding detector measures 14 mm."]),
         ("A nodule of 6 mm. A nodule of 13 mm.", []),
     ],
 )

@@ -219,6 +219,8 @@ def test_every_measure_with_a_label_is_compared(text: str, region: str, result: 
         ("Right pneumothorax.", "pleura", measured("pleural_air", 0, "right side")),
         ("No rib fracture.", "bone", measured("vertebra_height_loss", 34, "T8")),
         ("Old fracture of the 6th rib.", "bone", measured("vertebra_height_loss", 4, "T8")),
+        ("Rib fracture without compression of vertebrae.", "bone", measured("vertebra_height_loss", 4, "T8")),
+        ("No tension pneumothorax.", "pleura", measured("pleural_air", 80, "right side")),
         ("The heart is enlarged.", "heart", measured("cardiothoracic_ratio", 0.52)),
         ("Heart size is normal.", "heart", measured("cardiothoracic_ratio", 0.52)),
         ("No calcification in the aorta. Coronary calcification.", "heart", measured("heart_calcium_volume", 400)),
@@ -257,7 +259,7 @@ def test_a_size_that_agrees_with_the_mean_or_the_long_axis_is_not_shown(size: in
 def test_a_size_that_the_ruler_contradicts_is_shown_with_the_rulers_value() -> None:
     text = "No effusion. A nodule of 6 mm is seen."
     head = (Finding("Lung nodule", 0.6, size_mm=6.5),)
-    message = "The text gives lung nodule a size of 6 mm"
+    message = "The text gives a size of 6 mm for lung nodule"
     assert compare(text, "lung", ruler(16, 20)) == [
         (f"{message}; the ruler measures 16 mm (20 x 12 mm).", "A nodule of 6 mm is seen.")
     ]
@@ -326,6 +328,7 @@ def test_the_short_axis_of_lymph_nodes_is_a_size_and_bullae_are_not_as_large_as_
         ("Minimal pleural effusion on the right.", False),
         ("Moderate pleural effusion on the right.", False),
         ("No large pleural effusion on the right.", False),
+        ("Moderate to large right-sided layering pleural effusion.", False),
     ],
 )
 def test_the_class_of_an_effusion_is_compared_with_its_depth(text: str, contradicted: bool) -> None:
@@ -350,6 +353,9 @@ def test_the_class_of_an_effusion_is_compared_with_its_depth(text: str, contradi
         ("A lymph node of 20 mm beside the ascending aorta.", {}),
         ("The ascending aorta is of normal diameter.", {}),
         ("Calcified plaque of 5 mm in the descending aorta.", {}),
+        ("The ascending aorta measures 45 mm at the sinus.", {}),
+        ("Ascending aorta, previously 45 mm, now 34 mm.", {}),
+        ("A flap extends over 90 mm along the descending aorta.", {}),
     ],
 )  # fmt: skip
 def test_diameters_of_vessels_are_read_from_the_text(text: str, expected: dict[str, float]) -> None:

@@ -13,10 +13,13 @@ _VESSEL = re.compile(
     r"(?P<ascending_aorta>\bascending (?:thoracic )?aort\w*)"
     r"|(?P<descending_aorta>\bdescending (?:thoracic )?aort\w*)"
     r"|(?P<pulmonary_artery>(?:(?<!left )(?<!right )(?:main )?pulmonary artery\b|pulmonary (?:trunk|conus)))"
-    r"|(?P<other>\b(?:left|right) pulmonary artery|\baortic (?:arch|root|bulb|annulus)|\babdominal aorta)"
+    r"|(?P<other>\b(?:left|right) pulmonary artery|\baortic (?:arch|root|bulb|annulus)|\bsinus(?:es)?\b"
+    r"|\babdominal aorta)"
 )
 _OTHER_SUBJECT = re.compile(
     r"lymph|\bnodes?\b|\bmass|lesion|nodul|thromb|embol|plaque|calcif|thick|stent|graft|pressure"
+    r"|\bflaps?\b|extend|\blength\b|\blong\b"
+    r"|^\D*(?:previous|\bprior\b|former)"  # the first length is that of an earlier scan
 )
 _SMALLEST_MM, _LARGEST_MM = 15, 100
 """Other lengths are not diameters of a great vessel."""
@@ -42,8 +45,8 @@ class VesselDiameter:
 def vessel_diameters(text: str) -> tuple[VesselDiameter, ...]:
     """Return the diameters that a text gives for ascending aorta, descending aorta and pulmonary trunk.
 
-    Vessels and lengths of a sentence are paired in their order. A sentence with several vessels and another number of
-    lengths, or one that may give the length of something else, is left out.
+    Vessels and lengths of a sentence are paired in their order. A sentence is left out if it names several vessels and
+    another number of lengths, or if a length may be that of something else or of an earlier scan.
 
     Args:
         text: report text.

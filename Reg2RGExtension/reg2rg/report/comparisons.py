@@ -1,4 +1,4 @@
-"""The table of comparisons: which measure says what about which finding.
+"""The table of comparisons: which measure can confirm or contradict which finding.
 
 No label exists for what the other measures with cut-offs describe: dilated vessels, fatty liver, low bone density, a
 large thyroid gland, the shape of the trachea. Diameters that a text gives for vessels are compared nevertheless.
@@ -58,10 +58,19 @@ def _published(measure: str, index: int) -> Cutoff:
     return MEASURES[measure].cutoffs[index]
 
 
+_NO_OTHER_BONE = r"^(?!.*(?:rib|stern|clavic|scapul|humer))"
+"""A sentence that names other bones is not only about vertebrae."""
+
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison("Emphysema", "low_attenuation", _published("low_attenuation", 0), Cutoff("<", 1, "")),
     Comparison("Pleural effusion", "effusion_volume", Cutoff(">=", 50, ""), Cutoff("<=", 0, ""), sided=True),
-    Comparison("Pneumothorax", "pleural_air", Cutoff(">=", 20, ""), sided=True),  # its search misses most of them
+    Comparison(
+        "Pneumothorax",
+        "pleural_air",
+        Cutoff(">=", 20, ""),  # never absent: the search misses most of them
+        sided=True,
+        denials=r"^(?!.*tension)",
+    ),
     Comparison("Cardiomegaly", "cardiothoracic_ratio", _published("cardiothoracic_ratio", 0), Cutoff("<=", 0.45, "")),
     Comparison("Pericardial effusion", "pericardial_fluid", _published("pericardial_fluid", 0), Cutoff("<=", 2, "")),
     Comparison(
@@ -80,8 +89,8 @@ COMPARISONS: tuple[Comparison, ...] = (
         "vertebra_height_loss",
         _published("vertebra_height_loss", 1),
         Cutoff("<", 10, ""),
-        claims=r"compress|collaps|wedg",
-        denials=r"^(?!.*(?:rib|stern|clavic|scapul|humer))",
+        claims=_NO_OTHER_BONE + r".*(?:compress|collaps|wedg)",
+        denials=_NO_OTHER_BONE,
     ),
     Comparison("Kidney stone", "kidney_stone", Cutoff(">=", 3, ""), sided=True),
 )
@@ -97,4 +106,4 @@ NOT_DIAMETERS = frozenset({"Emphysema", "Pleural thickening", "Hiatal hernia"})
 """Labels whose sizes in a text are those of bullae, thicknesses or widths, which the diameter of an outline is not."""
 
 SHORT_AXIS_LABELS = frozenset({"Lymphadenopathy"})
-"""Labels of which texts often give the short axis."""
+"""Labels whose size in a text is often the short axis."""

@@ -1,6 +1,6 @@
 """Compare three readers: the text, the finding head and the measurements.
 
-Where two of them contradict each other, the report says so and names what each of them says. Nothing is averaged.
+Where two of them contradict each other, the report quotes all three. Nothing is averaged.
 
 - A text contradicts if it states or denies a finding; "possible" contradicts nothing. Silence counts if the head rates
   the finding likely or a measurement shows it.
@@ -10,7 +10,7 @@ Where two of them contradict each other, the report says so and names what each 
   reservations, because the reader then looks for any evidence there is.
 - A size contradicts the ruler if it is far from the mean and from the long axis. A ruler with reservations needs a
   greater difference and is named with them.
-- Findings that a reviewer has corrected are settled.
+- Findings that a reviewer has corrected are not compared.
 """
 
 from __future__ import annotations

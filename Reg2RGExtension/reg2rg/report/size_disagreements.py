@@ -23,7 +23,8 @@ CLASS_TOLERANCE_PERCENT = 5.0
 
 _EFFUSION_CLASS = re.compile(
     r"\b(?:(?P<small>small|minimal|mild|slight|trace|minor|tiny)|(?P<moderate>moderate)|(?P<large>large|massive))\b"
-    r"(?:[\s-]+(?!and\b|with\b)[\w-]+){0,4}?[\s-]+(?:effusion|fluid|hydrothora)"
+    r"(?=(?:[\s-]*(?:\bto\b|\bor\b|-|/)[\s-]*(?:moderate|large|massive))?"  # both ends of a range are found
+    r"(?:[\s-]+(?!and\b|with\b)[\w-]+){0,4}?[\s-]+(?:effusion|fluid|hydrothora))"
 )
 
 
@@ -79,7 +80,7 @@ def size_disagreements(
     if not by_head and not by_ruler:
         return
     size = max(sized)
-    said = [f"The text gives {finding.label.lower()} a size of {size:.0f} mm"]
+    said = [f"The text gives a size of {size:.0f} mm for {finding.label.lower()}"]
     if head is not None:
         said.append(f"the finding detector measures {head:.0f} mm")
     if rulers:
