@@ -25,8 +25,9 @@ from reg2rg.measurements import (
     technique,
 )
 from reg2rg.measurements.chest_vessels import carina_slice
+from reg2rg.measurements.conditions import check
 from reg2rg.measurements.findings import axial_diameters
-from reg2rg.measurements.measures import MEASURES, WHOLE_LUNGS
+from reg2rg.measurements.measures import LOW_NOISE, MEASURES, UNENHANCED, WHOLE_LUNGS
 from reg2rg.measurements.scan import Scan
 from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.regions import REGION_NAMES
@@ -159,7 +160,7 @@ def test_a_cut_chest_gets_no_lung_volume_and_says_why(case) -> None:
         sitk.GetArrayFromImage(bits), frozenset(REGION_NAMES), bits, segmenter=case.masks.segmenter
     )
     found = one(measure(case.volume[part], structures, masks), "lung_volume", "right")
-    assert found.value is None and found.text == "not given: part of the lungs is only partly in view"
+    assert found.value is None and found.text == "not given: the lungs are only partly in view"
     evidence = measure(case.volume[part], structures, masks)
     thirds = [m for m in evidence.measurements if m.measure == "low_attenuation_part" and "third" in m.part]
     assert len(thirds) == 6 and all(third.value is None for third in thirds), "thirds of what is in view are no thirds"
@@ -184,6 +185,13 @@ def conditions(**changes) -> ScanConditions:
     plain = dict.fromkeys(("noise_hu", "noise_correlation", "blood_hu", "lung_hu", "low_attenuation_percent"))
     seen = {"slice_spacing_mm": 2.5, "pixel_spacing_mm": 0.7, "cut": (), "metal": False, "padded": False}
     return ScanConditions(**{**plain, **seen, **changes})
+
+
+@pytest.mark.parametrize("name", [LOW_NOISE, UNENHANCED])
+def test_noise_and_contrast_that_are_unknown_are_not_assumed_to_be_low(name: str) -> None:
+    """Only the lungs of a scan with a sharp kernel, without its trachea, must not become emphysema."""
+    assert check(name, conditions(), ("lungs",), False).met is False
+    assert check(name, conditions(noise_hu=12.0, blood_hu=40.0), ("lungs",), False).met is True
 
 
 def test_the_technique_names_everything_that_was_seen() -> None:
@@ -374,6 +382,15 @@ def test_lungs_that_touch_are_cut_between_the_sides() -> None:
     right, left = split_lungs(lungs)
     assert np.array_equal(right | left, lungs) and not (right & left).any()
     assert right[:, :, :28].sum() == lungs[:, :, :28].sum() and left[:, :, 32:].sum() == lungs[:, :, 32:].sum()
+
+
+def test_a_lung_on_one_side_of_the_spine_is_not_split_into_two() -> None:
+    lung = np.zeros((12, 20, 60), bool)
+    lung[:, 4:16, 5:28] = True
+    right, left = split_lungs(lung, spine_column=30.0)
+    assert np.array_equal(right, lung) and not left.any()
+    right, left = split_lungs(lung[:, :, ::-1], spine_column=30.0)
+    assert np.array_equal(left, lung[:, :, ::-1]) and not right.any()
 
 
 def test_the_command_writes_table_csv_picture_and_structures(phantom_files, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from reg2rg.segmentation.structures import Part, display_name
 STONE_HU = 200
 MIN_STONE_MM = 2.0
 MIN_CORE_ML = 5.0
-"""An organ of which less than this is in view gets no density."""
+"""No density is measured if less than this is in view."""
 
 
 def abdomen_measures(scan: Scan) -> Readings:

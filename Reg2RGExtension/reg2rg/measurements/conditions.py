@@ -52,7 +52,7 @@ EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
 
 @dataclass(frozen=True)
 class ScanConditions:
-    """How a volume was acquired, as far as the image tells.
+    """How a volume was acquired, judged from the image.
 
     Attributes:
         slice_spacing_mm: distance between slices.
@@ -66,7 +66,7 @@ class ScanConditions:
         cut: names of regions and structures that reach the border of the volume.
         metal: whether there is metal in the body, or contrast medium as dense as metal.
         padded: whether a part of the image lies outside the scanner's field of view.
-        tags: what a DICOM header says. It changes nothing that the image shows.
+        tags: what the DICOM header says. They do not override the image.
     """
 
     slice_spacing_mm: float
@@ -234,7 +234,7 @@ def check(name: str, conditions: ScanConditions, structures: tuple[str, ...], ap
 def _whole(names: tuple[str, ...], what: str) -> Check:
     def checked(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
         cut = [part for part in (names or structures) if part in conditions.cut]
-        return Condition(name, not cut, f"{what} is only partly in view" if cut else f"{what} is in view")
+        return Condition(name, not cut, f"{what} only partly in view" if cut else f"{what} in view")
 
     return checked
 
@@ -255,7 +255,8 @@ def _fine_pixels(name: str, conditions: ScanConditions, structures: tuple[str, .
 def _noise_check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     noise = conditions.noise_hu
     if noise is None:
-        return Condition(name, None, "noise could not be measured")
+        # Unknown noise counts as too much: it looks like emphysema and calcium.
+        return Condition(name, False, "noise could not be measured")
     return Condition(name, noise <= NOISE_LIMIT_HU, f"noise is {noise:.0f} HU")
 
 
@@ -280,7 +281,8 @@ def inspiration_words(lung_hu: float) -> str:
 
 def _unenhanced(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     if conditions.enhanced is None:
-        return Condition(name, None, "contrast medium could not be judged")
+        # Unknown contrast counts as contrast: it looks like stones and calcium.
+        return Condition(name, False, "contrast medium could not be judged")
     words = "contrast medium was given" if conditions.enhanced else "no contrast medium was given"
     return Condition(name, not conditions.enhanced, f"{words} (blood {conditions.blood_hu:.0f} HU)")
 
@@ -310,9 +312,9 @@ def _no_emphysema(name: str, conditions: ScanConditions, structures: tuple[str, 
 
 
 _CHECKS: dict[str, Check] = {
-    WHOLE_LUNGS: _whole(("right lung", "left lung", "lung"), "part of the lungs"),
-    WHOLE_HEART: _whole(("heart",), "part of the heart"),
-    WHOLE_ORGAN: _whole((), "the organ"),
+    WHOLE_LUNGS: _whole(("right lung", "left lung", "lung"), "the lungs are"),
+    WHOLE_HEART: _whole(("heart",), "the heart is"),
+    WHOLE_ORGAN: _whole((), "the organ is"),
     THIN_SLICES: _slices(3.0),
     CALCIUM_SLICES: _slices(4.0),
     MEDIUM_SLICES: _slices(5.0),

@@ -88,7 +88,7 @@ class Measurement:
 
     @property
     def key(self) -> str:
-        """What tells it from the other measurements of a report, such as "vertebra_hu/bone/T8"."""
+        """Identifier within a report, such as "vertebra_hu/bone/T8"."""
         return f"{self.measure}/{self.region}/{self.part}"
 
     @property

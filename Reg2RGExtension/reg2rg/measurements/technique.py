@@ -11,7 +11,7 @@ _LEAVES_THE_CHEST = ("bone", "breast", "abdomen", "trachea and bronchie", "media
 
 
 def technique(conditions: ScanConditions) -> dict[str, str]:
-    """Return the scan conditions in words, as topic -> phrase. Hints of a DICOM header stand beside what was seen."""
+    """Return the scan conditions in words, as topic -> phrase. Hints from a DICOM header are added."""
     tags = conditions.tags
     words = {"Slices": f"{conditions.slice_spacing_mm:.3g} mm apart, pixels of {conditions.pixel_spacing_mm:.2g} mm"}
     if tags.slice_thickness_mm is not None:

@@ -1,6 +1,6 @@
 """The descending aorta in scans with contrast medium: a bright, round tube beside the spine.
 
-Without contrast medium, the aorta cannot be told from the tissue around it by its density.
+Without contrast medium, the aorta has the density of the tissue around it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LATERAL_MM = (-12.0, 50.0)
 ANTERIOR_MM = (8.0, 78.0)
 """Distance of its center in front of the spinal canal."""
 BODY_MM = (11.0, 40.0)
-"""The vertebral body reaches so far from the midline and in front of the canal; the aorta's center lies outside."""
+"""Extent of the vertebral body, from the midline and in front of the canal; the aorta's center lies outside."""
 MAX_FILL = 1.35
 """Largest area within 1.25 radii of its center, as a multiple of the circle's. Arch and branches fill more."""
 BRIGHTER_THAN_MUSCLE_HU = 100.0

@@ -21,12 +21,15 @@ from reg2rg.segmentation.structures import (
 from reg2rg.segmentation.thresholds.spine import Spine, find_spine
 from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
 
-NOT_TOLD_APART = "the segmenter finds regions, not single organs"
+NOT_DISTINGUISHED = "the segmenter finds regions, not single organs"
 
 BODY_HU = -300
 """The body is above this value."""
 SPINE_PIXEL_MM = 2.0
 """Size of the pixels in which the spine is looked for; it needs no finer ones."""
+
+MAX_BEYOND_SPINE = 0.05
+"""Largest share of a single lung beyond the spine; of two lungs, the smaller one is more."""
 
 _BODY_RADIUS_MM = (9.0, 24.0)
 """Smallest and largest plausible radius of a vertebral body in the axial plane."""
@@ -82,7 +85,7 @@ def _estimate(
     """
     arrays: dict[str, np.ndarray] = {}
     approximate: set[str] = set()
-    missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_TOLD_APART)
+    missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_DISTINGUISHED)
     kinds = {STRUCTURE_REGIONS[name] for name in known}
     hu = sitk.GetArrayViewFromImage(volume)
     needs_vertebrae, needs_aorta = "bone" in masks.present and "bone" not in kinds, "aorta" not in known
@@ -114,7 +117,12 @@ def _estimate(
         if region in masks.approximate:
             approximate.add(structure)
     if "lung" in masks.present and "lung" not in kinds:
-        arrays["lung_right"], arrays["lung_left"] = split_lungs(masks.array("lung"))
+        sides = split_lungs(masks.array("lung"), None if spine is None else float(np.median(spine.x)))
+        for structure, side in zip(("lung_right", "lung_left"), sides, strict=True):
+            if side.any():
+                arrays[structure] = side
+            else:
+                missing[structure] = "the lungs' region lies on the other side of the spine"
         if "lung" in masks.approximate:
             approximate |= {"lung_right", "lung_left"}
     return arrays, frozenset(approximate), missing
@@ -134,14 +142,15 @@ def _find_spine(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> Spine | N
     return Spine(spine.x * step + middle, spine.canal_y * step + middle, spacing)
 
 
-def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_lungs(lungs: np.ndarray, spine_column: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Split the lungs into right and left.
 
     Components on one side of the midline belong to that side. A component that spans both is cut where it is thinnest
-    near the midline, slice by slice.
+    near the midline, slice by slice. Lungs that lie on one side of the spine are a single lung.
 
     Args:
         lungs: boolean (z, y, x) with LPS axes.
+        spine_column: column of the spine; None if it is unknown.
 
     Returns:
         The right and the left lung.
@@ -149,6 +158,11 @@ def split_lungs(lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     columns = np.flatnonzero(lungs.any(axis=(0, 1)))
     if not columns.size:
         return lungs.copy(), lungs.copy()
+    if spine_column is not None:
+        share = lungs[:, :, : max(0, round(spine_column))].sum() / lungs.sum()
+        if share > 1 - MAX_BEYOND_SPINE or share < MAX_BEYOND_SPINE:
+            nothing = np.zeros_like(lungs)
+            return (lungs.copy(), nothing) if share > 0.5 else (nothing, lungs.copy())
     middle = (columns[0] + columns[-1]) // 2
     right, left = np.zeros_like(lungs), np.zeros_like(lungs)
     labels, sizes = components(lungs)
