@@ -14,6 +14,7 @@ from test_exports import picture_of
 from test_report import generated, provenance
 
 import reg2rg
+from reg2rg.errors import InputError
 from reg2rg.exports.marks import marks_of
 from reg2rg.exports.segmentation_nrrd import write_outlines
 from reg2rg.labeler import split_sentences
@@ -30,9 +31,11 @@ from reg2rg.report import (
     Report,
     ReportBuilder,
     draft_impression,
+    finding_lines,
     load_report,
     parse_report,
 )
+from reg2rg.volumes.geometry import image_like
 
 CLAIM = "A nodule of 16 mm is found in the left upper lobe."
 
@@ -74,6 +77,31 @@ def test_an_unlike_volume_is_described_by_measured_sentences_alone(make_report) 
     assert silent.warnings == (OUT_OF_DISTRIBUTION_WARNING,) and lung.listed_findings == ()
     assert any(finding.detected for finding in lung.findings), "the model's findings are kept"
     assert parse_report(silent.to_json()) == silent
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda evidence: evidence["measurements"][0].update(measure="beauty"), "an unknown measure: 'beauty'"),
+        (lambda evidence: evidence["measurements"][0].update(region="tail"), "Unknown region 'tail'"),
+        (lambda evidence: evidence["conditions"].update(cut=["tail"]), "an unknown structure: 'tail'"),
+        (lambda evidence: evidence["measurements"][0].update(value=float("nan")), "expected a finite number"),
+    ],
+)
+def test_evidence_about_something_unknown_is_refused(make_report, change, expected: str) -> None:
+    values = json.loads(make_report(3.0).to_json())
+    change(values["evidence"])
+    with pytest.raises(InputError, match=expected):
+        parse_report(json.dumps(values))
+
+
+def test_markup_in_a_measured_sentence_is_escaped(make_report) -> None:
+    values = json.loads(make_report(3.0).to_json())
+    for section in values["sections"]:
+        section["measured"] = ["<script>alert(1)</script>"]
+        del section["draft"]
+    page = parse_report(json.dumps(values))._repr_html_()
+    assert "<script" not in page and "&lt;script&gt;alert(1)" in page
 
 
 def test_a_familiar_volume_is_described_by_the_model_and_measured_beside(make_report) -> None:
@@ -122,6 +150,32 @@ def test_outlines_of_hidden_findings_are_marked(case, tmp_path: Path) -> None:
 def test_a_finding_that_a_reviewer_marked_is_listed_in_any_case(make_report) -> None:
     lung = make_report(3.0, {"lung": {"Lung nodule": True}}).section("lung")
     assert [finding.label for finding in lung.listed_findings] == ["Lung nodule"]
+
+
+def test_a_marked_finding_has_neither_side_nor_size_nor_place_from_hidden_text(make_report) -> None:
+    silent = make_report(3.0, {"lung": {"Lung nodule": True}})
+    assert finding_lines(silent.section("lung")) == ["Lung nodule: marked as present by the reviewer"]
+    assert "  - Lung nodule: marked as present by the reviewer\n" in silent.to_text()
+    assert "<li>Lung nodule: marked as present by the reviewer</li>" in silent._repr_html_().partition("<details>")[0]
+    assert marks_of(silent) == []
+    (line,) = [
+        line
+        for line in finding_lines(make_report(1.0, {"lung": {"Lung nodule": True}}).section("lung"))
+        if line.startswith("Lung nodule, left lower lobe, ")
+    ]
+    assert line.endswith("; marked as present by the reviewer")
+
+
+def test_regions_that_were_requested_but_not_found_are_not_replaced_by_all_others(tmp_path: Path) -> None:
+    ct, regions = reg2rg.sample_case()
+    lungs = tmp_path / "lungs.nii.gz"
+    masks = reg2rg.segment(ct, regions_file=regions, progress=False)
+    sitk.WriteImage(image_like(masks.array("lung").astype(np.uint8), sitk.ReadImage(str(ct))), str(lungs))
+    with pytest.raises(InputError, match=r"None of the requested regions can be described \(Heart: .+\)"):
+        reg2rg.generate_report(
+            ct, tmp_path / "out", regions_file=lungs, mapping={"1": "lung"}, regions=("heart",), progress=False
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_impression_contains_measured_values_that_have_a_name_only(make_report) -> None:

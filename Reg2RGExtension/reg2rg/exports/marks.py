@@ -48,9 +48,14 @@ class Mark:
 
 
 def marks_of(report: Report) -> list[Mark]:
-    """Return the listed findings of a report that have a segment: focal ones first, then by probability."""
+    """Return the listed findings of a report that have a segment: focal ones first, then by probability.
+
+    Where the model sees a finding is a part of its text, so that nothing is marked if the text is hidden.
+    """
     marks = []
     for section in report.sections:
+        if section.model_text_hidden:
+            continue
         color = get_region(section.region).bright_color
         for finding in section.listed_findings:
             if finding.location is not None and finding.segment is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import Region, get_region
-from reg2rg.report import Report, Section, finding_line, measurement_line, section_warnings, technique_line
+from reg2rg.report import Report, Section, finding_lines, measurement_line, section_warnings, technique_line
 
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -85,8 +85,8 @@ class TextColumn:
         self._add_line(region.display_name, 19, region.color)
         if not section.model_text_hidden:
             self._add_paragraph(section.text or "No text.", 17, TEXT)
-        for finding in section.listed_findings:
-            self._add_paragraph(f"- {finding_line(section.region, finding)}", 15, FAINT)
+        for line in finding_lines(section):
+            self._add_paragraph(f"- {line}", 15, FAINT)
         for sentence in section.measured:
             size, color = (17, TEXT) if section.model_text_hidden else (15, FAINT)
             self._add_paragraph(f"= {sentence}", size, color)

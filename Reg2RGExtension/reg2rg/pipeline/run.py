@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from reg2rg.errors import InputError
 from reg2rg.exports.measurements import MEASUREMENT_FILES, write_measurements
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
@@ -18,7 +19,7 @@ from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, Regio
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
 from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest, VolumeRequest
-from reg2rg.regions import in_reading_order
+from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import (
     FINDINGS_FILE,
     OUT_OF_DISTRIBUTION_WARNING,
@@ -72,6 +73,7 @@ def run_report(
         masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
         evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
         inputs = _prepare(config, volume, masks, evidence, needed, context)
+        _check_requested(request, inputs)
         with context.stage(Stage.LOAD, "Loading the model"):
             generator = MODEL_CACHE.load(key)
         with context.stage(Stage.WRITE, "Examining the regions") as progress:
@@ -217,6 +219,13 @@ def _prepare(
         needed = regions if regions and config.regions_per_prompt == 1 else None
         inputs = prepare(volume, masks, config.preprocessing, needed)
         return with_scalars(inputs, volume, masks, config.scalars, evidence)
+
+
+def _check_requested(request: ReportRequest, inputs: ModelInputs) -> None:
+    """Raise InputError if regions were requested, but none of them can be described."""
+    if request.regions and not any(name in inputs.textures for name in request.regions):
+        reasons = "; ".join(f"{get_region(name).display_name}: {inputs.skipped[name]}" for name in request.regions)
+        raise InputError(f"None of the requested regions can be described ({reasons}).")
 
 
 def _examine(

@@ -47,7 +47,14 @@ from reg2rg.report.warnings import (
     report_warnings,
     section_warnings,
 )
-from reg2rg.report.wording import SIZE_TOLERANCE, finding_line, location_words, outline_words, probability_words
+from reg2rg.report.wording import (
+    SIZE_TOLERANCE,
+    finding_line,
+    finding_lines,
+    location_words,
+    outline_words,
+    probability_words,
+)
 
 __all__ = [
     "DETECTION_THRESHOLD",
@@ -75,6 +82,7 @@ __all__ = [
     "disagreements",
     "draft_impression",
     "finding_line",
+    "finding_lines",
     "load_report",
     "location_words",
     "outline_words",

@@ -11,7 +11,7 @@ from reg2rg.report.provenance import Provenance
 from reg2rg.report.section import Section
 from reg2rg.report.text import measurement_line, technique_line
 from reg2rg.report.warnings import MODEL_TEXT_HIDDEN, model_text_warnings, section_warnings
-from reg2rg.report.wording import finding_line
+from reg2rg.report.wording import finding_line, finding_lines
 
 
 def report_html(
@@ -56,7 +56,7 @@ def report_html(
 
 def _section_html(section: Section) -> str:
     region = get_region(section.region)
-    items = [finding_line(section.region, finding) for finding in section.listed_findings]
+    items = finding_lines(section)
     items += [f"⚠ {warning}" for warning in section_warnings(section)]
     items += section.measured
     red, green, blue = region.color

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.errors import InputError
-from reg2rg.regions import in_reading_order
+from reg2rg.measurements import Evidence
+from reg2rg.measurements.measures import MEASURES
+from reg2rg.regions import REGION_NAMES, in_reading_order
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.report import REPORT_FILE, SCHEMA_VERSION, Report
 from reg2rg.runtime.dataclass_io import from_plain, parse_json, shorten
+from reg2rg.segmentation.structures import GROUPS, STRUCTURE_NAMES
 
 Values = dict[str, Any]
 
@@ -70,6 +73,8 @@ def parse_report(text: str) -> Report:
         sections = [replace(section, disagreements=disagreements(section)) for section in report.sections]
         report = replace(report, sections=tuple(sections))
     in_reading_order([*(section.region for section in report.sections), *report.skipped_regions])  # checks the names
+    if report.evidence is not None:
+        _check_evidence(report.evidence)
     for section in report.sections:
         contradicted = {each.sentence for each in section.disagreements} - {None}
         if not contradicted <= set(range(len(section.sentences))):
@@ -78,6 +83,18 @@ def parse_report(text: str) -> Report:
         if not mentioned <= set(range(len(section.findings))):
             raise InputError(f"A sentence about the {section.region} mentions a finding that is not in the report.")
     return report
+
+
+def _check_evidence(evidence: Evidence) -> None:
+    """Raise InputError if measurements refer to something unknown."""
+    in_reading_order(measurement.region for measurement in evidence.measurements)
+    known = {*REGION_NAMES, *STRUCTURE_NAMES, *GROUPS}
+    for kind, names, expected in (
+        ("measure", [measurement.measure for measurement in evidence.measurements], MEASURES),
+        ("structure", evidence.conditions.cut, known),
+    ):
+        if unknown := set(names) - set(expected):
+            raise InputError(f"The report contains an unknown {kind}: {shorten(min(unknown))}.")
 
 
 def _upgrade(values: Values) -> Values:

@@ -9,7 +9,7 @@ from reg2rg.regions import get_region
 from reg2rg.report.provenance import Provenance
 from reg2rg.report.section import Section
 from reg2rg.report.warnings import section_warnings
-from reg2rg.report.wording import finding_line
+from reg2rg.report.wording import finding_lines
 
 LINE_WIDTH = 100
 
@@ -55,7 +55,7 @@ def _section_text(section: Section) -> str:
     lines = [f"{get_region(section.region).display_name.upper()} ({measurement_line(section)})"]
     if not section.model_text_hidden:
         lines += textwrap.wrap(section.text, LINE_WIDTH)
-    lines += [f"  - {finding_line(section.region, finding)}" for finding in section.listed_findings]
+    lines += [f"  - {line}" for line in finding_lines(section)]
     for sentence in section.measured:
         lines += textwrap.wrap(sentence, LINE_WIDTH, initial_indent="  = ", subsequent_indent="    ")
     lines += [f"[{warning}]" for warning in section_warnings(section)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reg2rg.labeler import Status
 from reg2rg.report.finding import Finding
+from reg2rg.report.section import Section
 
 UNLIKELY_BELOW, LIKELY_FROM = 0.3, 0.7
 """Between these probabilities, the finding head is undecided. Outside them, a text that contradicts a calibrated head
@@ -80,7 +81,22 @@ def finding_line(region: str, finding: Finding) -> str:
     else:
         assessment = probability_words(finding.probability, finding.calibrated)
     if finding.correction is not None:
-        assessment += f"; marked as {'present' if finding.correction else 'absent'} by the reviewer"
+        assessment += f"; {_correction_words(finding)}"
     if remark := outline_words(finding):
         assessment += f"; {remark}"
     return f"{', '.join(detail for detail in details if detail)}: {assessment}"
+
+
+def finding_lines(section: Section) -> list[str]:
+    """Return the findings listed below a section's draft, one line each.
+
+    If the model's text is hidden, a line contains only what the reviewer said: side, size and probability are the
+    model's.
+    """
+    if section.model_text_hidden:
+        return [f"{finding.label}: {_correction_words(finding)}" for finding in section.listed_findings]
+    return [finding_line(section.region, finding) for finding in section.listed_findings]
+
+
+def _correction_words(finding: Finding) -> str:
+    return f"marked as {'present' if finding.correction else 'absent'} by the reviewer"
