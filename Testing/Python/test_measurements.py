@@ -24,6 +24,7 @@ from reg2rg.measurements import (
     region_sentences,
     technique,
 )
+from reg2rg.measurements.abdomen import abdomen_measures
 from reg2rg.measurements.chest_vessels import carina_slice
 from reg2rg.measurements.conditions import check
 from reg2rg.measurements.findings import axial_diameters
@@ -33,7 +34,7 @@ from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phan
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.dataclass_io import from_plain, to_plain
 from reg2rg.segmentation import RegionMasks
-from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part
+from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part, Structures, structure_label
 from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
@@ -382,6 +383,17 @@ def test_lungs_that_touch_are_cut_between_the_sides() -> None:
     right, left = split_lungs(lungs)
     assert np.array_equal(right | left, lungs) and not (right & left).any()
     assert right[:, :, :28].sum() == lungs[:, :, :28].sum() and left[:, :, 32:].sum() == lungs[:, :, 32:].sum()
+
+
+def test_several_stones_in_a_kidney_have_different_keys() -> None:
+    labels, hu = np.zeros((8, 24, 24), np.uint8), np.full((8, 24, 24), 30, np.int16)
+    labels[1:7, 2:22, 2:22] = structure_label("kidney_left")
+    hu[3, 5:9, 5:9] = hu[3, 15:22, 15:22] = 600
+    volume, bits = sitk.GetImageFromArray(hu), sitk.GetImageFromArray(np.zeros(hu.shape, np.uint16))
+    scan = Scan.create(volume, Structures(sitk.GetImageFromArray(labels), "test"), RegionMasks(bits, "test"))
+    stones = [reading for reading in abdomen_measures(scan) if reading.measure == "kidney_stone"]
+    assert [stone.part for stone in stones] == ["left kidney, 1 of 2", "left kidney, 2 of 2"]
+    assert (stones[0].value or 0) > (stones[1].value or 0) > 3
 
 
 def test_a_lung_on_one_side_of_the_spine_is_not_split_into_two() -> None:

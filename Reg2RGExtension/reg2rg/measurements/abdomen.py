@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from reg2rg.measurements.findings import axial_diameters
+from reg2rg.measurements.findings import Diameters, axial_diameters
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan
 from reg2rg.segmentation.structures import Part, display_name
@@ -52,15 +52,20 @@ def _stones(scan: Scan, organ: str, part_name: str) -> Readings:
     if part is None:
         return
     bright = part.mask & (scan.hu[part.box] >= STONE_HU)
-    labels, count = ndimage.label(bright)
+    labels, _ = ndimage.label(bright)
+    found: list[Diameters] = []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         size = sum((s.stop - s.start) * step for s, step in zip(box, scan.spacing, strict=True)) / 3
         if size < MIN_STONE_MM:
             continue
         start = [p.start + b.start for p, b in zip(part.box, box, strict=True)]
         whole = tuple(slice(a, a + (b.stop - b.start)) for a, b in zip(start, box, strict=True))
-        diameters = axial_diameters(scan, Part((whole[0], whole[1], whole[2]), labels[box] == label))
-        yield Reading("kidney_stone", diameters.long_mm, (organ,), part_name, (diameters.long_line,))
+        found.append(axial_diameters(scan, Part((whole[0], whole[1], whole[2]), labels[box] == label)))
+    found.sort(key=lambda diameters: diameters.long_mm, reverse=True)
+    for number, diameters in enumerate(found, start=1):
+        # Every measurement of a report needs its own key.
+        name = part_name if len(found) == 1 else f"{part_name}, {number} of {len(found)}"
+        yield Reading("kidney_stone", diameters.long_mm, (organ,), name, (diameters.long_line,))
 
 
 def thyroid_measures(scan: Scan) -> Readings:
