@@ -1,6 +1,7 @@
 """Measurements on the cards and in the views, with the real engine. Runs in Slicer and in the host."""
 
 import html
+import json
 import os
 import tempfile
 import unittest
@@ -346,6 +347,20 @@ class ChangedMeasurementsTest(MeasurementsTest):
         self.clickRow("lung", LUNG)
         self.assertTrue(reportNode.structuresOf(self.node).GetDisplayVisibility())
         self.assertEqual(self.lines(), [])
+
+    def test_reviewsOfFormatVersion1HaveNoDecisionsAboutMeasurements(self):
+        self.review.accept("heart")
+        self.review.removeMeasurement(SAGITTAL)
+        values = json.loads(self.node.GetText())
+        self.assertEqual(values["version"], 2)
+        values["version"] = 1
+        del values["measurements"]
+        older = Review.fromJson(json.dumps(values))
+        self.assertEqual(older.state("heart"), State.ACCEPTED)
+        self.assertIsNotNone(older.measurement(SAGITTAL))
+        values.update(version=2, measurements={SAGITTAL: {"removed": True, "lines": [{"start_ras": [1, 2]}]}})
+        with self.assertRaisesRegex(ValueError, "cannot be read"):
+            Review.fromJson(json.dumps(values))
 
     def test_decisionsSurviveACrash(self):
         self.review.removeMeasurement(SAGITTAL)
