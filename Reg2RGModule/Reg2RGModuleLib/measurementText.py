@@ -33,7 +33,7 @@ def rowHtml(measurement: Measurement, current: bool) -> str:
         meaning = _("{0} ({1})").format(measurement.adjective, measurement.cutoff)
         row += f", <b>{html.escape(meaning)}</b>"
     if measurement.reserved:
-        reservations = _("with reservation: {0}").format(", ".join(measurement.reservations))
+        reservations = _("interpret with caution: {0}").format(", ".join(measurement.reservations))
         row += f"<br><small>⚠ {html.escape(reservations)}</small>"
     return row
 

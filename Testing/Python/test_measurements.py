@@ -207,7 +207,7 @@ def test_the_technique_names_everything_that_was_seen() -> None:
     )
     assert technique(seen) == {
         "Slices": "2.5 mm apart, pixels of 0.7 mm",
-        "Noise": "14 HU in the air of the trachea",
+        "Noise": "14 HU (tracheal air)",
         "Kernel": "soft",
         "Contrast": "no contrast medium in the blood (blood 38 HU)",
         "Inspiration": "the lungs are not fully inflated (median -650 HU)",
@@ -225,7 +225,7 @@ def test_the_header_stands_beside_what_the_image_shows_and_disagreement_is_told(
     assert agreeing["Kernel"] == "sharp (header: LUNG)"
     assert agreeing["Contrast"] == "contrast medium in the blood (blood 240 HU; header: OMNIPAQUE 350)"
     other = technique(conditions(noise_correlation=0.6, blood_hu=38.0, tags=tags))
-    assert other["Kernel"] == "soft by the image, although the header names LUNG, a sharp kernel"
+    assert other["Kernel"] == "soft in the image, although the header says LUNG (sharp)"
     assert other["Contrast"].endswith("(blood 38 HU), although the header names OMNIPAQUE 350")
     unseen = technique(conditions(tags=tags))
     assert unseen["Kernel"] == unseen["Contrast"].replace("OMNIPAQUE 350", "LUNG")

@@ -139,7 +139,7 @@ def test_all_three_values_are_named_where_text_and_head_disagree() -> None:
     text = "The text denies emphysema; the finding detector rates it very likely (95%)"
     for result, words in (
         (EMPHYSEMA, f"; measured: {DENSITY} 18.0%, which is emphysema by density (5% and more)."),
-        (SHARP, f"; measured: {DENSITY} 14.6% (with reservation: the reconstruction kernel is sharp)."),
+        (SHARP, f"; measured: {DENSITY} 14.6% (interpret with caution: the reconstruction kernel is sharp)."),
         (NO_EMPHYSEMA, f"; measured: {DENSITY} 0.3%."),
         (measured("low_attenuation", None), "."),
     ):
@@ -276,7 +276,7 @@ def test_a_reserved_ruler_needs_a_greater_difference_and_is_named_with_its_reser
     assert len(compare("A nodule of 9 mm.", "lung", ruler(13, 14))) == 1
     assert compare("A nodule of 9 mm.", "lung", reserved) == []
     (found,) = compare("A nodule of 6 mm.", "lung", reserved)
-    assert found[0].endswith("the ruler measures 13 mm (14 x 12 mm) (with reservation: outlines are estimated).")
+    assert found[0].endswith("the ruler measures 13 mm (14 x 12 mm) (interpret with caution: outlines are estimated).")
 
 
 def test_other_findings_and_other_regions_do_not_measure_a_size() -> None:
@@ -369,7 +369,7 @@ def test_a_vessel_that_the_ruler_measures_otherwise_is_shown_with_its_value() ->
     assert compare(text, "mediastinum", aorta) == [(f"{message}.", "The ascending aorta measures 45 mm.")]
     reserved = measured("ascending_aorta", 33, reservation="outlines are estimated")
     (found,) = compare(text, "mediastinum", reserved)
-    assert found[0] == f"{message} (with reservation: outlines are estimated)."
+    assert found[0] == f"{message} (interpret with caution: outlines are estimated)."
     assert compare(text, "mediastinum", measured("ascending_aorta", 41)) == []
 
 

@@ -132,7 +132,7 @@ class SeenMeasurementsTest(MeasurementsTest):
 
         self.assertIn("<b>dilated (40 mm and more)</b>", rowHtml(reserved, False))
         bone = next(m for m in self.stored().report.evidence.measurements if m.reserved and m.value is not None)
-        self.assertIn(f"⚠ with reservation: {', '.join(bone.reservations)}", rowHtml(bone, False))
+        self.assertIn(f"⚠ interpret with caution: {', '.join(bone.reservations)}", rowHtml(bone, False))
         self.assertNotEqual(rowHtml(bone, True), rowHtml(bone, False), "the current row is marked")
 
     def test_measurementsWithoutAValueAreFoldedAwayWithTheirReasons(self):

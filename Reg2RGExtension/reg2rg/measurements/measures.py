@@ -189,7 +189,7 @@ _MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "pleural_air",
-        "Free air in front of the lung",
+        "Pleural air anterior to the lung",
         "mL",
         "pleura",
         required=(EXACT_OUTLINES,),
@@ -219,7 +219,7 @@ _MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "trachea_ratio",
-        "Transverse to sagittal diameter of the trachea",
+        "Tracheal index (transverse to sagittal diameter)",
         "",
         "trachea and bronchie",
         digits=2,

@@ -26,7 +26,7 @@ def measurement_words(measurement: Measurement) -> str:
     if measurement.adjective is not None:
         words += f"{MEANING}{measurement.adjective} ({measurement.cutoff})"
     if measurement.reserved:
-        words += f" (with reservation: {', '.join(measurement.reservations)})"
+        words += f" (interpret with caution: {', '.join(measurement.reservations)})"
     return words
 
 

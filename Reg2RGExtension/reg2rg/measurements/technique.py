@@ -19,7 +19,7 @@ def technique(conditions: ScanConditions) -> dict[str, str]:
     if tags.tube_voltage_kv is not None:
         words["Tube voltage"] = f"{tags.tube_voltage_kv:.3g} kV (header)"
     if conditions.noise_hu is not None:
-        words["Noise"] = f"{conditions.noise_hu:.0f} HU in the air of the trachea"
+        words["Noise"] = f"{conditions.noise_hu:.0f} HU (tracheal air)"
     if kernel := _kernel(conditions):
         words["Kernel"] = kernel
     if contrast := _contrast(conditions):
@@ -44,7 +44,7 @@ def _kernel(conditions: ScanConditions) -> str:
         return f"not judged by the image (header: {tags.kernel})"
     if tags.sharp_kernel is not None and tags.sharp_kernel is not seen:
         named = "sharp" if tags.sharp_kernel else "soft"
-        return f"{words} by the image, although the header names {tags.kernel}, a {named} kernel"
+        return f"{words} in the image, although the header says {tags.kernel} ({named})"
     return f"{words} (header: {tags.kernel})"
 
 

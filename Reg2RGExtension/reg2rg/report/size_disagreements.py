@@ -156,7 +156,7 @@ def _ruler(measurement: Measurement, axes: int = 1) -> _Ruler | None:
     side = _side(measurement)
     words += f" on the {side}" if side else ""
     if measurement.reserved:
-        words += f" (with reservation: {', '.join(measurement.reservations)})"
+        words += f" (interpret with caution: {', '.join(measurement.reservations)})"
     return _Ruler(tuple(lengths), words, measurement.reserved)
 
 

@@ -103,7 +103,7 @@ def _estimate(
     if needs_aorta:
         aorta = descending_aorta(hu, spine) if spine is not None else None
         if aorta is None:
-            missing["aorta"] = "its blood does not stand out from its surroundings"
+            missing["aorta"] = "it cannot be delineated without contrast medium"
         else:
             arrays["aorta"] = aorta
             approximate.add("aorta")
