@@ -91,6 +91,7 @@ def load_generator(
         cue_labels=config.findings.labels if config.findings and config.findings.cues else (),
         parallel=parallel,
         max_new_tokens=MAX_NEW_TOKENS * (1 if parallel else config.regions_per_prompt),
+        scalars=config.scalars,
     )
     return ReportGenerator(model), settings
 

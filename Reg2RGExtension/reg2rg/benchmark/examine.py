@@ -41,12 +41,14 @@ class GenerationSettings:
             corrections.
         parallel: As in ``ReportGenerator.generate``.
         max_new_tokens: Maximum number of generated tokens per text.
+        scalars: Scalars that the model reads.
     """
 
     preprocessing: PreprocessingConfig
     cue_labels: tuple[str, ...]
     parallel: bool
     max_new_tokens: int
+    scalars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class _Voxels:
 def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, phantom: PhantomCase) -> CaseRecord:
     """Record what the model answers about a phantom: as usual, without cues, and with corrections."""
     inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
-    inputs = with_scalars(inputs, phantom.volume, phantom.masks, generator.model.config.scalars)
+    inputs = with_scalars(inputs, phantom.volume, phantom.masks, settings.scalars)
     planted = [_planted_record(phantom, index) for index in range(len(phantom.findings))]
     voxels = {(f.region, f.label): _finding_voxels(phantom, index) for index, f in enumerate(phantom.findings)}
     examination = _Examination(generator, settings, inputs, str(phantom.seed), planted, voxels, phantom.sections)
@@ -80,7 +82,7 @@ def examine_volume(
     generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:
     """Record what the model answers about a CT whose findings are unknown."""
-    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, generator.model.config.scalars)
+    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
     return _Examination(generator, settings, inputs, name, [], {}, {}).record()
 
 
