@@ -69,11 +69,11 @@ class FindingList(qt.QWidget):
         listed = section.listed_findings
         for index, finding in enumerate(section.findings):
             if finding in listed:
-                self._rows[index] = self._addRow(section.region, index, finding)
+                self._rows[index] = self._addRow(section, index, finding)
                 self._rows[index].setCurrent(index == self._current)
 
-    def _addRow(self, region: str, index: int, finding: Finding) -> _Row:
-        row = _Row(region, finding)
+    def _addRow(self, section: Section, index: int, finding: Finding) -> _Row:
+        row = _Row(section, finding)
         row.button.connect("clicked()", lambda: self.corrected.emit(finding.label, not finding.present))
         row.label.connect("linkActivated(QString)", lambda link: self.chosen.emit(index))
         row.label.connect("linkHovered(QString)", lambda link: self.overLink.emit(bool(link)))
@@ -84,9 +84,10 @@ class FindingList(qt.QWidget):
 class _Row:
     """The row of one finding."""
 
-    def __init__(self, region: str, finding: Finding) -> None:
+    def __init__(self, section: Section, finding: Finding) -> None:
         self._finding = finding
-        self._details = html.escape(findingText.detailsOf(region, finding))
+        self._isLink = finding.location is not None and not section.model_text_hidden
+        self._details = html.escape(findingText.detailsOf(section, finding))
         self.label = wrappedLabel()
         self.button = qt.QPushButton(_("Mark as absent") if finding.present else _("Mark as present"))
         self.button.setObjectName("correctButton")
@@ -101,7 +102,7 @@ class _Row:
 
     def setCurrent(self, current: bool) -> None:
         name = html.escape(self._finding.label)
-        if self._finding.location is not None:
+        if self._isLink:
             name = f'{CURRENT_MARK if current else LOCATED_MARK} <a href="finding">{name}</a>'
         self.label.setText(f"<b>{name}</b><br><small>{self._details}</small>")
 

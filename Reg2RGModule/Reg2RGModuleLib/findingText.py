@@ -40,11 +40,16 @@ def hasFindingHead(section: Section) -> bool:
     return any(finding.probability is not None for finding in section.findings)
 
 
-def detailsOf(region: str, finding: Finding) -> str:
-    """Return the location, size, probability, source and correction of a finding as one line."""
+def detailsOf(section: Section, finding: Finding) -> str:
+    """Return the location, size, probability, source and correction of a finding as one line.
+
+    If the model's text is hidden, only the correction is returned, because all else is from the model.
+    """
     from reg2rg.report import outline_words, probability_words
 
-    details = [locationOf(region, finding)]
+    if section.model_text_hidden:
+        return _("marked as present") if finding.correction else _("marked as absent")
+    details = [locationOf(section.region, finding)]
     if finding.size_mm:
         details.append(_("{0:.0f} mm").format(finding.size_mm))
     if finding.probability is not None:

@@ -161,7 +161,8 @@ class Review:
         return {
             finding.segment
             for section in self.report.sections
-            for finding in section.listed_findings
+            if not section.model_text_hidden
+            for finding in section.findings
             if finding.segment is not None and finding.location is not None and finding.location.focal
         }
 
@@ -187,10 +188,11 @@ class Review:
         return {finding.label: finding.correction for finding in findings if finding.correction is not None}
 
     def locatedFindings(self, region: str) -> list[int]:
-        """Return the indices of a section's listed findings that have a location."""
+        """Return the indices of a section's findings that have a location; none if the model's text is hidden."""
         section = self.section(region)
-        listed = section.listed_findings
-        return [i for i, finding in enumerate(section.findings) if finding in listed and finding.location is not None]
+        if section.model_text_hidden:
+            return []
+        return [index for index, finding in enumerate(section.findings) if finding.location is not None]
 
     def measurements(self, region: str) -> tuple[Measurement, ...]:
         """Return the measurements of a section, after the decisions about them. Some may have no value."""

@@ -430,6 +430,22 @@ class HiddenTextTest(MeasurementsTest):
         clickLink(link, "fold")
         self.assertEqual(len(self.shown("lung", "modelText")), 1)
 
+    def test_aCorrectedFindingOfAHiddenSectionShowsNothingOfTheModel(self):
+        def corrected(report):
+            lung = report.section("lung")
+            first = replace(lung.findings[0], correction=True)
+            lung = replace(lung, findings=(first, *lung.findings[1:]))
+            return replace(report, sections=tuple(lung if s.region == "lung" else s for s in report.sections))
+
+        rewrite(self.node, corrected)
+        finding = self.stored().section("lung").findings[0]
+        self.assertTrue(finding.location is not None and finding.segment is not None)
+        labels = self.panel.sections.card("lung").findChildren("QLabel")
+        (row,) = [label.text for label in labels if f"<b>{finding.label}</b>" in label.text]
+        self.assertEqual(row, f"<b>{finding.label}</b><br><small>marked as present</small>")
+        self.assertEqual(self.stored().locatedFindings("lung"), [])
+        self.assertEqual(self.stored().visibleSegments, set())
+
     def test_findingsOfHiddenSectionsAreNotShownInTheViews(self):
         self.assertTrue(any(section.findings for section in self.stored().report.sections))
         self.assertEqual(self.stored().visibleSegments, set())
