@@ -18,7 +18,7 @@ from reg2rg.errors import InputError
 from reg2rg.exports.marks import marks_of
 from reg2rg.exports.segmentation_nrrd import write_outlines
 from reg2rg.labeler import split_sentences
-from reg2rg.measurements import NOT_ASSESSED, Evidence, measure, with_findings
+from reg2rg.measurements import NOT_ASSESSED, Evidence, measure, region_sentences, with_findings
 from reg2rg.phantom import PhantomCase, PlantedFinding, make_phantom
 from reg2rg.phantom.case import PhantomConfig
 from reg2rg.pipeline.events import Notice, SectionText, SectionWritten
@@ -189,10 +189,17 @@ def test_the_impression_contains_measured_values_that_have_a_name_only(make_repo
 
 def test_solid_findings_are_measured_at_their_own_edge(case, evidence) -> None:
     """The finding map is coarse, but the ruler is not."""
-    measured = with_findings(evidence, case.volume, locate_planted(case).outlines)
+    measured = with_findings(evidence, case.volume, locate_planted(case).outlines, ("Lung nodule",))
     (nodule,) = [m for m in measured.of("lung") if m.measure == "finding_diameter"]
     assert nodule.part == "lung nodule" and not nodule.reserved and len(nodule.lines) == 2
     assert nodule.value == pytest.approx(18, abs=1.9), "one voxel"
+
+
+def test_a_finding_without_a_size_has_an_extent_that_the_text_does_not_state(case, evidence) -> None:
+    measured = with_findings(evidence, case.volume, locate_planted(case).outlines, ())
+    (extent,) = [m for m in measured.of("lung") if m.measure.startswith("finding")]
+    assert extent.measure == "finding_extent" and extent.value is not None
+    assert not any("Extent" in sentence for sentence in region_sentences(measured, "lung"))
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +229,7 @@ def test_the_check_is_about_the_whole_volume_and_hides_the_text_while_it_is_writ
     values = json.loads(report.to_json())
     assert values["out_of_distribution"]["detected"]
     assert report.evidence is not None and not any(
-        m.measure == "finding_diameter" for m in report.evidence.measurements
+        m.measure in ("finding_diameter", "finding_extent") for m in report.evidence.measurements
     )
 
 

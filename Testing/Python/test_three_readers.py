@@ -396,7 +396,7 @@ def phantoms():
 def test_true_texts_of_phantoms_are_not_contradicted_on_what_is_there(phantoms) -> None:
     for case, evidence in phantoms:
         located = locate_planted(case)
-        measured_with_findings = with_findings(evidence, case.volume, located.outlines)
+        measured_with_findings = with_findings(evidence, case.volume, located.outlines, ALL_LABELS)
         builder = ReportBuilder(case.volume, case.masks, detected=located.findings, evidence=measured_with_findings)
         for name in case.masks.present:
             built = builder.section(generated(name, case.sections[name], name))

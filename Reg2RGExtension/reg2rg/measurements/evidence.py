@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,19 +55,23 @@ def measure(volume: sitk.Image, structures: Structures, masks: RegionMasks) -> E
     return Evidence(conditions, _in_reading_order(results))
 
 
-def with_findings(evidence: Evidence, volume: sitk.Image, outlines: Iterable[LocatedOutline]) -> Evidence:
+def with_findings(
+    evidence: Evidence, volume: sitk.Image, outlines: Iterable[LocatedOutline], sized: Collection[str]
+) -> Evidence:
     """Return the evidence together with the diameters of located findings.
 
     Args:
         evidence: what was measured in the volume.
         volume: image in HU, of any orientation.
         outlines: outlines of the findings.
+        sized: labels of findings that have a diameter, such as nodules. Of others, the extent of the outline is
+            measured, which the text does not state.
     """
     from reg2rg.measurements.findings import finding_readings  # imports scipy; reports are read without it
 
     results = [
         _complete(reading, evidence.conditions, approximate)
-        for reading, approximate in finding_readings(volume, outlines)
+        for reading, approximate in finding_readings(volume, outlines, sized)
     ]
     return replace(evidence, measurements=_in_reading_order([*evidence.measurements, *results]))
 

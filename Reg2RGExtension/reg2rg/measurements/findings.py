@@ -6,7 +6,7 @@ lungs has an edge of its own, halfway between its density and that of the lung a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,12 +68,15 @@ class Diameters:
         return (self.long_mm + self.short_mm) / 2
 
 
-def finding_readings(volume: sitk.Image, outlines: Iterable[LocatedOutline]) -> Iterator[tuple[Reading, bool]]:
-    """Yield the mean diameter of each located finding, and whether its outline is only approximate.
+def finding_readings(
+    volume: sitk.Image, outlines: Iterable[LocatedOutline], sized: Collection[str]
+) -> Iterator[tuple[Reading, bool]]:
+    """Yield the mean diameter or the extent of each located finding, and whether its outline is only approximate.
 
     Args:
         volume: image in HU, of any orientation.
         outlines: outlines of the findings.
+        sized: labels of findings that have a diameter.
     """
     hu, spacing = sitk.GetArrayViewFromImage(volume), array_spacing(volume)
     for outline in outlines:
@@ -89,7 +92,7 @@ def finding_readings(volume: sitk.Image, outlines: Iterable[LocatedOutline]) -> 
         diameters = axial_diameters(scan, part)
         lines = (diameters.long_line, diameters.short_line)
         reading = Reading(
-            "finding_diameter",
+            "finding_diameter" if outline.label in sized else "finding_extent",
             diameters.mean_mm,
             (outline.region,),
             outline.label.lower(),

@@ -441,6 +441,7 @@ _MEASURES: tuple[Measure, ...] = (
         source="MacMahon et al., Radiology 2017;284:228 (Fleischner Society)",
         conditions=(EXACT_OUTLINES,),
     ),
+    Measure("finding_extent", "Extent of the marked area", "mm", "", conditions=(EXACT_OUTLINES,), sentence=False),
 )
 
 MEASURES: dict[str, Measure] = {measure.id: measure for measure in _MEASURES}

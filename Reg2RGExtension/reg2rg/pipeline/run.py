@@ -14,6 +14,7 @@ from reg2rg.exports.measurements import MEASUREMENT_FILES, write_measurements
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
+from reg2rg.labeler import ALL_LABELS, label_traits
 from reg2rg.measurements import Evidence, measure, with_findings
 from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
@@ -250,7 +251,8 @@ def _examine(
         out_of_distribution = OutOfDistribution(distance, limit)
     in_draft = out_of_distribution is None or not out_of_distribution.detected
     if in_draft:
-        evidence = with_findings(evidence, volume, located.outlines)
+        sized = [label for label in ALL_LABELS if label_traits(label).sized]
+        evidence = with_findings(evidence, volume, located.outlines, sized)
     else:
         context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
     if located.outlines:
