@@ -59,7 +59,7 @@ def settings_after_a_crash(tmp_path_factory) -> Path:
     settings = tmp_path_factory.mktemp("settings")
     crashed = run_application(REVIEW + f"os.kill(os.getpid(), {int(signal.SIGKILL)})", settings)
     assert crashed.returncode == -signal.SIGKILL, crashed.stderr
-    assert len(stored_files(settings)) == 4
+    assert len(stored_files(settings)) == 5
     return settings
 
 
@@ -107,7 +107,7 @@ def test_closing_the_scene_or_the_application_deletes_the_stored_files(tmp_path)
     steps = (REVIEW, "slicer.mrmlScene.Clear(0)", REVIEW, "host.end()")
     done = run_application(print_stored.join(steps), tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["4", "0", "4"]
+    assert done.stdout.split() == ["5", "0", "5"]
     assert stored_files(tmp_path) == []
 
 
