@@ -43,7 +43,7 @@ export TOKENIZERS_PARALLELISM := false
 # Folder of real CTs (.nii.gz) for make model-card, if it exists.
 CT := $(wildcard ../shared/data/ct)
 
-.PHONY: demo test test-nightly test-fast lint format docs faults fuzz bench train ablations model-card clean screenshots
+.PHONY: demo test all-tests test-nightly test-fast fast-tests lint format docs faults fuzz bench train ablations model-card clean screenshots
 
 # A real CT, whose draft consists of measurements, if it exists.
 REAL_CT := $(wildcard ../shared/data/real/02.nii.gz)
@@ -62,13 +62,20 @@ screenshots: $(VENV)/.desktop
 # that the fixtures of a file are created only once. The order of the files is that of Testing/conftest.py.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/.test lint
+# The type checker needs one core for a minute when its cache is empty, so it runs beside the tests.
+test: $(VENV)/.test
+	$(MAKE) --no-print-directory -j 2 lint all-tests
+
+all-tests: $(VENV)/.test
 	$(PYTEST)
 
 test-nightly: $(VENV)/.test
 	REG2RG_EXAMPLES=2000 $(PYTEST) Testing/Python/test_input_properties.py
 
-test-fast: $(VENV)/.test lint
+test-fast: $(VENV)/.test
+	$(MAKE) --no-print-directory -j 2 lint fast-tests
+
+fast-tests: $(VENV)/.test
 	$(PYTEST) -m "not slow and not slicer"
 
 lint: $(VENV)/.test
