@@ -17,7 +17,7 @@
     regionsDisplay       how regions are drawn and highlighted
     findingsDisplay      how located findings are drawn
     surfaces             surfaces of segments for the 3D view
-    structuresDisplay    how structures that were measured are lit
+    structuresDisplay    how measured structures are highlighted
     reportNode           the report in the scene, tied to its volume, segmentations and lines
     measurementLines     the lines of a measurement as markups
     segmentWatch         notices when segments are corrected

@@ -230,13 +230,13 @@ class ReportViews:
             the measurement was taken from the region as a whole.
         """
         segmentation, structures = reportNode.segmentationOf(self._node), reportNode.structuresOf(self._node)
-        lit: list[str] = []
+        highlighted: list[str] = []
         if structures is not None:
-            lit = [] if measurement.lines else structuresDisplay.segmentsOf(structures, measurement.structures)
-            structuresDisplay.light(structures, lit)
+            highlighted = [] if measurement.lines else structuresDisplay.segmentsOf(structures, measurement.structures)
+            structuresDisplay.highlight(structures, highlighted)
         if not measurement.lines:
             self.lines.remove(self._node)
-            middle = lit[len(lit) // 2] if lit else None
+            middle = highlighted[len(highlighted) // 2] if highlighted else None
             return regionsGeometry.pointInside(structures, middle, inWorld=False) if middle is not None else None
         frame = segmentation.GetParentTransformNode() if segmentation is not None else None
         self.lines.draw(self._node, measurement, frame, editable)
@@ -251,7 +251,7 @@ class ReportViews:
         self.lines.remove(self._node)
         structures = reportNode.structuresOf(self._node)
         if structures is not None:
-            structuresDisplay.light(structures, [])
+            structuresDisplay.highlight(structures, [])
 
     def _showSegmentations(self) -> None:
         if slicer.mrmlScene.IsClosing():

@@ -14,7 +14,7 @@ from Reg2RGModuleLib import regionsGeometry, segmentationFile
 from Reg2RGModuleLib.segmentationDisplay import Look, setLooks, showSurfacesAndMasks
 from Reg2RGModuleLib.surfaces import REGIONS_GRID_MM, closedSurface
 
-_LIT = Look(1.0, 0.45, 1.0)
+_HIGHLIGHTED = Look(1.0, 0.45, 1.0)
 _DECIMATION = 0.5
 """Fraction of the triangles of a structure's surface to remove."""
 
@@ -29,7 +29,7 @@ def loadStructures(
 
 
 def prepare(node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Show surfaces in 3D and masks in slices, as soon as a structure is lit."""
+    """Show surfaces in 3D and masks in slices, as soon as a structure is highlighted."""
     showSurfacesAndMasks(node)
     node.SetDisplayVisibility(False)
 
@@ -47,7 +47,7 @@ def segmentsOf(node: slicer.vtkMRMLSegmentationNode, names: Iterable[str]) -> li
     return [segmentId for segmentId in regionsGeometry.segmentIds(node) if segmentId in members]
 
 
-def light(node: slicer.vtkMRMLSegmentationNode, segmentIds: Sequence[str]) -> None:
+def highlight(node: slicer.vtkMRMLSegmentationNode, segmentIds: Sequence[str]) -> None:
     """Show some structures and hide the others. Without any, the segmentation is hidden."""
     display = node.GetDisplayNode()
     if display is None:
@@ -57,7 +57,7 @@ def light(node: slicer.vtkMRMLSegmentationNode, segmentIds: Sequence[str]) -> No
         with NodeModify(display):
             for segmentId in regionsGeometry.segmentIds(node):
                 display.SetSegmentVisibility(segmentId, segmentId in segmentIds)
-            setLooks(node, lambda segmentId: _LIT)
+            setLooks(node, lambda segmentId: _HIGHLIGHTED)
     node.SetDisplayVisibility(bool(segmentIds))
 
 

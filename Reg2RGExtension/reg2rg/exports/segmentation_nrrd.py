@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.terminology import finding_entry, region_entry
+from reg2rg.measurements.findings import LocatedOutline
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import segment_id
 from reg2rg.segmentation.masks import RegionMasks
@@ -23,19 +23,6 @@ from reg2rg.segmentation.structures import STRUCTURE_REGIONS, Structures, displa
 from reg2rg.volumes.geometry import Box
 
 MAX_LABEL = 255
-
-
-class FindingOutline(Protocol):
-    """The voxels of a located finding: ``mask`` is boolean over ``box``, a part of the volume's array (z, y, x)."""
-
-    @property
-    def region(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def box(self) -> Box: ...
-    @property
-    def mask(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +79,7 @@ def write_structures(structures: Structures, path: Path) -> None:
 
 
 def write_outlines(
-    outlines: Sequence[FindingOutline], reference: sitk.Image, path: Path, *, in_draft: bool = True
+    outlines: Sequence[LocatedOutline], reference: sitk.Image, path: Path, *, in_draft: bool = True
 ) -> None:
     """Write the outlines of findings, one segment per finding.
 
@@ -123,7 +110,7 @@ def _structure_segment(structures: Structures, name: str) -> _Segment:
     return _Segment(name, display_name(name), region.color, entry, part.box, lambda: part.mask, tags)
 
 
-def _finding_segment(outline: FindingOutline, in_draft: bool) -> _Segment:
+def _finding_segment(outline: LocatedOutline, in_draft: bool) -> _Segment:
     region = get_region(outline.region)
     remark = "" if in_draft else ", not in the draft"
     return _Segment(

@@ -198,14 +198,14 @@ def prepare_all(cases: CaseCache, workers: int, on_message: MessageCallback) -> 
     indices = [*cases.training, *cases.validation]
     problems: dict[int, str] = {}
     loader = DataLoader(CaseProblems(cases, indices), batch_size=None, num_workers=workers)
-    told = time.monotonic()
+    reported_at = time.monotonic()
     for done, (index, problem) in enumerate(loader, start=1):
         if problem:
             problems[int(index)] = problem
             on_message(f"{cases.name(int(index))} cannot be used and is left out: {problem}")
-        if time.monotonic() - told > _SECONDS_BETWEEN_MESSAGES:
+        if time.monotonic() - reported_at > _SECONDS_BETWEEN_MESSAGES:
             on_message(f"prepared {done} of {len(indices)} cases")
-            told = time.monotonic()
+            reported_at = time.monotonic()
     cases.leave_out(problems)
 
 

@@ -35,7 +35,7 @@ NO_LUNGS = "not found by thresholds, because the lungs were not found"
 NO_DIAPHRAGM = "not found by thresholds, because the volume ends above the bases of the lungs"
 """Reason why abdomen and heart are missing from a scan of the upper chest."""
 
-NO_CARINA = "not found by thresholds, because the division of the trachea, which tells where it begins, is not in view"
+NO_CARINA = "not found by thresholds, because the division of the trachea, which marks where it begins, is not in view"
 """Reason why the heart is missing from a scan that shows the lower chest only."""
 
 
