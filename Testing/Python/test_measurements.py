@@ -97,6 +97,7 @@ def test_values_agree_with_those_that_the_phantom_was_made_with(case, evidence, 
         assert measurement.value == pytest.approx(truth, abs=limit), measurement.name
 
 
+@pytest.mark.slow
 def test_at_least_20_values_are_given_with_exact_structures_and_10_with_thresholds(case, evidence) -> None:
     assert len({m.measure for m in evidence.measurements if m.value is not None}) >= 20
     masks = ThresholdSegmenter().segment(case.volume)
@@ -131,6 +132,7 @@ def test_emphysema_is_named_by_its_cutoff_only_if_every_condition_holds() -> Non
     assert reserved.adjective is None and "slices are 8.3" in reserved.reservations[0]
 
 
+@pytest.mark.slow
 def test_fluid_in_the_pleural_space_is_measured_on_its_side_and_classed_by_depth() -> None:
     case = make_phantom(9_700_007, FINE, [PlantedFinding("Pleural effusion", "pleura", "right", None, 30)])
     evidence = measure(case.volume, case.structures, case.masks)
@@ -142,6 +144,7 @@ def test_fluid_in_the_pleural_space_is_measured_on_its_side_and_classed_by_depth
     assert depth.adjective == "small" and depth.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "name"), [("Pleural effusion", "effusion_volume"), ("Pneumothorax", "pleural_air")])
 def test_estimated_outlines_do_not_deny_fluid_or_air_that_they_miss(label: str, name: str) -> None:
     size, severity = (50.0, None) if label == "Pleural effusion" else (None, "moderate")
@@ -405,6 +408,7 @@ def test_a_lung_on_one_side_of_the_spine_is_not_split_into_two() -> None:
     assert np.array_equal(left, lung[:, :, ::-1]) and not right.any()
 
 
+@pytest.mark.slow
 def test_the_command_writes_table_csv_picture_and_structures(phantom_files, tmp_path: Path) -> None:
     volume, regions = phantom_files
     finished = run_process("measure", volume, "-o", tmp_path / "out", "--regions", regions)
@@ -437,6 +441,7 @@ def test_scalars_of_a_region_are_scaled_and_say_how_far_they_are_known(case, evi
     assert region_scalars(names, "abdomen", case.volume, case.masks, evidence)[3, 1] > 0
 
 
+@pytest.mark.slow
 def test_the_descending_aorta_is_found_by_its_contrast_medium_and_only_then() -> None:
     case = make_phantom(609, PhantomConfig(size=(160, 160, 128)))
     evidence = measure(case.volume, find_structures(case.volume, case.masks), case.masks)

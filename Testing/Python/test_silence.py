@@ -132,6 +132,7 @@ def test_html_folds_hidden_text_and_marks_it(make_report) -> None:
     assert "<details>" not in make_report(1.0)._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_preview_neither_marks_nor_names_hidden_findings(make_report, case, tmp_path: Path) -> None:
     assert marks_of(make_report(1.0)) and marks_of(make_report(3.0)) == []
     familiar = picture_of(make_report(1.0), case, tmp_path / "familiar.png")
@@ -166,6 +167,7 @@ def test_a_marked_finding_has_neither_side_nor_size_nor_place_from_hidden_text(m
     assert line.endswith("; marked as present by the reviewer")
 
 
+@pytest.mark.slow
 def test_regions_that_were_requested_but_not_found_are_not_replaced_by_all_others(tmp_path: Path) -> None:
     ct, regions = reg2rg.sample_case()
     lungs = tmp_path / "lungs.nii.gz"
@@ -214,6 +216,7 @@ def unlike(tmp_path_factory) -> tuple[Path, Path]:
     return path, Path(regions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regions", [(), ("lung",)], ids=["all regions", "one region"])
 def test_the_check_is_about_the_whole_volume_and_hides_the_text_while_it_is_written(unlike, tmp_path, regions) -> None:
     ct, regions_file = unlike
@@ -233,6 +236,7 @@ def test_the_check_is_about_the_whole_volume_and_hides_the_text_while_it_is_writ
     )
 
 
+@pytest.mark.slow
 def test_the_distance_to_the_training_data_does_not_depend_on_the_requested_regions(unlike, tmp_path) -> None:
     ct, regions_file = unlike
     distances = set()
