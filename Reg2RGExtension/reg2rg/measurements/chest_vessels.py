@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
+from reg2rg.measurements.findings import extent, hull_points
 from reg2rg.measurements.measurement import Line
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan, expanded, over_box
@@ -60,9 +60,7 @@ def _lumen(scan: Scan) -> Part | None:
     if part is None:
         return None
     box = expanded(part.box, (0, 2, 2), scan.hu.shape)
-    mask = np.zeros([s.stop - s.start for s in box], bool)
-    inner = tuple(slice(p.start - b.start, p.stop - b.start) for p, b in zip(part.box, box, strict=True))
-    mask[inner] = part.mask
+    mask = over_box(part, box)
     near = ndimage.binary_dilation(mask, np.ones((1, 3, 3)))
     if scan.lungs is not None:  # large pixels reach across the wall
         near &= mask | ~over_box(scan.lungs, box)
@@ -186,7 +184,7 @@ def _across(scan: Scan, part: Part, z: int, plane: np.ndarray, measure: str) -> 
     if not middle:
         return absent(measure, "aorta", "its cross-section could not be determined")
     uv = np.argwhere(labels == middle) * step - reach
-    start, end, length = _longest(uv)
+    length, start, end = extent(hull_points(uv))
     offset = np.array([s.start for s in part.box])
     ends = [offset + center + (side * p[0] + other * p[1]) / spacing for p in (start, end)]
     line = scan.line(*ends)
@@ -216,17 +214,6 @@ def _axis(mask: np.ndarray, z: int, plane: np.ndarray, scan: Scan) -> np.ndarray
         return np.array([1.0, 0.0, 0.0])
     _, _, directions = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     return np.asarray(directions[0])
-
-
-def _longest(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the two points (N, 2) that are farthest apart, and their distance."""
-    try:
-        hull = points[ConvexHull(points).vertices]
-    except QhullError:
-        hull = points
-    distances = np.linalg.norm(hull[:, None] - hull[None], axis=2)
-    first, second = np.unravel_index(int(distances.argmax()), distances.shape)
-    return hull[first], hull[second], float(distances[first, second])
 
 
 def _widest_ball(scan: Scan, part: Part) -> Reading:

@@ -149,12 +149,12 @@ def axial_diameters(scan: Scan, part: Part) -> Diameters:
     best: tuple[float, np.ndarray, int] | None = None
     for z in np.flatnonzero(part.mask.any(axis=(1, 2))).tolist():
         points = _edge_points(part.mask[z], scan)
-        length, _, _ = _extent(points)
+        length, _, _ = extent(points)
         if best is None or length > best[0]:
             best = (length, points, z)
     assert best is not None, "the outline is empty"
     long_mm, points, z = best
-    _, start, end = _extent(points)
+    _, start, end = extent(points)
     direction = (end - start) / max(long_mm, 1e-9)
     across = np.array([-direction[1], direction[0]])
     projections = points @ across
@@ -177,13 +177,18 @@ def _edge_points(plane: np.ndarray, scan: Scan) -> np.ndarray:
         edge[:, axis] += step / 2
         points.append(edge)
     points_mm = np.concatenate(points) * scan.spacing[1:]
+    return hull_points(points_mm)
+
+
+def hull_points(points: np.ndarray) -> np.ndarray:
+    """Return those points (N, 2) that lie on the convex hull; all if they lie on a line."""
     try:
-        return points_mm[ConvexHull(points_mm).vertices]
+        return points[ConvexHull(points).vertices]
     except QhullError:
-        return points_mm
+        return points
 
 
-def _extent(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def extent(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the greatest distance between two points, and both points."""
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     first, second = np.unravel_index(int(distances.argmax()), distances.shape)

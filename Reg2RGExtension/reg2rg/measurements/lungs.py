@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
+from reg2rg.measurements.conditions import NOISE_LIMIT_HU
 from reg2rg.measurements.reading import Reading, Readings, absent
 from reg2rg.measurements.scan import Scan, expanded, over_box, smoothed
 from reg2rg.segmentation.morphology import components, dilated, eroded, opened
@@ -17,7 +18,6 @@ HIGH_ATTENUATION_HU = (-600, -250)
 DENSE_HU = -250
 FLUID_HU = (-10, 40)
 FREE_AIR_HU = -965
-NOISE_LIMIT_HU = 30.0
 SMOOTHING_MM = 0.8
 """Standard deviation of the smoothing applied to noisy scans before densities are read."""
 MIN_DENSE_ML = 2.0
