@@ -91,6 +91,15 @@ class SectionCard(qt.QFrame):
         self._editor.setObjectName("sectionEditor")
         self._editor.setFixedHeight(96)
         self._editor.setVisible(False)
+        # What a section has below its text; hidden while it is being written.
+        self._details = (
+            self._modelText,
+            self._findings,
+            self._measurements,
+            self._densityPlot,
+            self._vertebraPlot,
+            self._facts,
+        )
         self._arrange()
         self._connect()
         self.setSelected(False)
@@ -104,17 +113,7 @@ class SectionCard(qt.QFrame):
         layout = qt.QVBoxLayout()
         layout.setSpacing(3)
         layout.addLayout(heading)
-        for widget in (
-            self._warning,
-            self._body,
-            self._editor,
-            self._modelText,
-            self._findings,
-            self._measurements,
-            self._densityPlot,
-            self._vertebraPlot,
-            self._facts,
-        ):
+        for widget in (self._warning, self._body, self._editor, *self._details):
             layout.addWidget(widget)
         self.setLayout(layout)
 
@@ -233,15 +232,7 @@ class SectionCard(qt.QFrame):
     def _showUnfinished(self, state: str, text: str) -> None:
         self._state.setText(state)
         self._body.setText(html.escape(text))
-        for widget in (
-            self._warning,
-            self._modelText,
-            self._findings,
-            self._measurements,
-            self._densityPlot,
-            self._vertebraPlot,
-            self._facts,
-        ):
+        for widget in (self._warning, *self._details):
             widget.setVisible(False)
 
     def _showModelText(self, section: Section) -> None:
