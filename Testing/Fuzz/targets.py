@@ -12,8 +12,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "Testing" / "Python"), str(REPOSITORY / "Reg2RGExtension")]
 
-import numpy as np  # noqa: E402
 import SimpleITK as sitk  # noqa: E402
+from tiny_chest import tiny_chest  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,6 @@ class Target:
     read: Callable[[bytes], object]
     seeds: Sequence[bytes]
     words: Sequence[bytes] = ()
-
-
-def chest() -> sitk.Image:
-    """Return a tiny volume with the values of a CT."""
-    hu = np.full((10, 40, 40), -1000, np.int16)
-    hu[:, 5:-5, 5:-5] = 40
-    hu[:, 12:28, 10:18] = hu[:, 12:28, 22:30] = -850
-    image = sitk.GetImageFromArray(hu)
-    image.SetSpacing((8.0, 8.0, 20.0))
-    image.SetOrigin((-20.0, -30.0, 40.0))
-    return image
 
 
 def _written(folder: Path, image: sitk.Image, *names: str) -> list[bytes]:
@@ -67,8 +56,8 @@ def _volume_reader(folder: Path, *names: str) -> Callable[[bytes], object]:
 
 def nifti(folder: Path) -> Target:
     """NIfTI files, plain and compressed."""
-    seeds = _written(folder, chest(), "seed.nii")
-    seeds += _written(folder, sitk.Cast(chest(), sitk.sitkFloat32), "seed.nii")
+    seeds = _written(folder, tiny_chest(), "seed.nii")
+    seeds += _written(folder, sitk.Cast(tiny_chest(), sitk.sitkFloat32), "seed.nii")
     return Target(_volume_reader(folder, "input.nii", "input.nii.gz"), seeds, [b"n+1\0", b"ni1\0", b"n+2\0\r\n\032\n"])
 
 
@@ -84,7 +73,7 @@ def nrrd(folder: Path) -> Target:
         b"line skip: |byte skip: |spacings: |int16|uint64|block|block size: |measurement frame: |LPS|units: |:=|\n\n"
     )
     return Target(
-        _volume_reader(folder, "input.nrrd"), _written(folder, chest(), "seed.nrrd", "zseed.nrrd"), words.split(b"|")
+        _volume_reader(folder, "input.nrrd"), _written(folder, tiny_chest(), "seed.nrrd", "zseed.nrrd"), words.split(b"|")
     )
 
 
@@ -98,7 +87,7 @@ def metaimage(folder: Path) -> Target:
         b"BinaryDataByteOrderMSB = |TransformMatrix = |Offset = |ElementSpacing = |%d.raw 1 9 1|CenterOfRotation = |\n"
     )
     return Target(
-        _volume_reader(folder, "input.mha"), _written(folder, chest(), "seed.mha", "zseed.mha"), words.split(b"|")
+        _volume_reader(folder, "input.mha"), _written(folder, tiny_chest(), "seed.mha", "zseed.mha"), words.split(b"|")
     )
 
 
@@ -108,8 +97,8 @@ def dicom(folder: Path) -> Target:
 
     from reg2rg.volumes import read_volume
 
-    write_series(folder / "series", chest())
-    write_enhanced(folder / "enhanced.dcm", chest())
+    write_series(folder / "series", tiny_chest())
+    write_enhanced(folder / "enhanced.dcm", tiny_chest())
     slices = sorted((folder / "series").iterdir())
     enhanced = (folder / "enhanced.dcm").read_bytes()
 
@@ -132,7 +121,7 @@ def seg_nrrd(folder: Path) -> Target:
 
     from reg2rg.segmentation.label_map import LabelMapSegmenter
 
-    volume = chest()
+    volume = tiny_chest()
     lung = sitk.BinaryThreshold(volume, -900, -800)
     heart = sitk.BinaryThreshold(volume, 0, 100)
     fields = [
@@ -167,7 +156,7 @@ def dicom_seg(folder: Path) -> Target:
 
     from reg2rg.segmentation.label_map import LabelMapSegmenter
 
-    volume = chest()
+    volume = tiny_chest()
     masks = {"lung": sitk.BinaryThreshold(volume, -900, -800), "heart": sitk.BinaryThreshold(volume, 0, 100)}
     write_dicom_seg(folder / "seed.dcm", volume, masks)
     path = folder / "input.dcm"

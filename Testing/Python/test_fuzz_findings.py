@@ -9,11 +9,12 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_files import write_series
 from region_files import write_dicom_seg
+from targets import TARGETS
+from tiny_chest import tiny_chest
 
 from reg2rg.checkpoints.assembly import empty_model
 from reg2rg.errors import InputError
@@ -24,23 +25,13 @@ from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.volumes import read_volume
 
 
-def chest() -> sitk.Image:
-    """Return rough HU values of a body with two lungs."""
-    hu = np.full((10, 40, 40), -1000, np.int16)
-    hu[:, 5:-5, 5:-5] = 40
-    hu[:, 12:28, 10:18] = hu[:, 12:28, 22:30] = -850
-    image = sitk.GetImageFromArray(hu)
-    image.SetSpacing((8.0, 8.0, 20.0))
-    return image
-
-
 @pytest.fixture
 def changed(tmp_path: Path) -> Callable[[str, bytes, bytes], Path]:
     """Return a function that writes a volume of a format, with one part of its header replaced."""
 
     def write(suffix: str, old: bytes, new: bytes) -> Path:
         path = tmp_path / f"volume{suffix}"
-        sitk.WriteImage(chest(), str(path), useCompression=b"ompress" in old)
+        sitk.WriteImage(tiny_chest(), str(path), useCompression=b"ompress" in old)
         read_volume(path)  # valid before the change
         content = path.read_bytes()
         assert old in content
@@ -111,7 +102,7 @@ def test_a_metaimage_header_that_contradicts_itself_is_refused_before_itk_reads_
 def test_damaged_dicom_files_are_refused_without_the_memory_that_they_ask_for(
     tmp_path: Path, old: bytes, new: bytes, as_regions: bool
 ) -> None:
-    volume = chest()
+    volume = tiny_chest()
     if as_regions:
         path = file = tmp_path / "seg.dcm"
         write_dicom_seg(path, volume, {"lung": volume < -800})
@@ -130,7 +121,7 @@ def test_damaged_dicom_files_are_refused_without_the_memory_that_they_ask_for(
 
 
 def test_a_series_whose_modality_is_damaged_is_refused(tmp_path: Path) -> None:
-    write_series(tmp_path / "series", chest())
+    write_series(tmp_path / "series", tiny_chest())
     for file in (tmp_path / "series").iterdir():
         file.write_bytes(file.read_bytes().replace(b"\x08\x00\x60\x00CS", b"\x08\x00\x60\x00C\x00"))
     with pytest.raises(InputError, match="modality"):
@@ -190,10 +181,18 @@ def test_a_message_is_one_line_even_if_it_quotes_a_damaged_file(tmp_path: Path) 
     assert str(error.value).isprintable()
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_starts_from_files_that_are_read(name: str, tmp_path: Path) -> None:
+    target = TARGETS[name](tmp_path)
+    assert target.seeds
+    for seed in target.seeds:
+        target.read(seed)
+
+
 @pytest.mark.slow
 @pytest.mark.posix
 def test_the_fuzzer_runs_and_finds_nothing_in_a_few_seconds(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, repository / "Testing/Fuzz/fuzz.py", "--minutes", "0.1", "--out", tmp_path]
-    finished = subprocess.run([*command, "evaluation_csv", "seg_nrrd"], capture_output=True, text=True)
+    finished = subprocess.run([*command, "seg_nrrd"], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "evaluation_csv: 0 inputs" not in finished.stdout and finished.stdout.count("0 findings") == 2
+    assert "seg_nrrd: 0 inputs" not in finished.stdout and "0 findings" in finished.stdout
