@@ -24,8 +24,10 @@ WHOLE_REPORT = "whole"
 _ANY_REGION = "any"
 _EMPTY = "-"
 _COLUMN_COUNTS = {"label": 5, "term": 6, "negation": 2, "uncertainty": 2, "side": 2, "level": 3}
-_CUE_KINDS = ("comparison", "limit", "ignore", "conjunction", "verb", "relation", "emphasis")
+_CUE_KINDS = ("comparison", "limit", "distance", "excess", "ignore", "conjunction", "verb", "relation", "emphasis")
 _PLACES = ("before", "after")
+_NOT_BESIDE = r"(?!(?:near|beside|behind|(?:next|close|adjacent) to)\b)"
+"""What follows these words is something else: "enlarged lymph nodes near the heart" is not an enlarged heart."""
 _CHOICES = {
     ("term", 1): {status.value for status in Status},
     ("negation", 0): set(_PLACES),
@@ -193,7 +195,8 @@ def _read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 def _compile(pattern: str) -> re.Pattern[str]:
     """Compile a pattern from the files, for lowercase text."""
     pattern = pattern.replace(" ... ", r"(?:\W+\w+){0,12}?\W+")
-    pattern = re.sub(r" \.\.(\d?) ", lambda match: rf"(?:[^\w,]+\w+){{0,{match[1] or 5}}}?[^\w,]+", pattern)
+    gap = r"(?:[^\w,]+" + _NOT_BESIDE + r"\w+)"
+    pattern = re.sub(r" \.\.(\d?) ", lambda match: rf"{gap}{{0,{match[1] or 5}}}?[^\w,]+", pattern)
     return re.compile(r"(?<!\w)(?:" + pattern.replace(" ?", r"[\s-]*").replace(" ", r"[\s-]+") + r")")
 
 

@@ -23,6 +23,7 @@ _NOT_ADJECTIVE = re.compile(
 )
 _LIMIT_REACH = 25
 """Number of characters before a length that are searched for a limit such as "less than"."""
+_REST_OF_UNIT = re.compile(r"\w*\s*")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ def lengths_of_terms(clause: str, spans: Sequence[tuple[int, int]], lexicon: Lex
 
 
 def read_place(text: str, lexicon: Lexicon) -> Place:
-    """Return all sides, levels, and lengths in a lowercase text. Limits ("less than 1 cm") are not lengths."""
+    """Return all sides, levels, and lengths in a lowercase text.
+
+    Limits ("less than 1 cm") and distances ("1 cm from the pleura") are not lengths.
+    """
     sides = {side for side, pattern in lexicon.sides if pattern.search(text)}
     if "both" in sides:
         sides = {"left", "right"}
@@ -138,14 +142,33 @@ def read_place(text: str, lexicon: Lexicon) -> Place:
 def _read_lengths(text: str, lexicon: Lexicon) -> tuple[Length, ...]:
     lengths = []
     for match in _LENGTH.finditer(text):
-        limit = lexicon.cues["limit"].search(text, max(0, match.start() - _LIMIT_REACH), match.start())
-        if limit and not _NUMBER.search(text, limit.end(), match.start()):
+        if _precedes(lexicon.cues["distance"], text, match) or _follows(lexicon.cues["limit"], text, match):
             continue
         scale = 10 if match[3].startswith("c") else 1
         numbers = _NUMBER.findall(match[1] + match[2].replace("-", " "))
         millimeters = [float(number.replace(",", ".")) * scale for number in numbers]
         lengths.append(Length(max(millimeters), min(millimeters)))
     return tuple(lengths)
+
+
+def least_excess(text: str, lexicon: Lexicon) -> float | None:
+    """Return the length in mm that a lowercase text calls exceeded ("larger than 4 mm"); None without one."""
+    for match in _LENGTH.finditer(text):
+        if _follows(lexicon.cues["excess"], text, match) or _precedes(lexicon.cues["excess"], text, match):
+            return float(match[1].replace(",", ".")) * (10 if match[3].startswith("c") else 1)
+    return None
+
+
+def _follows(cue: re.Pattern[str], text: str, length: re.Match[str]) -> bool:
+    """Return whether a length follows a cue closely, without another number between them."""
+    found = cue.search(text, max(0, length.start() - _LIMIT_REACH), length.start())
+    return found is not None and not _NUMBER.search(text, found.end(), length.start())
+
+
+def _precedes(cue: re.Pattern[str], text: str, length: re.Match[str]) -> bool:
+    """Return whether a cue directly follows a length."""
+    rest = _REST_OF_UNIT.match(text, length.end())
+    return rest is not None and cue.match(text, rest.end()) is not None
 
 
 def _division(gap: str, lexicon: Lexicon) -> int:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from reg2rg.labeler.clauses import Clause, split_clauses
 from reg2rg.labeler.lexicon import Lexicon, Term, load_lexicons
-from reg2rg.labeler.location import Length, Place, lengths_of_terms, places_of_terms, read_place
+from reg2rg.labeler.location import Length, Place, least_excess, lengths_of_terms, places_of_terms, read_place
 from reg2rg.labeler.mention import FURTHER_LABELS, Mention, Status
 from reg2rg.labeler.sentences import split_sections, split_sentences
 from reg2rg.regions import get_region
@@ -88,10 +88,11 @@ def _read_clause(clause: Clause, region: str | None, lexicon: Lexicon) -> Iterat
     sized = [i for i, group in enumerate(groups) if any(lexicon.labels[match.term.label].sized for match in group)]
     lengths = lengths_of_terms(clause.text, [spans[i] for i in sized], lexicon) if sized else []
     lengths_of_group = dict(zip(sized, lengths, strict=True))
+    ends = [*(start for start, _ in spans[1:]), len(clause.text)]
     for index, (group, place) in enumerate(zip(groups, places, strict=True)):
         own_lengths = (lengths_of_group[index] or context.lengths) if index in lengths_of_group else ()
         for match in group:
-            status = _status(clause, match, own_lengths, lexicon)
+            status = _status(clause, match, ends[index], own_lengths, lexicon)
             if status is not None:
                 yield _mention(match.term.label, status, place, own_lengths, lexicon)
 
@@ -126,20 +127,28 @@ def _group_adjacent(text: str, matches: Sequence[_TermMatch]) -> list[list[_Term
     return groups
 
 
-def _status(clause: Clause, match: _TermMatch, lengths: Sequence[Length], lexicon: Lexicon) -> Status | None:
-    """Return what the clause says about a term; None if it makes no statement about the term."""
-    term = match.term
+def _status(clause: Clause, match: _TermMatch, end: int, lengths: Sequence[Length], lexicon: Lexicon) -> Status | None:
+    """Return what the clause says about a term; None if it makes no statement about the term.
+
+    Args:
+        clause: the clause.
+        match: the term.
+        end: where the next term begins.
+        lengths: lengths of the term.
+        lexicon: the cues to use.
+    """
+    term, limit = match.term, lexicon.labels[match.term.label].enlarged_mm or 0.0
     until_end, from_start = clause.text[: match.end], clause.text[match.start :]
     if term.status is Status.ABSENT:
         return Status.ABSENT
     if lexicon.cues["comparison"].search(until_end):
         return None
     if lexicon.negations["before"].search(until_end) or lexicon.negations["after"].search(from_start):
-        return Status.ABSENT
+        excess = least_excess(clause.text[match.start : end], lexicon)
+        return Status.ABSENT if excess is None or excess <= limit else None
     uncertainties = lexicon.uncertainties
     if clause.is_question or uncertainties["before"].search(until_end) or uncertainties["after"].search(from_start):
         return Status.UNCERTAIN
-    limit = lexicon.labels[term.label].enlarged_mm or 0.0
     is_enlarged = any(length.smallest >= limit for length in lengths)
     return Status.PRESENT if is_enlarged else term.status
 
