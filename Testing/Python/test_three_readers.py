@@ -324,6 +324,10 @@ def test_the_short_axis_of_lymph_nodes_is_a_size_and_bullae_are_not_as_large_as_
     [
         ("Large pleural effusion on the right.", True),
         ("Pleural effusion on the right, small in amount.", False),
+        ("The right pleural effusion is now large.", True),
+        ("Pleural effusion on the right, large in amount.", True),
+        ("Pleural effusion on the right, large consolidation in the left lung.", False),
+        ("The right pleural effusion is not large.", False),
         ("Small right pleural effusion and large consolidation.", False),
         ("Minimal pleural effusion on the right.", False),
         ("Moderate pleural effusion on the right.", False),

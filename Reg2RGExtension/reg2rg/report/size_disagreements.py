@@ -21,10 +21,17 @@ VESSEL_TOLERANCE_MM = 5.0
 CLASS_TOLERANCE_PERCENT = 5.0
 """Distance from a border between two classes of effusions within which both are right."""
 
-_EFFUSION_CLASS = re.compile(
-    r"\b(?:(?P<small>small|minimal|mild|slight|trace|minor|tiny)|(?P<moderate>moderate)|(?P<large>large|massive))\b"
-    r"(?=(?:[\s-]*(?:\bto\b|\bor\b|-|/)[\s-]*(?:moderate|large|massive))?"  # both ends of a range are found
-    r"(?:[\s-]+(?!and\b|with\b)[\w-]+){0,4}?[\s-]+(?:effusion|fluid|hydrothora))"
+_CLASS = r"(?:(?P<small>small|minimal|mild|slight|trace|minor|tiny)|(?P<moderate>moderate)|(?P<large>large|massive))\b"
+_FLUID = r"(?:effusions?|fluid|hydrothora\w*)"
+_EFFUSION_CLASSES = (
+    re.compile(
+        rf"\b{_CLASS}(?=(?:[\s-]*(?:\bto\b|\bor\b|-|/)[\s-]*(?:moderate|large|massive))?"  # both ends of a range
+        rf"(?:[\s-]+(?!and\b|with\b)[\w-]+){{0,4}}?[\s-]+{_FLUID})"
+    ),
+    re.compile(  # the word follows: "the effusion on the left is small", "effusion, small"
+        rf"\b{_FLUID}[^,.;]*?(?:\b(?:is|are|was|were|remains?|appears?)(?:\s+(?!not\b)\w+)?|,)\s+{_CLASS}"
+        r"(?=\s*(?:$|[.,;]|(?:in|on|at|and|but|or|to)\b))"
+    ),
 )
 
 
@@ -104,7 +111,7 @@ def class_disagreements(
     depths = [m for m in measurements if m.measure == "effusion_depth" and m.value and not m.reserved]
     for mention in mentions:
         sentence = section.text[mention.start : mention.end].lower()
-        called = {match.lastgroup for match in _EFFUSION_CLASS.finditer(sentence)}
+        called = {match.lastgroup for pattern in _EFFUSION_CLASSES for match in pattern.finditer(sentence)}
         compared = [m for m in depths if not mention.sides or _side(m) in mention.sides]
         if mention.status is Status.PRESENT and len(called) == 1 and compared:
             if not any(called & _classes(m) for m in compared):
