@@ -220,8 +220,8 @@ def _widest_ball(scan: Scan, part: Part) -> Reading:
     """Measure a vessel's trunk by the largest ball that fits into it."""
     depth = ndimage.distance_transform_edt(np.pad(part.mask, 1), sampling=scan.spacing)[1:-1, 1:-1, 1:-1]
     center = np.array(np.unravel_index(int(depth.argmax()), depth.shape), float)
-    # The distance is measured to the centers of voxels outside, half a voxel beyond the edge.
-    radius = float(depth.max()) - 0.5 * float(np.mean(scan.spacing))
+    # Of the many voxels around a ball, the center of one lies at its edge: nothing is left to subtract.
+    radius = float(depth.max())
     offset = np.array([s.start for s in part.box])
     half = np.array([0.0, 0.0, radius / scan.spacing[2]])
     line = scan.line(offset + center - half, offset + center + half)

@@ -3,9 +3,10 @@
 They train and test the engine without patient data; inference never imports this package.
 
 Files, in the order data flows: ``body`` (a healthy chest), ``findings`` (abnormalities painted into it), ``scanner``
-(blur, noise and field of view), ``region_masks`` (masks of the ten regions), ``report`` (the text), and ``case``,
-which makes one phantom from a seed. ``radgenome_writer`` writes phantoms as a training dataset, ``sample_case`` writes
-the sample case of the extension, and ``contact_sheet`` draws phantoms next to real CTs.
+(blur, noise and field of view), ``region_masks`` (masks of the ten regions), ``report`` (the text), ``structures``,
+``known_values`` (the true values of what is measured), and ``case``, which makes one phantom from a seed.
+``radgenome_writer`` writes phantoms as a training dataset, ``sample_case`` writes the sample case of the extension, and
+``contact_sheet`` draws phantoms next to real CTs.
 """
 
 from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom

@@ -11,10 +11,11 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.phantom.body import POPULATIONS, Physique, Surfaces, build_anatomy
 from reg2rg.phantom.findings import PlantedFinding, adapt_physique, plant_findings, sample_findings
+from reg2rg.phantom.known_values import known_values
 from reg2rg.phantom.region_masks import build_region_masks
 from reg2rg.phantom.report import write_section
 from reg2rg.phantom.scanner import Scanner
-from reg2rg.phantom.structures import build_structures, known_values
+from reg2rg.phantom.structures import build_structures
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.structures import Structures
 

@@ -50,6 +50,7 @@ class Anatomy:
         cavity_distance: signed distance to the inner surface of the chest wall in mm, negative inside, (z, y, x).
         diaphragm_height: z of the diaphragm in mm, (1, y, x).
         pleural_filling: voxels of fluid, air or tissue in the pleural space, boolean (z, y, x); empty in health.
+        pleural_coverage: label of a finding in the pleural space -> fraction of each voxel it fills, float32 (z, y, x).
         structures: name of a structure -> boolean mask (z, y, x).
         landmarks: name -> point (3,) or path (N, 3) in mm, or the radii of a path.
         shapes: name -> shape, for shapes that are needed later.
@@ -67,6 +68,7 @@ class Anatomy:
     cavity_distance: np.ndarray = field(init=False)
     diaphragm_height: np.ndarray = field(init=False)
     pleural_filling: np.ndarray = field(init=False)
+    pleural_coverage: dict[str, np.ndarray] = field(default_factory=dict)
     structures: dict[str, np.ndarray] = field(default_factory=dict)
     landmarks: dict[str, np.ndarray] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)

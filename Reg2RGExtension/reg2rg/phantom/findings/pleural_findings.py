@@ -78,6 +78,7 @@ def _fill_pleural_space(anatomy: Anatomy, finding: PlantedFinding, distance: Dis
     canvas.hu += taken * (np.float32(hu) - lung_hu)
     anatomy.lung_coverage = anatomy.lung_coverage * (1 - coverage)
     anatomy.pleural_filling |= mask
+    anatomy.pleural_coverage[finding.label] = taken
     anatomy.pleural_distances.append(_on_side(distance, side))
     return mask & (taken > 0)
 
