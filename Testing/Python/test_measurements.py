@@ -28,7 +28,7 @@ from reg2rg.measurements.abdomen import abdomen_measures
 from reg2rg.measurements.chest_vessels import carina_slice
 from reg2rg.measurements.conditions import check
 from reg2rg.measurements.findings import axial_diameters
-from reg2rg.measurements.measures import LOW_NOISE, MEASURES, UNENHANCED, WHOLE_LUNGS
+from reg2rg.measurements.measures import LOW_NOISE, MEASURES, SOFT_KERNEL, UNENHANCED, WHOLE_LUNGS
 from reg2rg.measurements.scan import Scan
 from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.regions import REGION_NAMES
@@ -119,17 +119,28 @@ def test_the_axes_of_a_nodule_are_those_it_was_planted_with(case) -> None:
     assert np.linalg.norm(end - start) == pytest.approx(diameters.long_mm, abs=0.05)
 
 
+def images(case: PhantomCase) -> tuple[sitk.Image, sitk.Image]:
+    return case.structures.labels, case.masks.bits
+
+
+def with_images(case: PhantomCase, labels: sitk.Image, bits: sitk.Image) -> tuple[Structures, RegionMasks]:
+    """Return the structures and masks of a phantom on another grid."""
+    return replace(case.structures, labels=labels), replace(case.masks, bits=bits)
+
+
 def test_emphysema_is_named_by_its_cutoff_only_if_every_condition_holds() -> None:
     finding = PlantedFinding("Emphysema", "lung", "both", None, None, "severe")
     case = make_phantom(9_700_005, replace(FINE, size=(128, 128, 128)), [finding])
-    named = one(measure(case.volume, case.structures, case.masks), "low_attenuation")
+    coarse = one(measure(case.volume, case.structures, case.masks), "low_attenuation")
+    assert coarse.adjective is None and coarse.reservations == ("the kernel could not be judged",)
+    smooth = sitk.Expand(case.volume, [2, 2, 1], sitk.sitkLinear)
+    fine = [sitk.Expand(image, [2, 2, 1], sitk.sitkNearestNeighbor) for image in images(case)]
+    named = one(measure(smooth, *with_images(case, *fine)), "low_attenuation")
     assert not named.reserved and named.adjective == "emphysema by density" and named.cutoff == "5% and more"
     sentence = measured_sentence(named)
     assert sentence is not None and sentence.endswith("which is emphysema by density (5% and more).")
-    thick = [sitk.BinShrink(case.volume, [1, 1, 3])]
-    thick += [sitk.Shrink(image, [1, 1, 3]) for image in (case.structures.labels, case.masks.bits)]
-    structures, masks = replace(case.structures, labels=thick[1]), replace(case.masks, bits=thick[2])
-    reserved = one(measure(thick[0], structures, masks), "low_attenuation")
+    thick = [sitk.Shrink(image, [1, 1, 3]) for image in fine]
+    reserved = one(measure(sitk.BinShrink(smooth, [1, 1, 3]), *with_images(case, *thick)), "low_attenuation")
     assert reserved.adjective is None and "slices are 8.3" in reserved.reservations[0]
 
 
@@ -200,11 +211,21 @@ def conditions(**changes) -> ScanConditions:
     return ScanConditions(**{**plain, **seen, **changes})
 
 
-@pytest.mark.parametrize("name", [LOW_NOISE, UNENHANCED])
-def test_noise_and_contrast_that_are_unknown_are_not_assumed_to_be_low(name: str) -> None:
+@pytest.mark.parametrize("name", [LOW_NOISE, SOFT_KERNEL, UNENHANCED])
+def test_noise_kernel_and_contrast_that_are_unknown_are_not_assumed_to_be_harmless(name: str) -> None:
     """Only the lungs of a scan with a sharp kernel, without its trachea, must not become emphysema."""
     assert check(name, conditions(), ("lungs",), False).met is False
-    assert check(name, conditions(noise_hu=12.0, blood_hu=40.0), ("lungs",), False).met is True
+    known = conditions(noise_hu=12.0, noise_correlation=0.8, blood_hu=40.0)
+    assert check(name, known, ("lungs",), False).met is True
+
+
+@pytest.mark.parametrize(("blood", "enhanced"), [(65, False), (66, None), (100, None), (101, True)])
+def test_blood_between_plain_and_enhanced_is_uncertain_and_reserved_like_contrast_medium(blood: int, enhanced) -> None:
+    seen = conditions(blood_hu=float(blood))
+    assert seen.enhanced is enhanced and check(UNENHANCED, seen, ("heart",), False).met is (enhanced is False)
+    uncertain = f"the blood may contain contrast medium ({blood} HU)"
+    assert (technique(seen)["Contrast"] == f"uncertain: {uncertain}") is (enhanced is None)
+    assert (check(UNENHANCED, seen, ("heart",), False).reason == uncertain) is (enhanced is None)
 
 
 def test_the_technique_names_everything_that_was_seen() -> None:
@@ -286,7 +307,7 @@ def measure_on_grid_of(volume: sitk.Image, case: PhantomCase) -> Evidence:
     labels, bits = sitk.Image(case.structures.labels), sitk.Image(case.masks.bits)
     for image in (labels, bits):
         image.CopyInformation(volume)
-    return measure(volume, replace(case.structures, labels=labels), replace(case.masks, bits=bits))
+    return measure(volume, *with_images(case, labels, bits))
 
 
 def with_calcium(case: PhantomCase, noise_hu: float = 0.0) -> np.ndarray:

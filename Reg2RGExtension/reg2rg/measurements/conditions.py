@@ -25,11 +25,11 @@ from reg2rg.measurements.measures import (
     WHOLE_ORGAN,
 )
 from reg2rg.measurements.scan import Scan
-from reg2rg.segmentation.structures import Part
+from reg2rg.segmentation.structures import BODY_HU, Part
 from reg2rg.volumes.acquisition import AcquisitionTags
 
-ENHANCED_BLOOD_HU = 100.0
-"""Blood brighter than this contains contrast medium."""
+UNENHANCED_BLOOD_HU, ENHANCED_BLOOD_HU = 65.0, 100.0
+"""Blood up to the first limit contains no contrast medium, above the second it does; in between it is uncertain."""
 NOISE_LIMIT_HU = 30.0
 SHARP_CORRELATION = 0.5
 """Noise whose neighboring pixels of 1 mm correlate less than this comes from a sharp kernel; soft kernels blur noise.
@@ -45,7 +45,6 @@ EXPIRED_LUNG_HU = -760.0
 It lies between about -850 HU at full inspiration and -700 HU at the end of expiration.
 """
 METAL_HU = 2800
-BODY_HU = -300
 METAL_ML = 0.1
 EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
 
@@ -83,8 +82,10 @@ class ScanConditions:
 
     @property
     def enhanced(self) -> bool | None:
-        """Whether the blood contains contrast medium; None if unknown."""
-        return None if self.blood_hu is None else self.blood_hu > ENHANCED_BLOOD_HU
+        """Whether the blood contains contrast medium; None if unknown or uncertain."""
+        if self.blood_hu is None or UNENHANCED_BLOOD_HU < self.blood_hu <= ENHANCED_BLOOD_HU:
+            return None
+        return self.blood_hu > ENHANCED_BLOOD_HU
 
     @property
     def sharp_kernel(self) -> bool | None:
@@ -262,7 +263,8 @@ def _noise_check(name: str, conditions: ScanConditions, structures: tuple[str, .
 
 def _kernel_check(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     if conditions.sharp_kernel is None:
-        return Condition(name, None, "the kernel could not be judged")
+        # An unknown kernel counts as sharp: its noise looks like emphysema.
+        return Condition(name, False, "the kernel could not be judged")
     kind = "sharp" if conditions.sharp_kernel else "soft"
     return Condition(name, not conditions.sharp_kernel, f"the reconstruction kernel is {kind}")
 
@@ -282,9 +284,16 @@ def inspiration_words(lung_hu: float) -> str:
 def _unenhanced(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
     if conditions.enhanced is None:
         # Unknown contrast counts as contrast: it looks like stones and calcium.
-        return Condition(name, False, "contrast medium could not be judged")
+        blood = conditions.blood_hu
+        words = "contrast medium could not be judged" if blood is None else uncertain_contrast(blood)
+        return Condition(name, False, words)
     words = "contrast medium was given" if conditions.enhanced else "no contrast medium was given"
     return Condition(name, not conditions.enhanced, f"{words} (blood {conditions.blood_hu:.0f} HU)")
+
+
+def uncertain_contrast(blood_hu: float) -> str:
+    """Return what a density of the blood says that is neither that of plain blood nor of contrast medium."""
+    return f"the blood may contain contrast medium ({blood_hu:.0f} HU)"
 
 
 def _outlines(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reg2rg.measurements.conditions import ScanConditions, inspiration_words, metal_words
+from reg2rg.measurements.conditions import ScanConditions, inspiration_words, metal_words, uncertain_contrast
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.segmentation.structures import STRUCTURE_REGIONS, display_name
 
@@ -49,10 +49,12 @@ def _kernel(conditions: ScanConditions) -> str:
 
 
 def _contrast(conditions: ScanConditions) -> str:
-    agent = conditions.tags.contrast_agent
-    if conditions.enhanced is None:
+    agent, blood_hu = conditions.tags.contrast_agent, conditions.blood_hu
+    if blood_hu is None:
         return f"not judged by the image (header: {agent})" if agent else ""
-    blood = f"blood {conditions.blood_hu:.0f} HU"
+    if conditions.enhanced is None:
+        return f"uncertain: {uncertain_contrast(blood_hu)}{f', header: {agent}' if agent else ''}"
+    blood = f"blood {blood_hu:.0f} HU"
     if conditions.enhanced:
         return f"contrast medium in the blood ({blood}{f'; header: {agent}' if agent else ''})"
     if agent:

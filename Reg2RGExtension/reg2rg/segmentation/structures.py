@@ -17,6 +17,9 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.volumes.geometry import Box, image_like
 
+BODY_HU = -300
+"""The body is above this value."""
+
 VERTEBRA_LEVELS = (*(f"C{i}" for i in range(1, 8)), *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)))
 """Levels of the vertebrae, from the head downward."""
 

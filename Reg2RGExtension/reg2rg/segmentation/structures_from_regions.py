@@ -13,6 +13,7 @@ from reg2rg.segmentation.bright_aorta import descending_aorta
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import components
 from reg2rg.segmentation.structures import (
+    BODY_HU,
     MAX_UNNUMBERED_VERTEBRAE,
     STRUCTURE_REGIONS,
     Structures,
@@ -23,8 +24,6 @@ from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
 
 NOT_DISTINGUISHED = "the segmenter finds regions, not single organs"
 
-BODY_HU = -300
-"""The body is above this value."""
 SPINE_PIXEL_MM = 2.0
 """Size of the pixels in which the spine is looked for; it needs no finer ones."""
 
