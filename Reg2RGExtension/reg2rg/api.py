@@ -154,7 +154,8 @@ def measure(
     with _as_file(ct) as volume, _listener(progress) as on_event, scratch_folder() as scratch:
         folder = scratch / "measurements" if output is None else Path(output)
         request = MeasureRequest.from_dict({"volume": volume, "output": folder, **options})
-        return run_measurement(request, on_event, should_cancel)
+        evidence, _ = run_measurement(request, on_event, should_cancel)
+        return evidence
 
 
 def region_features(

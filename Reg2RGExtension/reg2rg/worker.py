@@ -122,8 +122,9 @@ class Worker:
         from reg2rg.pipeline.run import run_measurement
 
         started = time.monotonic()
-        evidence = run_measurement(request, self._on_event, self._cancel.is_set)
-        return Measured(to_plain(evidence), str(request.output), round(time.monotonic() - started, 2))
+        evidence, regions = run_measurement(request, self._on_event, self._cancel.is_set)
+        seconds = round(time.monotonic() - started, 2)
+        return Measured(to_plain(evidence), to_plain(regions), str(request.output), seconds)
 
     def _execute(self, run: Callable[[], Event]) -> None:
         started = time.monotonic()

@@ -29,6 +29,9 @@ class MeasurementDecision:
 Decisions = Mapping[str, MeasurementDecision]
 """Key of a measurement (``Measurement.key``) -> what was decided about it."""
 
+Statistics = Mapping[str, Mapping[str, float]]
+"""Region -> its ``volume_ml`` and ``mean_hu``, as in its section."""
+
 
 def afterDecisions(report: Report, decisions: Decisions) -> Report:
     """Return a report without the measurements that were removed, and with the values of those that were moved."""

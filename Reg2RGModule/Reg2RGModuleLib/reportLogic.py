@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from Reg2RGModuleLib import installation, locations, regionsGeometry
 from Reg2RGModuleLib.densities import Histogram, histogramOf
 from Reg2RGModuleLib.engineProcess import EngineProcess
+from Reg2RGModuleLib.measurementReview import Statistics
 from Reg2RGModuleLib.parameters import Reg2RGParameters, RunParameters
 from Reg2RGModuleLib.reportNode import reportOf, segmentationOf, volumeOf
 from Reg2RGModuleLib.reportRun import ReportRun
@@ -296,11 +297,11 @@ class ReportLogic:
             self.views.forgetSegments()
         self.reviewOf(reportNode).replace(section, evidence)
 
-    def _onMeasured(self, reportNode: slicer.vtkMRMLTextNode, evidence: Evidence) -> None:
+    def _onMeasured(self, reportNode: slicer.vtkMRMLTextNode, evidence: Evidence, statistics: Statistics) -> None:
         if self.views.node is reportNode:
             self.views.forgetSegments()
         review = self.reviewOf(reportNode)
-        review.measureAgain(evidence, _correctedRegions(reportNode, review))
+        review.measureAgain(evidence, _correctedRegions(reportNode, review), statistics)
 
     def _onSegmentsCorrected(self) -> None:
         """Measure the report that is shown again, once no run is in progress."""

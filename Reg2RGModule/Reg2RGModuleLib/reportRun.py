@@ -87,7 +87,8 @@ class ReportRun:
         sectionWritten(Section): a section has been completed.
         succeeded(node): the report has been added to the scene.
         sectionRegenerated(node, Section, Evidence): a section has been regenerated; the report does not contain it yet.
-        measured(node, Evidence): a report was measured again; the report does not contain the evidence yet.
+        measured(node, Evidence, dict): a report was measured again; the report does not contain the evidence yet, nor
+            the volume and mean density of each region.
         stopped(): the run was canceled; the scene is unchanged.
         failed(str, str): the reason and what to do, and the last lines of the engine's log if they may help, else "".
     """
@@ -318,7 +319,7 @@ class ReportRun:
 
         evidence = from_plain(Evidence, event.evidence, "evidence")
         _storeStructures(active.report, active, Path(event.folder))
-        self._end(lambda: self.measured.emit(active.report, evidence))
+        self._end(lambda: self.measured.emit(active.report, evidence, event.regions))
 
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
         if event.scope == "command":  # the run was not started

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import measurementReview
-from Reg2RGModuleLib.measurementReview import MeasurementDecision
+from Reg2RGModuleLib.measurementReview import MeasurementDecision, Statistics
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -263,15 +263,21 @@ class Review:
         """
         self._decide(key, "move-measurement", lambda decision: replace(decision, lines=lines))
 
-    def measureAgain(self, evidence: Evidence, regions: Collection[str]) -> None:
+    def measureAgain(self, evidence: Evidence, regions: Collection[str], statistics: Statistics) -> None:
         """Replace the evidence, because regions were corrected. This is not an undo step: the regions stay corrected.
 
         Args:
             evidence: what was measured now.
             regions: the regions that were corrected.
+            statistics: region -> its volume and mean density now.
         """
-        self._undoSteps = [(region, _withEvidence(document, evidence, regions)) for region, document in self._undoSteps]
-        self._set(_logged(_withEvidence(self._document, evidence, regions), "measure", ""))
+        changed = {region: statistics[region] for region in regions if region in statistics}
+
+        def change(document: Document) -> Document:
+            return _withStatistics(_withEvidence(document, evidence, regions), changed)
+
+        self._undoSteps = [(region, change(document)) for region, document in self._undoSteps]
+        self._set(_logged(change(self._document), "measure", ""))
 
     def setImpression(self, text: str) -> None:
         """Set the impression to the user's text. This is not an undo step, because the text field has its own undo."""
@@ -423,6 +429,11 @@ def _withEvidence(document: Document, evidence: Evidence, regions: Collection[st
     """Return the document after the volume was measured again because regions were corrected."""
     report = measurementReview.measuredAgain(document.report, evidence, regions)
     return _followed(_reportOf(document), replace(document, report=report))
+
+
+def _withStatistics(document: Document, statistics: Statistics) -> Document:
+    sections = (replace(section, **statistics.get(section.region, {})) for section in document.report.sections)
+    return replace(document, report=replace(document.report, sections=tuple(sections)))
 
 
 def _followed(before: Report, document: Document) -> Document:

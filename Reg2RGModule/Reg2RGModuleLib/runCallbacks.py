@@ -62,7 +62,7 @@ class RunCallbacks:
         onCompleted = self.onCompleted
         if onCompleted is not None:
             connect(run.sectionRegenerated, lambda node, section, evidence: onCompleted(node))
-            connect(run.measured, lambda node, evidence: onCompleted(node))
+            connect(run.measured, lambda node, evidence, statistics: onCompleted(node))
         connect(run.failed, self.onFailed)
         connect(run.stopped, self.onCancelled)
         for outcome in (run.succeeded, run.sectionRegenerated, run.measured, run.failed, run.stopped):

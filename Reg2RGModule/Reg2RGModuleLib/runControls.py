@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.findingsBar import FindingsBar
 from Reg2RGModuleLib.inputs import Inputs
+from Reg2RGModuleLib.measurementReview import Statistics
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.parameters import RunParameters
@@ -202,7 +203,7 @@ class RunControls:
             self._session.open(node)
         self.changed.emit()
 
-    def _onMeasured(self, node: slicer.vtkMRMLTextNode, evidence: Evidence) -> None:
+    def _onMeasured(self, node: slicer.vtkMRMLTextNode, evidence: Evidence, statistics: Statistics) -> None:
         self._showNotices(node)
         self._session.segmentsChanged(node)
         self.changed.emit()

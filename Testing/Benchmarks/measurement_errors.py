@@ -3,7 +3,7 @@
     python Testing/Benchmarks/measurement_errors.py [--cases N] [--planted | --thresholds]
 
 Each measure is compared with the value that the phantom was made with. By default the exact structures of the phantom
-are measured, and values with a failed condition are listed as reserved. --planted gives every phantom a pleural effusion
+are measured, and values with a failed condition are listed as reserved. --planted gives each phantom a pleural effusion
 and coronary calcification, and scans it like the training population, in whose weaker noise calcium can be measured.
 --thresholds measures what the thresholds segmenter finds.
 """

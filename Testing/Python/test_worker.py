@@ -257,6 +257,7 @@ def test_a_volume_is_measured_without_a_model(start_worker, fields) -> None:
     assert any(isinstance(event, Progress) and event.stage is Stage.MEASURE for event in received)
     evidence = from_plain(Evidence, done.evidence, "evidence")
     assert any(each.value for each in evidence.of("lung"))
+    assert set(done.regions["lung"]) == {"volume_ml", "mean_hu"} and done.regions["lung"]["volume_ml"] > 0
     assert (Path(done.folder) / "structures.seg.nrrd").exists()
     worker.send("measure", **fields)
     refusal = worker.until(Failure)[-1]

@@ -370,7 +370,7 @@ class ChangedMeasurementsTest(MeasurementsTest):
         self.assertTrue(structures.exists())
 
     def test_aCorrectedSegmentIsMeasuredAgainByItself(self):
-        before = self.measured(LUNG).value
+        before, volumeBefore = self.measured(LUNG).value, self.stored().section("lung").volume_ml
         self.review.removeMeasurement(SAGITTAL)
         self.review.accept("lung")
         self.review.accept("esophagus")
@@ -388,6 +388,8 @@ class ChangedMeasurementsTest(MeasurementsTest):
             self.assertEqual(self.ui.messageLabel.text, "")
             measured = self.stored().measurement(LUNG)
             self.assertTrue(measured.value is None or measured.value < 0.8 * before)
+            section = self.stored().section("lung")
+            self.assertLess(section.volume_ml, 0.8 * volumeBefore, "the section's own numbers follow")
             self.assertIsNone(self.stored().measurement(SAGITTAL), "what was decided is kept")
             self.assertEqual(self.stored().state("lung"), State.DRAFT, "other numbers must be accepted again")
             self.assertEqual(self.stored().state("esophagus"), State.ACCEPTED)

@@ -62,7 +62,7 @@ def _measure(request: MeasureRequest) -> None:
     from reg2rg.pipeline.run import run_measurement
 
     with show_events() as on_event:
-        evidence = run_measurement(request, on_event, _interrupted.is_set)
+        evidence, _ = run_measurement(request, on_event, _interrupted.is_set)
     print_measurements(evidence)
     print(request.output)
 

@@ -15,6 +15,7 @@ Files, in the order data flows:
     abdomen         liver, spleen, kidneys and thyroid
     findings        diameters of located findings
     evidence        all of it: the Evidence of a volume
+    region_statistics  volume and mean density of a region
     sentences       measurements in words
     scalars         measurements as numbers for a model
     reviewing       lines that a reviewer moved, and volumes that are measured again
@@ -23,6 +24,7 @@ Files, in the order data flows:
 from reg2rg.measurements.conditions import ScanConditions
 from reg2rg.measurements.evidence import Evidence, measure, with_findings
 from reg2rg.measurements.measurement import Condition, Line, Measurement
+from reg2rg.measurements.region_statistics import RegionStatistics, region_statistics
 from reg2rg.measurements.reviewing import MEASURED_BY_REVIEWER, is_editable, remeasured, reviewed, with_lines
 from reg2rg.measurements.scalars import SCALAR_NAMES, region_scalars
 from reg2rg.measurements.sentences import NOT_ASSESSED, measured_sentence, measurement_words, region_sentences
@@ -36,6 +38,7 @@ __all__ = [
     "Evidence",
     "Line",
     "Measurement",
+    "RegionStatistics",
     "ScanConditions",
     "is_editable",
     "measure",
@@ -43,6 +46,7 @@ __all__ = [
     "measurement_words",
     "region_scalars",
     "region_sentences",
+    "region_statistics",
     "remeasured",
     "reviewed",
     "technique",

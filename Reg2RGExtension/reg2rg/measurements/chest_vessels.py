@@ -20,11 +20,23 @@ BELOW_CARINA_MM = 20.0
 """The right pulmonary artery crosses behind the ascending aorta about this far below the carina."""
 
 
-def trachea_measures(scan: Scan) -> Readings:
-    """Measure the trachea 2 cm above the carina."""
-    names = ("trachea_coronal", "trachea_sagittal", "trachea_area", "trachea_ratio")
+def airway_and_vessel_measures(scan: Scan) -> Readings:
+    """Measure the trachea, and the great vessels at a level that the airways give."""
     lumen = _lumen(scan)
     carina = None if lumen is None else carina_slice(lumen)
+    yield from _trachea(scan, lumen, carina)
+    yield from _vessels(scan, lumen, carina)
+
+
+def _trachea(scan: Scan, lumen: Part | None, carina: int | None) -> Readings:
+    """Measure the trachea 2 cm above the carina.
+
+    Args:
+        scan: the volume.
+        lumen: air within the trachea and the central bronchi; None if not found.
+        carina: slice of the lumen's box above the division of the trachea; None if not in view.
+    """
+    names = ("trachea_coronal", "trachea_sagittal", "trachea_area", "trachea_ratio")
     if lumen is None or carina is None:
         reason = "the trachea was not found" if lumen is None else "the carina is not in view"
         for name in names:
@@ -104,10 +116,14 @@ def _largest_component(plane: np.ndarray) -> np.ndarray:
     return labels == 1 + int(sizes.argmax()) if sizes.size else np.zeros_like(plane)
 
 
-def vessel_measures(scan: Scan) -> Readings:
-    """Measure the aorta and the pulmonary trunk at the level of the right pulmonary artery."""
-    lumen = _lumen(scan)
-    carina = None if lumen is None else carina_slice(lumen)
+def _vessels(scan: Scan, lumen: Part | None, carina: int | None) -> Readings:
+    """Measure the aorta at the level of the right pulmonary artery, and the pulmonary trunk.
+
+    Args:
+        scan: the volume.
+        lumen: as in ``_trachea``.
+        carina: as in ``_trachea``.
+    """
     aorta, artery = scan.structures.part("aorta"), scan.structures.part("pulmonary_artery")
     ascending: Reading | None = None
     if aorta is None or lumen is None or carina is None:

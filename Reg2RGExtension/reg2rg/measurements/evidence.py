@@ -85,14 +85,13 @@ def _readings(scan: Scan, conditions: ScanConditions) -> Iterator[Reading]:
     # These files import scipy; reports are read without it.
     from reg2rg.measurements.abdomen import abdomen_measures, thyroid_measures
     from reg2rg.measurements.bones import vertebra_measures
-    from reg2rg.measurements.chest_vessels import trachea_measures, vessel_measures
+    from reg2rg.measurements.chest_vessels import airway_and_vessel_measures
     from reg2rg.measurements.heart import heart_measures
     from reg2rg.measurements.lungs import lung_measures, pleura_measures
 
     yield from lung_measures(scan, conditions.noise_hu)
     yield from pleura_measures(scan)
-    yield from trachea_measures(scan)
-    yield from vessel_measures(scan)
+    yield from airway_and_vessel_measures(scan)
     yield from heart_measures(scan)
     yield from vertebra_measures(scan)
     yield from abdomen_measures(scan)

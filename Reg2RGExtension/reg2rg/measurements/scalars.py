@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from reg2rg.measurements.evidence import Evidence
 from reg2rg.measurements.measures import MEASURES
+from reg2rg.measurements.region_statistics import region_statistics
 from reg2rg.segmentation.masks import RegionMasks
 
 VOLUME, MEAN_HU = "volume", "mean_hu"
@@ -63,8 +64,5 @@ def scaled(value: float, unit: str) -> float:
 
 
 def _plain(name: str, region: str, volume: sitk.Image, masks: RegionMasks) -> float:
-    box = masks.boxes[region]
-    mask = masks.array(region, box)
-    if name == VOLUME:
-        return scaled(float(mask.sum()) * float(np.prod(volume.GetSpacing())) / 1000, "mL")
-    return scaled(float(sitk.GetArrayViewFromImage(volume)[box][mask].mean()), "HU")
+    statistics = region_statistics(volume, masks, region)
+    return scaled(statistics.volume_ml, "mL") if name == VOLUME else scaled(statistics.mean_hu, "HU")

@@ -143,11 +143,13 @@ class Measured:
 
     Attributes:
         evidence: what was measured, as in ``report.json``.
+        regions: region -> its ``volume_ml`` and ``mean_hu``, as in the sections of ``report.json``.
         folder: the folder with the measurements.
         seconds: run time.
     """
 
     evidence: Mapping[str, Any]
+    regions: Mapping[str, Mapping[str, float]]
     folder: str
     seconds: float
 

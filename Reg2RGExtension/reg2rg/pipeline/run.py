@@ -15,7 +15,7 @@ from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS, label_traits
-from reg2rg.measurements import Evidence, measure, with_findings
+from reg2rg.measurements import Evidence, RegionStatistics, measure, region_statistics, with_findings
 from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
@@ -127,13 +127,16 @@ def run_segmentation(
 
 def run_measurement(
     request: MeasureRequest, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel
-) -> Evidence:
+) -> tuple[Evidence, dict[str, RegionStatistics]]:
     """Read a volume, find its regions and structures, and measure them.
 
     Args:
         request: the options of the run.
         on_event: receives the events of the run.
         should_cancel: checked often; the run stops soon after it returns True.
+
+    Returns:
+        What was measured, and region -> its volume and mean density.
 
     Raises:
         Cancelled: ``should_cancel`` returned True.
@@ -146,7 +149,7 @@ def run_measurement(
         evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
         with context.stage(Stage.SAVE, "Saving the measurements"):
             write_measurements(evidence, volume, folder)
-    return evidence
+    return evidence, {region: region_statistics(volume, masks, region) for region in masks.present}
 
 
 def _read(request: VolumeRequest, context: RunContext) -> sitk.Image:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.labeler import extract_mentions, split_sentences
-from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, technique
+from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, region_statistics, technique
 from reg2rg.regions import Corrections, get_region, in_reading_order
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import Finding
@@ -19,7 +18,6 @@ from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section, Sentence
 from reg2rg.segmentation import RegionMasks
-from reg2rg.volumes.checks import LOWEST_HU
 
 
 class TextToken(Protocol):
@@ -104,7 +102,7 @@ class ReportBuilder:
     def section(self, text: GeneratedText) -> Section:
         """Return the section of one region."""
         region = get_region(text.region).name
-        volume_ml, mean_hu = _measure(self._volume, self._masks, region)
+        statistics = region_statistics(self._volume, self._masks, region)
         findings, sentences = self._link(text)
         section = Section(
             region=region,
@@ -113,8 +111,8 @@ class ReportBuilder:
             sentences=sentences,
             complete=text.complete,
             approximate=region in self._masks.approximate,
-            volume_ml=volume_ml,
-            mean_hu=mean_hu,
+            volume_ml=statistics.volume_ml,
+            mean_hu=statistics.mean_hu,
             findings=findings,
             disagreements=(),
             measured=self._measured(region),
@@ -152,13 +150,3 @@ def _probabilities(start: int, end: int, tokens: Sequence[TextToken]) -> tuple[f
     if not inside:
         return None, None
     return round(sum(inside) / len(inside), 4), round(min(inside), 4)
-
-
-def _measure(volume: sitk.Image, masks: RegionMasks, region: str) -> tuple[float, float]:
-    """Return the volume of a region in mL and its mean HU without padding."""
-    box = masks.boxes[region]
-    mask = masks.array(region, box)
-    hu = sitk.GetArrayViewFromImage(volume)[box][mask]
-    measured = hu[hu > LOWEST_HU]
-    volume_ml = mask.sum() * float(np.prod(volume.GetSpacing())) / 1000
-    return round(volume_ml, 1), round(float(measured.mean()), 1) if measured.size else float(LOWEST_HU)
