@@ -121,21 +121,6 @@ def test_a_notice_says_which_of_several_series_was_read(tmp_path: Path) -> None:
     assert read_with_notices(tmp_path, "3")[1] == []
 
 
-FILES = {
-    "12-other-images-in-the-series/dose_page": "secondary capture (1)",
-    "12-other-images-in-the-series/localizer": "localizer (1)",
-    "12-other-images-in-the-series/rotating_view": "",
-    "18-several-series/two_patients": "1.2.826.0.1.3680043.8.498.19948133829007820952840048767425123619",
-}
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_the_ct_in_folders_of_public_bug_reports_is_read(shared: Path, file: str) -> None:
-    volume, notices = read_with_notices(shared / "data/inputs" / file)
-    assert volume.GetSize() == (64, 64, 32)
-    assert len(notices) == bool(FILES[file]) and FILES[file] in " ".join(notices)
-
-
 def test_a_real_series_is_read_among_a_scout(shared: Path) -> None:
     volume = read_volume(shared / "data/real/dicom/scout_and_ct_jpegls")
     assert volume.GetSize() == (512, 512, 135) and isinstance(volume, sitk.Image)

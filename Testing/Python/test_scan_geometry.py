@@ -250,22 +250,28 @@ def test_a_notice_says_that_the_sides_are_not_known(tmp_path: Path, name: str, m
     assert "does not say which way its axes point" in notice
 
 
+SQUARE = (64, 64, 32)
 FILES = {
-    "03-enhanced-per-frame-rescale/own.dcm": "",
-    "05-uneven-geometry-accepted/gap_5_then_6": "gaps of 5.00 to 6.00 mm",
-    "05-uneven-geometry-accepted/rounded_0.35": "",
-    "05-uneven-geometry-accepted/rounded_0.625": "",
-    "05-uneven-geometry-accepted/tilt_5.5": "5.5 degrees",
-    "14-pixel-spacing-rounded/rounded": "",
-    "17-orientation-unknown/codes_0.nii.gz": "which way its axes point",
-    "17-orientation-unknown/codes_1.nii.gz": "",
+    "03-enhanced-per-frame-rescale/own.dcm": (SQUARE, ""),
+    "05-uneven-geometry-accepted/gap_5_then_6": ((32, 32, 70), "gaps of 5.00 to 6.00 mm"),
+    "05-uneven-geometry-accepted/rounded_0.35": ((32, 32, 64), ""),
+    "05-uneven-geometry-accepted/rounded_0.625": ((32, 32, 64), ""),
+    "05-uneven-geometry-accepted/tilt_5.5": ((32, 35, 64), "5.5 degrees"),
+    "12-other-images-in-the-series/dose_page": (SQUARE, "secondary capture (1)"),
+    "12-other-images-in-the-series/localizer": (SQUARE, "localizer (1)"),
+    "12-other-images-in-the-series/rotating_view": (SQUARE, ""),
+    "14-pixel-spacing-rounded/rounded": (SQUARE, ""),
+    "17-orientation-unknown/codes_0.nii.gz": (SQUARE, "which way its axes point"),
+    "17-orientation-unknown/codes_1.nii.gz": (SQUARE, ""),
+    "18-several-series/two_patients": (SQUARE, "1.2.826.0.1.3680043.8.498.19948133829007820952840048767425123619"),
 }
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_scans_of_public_bug_reports_are_read(shared: Path, file: str) -> None:
+    size, told = FILES[file]
     volume, notices = read_with_notices(shared / "data/inputs" / file)
-    assert len(notices) == bool(FILES[file]) and FILES[file] in " ".join(notices)
+    assert volume.GetSize() == size and len(notices) == bool(told) and told in " ".join(notices)
     if file.endswith("own.dcm"):
         assert_same(volume, read_volume((shared / "data/inputs" / file).with_name("same.dcm")))
 
