@@ -21,6 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from reg2rg.errors import InputError
@@ -301,7 +302,11 @@ def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
-    """Compute the texture of a region in [-1, 1], averaged over the whole box or over the region's voxels only."""
+    """Compute the texture of a region in [-1, 1].
+
+    Voxels are averaged over the whole box or over the region's voxels only. In the latter case, those within the
+    region's margin are averaged over all voxels.
+    """
     mask, size = scan.mask(name), config.texture_size_of(name)
     if not config.inside_only:
         masked = scan.average(box, size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
@@ -313,4 +318,9 @@ def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> T
 
     share = scan.average(box, size, mask)
     inside = scan.average(box, size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
-    return torch.where(share > INSIDE_SHARE, hu_to_unit(inside, config), torch.tensor(-1.0))
+    background = torch.tensor(-1.0)
+    if margin_mm := config.margins_mm.get(name, 0.0):
+        distance = ndimage.distance_transform_edt(share.numpy() <= INSIDE_SHARE, scan.crop(box, size).voxel_mm)
+        surroundings = hu_to_unit(scan.average(box, size, scan.hu), config)
+        background = torch.where(torch.from_numpy(distance) <= margin_mm, surroundings, background)
+    return torch.where(share > INSIDE_SHARE, hu_to_unit(inside, config), background)

@@ -73,7 +73,9 @@ def nrrd(folder: Path) -> Target:
         b"line skip: |byte skip: |spacings: |int16|uint64|block|block size: |measurement frame: |LPS|units: |:=|\n\n"
     )
     return Target(
-        _volume_reader(folder, "input.nrrd"), _written(folder, tiny_chest(), "seed.nrrd", "zseed.nrrd"), words.split(b"|")
+        _volume_reader(folder, "input.nrrd"),
+        _written(folder, tiny_chest(), "seed.nrrd", "zseed.nrrd"),
+        words.split(b"|"),
     )
 
 

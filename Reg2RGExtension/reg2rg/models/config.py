@@ -43,6 +43,9 @@ class PreprocessingConfig:
             background bleeds into its edges. Not in the paper.
         texture_sizes: region name -> texture size where it differs from ``texture_size``. A large region with small
             findings needs more voxels. Not in the paper.
+        margins_mm: region name -> distance in mm from the region up to which its texture shows its surroundings. What
+            fills the pleural space counts as lung or as pleura, depending on the segmenter, so the pleura needs one.
+            Only with ``inside_only``. Not in the paper.
     """
 
     image_size: Size = (256, 256, 64)
@@ -53,6 +56,7 @@ class PreprocessingConfig:
     hu_max: float = 200.0
     inside_only: bool = False
     texture_sizes: dict[str, Size] = field(default_factory=dict)
+    margins_mm: dict[str, float] = field(default_factory=dict)
 
     def texture_size_of(self, region: str) -> Size:
         """Return the texture size of a region."""

@@ -5,6 +5,7 @@ Files:
     callbacks     ProgressCallback and ShouldCancel, the callbacks of long-running work
     csv_output    the writer of all CSV files
     dataclass_io  dataclasses to and from the plain types of JSON and YAML
+    yaml_files    the reader of YAML files
     resources     paths of the embedded model and the sample case
     versions      versions of the installed packages
     third_party   workarounds for third-party libraries, and settings that silence them

@@ -2,7 +2,7 @@
 
 In the order data flows:
 
-    config, config_parsing, legacy_config     the YAML configuration: its fields, how it is read, former option names
+    config, number_types, legacy_config       the YAML configuration: its fields, their numbers, former option names
     datasets, radgenome, samples              phantoms or a folder of CTs and reports, turned into training cases
     case_cache                                prepared cases on disk
     tokenizers, initialization                the model that training starts from

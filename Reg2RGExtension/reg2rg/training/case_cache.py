@@ -113,13 +113,14 @@ class CaseCache:
         with safe_open(self._file(index), "numpy") as file:
             stored = set(file.keys())
             regions = []
-            for region, text in json.loads(file.metadata()["regions"]):
+            for region, text, unknown in json.loads(file.metadata()["regions"]):
                 arrays = {name: file.get_tensor(key) for name in _ARRAYS if (key := f"{name}.{region}") in stored}
-                targets = _cached_targets(text, REGION_NAMES[region], self._config.findings)
+                targets = _cached_targets(text, REGION_NAMES[region], self._config.findings, tuple(unknown))
                 regions.append(
                     RegionSample(
                         region=region,
                         text=text,
+                        unknown=tuple(unknown),
                         texture=arrays["texture"],
                         mask=arrays["mask"],
                         voxel_mm=arrays["voxel_mm"],
@@ -137,7 +138,7 @@ class CaseCache:
         for sample in case.regions:
             values = {name: getattr(sample, name) for name in _ARRAYS}
             arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
-        metadata = {"regions": json.dumps([(sample.region, sample.text) for sample in case.regions])}
+        metadata = {"regions": json.dumps([(sample.region, sample.text, sample.unknown) for sample in case.regions])}
         file = self._file(index)
         with staged_output(file.parent) as staging:
             save_file(arrays, staging / file.name, metadata)
@@ -250,8 +251,8 @@ def _cache_key(source: CaseSource, config: ModelConfig) -> str:
 
 
 @functools.cache
-def _cached_targets(text: str, region: str, findings: FindingConfig | None) -> FindingTargets:
-    return text_targets(text, region, findings)
+def _cached_targets(text: str, region: str, findings: FindingConfig | None, unknown: tuple[str, ...]) -> FindingTargets:
+    return text_targets(text, region, findings, unknown)
 
 
 def _is_intact(file: Path) -> bool:

@@ -16,18 +16,14 @@ from typing import Any, Literal
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.dataclass_io import Seed, from_plain, to_plain
-from reg2rg.training.config_parsing import (
-    Fraction,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    read_yaml,
-)
+from reg2rg.runtime.yaml_files import read_yaml
 from reg2rg.training.legacy_config import upgrade_config
+from reg2rg.training.number_types import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 MessageCallback = Callable[[str], None]
 """Called with each message to the user, a single line of text."""
+
+_EXPECTED = "a training configuration, or one of: smoke, phantom, ablation, published"
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,31 @@ class PhantomData:
 
 
 @dataclass(frozen=True)
+class PlantedData:
+    """Real CTs with planted findings, generated from seeds by the worker processes (:mod:`reg2rg.planting`).
+
+    Each seed gives two cases: a scan with findings, and its twin, which is the same scan without them.
+
+    Attributes:
+        folder: folder of the real CTs.
+        hosts: YAML file that lists them, relative to the configuration file. Patients that it holds out are used for
+            validation only.
+        cases: number of seeds for training.
+        validation_cases: number of seeds for validation.
+        first_seed: first seed of the training cases.
+        validation_seed: first seed of the validation cases.
+    """
+
+    kind: Literal["planted"]
+    folder: Path
+    hosts: Path
+    cases: PositiveInt
+    validation_cases: NonNegativeInt = 0
+    first_seed: NonNegativeInt = 0
+    validation_seed: NonNegativeInt = 8_000_000
+
+
+@dataclass(frozen=True)
 class RadGenomeData:
     """A folder in the layout of RadGenome-ChestCT, which ``reg2rg.phantom`` can also write.
 
@@ -71,6 +92,31 @@ class RadGenomeData:
     cases: PositiveInt | None = None
     validation_cases: NonNegativeInt = 0
     spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+
+
+SingleData = PhantomData | PlantedData | RadGenomeData
+"""One kind of cases."""
+
+
+@dataclass(frozen=True)
+class MixedData:
+    """Cases of several kinds, in a fixed order in which any part has about the same mixture.
+
+    Attributes:
+        sources: where the cases come from.
+    """
+
+    kind: Literal["mixed"]
+    sources: tuple[SingleData, ...]
+
+    @property
+    def validation_cases(self) -> int:
+        """Number of validation cases of all sources."""
+        return sum(source.validation_cases for source in self.sources)
+
+
+CaseData = SingleData | MixedData
+"""Where training and validation cases come from."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +221,7 @@ class TrainingConfig:
     """
 
     name: str
-    data: PhantomData | RadGenomeData
+    data: CaseData
     model: ModelSource
     stages: tuple[Stage, ...]
     cache: Path | None = None
@@ -202,16 +248,17 @@ def read_config(path: Path, on_message: MessageCallback = _warn) -> TrainingConf
         on_message: called with a notice if the file uses former option names. Defaults to a FutureWarning.
 
     Returns:
-        The configuration, with ``~`` in paths replaced by the home folder.
+        The configuration, with ``~`` in paths replaced by the home folder, and with lists of real CTs relative to the
+        file's folder.
 
     Raises:
         InputError: the file cannot be read, a field is not valid, or fields contradict each other.
     """
-    values, renamed = upgrade_config(read_yaml(path), "config")
+    values, renamed = upgrade_config(read_yaml(path, _EXPECTED), "config")
     if renamed:
         names = ", ".join(f"{old} -> {new}" for old, new in renamed.items())
         on_message(f"{path.name} uses former option names, which still work; please rename them: {names}.")
-    return check_config(_expand_home(from_plain(TrainingConfig, values, "config")))
+    return check_config(_resolve_paths(from_plain(TrainingConfig, values, "config"), path.parent))
 
 
 def check_config(config: TrainingConfig) -> TrainingConfig:
@@ -231,8 +278,11 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
     for index, stage in enumerate(config.stages):
         _check_stage(stage, f"config.stages[{index}]", config)
     _check_model(config.model)
-    if isinstance(config.data, PhantomData):
-        _check_seeds(config.data)
+    if isinstance(config.data, MixedData) and not config.data.sources:
+        raise InputError("config.data.sources is empty; expected at least one source of cases.")
+    for data in config.data.sources if isinstance(config.data, MixedData) else (config.data,):
+        if isinstance(data, PhantomData):
+            _check_seeds(data)
     return config
 
 
@@ -267,14 +317,25 @@ def _check_seeds(data: PhantomData) -> None:
         )
 
 
-def _expand_home(config: TrainingConfig) -> TrainingConfig:
+def _resolve_paths(config: TrainingConfig, folder: Path) -> TrainingConfig:
     pretrained = tuple(file.expanduser() for file in config.model.pretrained)
-    data = config.data
-    if isinstance(data, RadGenomeData):
-        data = dataclasses.replace(data, folder=data.folder.expanduser())
     return dataclasses.replace(
         config,
-        data=data,
+        data=_resolve_data(config.data, folder),
         model=dataclasses.replace(config.model, pretrained=pretrained),
         cache=config.cache.expanduser() if config.cache else None,
     )
+
+
+def _resolve_data(data: CaseData, folder: Path) -> CaseData:
+    if isinstance(data, MixedData):
+        return dataclasses.replace(data, sources=tuple(_resolve_source(source, folder) for source in data.sources))
+    return _resolve_source(data, folder)
+
+
+def _resolve_source(data: SingleData, folder: Path) -> SingleData:
+    if isinstance(data, RadGenomeData):
+        return dataclasses.replace(data, folder=data.folder.expanduser())
+    if isinstance(data, PlantedData):
+        return dataclasses.replace(data, folder=data.folder.expanduser(), hosts=folder / data.hosts.expanduser())
+    return data

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
-from reg2rg.phantom import PhantomConfig, make_phantom
-from reg2rg.training.config import PhantomData, RadGenomeData
+from reg2rg.phantom import PhantomConfig, PlantedFinding, make_phantom
+from reg2rg.planting import Host, HostEntry, make_planted_case, open_host, read_host_list
+from reg2rg.training.config import CaseData, MixedData, PhantomData, PlantedData
 from reg2rg.training.samples import TrainingCase, make_case
 
 _ENRICHED = "+"
+_TWIN = "t"
+_SEPARATOR = "."
 
 
 class CaseSource(Protocol):
@@ -94,14 +100,119 @@ class PhantomSource:
         """Make a case; see :meth:`CaseSource.make`."""
         seed = int(name.removesuffix(_ENRICHED))
         phantom = make_phantom(seed, PhantomConfig(enriched=name.endswith(_ENRICHED)))
-        bits_by_region: dict[str, list[tuple[str, int]]] = {}
-        for bit, finding in enumerate(phantom.findings):
-            bits_by_region.setdefault(finding.region, []).append((finding.label, bit))
         bits = phantom.finding_bits if config.findings else None
-        return make_case(phantom.volume, phantom.masks, phantom.sections, config, bits, bits_by_region)
+        return make_case(
+            phantom.volume, phantom.masks, phantom.sections, config, bits, _bits_by_region(phantom.findings)
+        )
 
 
-def open_source(data: PhantomData | RadGenomeData) -> CaseSource:
+@dataclass(frozen=True)
+class PlantedSource:
+    """Real CTs with planted findings, named by their seeds. A "t" after the seed marks the twin without findings."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    data: PlantedData
+    hosts: tuple[HostEntry, ...]
+    notes: tuple[str, ...] = ()
+    finding_masks: ClassVar[bool] = True
+    may_fail: ClassVar[bool] = False  # a real CT that cannot be read ends the training
+
+    @classmethod
+    def from_config(cls, data: PlantedData) -> PlantedSource:
+        """List the cases that a configuration requests; raise InputError if a real CT does not exist."""
+        hosts = read_host_list(data.hosts)
+        for entry in hosts:
+            if not (data.folder / entry.file).exists():
+                raise InputError(f"{data.folder / entry.file} does not exist; {data.hosts} lists it as a real CT.")
+
+        def names(first: int, count: int) -> tuple[str, ...]:
+            return tuple(f"{seed}{twin}" for seed in range(first, first + count) for twin in ("", _TWIN))
+
+        return cls(names(data.first_seed, data.cases), names(data.validation_seed, data.validation_cases), data, hosts)
+
+    def fingerprint(self) -> str:
+        """Hash the code that makes cases, the list of real CTs and their files."""
+        import reg2rg.phantom as phantom
+        import reg2rg.planting as planting
+
+        packages = [Path(str(package.__file__)).parent for package in (phantom, planting)]
+        code = [file for package in packages for file in package.rglob("*")]
+        paths = [self.data.folder / entry.file for entry in self.hosts]
+        scans = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+        files = [file for file in (*code, *scans) if file.is_file() and file.suffix != ".pyc"]
+        return hash_files(self.data.hosts, *sorted(files))
+
+    def make(self, name: str, config: ModelConfig) -> TrainingCase:
+        """Make a case; see :meth:`CaseSource.make`."""
+        hosts = [entry for entry in self.hosts if entry.held_out == (name in self.validation)]
+        seed = int(name.removesuffix(_TWIN))
+        host = _open_host(hosts[seed % len(hosts)], self.data.folder)
+        case = make_planted_case(seed, host, twin=name.endswith(_TWIN))
+        bits = case.finding_bits if config.findings else None
+        return make_case(
+            case.volume, case.masks, case.sections, config, bits, _bits_by_region(case.findings), case.unknown
+        )
+
+
+@functools.lru_cache(maxsize=32)
+def _open_host(entry: HostEntry, folder: Path) -> Host:
+    """Open a real CT once per process."""
+    return open_host(entry, folder)
+
+
+@dataclass(frozen=True)
+class MixedSource:
+    """The cases of several sources, named by the index of the source and the case's name in it."""
+
+    sources: tuple[CaseSource, ...]
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """Names of the training cases; any part of them is mixed like the whole."""
+        return self._mix([source.training for source in self.sources])
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Names of the validation cases."""
+        return self._mix([source.validation for source in self.sources])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of all sources."""
+        return tuple(note for source in self.sources for note in source.notes)
+
+    @property
+    def finding_masks(self) -> bool:
+        """Whether a source has finding masks."""
+        return any(source.finding_masks for source in self.sources)
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether making a case of any source can fail."""
+        return any(source.may_fail for source in self.sources)
+
+    def fingerprint(self) -> str:
+        """Join the fingerprints of the sources."""
+        return "".join(source.fingerprint() for source in self.sources)
+
+    def make(self, name: str, config: ModelConfig) -> TrainingCase:
+        """Make a case; see :meth:`CaseSource.make`."""
+        index, _, own_name = name.partition(_SEPARATOR)
+        return self.sources[int(index)].make(own_name, config)
+
+    @staticmethod
+    def _mix(names: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """Merge lists of names, each spread evenly over the whole."""
+        placed = [
+            ((position + 0.5) / len(each), f"{index}{_SEPARATOR}{name}")
+            for index, each in enumerate(names)
+            for position, name in enumerate(each)
+        ]
+        return tuple(name for _, name in sorted(placed))
+
+
+def open_source(data: CaseData) -> CaseSource:
     """Open the source of cases that a configuration specifies.
 
     Args:
@@ -111,13 +222,25 @@ def open_source(data: PhantomData | RadGenomeData) -> CaseSource:
         The source. No volume is read yet.
 
     Raises:
-        InputError: a folder does not exist or contains nothing to train on.
+        InputError: a folder or file does not exist, or there is nothing to train on.
     """
     if isinstance(data, PhantomData):
         return PhantomSource.from_config(data)
+    if isinstance(data, PlantedData):
+        return PlantedSource.from_config(data)
+    if isinstance(data, MixedData):
+        return MixedSource(tuple(open_source(each) for each in data.sources))
     from reg2rg.training.radgenome import RadGenomeSource
 
     return RadGenomeSource.from_config(data)
+
+
+def _bits_by_region(findings: Sequence[PlantedFinding]) -> dict[str, list[tuple[str, int]]]:
+    """Return region -> label and bit of its findings."""
+    bits: dict[str, list[tuple[str, int]]] = {}
+    for bit, finding in enumerate(findings):
+        bits.setdefault(finding.region, []).append((finding.label, bit))
+    return bits
 
 
 def hash_files(*files: Path) -> str:

@@ -21,7 +21,7 @@ from reg2rg.models.finding_head import FindingOutput
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.collation import Sections, collate_texts, pack_text
-from reg2rg.training.samples import RegionSample, TrainingCase, decode_volumes
+from reg2rg.training.samples import IGNORED_CELL, RegionSample, TrainingCase, decode_volumes
 
 BACKGROUND_WEIGHT = 0.3
 """Weight of each cell of the finding map that shows no finding."""
@@ -126,16 +126,18 @@ def map_loss(log_probabilities: Tensor, cells: Tensor) -> Tensor:
 
     Args:
         log_probabilities: (B, F + 1, h, w, d), background first.
-        cells: (B, h, w, d), target of each cell.
+        cells: (B, h, w, d), target of each cell; cells of IGNORED_CELL do not count.
 
     Returns:
         The losses (B,).
     """
+    counted = cells != IGNORED_CELL
+    cells = cells.where(counted, 0)
     counts = log_probabilities.new_zeros(log_probabilities.shape[:2])
     counts.scatter_add_(1, cells.flatten(1), log_probabilities.new_ones(cells.flatten(1).shape))
     weights = (FINDING_WEIGHT / counts.clamp(min=1).sqrt()).clamp(min=1)
     weights[:, 0] = BACKGROUND_WEIGHT
-    cell_weights = weights.gather(1, cells.flatten(1)).reshape(cells.shape)
+    cell_weights = weights.gather(1, cells.flatten(1)).reshape(cells.shape) * counted
     return (F.nll_loss(log_probabilities, cells, reduction="none") * cell_weights).sum(dim=(1, 2, 3)) * MAP_LOSS_SCALE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.config import PhantomData, Stage, TrainingConfig
+from reg2rg.training.config import CaseData, MixedData, PhantomData, PlantedData, Stage, TrainingConfig
 from reg2rg.training.plot import History
 
 
@@ -35,7 +35,7 @@ def model_card(
 
 - Architecture: Reg2RG (see config.json), {parameters / 1e6:.1f} million parameters.
 - Initial weights: {f"those of the model {initial_model}" if initial_model else "random"}.
-- Training data: {_describe_data(config)}
+- Training data: {_describe_data(config.data)}
 - Training with `reg2rg train` {__version__}, seed {config.seed}:
 {chr(10).join(stages)}
 - Calibration: {_describe_calibration(config, model)}
@@ -51,13 +51,20 @@ def _describe_stage(stage: Stage, history: History) -> str:
     return f"{steps} steps of {cases}, learning rate {stage.learning_rate:g} ({stage.schedule}){patches}"
 
 
-def _describe_data(config: TrainingConfig) -> str:
-    data = config.data
+def _describe_data(data: CaseData) -> str:
+    if isinstance(data, MixedData):
+        return "\n".join(["several sources:", *(f"  - {_describe_data(source)}" for source in data.sources)])
     if isinstance(data, PhantomData):
         enriched = "enriched " if data.enriched else ""
         return (
             f"{data.cases} {enriched}phantoms from reg2rg.phantom (first seed {data.first_seed}), and "
             f"{data.validation_cases} phantoms for validation (first seed {data.validation_seed}). No patient data."
+        )
+    if isinstance(data, PlantedData):
+        return (
+            f"{data.cases} variations of the real chest CTs in {data.hosts.name}, with and without planted findings "
+            f"(first seed {data.first_seed}), and {data.validation_cases} of other patients for validation (first seed "
+            f"{data.validation_seed}). The findings are synthetic. The terms of the CTs also apply to the weights."
         )
     return (
         f'the "{data.split}" split of a folder in the layout of RadGenome-ChestCT, except for {data.validation_cases} '

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from reg2rg.models.config import Size
-from reg2rg.training.samples import RegionSample, TrainingCase
+from reg2rg.training.samples import IGNORED_CELL, RegionSample, TrainingCase
 
 RANDOM_PATCH_SHARE = 0.35
 """Share of regions that get an additional patch at a random place, which shows what a finding does not look like."""
@@ -62,7 +62,7 @@ def extract_patch(sample: RegionSample, cell: Sequence[int], size: Size, rng: ra
         texture_slices.append(slice(start * voxels, (start + length) * voxels))
     cells = sample.cells[tuple(cell_slices)]
     labels = np.where(np.isnan(sample.labels), sample.labels, 0)
-    labels[np.unique(cells[cells > 0]) - 1] = 1
+    labels[_labels_in(cells)] = 1
     unknown = np.full_like(sample.sides, -1)
     return dataclasses.replace(
         sample,
@@ -77,7 +77,13 @@ def extract_patch(sample: RegionSample, cell: Sequence[int], size: Size, rng: ra
 
 def _patch_cells(cells: np.ndarray, rng: random.Random) -> Iterator[tuple[int, ...]]:
     """Yield a random cell of each finding and, for some regions, any cell."""
-    for label in np.unique(cells[cells > 0]):
-        yield tuple(rng.choice(np.argwhere(cells == label)))
+    for label in _labels_in(cells):
+        yield tuple(rng.choice(np.argwhere(cells == 1 + label)))
     if rng.random() < RANDOM_PATCH_SHARE:
         yield tuple(rng.randrange(n) for n in cells.shape)
+
+
+def _labels_in(cells: np.ndarray) -> np.ndarray:
+    """Return the indices of the labels that have cells."""
+    values = np.unique(cells)
+    return values[(values > 0) & (values != IGNORED_CELL)] - 1

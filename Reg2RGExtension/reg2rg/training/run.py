@@ -36,7 +36,7 @@ from reg2rg.runtime.folder_lock import LOCK_FILE, locked_folder
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes, prepare_all
-from reg2rg.training.config import MessageCallback, PhantomData, Stage, TrainingConfig
+from reg2rg.training.config import MessageCallback, MixedData, PhantomData, RadGenomeData, Stage, TrainingConfig
 from reg2rg.training.datasets import CaseSource, open_source
 from reg2rg.training.feature_cache import FeatureCache, feature_bytes
 from reg2rg.training.initialization import create_model, load_initial_model, load_pretrained, resolve_architecture
@@ -131,8 +131,11 @@ def _train(config: TrainingConfig, folder: Path, device: str, on_message: Messag
 
 def _purpose(config: TrainingConfig) -> str:
     """Return what a model of this training is for, as reports state it."""
-    if isinstance(config.data, PhantomData):
+    sources = config.data.sources if isinstance(config.data, MixedData) else (config.data,)
+    if all(isinstance(source, PhantomData) for source in sources):
         return "synthetic phantoms, not patients"
+    if not any(isinstance(source, RadGenomeData) for source in sources):
+        return "synthetic findings, in phantoms and in a few real chest CTs"
     return "chest CTs like those of its training data, in the layout of RadGenome-ChestCT"
 
 

@@ -5,7 +5,7 @@ They are NumPy arrays, because each tensor that is passed between processes keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from reg2rg.labeler import Status, extract_mentions, side_and_level
@@ -25,6 +26,12 @@ from reg2rg.segmentation.masks import RegionMasks
 MIN_CELL_SHARE = 0.25
 """Share of a finding map cell that a finding must fill to become its target. The fullest cell always counts."""
 
+IGNORED_CELL = 255
+"""Target of a cell that may show a finding without a mask."""
+
+_AROUND_FINDINGS = 3
+"""In a region with unknown findings, cells up to this far from a finding with a mask show nothing else for certain."""
+
 _CODES = ((-1000.0, 0), (-200.0, 88), (200.0, 200), (1200.0, 255))
 """HU values and the bytes that encode them, linear in between: steps of 4 HU in soft tissue, 9 in air, 18 in bone."""
 
@@ -33,7 +40,7 @@ class FindingTargets(NamedTuple):
     """What a region's text says about each of F findings.
 
     Attributes:
-        labels: float32 (F,), 1 where the text asserts the finding, 0 where it does not, NaN where it is uncertain.
+        labels: float32 (F,), 1 where the text asserts the finding, 0 where it does not, NaN where that is uncertain.
         sides: int64 (F,), indices in SIDES, -1 where the text does not say.
         levels: int64 (F,), indices in LEVELS, -1 where the text does not say.
         sizes: float32 (F,), in mm, NaN where the text does not say.
@@ -55,13 +62,14 @@ class RegionSample:
         mask: uint8, 0 to 255 for 0 to 1.
         voxel_mm: float32 (3,), size of the texture's voxels.
         text: the text of the section.
+        unknown: labels that may be present although the text does not mention them.
         labels: float32 (F,), as in FindingTargets.
         sides: int64 (F,), as in FindingTargets.
         levels: int64 (F,), as in FindingTargets.
         sizes: float32 (F,), as in FindingTargets.
         scalars: float32 (S, 2), the region's scalars as in ModelInputs.
         cells: uint8 (h, w, d), target of each cell of the finding map: 0 for no finding, otherwise 1 + the label's
-            index. None if the findings have no masks.
+            index, or IGNORED_CELL. None if the findings have no masks.
     """
 
     region: int
@@ -69,6 +77,7 @@ class RegionSample:
     mask: np.ndarray
     voxel_mm: np.ndarray
     text: str
+    unknown: tuple[str, ...]
     labels: np.ndarray
     sides: np.ndarray
     levels: np.ndarray
@@ -97,6 +106,7 @@ def make_case(
     config: ModelConfig,
     finding_bits: sitk.Image | None = None,
     bits_by_region: Mapping[str, Sequence[tuple[str, int]]] | None = None,
+    unknown: Mapping[str, Collection[str]] | None = None,
 ) -> TrainingCase:
     """Make a training case from a volume with region masks and texts.
 
@@ -108,6 +118,8 @@ def make_case(
         finding_bits: image on the volume's grid in which each bit marks the voxels of one finding; None if the
             findings have no masks.
         bits_by_region: region -> (label, bit) of its findings.
+        unknown: region -> labels that may be present although its text does not mention them. In these regions, only
+            the cells around the findings with masks become targets.
 
     Returns:
         The case.
@@ -118,10 +130,12 @@ def make_case(
     bits = None if finding_bits is None else sitk.GetArrayViewFromImage(finding_bits)
     samples = []
     for name, texture in inputs.textures.items():
-        cells = None
+        cells, unsure = None, tuple(sorted((unknown or {}).get(name, ())))
         if bits is not None and config.findings is not None:
             findings = (bits_by_region or {}).get(name, ())
             cells = _map_targets(bits, findings, inputs.crops[name], map_grid(config, name), config.findings)
+            if unsure:
+                cells[(cells == 0) & ~binary_dilation(cells > 0, iterations=_AROUND_FINDINGS)] = IGNORED_CELL
         samples.append(
             RegionSample(
                 region=REGION_NAMES.index(name),
@@ -129,7 +143,8 @@ def make_case(
                 mask=(inputs.masks[name] * 255).round().to(torch.uint8).numpy(),
                 voxel_mm=np.array(inputs.crops[name].voxel_mm, np.float32),
                 text=texts[name],
-                **text_targets(texts[name], name, config.findings)._asdict(),
+                unknown=unsure,
+                **text_targets(texts[name], name, config.findings, unsure)._asdict(),
                 scalars=inputs.scalars[name].numpy() if config.scalars else np.zeros((0, 2), np.float32),
                 cells=cells,
             )
@@ -173,7 +188,7 @@ def map_grid(config: ModelConfig, region: str) -> Size:
     return (texture[0] // cell[0], texture[1] // cell[1], texture[2] // cell[2])
 
 
-def text_targets(text: str, region: str, config: FindingConfig | None) -> FindingTargets:
+def text_targets(text: str, region: str, config: FindingConfig | None, unknown: Collection[str] = ()) -> FindingTargets:
     """Read the targets of the finding head from a region's text.
 
     If the text mentions a label several times, the largest finding counts.
@@ -182,6 +197,7 @@ def text_targets(text: str, region: str, config: FindingConfig | None) -> Findin
         text: the text of the section.
         region: name of the region.
         config: the finding head; None for a model without one, which has no targets (F = 0).
+        unknown: labels that may be present although the text does not mention them.
 
     Returns:
         The targets, one per label of the head.
@@ -192,6 +208,7 @@ def text_targets(text: str, region: str, config: FindingConfig | None) -> Findin
     targets = FindingTargets(labels, sides, levels, sizes)
     if config is None:
         return targets
+    labels[[index for index, name in enumerate(names) if name in unknown]] = np.nan
     mentions = [mention for mention in extract_mentions(text, region) if mention.label in names]
     for mention in sorted(mentions, key=lambda mention: (mention.status is Status.PRESENT, mention.size_mm or 0)):
         index = names.index(mention.label)

@@ -28,7 +28,7 @@ def sample_findings(rng: np.random.Generator, *, female: bool, enriched: bool = 
     sampled = []
     for kind, luck in zip(KINDS, rng.random(len(KINDS)), strict=True):
         possible = female or kind.region != "breast"
-        finding = _sample_finding(kind, rng)
+        finding = sample_finding(kind, rng)
         share = kind.share**_ENRICHMENT_POWER if enriched else kind.share
         if has_findings and possible and luck < share / (1 - _HEALTHY_SHARE):
             sampled.append(finding)
@@ -36,7 +36,7 @@ def sample_findings(rng: np.random.Generator, *, female: bool, enriched: bool = 
     return [sampled[index] for index in kept]
 
 
-def _sample_finding(kind: FindingKind, rng: np.random.Generator) -> PlantedFinding:
+def sample_finding(kind: FindingKind, rng: np.random.Generator) -> PlantedFinding:
     """Sample the location, size and severity of a finding of one kind."""
     weights = np.array([weight for weight, _, _ in kind.locations], float)
     _, side, level = kind.locations[rng.choice(len(weights), p=weights / weights.sum())]
