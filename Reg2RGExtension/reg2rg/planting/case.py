@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.phantom.findings import KINDS, PlantedFinding, sample_findings
+from reg2rg.phantom.findings import KINDS, PlantedFinding
+from reg2rg.phantom.findings.random_findings import sample_finding
 from reg2rg.phantom.report import write_section
 from reg2rg.planting.augmentation import Reconstruction, vary_body
 from reg2rg.planting.hosts import Host
@@ -21,6 +22,9 @@ from reg2rg.volumes.geometry import array_spacing, image_like
 KEPT_MASKS_SHARE = 0.4
 """Fraction of the cases that keep the regions of the unplanted scan. In the others, the segmenter may be misled by the
 findings, as it is in patients."""
+
+FINDING_COUNTS = (2, 7)
+"""Range of the number of findings per case, upper bound excluded."""
 
 NEAR_MM = 10.0
 """Distance from a region up to which a finding counts as visible in it."""
@@ -93,8 +97,7 @@ def _is_visible(finding: PlantedFinding, mask: np.ndarray, masks: RegionMasks) -
 
 
 def _sample_findings(rng: np.random.Generator) -> list[PlantedFinding]:
-    """Sample at least one finding that can be planted."""
-    while True:
-        sampled = sample_findings(rng, female=False, enriched=True)
-        if plantable := [finding for finding in sampled if finding.label in PAINTERS]:
-            return plantable
+    """Sample a few findings. All kinds are equally frequent, because each needs examples in real scans."""
+    kinds = [kind for kind in KINDS if kind.label in PAINTERS]
+    chosen = rng.permutation(len(kinds))[: rng.integers(*FINDING_COUNTS)]
+    return [sample_finding(kinds[index], rng) for index in chosen]

@@ -113,7 +113,8 @@ class Site:
 
     def paint(self, shape: Shape, hu: float, rng: np.random.Generator) -> None:
         """Blend tissue of a density into the voxels a shape covers, with the scan's own noise."""
-        self.canvas.paint(shape, hu + self.grain.sample(shape.coverage.shape, rng))
+        if shape.coverage.size:
+            self.canvas.paint(shape, hu + self.grain.sample(shape.coverage.shape, rng))
 
     def paint_in_lung(self, shape: Shape, side: str, hu: float, rng: np.random.Generator) -> Shape:
         """Blend tissue that is denser than lung into a lung, up to the tissue around it.
