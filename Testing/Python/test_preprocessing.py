@@ -115,6 +115,19 @@ def test_inside_only_keeps_the_edge_of_a_region_as_bright_as_its_inside() -> Non
     assert ((plain > -0.99) & (plain < expected - 0.05)).any(), "plain area averages mix in the background"
 
 
+def test_a_margin_shows_the_surroundings_of_a_region_up_to_its_distance() -> None:
+    volume = sitk.GetImageFromArray(np.full((40, 40, 40), 0, np.int16))
+    layer = np.zeros((40, 40, 40), bool)
+    layer[:, :4], layer[:, 36:] = True, True
+    masks = RegionMasks.from_arrays({"pleura": layer}, volume, segmenter="test")
+    sizes = {"image_size": (8, 8, 8), "texture_size": (10, 10, 10), "mask_size": (8, 8, 8)}
+    config = PreprocessingConfig(**sizes, inside_only=True, margins_mm={"pleura": 8.0})
+    shown = prepare(volume, masks, config).textures["pleura"][5, :, 5] > -1
+    assert shown.tolist() == [True, True, True, False, False, False, False, True, True, True]
+    without = prepare(volume, masks, PreprocessingConfig(**sizes, inside_only=True)).textures["pleura"]
+    assert (without[5, :, 5] > -1).sum() == 2
+
+
 def test_unusable_regions_are_skipped_with_a_reason() -> None:
     volume = sitk.GetImageFromArray(np.full((20, 20, 20), -1024, np.int16))
     volume[0:10, 0:20, 0:20] = 0

@@ -10,7 +10,7 @@ from scipy.signal import fftconvolve
 
 _BLOCK = (6, 16, 16)
 """Size of the block in which noise is measured, voxels (z, y, x)."""
-_SMOOTHING = 2.0
+_SMOOTHING = 3.5
 """Standard deviation in voxels of the filter whose residual is the noise."""
 _TISSUE_HU = (0.0, 130.0)
 _WEAKEST_HU = 3.0
