@@ -12,6 +12,7 @@ Files in the order data flows:
     result_tables      tables of findings, pointing, calibration and template collapse
     results            all metrics and tables of one model, and a comparison of several models
     real_cts           the same model on real CTs
+    planted_cts        findings planted into real CTs of held-out patients
     timing             seconds per report
     model_card         the model card and its numbers as JSON
     agreement          whether a new measurement agrees with the stored numbers

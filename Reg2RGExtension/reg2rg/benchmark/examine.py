@@ -22,6 +22,7 @@ from reg2rg.benchmark.statements import extract_statements
 from reg2rg.inference import DetectedRegion, GeneratedSection, ReportGenerator
 from reg2rg.models.config import PreprocessingConfig
 from reg2rg.phantom import PhantomCase
+from reg2rg.planting import PlantedCase
 from reg2rg.preprocessing import Crop, ModelInputs, prepare, with_scalars
 from reg2rg.regions import Corrections
 from reg2rg.report import Finding
@@ -78,6 +79,17 @@ def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, ph
     return examination.record()
 
 
+def detect_in_case(generator: ReportGenerator, settings: GenerationSettings, case: PlantedCase) -> CaseRecord:
+    """Record what the finding head detects in a real CT with planted findings, without writing texts."""
+    inputs = with_scalars(
+        prepare(case.volume, case.masks, settings.preprocessing), case.volume, case.masks, settings.scalars
+    )
+    present = [index for index, finding in enumerate(case.findings) if finding.region in inputs.textures]
+    planted = [_planted_record(case, index) for index in present]
+    voxels = {(case.findings[i].region, case.findings[i].label): _finding_voxels(case, i) for i in present}
+    return _Examination(generator, settings, inputs, str(case.seed), planted, voxels, case.sections).detections_only()
+
+
 def examine_volume(
     generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:
@@ -130,6 +142,26 @@ class _Examination:
                 corrections=tuple(corrections.get(section.region, ())),
             )
             for section in sections
+        )
+        distance = out_of_distribution.distance if out_of_distribution else None
+        limit = out_of_distribution.limit if out_of_distribution else None
+        return CaseRecord(self.name, tuple(self.planted), records, distance, limit)
+
+    def detections_only(self) -> CaseRecord:
+        """Record what the finding head detects."""
+        detected = self.generator.detect(self.inputs)
+        out_of_distribution = self.generator.out_of_distribution(self.inputs)
+        records = tuple(
+            SectionRecord(
+                region=region,
+                reference=self.references.get(region, ""),
+                text="",
+                text_without_cues=None,
+                recognized=None,
+                complete=False,
+                detections=self._detections(region, each),
+            )
+            for region, each in detected.items()
         )
         distance = out_of_distribution.distance if out_of_distribution else None
         limit = out_of_distribution.limit if out_of_distribution else None
@@ -192,16 +224,16 @@ def _choose(labels: Collection[str], rng: random.Random) -> str | None:
     return rng.choice(sorted(labels)) if labels else None
 
 
-def _finding_mask(phantom: PhantomCase, index: int) -> np.ndarray:
+def _finding_mask(phantom: PhantomCase | PlantedCase, index: int) -> np.ndarray:
     return (sitk.GetArrayViewFromImage(phantom.finding_bits) >> index) & 1 != 0
 
 
-def _finding_voxels(phantom: PhantomCase, index: int) -> _Voxels:
+def _finding_voxels(phantom: PhantomCase | PlantedCase, index: int) -> _Voxels:
     spacing = np.array(phantom.finding_bits.GetSpacing()[::-1])
     return _Voxels(np.argwhere(_finding_mask(phantom, index)), spacing)
 
 
-def _planted_record(phantom: PhantomCase, index: int) -> PlantedRecord:
+def _planted_record(phantom: PhantomCase | PlantedCase, index: int) -> PlantedRecord:
     finding = phantom.findings[index]
     region = phantom.masks.array(finding.region) != 0
     chance_hit_rate = float((_finding_mask(phantom, index) & region).sum() / max(1, region.sum()))

@@ -1,0 +1,71 @@
+"""The benchmark counts which planted findings are found at a given rate of false findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from reg2rg.benchmark.planted_cts import Pair, PlantedResults, examine_planted_cts
+from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord
+from reg2rg.errors import InputError
+from reg2rg.phantom import make_phantom
+
+
+def record(planted: dict[str, float | None], probabilities: dict[str, float]) -> CaseRecord:
+    """Return a record of the lung."""
+    detections = tuple(DetectionRecord(label, p, None, None, None, 0.0) for label, p in probabilities.items())
+    section = SectionRecord("lung", "", "", None, None, False, detections)
+    findings = tuple(PlantedRecord(label, "lung", None, None, size, 0.1) for label, size in planted.items())
+    return CaseRecord("1", findings, (section,), None, None)
+
+
+@pytest.fixture
+def results() -> PlantedResults:
+    """Return two pairs: a nodule is found above the false findings in one and below them in the other."""
+    pairs = [
+        Pair(
+            record({"Lung nodule": 12.0}, {"Lung nodule": nodule, "Emphysema": 0.1}),
+            record({}, {"Lung nodule": 0.2, "Emphysema": emphysema, "Consolidation": 0.99}),
+            frozenset({"Consolidation"}),
+        )
+        for nodule, emphysema in ((0.9, 0.6), (0.4, 0.5))
+    ]
+    return PlantedResults(pairs)
+
+
+def test_the_threshold_allows_the_given_rate_of_false_findings(results: PlantedResults) -> None:
+    false = np.concatenate(list(results.false_probabilities.values()))
+    for rate in (0.5, 1.0, 2.0):
+        assert (false > results.threshold(rate)).sum() <= rate * len(results.pairs)
+    assert results.threshold(0.5) == pytest.approx(0.5), "one false finding in two scans"
+
+
+def test_a_finding_that_the_patient_may_have_is_not_false(results: PlantedResults) -> None:
+    assert not results.false_probabilities["Consolidation"].size
+
+
+def test_sensitivity_is_the_share_above_the_threshold(results: PlantedResults) -> None:
+    rows = {row[0]: row for row in results.table().rows}
+    columns = results.table().columns
+    nodule = dict(zip(columns, rows["Lung nodule"], strict=True))
+    assert (nodule["planted"], nodule["found at 0.5 false"], nodule["found at 0.5"]) == (2, 0.5, 0.5)
+    assert nodule["AUC"] == 1.0 and nodule["false per CT"] == 0.0
+    assert dict(zip(columns, rows["all"], strict=True))["false per CT"] == 1.0
+    assert rows["focal, 11 to 16 mm"][1] == 2 and "focal, under 6 mm" not in rows
+
+
+@pytest.mark.slow
+def test_a_model_is_examined_on_held_out_scans_only(repository: Path, tmp_path: Path) -> None:
+    sitk.WriteImage(make_phantom(13, findings=()).volume, str(tmp_path / "b.nrrd"))
+    (tmp_path / "scans.yaml").write_text(
+        "- {file: missing.nrrd, patient: A}\n- {file: b.nrrd, patient: B, held_out: true}"
+    )
+    pairs = examine_planted_cts(repository / "Resources/Models/phantom", tmp_path, tmp_path / "scans.yaml", [7])
+    assert pairs[0].planted.planted and not pairs[0].twin.planted
+    assert {s.region for s in pairs[0].twin.sections} >= {"lung", "pleura"}
+    (tmp_path / "scans.yaml").write_text("- {file: b.nrrd, patient: B}")
+    with pytest.raises(InputError, match="holds out no CT"):
+        examine_planted_cts(repository / "Resources/Models/phantom", tmp_path, tmp_path / "scans.yaml", [7])
