@@ -37,7 +37,7 @@ class Grain:
         Args:
             hu: volume in HU, float32 (z, y, x).
         """
-        half = hu[::2, ::2, ::2]
+        half = hu[::2, ::2, ::2].astype(float)  # the variance is a small difference of large numbers
         size = [max(1, n // 2) for n in _BLOCK]
         mean = uniform_filter(half, size)
         spread = uniform_filter(np.square(half), size) - np.square(mean)
@@ -45,9 +45,8 @@ class Grain:
         is_tissue = (mean[edges] > _TISSUE_HU[0]) & (mean[edges] < _TISSUE_HU[1])
         place = np.where(is_tissue, spread[edges], np.inf).argmin()
         middle = [2 * (i + n) for i, n in zip(np.unravel_index(place, is_tissue.shape), size, strict=True)]
-        around = tuple(slice(max(0, m - n), m + n) for m, n in zip(middle, _BLOCK, strict=True))
-        residual = hu[around] - gaussian_filter(hu[around], _SMOOTHING)
-        block = residual[tuple(slice(n // 4, -(n // 4) or None) for n in residual.shape)]
+        around = tuple(slice(max(0, m - n // 2), m + n // 2) for m, n in zip(middle, _BLOCK, strict=True))
+        block = hu[around] - gaussian_filter(hu[around], _SMOOTHING)
         block = block - block.mean()
         strength = max(float(block.std()), _WEAKEST_HU)
         return cls(block / max(float(block.std()), 1e-3) * strength / np.sqrt(block.size))
