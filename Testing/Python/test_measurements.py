@@ -145,10 +145,13 @@ def test_emphysema_is_named_by_its_cutoff_only_if_every_condition_holds() -> Non
 
 
 @pytest.mark.slow
-def test_fluid_in_the_pleural_space_is_measured_on_its_side_and_classed_by_depth() -> None:
-    case = make_phantom(9_700_007, FINE, [PlantedFinding("Pleural effusion", "pleura", "right", None, 30)])
+def test_fluid_is_measured_on_its_side_and_classed_by_depth_and_vertebrae_in_noise_are_within_2_hu() -> None:
+    effusion = PlantedFinding("Pleural effusion", "pleura", "right", None, 30)
+    case = make_phantom(9_700_017, replace(FINE, population="held-out"), [effusion])
     evidence = measure(case.volume, case.structures, case.masks)
     truth = case.known_values
+    assert evidence.conditions.noise_hu > 35
+    assert one(evidence, "vertebra_hu_mean").value == pytest.approx(truth["vertebra_hu_mean"], abs=2)
     assert one(evidence, "effusion_volume", "right").value == pytest.approx(truth["effusion_volume_right"], rel=0.03)
     assert one(evidence, "effusion_volume", "left").value == truth["effusion_volume_left"] == 0
     depth = one(evidence, "effusion_depth", "right")
