@@ -53,20 +53,20 @@ def known_values(anatomy: Anatomy, findings: Sequence[PlantedFinding], bits: np.
     fluid = anatomy.pleural_coverage.get("Pleural effusion", np.zeros((1, 1, 1), np.float32))
     for side, half in (("right", fluid * (anatomy.canvas.x <= 0)), ("left", fluid * (anatomy.canvas.x > 0))):
         values[f"effusion_volume_{side}"] = float(half.sum()) * voxel_ml
-        if half.any():
+        if half.any() and (hemithorax_mm := _hemithorax_depth(anatomy, side)):
             depth_mm = float(half.sum(axis=1).max()) * anatomy.canvas.spacing[1]
-            values[f"effusion_depth_{side}"] = 100 * depth_mm / _hemithorax_depth(anatomy, side)
+            values[f"effusion_depth_{side}"] = 100 * depth_mm / hemithorax_mm
     return values
 
 
 def _hemithorax_depth(anatomy: Anatomy, side: str) -> float:
-    """Return the greatest extent (mm) of a side of the chest from front to back, sampled every 0.5 mm."""
+    """Return the greatest extent (mm) of a side's lung from front to back, every 0.5 mm; 0 if it is hardly in view."""
     x = anatomy.canvas.x[:, :, :: max(1, round(4.0 / anatomy.canvas.spacing[0]))]
     x = x[:, :, x.ravel() > 0 if side == "left" else x.ravel() <= 0]
     y = np.arange(anatomy.canvas.y.min(), anatomy.canvas.y.max(), 0.5, dtype=np.float32)[None, :, None]
     z = anatomy.canvas.z[:: max(1, round(4.0 / anatomy.canvas.spacing[2]))]
     rows = np.flatnonzero((anatomy.surfaces.lung(x, y, z) < 0).any(axis=(0, 2)))
-    return 0.5 * float(rows[-1] - rows[0] + 1)
+    return 0.5 * float(rows[-1] - rows[0] + 1) if rows.size else 0.0
 
 
 def _widest_radius(landmarks: dict[str, np.ndarray]) -> float:
