@@ -24,7 +24,7 @@ from reg2rg.benchmark.model_card import (
     read_stored_metrics,
     write_card,
 )
-from reg2rg.benchmark.real_cts import examine_real_cts, real_ct_table
+from reg2rg.benchmark.real_cts import RealCT, claims_table, examine_real_cts, list_real_cts, real_ct_table
 from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord, from_json, to_json
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
@@ -32,6 +32,7 @@ from reg2rg.errors import InputError
 from reg2rg.evaluation import Table
 from reg2rg.inference import DetectedRegion
 from reg2rg.phantom import PhantomCase
+from reg2rg.planting import HostEntry
 from reg2rg.report import Finding
 
 pytestmark = pytest.mark.slow
@@ -230,7 +231,7 @@ def test_each_phantom_is_examined_only_once(model, tmp_path):
 
 def test_the_card_states_what_was_measured_and_the_limits_of_the_model(model, known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
-    measured = CardMeasurements(known, [], "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
+    measured = CardMeasurements(known, [], None, "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
     (folder / CARD_FILE).write_text(
         "# trained: not evaluated\n\n**Untried.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
@@ -256,7 +257,7 @@ def test_stored_numbers_of_other_weights_are_rejected(known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     with pytest.raises(InputError, match="no measured.json"):
         read_stored_metrics(folder)
-    write_card(folder, CardMeasurements(known, [], "", [1.0]))
+    write_card(folder, CardMeasurements(known, [], None, "", [1.0]))
     text = (folder / MEASURED_FILE).read_text()
     (folder / MEASURED_FILE).write_text(text.replace('"weights_sha256": "', '"weights_sha256": "0'))
     with pytest.raises(InputError, match="different weights"):
@@ -266,14 +267,29 @@ def test_stored_numbers_of_other_weights_are_rejected(known, tmp_path):
 def test_real_cts_are_compared_with_the_phantoms(model, known, tmp_path):
     sitk.WriteImage(held_out_phantom(9_700_000).volume, str(tmp_path / "chest.nii.gz"))
     (tmp_path / "chest_reference.nii.gz").write_bytes(b"")
-    records = examine_real_cts(model, tmp_path)
-    shown = real_ct_table(records, known.records)
-    assert [row[0] for row in shown.rows] == ["chest", f"{CASES} held-out phantoms"]
-    assert shown.rows[0][2] == pytest.approx(1 / len(records[0].sections)) and math.isnan(shown.rows[0][3])
-    assert shown.rows[1][2] == 1 and shown.rows[1][-1] == 0
-    assert shown.caption.startswith(f"1 of {len(records[0].sections)} regions in real CTs are recognized. Regions of")
-    assert "The confidence of the head does not drop (" in real_ct_table(known.records, known.records).caption
-    assert examine_real_cts(model, tmp_path / "empty") == []
+    (tmp_path / "scans.yaml").write_text("- {file: another.nii.gz, patient: A}")
+    entries = list_real_cts(tmp_path, tmp_path / "scans.yaml")
+    real = examine_real_cts(model, tmp_path, entries)
+    shown, sections = real_ct_table(real, known.records), real[0].record.sections
+    assert shown.column("volume") == ["chest", f"{CASES} held-out phantoms"]
+    recognized, top = shown.column("recognized"), shown.column("top probability")
+    assert recognized[0] == pytest.approx(1 / len(sections)) and math.isnan(top[0])
+    assert recognized[1] == 1 and shown.column("flagged")[1] == 0
+    assert shown.caption.startswith(f"1 of {len(sections)} regions in real CTs are recognized. Held out:")
+    as_real = [RealCT(entries[0], record) for record in known.records]
+    assert "The confidence of the head does not drop (" in real_ct_table(as_real, known.records).caption
+    assert list_real_cts(tmp_path / "empty", tmp_path / "scans.yaml") == []
+
+
+def test_a_claim_is_false_unless_the_patient_may_have_the_finding(known):
+    record = next(record for record in known.records if RealCT(HostEntry(Path("a"), "A"), record).claims)
+    claims = {claim.label for claim in RealCT(HostEntry(Path("a"), "A"), record).claims}
+    unknown = sorted(claims)[0]
+    real = RealCT(HostEntry(Path("a"), "A", held_out=True, unknown=(unknown,)), record)
+    assert {claim.label for claim in real.false_claims} == claims - {unknown}
+    table = claims_table([real])
+    assert dict(zip(table.column("finding"), table.column("false"), strict=True))[unknown] == 0
+    assert real_ct_table([real], known.records).column("false")[0] == len(claims) - 1
 
 
 @pytest.mark.parametrize(("low", "high", "agrees"), [(0.07, 0.15, True), (0.07, 0.11, False)])

@@ -13,8 +13,9 @@ from pathlib import Path
 from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.benchmark.model_card import CardMeasurements, card_tables, read_stored_metrics, write_card
-from reg2rg.benchmark.real_cts import examine_real_cts
-from reg2rg.benchmark.records import CaseRecord
+from reg2rg.benchmark.planted_cts import TEST_SEEDS as PLANTED_SEEDS
+from reg2rg.benchmark.planted_cts import PlantedResults, examine_planted_cts
+from reg2rg.benchmark.real_cts import RealCT, examine_real_cts, list_real_cts
 from reg2rg.benchmark.results import run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
@@ -22,6 +23,7 @@ from reg2rg.evaluation import to_markdown
 from reg2rg.hub import find_model
 
 QUICK_CASES = 60
+HOSTS = Path("Resources/Training/real_cts.yaml")
 TIMED_CASES = 6
 
 
@@ -32,8 +34,9 @@ def main() -> int:
     stored = None if options.write else read_stored_metrics(model)
     seeds = TEST_SEEDS[: options.cases]
     results = run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
-    real, real_missing_reason = _examine_real_cts(model, options.ct)
-    measurements = CardMeasurements(results, real, real_missing_reason, seconds_per_report(model, seeds[:TIMED_CASES]))
+    real, planted, reason = _examine_real_cts(model, options)
+    seconds = seconds_per_report(model, seeds[:TIMED_CASES])
+    measurements = CardMeasurements(results, real, planted, reason, seconds)
     print(card_tables(model, measurements))
     if stored is None:
         write_card(model, measurements)
@@ -43,12 +46,19 @@ def main() -> int:
     return 0 if agrees else 1
 
 
-def _examine_real_cts(model: Path, folder: Path | None) -> tuple[Sequence[CaseRecord], str]:
-    """Return the records of real CTs, or the reason why there are none."""
-    if folder is None:
-        return [], "no folder of CTs was given (--ct)."
-    real = examine_real_cts(model, folder)
-    return real, "" if real else "the folder of CTs (--ct) contains no .nii.gz files."
+def _examine_real_cts(model: Path, options: argparse.Namespace) -> tuple[Sequence[RealCT], PlantedResults | None, str]:
+    """Return the answers about real CTs, without and with planted findings, or the reason why there are none."""
+    if options.ct is None:
+        return [], None, "no folder of CTs was given (--ct)."
+    entries = list_real_cts(options.ct, options.hosts)
+    if not entries:
+        return [], None, "the folder of CTs (--ct) contains no .nii.gz files."
+    real = examine_real_cts(model, options.ct, entries)
+    if not any(entry.held_out for entry in entries):
+        return real, None, ""
+    seeds = PLANTED_SEEDS[: options.planted]
+    pairs = examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress)
+    return real, PlantedResults(pairs), ""
 
 
 def _print_progress(fraction: float, message: str) -> None:
@@ -68,7 +78,11 @@ def _parse_arguments() -> argparse.Namespace:
         "--work", type=Path, default=Path("out/model-card"), help="folder that keeps the records of the model's answers"
     )
     parser.add_argument("--processes", type=int, default=2, help="number of parallel processes")
-    parser.add_argument("--ct", type=Path, help="folder with real CTs (.nii.gz)")
+    parser.add_argument("--ct", type=Path, help="folder with real CTs")
+    parser.add_argument("--hosts", type=Path, default=HOSTS, help="list of known real CTs, some of them held out")
+    parser.add_argument(
+        "--planted", type=int, default=len(PLANTED_SEEDS), help="number of held-out CTs with planted findings"
+    )
     parser.add_argument("--write", action="store_true", help="write the model card instead of comparing with it")
     return parser.parse_args()
 

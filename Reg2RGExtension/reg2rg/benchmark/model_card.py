@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.about import DRAFT_LABEL
-from reg2rg.benchmark.real_cts import real_ct_table
-from reg2rg.benchmark.records import CaseRecord
+from reg2rg.benchmark.planted_cts import PlantedResults
+from reg2rg.benchmark.real_cts import RealCT, claims_table, real_ct_table
 from reg2rg.benchmark.results import BenchmarkResults
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
@@ -41,13 +41,15 @@ class CardMeasurements:
 
     Attributes:
         results: Results on held-out phantoms.
-        real: Records of real CTs.
+        real: What the model answered about real CTs.
+        planted: Results on real CTs with planted findings; None if they were not measured.
         real_missing_reason: Why there are no real CTs; empty if there are some.
         seconds: Seconds per report on two CPU cores.
     """
 
     results: BenchmarkResults
-    real: Sequence[CaseRecord]
+    real: Sequence[RealCT]
+    planted: PlantedResults | None
     real_missing_reason: str
     seconds: Sequence[float]
 
@@ -75,7 +77,9 @@ def card_tables(model: Path, measurements: CardMeasurements) -> str:
     weights = ModelFolder.open(model).weights_sha256
     results, seconds = measurements.results, measurements.seconds
     if measurements.real:
-        real_cts = to_markdown(real_ct_table(measurements.real, results.records))
+        tables = [real_ct_table(measurements.real, results.records), claims_table(measurements.real)]
+        tables += [measurements.planted.table()] if measurements.planted is not None else []
+        real_cts = "\n".join(map(to_markdown, tables))
     else:
         real_cts = f"## Real CTs\n\nNot measured: {measurements.real_missing_reason}\n"
     return "\n".join(

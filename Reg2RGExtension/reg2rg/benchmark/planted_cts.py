@@ -12,7 +12,7 @@ import numpy as np
 from reg2rg.benchmark.collect import load_generator
 from reg2rg.benchmark.examine import detect_in_case
 from reg2rg.benchmark.finding_groups import FOCAL_LABELS, HEADLINE_SIZE_MM, REGION_OF, SIZE_BAND_NAMES, size_band
-from reg2rg.benchmark.records import CaseRecord, DetectionRecord
+from reg2rg.benchmark.records import CaseRecord, DetectionRecord, own_detections
 from reg2rg.benchmark.statements import STATED_THRESHOLD
 from reg2rg.errors import InputError
 from reg2rg.evaluation import Cell, Table
@@ -94,7 +94,7 @@ class PlantedResults:
         """Label -> probabilities in the twins whose patients do not have it."""
         found: dict[str, list[float]] = {label: [] for label in REGION_OF}
         for pair in self.pairs:
-            for detection in _own_detections(pair.twin):
+            for detection in own_detections(pair.twin):
                 if detection.label not in pair.unknown:
                     found[detection.label].append(detection.probability)
         return {label: np.array(values) for label, values in found.items()}
@@ -137,16 +137,11 @@ class PlantedResults:
         """Return the detections of the planted findings of a label and a size."""
         hits = []
         for pair in self.pairs:
-            detections = {detection.label: detection for detection in _own_detections(pair.planted)}
+            detections = {detection.label: detection for detection in own_detections(pair.planted)}
             for finding in pair.planted.planted:
                 if finding.label in detections and wanted(finding.label, finding.size_mm):
                     hits.append(detections[finding.label])
         return hits
-
-
-def _own_detections(record: CaseRecord) -> list[DetectionRecord]:
-    """Return the detections of each label in the region that reports it."""
-    return [d for section in record.sections for d in section.detections if REGION_OF.get(d.label) == section.region]
 
 
 def _counts(size_mm: float | None) -> bool:

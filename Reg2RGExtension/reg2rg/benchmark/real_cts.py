@@ -1,8 +1,9 @@
-"""A model trained on phantoms, applied to real CTs: does it name the regions, and does its confidence drop?"""
+"""A model applied to real CTs: does it name the regions, what does it claim, and does its confidence drop?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,59 +11,105 @@ import numpy as np
 from reg2rg.benchmark.collect import load_generator
 from reg2rg.benchmark.examine import examine_volume
 from reg2rg.benchmark.finding_groups import REGION_OF
-from reg2rg.benchmark.records import CaseRecord
+from reg2rg.benchmark.records import CaseRecord, DetectionRecord, own_detections
 from reg2rg.benchmark.statements import STATED_THRESHOLD, from_text
 from reg2rg.evaluation import Cell, Table
+from reg2rg.planting import HostEntry, read_host_list
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 
 
-def examine_real_cts(model: Path, folder: Path) -> list[CaseRecord]:
-    """Record what a model answers about the CTs (.nii.gz) in a folder, with regions from thresholds.
+@dataclass(frozen=True)
+class RealCT:
+    """What a model answered about a real CT.
 
-    Files with "reference" in their name are skipped. Returns an empty list if there are no CTs.
+    Attributes:
+        entry: What is known about the CT.
+        record: The answers.
     """
-    files = [file for file in sorted(folder.glob("*.nii.gz")) if "reference" not in file.name]
-    if not files:
-        return []
-    generator, settings = load_generator(model)
-    records = []
-    for file in files:
-        volume = read_volume(file)
-        masks = ThresholdSegmenter().segment(volume)
-        records.append(examine_volume(generator, settings, file.name.removesuffix(".nii.gz"), volume, masks))
-    return records
+
+    entry: HostEntry
+    record: CaseRecord
+
+    @property
+    def claims(self) -> list[DetectionRecord]:
+        """Findings of the head with a probability of at least 0.5."""
+        return [each for each in own_detections(self.record) if each.probability >= STATED_THRESHOLD]
+
+    @property
+    def false_claims(self) -> list[DetectionRecord]:
+        """Claims of findings that the patient does not have for certain."""
+        return [each for each in self.claims if each.label not in self.entry.unknown]
 
 
-def real_ct_table(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> Table:
-    """Return one row per real CT, then one for the held-out phantoms.
+def list_real_cts(folder: Path, hosts: Path) -> list[HostEntry]:
+    """List the CTs of a folder.
 
     Args:
-        real: Records of real CTs.
+        folder: Folder of CTs.
+        hosts: YAML file that lists known CTs. If the folder has none of them, all its .nii.gz files are taken, except
+            for those with "reference" in their names, and every claim counts as false.
+    """
+    known = [entry for entry in read_host_list(hosts) if (folder / entry.file).exists()]
+    if known:
+        return known
+    files = [file for file in sorted(folder.glob("*.nii.gz")) if "reference" not in file.name]
+    return [HostEntry(Path(file.name), file.name.removesuffix(".nii.gz")) for file in files]
+
+
+def examine_real_cts(model: Path, folder: Path, entries: Sequence[HostEntry]) -> list[RealCT]:
+    """Record what a model answers about real CTs, with regions from thresholds."""
+    if not entries:
+        return []
+    generator, settings = load_generator(model)
+    examined = []
+    for entry in entries:
+        volume = read_volume(folder / entry.file)
+        masks = ThresholdSegmenter().segment(volume)
+        name = entry.file.name.removesuffix(".nii.gz")
+        examined.append(RealCT(entry, examine_volume(generator, settings, name, volume, masks)))
+    return examined
+
+
+def real_ct_table(real: Sequence[RealCT], phantoms: Sequence[CaseRecord]) -> Table:
+    """Return one row per real CT, then one for those of held-out patients, one for all, and one for the phantoms.
+
+    Args:
+        real: What the model answered about real CTs.
         phantoms: Records of held-out phantoms.
     """
-    rows = [(record.name, *_cells([record])) for record in real]
-    if len(real) > 1:
-        rows.append((f"all {len(real)} CTs", *_cells(real)))
-    rows.append((f"{len(phantoms)} held-out phantoms", *_cells(phantoms)))
-    description = _summary(real, phantoms) + (
-        "Regions of the CTs come from thresholds, those of the phantoms are the true ones. Top probability: highest "
-        "probability in a region, averaged over regions. Findings stated: share of regions for which the head gives a "
-        "finding a probability of at least 0.5. Distance: out-of-distribution distance of the vision tokens, 1 on "
-        "average for training cases; a volume above the limit is flagged."
+    rows = [(each.record.name, _yes(each.entry.held_out), *_cells([each.record]), *_claims([each])) for each in real]
+    held_out = [each for each in real if each.entry.held_out]
+    for name, group in ((f"{len(held_out)} held-out CTs", held_out), (f"all {len(real)} CTs", real)):
+        if len(group) > 1:
+            rows.append((name, None, *_cells([each.record for each in group]), *_claims(group)))
+    rows.append((f"{len(phantoms)} held-out phantoms", None, *_cells(phantoms), None, None))
+    description = _summary([each.record for each in real], phantoms) + (
+        "Held out: the patient was not used for training. Regions of the CTs come from thresholds, those of the "
+        "phantoms are the true ones. Top probability: highest probability in a region, averaged over regions. "
+        "Distance: out-of-distribution distance of the vision tokens, 1 on average for training cases; a volume above "
+        "the limit is flagged. Claims: findings per CT with a probability of at least 0.5. False: claims of findings "
+        "that the patient does not have for certain."
     )
     columns = (
-        "volume",
-        "regions",
-        "recognized",
-        "top probability",
-        "findings stated",
-        "normal texts",
-        "distance",
-        "limit",
-        "flagged",
+        *("volume", "held out", "regions", "recognized", "top probability", "normal texts"),
+        *("distance", "limit", "flagged", "claims", "false"),
     )
     return Table("real_cts", "Real CTs", description, columns, tuple(rows))
+
+
+def claims_table(real: Sequence[RealCT]) -> Table:
+    """Return one row per finding that is claimed in a real CT."""
+    rows = []
+    for label in REGION_OF:
+        claimed = [each for each in real if label in {claim.label for claim in each.claims}]
+        false = [each for each in claimed if label not in each.entry.unknown]
+        if claimed:
+            names = ", ".join(each.record.name for each in false)
+            rows.append((label, len(claimed), len(false), sum(each.entry.held_out for each in false), names or None))
+    description = f"Number of the {len(real)} CTs in which a finding has a probability of at least 0.5."
+    columns = ("finding", "claimed", "false", "of these held out", "in")
+    return Table("real_claims", "Claims in real CTs", description, columns, tuple(rows))
 
 
 def _summary(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> str:
@@ -99,17 +146,23 @@ def _flags(records: Sequence[CaseRecord]) -> list[bool]:
 
 def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
     sections = [section for record in records for section in record.sections]
-    tops = _top_probabilities(records)
     return (
         len(sections),
         _mean([section.recognized == section.region for section in sections]),
-        _mean(tops),
-        _mean([top >= STATED_THRESHOLD for top in tops]),
+        _mean(_top_probabilities(records)),
         _mean([not from_text(section) for section in sections]),
         _mean([record.ood_distance for record in records if record.ood_distance is not None]),
         _mean([record.ood_limit for record in records if record.ood_limit is not None]),
         _mean(_flags(records)),
     )
+
+
+def _claims(real: Sequence[RealCT]) -> tuple[Cell, ...]:
+    return _mean([len(each.claims) for each in real]), _mean([len(each.false_claims) for each in real])
+
+
+def _yes(value: bool) -> str | None:
+    return "yes" if value else None
 
 
 def _mean(values: Sequence[float]) -> float:

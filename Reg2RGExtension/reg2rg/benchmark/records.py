@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from reg2rg.benchmark.finding_groups import REGION_OF
+
 FORMAT_VERSION = 2
 """Version number that changes with the fields below, so that stored records in another format are not read."""
 
@@ -118,6 +120,11 @@ class CaseRecord:
         if self.ood_distance is None or self.ood_limit is None:
             return None
         return self.ood_distance > self.ood_limit
+
+
+def own_detections(record: CaseRecord) -> list[DetectionRecord]:
+    """Return the detections of each label in the region that reports it."""
+    return [d for section in record.sections for d in section.detections if REGION_OF.get(d.label) == section.region]
 
 
 def to_json(record: CaseRecord) -> str:
