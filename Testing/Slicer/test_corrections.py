@@ -1,34 +1,25 @@
-"""Corrections: a real engine with a random model regenerates a section with them. Runs in Slicer and in the host."""
+"""Corrections: the engine regenerates a section with them. Runs in Slicer and in the host."""
 
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
+import numpy as np
 import slicer
-from hands import arrayOfRegion, generate, moduleWidget, settle, waitFor
+from hands import arrayOfRegion, generate, loadSample, moduleWidget, settle, waitFor
 from located import reopen
-from Reg2RGModuleLib import locations, regionsGeometry, reportNode, segmentationFile
+from Reg2RGModuleLib import regionsGeometry, reportNode, segmentationFile
 from Reg2RGModuleLib.findingText import LABELS_BY_REGION
 from Reg2RGModuleLib.review import Review
 
-LABELS = tuple(label for label in LABELS_BY_REGION["lung"] if label != "Bronchiectasis")
+LABELS = LABELS_BY_REGION["lung"]
 
 
 class CorrectionsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        """Generate a report of the sample case with the model."""
+        """Generate a report of the sample case."""
         slicer.mrmlScene.Clear(0)
-        panel = moduleWidget().panel  # chooses the engine's Python
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        model = Path(folder.name) / "head"
-        script = Path(__file__).resolve().parent / "findings_model.py"
-        command = [locations.enginePython(), str(script), str(model), *LABELS]
-        subprocess.run(command, env=locations.engineEnvironment(), check=True, capture_output=True)
-        panel.inputs.loadSample()
-        panel.inputs.parameters.model = str(model)
+        panel = moduleWidget().panel
+        loadSample(panel)
         generate(panel)
         assert panel.ui.messageLabel.text == "", panel.ui.messageLabel.text
         cls.fresh = reportNode.reportNodes()[0].GetText()
@@ -156,11 +147,16 @@ class CorrectionsTest(unittest.TestCase):
         self.assertEqual(self.requests[-1]["corrections"], {"lung": {missing: True}})
         self.assertIn("marked as present", self.rows("lung")[missing])
 
-    def test_aCorrectionThatTheModelDoesNotSupportIsRefusedAndChangesNothing(self):
-        before = self.node().GetText()
-        self.panel.run.correct("lung", "Bronchiectasis", True)
-        self.waitForEnd()
-        self.assertIn("Bronchiectasis", self.panel.ui.messageLabel.text)
+    def test_aCorrectionThatTheEngineRefusesIsReportedAndChangesNothing(self):
+        volume = reportNode.volumeOf(self.node())
+        original, before = slicer.util.arrayFromVolume(volume).copy(), self.node().GetText()
+        slicer.util.updateVolumeFromArray(volume, np.zeros_like(original))
+        try:
+            self.panel.run.correct("lung", "Bronchiectasis", True)
+            self.waitForEnd()
+        finally:
+            slicer.util.updateVolumeFromArray(volume, original)
+        self.assertIn("expected a CT", self.panel.ui.messageLabel.text)
         self.assertEqual(self.node().GetText(), before)
 
     def test_nothingCanBeCorrectedWhileASectionIsWritten(self):

@@ -2,17 +2,24 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import time
 import unittest
 
+import qt
 import slicer
 from hands import FEW_REGIONS, generate, loadSample, moduleWidget, settle, waitFor
-from Reg2RGModuleLib import engineProcess, reportNode
+from Reg2RGModuleLib import engineProcess, locations, reportNode
 from Reg2RGModuleLib.reportRun import FOLDER_PREFIX, STAGE_SPANS, stageName
 
+from reg2rg.pipeline.events import Notice
+
+NOTICE = "The model runs in 8 bits."
 REGIONS_IN_READING_ORDER = [
     "lung",
     "trachea and bronchie",
@@ -30,8 +37,6 @@ REGIONS_IN_READING_ORDER = [
 @contextlib.contextmanager
 def chosenPython(python):
     """Choose a Python for the engine."""
-    from Reg2RGModuleLib import locations
-
     before = locations.ownPython()
     locations.setOwnPython(python)
     try:
@@ -40,7 +45,97 @@ def chosenPython(python):
         locations.setOwnPython(before)
 
 
-class FlowTest(unittest.TestCase):
+@contextlib.contextmanager
+def heartbeatTimeout(seconds):
+    """Change how long the engine may be silent."""
+    before = engineProcess.HEARTBEAT_TIMEOUT_S
+    engineProcess.HEARTBEAT_TIMEOUT_S = seconds
+    try:
+        yield
+    finally:
+        engineProcess.HEARTBEAT_TIMEOUT_S = before
+
+
+class ObservedRunTest(unittest.TestCase):
+    """One run over the whole sample case, observed from its start to its end."""
+
+    @classmethod
+    def setUpClass(cls):
+        slicer.mrmlScene.Clear(0)
+        cls.panel, cls.logic = moduleWidget().panel, moduleWidget().logic
+        cls.ui = cls.panel.ui
+        cls.stages, cls.growing, cls.written, cls.visible, cls.ticks = [], [], [], [], []
+        observers = (
+            (cls.logic.run.progressed, lambda fraction, text: cls.stages.append((fraction, text.split(":")[0]))),
+            (cls.logic.run.sectionGrew, lambda region, text: cls.growing.append(cls.logic.run.active)),
+            (cls.logic.run.sectionWritten, lambda section: cls.written.append(cls.logic.run.active)),
+            (cls.logic.run.sectionWritten, lambda section: cls.visible.append(cls.visibility(section.region))),
+        )
+        for signal_, observer in observers:
+            signal_.connect(observer)
+        timer = qt.QTimer()
+        timer.connect("timeout()", lambda: cls.ticks.append(time.monotonic()))
+        cls.panel.inputs.loadSample()
+        cls.ui.generateButton.click()
+        cls.buttonDuringTheRun = cls.ui.generateButton.text
+        timer.start(5)
+        cls.ticks.append(time.monotonic())
+        cls.logic.engine.event.emit(Notice(NOTICE))
+        cls.messageDuringTheRun = cls.ui.messageLabel.text
+        waitFor(lambda: not cls.logic.run.active)
+        timer.stop()
+        cls.ticks.append(time.monotonic())
+        for signal_, observer in observers:
+            signal_.disconnect(observer)
+        settle()
+
+    @classmethod
+    def tearDownClass(cls):
+        slicer.mrmlScene.Clear(0)
+
+    @classmethod
+    def visibility(cls, region):
+        """Return whether the card of a region is visible, and what the visible banner says."""
+        root = moduleWidget().parent
+        card, banner = cls.panel.sections.card(region), cls.ui.bannerLabel
+        label = "not reviewed" if banner.isVisibleTo(root) and "not reviewed" in banner.text else ""
+        return card.isVisibleTo(root), label
+
+    def test_theSampleCaseYieldsTenSectionsInReadingOrder(self):
+        self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
+        self.assertEqual(self.ui.reviewedLabel.text, "0 of 10 reviewed")
+        self.assertIn("not reviewed", self.ui.bannerLabel.text)
+        self.assertIn("nodule", self.ui.impressionEdit.toPlainText())
+
+    def test_sectionsAppearDuringTheRun(self):
+        self.assertEqual(len(self.written), 10)
+        self.assertTrue(all(self.written) and all(self.growing) and self.growing)
+
+    def test_theStagesFollowOneAnother(self):
+        fractions = [fraction for fraction, _ in self.stages]
+        self.assertEqual(fractions, sorted(fractions))
+        names = list(dict.fromkeys(name for _, name in self.stages))
+        self.assertEqual(names, [stageName(stage) for stage in STAGE_SPANS])
+
+    def test_theGenerateButtonCancelsTheRunUntilItEnds(self):
+        self.assertEqual(self.buttonDuringTheRun, "Cancel")
+        self.assertEqual(self.ui.generateButton.text, "Generate report")
+
+    def test_aMessageOfTheEngineIsShownAtOnceAndStaysWithTheResult(self):
+        self.assertIn(NOTICE, self.messageDuringTheRun)
+        self.assertIn(NOTICE, self.ui.messageLabel.text)
+
+    def test_sectionsAndTheDraftBannerAreVisibleWhileSectionsAreWritten(self):
+        self.assertEqual(self.visible, [(True, "not reviewed")] * 10)
+
+    def test_theEventLoopIsNeverBlockedForLong(self):
+        longest = max(later - earlier for earlier, later in itertools.pairwise(self.ticks))
+        self.assertLess(longest, 3.0, "loading the regions and making their surfaces is the longest step")
+
+
+class RunTest(unittest.TestCase):
+    """What the tests have in common."""
+
     def setUp(self):
         slicer.mrmlScene.Clear(0)
         self.widget = moduleWidget()
@@ -56,13 +151,8 @@ class FlowTest(unittest.TestCase):
     def foldersOfRuns(self):
         return glob.glob(os.path.join(tempfile.gettempdir(), f"{FOLDER_PREFIX}{os.getpid()}-*"))
 
-    def listen(self, signal, listener):
-        """Connect a listener to a signal of the run until the test ends. The run outlives the test."""
-        getattr(self.logic.run, signal).connect(listener)
-        self.addCleanup(getattr(self.logic.run, signal).disconnect, listener)
-
-    def startSample(self, regions=REGIONS_IN_READING_ORDER):
-        loadSample(self.panel, regions)
+    def startSample(self):
+        loadSample(self.panel)
         self.ui.generateButton.click()
         self.assertTrue(self.logic.run.active, self.ui.messageLabel.text)
 
@@ -71,6 +161,8 @@ class FlowTest(unittest.TestCase):
         self.ui.generateButton.click()
         waitFor(lambda: not self.logic.run.active)
 
+
+class FlowTest(RunTest):
     def test_withoutAVolumeTheGenerateButtonIsDisabledAndTheSampleIsOffered(self):
         self.assertFalse(self.ui.generateButton.enabled)
         self.assertTrue(self.ui.sampleButton.isVisibleTo(self.ui.sampleButton.parent()))
@@ -86,55 +178,14 @@ class FlowTest(unittest.TestCase):
         self.assertEqual(self.ui.inputVolumeSelector.currentNode(), volume)
         self.assertTrue(self.ui.generateButton.enabled)
 
-    def test_theSampleCaseYieldsTenSectionsInReadingOrder(self):
-        self.panel.inputs.loadSample()
-        generate(self.panel)
-        self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
-        self.assertEqual(self.ui.reviewedLabel.text, "0 of 10 reviewed")
-        self.assertIn("not reviewed", self.ui.bannerLabel.text)
-        self.assertIn("nodule", self.ui.impressionEdit.toPlainText())
-
-    def test_sectionsAppearDuringTheRun(self):
-        from reg2rg.pipeline.events import Notice
-
-        stages, growing, written = [], [], []
-        self.listen("progressed", lambda fraction, message: stages.append((fraction, message.split(":")[0])))
-        self.listen("sectionGrew", lambda region, text: growing.append(self.logic.run.active))
-        self.listen("sectionWritten", lambda section: written.append(self.logic.run.active))
-        self.startSample()
-        self.assertEqual(self.ui.generateButton.text, "Cancel")
-        self.engine.event.emit(Notice("The model runs in 8 bits."))
-        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text)
-        waitFor(lambda: not self.logic.run.active)
-        self.assertEqual(len(written), 10)
-        self.assertTrue(all(written) and all(growing) and growing)
-        self.assertIn("The model runs in 8 bits.", self.ui.messageLabel.text, "the message stays with the result")
-        self.assertEqual([fraction for fraction, _ in stages], sorted(fraction for fraction, _ in stages))
-        self.assertEqual(list(dict.fromkeys(name for _, name in stages)), [stageName(stage) for stage in STAGE_SPANS])
-        self.assertEqual(self.ui.generateButton.text, "Generate report")
-
-    def test_sectionsAndTheDraftBannerAreVisibleWhileSectionsAreWritten(self):
-        seen = []
-        self.listen("sectionWritten", lambda section: seen.append(self.visibility(section.region)))
-        self.startSample()
-        waitFor(lambda: not self.logic.run.active)
-        self.assertEqual(seen, [(True, "not reviewed")] * 10)
-
-    def visibility(self, region):
-        """Return whether the card of a region is visible, and what the visible banner says."""
-        root = moduleWidget().parent
-        card, banner = self.panel.sections.card(region), self.ui.bannerLabel
-        label = "not reviewed" if banner.isVisibleTo(root) and "not reviewed" in banner.text else ""
-        return card.isVisibleTo(root), label
-
     def test_enteringTheModuleAgainDuringARunChangesNothing(self):
         self.startSample()
         waitFor(lambda: self.panel.sections.regions)
         self.widget.exit()
         self.widget.enter()
-        self.assertEqual(self.panel.sections.regions, REGIONS_IN_READING_ORDER)
+        self.assertEqual(self.panel.sections.regions, list(FEW_REGIONS))
         waitFor(lambda: not self.logic.run.active)
-        self.assertEqual(len(self.panel.sections.regions), 10)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_regionsOfOneVolumeAreNotUsedForAnother(self):
         import numpy as np
@@ -159,22 +210,6 @@ class FlowTest(unittest.TestCase):
         self.assertNotIn(b"1.2.840.99", header)
         self.assertNotIn(b"Doe", header)
 
-    def test_theEventLoopIsNeverBlockedForLong(self):
-        import itertools
-        import time
-
-        import qt
-
-        self.startSample()
-        ticks, timer = [time.monotonic()], qt.QTimer()
-        timer.connect("timeout()", lambda: ticks.append(time.monotonic()))
-        timer.start(5)
-        waitFor(lambda: not self.logic.run.active)
-        timer.stop()
-        ticks.append(time.monotonic())
-        longest = max(later - earlier for earlier, later in itertools.pairwise(ticks))
-        self.assertLess(longest, 3.0, "loading the regions and making their surfaces is the longest step")
-
     def test_automaticRegionsAreMarkedAsEstimated(self):
         self.panel.inputs.loadSample()
         self.ui.regionsSelector.setCurrentNode(None)
@@ -187,7 +222,7 @@ class FlowTest(unittest.TestCase):
         return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
     def test_aRunCanBeCanceledInEveryStage(self):
-        self.panel.inputs.loadSample()
+        loadSample(self.panel)
         volume = self.panel.inputs.parameters.inputVolume
         for stage, (start, _) in STAGE_SPANS.items():
             if stage == "save":
@@ -210,85 +245,23 @@ class FlowTest(unittest.TestCase):
                 self.assertEqual(self.ui.generateButton.text, "Generate report")
                 self.assertEqual(self.panel.sections.regions, [])
 
-    def test_aKilledEngineIsReportedAndTheNextRunWorks(self):
-        self.startSample(FEW_REGIONS)
-        waitFor(lambda: self.ui.progressBar.value >= 3)
-        os.kill(self.engine.processId(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        waitFor(lambda: not self.logic.run.active, 30)
-        self.assertIn("memory", self.ui.messageLabel.text)
-        self.assertIn("Try again", self.ui.messageLabel.text)
-        self.assertIn("stage", self.ui.logEdit.toPlainText())
-        generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
-        self.assertEqual(self.ui.messageLabel.text, "")
-
-    @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped on this platform")
-    def test_aHungEngineIsTerminatedAndReported(self):
-        before = engineProcess.HEARTBEAT_TIMEOUT_S
-        engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
-        try:
-            self.startSample(FEW_REGIONS)
-            waitFor(lambda: self.ui.progressBar.value >= 3)
-            os.kill(self.engine.processId(), signal.SIGSTOP)
-            waitFor(lambda: not self.logic.run.active, 30)
-        finally:
-            engineProcess.HEARTBEAT_TIMEOUT_S = before
-        self.assertIn("did not respond", self.ui.messageLabel.text)
-        generate(self.panel)
-        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
-
     def test_aBlockedApplicationIsNotMistakenForAHungEngine(self):
-        import time
-
-        before = engineProcess.HEARTBEAT_TIMEOUT_S
-        engineProcess.HEARTBEAT_TIMEOUT_S = 2.5
-        try:
-            self.startSample(FEW_REGIONS)
+        with heartbeatTimeout(2.5):
+            self.startSample()
             waitFor(lambda: self.ui.progressBar.value >= 3)
             time.sleep(engineProcess.HEARTBEAT_TIMEOUT_S + 0.5)  # the application is blocked
             waitFor(lambda: not self.logic.run.active)
-        finally:
-            engineProcess.HEARTBEAT_TIMEOUT_S = before
         self.assertEqual(self.ui.messageLabel.text, "")
         self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_anApplicationThatIsBlockedUntilTheRunHasEndedStillReceivesTheReport(self):
-        import time
-
-        self.startSample(FEW_REGIONS)
+        self.startSample()
         waitFor(lambda: self.ui.progressBar.value >= 3)
         done = os.path.join(self.foldersOfRuns()[0], "report", "report.json")
         while not os.path.exists(done):
             time.sleep(0.1)  # the application is blocked
         waitFor(lambda: not self.logic.run.active and not self.logic.views.surfaces.busy)
         self.assertEqual(self.ui.messageLabel.text, "")
-        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
-
-    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "memory cannot be limited on this platform")
-    def test_anEngineThatRunsOutOfMemoryIsReportedWithItsLogAndTheNextRunWorks(self):
-        import sys
-
-        from Reg2RGModuleLib import locations
-
-        python = locations.ownPython() or sys.executable
-        self.engine.end()
-        with tempfile.TemporaryDirectory() as folder:
-            limited = os.path.join(folder, "python")
-            with open(limited, "w") as script:
-                script.write(f'#!/bin/sh\nulimit -v 1400000\nexec "{python}" "$@"\n')
-            os.chmod(limited, 0o755)
-            before = locations.ownPython()
-            locations.setOwnPython(limited)
-            try:
-                self.startSample(FEW_REGIONS)
-                waitFor(lambda: not self.logic.run.active)
-            finally:
-                locations.setOwnPython(before)
-                self.engine.end()
-        self.assertIn("memory", self.ui.messageLabel.text)
-        self.assertIn("close other programs", self.ui.messageLabel.text)
-        self.assertNotEqual(self.ui.logEdit.toPlainText(), "")
-        generate(self.panel)
         self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
 
     def test_anEngineThatCannotStartIsReported(self):
@@ -314,8 +287,6 @@ class FlowTest(unittest.TestCase):
                 self.assertEqual(engine.processId(), 0)
 
     def test_anotherPythonModelOrDeviceStartsAnotherEngine(self):
-        from Reg2RGModuleLib import locations
-
         with tempfile.TemporaryDirectory() as folder:
             pythons = [os.path.join(folder, name) for name in ("one", "two")]
             for python in pythons:
@@ -358,34 +329,14 @@ class FlowTest(unittest.TestCase):
         self.assertIn("empty", self.ui.messageLabel.text)
         self.assertFalse(self.logic.run.active)
 
-    def test_closingTheSceneEndsTheRunAndItsProcess(self):
-        self.startSample(FEW_REGIONS)
-        waitFor(lambda: self.ui.progressBar.value >= 3)
-        process = self.engine.processId()
-        slicer.mrmlScene.Clear(0)
-        settle()
-        self.assertFalse(self.logic.run.active)
-        self.assertRaises(OSError, os.kill, process, 0)
-        self.assertEqual(self.panel.sections.regions, [])
-
     def test_anIdleEngineIsUsedAgainInTheNextScene(self):
         loadSample(self.panel)
         generate(self.panel)
         process = self.engine.processId()
         slicer.mrmlScene.Clear(0)
-        self.startSample(FEW_REGIONS)
+        self.startSample()
         self.assertEqual(self.engine.processId(), process)
         self.cancel()
-
-    def test_aVolumeDeletedDuringItsRunEndsItWithAMessage(self):
-        self.startSample(FEW_REGIONS)
-        waitFor(lambda: self.ui.progressBar.value >= 3)
-        slicer.mrmlScene.RemoveNode(self.logic.run.volume)
-        waitFor(lambda: not self.logic.run.active, 60)
-        self.assertEqual(reportNode.reportNodes(), [])
-        loadSample(self.panel)
-        generate(self.panel)
-        self.assertEqual(len(reportNode.reportNodes()), 1)
 
     def test_foldersOfACrashedSlicerAreRemovedAtTheNextStartup(self):
         from Reg2RGModuleLib.reportRun import removeLeftovers
@@ -398,3 +349,101 @@ class FlowTest(unittest.TestCase):
             self.assertTrue(os.path.exists(alive))
         finally:
             os.rmdir(alive)
+
+
+class ReloadTest(RunTest):
+    """Reloading starts another engine, which takes long. The tests below would start one anyway."""
+
+    def test_theModuleCanBeReloaded(self):
+        loadSample(self.panel)
+        generate(self.panel)
+        before = moduleWidget()
+        slicer.util.reloadScriptedModule("Reg2RGModule")
+        after = moduleWidget()
+        self.assertIsNot(before, after)
+        self.assertEqual(len(after.panel.sections.regions), len(FEW_REGIONS))
+        self.assertFalse(before.logic.engine.running)
+        after.panel.navigation.select("heart")
+        self.assertEqual(after.panel.sections.current, "heart")
+        self.assertIsNone(before.panel.sections.current, "the old panel no longer follows the views")
+
+
+class InterruptedRunTest(RunTest):
+    """Runs that are interrupted one after another, each as soon as it has started. Then, a run is not interrupted.
+
+    Each interruption ends the engine. Loading the next one takes long, so only the last run goes on until its end.
+    """
+
+    def test_howeverARunIsInterruptedTheReasonIsReportedAndTheNextRunWorks(self):
+        for interruption in (
+            self.theEngineIsKilled,
+            self.theEngineHangs,
+            self.theEngineRunsOutOfMemory,
+            self.theSceneIsClosed,
+            self.theVolumeIsDeleted,
+        ):
+            with self.subTest(interruption=interruption.__name__):
+                slicer.mrmlScene.Clear(0)
+                interruption()
+                self.assertFalse(self.logic.run.active)
+                self.assertEqual(reportNode.reportNodes(), [])
+        loadSample(self.panel)
+        generate(self.panel)
+        self.assertEqual(self.ui.messageLabel.text, "")
+        self.assertEqual(len(reportNode.reportNodes()), 1)
+        self.assertEqual(len(self.panel.sections.regions), len(FEW_REGIONS))
+
+    def startAndWaitForTheEngine(self):
+        self.startSample()
+        waitFor(lambda: self.ui.stageLabel.text)
+
+    def waitForTheEnd(self):
+        waitFor(lambda: not self.logic.run.active, 60)
+
+    def theEngineIsKilled(self):
+        self.startAndWaitForTheEngine()
+        os.kill(self.engine.processId(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        self.waitForTheEnd()
+        self.assertIn("memory", self.ui.messageLabel.text)
+        self.assertIn("Try again", self.ui.messageLabel.text)
+        self.assertIn("stage", self.ui.logEdit.toPlainText())
+
+    def theEngineHangs(self):
+        if not hasattr(signal, "SIGSTOP"):
+            self.skipTest("processes cannot be stopped on this platform")
+        with heartbeatTimeout(2.5):
+            self.startAndWaitForTheEngine()
+            os.kill(self.engine.processId(), signal.SIGSTOP)
+            self.waitForTheEnd()
+        self.assertIn("did not respond", self.ui.messageLabel.text)
+
+    def theEngineRunsOutOfMemory(self):
+        if not hasattr(signal, "SIGKILL"):
+            self.skipTest("memory cannot be limited on this platform")
+        self.engine.end()
+        python = locations.ownPython() or sys.executable
+        with tempfile.TemporaryDirectory() as folder:
+            limited = os.path.join(folder, "python")
+            with open(limited, "w") as script:
+                script.write(f'#!/bin/sh\nulimit -v 1400000\nexec "{python}" "$@"\n')
+            os.chmod(limited, 0o755)
+            with chosenPython(limited):
+                self.startSample()
+                waitFor(lambda: not self.logic.run.active)
+            self.engine.end()
+        self.assertIn("memory", self.ui.messageLabel.text)
+        self.assertIn("close other programs", self.ui.messageLabel.text)
+        self.assertNotEqual(self.ui.logEdit.toPlainText(), "")
+
+    def theSceneIsClosed(self):
+        self.startAndWaitForTheEngine()
+        process = self.engine.processId()
+        slicer.mrmlScene.Clear(0)
+        settle()
+        self.assertRaises(OSError, os.kill, process, 0)
+        self.assertEqual(self.panel.sections.regions, [])
+
+    def theVolumeIsDeleted(self):
+        self.startAndWaitForTheEngine()
+        slicer.mrmlScene.RemoveNode(self.logic.run.volume)
+        self.waitForTheEnd()

@@ -243,19 +243,6 @@ class SceneTest(unittest.TestCase):
         self.assertAlmostEqual((found + 1000.0).sum() / (array + 1000.0).sum(), 1.0, delta=0.01)
         self.assertTrue(np.array_equal(slicer.util.arrayFromVolume(volume), array), "the volume itself is unchanged")
 
-    def test_theModuleCanBeReloaded(self):
-        loadSample(self.panel)
-        generate(self.panel)
-        before = moduleWidget()
-        slicer.util.reloadScriptedModule("Reg2RGModule")
-        after = moduleWidget()
-        self.assertIsNot(before, after)
-        self.assertEqual(len(after.panel.sections.regions), len(FEW_REGIONS))
-        self.assertFalse(before.logic.engine.running)
-        after.panel.navigation.select("heart")
-        self.assertEqual(after.panel.sections.current, "heart")
-        self.assertIsNone(before.panel.sections.current, "the old panel no longer follows the views")
-
 
 GEOMETRIES = {
     "flipped in z": ((0,), 0.0),
