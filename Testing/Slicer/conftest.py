@@ -15,16 +15,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 host.start(testing=True)
 _WINDOW = desktop.show_module(REPOSITORY / "Reg2RGModule")
 
+from hands import drawTranslucentSurfacesQuickly  # noqa: E402 - imports slicer
 
-def _draw_translucent_surfaces_quickly() -> None:
-    """Turn off depth peeling, which takes five sixths of the time of drawing in software. No test looks at it."""
-    import slicer
-
-    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
-    view.renderWindow().GetRenderers().GetFirstRenderer().SetUseDepthPeeling(False)
-
-
-_draw_translucent_surfaces_quickly()
+drawTranslucentSurfacesQuickly()
 
 
 @pytest.fixture(scope="session", autouse=True)
