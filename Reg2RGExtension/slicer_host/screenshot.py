@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slicer_host import desktop
 from slicer_host.event_loop import settle, wait_for
+
+if TYPE_CHECKING:
+    from slicer_host.window import MainWindow
 
 REPORT_TIMEOUT = 900.0
 """Maximum time for generating the report, in seconds."""
@@ -31,15 +35,25 @@ def save_screenshot(file: Path, ct: Path | None = None, size: tuple[int, int] = 
 
     host.start(testing=True)
     try:
-        _generate_and_save(file, ct, size)
+        save_report(desktop.show_module(desktop.module_folder(), size), file, ct)
     finally:
         host.end()
 
 
-def _generate_and_save(file: Path, ct: Path | None, size: tuple[int, int]) -> None:
+def save_report(window: MainWindow, file: Path, ct: Path | None = None) -> None:
+    """Generate a report in a window that is open and save a screenshot of the window.
+
+    Args:
+        window: The window.
+        file: PNG file to write.
+        ct: CT file, DICOM folder, or ZIP archive of a DICOM folder. If None, the sample case is used.
+
+    Raises:
+        InputError: If the CT cannot be read or is not a chest CT.
+        RuntimeError: If no report was generated or the file cannot be written.
+    """
     import slicer
 
-    window = desktop.show_module(desktop.module_folder(), size)
     widget = slicer.modules.reg2rgmodule.widgetRepresentation().self()
     panel, logic = widget.panel, widget.logic
     if ct is None:

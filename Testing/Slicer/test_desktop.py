@@ -63,7 +63,9 @@ def test_no_text_is_clipped_before_during_and_after_a_run(panel, window):
     panel.ui.advancedButton.collapsed = False
     assert_nothing_is_clipped(window, "inputs")
     panel.ui.advancedButton.collapsed = True
-    moduleWidget().logic.engine.end()  # a new engine takes long enough to see each stage
+    # The engine would write a report that it has written before too quickly to see each stage.
+    slicer.util.arrayFromVolume(panel.inputs.volume)[:] += 1
+    slicer.util.arrayFromVolumeModified(panel.inputs.volume)
     panel.ui.generateButton.click()
     run = moduleWidget().logic.run
     stages: list[str] = []
@@ -143,16 +145,22 @@ def reg2rg(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
-def test_the_screenshot_command_without_a_ct_shows_a_report_for_the_sample_case(tmp_path):
-    file = tmp_path / "pictures" / "shot.png"
-    done = reg2rg("desktop", "--screenshot", str(file), "--size", "1400x900")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(file)
-    picture = qt.QImage(str(file))
-    assert (picture.width(), picture.height()) == (1400, 900)
-    panel_side = {picture.pixel(x, y) for x in range(0, 440, 7) for y in range(0, 900, 7)}
-    views_side = {picture.pixel(x, y) for x in range(460, 1400, 7) for y in range(0, 900, 7)}
-    assert len(panel_side) > 50 and len(views_side) > 200
+def colors(picture, columns: range, rows: range) -> set[int]:
+    """Return the different colors at every seventh pixel of a part of a picture."""
+    return {picture.pixel(x, y) for x in columns[::7] for y in rows[::7]}
+
+
+def test_a_screenshot_without_a_ct_shows_a_report_for_the_sample_case(panel, window, tmp_path):
+    from slicer_host.desktop import SIZE
+    from slicer_host.screenshot import save_report
+
+    window.resize(*SIZE)
+    save_report(window, tmp_path / "shot.png")
+    picture = qt.QImage(str(tmp_path / "shot.png"))
+    assert (picture.width(), picture.height()) == (1280, 800)
+    assert len(colors(picture, range(440), range(800))) > 50
+    assert len(colors(picture, range(460, 1280), range(800))) > 200
+    assert panel.inputs.volume.GetName() == "Sample chest (synthetic)"
 
 
 @pytest.mark.parametrize(
@@ -175,14 +183,15 @@ def test_the_screenshot_command_with_a_ct_shows_a_report_for_that_ct(tmp_path):
 
     from reg2rg.phantom import make_phantom
 
-    ct, file = tmp_path / "patient.nii.gz", tmp_path / "shot.png"
+    ct, file = tmp_path / "patient.nii.gz", tmp_path / "pictures" / "shot.png"
     sitk.WriteImage(make_phantom(5).volume, str(ct))
-    done = reg2rg("desktop", str(ct), "--screenshot", str(file))
+    done = reg2rg("desktop", str(ct), "--screenshot", str(file), "--size", "1400x900")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == str(file)
     picture = qt.QImage(str(file))
-    assert (picture.width(), picture.height()) == (1280, 800)
-    assert len({picture.pixel(x, y) for x in range(460, 1280, 7) for y in range(0, 800, 7)}) > 200
+    assert (picture.width(), picture.height()) == (1400, 900)
+    assert len(colors(picture, range(440), range(900))) > 50
+    assert len(colors(picture, range(460, 1400), range(900))) > 200
 
 
 def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_message_of_the_reader(tmp_path):
