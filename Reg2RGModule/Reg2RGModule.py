@@ -8,7 +8,7 @@ from typing import Any
 
 import qt
 import slicer
-from Reg2RGModuleLib import locations, reportRun
+from Reg2RGModuleLib import locations, runFolder
 from Reg2RGModuleLib.panel import Panel
 from Reg2RGModuleLib.parameters import Reg2RGParameters
 from Reg2RGModuleLib.reportLogic import ReportLogic
@@ -84,7 +84,7 @@ class Reg2RGModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # 
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
-        reportRun.removeLeftovers()
+        runFolder.removeLeftovers()
         self.initializeParameterNode()
         self.panel.setListening(self.parent.isEntered)
 

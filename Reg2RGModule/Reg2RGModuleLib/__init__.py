@@ -8,6 +8,9 @@
     engineProcess        the engine's process: commands go in, events come out
 
     measurementReview    what a reviewer decided about measurements
+    reviewDocument       the content of a review, and its changes
+    reviewJson           reviews as JSON
+    reviewText           the report under review as plain text
     review               a report under review: states, edits, undo
     transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
@@ -24,6 +27,9 @@
     reviews              the live reviews of the reports in the scene
     otherSegmentations   segmentations that would cover a report, hidden and shown again
     recovery             files that restore a review after a crash
+    stageNames           the names of the engine's stages
+    runFolder            the temporary folder of a run
+    runResults           the segmentations that a run adds to a report
     reportRun            one run of the engine: input from the scene, results back into it
     runCallbacks         callbacks of one run, and waiting for its end
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.review import Review, State, reviewedLabel
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.reviewDocument import State
+from Reg2RGModuleLib.reviewText import reviewedLabel
 
 if TYPE_CHECKING:
     from reg2rg.report import Report

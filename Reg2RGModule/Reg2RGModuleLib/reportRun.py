@@ -1,14 +1,11 @@
 """One run of the engine: it takes a volume from the scene and puts the report back into the scene.
 
-Voxels are passed to the engine in a file that is deleted after the run. Patient tags are never passed on. Volume and
-regions are matched by their position in space, never by array index.
+Volume and regions are matched by their position in space, never by array index.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +14,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import (
-    findingsDisplay,
-    processes,
-    regionsDisplay,
-    reportNode,
-    segmentationFile,
-    structuresDisplay,
-    transforms,
-)
+from Reg2RGModuleLib import regionsDisplay, reportNode, runFolder, runResults, stageNames, transforms
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.review import Review
@@ -35,21 +24,8 @@ if TYPE_CHECKING:
     from reg2rg.pipeline import events
 
 
-FOLDER_PREFIX = "reg2rg-slicer-"
-VOLUME_FILE = "volume.nrrd"
-GIVEN_REGIONS_FILE = "given.seg.nrrd"
 UNEXPECTED_ERROR = 1
 """Exit code of failures that the input did not cause. The engine's log may explain them."""
-STAGE_SPANS = {
-    "read": (0.00, 0.03),
-    "segment": (0.03, 0.40),
-    "measure": (0.40, 0.50),
-    "prepare": (0.50, 0.60),
-    "load": (0.60, 0.68),
-    "write": (0.68, 0.98),
-    "save": (0.98, 1.00),
-}
-"""Stage of the engine -> the fractions of the progress bar at which it starts and ends."""
 
 
 @dataclass(frozen=True)
@@ -219,12 +195,12 @@ class ReportRun:
         if volume is None or volume.GetImageData() is None:
             raise RuntimeError(_("The volume is empty or no longer in the scene. Select a CT volume."))
         frame = transforms.frameOf(volume, regions)
-        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        folder = runFolder.makeFolder()
         self._active = _ActiveRun(volume, folder, frame, report, region)
         try:
-            files = {"volume": _writeVolume(volume, frame, folder), "output": str(folder / "report")}
+            files = {"volume": runFolder.writeVolume(volume, frame, folder), "output": str(folder / "report")}
             if regions is not None:
-                files["regions_file"] = _writeRegions(regions, frame, folder)
+                files["regions_file"] = runFolder.writeRegions(regions, frame, folder)
             if request is None:
                 self._engine.run({**files, "device": parameters.device}, "measure")
             else:
@@ -265,10 +241,9 @@ class ReportRun:
             self._fail(str(error), self._engine.log)
 
     def _onProgress(self, active: _ActiveRun, event: events.Progress) -> None:
-        start, end = STAGE_SPANS[event.stage.value]
-        name = stageName(event.stage.value)
+        name = stageNames.stageName(event.stage.value)
         message = name if event.message in ("", name) else f"{name}: {event.message}"
-        self.progressed.emit(round(start + (end - start) * event.fraction, 4), message)
+        self.progressed.emit(round(event.overall, 4), message)
 
     def _onRegionsFound(self, active: _ActiveRun, event: events.RegionsFound) -> None:
         """Show the regions, unless they are already shown because the run changes a report.
@@ -294,14 +269,13 @@ class ReportRun:
         self.sectionWritten.emit(from_plain(Section, event.section, "section"))
 
     def _onReportDone(self, active: _ActiveRun, event: events.ReportDone) -> None:
-        from reg2rg.report import FINDINGS_FILE, REGIONS_FILE, REPORT_FILE, parse_report
+        from reg2rg.report import REGIONS_FILE, REPORT_FILE, parse_report
 
         folder = Path(event.folder)
         report = parse_report((folder / REPORT_FILE).read_text(encoding="utf-8"))
         if active.region is not None:
             section = report.section(active.region)
-            _storeFindings(active.report, active, folder / FINDINGS_FILE)
-            _storeStructures(active.report, active, folder)
+            runResults.store(active.report, folder, active.volume, active.frame)
             self._end(lambda: self.sectionRegenerated.emit(active.report, section, report.evidence))
             return
         segmentation = self._segmentation
@@ -309,8 +283,7 @@ class ReportRun:
             segmentation = self._loadRegions(active, folder / REGIONS_FILE)
         node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
         self._segmentation = None  # now it belongs to the report
-        _storeFindings(node, active, folder / FINDINGS_FILE)
-        _storeStructures(node, active, folder)
+        runResults.store(node, folder, active.volume, active.frame)
         self._end(lambda: self.succeeded.emit(node))
 
     def _onMeasured(self, active: _ActiveRun, event: events.Measured) -> None:
@@ -318,13 +291,13 @@ class ReportRun:
         from reg2rg.runtime.dataclass_io import from_plain
 
         evidence = from_plain(Evidence, event.evidence, "evidence")
-        _storeStructures(active.report, active, Path(event.folder))
+        runResults.store(active.report, Path(event.folder), active.volume, active.frame)
         self._end(lambda: self.measured.emit(active.report, evidence, event.regions))
 
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
         if event.scope == "command":  # the run was not started
             self._engine.end()
-        message = event.message.replace(str(active.folder / VOLUME_FILE), f'"{active.volume.GetName()}"')
+        message = event.message.replace(str(active.folder / runFolder.VOLUME_FILE), f'"{active.volume.GetName()}"')
         self._fail(message, self._engine.log if event.exit_code == UNEXPECTED_ERROR else "")
 
     def _onDied(self, reason: str, log: str) -> None:
@@ -346,67 +319,3 @@ class ReportRun:
         active, self._active = self._active, None
         if active is not None:
             shutil.rmtree(active.folder, ignore_errors=True)
-
-
-def stageName(stage: str) -> str:
-    """Return the name of an engine stage as shown in the panel."""
-    return {
-        "read": _("Reading the volume"),
-        "segment": _("Segmenting the regions"),
-        "measure": _("Measuring"),
-        "prepare": _("Preparing the regions for the model"),
-        "load": _("Loading the model"),
-        "write": _("Writing the sections"),
-        "save": _("Saving the report"),
-    }[stage]
-
-
-def removeLeftovers() -> None:
-    """Delete the folders of runs whose Slicer process no longer exists. Only a crash leaves such folders behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
-        owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
-        if owner.isdigit() and int(owner) != os.getpid() and not processes.isAlive(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _storeFindings(node: slicer.vtkMRMLTextNode, run: _ActiveRun, file: Path) -> None:
-    """Add the findings that a run located, if any, to those of a report."""
-    if not file.exists():
-        return
-    existing = reportNode.findingsOf(node)
-    if existing is None:
-        reportNode.setFindings(node, findingsDisplay.loadFindings(file, run.volume, run.frame))
-    else:
-        new = segmentationFile.load(file, run.volume, "", run.frame)
-        findingsDisplay.merge(existing, new)
-        slicer.mrmlScene.RemoveNode(new)
-
-
-def _storeStructures(node: slicer.vtkMRMLTextNode, run: _ActiveRun, folder: Path) -> None:
-    """Add the structures that a run measured to a report, instead of those of an earlier run."""
-    from reg2rg.report import STRUCTURES_FILE
-
-    file = folder / STRUCTURES_FILE
-    if file.exists():
-        reportNode.setStructures(node, structuresDisplay.loadStructures(file, run.volume, run.frame))
-
-
-def _writeVolume(
-    volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path
-) -> str:
-    """Write the voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
-    storage = slicer.vtkMRMLNRRDStorageNode()  # not added to the scene
-    path = str(folder / VOLUME_FILE)
-    storage.SetFileName(path)
-    storage.SetUseCompression(0)
-    if not storage.WriteData(transforms.volumeIn(volume, frame)):
-        raise RuntimeError(_("Could not write the volume for the engine. Check that the disk is not full."))
-    return path
-
-
-def _writeRegions(
-    segmentation: slicer.vtkMRMLSegmentationNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path
-) -> str:
-    path = folder / GIVEN_REGIONS_FILE
-    segmentationFile.save(segmentation, path, frame)
-    return str(path)

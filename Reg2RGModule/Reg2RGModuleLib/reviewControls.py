@@ -11,7 +11,8 @@ from Reg2RGModuleLib.impression import Impression
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.reportSession import ReportSession
-from Reg2RGModuleLib.review import Review, State
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.reviewDocument import State
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.sectionList import SectionList
 

@@ -18,7 +18,7 @@ from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.regionsGeometry import segmentIds
 from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.reviewDocument import State
 from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
 

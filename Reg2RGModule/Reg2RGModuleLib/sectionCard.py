@@ -14,7 +14,8 @@ from Reg2RGModuleLib.findingList import FindingList
 from Reg2RGModuleLib.fold import Fold, wrappedLabel
 from Reg2RGModuleLib.measurementList import MeasurementList
 from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
-from Reg2RGModuleLib.review import State, hiddenModelText
+from Reg2RGModuleLib.reviewDocument import State
+from Reg2RGModuleLib.reviewText import hiddenModelText
 from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 

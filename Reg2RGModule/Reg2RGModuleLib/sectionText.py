@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.reviewDocument import State
 
 if TYPE_CHECKING:
     from reg2rg.report import Section, Sentence

@@ -15,9 +15,10 @@ import qt
 import slicer
 from hands import FEW_REGIONS, generate, loadSample, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import engineProcess, locations, reportNode
-from Reg2RGModuleLib.reportRun import FOLDER_PREFIX, STAGE_SPANS, stageName
+from Reg2RGModuleLib.runFolder import FOLDER_PREFIX, removeLeftovers
+from Reg2RGModuleLib.stageNames import stageName
 
-from reg2rg.pipeline.events import Notice
+from reg2rg.pipeline.events import STAGE_SPANS, Notice, Stage
 
 NOTICE = "The model runs in 8 bits."
 REGIONS_IN_READING_ORDER = [
@@ -225,9 +226,9 @@ class FlowTest(RunTest):
         loadSample(self.panel)
         volume = self.panel.inputs.parameters.inputVolume
         for stage, (start, _) in STAGE_SPANS.items():
-            if stage == "save":
+            if stage is Stage.SAVE:
                 continue  # it ends before a click can arrive
-            with self.subTest(stage=stage):
+            with self.subTest(stage=stage.value):
                 # The engine would write the same report again before a click can arrive.
                 slicer.util.arrayFromVolume(volume)[:] += 1
                 slicer.util.arrayFromVolumeModified(volume)
@@ -339,8 +340,6 @@ class FlowTest(RunTest):
         self.cancel()
 
     def test_foldersOfACrashedSlicerAreRemovedAtTheNextStartup(self):
-        from Reg2RGModuleLib.reportRun import removeLeftovers
-
         gone = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}999999999-")
         alive = tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getppid()}-")
         try:

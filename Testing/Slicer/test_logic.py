@@ -8,7 +8,7 @@ from hands import moduleWidget, settle, waitFor
 from Reg2RGModule import Reg2RGModuleLogic
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.parameters import RunParameters
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.reviewDocument import State
 
 
 def loadSample():

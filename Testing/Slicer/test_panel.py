@@ -7,7 +7,7 @@ import qt
 import slicer
 from hands import clickWidget, generate, moduleWidget, press, settle, waitFor
 from Reg2RGModuleLib import reportNode
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.reviewDocument import State
 
 VISIBLE_HEIGHT = 430
 """Pixels that Slicer leaves for the scroll area of the module panel in a window of 1366 x 768, with the Data Probe."""

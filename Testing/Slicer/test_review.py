@@ -8,7 +8,8 @@ import slicer
 from hands import clickLink, generate, moduleWidget, press, settle, waitFor
 from located import rewrite
 from Reg2RGModuleLib import reportNode
-from Reg2RGModuleLib.review import Review, State
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.reviewDocument import State
 from Reg2RGModuleLib.sectionText import bodyHtml, factsOf
 
 

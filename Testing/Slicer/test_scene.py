@@ -9,7 +9,7 @@ import slicer
 import vtk
 from hands import FEW_REGIONS, arrayOfRegion, generate, keepSegments, loadSample, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import regionsGeometry, reportNode, transforms
-from Reg2RGModuleLib.review import State
+from Reg2RGModuleLib.reviewDocument import State
 
 
 class SceneTest(unittest.TestCase):

@@ -27,7 +27,8 @@ from hands import (
 )
 from located import reopen, rewrite
 from Reg2RGModuleLib import densities, measurementLines, regionsGeometry, reportNode
-from Reg2RGModuleLib.review import Review, State
+from Reg2RGModuleLib.review import Review
+from Reg2RGModuleLib.reviewDocument import State
 
 TRACHEA = "trachea_coronal/trachea and bronchie/"
 SAGITTAL = "trachea_sagittal/trachea and bronchie/"
