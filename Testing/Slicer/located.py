@@ -74,6 +74,13 @@ def reopen() -> None:
     settle()
 
 
+def restore(node: slicer.vtkMRMLTextNode, text: str) -> None:
+    """Make a report and the panel what they were before a test changed the review, which takes long if it did."""
+    if node.GetText() != text:
+        node.SetText(text)
+        reopen()
+
+
 def rewrite(node: slicer.vtkMRMLTextNode, change: Callable[[Report], Report]) -> None:
     """Change the report that a node stores, and make the panel read it again."""
     reportNode.write(node, Review.ofReport(change(reportNode.read(node).report)))

@@ -5,7 +5,7 @@ import unittest
 import numpy as np
 import slicer
 from hands import arrayOfRegion, generate, loadSample, moduleWidget, settle, waitFor
-from located import reopen
+from located import restore
 from Reg2RGModuleLib import regionsGeometry, reportNode, segmentationFile
 from Reg2RGModuleLib.findingText import LABELS_BY_REGION
 from Reg2RGModuleLib.review import Review
@@ -29,8 +29,7 @@ class CorrectionsTest(unittest.TestCase):
         slicer.mrmlScene.Clear(0)
 
     def setUp(self):
-        self.node().SetText(self.fresh)
-        reopen()
+        restore(self.node(), self.fresh)
         self.panel = moduleWidget().panel
         self.run_ = moduleWidget().logic.run
         self.panel.navigation.select("lung")

@@ -16,6 +16,7 @@ from located import (
     NODULE,
     makeReport,
     reopen,
+    restore,
     rewrite,
     withoutFindingHead,
 )
@@ -38,9 +39,7 @@ class FindingsTest(unittest.TestCase):
         self.panel = moduleWidget().panel
         self.ui = self.panel.ui
         self.ui.findingsCheckBox.checked = True
-        if self.node.GetText() != self.fresh:
-            self.node.SetText(self.fresh)
-            reopen()
+        restore(self.node, self.fresh)
         self.panel.navigation.select("heart")
 
     def section(self, region):

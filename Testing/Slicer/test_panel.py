@@ -6,6 +6,7 @@ import unittest
 import qt
 import slicer
 from hands import clickWidget, generate, moduleWidget, press, settle, waitFor
+from located import restore
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.reviewDocument import State
 
@@ -34,9 +35,7 @@ class PanelTest(unittest.TestCase):
         self.logic = moduleWidget().logic
         self.ui = self.panel.ui
         self.root = moduleWidget().parent
-        self.node.SetText(self.fresh)
-        self.panel.setParameters(None)
-        moduleWidget().initializeParameterNode()
+        restore(self.node, self.fresh)
         self.area = self.scrollArea()
         before = self.area.maximumHeight
         self.area.setMaximumHeight(VISIBLE_HEIGHT)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import qt
 import slicer
 from hands import clickLink, generate, moduleWidget, press, settle, waitFor
-from located import rewrite
+from located import reopen, restore, rewrite
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviewDocument import State
@@ -31,9 +31,7 @@ class ReviewTest(unittest.TestCase):
         self.panel = moduleWidget().panel
         self.ui = self.panel.ui
         self.node = reportNode.reportNodes()[0]
-        self.node.SetText(self.fresh)
-        self.panel.setParameters(None)
-        moduleWidget().initializeParameterNode()
+        restore(self.node, self.fresh)
         self.panel.navigation.select("lung")
 
     def stored(self):
@@ -244,6 +242,8 @@ class ReviewTest(unittest.TestCase):
         self.assertEqual(self.stored().state("lung"), State.ACCEPTED)
 
     def test_warningsAreShownInTheCard(self):
+        self.addCleanup(reopen)
+
         def warningOf(**changes):
             section = replace(self.stored().section("lung"), disagreements=(), **changes)
             card = self.panel.sections.card("lung")
@@ -275,6 +275,7 @@ class ReviewTest(unittest.TestCase):
         sign = '<a href="contradiction:1">⚠</a>'
         self.assertEqual(bodyHtml(section, section.text, State.DRAFT, "#123456"), f"Sure. No &lt;x.&nbsp;{sign}")
         self.assertEqual(bodyHtml(section, "My text.", State.EDITED, "#123456"), "My text.")
+        self.addCleanup(reopen)
         card = self.panel.sections.card("lung")
         card.showSection(section, State.DRAFT, section.text)
         self.panel.scroll.reveal(card)

@@ -25,7 +25,7 @@ from hands import (
     threeDView,
     waitFor,
 )
-from located import reopen, rewrite
+from located import restore, rewrite
 from Reg2RGModuleLib import densities, measurementLines, regionsGeometry, reportNode
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviewDocument import State
@@ -58,8 +58,7 @@ class MeasurementsTest(unittest.TestCase):
     def setUp(self):
         self.logic, self.panel = moduleWidget().logic, moduleWidget().panel
         self.ui = self.panel.ui
-        self.node.SetText(self.before())
-        reopen()
+        restore(self.node, self.before())
         self.panel.navigation.select("trachea and bronchie")
 
     def before(self):
