@@ -105,14 +105,6 @@ def test_after_a_crash_the_review_is_offered_for_its_volume_and_restored(setting
     assert stored_files(settings) == [], "closing the application deletes the stored files"
 
 
-def test_the_files_of_another_running_application_are_not_offered(settings):
-    for file in (settings / "Reg2RG recovery").iterdir():
-        owner, rest = file.name.split("-", 1)
-        file.rename(file.with_name(f"{os.getpid()}-{rest}"))
-    other = run_application("panel.inputs.loadSample()\nprint(panel.ui.recoverButton.isHidden())", settings)
-    assert other.stdout.splitlines()[-1] == "True", other.stderr
-
-
 WHILE_RUNNING = """
 panel.inputs.loadSample()
 panel.ui.generateButton.click()
