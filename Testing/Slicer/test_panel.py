@@ -192,12 +192,17 @@ class PanelTest(unittest.TestCase):
         self.ui.editButton.click()
         self.assertEqual(self.root.minimumSizeHint.width(), width)
         self.ui.editButton.click()
-        slicer.mrmlScene.Clear(0)
+        volume = self.panel.inputs.volume
+        other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+        self.ui.inputVolumeSelector.setCurrentNode(other)
         settle()
         try:
+            self.assertEqual(self.panel.sections.regions, [])
             self.assertEqual(self.root.minimumSizeHint.width(), width, "without cards")
         finally:
-            type(self).setUpClass()
+            self.ui.inputVolumeSelector.setCurrentNode(volume)
+            slicer.mrmlScene.RemoveNode(other)
+            settle()
         self.assertEqual(self.root.minimumSizeHint.width(), width)
 
     def test_theLabelsOfTheInputsAreAligned(self):

@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 import slicer
-from hands import generate, moduleWidget, settle, threeDView, waitFor
+from hands import generate, loadSample, moduleWidget, settle, threeDView, waitFor
 from Reg2RGModuleLib import otherSegmentations, reportNode
 
 
@@ -13,7 +13,7 @@ class VolumesTest(unittest.TestCase):
     def setUpClass(cls):
         slicer.mrmlScene.Clear(0)
         panel = moduleWidget().panel
-        panel.inputs.loadSample()
+        loadSample(panel)
         cls.volume, cls.given = panel.inputs.parameters.inputVolume, panel.inputs.parameters.regions
         cls.given.SetDisplayVisibility(True)  # as Slicer's Sample Data module leaves it
         generate(panel)
