@@ -68,9 +68,8 @@ def makeReport() -> slicer.vtkMRMLTextNode:
 
 
 def reopen() -> None:
-    """Make the panel read the report again."""
-    moduleWidget().panel.setParameters(None)
-    moduleWidget().initializeParameterNode()
+    """Make the panel read the report again, and draw it."""
+    _readAgain()
     settle()
 
 
@@ -78,7 +77,12 @@ def restore(node: slicer.vtkMRMLTextNode, text: str) -> None:
     """Make a report and the panel what they were before a test changed the review, which takes long if it did."""
     if node.GetText() != text:
         node.SetText(text)
-        reopen()
+        _readAgain()
+
+
+def _readAgain() -> None:
+    moduleWidget().panel.setParameters(None)
+    moduleWidget().initializeParameterNode()
 
 
 def rewrite(node: slicer.vtkMRMLTextNode, change: Callable[[Report], Report]) -> None:
