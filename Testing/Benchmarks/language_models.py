@@ -76,15 +76,16 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     from reg2rg.regions import REGION_NAMES
 
     torch.set_num_threads(1)
-    config = ModelFolder.open(folder).config
-    need = memory_needed(config, ModelSize.from_config(config), precision, Workload(regions, tokens))
+    opened = ModelFolder.open(folder)
+    config = opened.config
+    need = memory_needed(config, ModelSize.from_shapes(opened.read_shapes()), precision, Workload(regions, tokens))
     sizes, names = config.preprocessing, REGION_NAMES[:regions]
     textures = {name: torch.rand(sizes.texture_size) for name in names}
     masks = {name: torch.rand(sizes.mask_size) for name in names}
     inputs = ModelInputs(torch.rand(sizes.image_size), textures, masks, {})
     with PeakMemory(psutil.Process().memory_info) as peak:
         started = time.thread_time()
-        model = ModelFolder.open(folder).load(precision=precision)
+        model = opened.load(precision=precision)
         load_seconds, load_peak = time.thread_time() - started, peak.growth
         ReportGenerator(model).generate(inputs, max_new_tokens=tokens)
         whole_peak = peak.growth

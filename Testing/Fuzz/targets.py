@@ -206,7 +206,8 @@ def report_folder(folder: Path) -> Target:
 def config_json(folder: Path) -> Target:
     """Model configurations, and the models that they describe."""
     from reg2rg.checkpoints import ModelFolder
-    from reg2rg.checkpoints.assembly import assemble, open_weights
+    from reg2rg.checkpoints.assembly import assemble
+    from reg2rg.checkpoints.weights_file import open_weights
 
     source = REPOSITORY / "Resources/Models/phantom"
     (folder / "SHA256SUMS").write_bytes((source / "SHA256SUMS").read_bytes())

@@ -13,13 +13,15 @@ import torch
 from tiny_model import tiny_config, tiny_model
 
 from reg2rg.checkpoints import ModelFolder
+from reg2rg.checkpoints.assembly import empty_model, expected_shapes
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
 from reg2rg.inference.memory import ModelSize, Workload, cache_bytes_per_token, memory_needed, prompt_tokens
 from reg2rg.inference.placement import Candidate, list_candidates, place
 from reg2rg.models.config import LanguageConfig, ModelConfig
-from reg2rg.models.quantization import can_quantize
+from reg2rg.models.precision import can_quantize
+from reg2rg.models.quantization import quantizable_layers
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.pipeline.events import Notice
 from reg2rg.pipeline.model_cache import MODEL_CACHE
@@ -34,7 +36,7 @@ GB = 10**9
 
 @pytest.fixture(scope="module")
 def llama2() -> ModelSize:
-    return ModelSize.from_config(LLAMA2)
+    return ModelSize.from_shapes(expected_shapes(empty_model(LLAMA2)))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,8 @@ def test_more_tokens_and_texts_need_more_cache_but_the_prompt_is_stored_once(lla
 
 
 def test_the_phantom_model_fits_anywhere():
-    config = ModelFolder.open(find_model("phantom")).config
-    need = memory_needed(config, ModelSize.from_config(config), "fp32")
+    folder = ModelFolder.open(find_model("phantom"))
+    need = memory_needed(folder.config, ModelSize.from_shapes(folder.read_shapes()), "fp32")
     assert need.weights == pytest.approx(25.1e6, rel=0.01) and need.total < 0.1 * GB
 
 
@@ -95,9 +97,9 @@ GPU_FIRST = [
     ],
 )
 def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_best(
-    gpu: int, cpu: int, chosen: Candidate
+    llama2: ModelSize, gpu: int, cpu: int, chosen: Candidate
 ):
-    placement = place(LLAMA2, GPU_FIRST, Workload(), free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
+    placement = place(LLAMA2, llama2, GPU_FIRST, Workload(), free=lambda device: {"cuda": gpu, "cpu": cpu}[device] * GB)
     assert Candidate(placement.device, placement.precision) == chosen
     if chosen == GPU_FIRST[0]:
         assert placement.notice is None
@@ -108,14 +110,15 @@ def test_the_first_candidate_that_fits_is_used_with_a_notice_unless_it_is_the_be
         assert f"it runs on {chosen.device} in {chosen.precision}." in placement.notice
 
 
-def test_a_model_that_does_not_fit_is_refused_with_numbers_and_advice():
+def test_a_model_that_does_not_fit_is_refused_with_numbers_and_advice(llama2: ModelSize):
     with pytest.raises(InputError) as error:
-        place(LLAMA2, [Candidate("cpu", "bf16")], Workload(), free=lambda device: 9 * GB)
+        place(LLAMA2, llama2, [Candidate("cpu", "bf16")], Workload(), free=lambda device: 9 * GB)
     assert str(error.value) == (
         "llama2-7b needs about 14.7 GB in bf16, but only 9.0 GB is free on cpu. --precision 8bit would need 8.5 GB."
     )
     with pytest.raises(InputError, match=r"5\.\d GB in 4bit, but only 2.0 GB is free on cuda.*smaller model"):
-        place(LLAMA2, [Candidate("cuda", "bf16"), Candidate("cuda", "4bit")], Workload(), free=lambda device: 2 * GB)
+        candidates = [Candidate("cuda", "bf16"), Candidate("cuda", "4bit")]
+        place(LLAMA2, llama2, candidates, Workload(), free=lambda device: 2 * GB)
 
 
 def test_the_cpu_prefers_exact_weights_and_a_requested_precision_is_the_only_candidate():
@@ -142,9 +145,9 @@ def request_of(phantom_files, tiny_model_folder: Path, tmp_path: Path):
 
 
 def test_a_run_reports_a_fallback_and_refuses_a_model_that_does_not_fit_before_segmenting(request_of, monkeypatch):
-    config = ModelFolder.open(Path(request_of().model)).config
-    size = ModelSize.from_config(config)
-    needs = [memory_needed(config, size, name, Workload(max_new_tokens=4)).total for name in ("fp32", "bf16")]
+    folder = ModelFolder.open(Path(request_of().model))
+    size = ModelSize.from_shapes(folder.read_shapes())
+    needs = [memory_needed(folder.config, size, name, Workload(max_new_tokens=4)).total for name in ("fp32", "bf16")]
     monkeypatch.setattr(devices.Path, "read_text", limited(devices.Path.read_text, sum(needs) / 2))
     events = []
     run_report(request_of(device="cpu"), events.append)
@@ -195,12 +198,14 @@ from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize, Workload, memory_needed
 from reg2rg.preprocessing import ModelInputs
 from reg2rg.regions import REGION_NAMES
-import peft, transformers.models.llama.modeling_llama  # libraries are not what is measured
+from reg2rg.runtime.third_party import import_peft
+import_peft()
+import transformers.models.llama.modeling_llama  # libraries are not what is measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
 opened = ModelFolder.open(folder)
 config = opened.config
-need = memory_needed(config, ModelSize.from_config(config), precision, Workload(max_new_tokens=8))
+need = memory_needed(config, ModelSize.from_shapes(opened.read_shapes()), precision, Workload(max_new_tokens=8))
 volumes = {name: torch.rand(config.preprocessing.image_size) for name in REGION_NAMES}
 resident = psutil.Process().memory_info
 before, peak = resident().rss, 0
@@ -241,7 +246,18 @@ def test_the_estimate_is_within_a_quarter_of_what_a_report_takes(large_model_fol
 
 
 def test_weights_take_as_much_memory_as_estimated(tiny_model_folder: Path):
-    model = ModelFolder.open(tiny_model_folder).load()
-    assert ModelSize.from_config(model.config).weight_bytes("fp32") == sum(
-        parameter.nbytes for parameter in model.parameters()
-    )
+    folder = ModelFolder.open(tiny_model_folder)
+    weights = sum(parameter.nbytes for parameter in folder.load().parameters())
+    assert ModelSize.from_shapes(folder.read_shapes()).weight_bytes("fp32") == weights
+
+
+@pytest.mark.parametrize("name", ["published", "phantom"])
+def test_the_layers_that_can_be_quantized_are_recognized_by_name(llama2: ModelSize, name: str):
+    config = LLAMA2 if name == "published" else ModelFolder.open(find_model("phantom")).config
+    model = empty_model(config)
+    layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
+    size = llama2 if name == "published" else ModelSize.from_shapes(expected_shapes(model))
+    assert (size.linear, size.largest_linear) == (sum(layers), max(layers))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    statistics = sum(buffer.numel() for buffer in model.embedding_layer.buffers())
+    assert size.vision + size.linear + size.other == parameters + statistics

@@ -20,7 +20,7 @@ from reg2rg.inference import ReportGenerator
 from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize
 from reg2rg.models.config import LoraSettings
-from reg2rg.models.quantization import PRECISIONS, QUANTIZED, can_quantize, check_precision
+from reg2rg.models.precision import PRECISIONS, QUANTIZED, can_quantize, check_precision
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
@@ -89,7 +89,8 @@ def test_every_precision_computes_nearly_the_same_and_writes_sections(folder: Pa
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_language_model_weights_have_the_given_precision_and_vision_weights_are_float32(folder: Path, precision: str):
-    model = ModelFolder.open(folder).load(precision=skip_if_unavailable(precision))
+    opened = ModelFolder.open(folder)
+    model = opened.load(precision=skip_if_unavailable(precision))
     for name, parameter in model.named_parameters():
         if not name.startswith("lang_model."):
             assert name == "embedding_layer.weight" or parameter.dtype == torch.float32, name
@@ -100,7 +101,7 @@ def test_language_model_weights_have_the_given_precision_and_vision_weights_are_
             assert (parameter.dtype in (torch.int8, torch.uint8)) == quantized, name
     assert model.embedding_layer.weight is model.lang_model.get_input_embeddings().weight
     stored = sum(parameter.nbytes for parameter in model.parameters())
-    assert stored == pytest.approx(ModelSize.from_config(model.config).weight_bytes(precision), rel=0.02)
+    assert stored == pytest.approx(ModelSize.from_shapes(opened.read_shapes()).weight_bytes(precision), rel=0.02)
 
 
 def test_only_lora_of_a_quantized_model_is_trainable(folder: Path):
@@ -115,11 +116,13 @@ from pathlib import Path
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.inference.fusing import fuse
 from reg2rg.inference.memory import ModelSize
-import peft, transformers.models.llama.modeling_llama  # so that their memory is not measured
+from reg2rg.runtime.third_party import import_peft
+import_peft()
+import transformers.models.llama.modeling_llama  # so that their memory is not measured
 torch.set_num_threads(1)
 folder, precision = Path(sys.argv[1]), sys.argv[2]
 opened = ModelFolder.open(folder)
-weights = ModelSize.from_config(opened.config).weight_bytes(precision)
+weights = ModelSize.from_shapes(opened.read_shapes()).weight_bytes(precision)
 def memory(kind):  # not getrusage, whose peak includes that of the parent process
     return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind))
 before = memory("VmRSS")

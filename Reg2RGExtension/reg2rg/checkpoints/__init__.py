@@ -5,6 +5,7 @@ Files:
     model_folder  open, verify and load a model folder
     checksums     SHA-256 checksums of its files
     legacy        names in model folders of earlier versions
+    weights_file  read a safetensors file: the shapes of its tensors, or one tensor at a time
     assembly      build a model from stored tensors, one at a time
     tokenizer     load a tokenizer from a folder
     saving        write a model folder

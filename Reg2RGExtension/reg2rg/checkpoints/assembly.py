@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.language_model import rebuild_rotary_tables
-from reg2rg.models.quantization import QUANTIZED, check_precision, compute_dtype, quantizable_layers, quantize_linear
+from reg2rg.models.precision import QUANTIZED, check_precision
+from reg2rg.models.quantization import compute_dtype, quantizable_layers, quantize_linear
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.runtime.state_dict import Shape, list_misfits, refuse_misfits
 
@@ -26,34 +24,6 @@ TIED = "embedding_layer.weight"
 
 ROTARY = "rotary_emb.inv_freq"
 """Suffix of buffers that old checkpoints store although they are computed, not learned."""
-
-
-def open_weights(path: Path) -> tuple[dict[str, Shape], Callable[[str], Tensor]]:
-    """Open a safetensors file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Tensor name -> shape, and a function that reads one tensor by name. Names from earlier versions are translated
-        to current ones. The file is reopened for each tensor, because pages read through a mapping count toward this
-        process's memory until the mapping is closed.
-
-    Raises:
-        InputError: the file is not a valid safetensors file.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a valid safetensors file ({error}).") from error
-    stored_names = {upgrade_tensor_name(name): name for name in shapes}
-
-    def read(name: str) -> Tensor:
-        with safe_open(path, "pt") as file:
-            return file.get_tensor(stored_names[name])
-
-    return {name: shapes[stored] for name, stored in stored_names.items()}, read
 
 
 def assemble(

@@ -17,6 +17,7 @@ from reg2rg.runtime.pretrained import refuse_custom_code
 
 if TYPE_CHECKING:  # imports torch
     from reg2rg.models.reg2rg import Reg2RG
+    from reg2rg.runtime.state_dict import Shape
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -93,15 +94,23 @@ class ModelFolder:
         for name, expected in self.checksums.items():
             if name == CARD_FILE:
                 continue
-            file = self.path / name
-            if not file.is_file():
-                raise InputError(f"{file} is missing from the model folder; copy or download the model again.")
+            file = self._file(name)
             actual = self._config_sha256 if name == CONFIG_FILE else sha256(file)
             if actual != expected:
                 raise InputError(
                     f"{file} is damaged: its SHA-256 does not match {CHECKSUMS_FILE}; copy or download the model again."
                 )
         self._verified = True
+
+    def read_shapes(self) -> dict[str, Shape]:
+        """Read the name and shape of every stored tensor, without loading it.
+
+        Raises:
+            InputError: the weights are missing or not a valid safetensors file.
+        """
+        from reg2rg.checkpoints.weights_file import read_shapes
+
+        return read_shapes(self._file(WEIGHTS_FILE))
 
     def load(self, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
         """Verify the files and load the model.
@@ -110,7 +119,7 @@ class ModelFolder:
 
         Args:
             device: torch device.
-            precision: precision of the language model, one of reg2rg.models.quantization.PRECISIONS.
+            precision: precision of the language model, one of reg2rg.models.precision.PRECISIONS.
 
         Returns:
             The model with its tokenizer, in evaluation mode.
@@ -118,14 +127,21 @@ class ModelFolder:
         Raises:
             InputError: a file is missing or damaged, or the weights do not match the config.
         """
-        from reg2rg.checkpoints.assembly import assemble, open_weights
+        from reg2rg.checkpoints.assembly import assemble
         from reg2rg.checkpoints.tokenizer import load_tokenizer
+        from reg2rg.checkpoints.weights_file import open_weights
 
         self.verify()
         shapes, read = open_weights(self.path / WEIGHTS_FILE)
         model = assemble(self.config, shapes, read, device, precision)
         model.tokenizer = load_tokenizer(self.path)
         return model.eval()
+
+    def _file(self, name: str) -> Path:
+        file = self.path / name
+        if not file.is_file():
+            raise InputError(f"{file} is missing from the model folder; copy or download the model again.")
+        return file
 
 
 def parse_config(content: str, name: str) -> ModelConfig:

@@ -12,7 +12,7 @@ from reg2rg.errors import InputError
 from reg2rg.runtime.versions import versions
 
 if TYPE_CHECKING:
-    from reg2rg.models.config import ModelConfig
+    from reg2rg.checkpoints import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def describe_model(folder: Path) -> ModelInformation:
         sha256 = opened.weights_sha256
         is_card_edited = opened.is_card_edited
         opened.verify()
-        memory = _memory_in_words(opened.config)
+        memory = _memory_in_words(opened)
     except InputError as error:
         problem = str(error)
     card = folder / CARD_FILE
@@ -57,12 +57,12 @@ def describe_model(folder: Path) -> ModelInformation:
     return ModelInformation(folder, about, memory, megabytes, sha256, problem, is_card_edited)
 
 
-def _memory_in_words(config: ModelConfig) -> str:
+def _memory_in_words(folder: ModelFolder) -> str:
     from reg2rg.inference.memory import ModelSize, format_bytes, memory_needed
 
-    size = ModelSize.from_config(config)
+    size = ModelSize.from_shapes(folder.read_shapes())
     precisions = ("fp32", "bf16", "8bit", "4bit")
-    return ", ".join(f"{format_bytes(memory_needed(config, size, name).total)} in {name}" for name in precisions)
+    return ", ".join(f"{format_bytes(memory_needed(folder.config, size, name).total)} in {name}" for name in precisions)
 
 
 def describe_installation() -> dict[str, str]:

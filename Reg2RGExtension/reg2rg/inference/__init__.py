@@ -17,13 +17,22 @@ Files, in the order data flows:
 There are two ways to generate. The published way writes all regions of a prompt as one text. The parallel way writes
 one text per region, all at once: each begins with "The region i is" and continues the prompt independently of the
 others. A model must have been trained for the parallel way (docs/speed.md).
+
+``memory`` and ``placement`` need neither torch nor transformers, which take seconds to import. So the names below are
+imported when they are first used (PEP 562).
 """
 
-from reg2rg.inference.detection import DetectedRegion
-from reg2rg.inference.generator import ReportGenerator
-from reg2rg.inference.localization import LocatedFindings, Outline, locate_findings
-from reg2rg.inference.sampling import SamplingConfig
-from reg2rg.inference.sections import GeneratedSection, TextToken
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reg2rg.inference.detection import DetectedRegion
+    from reg2rg.inference.generator import ReportGenerator
+    from reg2rg.inference.localization import LocatedFindings, Outline, locate_findings
+    from reg2rg.inference.sampling import SamplingConfig
+    from reg2rg.inference.sections import GeneratedSection, TextToken
 
 __all__ = [
     "DetectedRegion",
@@ -35,3 +44,20 @@ __all__ = [
     "TextToken",
     "locate_findings",
 ]
+
+_FILES = {
+    "DetectedRegion": "detection",
+    "GeneratedSection": "sections",
+    "LocatedFindings": "localization",
+    "Outline": "localization",
+    "ReportGenerator": "generator",
+    "SamplingConfig": "sampling",
+    "TextToken": "sections",
+    "locate_findings": "localization",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)

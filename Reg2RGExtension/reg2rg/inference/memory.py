@@ -1,20 +1,21 @@
-"""Memory that a report needs, estimated from the model's configuration before anything is loaded."""
+"""Memory that a report needs, estimated from the model's configuration and the shapes of its tensors."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-
 from reg2rg.models.config import ModelConfig, VisionConfig
-from reg2rg.models.quantization import QUANTIZED, bytes_per_weight, quantizable_layers
-from reg2rg.models.reg2rg import Reg2RG
+from reg2rg.models.precision import QUANTIZED, bytes_per_weight
+from reg2rg.runtime.state_dict import Shape
 
 PREFACE_TOKENS, INSTRUCTION_TOKENS, SEPARATOR_TOKENS = 34, 80, 10
 """Tokens of the prompt's text with the published tokenizer, rounded up: before the image, after the last region, and
 between two regions."""
+
+_LANGUAGE = "lang_model."
+"""Prefix of the language model's tensor names."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,16 @@ class ModelSize:
     other: int
 
     @classmethod
-    def from_config(cls, config: ModelConfig) -> ModelSize:
-        """Count the parameters of a model without allocating them."""
-        with torch.device("meta"):
-            model = Reg2RG(config)
-        language = _count(model.lang_model)
-        layers = [layer.weight.numel() for layer in quantizable_layers(model.lang_model).values()]
-        statistics = sum(buffer.numel() for buffer in model.embedding_layer.buffers())
-        vision = _count(model) - language + statistics
-        return cls(vision, sum(layers), max(layers), language - sum(layers))
+    def from_shapes(cls, shapes: Mapping[str, Shape]) -> ModelSize:
+        """Count the parameters of a model.
+
+        Args:
+            shapes: name -> shape of the model's tensors, as its folder stores them.
+        """
+        counts = {name: math.prod(shape) for name, shape in shapes.items()}
+        language = sum(count for name, count in counts.items() if name.startswith(_LANGUAGE))
+        layers = [count for name, count in counts.items() if _is_quantizable(name, shapes[name])]
+        return cls(sum(counts.values()) - language, sum(layers), max(layers, default=0), language - sum(layers))
 
     def weight_bytes(self, precision: str) -> int:
         """Return the size of the weights: float32 for vision, 16 bits for the parts that are not quantized."""
@@ -145,5 +147,11 @@ def _patch_bytes(vision: VisionConfig, size: tuple[int, int, int]) -> int:
     return 4 * (4 * voxels * vision.channels + tokens * (4 * vision.heads * vision.dim_head + 2 * vision.mlp_dim))
 
 
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _is_quantizable(name: str, shape: Shape) -> bool:
+    """Return whether reg2rg.models.quantization.quantizable_layers contains the layer of a tensor."""
+    return (
+        name.startswith(_LANGUAGE)
+        and name.endswith(".weight")
+        and len(shape) == 2
+        and not any(part in name for part in ("embed_tokens", "lm_head", "lora_"))
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reg2rg.errors import InputError
 from reg2rg.inference.memory import MemoryNeed, ModelSize, Workload, format_bytes, memory_needed
 from reg2rg.models.config import ModelConfig
-from reg2rg.models.quantization import QUANTIZED, can_quantize, check_precision, half_precision, is_emulated
+from reg2rg.models.precision import QUANTIZED, can_quantize, check_precision, half_precision, is_emulated
 from reg2rg.runtime.devices import choose_device, free_memory
 
 USABLE_SHARE = 0.95
@@ -63,6 +63,7 @@ def list_candidates(device: str = "auto", precision: str = "auto") -> list[Candi
 
 def place(
     config: ModelConfig,
+    size: ModelSize,
     candidates: Sequence[Candidate],
     workload: Workload,
     *,
@@ -72,6 +73,7 @@ def place(
 
     Args:
         config: the model's configuration.
+        size: the model's size.
         candidates: devices and precisions, best first.
         workload: what the report requires of the model.
         free: function that returns the free memory of a device in bytes.
@@ -79,7 +81,6 @@ def place(
     Raises:
         InputError: no candidate fits. The message says how much memory is needed and how much is free.
     """
-    size = ModelSize.from_config(config)
     needs = {candidate: memory_needed(config, size, candidate.precision, workload) for candidate in candidates}
     first = candidates[0]
     for candidate, need in needs.items():

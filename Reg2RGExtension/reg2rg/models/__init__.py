@@ -11,9 +11,11 @@ Files, in the order data flows:
     region_encoder      all of the above for one volume
     special_tokens      IDs of the prompt tokens that stand for image and region features
     language_model      the LLaMA-family language model and its LoRA adapters
+    precision           precisions of the language model's weights, and which of them a device supports
     quantization        8-bit and 4-bit linear layers
     reg2rg              region encoder and language model joined
 
-``special_tokens`` is separate from ``reg2rg`` because prompts are built without torch. Most files import torch, so the
+``special_tokens`` and ``precision`` are separate from ``reg2rg`` and ``quantization`` because prompts are built, and
+memory is estimated, without torch. Most files import torch, so the
 package re-exports nothing.
 """

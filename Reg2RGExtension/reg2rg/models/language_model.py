@@ -10,7 +10,7 @@ from torch import nn
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import LanguageConfig, LoraSettings
-from reg2rg.runtime.third_party import import_transformers
+from reg2rg.runtime.third_party import import_peft, import_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -55,11 +55,10 @@ def add_lora(model: PreTrainedModel, lora: LoraSettings | None) -> LanguageModel
     """Add new LoRA adapters to a model, which have no effect until they are trained; None returns it unchanged."""
     if lora is None:
         return model
-    from peft import LoraConfig, get_peft_model
-
-    return get_peft_model(
+    peft = import_peft()
+    return peft.get_peft_model(
         model,
-        LoraConfig(
+        peft.LoraConfig(
             task_type="CAUSAL_LM",
             r=lora.rank,
             lora_alpha=lora.alpha,

@@ -51,11 +51,13 @@ class ModelCache:
             InputError: the model does not fit in memory.
         """
         if self._placement is None or key != self._key:
+            from reg2rg.inference.memory import ModelSize
             from reg2rg.inference.placement import list_candidates, place
 
             self.clear()
+            size = ModelSize.from_shapes(key.folder.read_shapes())
             candidates = list_candidates(key.device, key.precision)
-            self._placement = place(key.folder.config, candidates, key.workload)
+            self._placement = place(key.folder.config, size, candidates, key.workload)
             self._key = key
         return self._placement
 

@@ -1,12 +1,15 @@
 """Workarounds for third-party libraries, and settings that silence them.
 
-Two problems are handled here. Libraries print advice, warnings and progress bars, and look for updates online;
+Three problems are handled here. Libraries print advice, warnings and progress bars, and look for updates online;
 :func:`quiet_libraries` turns that off and must run before they are imported.
 
 Package registries offer only CUDA builds of torchvision. With a CPU build of torch, torchvision's compiled operators
 are missing, and its import fails when it registers them. transformers and TotalSegmentator import torchvision if it is
 installed, although neither calls these operators here, so they fail as well. Declaring the operators' schemas first is
 enough; :func:`declare_torchvision_ops` does this.
+
+peft imports bitsandbytes if it is installed, which takes a second, although it is needed only for quantized models.
+:func:`import_peft` hides it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import sys
 import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -74,3 +78,18 @@ def import_transformers() -> ModuleType:
     """
     declare_torchvision_ops()
     return importlib.import_module("transformers")
+
+
+def import_peft() -> ModuleType:
+    """Import and return peft without bitsandbytes.
+
+    peft looks for bitsandbytes to adapt layers that are quantized. Here, layers are quantized after they were adapted.
+    """
+    declare_torchvision_ops()
+    if "bitsandbytes" in sys.modules:
+        return importlib.import_module("peft")
+    sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # importlib.util.find_spec does not find it
+    try:
+        return importlib.import_module("peft")
+    finally:
+        del sys.modules["bitsandbytes"]

@@ -21,7 +21,7 @@ from reg2rg.checkpoints.legacy import upgrade_tensor_name
 from reg2rg.errors import Reg2RGError
 from reg2rg.runtime.devices import computes_bf16
 from reg2rg.runtime.staging import apply_umask
-from reg2rg.runtime.third_party import import_transformers
+from reg2rg.runtime.third_party import import_peft, import_transformers
 from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
 from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
 from reg2rg.training.module import TrainingModule
@@ -29,6 +29,7 @@ from reg2rg.training.module import TrainingModule
 if TYPE_CHECKING:
     import transformers
 else:
+    import_peft()  # before the Trainer imports it
     transformers = import_transformers()
 
 WEIGHTS = "trained.safetensors"
