@@ -106,14 +106,19 @@ def fields(phantom_files, tiny_model_folder: Path, tmp_path: Path) -> dict:
     return {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": tmp_path / "Doe^John"}
 
 
-@pytest.fixture
-def slow_fields(fields: dict, untrained_model_folder: Path) -> Callable[[Stage], dict]:
-    """Return a function that gives the fields of a run that spends a while in the given stage."""
-    takes_time = {
+@pytest.fixture(scope="module")
+def slow_stages(untrained_model_folder: Path) -> dict[Stage, dict]:
+    """Return stage -> the fields with which a run spends a while in it."""
+    return {
         Stage.SEGMENT: {"regions_file": None, "segmenter": "thresholds"},
         Stage.WRITE: {"model": untrained_model_folder},
     }
-    return lambda stage: {**fields, **takes_time.get(stage, {})}
+
+
+@pytest.fixture
+def slow_fields(fields: dict, slow_stages: dict[Stage, dict]) -> Callable[[Stage], dict]:
+    """Return a function that gives the fields of a run that spends a while in the given stage."""
+    return lambda stage: {**fields, **slow_stages.get(stage, {})}
 
 
 def resident_megabytes(process: subprocess.Popen) -> float:
@@ -149,33 +154,81 @@ BAD_COMMANDS = [
 ]
 
 
-class Session:
-    """The answers of one worker to bad commands, a run that fails, two that succeed, and quit."""
+NOISY = """
+import os, reg2rg.pipeline.run
+quiet = reg2rg.pipeline.run.read_volume
+def noisy(*arguments):
+    print("from python", flush=True)
+    os.write(1, b"from C\\n")
+    os.system("echo from a child; cat")
+    return quiet(*arguments)
+reg2rg.pipeline.run.read_volume = noisy
+from reg2rg.worker import main
+main()
+"""
 
-    def __init__(self, folder: Path, run: dict) -> None:
-        worker = WorkerProcess(folder)
+
+class Session:
+    """The answers of one worker, with noisy libraries, to bad commands, runs that fail, succeed or stop, and quit."""
+
+    def __init__(self, folder: Path, run: dict, slow: dict[Stage, dict]) -> None:
+        worker = WorkerProcess(folder, NOISY)
         self.answers = []
         for line in BAD_COMMANDS:
             worker.write(line)
             self.answers.append(worker.until(Failure)[-1])
         worker.send("run", **{**run, "volume": folder / "nosuch.nii.gz"})
         self.failed = worker.until(FINAL_EVENTS)
-        self.runs = []
-        for _ in range(2):  # the second starts right after the first
-            worker.send("run", **run)
-            self.runs.append(worker.until(FINAL_EVENTS))
+        worker.send("run", **{**run, **slow[Stage.SEGMENT]})
+        worker.send("run", **run)
+        worker.send("cancel", x="a child that reads our input would swallow this")
+        self.refusals = [worker.until(Failure)[-1] for _ in range(2)]
+        self.heartbeats: list[tuple[float, bool]] = []
+        self.slow_run = worker.until(self._ends_run)
+        worker.send("run", **run)  # right after the other
+        self.runs = [worker.until(FINAL_EVENTS)]
+        self.stops = [self._cancel(worker, stage, {**run, **slow[stage]}) for stage in slow]
+        worker.send("run", **run)
+        self.runs.append(worker.until(FINAL_EVENTS))
         worker.send("quit")
         self.exit_code = worker.end()
         self.log = worker.log.read_text()
         self.leftover_files = list(worker.temporary.iterdir())
 
+    def _ends_run(self, event: Event) -> bool:
+        if isinstance(event, Heartbeat):
+            self.heartbeats.append((time.monotonic(), event.running))
+        return isinstance(event, FINAL_EVENTS)
+
+    @staticmethod
+    def _cancel(worker: WorkerProcess, stage: Stage, run: dict) -> Stop:
+        before = file_contents(run["output"])
+        worker.send("run", **run)
+        worker.until(in_stage(stage))
+        worker.send("cancel")
+        canceled = time.monotonic()
+        event = worker.until(FINAL_EVENTS)[-1]
+        seconds = time.monotonic() - canceled
+        return Stop(event, seconds, file_contents(run["output"]) == before, list(worker.temporary.iterdir()))
+
+
+@dataclasses.dataclass
+class Stop:
+    """How a canceled run ended: its last event, the seconds until then, and what it left behind."""
+
+    event: Event
+    seconds: float
+    output_is_unchanged: bool
+    temporary_files: list[Path]
+
 
 @pytest.fixture(scope="module")
-def session(phantom_files, tiny_model_folder: Path, tmp_path_factory) -> Session:
+def session(phantom_files, tiny_model_folder: Path, slow_stages: dict[Stage, dict], tmp_path_factory) -> Session:
     folder = tmp_path_factory.mktemp("session")
     volume, regions = phantom_files
     output = folder / "Doe^John"
-    return Session(folder, {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": output})
+    run = {"volume": volume, "regions_file": regions, "model": tiny_model_folder, "output": output}
+    return Session(folder, run, slow_stages)
 
 
 def test_bad_commands_are_answered_with_a_failure(session: Session) -> None:
@@ -204,47 +257,25 @@ def test_the_log_names_stages_but_no_path_patient_or_text(session: Session, phan
     assert not [secret for secret in secrets if secret in session.log]
 
 
-NOISY = """
-import os, reg2rg.pipeline.run
-quiet = reg2rg.pipeline.run.read_volume
-def noisy(*arguments):
-    print("from python", flush=True)
-    os.write(1, b"from C\\n")
-    os.system("echo from a child; cat")
-    return quiet(*arguments)
-reg2rg.pipeline.run.read_volume = noisy
-from reg2rg.worker import main
-main()
-"""
+def test_libraries_and_child_processes_cannot_disturb_the_event_stream(session: Session) -> None:
+    """Session fails on a line that is not JSON, and without the answer to each of its commands."""
+    assert session.refusals[1].scope == "command"
+    assert all(text in session.log for text in ("from python", "from C", "from a child"))
 
 
-@pytest.mark.slow
-def test_libraries_and_child_processes_cannot_disturb_the_event_stream(start_worker, fields) -> None:
-    worker = start_worker(NOISY)
-    worker.send("run", **fields)
-    worker.send("cancel", x="a child that reads our input would swallow this")
-    received = worker.until(ReportDone)  # fails on a line that is not JSON
-    assert any(isinstance(event, Failure) and event.scope == "command" for event in received)
-    assert all(text in worker.log.read_text() for text in ("from python", "from C", "from a child"))
-
-
-@pytest.mark.slow
-def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(start_worker, slow_fields, fields) -> None:
-    worker = start_worker()
-    times = []
-
-    def listen(event: Event) -> bool:
-        if isinstance(event, Heartbeat):
-            times.append((time.monotonic(), event.running))
-        return isinstance(event, FINAL_EVENTS) and event != refusal
-
-    worker.send("run", **slow_fields(Stage.SEGMENT))
-    worker.send("run", **fields)
-    refusal = worker.until(Failure)[-1]
+def test_a_busy_worker_sends_heartbeats_and_refuses_a_second_run(session: Session) -> None:
+    refusal, times = session.refusals[0], session.heartbeats
     assert refusal.scope == "command" and "in progress" in refusal.message
-    assert isinstance(worker.until(listen)[-1], ReportDone)
+    assert isinstance(session.slow_run[-1], ReportDone)
     gaps = [b - a for (a, _), (b, _) in zip(times, times[1:], strict=False)]
     assert len(times) >= 3 and all(running for _, running in times) and max(gaps) < 3
+
+
+def test_a_canceled_run_stops_changes_no_files_and_allows_another_run(session: Session) -> None:
+    assert len(session.stops) == 2
+    for stop in session.stops:
+        assert isinstance(stop.event, Stopped) and stop.seconds < 10
+        assert stop.output_is_unchanged and stop.temporary_files == []
 
 
 def test_a_volume_is_measured_without_a_model(start_worker, fields) -> None:
@@ -262,21 +293,6 @@ def test_a_volume_is_measured_without_a_model(start_worker, fields) -> None:
     worker.send("measure", **fields)
     refusal = worker.until(Failure)[-1]
     assert refusal.scope == "command" and "model" in refusal.message
-
-
-@pytest.mark.slow
-def test_a_canceled_run_stops_leaves_no_files_and_allows_another_run(start_worker, slow_fields, fields) -> None:
-    worker = start_worker()
-    for stage in (Stage.SEGMENT, Stage.WRITE):
-        worker.send("run", **slow_fields(stage))
-        worker.until(in_stage(stage))
-        worker.send("cancel")
-        cancel_time = time.monotonic()
-        assert isinstance(worker.until(FINAL_EVENTS)[-1], Stopped)
-        assert time.monotonic() - cancel_time < 10
-        assert not fields["output"].exists() and list(worker.temporary.iterdir()) == []
-    worker.send("run", **fields)
-    assert isinstance(worker.until(FINAL_EVENTS)[-1], ReportDone)
 
 
 @pytest.mark.slow
