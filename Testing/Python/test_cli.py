@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import typer
-from command_line import COMMAND, Run, error_line, file_size_limit, run_process
+from command_line import COMMAND, Finished, Run, error_line, file_size_limit, run_process
 
 from reg2rg import __version__
 from reg2rg.cli.options import request_command
@@ -56,10 +56,22 @@ def test_help_and_version_answer_within_half_a_second() -> None:
     assert run_process("--version").stdout == f"reg2rg {__version__}\n"
 
 
+def loaded_packages(program: str, *packages: str) -> set[str]:
+    """Run a program in a process of its own and return which of the packages it has imported."""
+    program = f"import sys; {program}; print('loaded', *({set(packages)!r} & sys.modules.keys()))"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return set(printed.splitlines()[-1].split()[1:])
+
+
 def test_importing_the_command_line_loads_no_heavy_package() -> None:
-    heavy = {"torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL", "nltk", "matplotlib"}
-    program = f"import sys, reg2rg.cli.main; print(*({heavy!r} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "\n"
+    heavy = ("torch", "SimpleITK", "transformers", "numpy", "scipy", "pydicom", "PIL", "nltk", "matplotlib")
+    assert loaded_packages("import reg2rg.cli.main", *heavy) == set()
+
+
+def test_the_memory_of_models_is_estimated_without_torch_and_transformers() -> None:
+    program = "from reg2rg.cli.info import describe_model; from reg2rg.hub import find_model as find"
+    program += "; import reg2rg.inference.placement; assert 'GB' in describe_model(find('phantom')).memory"
+    assert loaded_packages(program, "torch", "transformers", "peft", "scipy") == set()
 
 
 def test_help_names_every_command(reg2rg: Run) -> None:
@@ -70,14 +82,20 @@ def test_help_names_every_command(reg2rg: Run) -> None:
         assert all(command in finished.stdout for command in commands)
 
 
-def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report_arguments, tmp_path: Path) -> None:
+def test_report_keeps_other_files_in_the_folder_and_prints_only_its_name(report, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "notes").write_text("mine")
-    finished = run_process(*report_arguments, "-o", ".", cwd=tmp_path)
+    finished = report(".")
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == ".\n"
     assert len(list(tmp_path.iterdir())) == 6 and (tmp_path / "notes").read_text() == "mine"
     assert "Regions from label map: Lungs, Trachea and bronchi" in finished.stderr
-    assert not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
+    assert is_quiet(finished)
+
+
+def is_quiet(finished: Finished) -> bool:
+    """Return whether the libraries printed nothing."""
+    return not [word for word in ("Warning", "warning", "Traceback", "site-packages") if word in finished.stderr]
 
 
 def test_segment_writes_a_segmentation(phantom_files, tmp_path: Path) -> None:
@@ -272,6 +290,7 @@ def test_demo_writes_the_report_of_the_sample_case(tmp_path: Path) -> None:
     finished = run_process("demo", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "reg2rg-demo\n"
+    assert is_quiet(finished)
     folder = tmp_path / "reg2rg-demo"
     assert (folder / "preview.png").is_file()
     sections = json.loads((folder / "report.json").read_text())["sections"]
@@ -346,7 +365,6 @@ def test_options_reach_the_request(monkeypatch) -> None:
     )
 
 
-@pytest.mark.slow
 def test_models_lists_installed_models_and_confirms_that_they_are_intact() -> None:
     finished = run_process("models")
     assert finished.returncode == 0, finished.stderr
@@ -370,7 +388,7 @@ def test_closed_standard_streams_end_cleanly(command: str, closed: str, tmp_path
 
 @pytest.mark.posix
 def test_a_reader_that_has_gone_ends_the_command_without_a_message() -> None:
-    process = subprocess.Popen([*COMMAND, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*COMMAND, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait() == 1

@@ -187,13 +187,18 @@ def test_the_precision_is_recorded_in_the_report(phantom_files, tiny_model_folde
 # CPUs without bf16 arithmetic. Hiding the vector extensions makes this one such a CPU.
 
 WITHOUT_BF16 = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-PRECISION_OF_TRAINING = """
+PRECISION_OF_TRAININGS_AND_REPORT = """
 import sys, torch
 from pathlib import Path
+from reg2rg.cli.main import main
 from reg2rg.runtime.devices import computes_bf16
+from reg2rg.runtime.third_party import quiet_libraries
+quiet_libraries()
 from reg2rg.training.config import read_config
 from reg2rg.training.trainer import uses_bf16
-print(computes_bf16("cpu"), *(uses_bf16(read_config(Path(file)), torch.device("cpu")) for file in sys.argv[1:]))
+trainings, sys.argv[1:] = sys.argv[1:3], sys.argv[3:]
+print(computes_bf16("cpu"), *(uses_bf16(read_config(Path(file)), torch.device("cpu")) for file in trainings))
+main()
 """
 
 requires_x86 = pytest.mark.skipif(
@@ -201,24 +206,31 @@ requires_x86 = pytest.mark.skipif(
 )
 
 
-@requires_x86
-@pytest.mark.slow
-def test_training_does_not_default_to_bf16_on_a_cpu_that_emulates_it(repository: Path):
-    files = [str(repository / f"Resources/Training/{name}.yaml") for name in ("smoke", "published")]
-    command = [sys.executable, "-c", PRECISION_OF_TRAINING, *files]
-    finished = subprocess.run(command, capture_output=True, text=True, env=WITHOUT_BF16)
-    assert finished.stdout == "False False False\n", finished.stderr
-
-
-@requires_x86
-@pytest.mark.slow
-def test_a_cpu_that_emulates_bf16_writes_the_report_and_says_that_it_is_slow(
-    phantom_files, tiny_model_folder: Path, tmp_path: Path
-):
+@pytest.fixture(scope="module")
+def without_bf16(
+    repository: Path, phantom_files, tiny_model_folder: Path, tmp_path_factory
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Ask for the precision of two trainings, write a report, and return the process and the report's folder."""
+    output = tmp_path_factory.mktemp("emulated")
+    trainings = [repository / f"Resources/Training/{name}.yaml" for name in ("smoke", "published")]
     volume, regions = phantom_files
-    arguments = ["report", volume, "--regions", regions, "--model", tiny_model_folder, "--precision", "bf16"]
-    command = [sys.executable, "-m", "reg2rg.cli", *map(str, arguments), "--max-new-tokens", "4", "-o", str(tmp_path)]
-    finished = subprocess.run(command, capture_output=True, text=True, env=WITHOUT_BF16)
+    report = ["report", volume, "--regions", regions, "--model", tiny_model_folder, "--precision", "bf16"]
+    arguments = map(str, [*trainings, *report, "--max-new-tokens", "4", "-o", output])
+    command = [sys.executable, "-c", PRECISION_OF_TRAININGS_AND_REPORT, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=WITHOUT_BF16), output
+
+
+@requires_x86
+@pytest.mark.slow
+def test_training_does_not_default_to_bf16_on_a_cpu_that_emulates_it(without_bf16):
+    finished, output = without_bf16
+    assert finished.stdout == f"False False False\n{output}\n", finished.stderr
+
+
+@requires_x86
+@pytest.mark.slow
+def test_a_cpu_that_emulates_bf16_writes_the_report_and_says_that_it_is_slow(without_bf16):
+    finished, output = without_bf16
     assert finished.returncode == 0, finished.stderr
     assert "This CPU does not compute in bf16; torch emulates it" in finished.stderr
-    assert parse_report((tmp_path / "report.json").read_text()).provenance.precision == "bf16"
+    assert parse_report((output / "report.json").read_text()).provenance.precision == "bf16"
