@@ -32,9 +32,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive
 
 @pytest.fixture(scope="module")
 def smoke(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the smoke training's configuration with fewer text steps. All tests share its prepared cases."""
+    """Return the smoke training's configuration, whose prepared cases all tests share."""
     config = yaml.safe_load((repository / "Resources/Training/smoke.yaml").read_text())
-    config["stages"][1] |= {"steps": 28, "eval_every": 14}
     return config | {"cache": str(tmp_path_factory.mktemp("cases"))}
 
 
@@ -84,7 +83,7 @@ def test_the_model_is_calibrated_and_its_card_describes_the_training(run: Path):
     assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
     card = (run / "model" / "MODEL_CARD.md").read_text()
     assert "not evaluated" in card and DRAFT_LABEL in card
-    assert "8 phantoms" in card and "20 steps of 2 cases" in card and "28 steps of 2 cases" in card
+    assert "8 phantoms" in card and "20 steps of 2 cases" in card and "40 steps of 2 cases" in card
     assert "Initial weights: random." in card and str(run) not in card
 
 
