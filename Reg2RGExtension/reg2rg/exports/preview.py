@@ -36,7 +36,7 @@ def write_preview(report: Report, volume: sitk.Image, masks: RegionMasks, path: 
     picture.paste(slices, (MARGIN, TOP))
     _draw_legend(picture, masks, TOP + slices.height + 14)
     column.draw(picture)
-    picture.save(path, "PNG")
+    picture.save(path, "PNG", compress_level=4)  # twice as fast as the default, and hardly larger
 
 
 def _draw_banner(picture: Image.Image, report: Report) -> None:

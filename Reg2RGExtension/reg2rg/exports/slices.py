@@ -105,15 +105,15 @@ def _draw_plane(
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     low, high = WINDOW.bounds
     gray = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
-    picture = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
+    picture = np.array(Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
     masks = [(((bits >> region_index(region.name)) & 1).astype(np.uint8), region) for region in regions]
     # Large regions first: the heart is inside the mediastinum and must be drawn over it.
     for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
         inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127
         outline = inside & ~ndimage.binary_erosion(inside, iterations=2)
         color = np.array(region.color, np.float32)
-        picture = np.where(inside[..., None], (1 - OPACITY) * picture + OPACITY * color, picture)
-        picture = np.where(outline[..., None], color, picture)
+        picture[inside] = (1 - OPACITY) * picture[inside] + OPACITY * color
+        picture[outline] = color
     image = Image.fromarray(picture.astype(np.uint8))
     draw, (w, h) = ImageDraw.Draw(image), size
     places = ((8, h // 2, "lm"), (w - 8, h // 2, "rm"), (w // 2, 6, "ma"), (w // 2, h - 6, "md"))
