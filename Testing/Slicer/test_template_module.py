@@ -224,6 +224,7 @@ def module(tmp_path):
     yield loaded
     slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
     slicer.app.moduleManager()._modules.pop(name)
+    loaded.widgetRepresentation().delete()  # otherwise, it would follow the scenes of all later tests
     slicer.mrmlScene.Clear(0)
     for registry, old in zip(registries, before, strict=True):
         registry.clear()
