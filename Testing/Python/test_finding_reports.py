@@ -127,6 +127,7 @@ def test_a_correction_that_the_model_does_not_support_is_refused(run, tiny_model
         run(tiny_model_folder, corrections={"lung": {NODULE: True}})
 
 
+@pytest.mark.slow
 def test_cues_can_be_disabled(run) -> None:
     with_cues, without_cues, repeated = (
         run("phantom", use_cues=cues, regions=("lung",))[1].sections[0] for cues in (True, False, True)

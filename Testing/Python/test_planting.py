@@ -153,6 +153,7 @@ def test_variation_keeps_masks_on_their_organs(host: Host) -> None:
     ) or not np.array_equal(sitk.GetArrayFromImage(varied.volume), sitk.GetArrayFromImage(host.volume))
 
 
+@pytest.mark.slow
 def test_what_a_scan_may_have_is_neither_present_nor_absent(files: Path, smoke_config: ModelConfig) -> None:
     assert smoke_config.findings is not None
     labels = smoke_config.findings.labels
@@ -172,6 +173,7 @@ def planted_data(files: Path, **fields: int) -> PlantedData:
     return PlantedData("planted", files, files / "scans.yaml", **({"cases": 2, "validation_cases": 1} | fields))
 
 
+@pytest.mark.slow
 def test_held_out_patients_are_validated_on_and_never_trained_on(
     files: Path, smoke_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -354,6 +354,7 @@ def save_heavy_model(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are read from /proc")
 @pytest.mark.parametrize("cause", ["killed", "front end gone"])
 def test_child_processes_end_with_the_worker(start_worker, fields, tmp_path, cause) -> None:
