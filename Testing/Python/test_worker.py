@@ -33,6 +33,8 @@ from reg2rg.pipeline.events import (
 )
 from reg2rg.runtime.dataclass_io import from_plain
 
+pytestmark = pytest.mark.slow  # a worker takes seconds to start
+
 TIMEOUT_SECONDS = 60.0
 FINAL_EVENTS = (ReportDone, Measured, Failure, Stopped)
 
@@ -295,7 +297,6 @@ def test_a_volume_is_measured_without_a_model(start_worker, fields) -> None:
     assert refusal.scope == "command" and "model" in refusal.message
 
 
-@pytest.mark.slow
 def test_the_worker_exits_and_cleans_up_when_its_front_end_is_gone(start_worker, slow_fields, fields) -> None:
     worker = start_worker()
     worker.send("run", **slow_fields(Stage.SEGMENT))
@@ -306,7 +307,6 @@ def test_the_worker_exits_and_cleans_up_when_its_front_end_is_gone(start_worker,
     assert wait_for(lambda: not fields["output"].exists() and list(worker.temporary.iterdir()) == [])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", [Stage.READ, Stage.SEGMENT, Stage.WRITE, Stage.SAVE])
 def test_a_worker_killed_in_any_stage_leaves_no_temporary_or_partial_files(
     start_worker, slow_fields, fields, stage
@@ -354,7 +354,6 @@ def save_heavy_model(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are read from /proc")
 @pytest.mark.parametrize("cause", ["killed", "front end gone"])
 def test_child_processes_end_with_the_worker(start_worker, fields, tmp_path, cause) -> None:
@@ -367,7 +366,6 @@ def test_child_processes_end_with_the_worker(start_worker, fields, tmp_path, cau
     assert wait_for(lambda: not child.exists() or "\nState:\tZ" in (child / "status").read_text())
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_the_model_stays_loaded_for_the_next_run_and_is_released_when_idle(start_worker, fields, tmp_path):
     heavy = save_heavy_model(tmp_path / "heavy")
