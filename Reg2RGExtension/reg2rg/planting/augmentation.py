@@ -64,7 +64,7 @@ def _kept_slices(count: int, rng: np.random.Generator) -> slice:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How a scan is reconstructed anew after planting.
+    """How a scan is reconstructed after planting.
 
     Attributes:
         blur: standard deviation of a blur in the axial plane, in voxels.
