@@ -127,7 +127,6 @@ class _Examination:
         if self.settings.cue_labels:
             without_cues = {section.region: section.text for section in self._generate(use_cues=False)}
         detected = self.generator.detect(self.inputs)
-        out_of_distribution = self.generator.out_of_distribution(self.inputs)
         texts = {section.region: section.text for section in sections}
         corrections = self._correct(texts) if self.references else {}
         records = tuple(
@@ -143,14 +142,11 @@ class _Examination:
             )
             for section in sections
         )
-        distance = out_of_distribution.distance if out_of_distribution else None
-        limit = out_of_distribution.limit if out_of_distribution else None
-        return CaseRecord(self.name, tuple(self.planted), records, distance, limit)
+        return self._case_record(records)
 
     def detections_only(self) -> CaseRecord:
         """Record what the finding head detects."""
         detected = self.generator.detect(self.inputs)
-        out_of_distribution = self.generator.out_of_distribution(self.inputs)
         records = tuple(
             SectionRecord(
                 region=region,
@@ -163,9 +159,13 @@ class _Examination:
             )
             for region, each in detected.items()
         )
+        return self._case_record(records)
+
+    def _case_record(self, sections: tuple[SectionRecord, ...]) -> CaseRecord:
+        out_of_distribution = self.generator.out_of_distribution(self.inputs)
         distance = out_of_distribution.distance if out_of_distribution else None
         limit = out_of_distribution.limit if out_of_distribution else None
-        return CaseRecord(self.name, tuple(self.planted), records, distance, limit)
+        return CaseRecord(self.name, tuple(self.planted), sections, distance, limit)
 
     def _generate(
         self,

@@ -126,8 +126,8 @@ class PlantedResults:
             "Found: share of the planted findings of 8 mm or more, or without a size, whose probability reaches the "
             "threshold at which all findings together are false 0.5, 1 or 2 times per CT without them, or 0.5. Hit: "
             "the maximum of the finding's map lies in it. False: findings with a probability of at least 0.5 per CT "
-            "without planted findings. AUC: planted against unplanted. Findings that a patient may have count neither "
-            "as found nor as false."
+            "without planted findings. AUC: planted against unplanted. Findings that a patient may have do not "
+            "count as false."
         )
         found = tuple(f"found at {rate:g} false" for rate in FALSE_FINDINGS_PER_CT)
         columns = ("finding", "planted", *found, "found at 0.5", "hit", "false per CT", "AUC")

@@ -14,7 +14,6 @@ from reg2rg.phantom.findings import FINDING_LABELS
 from reg2rg.runtime.dataclass_io import from_plain
 from reg2rg.runtime.yaml_files import read_yaml
 from reg2rg.segmentation.masks import RegionMasks
-from reg2rg.segmentation.segmenter import Segmenter
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.segmentation.thresholds.body_mask import find_body
 from reg2rg.volumes import read_volume
@@ -86,19 +85,18 @@ def _items(path: Path) -> list[object]:
     return values
 
 
-def open_host(entry: HostEntry, folder: Path, segmenter: Segmenter | None = None) -> Host:
-    """Read and segment a real CT, and resample it.
+def open_host(entry: HostEntry, folder: Path) -> Host:
+    """Read a real CT, find its regions by thresholds, and resample it.
 
     Args:
         entry: the scan.
         folder: folder of the CTs.
-        segmenter: finds the regions; thresholds by default.
 
     Raises:
         InputError: the scan cannot be read or segmented.
     """
     volume = sitk.DICOMOrient(read_volume(folder / entry.file), "LPS")
-    masks = (segmenter or ThresholdSegmenter()).segment(volume)
+    masks = ThresholdSegmenter().segment(volume)
     grid = _grid(volume)
     # Voxels are averaged first, as in preprocessing: sampling single voxels would keep more of the noise.
     factors = [
