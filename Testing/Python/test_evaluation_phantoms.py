@@ -231,7 +231,7 @@ def test_each_phantom_is_examined_only_once(model, tmp_path):
 
 def test_the_card_states_what_was_measured_and_the_limits_of_the_model(model, known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
-    measured = CardMeasurements(known, [], None, "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
+    measured = CardMeasurements(known, "there are none.", seconds_per_report(folder, TEST_SEEDS[:2]))
     assert len(measured.seconds) == 1 and measured.seconds[0] > 0
     (folder / CARD_FILE).write_text(
         "# trained: not evaluated\n\n**Untried.**\n\n- Training: none\n  worth the name.\n- Intended use: ...\n"
@@ -257,7 +257,7 @@ def test_stored_numbers_of_other_weights_are_rejected(known, tmp_path):
     folder = save_tiny_model(tmp_path / "tiny")
     with pytest.raises(InputError, match="no measured.json"):
         read_stored_metrics(folder)
-    write_card(folder, CardMeasurements(known, [], None, "", [1.0]))
+    write_card(folder, CardMeasurements(known, "", [1.0]))
     text = (folder / MEASURED_FILE).read_text()
     (folder / MEASURED_FILE).write_text(text.replace('"weights_sha256": "', '"weights_sha256": "0'))
     with pytest.raises(InputError, match="different weights"):

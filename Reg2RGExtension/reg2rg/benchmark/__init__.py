@@ -13,6 +13,7 @@ Files in the order data flows:
     results            all metrics and tables of one model, and a comparison of several models
     real_cts           the same model on real CTs
     planted_cts        findings planted into real CTs of held-out patients
+    annotated_cts      lesions that readers outlined in real CTs
     timing             seconds per report
     model_card         the model card and its numbers as JSON
     agreement          whether a new measurement agrees with the stored numbers

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from reg2rg.benchmark.agreement import check_agreement
+from reg2rg.benchmark.annotated_cts import examine_annotated_cts
 from reg2rg.benchmark.collect import TEST_SEEDS
-from reg2rg.benchmark.model_card import CardMeasurements, card_tables, read_stored_metrics, write_card
+from reg2rg.benchmark.model_card import (
+    CardMeasurements,
+    RealMeasurements,
+    card_tables,
+    read_stored_metrics,
+    write_card,
+)
 from reg2rg.benchmark.planted_cts import TEST_SEEDS as PLANTED_SEEDS
 from reg2rg.benchmark.planted_cts import PlantedResults, examine_planted_cts
-from reg2rg.benchmark.real_cts import RealCT, examine_real_cts, list_real_cts
+from reg2rg.benchmark.real_cts import examine_real_cts, list_real_cts
 from reg2rg.benchmark.results import run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
@@ -34,9 +40,9 @@ def main() -> int:
     stored = None if options.write else read_stored_metrics(model)
     seeds = TEST_SEEDS[: options.cases]
     results = run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
-    real, planted, reason = _examine_real_cts(model, options)
+    real = _examine_real_cts(model, options)
     seconds = seconds_per_report(model, seeds[:TIMED_CASES])
-    measurements = CardMeasurements(results, real, planted, reason, seconds)
+    measurements = CardMeasurements(results, real, seconds)
     print(card_tables(model, measurements))
     if stored is None:
         write_card(model, measurements)
@@ -46,19 +52,19 @@ def main() -> int:
     return 0 if agrees else 1
 
 
-def _examine_real_cts(model: Path, options: argparse.Namespace) -> tuple[Sequence[RealCT], PlantedResults | None, str]:
-    """Return the answers about real CTs, without and with planted findings, or the reason why there are none."""
+def _examine_real_cts(model: Path, options: argparse.Namespace) -> RealMeasurements | str:
+    """Return what was measured on real CTs, or the reason why nothing was."""
     if options.ct is None:
-        return [], None, "no folder of CTs was given (--ct)."
+        return "no folder of CTs was given (--ct)."
     entries = list_real_cts(options.ct, options.hosts)
     if not entries:
-        return [], None, "the folder of CTs (--ct) contains no .nii.gz files."
+        return "the folder of CTs (--ct) contains no .nii.gz files."
     real = examine_real_cts(model, options.ct, entries)
     if not any(entry.held_out for entry in entries):
-        return real, None, ""
+        return RealMeasurements(real)
     seeds = PLANTED_SEEDS[: options.planted]
     pairs = examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress)
-    return real, PlantedResults(pairs), ""
+    return RealMeasurements(real, PlantedResults(pairs), examine_annotated_cts(model, options.ct, entries))
 
 
 def _print_progress(fraction: float, message: str) -> None:

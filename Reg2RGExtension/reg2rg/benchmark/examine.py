@@ -90,6 +90,31 @@ def detect_in_case(generator: ReportGenerator, settings: GenerationSettings, cas
     return _Examination(generator, settings, inputs, str(case.seed), planted, voxels, case.sections).detections_only()
 
 
+def detect_lesion(
+    generator: ReportGenerator,
+    settings: GenerationSettings,
+    volume: sitk.Image,
+    masks: RegionMasks,
+    lesion: np.ndarray,
+    labels: Collection[str],
+) -> tuple[DetectionRecord, ...]:
+    """Return what the finding head detects for some labels of the lung, with their distances from a lesion.
+
+    Args:
+        generator: The model.
+        settings: Settings to use it with.
+        volume: The CT in HU.
+        masks: Its region masks.
+        lesion: Boolean array (z, y, x).
+        labels: The labels.
+    """
+    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
+    voxels = _Voxels(np.argwhere(lesion), np.array(volume.GetSpacing()[::-1]))
+    examination = _Examination(generator, settings, inputs, "", [], {("lung", label): voxels for label in labels}, {})
+    found = (section.detections for section in examination.detections_only().sections if section.region == "lung")
+    return tuple(detection for detections in found for detection in detections if detection.label in labels)
+
+
 def examine_volume(
     generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:

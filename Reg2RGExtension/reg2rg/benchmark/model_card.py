@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.about import DRAFT_LABEL
+from reg2rg.benchmark.annotated_cts import MarkedLesion, lesion_table
 from reg2rg.benchmark.planted_cts import PlantedResults
 from reg2rg.benchmark.real_cts import RealCT, claims_table, real_ct_table
+from reg2rg.benchmark.records import CaseRecord
 from reg2rg.benchmark.results import BenchmarkResults
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.errors import InputError
-from reg2rg.evaluation import to_markdown
+from reg2rg.evaluation import Table, to_markdown
 from reg2rg.runtime.staging import staged_output
 
 MEASURED_FILE = "measured.json"
@@ -36,21 +38,45 @@ _REPLACED_ITEM = "- Intended use"
 
 
 @dataclass(frozen=True)
+class RealMeasurements:
+    """What was measured on real CTs.
+
+    Attributes:
+        cts: What the model answered about them.
+        planted: Results on held-out CTs with planted findings; None without held-out CTs.
+        lesions: What the model says about outlined lesions.
+    """
+
+    cts: Sequence[RealCT]
+    planted: PlantedResults | None = None
+    lesions: Sequence[MarkedLesion] = ()
+
+    def tables(self, phantoms: Sequence[CaseRecord]) -> list[Table]:
+        """Return all tables.
+
+        Args:
+            phantoms: Records of held-out phantoms, for comparison.
+        """
+        tables = [real_ct_table(self.cts, phantoms), claims_table(self.cts)]
+        if self.planted is not None:
+            tables.append(self.planted.table())
+            if self.lesions:
+                tables.append(lesion_table(self.lesions, self.planted))
+        return tables
+
+
+@dataclass(frozen=True)
 class CardMeasurements:
     """Everything that the tables of a model card show.
 
     Attributes:
         results: Results on held-out phantoms.
-        real: What the model answered about real CTs.
-        planted: Results on real CTs with planted findings; None if they were not measured.
-        real_missing_reason: Why there are no real CTs; empty if there are some.
+        real: What was measured on real CTs, or the reason why nothing was.
         seconds: Seconds per report on two CPU cores.
     """
 
     results: BenchmarkResults
-    real: Sequence[RealCT]
-    planted: PlantedResults | None
-    real_missing_reason: str
+    real: RealMeasurements | str
     seconds: Sequence[float]
 
 
@@ -76,12 +102,10 @@ def card_tables(model: Path, measurements: CardMeasurements) -> str:
     """Return the part of the card with the tables."""
     weights = ModelFolder.open(model).weights_sha256
     results, seconds = measurements.results, measurements.seconds
-    if measurements.real:
-        tables = [real_ct_table(measurements.real, results.records), claims_table(measurements.real)]
-        tables += [measurements.planted.table()] if measurements.planted is not None else []
-        real_cts = "\n".join(map(to_markdown, tables))
+    if isinstance(measurements.real, RealMeasurements):
+        real_cts = "\n".join(map(to_markdown, measurements.real.tables(results.records)))
     else:
-        real_cts = f"## Real CTs\n\nNot measured: {measurements.real_missing_reason}\n"
+        real_cts = f"## Real CTs\n\nNot measured: {measurements.real}\n"
     return "\n".join(
         [
             f"{_MEASURED_HEADING} on {len(results.records)} held-out phantoms",

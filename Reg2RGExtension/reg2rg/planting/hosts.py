@@ -34,12 +34,14 @@ class HostEntry:
         patient: identifier of the patient; scans of one patient are never divided between training and evaluation.
         held_out: whether the patient is reserved for choosing and evaluating models.
         unknown: labels of findings that the scan has or may have. They are never used as negative examples.
+        lesions: file with lesions that readers outlined, relative to the folder of the CTs. It is not used in training.
     """
 
     file: Path
     patient: str
     held_out: bool = False
     unknown: tuple[str, ...] = ()
+    lesions: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the labels."""
