@@ -22,7 +22,14 @@ from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
 from reg2rg.exports.text_column import WARNING
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
-from reg2rg.report import OUT_OF_DISTRIBUTION_WARNING, OutOfDistribution, Report, ReportBuilder, parse_report
+from reg2rg.report import (
+    OUT_OF_DISTRIBUTION_WARNING,
+    OutOfDistribution,
+    Report,
+    ReportBuilder,
+    parse_report,
+    report_content,
+)
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
 
@@ -161,7 +168,7 @@ def test_the_text_lists_the_findings_of_each_section(report):
 
 
 def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tmp_path: Path):
-    without = tuple(dataclasses.replace(section, findings=()) for section in marked.sections)
+    without = tuple(dataclasses.replace(section, findings=(), sentences=()) for section in marked.sections)
     ring = get_region("lung").bright_color
     sides = slice(20, 380), slice(420, 790)
     for report, least in ((dataclasses.replace(marked, sections=without), 0), (marked, 60)):
@@ -172,7 +179,7 @@ def test_preview_marks_a_located_finding_in_all_three_slices(marked, phantom, tm
 
 
 def test_the_ring_is_centered_on_the_finding(phantom, marked):
-    mark = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
+    mark = next(mark for mark in marks_of(report_content(marked)) if mark.name == "Lung nodule")
     volume = sitk.DICOMOrient(phantom.volume, "LPS")
     z, y, x = (round(index) for index in mark.voxel(volume))
     bit = next(index for index, finding in enumerate(phantom.findings) if finding.label == "Lung nodule")
@@ -189,7 +196,7 @@ def test_the_ring_is_centered_on_the_finding(phantom, marked):
 
 
 def test_a_diffuse_finding_has_a_cross_in_slices_near_its_point(phantom, marked):
-    spot = next(mark for mark in marks_of(marked) if mark.name == "Lung nodule")
+    spot = next(mark for mark in marks_of(report_content(marked)) if mark.name == "Lung nodule")
     mark = dataclasses.replace(spot, name="", location=dataclasses.replace(spot.location, focal=False))
     volume = sitk.DICOMOrient(phantom.volume, "LPS")
     (sx, sy, sz), (nx, ny, _) = volume.GetSpacing(), volume.GetSize()

@@ -351,11 +351,17 @@ def test_reports_without_measurements_are_read_with_their_text_as_the_draft(vers
     text = (OLD_REPORTS / f"schema_{version}.json").read_text(encoding="utf-8")
     report, values = parse_report(text), json.loads(text)
     assert values["schema_version"] == version
-    values |= {"technique": {}, "evidence": None, "schema_version": SCHEMA_VERSION}
+    values |= {"technique": {}, "evidence": None, "review": None, "schema_version": SCHEMA_VERSION}
     values["provenance"].setdefault("trained_for", "")  # added in version 6
     for section in values["sections"]:
         section |= {"measured": [], "model_text_hidden": False, "draft": section["text"]}
     assert json.loads(report.to_json()) == values
+
+
+def test_reports_without_a_review_are_read():
+    values = json.loads((OLD_REPORTS / "schema_7.json").read_text(encoding="utf-8"))
+    report = parse_report(json.dumps(values))
+    assert json.loads(report.to_json()) == {**values, "review": None, "schema_version": SCHEMA_VERSION}
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
@@ -421,7 +427,7 @@ def _changed(report: Report, change) -> str:
 
 
 INVALID_REPORTS = {
-    "newer": (lambda v: v.update(schema_version=8), "schema version 8; expected 1 to 7"),
+    "newer": (lambda v: v.update(schema_version=9), "schema version 9; expected 1 to 8"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\] lacks required fields: text"),

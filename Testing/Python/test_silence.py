@@ -34,6 +34,7 @@ from reg2rg.report import (
     finding_lines,
     load_report,
     parse_report,
+    report_content,
 )
 from reg2rg.volumes.geometry import image_like
 
@@ -134,7 +135,7 @@ def test_html_folds_hidden_text_and_marks_it(make_report) -> None:
 
 @pytest.mark.slow
 def test_the_preview_neither_marks_nor_names_hidden_findings(make_report, case, tmp_path: Path) -> None:
-    assert marks_of(make_report(1.0)) and marks_of(make_report(3.0)) == []
+    assert marks_of(report_content(make_report(1.0))) and marks_of(report_content(make_report(3.0))) == []
     familiar = picture_of(make_report(1.0), case, tmp_path / "familiar.png")
     silent = picture_of(make_report(3.0), case, tmp_path / "silent.png")
     assert not np.array_equal(familiar[84:550, :780], silent[84:550, :780]), "no ring around the nodule"
@@ -158,7 +159,7 @@ def test_a_marked_finding_has_neither_side_nor_size_nor_place_from_hidden_text(m
     assert finding_lines(silent.section("lung")) == ["Lung nodule: marked as present by the reviewer"]
     assert "  - Lung nodule: marked as present by the reviewer\n" in silent.to_text()
     assert "<li>Lung nodule: marked as present by the reviewer</li>" in silent._repr_html_().partition("<details>")[0]
-    assert marks_of(silent) == []
+    assert marks_of(report_content(silent)) == []
     (line,) = [
         line
         for line in finding_lines(make_report(1.0, {"lung": {"Lung nodule": True}}).section("lung"))

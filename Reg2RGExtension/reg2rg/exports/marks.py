@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import get_region
-from reg2rg.report import Finding, Location, Report
+from reg2rg.report import Content, Finding, Location
 
 MIN_RADIUS = 13
 """Smallest radius of a ring in pixels."""
@@ -47,17 +47,12 @@ class Mark:
         return z, y, x
 
 
-def marks_of(report: Report) -> list[Mark]:
-    """Return the listed findings of a report that have a segment: focal ones first, then by probability.
-
-    Where the model sees a finding is a part of its text, so that nothing is marked if the text is hidden.
-    """
+def marks_of(content: Content) -> list[Mark]:
+    """Return the findings of a report that have a segment: focal ones first, then by probability."""
     marks = []
-    for section in report.sections:
-        if section.model_text_hidden:
-            continue
+    for section in content.sections:
         color = get_region(section.region).bright_color
-        for finding in section.listed_findings:
+        for finding in section.findings:
             if finding.location is not None and finding.segment is not None:
                 priority = (not finding.location.focal, -(finding.probability or 0.0))
                 marks.append((priority, Mark(_name(finding), color, finding.location)))

@@ -11,7 +11,7 @@ from reg2rg.exports.marks import marks_of
 from reg2rg.exports.slices import SLICES_WIDTH, draw_slices
 from reg2rg.exports.text_column import BACKGROUND, FAINT, TextColumn, load_font
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Report
+from reg2rg.report import Content, Provenance, Report, report_content
 from reg2rg.segmentation import RegionMasks
 
 WIDTH, MIN_HEIGHT, MARGIN = 1720, 900, 24
@@ -28,23 +28,27 @@ def write_preview(report: Report, volume: sitk.Image, masks: RegionMasks, path: 
         masks: the region masks.
         path: file to write.
     """
-    column = TextColumn(report, left=MARGIN + SLICES_WIDTH + 30, right=WIDTH - MARGIN, top=TOP)
-    slices = draw_slices(volume, masks, marks_of(report), BACKGROUND)
+    content = report_content(report)
+    column = TextColumn(content, left=MARGIN + SLICES_WIDTH + 30, right=WIDTH - MARGIN, top=TOP)
+    slices = draw_slices(volume, masks, marks_of(content), BACKGROUND)
     height = max(MIN_HEIGHT, column.bottom, slices.height + 150)
     picture = Image.new("RGB", (WIDTH, height + MARGIN), BACKGROUND)
-    _draw_banner(picture, report)
+    _draw_banner(picture, content, report.provenance)
     picture.paste(slices, (MARGIN, TOP))
     _draw_legend(picture, masks, TOP + slices.height + 14)
     column.draw(picture)
     picture.save(path, "PNG", compress_level=4)  # twice as fast as the default, and hardly larger
 
 
-def _draw_banner(picture: Image.Image, report: Report) -> None:
-    draw = ImageDraw.Draw(picture)
-    draw.rectangle((0, 0, WIDTH, 64), fill=(122, 74, 0))
-    draw.text((MARGIN, 32), report.disclaimer, font=load_font(26), fill=(255, 255, 255), anchor="lm")
-    source = f"model {report.provenance.model}  -  regions: {report.provenance.segmenter}"
-    room = WIDTH - 3 * MARGIN - draw.textlength(report.disclaimer, font=load_font(26))  # nothing may cover it
+def _draw_banner(picture: Image.Image, content: Content, provenance: Provenance) -> None:
+    draw, label = ImageDraw.Draw(picture), content.banner or content.disclaimer
+    draft_color, signed_color = (122, 74, 0), (27, 77, 50)
+    draw.rectangle((0, 0, WIDTH, 64), fill=draft_color if content.banner else signed_color)
+    draw.text((MARGIN, 32), label, font=load_font(26), fill=(255, 255, 255), anchor="lm")
+    source = f"model {provenance.model}  -  regions: {provenance.segmenter}"
+    if content.signature is not None:
+        source = f"signed by {content.signature.reviewer}, {content.signature.time_words}"
+    room = WIDTH - 3 * MARGIN - draw.textlength(label, font=load_font(26))  # nothing may cover it
     draw.text((WIDTH - MARGIN, 32), _truncate(source, 17, room), font=load_font(17), fill=(255, 236, 204), anchor="rm")
 
 

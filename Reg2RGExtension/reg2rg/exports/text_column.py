@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import Region, get_region
-from reg2rg.report import Report, Section, finding_lines, measurement_line, section_warnings, technique_line
+from reg2rg.report import Content, ContentSection, technique_line
 
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -47,24 +47,29 @@ class TextColumn:
         bottom: lowest pixel of the column.
     """
 
-    def __init__(self, report: Report, *, left: int, right: int, top: int) -> None:
+    def __init__(self, content: Content, *, left: int, right: int, top: int) -> None:
         """Lay out a report between two pixel columns, starting at ``top``."""
         self.bottom = top
         self._left = left
         self._right = right
         self._lines: list[_Line] = []
         self._panels: list[tuple[Region, int, int]] = []
-        for warning in report.warnings:
+        for warning in content.warnings:
             self._add_paragraph(f"! {warning}", 17, WARNING)
             self.bottom += 9
-        if report.technique:
-            self._add_paragraph(f"Technique: {technique_line(report.technique)}", 15, FAINT)
+        if content.technique:
+            self._add_paragraph(f"Technique: {technique_line(dict(content.technique))}", 15, FAINT)
             self.bottom += 9
-        for section in report.sections:
+        for section in content.sections:
             self._add_section(section)
-        if report.skipped_regions:
+        if content.impression:
+            self._add_line("Impression", 19, TEXT)
+            for line in content.impression.splitlines():
+                self._add_paragraph(line, 17, TEXT)
+            self.bottom += 9
+        if content.skipped:
             self._add_line("Not described", 16, FAINT)
-            for name, reason in report.skipped_regions.items():
+            for name, reason in content.skipped:
                 self._add_paragraph(f"{get_region(name).display_name}: {reason}", 15, FAINT)
 
     def draw(self, picture: Image.Image) -> None:
@@ -76,21 +81,21 @@ class TextColumn:
         for line in self._lines:
             draw.text((line.x, line.y), line.text, font=load_font(line.size), fill=line.color)
 
-    def _add_section(self, section: Section) -> None:
+    def _add_section(self, section: ContentSection) -> None:
         region, top = get_region(section.region), self.bottom
         self.bottom += 8
-        measurements = measurement_line(section)
-        x = self._right - 12 - _text_width(measurements, 15)
-        self._lines.append(_Line(measurements, 15, FAINT, x, self.bottom + 3))
-        self._add_line(region.display_name, 19, region.color)
-        if not section.model_text_hidden:
+        x = self._right - 12 - _text_width(section.facts, 15)
+        self._lines.append(_Line(section.facts, 15, FAINT, x, self.bottom + 3))
+        self._add_line(section.title, 19, region.color)
+        if section.text or not section.sentences:
             self._add_paragraph(section.text or "No text.", 17, TEXT)
-        for line in finding_lines(section):
+        for line in section.finding_lines:
             self._add_paragraph(f"- {line}", 15, FAINT)
-        for sentence in section.measured:
-            size, color = (17, TEXT) if section.model_text_hidden else (15, FAINT)
-            self._add_paragraph(f"= {sentence}", size, color)
-        for warning in section_warnings(section):
+        for sentence in section.sentences:
+            if sentence.measured:
+                size, color = (15, FAINT) if section.text else (17, TEXT)
+                self._add_paragraph(f"= {sentence.text}", size, color)
+        for warning in section.warnings:
             self._add_paragraph(f"! {warning}", 15, WARNING)
         self.bottom += 6
         self._panels.append((region, top, self.bottom))

@@ -5,23 +5,39 @@ Files, in the order data flows:
     finding        a finding, from detection to display
     section        the part of a report that describes one region
     provenance     how a report was made, and how far its volume is from the training data
+    review         what a reviewer decided, and who signed
     wording        how findings are put into words
     merging        merge mentions, detected findings and corrections into the findings of a section
+    linking        the findings that each sentence mentions
     comparisons    which measure says what about which finding
     size_disagreements, disagreements
                    contradictions between text, finding head and measurements
     warnings       what a reader must know first
     impression     draft an impression from the sections
-    text, html     a report as plain text, and as HTML for notebooks
+    after_review   sections and measurements after what the reviewer decided
+    seal           the hash by which a change of a signed report is noticed
+    content        what a reader gets: the one view that is shown and exported
+    text, html     the content as plain text, and as HTML for notebooks
     report         the report itself
     build          build a report from generated text, detected findings and measurements
+    review_changes changes to the review of a report
     serialization  report.json, including older schema versions
+    sign_off       sign a reviewed report, and amend a signed one
 
 A report contains no patient data, not even the name of the file it was made from. Plain text and HTML live here rather
 than in ``exports`` because they need nothing but the report.
 """
 
 from reg2rg.report.build import ReportBuilder
+from reg2rg.report.content import (
+    Content,
+    ContentSection,
+    ContentSentence,
+    ModelText,
+    Target,
+    model_text,
+    report_content,
+)
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
 from reg2rg.report.impression import draft_impression
@@ -37,9 +53,19 @@ from reg2rg.report.report import (
     TEXT_FILE,
     Report,
 )
+from reg2rg.report.review import (
+    Change,
+    MeasurementDecision,
+    ReplacedSection,
+    Review,
+    ReviewState,
+    SectionReview,
+    Signature,
+)
 from reg2rg.report.section import Disagreement, Section, Sentence
 from reg2rg.report.serialization import load_report, parse_report
-from reg2rg.report.text import measurement_line, technique_line
+from reg2rg.report.sign_off import addendum, sign
+from reg2rg.report.text import content_text
 from reg2rg.report.warnings import (
     MODEL_TEXT_HIDDEN,
     OUT_OF_DISTRIBUTION_WARNING,
@@ -52,8 +78,10 @@ from reg2rg.report.wording import (
     finding_line,
     finding_lines,
     location_words,
+    measurement_line,
     outline_words,
     probability_words,
+    technique_line,
 )
 
 __all__ = [
@@ -69,29 +97,46 @@ __all__ = [
     "SIZE_TOLERANCE",
     "STRUCTURES_FILE",
     "TEXT_FILE",
+    "Change",
+    "Content",
+    "ContentSection",
+    "ContentSentence",
     "Disagreement",
     "Finding",
     "Geometry",
     "Location",
+    "MeasurementDecision",
+    "ModelText",
     "OutOfDistribution",
     "Provenance",
+    "ReplacedSection",
     "Report",
     "ReportBuilder",
+    "Review",
+    "ReviewState",
     "Section",
+    "SectionReview",
     "Sentence",
+    "Signature",
+    "Target",
+    "addendum",
+    "content_text",
     "disagreements",
     "draft_impression",
     "finding_line",
     "finding_lines",
     "load_report",
     "location_words",
-    "outline_words",
     "measurement_line",
+    "model_text",
     "model_text_warnings",
+    "outline_words",
     "parse_report",
     "probability_words",
+    "report_content",
     "report_warnings",
     "section_warnings",
     "segment_id",
+    "sign",
     "technique_line",
 ]

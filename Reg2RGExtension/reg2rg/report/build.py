@@ -8,27 +8,15 @@ from typing import Protocol
 
 import SimpleITK as sitk
 
-from reg2rg.labeler import extract_mentions, split_sentences
 from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, region_statistics, technique
 from reg2rg.regions import Corrections, get_region, in_reading_order
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import Finding
-from reg2rg.report.merging import merge_findings
+from reg2rg.report.linking import TextToken, link_sentences
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
-from reg2rg.report.section import Section, Sentence
+from reg2rg.report.section import Section
 from reg2rg.segmentation import RegionMasks
-
-
-class TextToken(Protocol):
-    """A generated token: characters ``start`` to ``end`` of a section's text, and its probability."""
-
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def probability(self) -> float: ...
 
 
 class GeneratedText(Protocol):
@@ -103,7 +91,14 @@ class ReportBuilder:
         """Return the section of one region."""
         region = get_region(text.region).name
         statistics = region_statistics(self._volume, self._masks, region)
-        findings, sentences = self._link(text)
+        findings, sentences = link_sentences(
+            text.region,
+            text.text,
+            self._detected.get(text.region, ()),
+            self._corrections.get(text.region, {}),
+            calibrated=not self.model_text_hidden,
+            tokens=text.tokens,
+        )
         section = Section(
             region=region,
             recognized=text.recognized,
@@ -124,29 +119,3 @@ class ReportBuilder:
         """Return the measured sentences of a region; none where the model's text is shown and nothing was measured."""
         sentences = region_sentences(self._evidence, region) if self._evidence is not None else (NOT_ASSESSED,)
         return sentences if self.model_text_hidden or sentences != (NOT_ASSESSED,) else ()
-
-    def _link(self, text: GeneratedText) -> tuple[tuple[Finding, ...], tuple[Sentence, ...]]:
-        """Return the findings of a section, and its sentences with the findings that they mention."""
-        mentions = extract_mentions(text.text, text.region)
-        findings = merge_findings(
-            text.region,
-            mentions,
-            self._detected.get(text.region, ()),
-            self._corrections.get(text.region, {}),
-            calibrated=not self.model_text_hidden,
-        )
-        indices = {finding.label: index for index, finding in enumerate(findings)}
-        sentences = []
-        for start, end in split_sentences(text.text):
-            mentioned = {indices[m.label] for m in mentions if m.label in indices and m.start < end and m.end > start}
-            mean, minimum = _probabilities(start, end, text.tokens)
-            sentences.append(Sentence(start, end, mean, minimum, tuple(sorted(mentioned))))
-        return findings, tuple(sentences)
-
-
-def _probabilities(start: int, end: int, tokens: Sequence[TextToken]) -> tuple[float | None, float | None]:
-    """Return the mean and minimum probability of the tokens between two characters."""
-    inside = [token.probability for token in tokens if token.start < end and token.end > start]
-    if not inside:
-        return None, None
-    return round(sum(inside) / len(inside), 4), round(min(inside), 4)

@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from reg2rg.regions import get_region
-from reg2rg.report.provenance import Provenance
-from reg2rg.report.section import Section
-from reg2rg.report.text import measurement_line, technique_line
-from reg2rg.report.warnings import MODEL_TEXT_HIDDEN, model_text_warnings, section_warnings
-from reg2rg.report.wording import finding_line, finding_lines
+from reg2rg.report.content import Content, ContentSection, ModelText
+from reg2rg.report.warnings import MODEL_TEXT_HIDDEN
+from reg2rg.report.wording import technique_line
 
 
-def report_html(
-    sections: Sequence[Section],
-    skipped_regions: Mapping[str, str],
-    technique: Mapping[str, str],
-    provenance: Provenance,
-    warnings: Sequence[str],
-    disclaimer: str,
-    preview: bytes | None,
-) -> str:
+def content_html(content: Content, preview: bytes | None) -> str:
     """Return the sections next to the preview, as HTML.
 
     Args:
-        sections: the sections in reading order.
-        skipped_regions: region -> why it has no section.
-        technique: how the volume was acquired, as topic -> words.
-        provenance: how the report was made.
-        warnings: warnings that apply to the whole report.
-        disclaimer: shown above the report.
+        content: the content of the report.
         preview: the preview as PNG data, or None.
 
     Returns:
         One ``div`` element without scripts or external resources.
     """
-    parts = [f"<p><b>{escape(disclaimer)}</b></p>"]
-    parts += [f"<p>⚠ {escape(warning)}</p>" for warning in warnings]
-    if technique:
-        parts.append(f"<p><b>Technique</b> {escape(technique_line(technique))}</p>")
-    parts += [_section_html(section) for section in sections]
+    parts = [f"<p><b>{escape(content.banner or content.disclaimer)}</b></p>"]
+    parts += [f"<p>⚠ {escape(warning)}</p>" for warning in content.warnings]
+    if content.technique:
+        parts.append(f"<p><b>Technique</b> {escape(technique_line(dict(content.technique)))}</p>")
+    parts += [_section_html(section) for section in content.sections]
     parts += [
         f"<p>{escape(get_region(name).display_name)}: not described ({escape(reason)})</p>"
-        for name, reason in skipped_regions.items()
+        for name, reason in content.skipped
     ]
-    parts.append(f"<p><small>Model {escape(provenance.model_words)}</small></p>")
+    if content.impression:
+        parts.append(f"<p><b>Impression</b></p>{''.join(_text_html(line) for line in content.impression.splitlines())}")
+    parts += [f"<p><small>{escape(note)}</small></p>" for note in content.notes]
     picture = ""
     if preview is not None:
         data = base64.b64encode(preview).decode("ascii")
@@ -54,31 +41,29 @@ def report_html(
     return f'<div style="display: flex; gap: 1em"><div style="flex: 1">{"".join(parts)}</div>{picture}</div>'
 
 
-def _section_html(section: Section) -> str:
-    region = get_region(section.region)
-    items = finding_lines(section)
-    items += [f"⚠ {warning}" for warning in section_warnings(section)]
-    items += section.measured
-    red, green, blue = region.color
+def _section_html(section: ContentSection) -> str:
+    items = [*section.finding_lines, *(f"⚠ {warning}" for warning in section.warnings)]
+    items += [sentence.text for sentence in section.sentences if sentence.measured]
+    red, green, blue = get_region(section.region).color
     return (
         f'<div style="border-left: 6px solid rgb({red}, {green}, {blue}); padding-left: 0.6em; margin-bottom: 0.8em">'
-        f"<b>{escape(region.display_name)}</b> <small>{escape(measurement_line(section))}</small>"
-        f"{'' if section.model_text_hidden else _text_html(section.text)}{_list_html(items)}"
-        f"{_hidden_text_html(section) if section.model_text_hidden else ''}</div>"
+        f"<b>{escape(section.title)}</b> <small>{escape(section.facts)}</small>"
+        f"{_text_html(section.text) if section.text else ''}{_list_html(items)}"
+        f"{_model_text_html(section.folded) if section.folded is not None else ''}</div>"
     )
 
 
-def _hidden_text_html(section: Section) -> str:
+def _model_text_html(folded: ModelText) -> str:
     """Return the model's text and findings folded away, marked as not shown."""
-    items = [finding_line(section.region, finding) for finding in section.findings if finding.listed]
-    items += [f"⚠ {warning}" for warning in model_text_warnings(section)]
+    items = [*folded.finding_lines, *(f"⚠ {warning}" for warning in folded.warnings)]
     summary = f"<summary>{escape(MODEL_TEXT_HIDDEN)}</summary>"
-    return f"<details>{summary}{_text_html(section.text)}{_list_html(items)}</details>"
+    return f"<details>{summary}{_text_html(folded.text)}{_list_html(items)}</details>"
 
 
 def _text_html(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _list_html(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>" if items else ""
+def _list_html(items: Iterable[str]) -> str:
+    joined = "".join(f"<li>{escape(item)}</li>" for item in items)
+    return f"<ul>{joined}</ul>" if joined else ""

@@ -1,4 +1,4 @@
-"""The draft report: its sections, findings, warnings and masks."""
+"""The report: its sections, findings, warnings, masks and review."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.about import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.measurements import Evidence
 from reg2rg.regions import get_region
+from reg2rg.report.content import report_content
 from reg2rg.report.finding import Finding
-from reg2rg.report.html import report_html
+from reg2rg.report.html import content_html
 from reg2rg.report.provenance import OutOfDistribution, Provenance
+from reg2rg.report.review import Review
 from reg2rg.report.section import Section
-from reg2rg.report.text import report_text
-from reg2rg.report.warnings import report_warnings
+from reg2rg.report.text import content_text
+from reg2rg.report.warnings import report_label, report_warnings
 from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"
@@ -38,7 +40,10 @@ REPORT_FILES = (REPORT_FILE, TEXT_FILE, REGIONS_FILE, FINDINGS_FILE, STRUCTURES_
 
 @dataclass(frozen=True)
 class Report:
-    """A draft report for one chest CT.
+    """The report for one chest CT: a draft, or signed after its review.
+
+    Sections and evidence are what the engine wrote. What a reviewer decided is in the review; ``report_content`` puts
+    both together.
 
     Attributes:
         sections: the sections in reading order.
@@ -47,7 +52,7 @@ class Report:
         out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
         technique: how the volume was acquired, as topic -> words.
         evidence: what was measured in the volume. None in reports of older schema versions.
-        disclaimer: notice displayed wherever the draft is shown.
+        review: what a reviewer decided. None if nobody has opened the report for review.
         folder: the report folder, if the report was written to or read from one. Not stored.
 
     Examples:
@@ -65,13 +70,15 @@ class Report:
         CHEST CT REPORT
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("disclaimer",)
+
     sections: tuple[Section, ...]
     skipped_regions: dict[str, str]
     provenance: Provenance
     out_of_distribution: OutOfDistribution | None
     technique: dict[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
-    disclaimer: str = DRAFT_LABEL
+    review: Review | None = None
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
 
@@ -95,6 +102,16 @@ class Report:
     def findings(self) -> dict[str, tuple[Finding, ...]]:
         """Region -> findings listed in its section, in reading order."""
         return {section.region: section.listed_findings for section in self.sections}
+
+    @property
+    def disclaimer(self) -> str:
+        """The label displayed wherever the report is shown. It follows from the review and cannot be edited away."""
+        return report_label(self.review)
+
+    @property
+    def signed(self) -> bool:
+        """Whether the report is signed, so that it cannot be changed."""
+        return self.review is not None and self.review.signature is not None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,9 +150,7 @@ class Report:
 
     def to_text(self) -> str:
         """Return the report as plain text: sections in reading order, their findings and all warnings."""
-        return report_text(
-            self.sections, self.skipped_regions, self.technique, self.provenance, self.warnings, self.disclaimer
-        )
+        return content_text(report_content(self))
 
     def to_json(self) -> str:
         """Return the report as the text of ``report.json``."""
@@ -145,15 +160,7 @@ class Report:
         """Return the sections next to the preview as HTML, for notebooks."""
         preview = self.folder / PREVIEW_FILE if self.folder is not None else None
         picture = preview.read_bytes() if preview is not None and preview.is_file() else None
-        return report_html(
-            self.sections,
-            self.skipped_regions,
-            self.technique,
-            self.provenance,
-            self.warnings,
-            self.disclaimer,
-            picture,
-        )
+        return content_html(report_content(self), picture)
 
     def _file(self, name: str) -> Path:
         if self.folder is None:

@@ -3,8 +3,8 @@
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
 was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements and the
-sentences that disagreements are about. Saved scenes and report folders may contain older versions, so every version can
-be read.
+sentences that disagreements are about. Version 8 added the review. Saved scenes and report folders may contain older
+versions, so every version can be read. So can the form in which scenes stored reviews before version 8.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from reg2rg.measurements.measures import MEASURES
 from reg2rg.regions import REGION_NAMES, in_reading_order
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.report import REPORT_FILE, SCHEMA_VERSION, Report
-from reg2rg.runtime.dataclass_io import from_plain, parse_json, shorten
+from reg2rg.report.review import Review
+from reg2rg.report.seal import check_seal, content_sha256
+from reg2rg.runtime.dataclass_io import from_plain, parse_json, shorten, to_plain
 from reg2rg.segmentation.structures import GROUPS, STRUCTURE_NAMES
 
 Values = dict[str, Any]
+
+_SCENE_FORM = "Reg2RG review"
+"""What the field ``form`` of a review in a scene contains if it was saved before schema version 8."""
 
 
 def load_report(folder: str | Path) -> Report:
@@ -62,13 +67,18 @@ def parse_report(text: str) -> Report:
     """Parse the text of a ``report.json`` in the current or an older schema version.
 
     Raises:
-        InputError: the text is not a valid report.
+        InputError: the text is not a valid report, or it was changed after it was signed.
     """
     values = parse_json(text, "The report")
+    if isinstance(values, dict) and values.get("form") == _SCENE_FORM:
+        values = _from_scene(values)
     if not isinstance(values, dict) or "schema_version" not in values:
         raise InputError("This is not a report: it has no schema_version.")
     stored_version = values["schema_version"]
+    check_seal(values)
     report = from_plain(Report, _upgrade(values), "report")
+    if report.signed and stored_version < SCHEMA_VERSION:
+        report = sealed(report)  # the seal of the values as they were stored has been checked
     if stored_version < 4:
         sections = [replace(section, disagreements=disagreements(section)) for section in report.sections]
         report = replace(report, sections=tuple(sections))
@@ -82,7 +92,24 @@ def parse_report(text: str) -> Report:
         mentioned = {index for sentence in section.sentences for index in sentence.findings}
         if not mentioned <= set(range(len(section.findings))):
             raise InputError(f"A sentence about the {section.region} mentions a finding that is not in the report.")
+    if report.review is not None:
+        _check_review(report, report.review)
     return report
+
+
+def sealed(report: Report) -> Report:
+    """Return a signed report with the hash of its content in its signature."""
+    assert report.review is not None and report.review.signature is not None
+    signature = replace(report.review.signature, content_sha256=content_sha256(to_plain(report)))
+    return replace(report, review=replace(report.review, signature=signature))
+
+
+def _check_review(report: Report, review: Review) -> None:
+    """Raise InputError if a review does not fit its report."""
+    if set(review.sections) != {section.region for section in report.sections}:
+        raise InputError("The sections of the review do not match those of the report.")
+    if review.signature is not None and not review.all_reviewed:
+        raise InputError("The report has a signature, but not all of its sections were reviewed.")
 
 
 def _check_evidence(evidence: Evidence) -> None:
@@ -154,6 +181,23 @@ def _from_6_to_7(values: Values) -> None:
             section["disagreements"] = [{"message": message, "sentence": None} for message in messages]
 
 
+def _from_7_to_8(values: Values) -> None:
+    values.setdefault("review", None)
+    values.pop("disclaimer", None)  # it follows from the review
+
+
+def _from_scene(values: Values) -> Values:
+    """Return the values of a report from the form in which scenes stored a review before schema version 8."""
+    report, version, impression = values.get("report"), values.get("version"), values.get("impression")
+    if version not in (1, 2) or not isinstance(report, dict) or not isinstance(impression, dict):
+        raise InputError(f"This is not a review that can be read: its version is {shorten(version)}; expected 1 or 2.")
+    review = {name: values[name] for name in ("sections", "measurements", "replaced", "log") if name in values}
+    return {
+        **report,
+        "review": {**review, "impression": impression.get("text"), "impression_edited": impression.get("edited")},
+    }
+
+
 _UPGRADES: tuple[Callable[[Values], None], ...] = (
     _from_1_to_2,
     _from_2_to_3,
@@ -161,6 +205,7 @@ _UPGRADES: tuple[Callable[[Values], None], ...] = (
     _from_4_to_5,
     _from_5_to_6,
     _from_6_to_7,
+    _from_7_to_8,
 )
 
 

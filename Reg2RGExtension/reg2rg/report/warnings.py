@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.report.provenance import OutOfDistribution
+from reg2rg.report.review import Review
 from reg2rg.report.section import Section
 
 OUT_OF_DISTRIBUTION_WARNING = (
@@ -17,6 +19,13 @@ UNRELIABLE_TEXT_WARNING = "This volume is unlike the model's training data. Its 
 
 MODEL_TEXT_HIDDEN = "Model text, not shown: this volume is unlike the model's training data"
 """Heading under which the model's text and findings can be opened if they are not a part of the draft."""
+
+
+def report_label(review: Review | None) -> str:
+    """Return the label that appears wherever a report is shown."""
+    if review is not None and review.signature is not None:
+        return SIGNED_LABEL
+    return REVIEWED_LABEL if review is not None and review.all_reviewed else DRAFT_LABEL
 
 
 def report_warnings(sections: Sequence[Section], out_of_distribution: OutOfDistribution | None) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reg2rg.labeler import Status
 from reg2rg.report.finding import Finding
 from reg2rg.report.section import Section
@@ -38,6 +40,21 @@ def probability_words(probability: float, calibrated: bool = True) -> str:
         return f"{words} ({number}, not calibrated for this volume)"
     words = next((words for threshold, words in _PROBABILITY_WORDS if probability >= threshold), "very unlikely")
     return f"{words} ({number})"
+
+
+def technique_line(technique: Mapping[str, str]) -> str:
+    """Return how the volume was acquired as one line.
+
+    Args:
+        technique: topic -> words.
+    """
+    return "; ".join(f"{topic}: {words}" for topic, words in technique.items()) + "."
+
+
+def measurement_line(section: Section) -> str:
+    """Return the region's volume and mean HU as a short phrase."""
+    line = f"{section.volume_ml:.0f} mL, mean {section.mean_hu:.0f} HU"
+    return f"{line}, region estimated" if section.approximate else line
 
 
 def lobe_name(side: str | None, level: str | None) -> str | None:

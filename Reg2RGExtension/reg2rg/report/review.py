@@ -1,0 +1,157 @@
+"""The review of a report: what a reviewer decided about its sections and measurements, and who signed it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any
+
+from reg2rg.measurements import Line
+from reg2rg.runtime.dataclass_io import Constraint
+
+MAX_NAME_LENGTH = 120
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of a reviewer: one line that is not empty."""
+    unprintable = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line and paragraph separators
+    is_line = not any(unicodedata.category(character) in unprintable for character in text)
+    return is_line and text == text.strip() and 0 < len(text) <= MAX_NAME_LENGTH
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_sha256(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+def now() -> str:
+    """Return the current time, UTC in ISO 8601 format."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+class ReviewState(str, Enum):
+    """State of a section's review. Every section starts as a draft."""
+
+    DRAFT = "draft"
+    EDITED = "edited"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class SectionReview:
+    """The review of a section: its state and its current text."""
+
+    state: ReviewState
+    text: str
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether the section has been accepted, edited or rejected."""
+        return self.state is not ReviewState.DRAFT
+
+
+@dataclass(frozen=True)
+class MeasurementDecision:
+    """What a reviewer decided about one measurement.
+
+    Attributes:
+        removed: whether it was removed from the report.
+        lines: its lines as the reviewer moved them; empty if they were not moved.
+    """
+
+    removed: bool = False
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplacedSection:
+    """A section that was replaced when it was regenerated.
+
+    Attributes:
+        section: the section as JSON values, in the form of the version that wrote it.
+        state: the state of its review.
+        text: its text at the time.
+    """
+
+    section: dict[str, Any]
+    state: ReviewState
+    text: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change in the log of a review.
+
+    Attributes:
+        time: when it was made, UTC in ISO 8601 format.
+        action: what was done, such as "edit" or "accepted".
+        region: region of the section that changed; empty for the report as a whole.
+        text: the new text, if a text was edited.
+    """
+
+    time: str
+    action: str
+    region: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed a report, and what was signed.
+
+    Attributes:
+        reviewer: name of the person who signed, as that person entered it.
+        time: when it was signed, UTC in ISO 8601 format.
+        content_sha256: SHA-256 of the signed content; see ``seal``.
+    """
+
+    reviewer: Annotated[str, Constraint(f"a name of 1 to {MAX_NAME_LENGTH} characters in one line", is_name)]
+    time: Annotated[str, Constraint("a time in ISO 8601 format with its offset from UTC", _is_time)]
+    content_sha256: Annotated[str, Constraint("64 hexadecimal digits", _is_sha256)]
+
+    @property
+    def time_words(self) -> str:
+        """When it was signed, such as "2026-11-28 19:20 UTC"."""
+        time = datetime.datetime.fromisoformat(self.time).astimezone(datetime.timezone.utc)
+        return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True)
+class Review:
+    """The review of a report. The report itself keeps what the model wrote and what was measured.
+
+    Attributes:
+        sections: region -> review of its section.
+        impression: the impression.
+        impression_edited: whether the reviewer has edited the impression. Until then, it is derived from the sections.
+        measurements: key of a measurement -> what was decided about it.
+        replaced: the sections that were replaced when they were regenerated.
+        log: all changes in the order in which they were made.
+        signature: who signed the report. None while it is a draft.
+        earlier_signatures: the signatures of the versions that this one amends, oldest first.
+    """
+
+    sections: Mapping[str, SectionReview]
+    impression: str
+    impression_edited: bool = False
+    measurements: Mapping[str, MeasurementDecision] = field(default_factory=dict)
+    replaced: tuple[ReplacedSection, ...] = ()
+    log: tuple[Change, ...] = ()
+    signature: Signature | None = None
+    earlier_signatures: tuple[Signature, ...] = ()
+
+    @property
+    def all_reviewed(self) -> bool:
+        """Whether every section has been accepted, edited or rejected."""
+        return bool(self.sections) and all(section.reviewed for section in self.sections.values())
