@@ -12,6 +12,7 @@ from typing import Annotated, cast
 import typer
 
 from reg2rg.about import DRAFT_LABEL, __version__
+from reg2rg.cli.export import export
 from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command
 from reg2rg.cli.streams import prepare_streams
@@ -162,6 +163,7 @@ app.command("segment")(request_command(SegmentRequest, _segment))
 app.command("measure")(request_command(MeasureRequest, _measure))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
+app.command("export")(export)
 app.command("evaluate")(_evaluate)
 app.command("info")(_info)
 app.command("train")(train)

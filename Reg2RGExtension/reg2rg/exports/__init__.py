@@ -9,4 +9,6 @@ Files:
     text_column        the sections as a column of text in a picture
     preview            a picture of slices next to the sections
     report_folder      all files of a report
+    markdown           a report as Markdown
+    formats            the table of formats that a report can be exported to
 """

@@ -3,14 +3,18 @@
 Everything that shows or exports a report reads this one view: after the review, without markup, and with one rule for
 drafts and signed reports. A draft contains all warnings, what the finding detector sees, and text that is not shown
 unless asked for. A signed report contains what the reviewer signed: the text, what was measured, and findings that the
-text states or the reviewer marked as present. ``report.json`` keeps everything else.
+text states or the reviewer marked as present. ``report.json`` keeps everything else. Control characters are replaced,
+so that no format has to expect them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from enum import Enum
+from typing import Any, Literal, Protocol, TypeVar
 
 from reg2rg.about import SIGNED_LABEL
 from reg2rg.labeler import vessel_diameters
@@ -27,6 +31,11 @@ from reg2rg.report.section import Section
 from reg2rg.report.warnings import model_text_warnings, report_label, report_warnings, section_warnings
 from reg2rg.report.wording import finding_line, finding_lines, measurement_line
 from reg2rg.runtime.dataclass_io import to_plain
+
+T = TypeVar("T")
+
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Characters that are not text: neither XML nor DICOM can store them, and a terminal obeys them."""
 
 REJECTED_REASON = "rejected by the reviewer"
 """Why a rejected section is not described."""
@@ -182,7 +191,7 @@ def report_content(report: ReportLike) -> Content:
     skipped = dict(report.skipped_regions)
     skipped |= {section.region: REJECTED_REASON for section in sections if section not in shown}
     warnings = report_warnings(report.sections, report.out_of_distribution)
-    return Content(
+    content = Content(
         title="Chest CT report" if amends is None else "Chest CT report, addendum",
         banner=None if signed else label,
         status="draft" if not signed else "signed" if amends is None else "addendum",
@@ -196,6 +205,7 @@ def report_content(report: ReportLike) -> Content:
         notes=_notes(report.provenance, signature, amends),
         disclaimer=SIGNED_LABEL if signed else label,
     )
+    return _without_control_characters(content)
 
 
 def drafted_impression(sections: tuple[Section, ...], reviews: Mapping[str, SectionReview]) -> str:
@@ -291,3 +301,16 @@ def _notes(provenance: Provenance, signature: Signature | None, amends: Signatur
         words = f"{signature.reviewer}, {signature.time_words}, content {signature.content_sha256[:12]}"
         notes.append(f"Signed by {words}.")
     return tuple(notes)
+
+
+def _without_control_characters(value: T) -> T:
+    """Return a value in which control characters in all strings are replaced by U+FFFD."""
+    cleaned: Any = value
+    if isinstance(value, str) and not isinstance(value, Enum):
+        cleaned = _CONTROL_CHARACTERS.sub("\ufffd", value.replace("\r\n", "\n").replace("\r", "\n"))
+    elif isinstance(value, tuple):
+        cleaned = tuple(_without_control_characters(item) for item in value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value) if field.init]
+        cleaned = replace(value, **{name: _without_control_characters(getattr(value, name)) for name in names})
+    return cleaned

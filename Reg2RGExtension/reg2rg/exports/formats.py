@@ -1,0 +1,96 @@
+"""The formats a report can be exported to: one table for the command line and the Slicer module.
+
+To add a format, write a function that takes a report, a path and, if it needs the voxels or the DICOM header, the path
+of the CT, and add a line to ``FORMATS``. Writers are imported when they are used, because the command line reads the
+table each time it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reg2rg.errors import InputError
+from reg2rg.runtime.staging import staged_output
+
+if TYPE_CHECKING:
+    from reg2rg.report import Report
+
+Writer = Callable[["Report", Path, "Path | None"], None]
+"""Writes a report to a path. The last argument is the CT (a file, or a folder with a DICOM series), or None."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that a report can be exported to.
+
+    Attributes:
+        name: name on the command line.
+        label: name in the Export menu of the Slicer module.
+        extension: extension of the file, such as ".txt"; empty if the format is a folder of files.
+        write: writes a report in this format.
+    """
+
+    name: str
+    label: str
+    extension: str
+    write: Writer
+
+
+def _write_text(report: Report, path: Path, ct: Path | None) -> None:
+    path.write_text(report.to_text(), encoding="utf-8")
+
+
+def _write_markdown(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.markdown import write_markdown
+
+    write_markdown(report, path)
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("text", "Plain text", ".txt", _write_text),
+        Format("markdown", "Markdown", ".md", _write_markdown),
+    )
+}
+"""Name -> format, in the order of the Export menu."""
+
+
+def export_report(report: Report, format_name: str, path: Path, ct: Path | None = None) -> Path:
+    """Export a report. Either the whole export appears or nothing.
+
+    Args:
+        report: the report, from a report folder if the format contains regions or findings.
+        format_name: one of ``FORMATS``.
+        path: the file or folder to write. "-draft" is added to its name unless the report is signed.
+        ct: the CT (a file, or a folder with a DICOM series) for formats that contain slices or refer to the series.
+
+    Returns:
+        The file or folder that was written.
+
+    Raises:
+        InputError: the format is unknown, or the report or the CT does not contain what the format needs.
+    """
+    if format_name not in FORMATS:
+        raise InputError(f"Unknown format {format_name!r}; expected one of: {', '.join(FORMATS)}.")
+    export = FORMATS[format_name]
+    target = _named(path, export.extension, report.signed)
+    if export.extension:
+        with staged_output(target.parent) as staging:
+            export.write(report, staging / target.name, ct)
+    else:
+        with staged_output(target) as staging:
+            export.write(report, staging, ct)
+    return target
+
+
+def _named(path: Path, extension: str, signed: bool) -> Path:
+    """Return the path to write to: with the extension of the format, and with "draft" in the name of a draft."""
+    name = path.name if path.suffix == extension or not extension else f"{path.name}{extension}"
+    if not signed and "draft" not in name.lower():
+        stem = name.removesuffix(extension)
+        name = f"{stem}-draft{extension}"
+    return path.with_name(name)

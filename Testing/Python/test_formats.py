@@ -1,0 +1,116 @@
+"""Exports as files: names, drafts, hostile text, and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+from pathlib import Path
+
+import pytest
+from command_line import Run, error_line
+from markdown_it import MarkdownIt
+from reports_under_review import reviewed_report, signed_report, stored_report
+
+from reg2rg.about import DRAFT_LABEL, SIGNED_LABEL
+from reg2rg.errors import InputError
+from reg2rg.exports.formats import FORMATS, export_report
+from reg2rg.report import Report, report_content
+
+TEXT_FORMATS = ("text", "markdown")
+
+HOSTILE = (
+    "<script>alert(1)</script> <b>bold</b> &amp; [link](javascript:alert(1)) **strong** `code` # heading\n"
+    "- item\n1. one\n\x1b[31mred\x00 | a | b |\n---\n" + "word " * 20_000
+)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return stored_report()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, report) -> Path:
+    """Return a report folder with a draft."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", TEXT_FORMATS)
+def test_a_draft_says_so_in_its_text_and_in_its_name(report, name, tmp_path):
+    path = export_report(report, name, tmp_path / "chest")
+    assert path == tmp_path / f"chest-draft{FORMATS[name].extension}"
+    assert path.read_text(encoding="utf-8").replace("\\", "").count(DRAFT_LABEL) == 2
+    assert export_report(reviewed_report(report), name, tmp_path / "my draft").stem == "my draft"
+
+
+@pytest.mark.parametrize("name", TEXT_FORMATS)
+def test_a_signed_report_names_its_signer_and_is_not_called_a_draft(report, name, tmp_path):
+    path = export_report(signed_report(report), name, tmp_path / f"chest{FORMATS[name].extension}")
+    text = path.read_text(encoding="utf-8").replace("\\", "")
+    assert path.stem == "chest" and text.count(SIGNED_LABEL) == 2 and DRAFT_LABEL not in text
+    assert "Signed by Dr. Ана Müller, " in text
+
+
+def test_a_report_that_was_changed_after_it_was_signed_is_not_exported(report, tmp_path):
+    changed = dataclasses.replace(signed_report(report), skipped_regions={})
+    with pytest.raises(InputError, match="changed after"):
+        export_report(changed, "text", tmp_path / "chest")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_control_characters_are_replaced_in_every_text_of_the_content(report):
+    hostile = dataclasses.replace(reviewed_report(report, lung=HOSTILE), skipped_regions={"bone": "a\x07b"})
+    content = report_content(hostile)
+    assert not any(character < " " and character not in "\n\t" for character in repr(content) + hostile.to_text())
+    assert ("bone", "a\ufffdb") in content.skipped and "\ufffd[31mred\ufffd" in content.sections[0].text
+
+
+def test_hostile_text_is_text_in_markdown(report, tmp_path):
+    path = export_report(reviewed_report(report, lung=HOSTILE), "markdown", tmp_path / "chest")
+    page = MarkdownIt("commonmark").enable("table").render(path.read_text(encoding="utf-8"))
+    tags, words = set(), []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            assert not attributes
+            tags.add(tag)
+
+        def handle_data(self, data):
+            words.extend(data.split())
+
+    Reader().feed(page)
+    assert tags == {"p", "h1", "h2", "ul", "li", "em", "strong", "blockquote", "hr"}
+    assert " ".join(HOSTILE.replace("\x1b", "\ufffd").replace("\x00", "\ufffd").split()) in " ".join(words)
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones(report, tmp_path):
+    with pytest.raises(InputError, match="Unknown format 'fax'; expected one of: text, markdown"):
+        export_report(report, "fax", tmp_path / "chest")
+
+
+def test_the_command_line_exports_a_report_folder(reg2rg: Run, folder, tmp_path):
+    finished = reg2rg("export", folder, "--format", "markdown", "-o", tmp_path / "out" / "chest.md")
+    assert finished.stdout == f"{tmp_path / 'out' / 'chest-draft.md'}\n"
+    assert (tmp_path / "out" / "chest-draft.md").is_file()
+
+
+def test_the_help_lists_every_format(reg2rg: Run):
+    text = " ".join(reg2rg("export", "--help").stdout.split())
+    assert all(f"{each.name} ({each.label})" in text for each in FORMATS.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "fax", "-o", "x"], "Unknown format 'fax'"),
+        (["--format", "text", "-o", "x", "--ct", "missing.nii"], "missing.nii does not exist"),
+    ],
+)
+def test_a_failed_export_gives_one_line(reg2rg: Run, folder, arguments, message):
+    assert message in error_line(reg2rg("export", folder, *arguments), 2)
+
+
+def test_a_folder_without_a_report_cannot_be_exported(reg2rg: Run, tmp_path):
+    assert "not a report folder" in error_line(reg2rg("export", tmp_path, "--format", "text", "-o", tmp_path / "x"), 2)
