@@ -7,15 +7,31 @@ from reg2rg.regions import Region
 ABNORMAL = ("49755003", "Morphologically Abnormal Structure")
 
 _KINDS = {
+    "Arterial wall calcification": ("237897009", "Vascular Calcification"),
+    "Cardiomegaly": ("8186001", "Cardiomegaly"),
+    "Pericardial effusion": ("373945007", "Pericardial effusion"),
+    "Hiatal hernia": ("84089009", "Hiatal hernia"),
+    "Lymphadenopathy": ("30746006", "Lymphadenopathy"),
+    "Emphysema": ("87433001", "Pulmonary emphysema"),
+    "Atelectasis": ("46621007", "Atelectasis"),
     "Lung nodule": ("27925004", "Nodule"),
+    "Pulmonary fibrotic sequela": ("112674009", "Fibrosis"),
+    "Pleural effusion": ("60046008", "Pleural effusion"),
+    "Consolidation": ("95436008", "Lung consolidation"),
+    "Bronchiectasis": ("12295008", "Bronchiectasis"),
+    "Pneumothorax": ("36118008", "Pneumothorax"),
     "Thyroid nodule": ("27925004", "Nodule"),
     "Breast mass": ("4147007", "Mass"),
     "Fracture": ("72704001", "Fracture"),
     "Liver cyst": ("12494005", "Cyst"),
     "Kidney stone": ("56381008", "Calculus"),
-    "Pulmonary fibrotic sequela": ("112674009", "Fibrosis"),
 }
-"""Morphology of findings that have a specific SNOMED CT code; all others are coded as abnormal structures."""
+"""Findings that have a SNOMED CT code; in Slicer's terminology, all others are abnormal structures."""
+
+
+def finding_kind(label: str) -> tuple[str, str] | None:
+    """Return the SNOMED CT code of a finding and its meaning; None if it has none."""
+    return _KINDS.get(label)
 
 
 def region_entry(region: Region) -> str:

@@ -166,6 +166,29 @@ def read_segment(path: Path, segment_id: str) -> sitk.Image:
     raise InputError(f"{path} has no segment {segment_id!r}; expected one of: {ids}.")
 
 
+def read_structures(path: Path, reference: sitk.Image) -> Structures:
+    """Read the structures of a report folder.
+
+    Args:
+        path: segmentation file (.seg.nrrd) whose segments have the names of structures as IDs.
+        reference: image with the grid of the volume.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    layers, segments = read_segments(path)
+    known = {segment: name for segment in segments if (name := find_structure(segment.id)) is not None}
+    labels = np.zeros(reference.GetSize()[::-1], np.uint8)
+    for number in sorted({segment.layer for segment in known}):
+        layer = _resample(layers[number](), reference)
+        view = sitk.GetArrayViewFromImage(layer)
+        for segment, name in known.items():
+            if segment.layer == number:
+                labels[view == segment.value] = structure_label(name)
+    approximate = frozenset(name for segment, name in known.items() if segment.approximate)
+    return Structures(image_like(labels, reference), LabelMapSegmenter.name, approximate)
+
+
 def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -> list[str]:
     """Return what makes it doubtful that the regions belong to the volume, one sentence each."""
     notices = []

@@ -36,11 +36,12 @@ from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.acquisition import copy_tags
 from reg2rg.volumes.checks import as_hu_volume
-from reg2rg.volumes.dicom import read_dicom
+from reg2rg.volumes.dicom import read_series
 from reg2rg.volumes.dicom_folder import MAXIMUM_FILES, is_dicom_file
+from reg2rg.volumes.dicom_series import Series
 from reg2rg.volumes.files import is_volume_file, read_volume_file
 
-__all__ = ["read_volume"]
+__all__ = ["read_volume", "read_volume_and_series"]
 
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
 """What the module zipfile raises for damaged, encrypted or unknown archives."""
@@ -60,35 +61,42 @@ def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback
     Raises:
         InputError: the input is not a readable 3-D chest CT. The message is one line.
     """
+    return read_volume_and_series(path, series, on_notice)[0]
+
+
+def read_volume_and_series(
+    path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice
+) -> tuple[sitk.Image, Series | None]:
+    """Read a chest CT like ``read_volume``, and return the headers of its DICOM series; None if it is not DICOM."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist; expected a CT volume or a DICOM folder.")
     # ITK prints its warnings to standard error. Those that matter are raised as errors below.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    image = _read(path, series, on_notice)
+    image, headers = _read(path, series, on_notice)
     volume = as_hu_volume(image, path, on_notice)
     copy_tags(image, volume)
-    return volume
+    return volume, headers
 
 
-def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> sitk.Image:
+def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> tuple[sitk.Image, Series | None]:
     """Read the image at a path without checking its values."""
     if path.is_dir():
-        return read_dicom(path, series, on_notice=on_notice)
+        return read_series(path, series, on_notice=on_notice)
     if not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder; expected a CT volume or a DICOM folder.")
     if path.suffix.lower() == ".zip":
         with scratch_folder() as folder:
             _extract(path, folder)
-            return read_dicom(folder, series, path, on_notice)
+            return read_series(folder, series, path, on_notice)
     if series is not None:
         raise InputError(
             f"Series {series!r} was requested, but {path} is a file; only DICOM folders and zip files contain series."
         )
     if is_dicom_file(path):
-        return read_dicom(path, None, on_notice=on_notice)
+        return read_series(path, None, on_notice=on_notice)
     if is_volume_file(path):
-        return read_volume_file(path, on_notice)
+        return read_volume_file(path, on_notice), None
     raise InputError(
         f"{path} has an unsupported format; expected NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage "
         "(.mha, .mhd), a DICOM folder or a zip file of one."

@@ -14,7 +14,7 @@ from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
 from reg2rg.volumes.acquisition import set_tags
 from reg2rg.volumes.dicom_folder import DicomImage, header_errors, read_dataset, read_folder, some_files
-from reg2rg.volumes.dicom_series import Slice, choose_series, group_series, list_series
+from reg2rg.volumes.dicom_series import Series, Slice, choose_series, group_series, list_series
 from reg2rg.volumes.geometry import orthogonal_axes
 from reg2rg.volumes.resampling import even_slices, is_sheared
 
@@ -28,9 +28,9 @@ EXACT_MM = 0.01
 """Largest distance of a slice from its place if positions are stored with enough digits."""
 
 
-def read_dicom(
+def read_series(
     path: Path, series: str | None, name: Path | None = None, on_notice: NoticeCallback = ignore_notice
-) -> sitk.Image:
+) -> tuple[sitk.Image, Series]:
     """Read a CT series.
 
     Args:
@@ -40,8 +40,8 @@ def read_dicom(
         on_notice: receives messages about what was chosen, left out or changed.
 
     Returns:
-        A 3-D float32 image in HU, in patient coordinates (LPS, mm), with the tags of AcquisitionTags. If the gantry
-        was tilted, its axes are not perpendicular.
+        A 3-D float32 image in HU, in patient coordinates (LPS, mm), with the tags of AcquisitionTags, and the headers
+        of the series. If the gantry was tilted, the axes of the image are not perpendicular.
 
     Raises:
         InputError: there is no such CT series, files of it cannot be read, or its slices do not form a volume.
@@ -69,7 +69,7 @@ def read_dicom(
         on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.describe_left_out()}.")
     image = _stack(chosen.stack, name, on_notice)
     set_tags(image, chosen.stack[0].image.header)
-    return image
+    return image, chosen
 
 
 def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> sitk.Image:

@@ -1,0 +1,181 @@
+"""The measurements of a report as a structured report, TID 1500 Measurement Report (PS3.16).
+
+Each region, structure and finding with a segment is a volumetric ROI that refers to its segment. A distance is a group of
+its own with the line it was measured along, because measurements of a ROI have no coordinates of their own; it has the
+tracking UID of the segment. Numbers keep their uncertainty and the conditions that were not met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reg2rg.exports.dicom.codes import measure_code, region_code, structure_codes, unit_code
+from reg2rg.exports.dicom.segmentation import algorithm, tracking_uid
+from reg2rg.exports.dicom.segments import Segment, segment_key
+from reg2rg.exports.dicom.series import Kind, Origin, plain
+from reg2rg.exports.dicom.structured_report import (
+    SegmentReference,
+    document,
+    finish_document,
+    language,
+    measured_segment,
+    observers,
+    procedure,
+    side_of,
+)
+from reg2rg.measurements import Measurement
+from reg2rg.regions import get_region
+from reg2rg.report import ContentSection
+from reg2rg.segmentation.structures import STRUCTURE_REGIONS
+
+if TYPE_CHECKING:
+    from highdicom import sr
+
+
+def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentReference]) -> sr.Comprehensive3DSR:
+    """Return the measurements of a report as a Comprehensive 3D SR document.
+
+    Args:
+        origin: the report and its source.
+        segments: key -> segment that was measured.
+    """
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    measured = [each for section in origin.content.sections for each in _of_section(origin, section, segments)]
+    by_segment: dict[str, list[sr.Measurement]] = {key: [] for key in segments}
+    for key, item, has_line in measured:
+        if not has_line:
+            by_segment[key].append(item)
+    groups = [
+        *(_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items),
+        *(_distance(origin, segments[key].segment, item) for key, item, has_line in measured if has_line),
+    ]
+    content = sr.MeasurementReport(
+        observation_context=observers(origin),
+        procedure_reported=procedure(),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+        language_of_content_item_and_descendants=language(),
+    )
+    used = {id(each.segmentation): each.segmentation for each in segments.values()}
+    report = sr.Comprehensive3DSR(content=content, **document(origin, Kind.MEASUREMENTS, list(used.values())))
+    finish_document(report, origin)
+    return report
+
+
+def _of_section(
+    origin: Origin, section: ContentSection, segments: Mapping[str, SegmentReference]
+) -> Iterator[tuple[str, sr.Measurement, bool]]:
+    """Yield what was measured in a region: key of the segment, measurement, and whether it has a line."""
+    from pydicom.sr.codedict import codes
+
+    region = segment_key(Kind.REGIONS, section.region)
+    if region in segments:
+        facts = origin.report.section(section.region)
+        yield region, _number(codes.SCT.Volume, facts.volume_ml, "mL"), False
+        yield region, _number(codes.DCM.MeanAttenuationCoefficient, facts.mean_hu, "HU"), False
+    for measurement in section.measurements:
+        if reference := measured_segment(section, measurement, segments):
+            yield reference.segment.key, _measured(origin, measurement), bool(measurement.lines)
+    for finding in section.findings:
+        key = segment_key(Kind.FINDINGS, finding.segment or "")
+        if key in segments and finding.probability is not None:
+            certainty = round(100 * finding.probability, 1)
+            yield key, _number(codes.DCM.CertaintyOfFinding, certainty, "%"), False
+
+
+def _number(name: Any, value: float, unit: str, **details: Any) -> sr.Measurement:
+    from highdicom import sr
+
+    return sr.Measurement(name=name, value=value, unit=unit_code(unit), **details)
+
+
+def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    assert measurement.value is not None, "the content of a report has only measurements with a value"
+    uncertainty = measurement.uncertainty
+    item = _number(
+        measure_code(measurement.measure, measurement.label),
+        measurement.value,
+        measurement.unit,
+        tracking_identifier=sr.TrackingIdentifier(origin.uid("measurement", measurement.key), plain(measurement.name)),
+        properties=sr.MeasurementProperties(
+            upper_measurement_uncertainty=uncertainty, lower_measurement_uncertainty=uncertainty
+        )
+        if uncertainty is not None
+        else None,
+        finding_sites=_sites(measurement),
+    )
+    remarks = [f"Holds with reservation: {reason}" for reason in measurement.reservations]
+    if measurement.adjective:
+        remarks.append(f"{measurement.adjective} ({measurement.cutoff})")
+    lines = [
+        sr.CoordinatesForMeasurement3D(
+            "POLYLINE",
+            np.multiply((line.start_ras, line.end_ras), (-1, -1, 1)),
+            origin.source.headers[0].FrameOfReferenceUID,
+        )
+        for line in measurement.lines
+    ]
+    children = [*(sr.TextContentItem(codes.DCM.Comment, plain(remark), "HAS PROPERTIES") for remark in remarks), *lines]
+    if children:
+        (number,) = item
+        number.ContentSequence = sr.ContentSequence([*number.get("ContentSequence", ()), *children])
+    return item
+
+
+def _sites(measurement: Measurement) -> list[sr.FindingSite] | None:
+    """Return the part of the body that a number is about, if that is not the whole region."""
+    from highdicom import sr
+
+    if len(measurement.structures) == 1 and measurement.structures[0] in STRUCTURE_REGIONS:
+        _, kind, side = structure_codes(measurement.structures[0])
+        return [sr.FindingSite(kind, laterality=side)]
+    if side := side_of(measurement.part):
+        return [sr.FindingSite(region_code(get_region(measurement.region)), laterality=side)]
+    return None
+
+
+def _region_of_interest(
+    origin: Origin, reference: SegmentReference, items: list[sr.Measurement]
+) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    from highdicom import sr
+
+    segment, segmentation = reference.segment, reference.segmentation
+    found = algorithm(origin, segment.layer)[0]
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=sr.ReferencedSegment(
+            segmentation.SOPClassUID,
+            segmentation.SOPInstanceUID,
+            reference.number,
+            source_series=sr.SourceSeriesForSegmentation(origin.source.headers[0].SeriesInstanceUID),
+        ),
+        algorithm_id=sr.AlgorithmIdentification(found.AlgorithmName, found.AlgorithmVersion),
+        measurements=items,
+        **_identity(origin, segment),
+    )
+
+
+def _distance(origin: Origin, segment: Segment, item: sr.Measurement) -> sr.MeasurementsAndQualitativeEvaluations:
+    from highdicom import sr
+
+    return sr.MeasurementsAndQualitativeEvaluations(measurements=[item], **_identity(origin, segment))
+
+
+def _identity(origin: Origin, segment: Segment) -> dict[str, Any]:
+    """Return the arguments that say which segment a group of measurements is about."""
+    from highdicom import sr
+
+    side = segment.side or side_of(segment.label.lower())
+    return {
+        "tracking_identifier": sr.TrackingIdentifier(tracking_uid(origin, segment), segment.label),
+        "finding_type": segment.kind,
+        "finding_category": segment.category,
+        "finding_sites": [sr.FindingSite(segment.site or segment.kind, laterality=side)],
+    }

@@ -1,0 +1,173 @@
+"""The slices that a report is about: those of the DICOM series it was made from, or of a synthetic series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from reg2rg.errors import InputError
+from reg2rg.exports.dicom.synthetic import synthetic_series
+from reg2rg.measurements.region_statistics import region_statistics
+from reg2rg.report import Geometry, Report
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.volumes import read_volume_and_series
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from reg2rg.volumes.dicom_series import Series
+
+GEOMETRY_TOLERANCE_MM = 0.01
+"""Largest distance between the corners of the report's volume and those of its source."""
+
+DENSITY_TOLERANCE_HU = 1.0
+"""Largest median difference between the mean densities of regions in the report and in its source."""
+
+_PATIENT_AND_STUDY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+"""Attributes that every object has, if only with an empty value (type 2 in PS3.3, C.7.1.1 and C.7.2.1)."""
+
+
+@dataclass(frozen=True)
+class SourceSlice:
+    """The grid of a slice. Coordinates are LPS, in mm.
+
+    Attributes:
+        image: index of its file in the headers of the source.
+        frame: index of its frame in that file.
+        position: center of the first voxel, (3,).
+        orientation: unit vectors along a row and along a column, (2, 3).
+        spacing: voxel size along a row and along a column.
+    """
+
+    image: int
+    frame: int
+    position: np.ndarray
+    orientation: np.ndarray
+    spacing: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The series that the objects of a report refer to.
+
+    Attributes:
+        headers: one header per file, without pixels.
+        slices: the slices that form the volume, in the order of the volume's slices if it was not resampled.
+        synthetic: the files of the series with their pixels, if it was made for this export; otherwise empty.
+    """
+
+    headers: Sequence[Dataset]
+    slices: Sequence[SourceSlice]
+    synthetic: Sequence[Dataset] = ()
+
+
+def open_source(
+    report: Report, path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice
+) -> Source:
+    """Open the CT that a report was made from.
+
+    Args:
+        report: the report.
+        path: what was given to ``reg2rg report``: a DICOM folder, a zip file of one, or a volume file.
+        series: number or instance UID of the DICOM series, if it was given there.
+        on_notice: receives messages, one line each.
+
+    Raises:
+        InputError: it cannot be read, or the report is about another volume.
+    """
+    volume, found = read_volume_and_series(path, series, on_notice)
+    _check_same_volume(report, volume, path)
+    if found is None:
+        on_notice(f"{path.name} is not DICOM, so a synthetic study without patient data was made for it.")
+        files = synthetic_series(volume)
+        return Source(files, [_slice_of(file, index) for index, file in enumerate(files)], files)
+    return _source_of(found, path)
+
+
+def _check_same_volume(report: Report, volume: sitk.Image, path: Path) -> None:
+    """Raise InputError if a report was made from another volume: its grid or the densities of its regions differ."""
+    expected, actual = report.provenance.geometry, Geometry.from_image(volume)
+    if expected.size != actual.size or not np.allclose(
+        _corners(expected), _corners(actual), atol=GEOMETRY_TOLERANCE_MM
+    ):
+        raise InputError(
+            f"{path} is not the CT of this report: it has {_words(actual)}, the report {_words(expected)}. Name the "
+            "CT, and the series if it was given with --series, from which the report was made."
+        )
+    differences = [
+        abs(region_statistics(volume, report.masks, section.region).mean_hu - section.mean_hu)
+        for section in report.sections
+        if section.region in report.masks.present
+    ]
+    if differences and median(differences) > DENSITY_TOLERANCE_HU:
+        raise InputError(
+            f"{path} is not the CT of this report: its regions differ by {median(differences):.0f} HU from those in the "
+            "report. Name the CT, and the series if it was given with --series, from which the report was made."
+        )
+
+
+def _corners(geometry: Geometry) -> np.ndarray:
+    image = geometry.to_image()
+    size = image.GetSize()
+    ends = [(0, 0, 0), *(tuple(size[axis] - 1 if axis == along else 0 for axis in range(3)) for along in range(3))]
+    return np.array([image.TransformIndexToPhysicalPoint(end) for end in ends])
+
+
+def _words(geometry: Geometry) -> str:
+    voxels = " x ".join(map(str, geometry.size))
+    origin = ", ".join(f"{coordinate:.1f}" for coordinate in geometry.origin)
+    return f"{voxels} voxels from ({origin}) mm"
+
+
+def _source_of(series: Series, path: Path) -> Source:
+    normal = np.cross(*series.stack[0].orientation)
+    stack = sorted(series.stack, key=lambda piece: float(piece.position @ normal))
+    files = list(dict.fromkeys(piece.image.file for piece in stack))
+    by_file = {piece.image.file: piece.image.header for piece in stack}
+    if len(files) > 1 and any("NumberOfFrames" in header for header in by_file.values()):
+        raise InputError(
+            f"The series in {path} has {len(files)} multi-frame files; a DICOM segmentation can refer to one of them, "
+            "or to single slices."
+        )
+    headers = [_complete(by_file[file], path) for file in files]
+    slices = [
+        SourceSlice(files.index(piece.image.file), piece.frame, piece.position, piece.orientation, piece.spacing)
+        for piece in stack
+    ]
+    return Source(headers, slices)
+
+
+def _complete(header: Dataset, path: Path) -> Dataset:
+    """Return a header with the attributes that all objects need; empty where the source lacks them."""
+    import copy
+
+    for keyword, name in (("FrameOfReferenceUID", "frame of reference"), ("StudyInstanceUID", "study")):
+        if not header.get(keyword):
+            raise InputError(f"The series in {path} has no {name} UID, without which DICOM objects cannot refer to it.")
+    complete = copy.copy(header)
+    for keyword in _PATIENT_AND_STUDY:
+        if complete.get(keyword) is None:
+            setattr(complete, keyword, "")
+    if complete.PatientSex not in ("M", "F", "O", ""):
+        complete.PatientSex = ""  # anonymizers write other words, which the standard does not know
+    return complete
+
+
+def _slice_of(file: Dataset, index: int) -> SourceSlice:
+    between_rows, between_columns = map(float, file.PixelSpacing)
+    return SourceSlice(
+        index,
+        0,
+        np.array(file.ImagePositionPatient, float),
+        np.reshape(np.array(file.ImageOrientationPatient, float), (2, 3)),
+        (between_columns, between_rows),
+    )

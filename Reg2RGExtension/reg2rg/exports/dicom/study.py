@@ -1,0 +1,114 @@
+"""All DICOM objects of a report, as files in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reg2rg.errors import InputError
+from reg2rg.exports.dicom.encapsulated_pdf import make_encapsulated_pdf
+from reg2rg.exports.dicom.measurement_report import make_measurement_report
+from reg2rg.exports.dicom.narrative import make_narrative
+from reg2rg.exports.dicom.placing import placing
+from reg2rg.exports.dicom.segmentation import make_segmentation
+from reg2rg.exports.dicom.segments import finding_segments, region_segments, structure_segments
+from reg2rg.exports.dicom.series import Kind, Origin
+from reg2rg.exports.dicom.source import open_source
+from reg2rg.exports.dicom.structured_report import SegmentReference, references
+from reg2rg.report import STRUCTURES_FILE, Report
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.runtime.staging import staged_output
+from reg2rg.segmentation.label_map import read_structures
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+DRAFT_MARK = "draft-"
+"""Begins the names of all files of a draft."""
+
+
+def write_dicom(
+    report: Report,
+    ct: Path,
+    folder: Path,
+    *,
+    series: str | None = None,
+    pdf: bytes | None = None,
+    label_map: bool = False,
+    on_notice: NoticeCallback = ignore_notice,
+) -> None:
+    """Write segmentations, structured reports and PDF of a report as DICOM files.
+
+    They belong to the study of the CT. If the CT is not DICOM, they belong to a synthetic study without patient data,
+    and the CT is written as a series of it.
+
+    Args:
+        report: the report, loaded from its folder.
+        ct: the CT from which the report was made: a DICOM folder, a zip file of one, or a volume file.
+        folder: where the files go. Files of an earlier export are replaced.
+        series: number or instance UID of the DICOM series, if the report was made with one.
+        pdf: the PDF of the report; without it, none is written.
+        label_map: whether to store the structures as a label map, which fewer viewers read.
+        on_notice: receives messages, one line each.
+
+    Raises:
+        InputError: the report was made from another volume, or the headers of the series are not valid.
+    """
+    source = open_source(report, ct, series, on_notice)
+    origin = Origin.of(report, source)
+    prefix = "" if origin.signed else DRAFT_MARK
+    with staged_output(folder, _earlier(folder)) as staging:
+        for number, file in enumerate(source.synthetic, 1):
+            _save(file, staging / f"ct-{number:04d}.dcm")
+        try:
+            for kind, dataset in _objects(origin, pdf, label_map, on_notice):
+                _save(dataset, staging / f"{prefix}{kind.file}.dcm")
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            if source.synthetic:
+                raise
+            raise InputError(
+                f"The headers of the series in {ct} cannot be used for DICOM objects ({error}); export the report "
+                "without DICOM, or correct the headers."
+            ) from error
+
+
+def _objects(
+    origin: Origin, pdf: bytes | None, label_map: bool, on_notice: NoticeCallback
+) -> Iterator[tuple[Kind, Dataset]]:
+    report = origin.report
+    grid = report.provenance.geometry.to_image()
+    place, exact = placing(grid, origin.source)
+    if not exact:
+        on_notice(
+            "The volume of the report was resampled from its series, so the masks were resampled back onto the slices."
+        )
+    layers = [
+        (Kind.REGIONS, region_segments(report, place)),
+        (Kind.FINDINGS, finding_segments(report, origin.content, place)),
+    ]
+    if report.folder is not None and (report.folder / STRUCTURES_FILE).is_file():
+        structures = read_structures(report.folder / STRUCTURES_FILE, grid)
+        layers.insert(1, (Kind.STRUCTURES, structure_segments(structures, place)))
+    found: dict[str, SegmentReference] = {}
+    for kind, layer in layers:
+        segments = [segment for segment in layer if segment.mask().any()]
+        if segments:
+            as_label_map = label_map and kind is Kind.STRUCTURES
+            segmentation = make_segmentation(origin, kind, segments, label_map=as_label_map)
+            found |= references(segmentation, segments)
+            yield kind, segmentation
+    yield Kind.NARRATIVE, make_narrative(origin, found)
+    yield Kind.MEASUREMENTS, make_measurement_report(origin, found)
+    if pdf is not None:
+        yield Kind.PDF, make_encapsulated_pdf(origin, pdf)
+
+
+def _earlier(folder: Path) -> list[str]:
+    """Return the names of files that an earlier export may have left in a folder."""
+    names = [f"{prefix}{kind.file}.dcm" for kind in Kind for prefix in ("", DRAFT_MARK)]
+    return [*names, *(file.name for file in folder.glob("ct-[0-9][0-9][0-9][0-9].dcm"))]
+
+
+def _save(dataset: Dataset, path: Path) -> None:
+    dataset.save_as(path, enforce_file_format=True)

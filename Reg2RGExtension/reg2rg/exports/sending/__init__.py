@@ -1,0 +1,12 @@
+"""Sending DICOM files to a DICOM node (C-STORE) or a DICOMweb server (STOW-RS). Nothing is sent unless an address is given.
+
+Files:
+
+    address      where to send to
+    instances    the DICOM files of a folder
+    record       what has been stored where, so that a transfer can be resumed
+    tls          certificates
+    dicom_node   C-ECHO and C-STORE
+    dicomweb     QIDO-RS and STOW-RS
+    send         one transfer, with a count of what was stored
+"""

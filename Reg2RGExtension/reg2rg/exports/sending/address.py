@@ -1,0 +1,73 @@
+"""Addresses to send to: ``dicom://AET@host:port``, with TLS ``dicoms://``, or the ``https://`` URL of a DICOMweb service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from reg2rg.errors import InputError
+
+_EXPECTED = "expected dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service"
+_MAXIMUM_TITLE = 16
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to send to.
+
+    Attributes:
+        scheme: "dicom", "dicoms", "http" or "https".
+        host: name or IP address.
+        port: port number; None for the default port of HTTP.
+        title: application entity title of a DICOM node.
+        url: URL of a DICOMweb service, which may contain a user name and a password.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    title: str = ""
+    url: str = ""
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a DICOM node rather than a DICOMweb service."""
+        return self.scheme in ("dicom", "dicoms")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.scheme in ("dicoms", "https")
+
+    def __str__(self) -> str:
+        """Return the address for messages, without a password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        place = host if self.port is None else f"{host}:{self.port}"
+        if self.is_node:
+            return f"{self.scheme}://{self.title}@{place}"
+        return f"{self.scheme}://{place}{urlsplit(self.url).path}"
+
+
+def parse_address(text: str) -> Address:
+    """Parse an address.
+
+    Raises:
+        InputError: it is not a valid address.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+        parts = urlsplit("")
+    scheme, title = parts.scheme, parts.username or ""
+    if not host or scheme not in ("dicom", "dicoms", "http", "https") or parts.query or parts.fragment:
+        raise InputError(f"This is not a valid address to send to; {_EXPECTED}.")
+    if scheme in ("http", "https"):
+        return Address(scheme, host, port, url=text.rstrip("/"))
+    if port is None or not 0 < len(title) <= _MAXIMUM_TITLE or parts.password or parts.path.strip("/"):
+        raise InputError(
+            f"{scheme}:// addresses need the application entity title of the node, of at most {_MAXIMUM_TITLE} "
+            f"characters, and its port; {_EXPECTED}."
+        )
+    return Address(scheme, host, port, title)

@@ -1,0 +1,51 @@
+"""The DICOM files of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reg2rg.errors import InputError
+from reg2rg.volumes.dicom_folder import header_errors, is_dicom_file, read_dataset
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A DICOM file.
+
+    Attributes:
+        file: the file.
+        uid: SOP instance UID.
+        sop_class: SOP class UID.
+        transfer_syntax: transfer syntax UID.
+        study: study instance UID.
+    """
+
+    file: Path
+    uid: str
+    sop_class: str
+    transfer_syntax: str
+    study: str
+
+
+def find_instances(folder: Path) -> list[Instance]:
+    """Return the DICOM files in a folder and its subfolders, in the order of their names. Other files are left out.
+
+    Raises:
+        InputError: there is none, or one is damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; expected a folder with DICOM files.")
+    found = []
+    for file in sorted(file for file in folder.rglob("*") if file.is_file() and is_dicom_file(file)):
+        try:
+            header = read_dataset(file, stop_before_pixels=True)
+            values = (header.SOPInstanceUID, header.SOPClassUID, header.file_meta.TransferSyntaxUID)
+            found.append(Instance(file, *map(str, values), str(header.StudyInstanceUID)))
+        except header_errors() as error:
+            raise InputError(f"{file} cannot be read as DICOM; it is damaged. Nothing was sent.") from error
+    if not found:
+        raise InputError(
+            f"{folder} contains no DICOM files; expected a folder written by `reg2rg export --format dicom`."
+        )
+    return found

@@ -1,0 +1,87 @@
+"""One transfer: what is not yet stored is sent, and what was stored is counted."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from reg2rg.errors import Reg2RGError
+from reg2rg.exports.sending.address import Address
+from reg2rg.exports.sending.dicom_node import DicomNode
+from reg2rg.exports.sending.dicomweb import DicomWeb
+from reg2rg.exports.sending.instances import Instance, find_instances
+from reg2rg.exports.sending.record import Record
+from reg2rg.exports.sending.tls import Certificates
+from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
+
+ATTEMPTS = 3
+"""How often a connection that broke off is made again."""
+
+DEFAULT_TITLE = "REG2RG"
+"""Application entity title of this program."""
+
+
+def open_receiver(
+    address: Address, certificates: Certificates, calling_title: str = DEFAULT_TITLE
+) -> DicomNode | DicomWeb:
+    """Return what an address stands for; nothing is sent yet."""
+    if address.is_node:
+        return DicomNode(address, certificates, calling_title)
+    return DicomWeb(address, certificates)
+
+
+def send_folder(
+    folder: Path,
+    address: Address,
+    receiver: DicomNode | DicomWeb,
+    *,
+    record_in: Path | None = None,
+    again: bool = False,
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[int, int]:
+    """Send the DICOM files of a folder.
+
+    Args:
+        folder: the folder.
+        address: where to.
+        receiver: what the address stands for.
+        record_in: folder in which stored objects are recorded; ``folder`` if None.
+        again: whether to send what was stored before as well.
+        progress: called with the fraction done.
+
+    Returns:
+        Number of objects that were sent, and of those that had been stored before.
+
+    Raises:
+        InputError: there is nothing to send.
+        Reg2RGError: not everything was stored. What was stored is recorded; the same call sends the rest.
+    """
+    instances = find_instances(folder)
+    record = Record(record_in or folder, str(address))
+    before = set() if again else record.stored & {each.uid for each in instances}
+    waiting = {each.uid: each for each in instances if each.uid not in before}
+    total = len(waiting)
+
+    def on_stored(instance: Instance) -> None:
+        record.add(instance.uid)
+        waiting.pop(instance.uid, None)
+        progress(1 - len(waiting) / total, f"Sending to {address}")
+
+    failures, problem = {}, ""
+    for attempt in range(ATTEMPTS):
+        if not waiting:
+            break
+        time.sleep(attempt)
+        try:
+            failures = receiver.store(list(waiting.values()), on_stored)
+            problem = ""
+            break
+        except Reg2RGError as error:
+            problem = str(error)
+    if waiting:
+        reason = problem or f"{address} {next(iter(failures.values()), 'did not store them')}."
+        raise Reg2RGError(
+            f"{len(instances) - len(waiting)} of {len(instances)} objects are stored; {len(waiting)} are not. {reason} "
+            "Run the same command again to send the rest."
+        )
+    return total, len(before)
