@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from reg2rg.exports.terminology import finding_kind
 from reg2rg.measurements.measures import MEASURES
-from reg2rg.regions import Region, get_region
-from reg2rg.segmentation.structures import STRUCTURE_REGIONS
+from reg2rg.regions import Region
+from reg2rg.segmentation.structures import VERTEBRA_LEVELS
 
 if TYPE_CHECKING:
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -47,19 +47,12 @@ _STRUCTURES = {
 }
 """Structure -> its code, as in the table of TotalSegmentator and in the context groups of DICOM (PS3.16)."""
 
-_VERTEBRAE = {
-    **dict(
-        zip((f"C{i}" for i in range(1, 8)), "14806007 39976000 113205007 5329002 36978003 36054005 87391001".split())
-    ),
-    **dict(
-        zip(
-            (f"T{i}" for i in range(1, 13)),
-            "64864005 53733008 1626008 73071006 56401006 45296009 62487009 11068009 82687006 7610001 12989004 "
-            "23215003".split(),
-        )
-    ),
-    **dict(zip((f"L{i}" for i in range(1, 6)), "66794005 14293000 36470004 11994002 49668003".split())),
-}
+_VERTEBRA_CODES = (
+    "14806007 39976000 113205007 5329002 36978003 36054005 87391001 "
+    "64864005 53733008 1626008 73071006 56401006 45296009 62487009 11068009 82687006 7610001 12989004 23215003 "
+    "66794005 14293000 36470004 11994002 49668003"
+).split()
+_VERTEBRAE = dict(zip(VERTEBRA_LEVELS, _VERTEBRA_CODES, strict=True))
 """Level of a vertebra -> its code."""
 
 _ABNORMAL_STRUCTURES = ("pleural_effusion", "pericardial_effusion", "pneumothorax")
@@ -113,11 +106,6 @@ def structure_codes(name: str) -> tuple[Code, Code, Code | None]:
     value, meaning = _STRUCTURES[name]
     side = name.rpartition("_")[2]
     return category, _code("SCT", value, meaning), side_code(side) if side not in meaning.split() else None
-
-
-def structure_region(name: str) -> Region:
-    """Return the region that a structure is a part of."""
-    return get_region(STRUCTURE_REGIONS[name])
 
 
 def side_code(side: str) -> Code | None:

@@ -1,8 +1,8 @@
 """The measurements of a report as a structured report, TID 1500 Measurement Report (PS3.16).
 
-Each region, structure and finding with a segment is a volumetric ROI that refers to its segment. A distance is a group of
-its own with the line it was measured along, because measurements of a ROI have no coordinates of their own; it has the
-tracking UID of the segment. Numbers keep their uncertainty and the conditions that were not met.
+Each region, structure and finding with a segment is a volumetric ROI that refers to its segment. A distance is a group
+of its own with the line it was measured along, because measurements of a ROI have no coordinates of their own; it has
+the tracking UID of the segment. Numbers keep their uncertainty and the conditions that were not met.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentRefere
     for key, item, has_line in measured:
         if not has_line:
             by_segment[key].append(item)
-    groups = [
+    groups: list[Any] = [
         *(_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items),
         *(_distance(origin, segments[key].segment, item) for key, item, has_line in measured if has_line),
     ]

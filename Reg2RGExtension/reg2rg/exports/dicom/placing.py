@@ -53,7 +53,7 @@ def _is_same_grid(reference: sitk.Image, source: Source) -> bool:
 
 
 def _nearest(reference: sitk.Image, piece: SourceSlice, source: Source) -> tuple[np.ndarray, ...]:
-    """Return the indices (z, y, x) of the voxels nearest to those of a slice, in the volume with a border of 1 voxel."""
+    """Return the indices (z, y, x) of the voxels nearest to those of a slice, in the volume with a border."""
     rows, columns = _shape(piece, source)
     corner, right, below = (
         np.array(reference.TransformPhysicalPointToContinuousIndex(_point(piece, column, row).tolist()))

@@ -1,7 +1,7 @@
 """Segments as DICOM segmentations (SEG).
 
-Regions and findings overlap, so each segment has frames of its own (BINARY). Structures do not overlap; they can also be
-one label per voxel (LABELMAP), which is much smaller, but which fewer viewers read.
+Regions and findings overlap, so each segment has frames of its own (BINARY). Structures do not overlap; they can also
+be one label per voxel (LABELMAP), which is much smaller, but which fewer viewers read.
 """
 
 from __future__ import annotations

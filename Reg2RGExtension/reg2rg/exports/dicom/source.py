@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,6 +19,7 @@ from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.volumes import read_volume_and_series
 
 if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
     from reg2rg.volumes.dicom_series import Series
@@ -110,8 +111,8 @@ def _check_same_volume(report: Report, volume: sitk.Image, path: Path) -> None:
     ]
     if differences and median(differences) > DENSITY_TOLERANCE_HU:
         raise InputError(
-            f"{path} is not the CT of this report: its regions differ by {median(differences):.0f} HU from those in the "
-            "report. Name the CT, and the series if it was given with --series, from which the report was made."
+            f"{path} is not the CT of this report: its regions differ by {median(differences):.0f} HU from those in "
+            "the report. Name the CT, and the series if it was given with --series, from which the report was made."
         )
 
 
@@ -154,12 +155,33 @@ def _complete(header: Dataset, path: Path) -> Dataset:
         if not header.get(keyword):
             raise InputError(f"The series in {path} has no {name} UID, without which DICOM objects cannot refer to it.")
     complete = copy.copy(header)
+    for element in list(complete):
+        if element.keyword not in _PATIENT_AND_STUDY and not _is_valid(element):
+            del complete[element.tag]
+    if not complete.get("ClinicalTrialSponsorName"):  # the module is copied, and not valid without it
+        for keyword in complete.dir("ClinicalTrial"):
+            delattr(complete, keyword)
     for keyword in _PATIENT_AND_STUDY:
         if complete.get(keyword) is None:
             setattr(complete, keyword, "")
     if complete.PatientSex not in ("M", "F", "O", ""):
         complete.PatientSex = ""  # anonymizers write other words, which the standard does not know
     return complete
+
+
+def _is_valid(element: DataElement) -> bool:
+    """Return whether the values of an element have the form that its value representation demands (PS3.5, 6.2)."""
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    values = element.value if element.VM > 1 else [element.value]
+    try:
+        for value in values if isinstance(values, Iterable) else ():
+            if isinstance(value, str):
+                validate_value(element.VR, value, config.RAISE)
+    except ValueError:
+        return False
+    return True
 
 
 def _slice_of(file: Dataset, index: int) -> SourceSlice:

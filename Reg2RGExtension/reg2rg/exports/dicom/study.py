@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +61,7 @@ def write_dicom(
     source = open_source(report, ct, series, on_notice)
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK
-    with staged_output(folder, _earlier(folder)) as staging:
+    with _without_warnings(), staged_output(folder, _earlier(folder)) as staging:
         for number, file in enumerate(source.synthetic, 1):
             _save(file, staging / f"ct-{number:04d}.dcm")
         try:
@@ -68,8 +71,8 @@ def write_dicom(
             if source.synthetic:
                 raise
             raise InputError(
-                f"The headers of the series in {ct} cannot be used for DICOM objects ({error}); export the report "
-                "without DICOM, or correct the headers."
+                f"The headers of the series in {ct} cannot be used for DICOM objects ({type(error).__name__}); correct "
+                "its headers, or export the volume as a file, such as NIfTI, for a synthetic study."
             ) from error
 
 
@@ -102,6 +105,19 @@ def _objects(
     yield Kind.MEASUREMENTS, make_measurement_report(origin, found)
     if pdf is not None:
         yield Kind.PDF, make_encapsulated_pdf(origin, pdf)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence libraries, whose warnings about unusual values would print the name of the patient."""
+    logger = logging.getLogger("highdicom")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = disabled
 
 
 def _earlier(folder: Path) -> list[str]:

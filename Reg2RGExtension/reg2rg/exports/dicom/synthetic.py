@@ -47,7 +47,7 @@ def synthetic_series(volume: sitk.Image) -> list[Dataset]:
 
 def _header(volume: sitk.Image, digest: str, uid: str) -> Dataset:
     from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+    from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
     columns, rows, _ = volume.GetSize()
     across, down, between = volume.GetSpacing()
@@ -56,7 +56,7 @@ def _header(volume: sitk.Image, digest: str, uid: str) -> Dataset:
     file.file_meta = FileMetaDataset()
     file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID = CTImageStorage
-    file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = uid
+    file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = UID(uid)
     file.SpecificCharacterSet = "ISO_IR 192"
     file.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     file.PatientName, file.PatientID = "SYNTHETIC^STUDY", f"REG2RG-{digest[:12]}"

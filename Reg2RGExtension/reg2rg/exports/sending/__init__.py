@@ -1,4 +1,4 @@
-"""Sending DICOM files to a DICOM node (C-STORE) or a DICOMweb server (STOW-RS). Nothing is sent unless an address is given.
+"""Sending DICOM files to a DICOM node (C-STORE) or a DICOMweb service (STOW-RS).
 
 Files:
 

@@ -1,4 +1,4 @@
-"""Addresses to send to: ``dicom://AET@host:port``, with TLS ``dicoms://``, or the ``https://`` URL of a DICOMweb service."""
+"""Addresses to send to: those of DICOM nodes, with or without TLS, and URLs of DICOMweb services."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class DicomNode:
             entity.add_requested_context(sop_class, transfer_syntax)
         tls = (self._certificates.context(), self._address.host) if self._address.encrypted else None
         association = entity.associate(
-            self._address.host, self._address.port, ae_title=self._address.title, tls_args=tls
+            self._address.host, self._address.port or 0, ae_title=self._address.title, tls_args=tls
         )
         if not association.is_established:
             reason = "rejected the connection" if association.is_rejected else "could not be reached, or broke off"

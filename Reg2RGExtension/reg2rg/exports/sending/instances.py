@@ -18,14 +18,12 @@ class Instance:
         uid: SOP instance UID.
         sop_class: SOP class UID.
         transfer_syntax: transfer syntax UID.
-        study: study instance UID.
     """
 
     file: Path
     uid: str
     sop_class: str
     transfer_syntax: str
-    study: str
 
 
 def find_instances(folder: Path) -> list[Instance]:
@@ -40,8 +38,8 @@ def find_instances(folder: Path) -> list[Instance]:
     for file in sorted(file for file in folder.rglob("*") if file.is_file() and is_dicom_file(file)):
         try:
             header = read_dataset(file, stop_before_pixels=True)
-            values = (header.SOPInstanceUID, header.SOPClassUID, header.file_meta.TransferSyntaxUID)
-            found.append(Instance(file, *map(str, values), str(header.StudyInstanceUID)))
+            transfer_syntax = header.file_meta.TransferSyntaxUID
+            found.append(Instance(file, str(header.SOPInstanceUID), str(header.SOPClassUID), str(transfer_syntax)))
         except header_errors() as error:
             raise InputError(f"{file} cannot be read as DICOM; it is damaged. Nothing was sent.") from error
     if not found:
