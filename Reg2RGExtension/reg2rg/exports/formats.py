@@ -7,7 +7,7 @@ table each time it starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +31,15 @@ class Format:
         label: name in the Export menu of the Slicer module.
         extension: extension of the file, such as ".txt"; empty if the format is a folder of files.
         write: writes a report in this format.
+        replaces: returns the names of files in an existing folder that an export to it replaces; InputError if the
+            folder cannot be exported to.
     """
 
     name: str
     label: str
     extension: str
     write: Writer
+    replaces: Callable[[Path], Collection[str]] = lambda folder: ()
 
 
 def _write_text(report: Report, path: Path, ct: Path | None) -> None:
@@ -49,11 +52,31 @@ def _write_markdown(report: Report, path: Path, ct: Path | None) -> None:
     write_markdown(report, path)
 
 
+def _write_dicom(report: Report, path: Path, ct: Path | None, *, label_map: bool = False) -> None:
+    from reg2rg.exports.dicom.study import write_dicom
+
+    if ct is None:
+        raise InputError("DICOM objects refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
+    write_dicom(report, path, ct, label_map=label_map)
+
+
+def _write_dicom_label_map(report: Report, path: Path, ct: Path | None) -> None:
+    _write_dicom(report, path, ct, label_map=True)
+
+
+def _earlier_dicom_files(folder: Path) -> Collection[str]:
+    from reg2rg.exports.dicom.study import earlier_files
+
+    return earlier_files(folder)
+
+
 FORMATS = {
     each.name: each
     for each in (
         Format("text", "Plain text", ".txt", _write_text),
         Format("markdown", "Markdown", ".md", _write_markdown),
+        Format("dicom", "DICOM (SEG, SR)", "", _write_dicom, _earlier_dicom_files),
+        Format("dicom-labelmap", "DICOM, structures as label map", "", _write_dicom_label_map, _earlier_dicom_files),
     )
 }
 """Name -> format, in the order of the Export menu."""
@@ -82,7 +105,7 @@ def export_report(report: Report, format_name: str, path: Path, ct: Path | None 
         with staged_output(target.parent) as staging:
             export.write(report, staging / target.name, ct)
     else:
-        with staged_output(target) as staging:
+        with staged_output(target, export.replaces(target)) as staging:
             export.write(report, staging, ct)
     return target
 

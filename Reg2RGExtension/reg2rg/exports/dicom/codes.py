@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reg2rg.exports.terminology import finding_kind
-from reg2rg.measurements.measures import MEASURES
 from reg2rg.regions import Region
 from reg2rg.segmentation.structures import VERTEBRA_LEVELS
 
@@ -155,7 +154,3 @@ def _code(scheme: str, value: str, meaning: str) -> Code:
     from pydicom.sr.coding import Code
 
     return Code(value, scheme, meaning)
-
-
-PRIVATE_MEASURES = tuple(measure for measure in MEASURES if measure not in _MEASURES)
-"""Measures without a standard code."""

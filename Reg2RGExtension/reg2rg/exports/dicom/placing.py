@@ -21,21 +21,21 @@ Place = Callable[[np.ndarray], np.ndarray]
 """Turns an array on the volume's grid (z, y, x) into an array on the slices of the source, (n, rows, columns)."""
 
 
-def placing(reference: sitk.Image, source: Source) -> tuple[Place, bool]:
-    """Return a function that puts arrays onto the slices of a source, and whether that keeps every voxel.
+def placing(reference: sitk.Image, source: Source) -> Place:
+    """Return a function that puts arrays onto the slices of a source.
 
     Args:
         reference: image with the grid of the report's volume.
         source: the series.
     """
     if _is_same_grid(reference, source):
-        return np.asarray, True
+        return np.asarray
 
     def resample(array: np.ndarray) -> np.ndarray:
         padded = np.pad(array, 1)  # the border stands for all places outside the volume
         return np.stack([padded[_nearest(reference, piece, source)] for piece in source.slices])
 
-    return resample, False
+    return resample
 
 
 def _is_same_grid(reference: sitk.Image, source: Source) -> bool:

@@ -50,6 +50,9 @@ def make_segmentation(
         transfer_syntax_uid=RLELossless if label_map else ExplicitVRLittleEndian,
         **origin.series(kind),
     )
+    dimensions = origin.uid(kind.file, "dimensions")  # random otherwise, unlike all other UIDs
+    for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
     finish(segmentation, origin)
     return segmentation
 

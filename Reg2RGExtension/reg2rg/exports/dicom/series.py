@@ -142,6 +142,8 @@ def finish(dataset: Dataset, origin: Origin) -> Dataset:
     dataset.SpecificCharacterSet = CHARACTER_SET
     dataset.InstanceCreationDate = f"{origin.time:%Y%m%d}"
     dataset.InstanceCreationTime = f"{origin.time:%H%M%S}"
+    for equipment in dataset.get("ContributingEquipmentSequence", [])[-1:]:  # the library, which adds itself last
+        equipment.ContributionDateTime = f"{origin.time:%Y%m%d%H%M%S}"
     return dataset
 
 

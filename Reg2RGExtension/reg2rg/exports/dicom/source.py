@@ -15,8 +15,9 @@ from reg2rg.errors import InputError
 from reg2rg.exports.dicom.synthetic import synthetic_series
 from reg2rg.measurements.region_statistics import region_statistics
 from reg2rg.report import Geometry, Report
-from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.volumes import read_volume_and_series
+from reg2rg.volumes.dicom_folder import read_folder
+from reg2rg.volumes.dicom_series import group_series
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from reg2rg.volumes.dicom_series import Series
 
-GEOMETRY_TOLERANCE_MM = 0.01
+TOLERANCE_MM = 0.01
 """Largest distance between the corners of the report's volume and those of its source."""
 
-DENSITY_TOLERANCE_HU = 1.0
+TOLERANCE_HU = 1.0
 """Largest median difference between the mean densities of regions in the report and in its source."""
 
 _PATIENT_AND_STUDY = (
@@ -71,49 +72,54 @@ class Source:
     synthetic: Sequence[Dataset] = ()
 
 
-def open_source(
-    report: Report, path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice
-) -> Source:
+def open_source(report: Report, path: Path) -> Source:
     """Open the CT that a report was made from.
 
     Args:
         report: the report.
-        path: what was given to ``reg2rg report``: a DICOM folder, a zip file of one, or a volume file.
-        series: number or instance UID of the DICOM series, if it was given there.
-        on_notice: receives messages, one line each.
+        path: what was given to ``reg2rg report``: a DICOM folder, a zip file of one, or a volume file. Of several
+            series in a folder, the one that the report was made from is found.
 
     Raises:
         InputError: it cannot be read, or the report is about another volume.
     """
-    volume, found = read_volume_and_series(path, series, on_notice)
-    _check_same_volume(report, volume, path)
-    if found is None:
-        on_notice(f"{path.name} is not DICOM, so a synthetic study without patient data was made for it.")
-        files = synthetic_series(volume)
-        return Source(files, [_slice_of(file, index) for index, file in enumerate(files)], files)
-    return _source_of(found, path)
+    volume, series = read_volume_and_series(path)
+    difference = _difference(report, volume)
+    if series is not None:
+        for uid in _other_series(path, series) if difference else ():
+            volume, series = read_volume_and_series(path, uid)
+            if not (other := _difference(report, volume)):
+                difference = other
+                break
+    if difference:
+        raise InputError(f"{path} is not the CT from which this report was made: {difference}.")
+    if series is not None:
+        return _source_of(series, path)
+    files = synthetic_series(volume)
+    return Source(files, [_slice_of(file, index) for index, file in enumerate(files)], files)
 
 
-def _check_same_volume(report: Report, volume: sitk.Image, path: Path) -> None:
-    """Raise InputError if a report was made from another volume: its grid or the densities of its regions differ."""
+def _other_series(path: Path, series: Series) -> list[str]:
+    """Return the UIDs of other series in a folder with as many slices as a series: other reconstructions of a scan."""
+    if not path.is_dir():
+        return []
+    found = group_series(read_folder(path, path).images)
+    return [other.uid for other in found if other.uid != series.uid and len(other.stack) == len(series.stack)]
+
+
+def _difference(report: Report, volume: sitk.Image) -> str:
+    """Return how a volume differs from that of a report, in its grid or in the densities of its regions."""
     expected, actual = report.provenance.geometry, Geometry.from_image(volume)
-    if expected.size != actual.size or not np.allclose(
-        _corners(expected), _corners(actual), atol=GEOMETRY_TOLERANCE_MM
-    ):
-        raise InputError(
-            f"{path} is not the CT of this report: it has {_words(actual)}, the report {_words(expected)}. Name the "
-            "CT, and the series if it was given with --series, from which the report was made."
-        )
+    if expected.size != actual.size or not np.allclose(_corners(expected), _corners(actual), atol=TOLERANCE_MM):
+        return f"it has {_words(actual)}, the report {_words(expected)}"
     differences = [
         abs(region_statistics(volume, report.masks, section.region).mean_hu - section.mean_hu)
         for section in report.sections
         if section.region in report.masks.present
     ]
-    if differences and median(differences) > DENSITY_TOLERANCE_HU:
-        raise InputError(
-            f"{path} is not the CT of this report: its regions differ by {median(differences):.0f} HU from those in "
-            "the report. Name the CT, and the series if it was given with --series, from which the report was made."
-        )
+    if differences and median(differences) > TOLERANCE_HU:
+        return f"the densities of its regions differ by {median(differences):.0f} HU"
+    return ""
 
 
 def _corners(geometry: Geometry) -> np.ndarray:

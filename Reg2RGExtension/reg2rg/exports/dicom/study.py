@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,8 @@ from reg2rg.exports.dicom.segments import finding_segments, region_segments, str
 from reg2rg.exports.dicom.series import Kind, Origin
 from reg2rg.exports.dicom.source import open_source
 from reg2rg.exports.dicom.structured_report import SegmentReference, references
+from reg2rg.exports.sending.record import FILE as SENT_FILE
 from reg2rg.report import STRUCTURES_FILE, Report
-from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.runtime.staging import staged_output
 from reg2rg.segmentation.label_map import read_structures
 
 if TYPE_CHECKING:
@@ -31,16 +31,7 @@ DRAFT_MARK = "draft-"
 """Begins the names of all files of a draft."""
 
 
-def write_dicom(
-    report: Report,
-    ct: Path,
-    folder: Path,
-    *,
-    series: str | None = None,
-    pdf: bytes | None = None,
-    label_map: bool = False,
-    on_notice: NoticeCallback = ignore_notice,
-) -> None:
+def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = None, label_map: bool = False) -> None:
     """Write segmentations, structured reports and PDF of a report as DICOM files.
 
     They belong to the study of the CT. If the CT is not DICOM, they belong to a synthetic study without patient data,
@@ -48,25 +39,23 @@ def write_dicom(
 
     Args:
         report: the report, loaded from its folder.
+        folder: an existing folder.
         ct: the CT from which the report was made: a DICOM folder, a zip file of one, or a volume file.
-        folder: where the files go. Files of an earlier export are replaced.
-        series: number or instance UID of the DICOM series, if the report was made with one.
         pdf: the PDF of the report; without it, none is written.
         label_map: whether to store the structures as a label map, which fewer viewers read.
-        on_notice: receives messages, one line each.
 
     Raises:
         InputError: the report was made from another volume, or the headers of the series are not valid.
     """
-    source = open_source(report, ct, series, on_notice)
+    source = open_source(report, ct)
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK
-    with _without_warnings(), staged_output(folder, _earlier(folder)) as staging:
+    with _without_warnings():
         for number, file in enumerate(source.synthetic, 1):
-            _save(file, staging / f"ct-{number:04d}.dcm")
+            _save(file, folder / f"ct-{number:04d}.dcm")
         try:
-            for kind, dataset in _objects(origin, pdf, label_map, on_notice):
-                _save(dataset, staging / f"{prefix}{kind.file}.dcm")
+            for kind, dataset in _objects(origin, pdf, label_map):
+                _save(dataset, folder / f"{prefix}{kind.file}.dcm")
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             if source.synthetic:
                 raise
@@ -76,16 +65,28 @@ def write_dicom(
             ) from error
 
 
-def _objects(
-    origin: Origin, pdf: bytes | None, label_map: bool, on_notice: NoticeCallback
-) -> Iterator[tuple[Kind, Dataset]]:
+def earlier_files(folder: Path) -> list[str]:
+    """Return the names of the files in a folder that an earlier export has left there, and a new one replaces.
+
+    Raises:
+        InputError: there are other files in the folder, which would be taken for a part of the export.
+    """
+    if not folder.is_dir():
+        return []
+    objects = [f"{prefix}{kind.file}.dcm" for kind in Kind for prefix in ("", DRAFT_MARK)]
+    found = [file.name for file in folder.iterdir()]
+    others = [name for name in found if name not in (*objects, SENT_FILE) and not re.fullmatch(r"ct-\d{4}\.dcm", name)]
+    if others:
+        raise InputError(
+            f"{folder} contains other files ({others[0]}); expected a new folder, or one with an earlier DICOM export."
+        )
+    return [name for name in found if name != SENT_FILE]
+
+
+def _objects(origin: Origin, pdf: bytes | None, label_map: bool) -> Iterator[tuple[Kind, Dataset]]:
     report = origin.report
     grid = report.provenance.geometry.to_image()
-    place, exact = placing(grid, origin.source)
-    if not exact:
-        on_notice(
-            "The volume of the report was resampled from its series, so the masks were resampled back onto the slices."
-        )
+    place = placing(grid, origin.source)
     layers = [
         (Kind.REGIONS, region_segments(report, place)),
         (Kind.FINDINGS, finding_segments(report, origin.content, place)),
@@ -118,12 +119,6 @@ def _without_warnings() -> Iterator[None]:
             yield
     finally:
         logger.disabled = disabled
-
-
-def _earlier(folder: Path) -> list[str]:
-    """Return the names of files that an earlier export may have left in a folder."""
-    names = [f"{prefix}{kind.file}.dcm" for kind in Kind for prefix in ("", DRAFT_MARK)]
-    return [*names, *(file.name for file in folder.glob("ct-[0-9][0-9][0-9][0-9].dcm"))]
 
 
 def _save(dataset: Dataset, path: Path) -> None:
