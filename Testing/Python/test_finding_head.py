@@ -215,7 +215,7 @@ def test_a_volume_unlike_the_training_cases_is_out_of_distribution():
         return {n: torch.randn(4) @ mixing * scale + 0.1 * torch.randn(24) + shift for n in ("lung", "heart")}
 
     detector = OODDetector(24, 4)
-    detector.fit([case() for _ in range(300)], [case() for _ in range(100)])
+    detector.fit(0, [case() for _ in range(300)], [case() for _ in range(100)])
     distances = [detector(case()).distance for _ in range(200)]
     assert 0.7 < sum(distances) / len(distances) < 1.3
     assert sum(detector(case()).detected for _ in range(200)) < 20
@@ -227,11 +227,25 @@ def test_the_limit_depends_on_the_regions():
     torch.manual_seed(0)
     detector = OODDetector(8, 2)
     cases = [{n: torch.randn(8) for n in ("lung", "heart")} for _ in range(400)]
-    detector.fit(cases[:200], cases[200:])
+    detector.fit(0, cases[:200], cases[200:])
     alone = [detector({"lung": torch.randn(8)}) for _ in range(200)]
     both = detector(cases[0])
     assert alone[0].limit > both.limit
     assert sum(result.detected for result in alone) < 20
+
+
+def test_a_volume_belongs_to_the_nearest_kind_and_may_be_far_from_all():
+    torch.manual_seed(0)
+
+    def case(shift: float) -> dict[str, torch.Tensor]:
+        return {"lung": torch.randn(8) + shift}
+
+    detector = OODDetector(8, 2, ("phantoms", "CTs"))
+    for number, shift in enumerate((0.0, 40.0)):
+        detector.fit(number, [case(shift) for _ in range(200)], [case(shift) for _ in range(100)])
+    results = [detector(case(shift)) for shift in (0.0, 40.0, 20.0)]
+    assert [result.kind for result in results[:2]] == ["phantoms", "CTs"]
+    assert [result.detected for result in results] == [False, False, True]
 
 
 def test_an_unfitted_detector_flags_nothing():

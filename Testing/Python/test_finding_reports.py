@@ -43,7 +43,7 @@ def make_head_model(tmp_path_factory: pytest.TempPathFactory):
             model.embedding_layer.finding_head.output_bias[:, 0] = torch.tensor([5.0, -0.4, -9.0])
             model.embedding_layer.finding_head.evidence_weight[:] = 0
             model.embedding_layer.finding_head.finding_map.logits.bias[1] += 5  # strong enough for an outline
-            model.embedding_layer.ood_detector.validation_distances.fill_(limit)
+            model.embedding_layer.ood_detector.kinds[0].validation_distances.fill_(limit)
         folder = tmp_path_factory.mktemp("heads") / name
         save_model(model.eval(), folder, card=f"# {name}")
         return folder

@@ -80,7 +80,8 @@ def test_losses_decrease_on_training_and_validation_cases(run: Path, stage: str,
 def test_the_model_is_calibrated_and_its_card_describes_the_training(run: Path):
     model = ModelFolder.open(run / "model").load()
     assert model.config.findings.temperature != 1.0
-    assert float(model.embedding_layer.ood_detector.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
+    (kind,) = model.embedding_layer.ood_detector.kinds
+    assert float(kind.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
     card = (run / "model" / "MODEL_CARD.md").read_text()
     assert "not evaluated" in card and DRAFT_LABEL in card
     assert "8 phantoms" in card and "20 steps of 2 cases" in card and "40 steps of 2 cases" in card

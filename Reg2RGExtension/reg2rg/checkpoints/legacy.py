@@ -1,7 +1,8 @@
 """Names in model folders from earlier versions.
 
-Versions up to commit 8fc2476 used other names for some config fields and tensors. The names are translated when a
-folder is read. Its files are not changed, so the hash of the weights stays the same.
+Versions up to commit 8fc2476 used other names for some config fields and tensors. Later versions had statistics of a
+single kind of training volumes. The names are translated when a folder is read. Its files are not changed, so the hash
+of the weights stays the same.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ CONFIG_FIELDS = {
 """Section of config.json -> old field name -> new field name."""
 
 TENSOR_PREFIXES = {
-    "embedding_layer.familiarity.centres": "embedding_layer.ood_detector.means",
-    "embedding_layer.familiarity.directions": "embedding_layer.ood_detector.directions",
-    "embedding_layer.familiarity.spreads": "embedding_layer.ood_detector.stds",
-    "embedding_layer.familiarity.residuals": "embedding_layer.ood_detector.residuals",
-    "embedding_layer.familiarity.usual": "embedding_layer.ood_detector.validation_distances",
+    "embedding_layer.familiarity.centres": "embedding_layer.ood_detector.kinds.0.means",
+    "embedding_layer.familiarity.directions": "embedding_layer.ood_detector.kinds.0.directions",
+    "embedding_layer.familiarity.spreads": "embedding_layer.ood_detector.kinds.0.stds",
+    "embedding_layer.familiarity.residuals": "embedding_layer.ood_detector.kinds.0.residuals",
+    "embedding_layer.familiarity.usual": "embedding_layer.ood_detector.kinds.0.validation_distances",
+    "embedding_layer.ood_detector.means": "embedding_layer.ood_detector.kinds.0.means",
+    "embedding_layer.ood_detector.directions": "embedding_layer.ood_detector.kinds.0.directions",
+    "embedding_layer.ood_detector.stds": "embedding_layer.ood_detector.kinds.0.stds",
+    "embedding_layer.ood_detector.residuals": "embedding_layer.ood_detector.kinds.0.residuals",
+    "embedding_layer.ood_detector.validation_distances": "embedding_layer.ood_detector.kinds.0.validation_distances",
     "embedding_layer.cues.labels.": "embedding_layer.cue_encoder.label_embedding.",
     "embedding_layer.cues.steps.": "embedding_layer.cue_encoder.probability_embedding.",
     "embedding_layer.cues.sides.": "embedding_layer.cue_encoder.side_embedding.",

@@ -1,5 +1,8 @@
 """Out-of-distribution detector, which uses vision tokens to measure how far a volume is from the training data.
 
+The training data consists of one or more kinds of volumes, such as phantoms and CTs. A volume is compared with each
+kind, and belongs to the nearest one.
+
 For each region, the mean of the volume's vision tokens is compared with the means of the training cases. The distance
 combines the Mahalanobis distance along the principal directions of the training means with the residual outside them.
 Both are scaled to be 1 on average for a training case.
@@ -26,7 +29,46 @@ _LIMIT_QUANTILE = 0.99
 
 
 class OODDetector(nn.Module):
-    """Statistics of the vision tokens of the training cases, R regions each.
+    """Statistics of the vision tokens of each kind of training volumes.
+
+    Attributes:
+        names: names of the kinds.
+        kinds: their statistics, in the same order.
+    """
+
+    def __init__(self, dim: int, directions: int, names: Sequence[str] = ("",)) -> None:
+        """Initialize the statistics of an unfitted detector.
+
+        Args:
+            dim: width of the vision tokens.
+            directions: number of principal directions per region.
+            names: names of the kinds.
+        """
+        super().__init__()
+        self.names = tuple(names)
+        self.kinds = nn.ModuleList(KindStatistics(dim, directions) for _ in names)
+
+    def forward(self, means: Mapping[str, Tensor]) -> OutOfDistribution:
+        """Measure the distance of a volume from the nearest kind of training volumes.
+
+        Args:
+            means: region name -> mean (dim,) of the region's vision tokens.
+        """
+        measured = [(*kind(means), name) for kind, name in zip(self.kinds, self.names, strict=True)]
+        distance, limit, name = min(measured, key=lambda each: each[0] / each[1])
+        return OutOfDistribution(distance, limit, name)
+
+    def fit(
+        self, kind: int, training: Sequence[Mapping[str, Tensor]], validation: Sequence[Mapping[str, Tensor]]
+    ) -> None:
+        """Fit the statistics of one kind; see :meth:`KindStatistics.fit`."""
+        statistics = self.kinds[kind]
+        assert isinstance(statistics, KindStatistics)
+        statistics.fit(training, validation)
+
+
+class KindStatistics(nn.Module):
+    """Statistics of the vision tokens of one kind of training volumes, R regions each.
 
     The statistics are buffers: they are saved with the weights and fitted, but not trained.
 
@@ -45,7 +87,7 @@ class OODDetector(nn.Module):
     validation_distances: Tensor
 
     def __init__(self, dim: int, directions: int) -> None:
-        """Initialize the statistics of an unfitted detector.
+        """Initialize unfitted statistics.
 
         Args:
             dim: width of the vision tokens.
@@ -59,8 +101,8 @@ class OODDetector(nn.Module):
         self.register_buffer("residuals", torch.ones(regions))
         self.register_buffer("validation_distances", torch.full((NUM_VALIDATION_CASES, regions), UNFITTED_DISTANCE))
 
-    def forward(self, means: Mapping[str, Tensor]) -> OutOfDistribution:
-        """Measure the distance of a volume from the training data.
+    def forward(self, means: Mapping[str, Tensor]) -> tuple[float, float]:
+        """Measure the distance of a volume from the training volumes.
 
         Args:
             means: region name -> mean (dim,) of the region's vision tokens.
@@ -74,7 +116,7 @@ class OODDetector(nn.Module):
         reference = self.validation_distances[:, indices].float().nanmean(dim=1)
         reference = reference[~reference.isnan()]
         limit = float(reference.quantile(_LIMIT_QUANTILE)) if len(reference) else UNFITTED_DISTANCE
-        return OutOfDistribution(float(torch.stack(distances).mean()), limit)
+        return float(torch.stack(distances).mean()), limit
 
     @torch.no_grad()
     def fit(self, training: Sequence[Mapping[str, Tensor]], validation: Sequence[Mapping[str, Tensor]]) -> None:
@@ -83,7 +125,7 @@ class OODDetector(nn.Module):
         A region with no more training cases than directions keeps its initial statistics.
 
         Args:
-            training: for each training case, region name -> mean (dim,) of the region's vision tokens.
+            training: for each training volume, region name -> mean (dim,) of the region's vision tokens.
             validation: the same for validation cases. They are repeated if there are fewer than NUM_VALIDATION_CASES.
         """
         count = self.directions.shape[1]

@@ -251,7 +251,7 @@ def _examine(
     out_of_distribution = generator.out_of_distribution(inputs, context.should_cancel)
     if out_of_distribution is not None:
         distance, limit = round(out_of_distribution.distance, 3), round(out_of_distribution.limit, 3)
-        out_of_distribution = OutOfDistribution(distance, limit)
+        out_of_distribution = OutOfDistribution(distance, limit, out_of_distribution.kind)
     in_draft = out_of_distribution is None or not out_of_distribution.detected
     if in_draft:
         sized = [label for label in ALL_LABELS if label_traits(label).sized]

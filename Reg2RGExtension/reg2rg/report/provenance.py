@@ -63,12 +63,14 @@ class OutOfDistribution:
     Attributes:
         distance: normalized Mahalanobis distance; about 1 for a training case.
         limit: 99th percentile of the distance over the validation cases.
+        kind: kind of training volumes that the volume is nearest to. Empty if the model does not tell kinds apart.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("detected",)
 
     distance: float
     limit: float
+    kind: str = ""
 
     @property
     def detected(self) -> bool:

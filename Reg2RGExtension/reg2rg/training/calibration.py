@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.models.config import FindingConfig
+from reg2rg.models.config import FindingConfig, VolumeKind
+from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.case_cache import CaseCache
@@ -26,9 +27,10 @@ TEMPERATURE_RANGE = (0.05, 20.0)
 def calibrate(model: Reg2RG, cases: CaseCache) -> None:
     """Fit the temperature on validation cases, and the out-of-distribution detector on training and validation cases.
 
-    The model is changed in place. Findings whose size is not stated in any text of these cases lose their size, because
-    the head never learned it. A model without a finding head or without validation cases is left unchanged: its
-    temperature stays 1, and no volume is ever out of distribution.
+    The model is changed in place. The detector tells the kinds of volumes apart that the cases consist of. Findings
+    whose size is not stated in any text of these cases lose their size, because the head never learned it. A model
+    without a finding head or without validation cases is left unchanged: its temperature stays 1, and no volume is ever
+    out of distribution.
 
     Args:
         model: the trained model.
@@ -38,16 +40,29 @@ def calibrate(model: Reg2RG, cases: CaseCache) -> None:
     if model.config.findings is None or head is None or not len(cases.validation):
         return
     model.eval()
-    validation = _run_head(model, cases, cases.validation)
-    training = _run_head(model, cases, cases.training[:OOD_TRAINING_CASES])
+    validation_cases, training_cases = list(cases.validation), list(cases.training[:OOD_TRAINING_CASES])
+    validation, training = (_run_head(model, cases, chosen) for chosen in (validation_cases, training_cases))
+    kinds = tuple(dict.fromkeys(cases.kind(index) for index in validation_cases))
     findings = dataclasses.replace(
         model.config.findings,
         temperature=fit_temperature(validation.logits, validation.labels),
         sized=select_sized(model.config.findings, torch.cat([validation.sizes, training.sizes])),
+        kinds=tuple(map(VolumeKind, kinds)),
     )
     model.config = dataclasses.replace(model.config, findings=findings)
     head.config = findings
-    model.embedding_layer.ood_detector.fit(training.means, validation.means)
+    detector = OODDetector(model.config.vision.dim, findings.ood_directions, kinds).to(model.device)
+    for number, kind in enumerate(kinds):
+        detector.fit(
+            number,
+            [means for means, index in zip(training.means, training_cases, strict=True) if cases.kind(index) == kind],
+            [
+                means
+                for means, index in zip(validation.means, validation_cases, strict=True)
+                if cases.kind(index) == kind
+            ],
+        )
+    model.embedding_layer.ood_detector = detector
 
 
 def select_sized(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:

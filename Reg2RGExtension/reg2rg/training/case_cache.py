@@ -107,6 +107,10 @@ class CaseCache:
         """Return the name of a case."""
         return self._names[index]
 
+    def kind(self, index: int) -> str:
+        """Return which kind of volume a case has."""
+        return self._source.kind(self._names[index])
+
     def __getitem__(self, index: int) -> TrainingCase:
         """Return a case, with targets that the current version of the labeler reads from its texts."""
         self.prepare(index)

@@ -23,6 +23,9 @@ from reg2rg.training.number_types import Fraction, NonNegativeFloat, NonNegative
 MessageCallback = Callable[[str], None]
 """Called with each message to the user, a single line of text."""
 
+PHANTOMS, CTS = "phantoms", "CTs"
+"""Kinds of volumes that a model learns to tell apart (:attr:`reg2rg.models.config.FindingConfig.kinds`)."""
+
 _EXPECTED = "a training configuration, or one of: smoke, phantom, ablation, published"
 
 

@@ -13,7 +13,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.planting import Host, HostEntry, make_planted_case, open_host, read_host_list
-from reg2rg.training.config import CaseData, MixedData, PhantomData, PlantedData
+from reg2rg.training.config import CTS, PHANTOMS, CaseData, MixedData, PhantomData, PlantedData
 from reg2rg.training.samples import TrainingCase, make_case
 
 _ENRICHED = "+"
@@ -47,6 +47,10 @@ class CaseSource(Protocol):
     @property
     def may_fail(self) -> bool:
         """Whether making a case can fail, because it is read from files."""
+        ...
+
+    def kind(self, name: str) -> str:
+        """Return which kind of volume a case has, as :attr:`FindingConfig.kinds` names it."""
         ...
 
     def fingerprint(self) -> str:
@@ -89,6 +93,10 @@ class PhantomSource:
         training = names(data.first_seed, data.cases, _ENRICHED if data.enriched else "")
         return cls(training, names(data.validation_seed, data.validation_cases))
 
+    def kind(self, name: str) -> str:
+        """Return the kind of all these volumes."""
+        return PHANTOMS
+
     def fingerprint(self) -> str:
         """Hash the code and the wordings from which phantoms are made."""
         import reg2rg.phantom as phantom
@@ -130,6 +138,10 @@ class PlantedSource:
             return tuple(f"{seed}{twin}" for seed in range(first, first + count) for twin in ("", _TWIN))
 
         return cls(names(data.first_seed, data.cases), names(data.validation_seed, data.validation_cases), data, hosts)
+
+    def kind(self, name: str) -> str:
+        """Return the kind of all these volumes."""
+        return CTS
 
     def fingerprint(self) -> str:
         """Hash the code that makes cases, the list of real CTs and their files."""
@@ -191,6 +203,11 @@ class MixedSource:
     def may_fail(self) -> bool:
         """Whether making a case of any source can fail."""
         return any(source.may_fail for source in self.sources)
+
+    def kind(self, name: str) -> str:
+        """Return the kind of a case's volume."""
+        index, _, own_name = name.partition(_SEPARATOR)
+        return self.sources[int(index)].kind(own_name)
 
     def fingerprint(self) -> str:
         """Join the fingerprints of the sources."""

@@ -25,7 +25,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.masks import RegionMasks
-from reg2rg.training.config import RadGenomeData
+from reg2rg.training.config import CTS, RadGenomeData
 from reg2rg.training.samples import TrainingCase, make_case
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.files import read_volume_file
@@ -86,6 +86,10 @@ class RadGenomeSource:
     def finding_masks(self) -> bool:
         """Whether at least one training volume has a finding mask."""
         return not self.bits.keys().isdisjoint(self.training)
+
+    def kind(self, name: str) -> str:
+        """Return the kind of all these volumes."""
+        return CTS
 
     def fingerprint(self) -> str:
         """Hash the texts, the folder's location and the findings' bits."""
