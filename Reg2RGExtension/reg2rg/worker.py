@@ -4,13 +4,14 @@ Commands are read from standard input, one JSON object per line:
 
     {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of ReportRequest
     {"command": "measure", "volume": "ct.nii.gz", "output": "folder", ...}    fields of MeasureRequest
+    {"command": "export", "report": "folder", "format": "text", ...}    fields of ExportRequest
     {"command": "cancel"}
     {"command": "quit"}
 
 Events, and nothing else, are written to standard output, one JSON object per line (``reg2rg.pipeline.events``). A run
-ends with exactly one of report_done, measured, stopped or failure (scope "run"). The log on standard error contains no
-paths and no report text. When standard input closes, the front end has exited: the run is cancelled and the worker
-exits. The model stays loaded for the next run until the worker has been idle for several minutes.
+ends with exactly one of report_done, measured, exported, stopped or failure (scope "run"). The log on standard error
+contains no paths and no report text. When standard input closes, the front end has exited: the run is cancelled and the
+worker exits. The model stays loaded for the next run until the worker has been idle for several minutes.
 """
 
 from __future__ import annotations
@@ -28,10 +29,21 @@ from typing import IO, Any
 
 from reg2rg.about import __version__
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
-from reg2rg.pipeline.events import Event, Failure, Heartbeat, Measured, Progress, Ready, Stage, Stopped, to_dict
+from reg2rg.pipeline.events import (
+    Event,
+    Exported,
+    Failure,
+    Heartbeat,
+    Measured,
+    Progress,
+    Ready,
+    Stage,
+    Stopped,
+    to_dict,
+)
 from reg2rg.pipeline.failures import as_failure
-from reg2rg.pipeline.request import MeasureRequest, ReportRequest
-from reg2rg.runtime.dataclass_io import to_plain
+from reg2rg.pipeline.request import ExportRequest, MeasureRequest, ReportRequest
+from reg2rg.runtime.dataclass_io import from_plain, to_plain
 from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
 
@@ -101,6 +113,10 @@ class Worker:
         request = MeasureRequest.from_dict(fields)
         self._start(lambda: self._measure(request))
 
+    def _start_export(self, **fields: Any) -> None:
+        request = from_plain(ExportRequest, fields, "request")
+        self._start(lambda: self._export(request))
+
     def _start(self, run: Callable[[], Event]) -> None:
         if self._busy.is_set():
             raise InputError("Another run is in progress; cancel it or wait until it ends.")
@@ -125,6 +141,12 @@ class Worker:
         evidence, regions = run_measurement(request, self._on_event, self._cancel.is_set)
         seconds = round(time.monotonic() - started, 2)
         return Measured(to_plain(evidence), to_plain(regions), str(request.output), seconds)
+
+    def _export(self, request: ExportRequest) -> Event:
+        from reg2rg.exports.formats import export_report
+        from reg2rg.report import load_report
+
+        return Exported(str(export_report(load_report(request.report), request.format, request.output, request.ct)))
 
     def _execute(self, run: Callable[[], Event]) -> None:
         started = time.monotonic()
@@ -176,7 +198,12 @@ class Worker:
             os._exit(1)
 
 
-_COMMANDS = {"run": Worker._start_report, "measure": Worker._start_measurement, "cancel": Worker._cancel_run}
+_COMMANDS = {
+    "run": Worker._start_report,
+    "measure": Worker._start_measurement,
+    "export": Worker._start_export,
+    "cancel": Worker._cancel_run,
+}
 
 
 def _parse(line: str) -> tuple[str, dict[str, Any]]:

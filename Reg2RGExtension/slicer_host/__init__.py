@@ -17,6 +17,7 @@ Files, each importing only from those above it:
     layout_manager              the four-up layout
     module_manager              the loaded modules
     core_io_manager             reading and writing nodes
+    dicom_database              the DICOM database
     application                 ``slicer.app``
     scripted_module             a loaded module and the widget that holds its panel
     i18n                        ``slicer.i18n``

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from trame_slicer.core import SlicerApp
 
 from slicer_host.core_io_manager import CoreIOManager
+from slicer_host.dicom_database import DicomDatabase
 from slicer_host.module_manager import ModuleManager
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Application:
         self._settings = QSettings(str(settings_folder / "Slicer.ini"), QSettings.Format.IniFormat)
         self._module_manager = ModuleManager()
         self._io_manager = CoreIOManager(app)
+        self._dicom_database = DicomDatabase()
         self._layout_manager: LayoutManager | None = None
         self._startup_slots: list[Callable[[], None]] = []
         self._environment = QProcessEnvironment.systemEnvironment()
@@ -95,6 +97,10 @@ class Application:
         return self._io_manager
 
     ioManager = coreIOManager
+
+    def dicomDatabase(self) -> DicomDatabase:
+        """Return the DICOM database."""
+        return self._dicom_database
 
     def userSettings(self) -> QSettings:
         """Return the settings."""

@@ -7,11 +7,7 @@
     parameters           the user's choices, stored in the scene, and the parameters of one run
     engineProcess        the engine's process: commands go in, events come out
 
-    measurementReview    what a reviewer decided about measurements
-    reviewDocument       the content of a review, and its changes
-    reviewJson           reviews as JSON
-    reviewText           the report under review as plain text
-    review               a report under review: states, edits, undo
+    review               a report under review: changes with undo, and signals
     transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
     regionsGeometry      where segments are: points, sizes, the segments at a point
@@ -31,6 +27,9 @@
     runFolder            the temporary folder of a run
     runResults           the segmentations that a run adds to a report
     reportRun            one run of the engine: input from the scene, results back into it
+    savedReport          reports in folders, written for the engine and read back into the scene
+    dicomSource          the DICOM files of a volume
+    exportRun            one export by the engine
     runCallbacks         callbacks of one run, and waiting for its end
 
     views                the application's slice and 3D views
@@ -55,6 +54,8 @@
     navigation           selection of sections, findings and measurements
     reviewControls       review of the selected section
     runControls          generation, regeneration and correction
+    signControls         the reviewer's name and signature
+    exportControls       the Export menu, and opening saved reports
     recoveryControls     the button that restores a review after a crash
     panel                the whole panel, assembled from its parts
 

@@ -76,16 +76,17 @@ class EngineProcess:
         """Start a run. Its outcome is reported by an event or by ``died``.
 
         Args:
-            request: the fields of ``reg2rg.pipeline.request.ReportRequest``, or of MeasureRequest.
-            command: "run" to generate a report, or "measure", which uses no model.
+            request: the fields of ``reg2rg.pipeline.request.ReportRequest``, MeasureRequest or ExportRequest.
+            command: "run" to generate a report; "measure" or "export", which use no model.
 
         Raises:
             RuntimeError: a run is already in progress.
         """
         if self._running:
             raise RuntimeError(_("A run is already in progress."))
-        model = request.get("model", self._launch.model if self._launch is not None else "")
-        launch = _Launch(locations.enginePython(), model, request["device"])
+        last = self._launch or _Launch("", "", "auto")
+        model, device = request.get("model", last.model), request.get("device", last.device)
+        launch = _Launch(locations.enginePython(), model, device)
         if launch != self._launch:
             self.end()
         self._launch = launch
@@ -153,7 +154,16 @@ class EngineProcess:
 
     def _readEvent(self, line: bytes) -> None:
         from reg2rg.errors import InputError
-        from reg2rg.pipeline.events import Failure, Heartbeat, Measured, Ready, ReportDone, Stopped, from_dict
+        from reg2rg.pipeline.events import (
+            Exported,
+            Failure,
+            Heartbeat,
+            Measured,
+            Ready,
+            ReportDone,
+            Stopped,
+            from_dict,
+        )
 
         try:
             event = from_dict(json.loads(line))
@@ -165,7 +175,7 @@ class EngineProcess:
             self._isReady = True
         if kind in (Heartbeat, Ready):
             return
-        if kind in (ReportDone, Measured, Stopped, Failure):
+        if kind in (ReportDone, Measured, Exported, Stopped, Failure):
             self._running = False
             self._watchdog.stop()
         self.event.emit(event)

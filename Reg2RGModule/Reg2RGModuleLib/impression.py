@@ -22,8 +22,9 @@ class Impression:
         edit.connect("textChanged()", self._autosave.start)
 
     def show(self, review: Review) -> None:
-        """Show the impression of a review."""
+        """Show the impression of a review. That of a signed report cannot be edited."""
         self._review = review
+        self._edit.setReadOnly(review.signature is not None)
         if self._edit.toPlainText() != review.impression:
             wasBlocked = self._edit.blockSignals(True)
             self._edit.setPlainText(review.impression)

@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import reportNode
+from Reg2RGModuleLib.exportControls import ExportControls
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
@@ -23,6 +24,7 @@ from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviewControls import ReviewControls
 from Reg2RGModuleLib.runControls import RunControls
 from Reg2RGModuleLib.sectionList import SectionList
+from Reg2RGModuleLib.signControls import SignControls
 
 MARGIN = 4
 """Left and right margin of the panel in the .ui file, in pixels."""
@@ -42,6 +44,8 @@ class Panel:
         navigation: the selection of sections and findings.
         review: the review of the selected section.
         run: generation, regeneration and correction.
+        sign: the signature.
+        exports: the Export menu, and saved reports.
     """
 
     def __init__(self, root: qt.QWidget, ui: Any, logic: ReportLogic) -> None:
@@ -55,6 +59,8 @@ class Panel:
         self.navigation = Navigation(logic, self.session, self.sections)
         self.review = ReviewControls(ui, self.session, self.navigation, self.sections, self.messages)
         self.run = RunControls(ui, logic, self.inputs, self.session, self.navigation, self.sections, self.messages)
+        self.sign = SignControls(ui, logic, self.session, self.review, self.messages)
+        self.exports = ExportControls(ui, logic, self.inputs, self.session, self.review, self.messages)
         self._recoveryControls = RecoveryControls(ui, logic, self.inputs, self.session, self.recovery, self.messages)
         self._logic = logic
         self._header = ReportHeader(ui)
@@ -100,6 +106,9 @@ class Panel:
         self.navigation.selected.connect(self._refresh)
         self.run.starting.connect(self.review.storeInput)
         self.run.changed.connect(self._refresh)
+        exports = self._logic.exports
+        for signal in (exports.started, exports.succeeded, exports.failed):
+            signal.connect(lambda *values: self._refresh())
 
     def _actions(self) -> Mapping[str, Callable[[], None]]:
         """Return the keyboard shortcuts of the panel and their actions."""
@@ -159,6 +168,8 @@ class Panel:
         self._header.show(self.session.review, hasSections)
         self.run.refresh()
         self.review.refresh()
+        self.sign.refresh()
+        self.exports.refresh()
         self._recoveryControls.refresh()
         self.scroll.refresh()
 
@@ -173,7 +184,7 @@ def _fixWidth(root: qt.QWidget, ui: Any) -> None:
     for label in labels:
         label.setMinimumWidth(width)
     ui.reviewedLabel.setText(_("{0} of {1} reviewed, {2} rejected").format(10, 10, 10))  # its longest text
-    rows = (ui.inputsForm, ui.reportHeader, ui.findingsRow, ui.actionsRow)
+    rows = (ui.inputsForm, ui.reportHeader, ui.findingsRow, ui.actionsRow, ui.signRow)
     root.setMinimumWidth(max(row.sizeHint.width() for row in rows) + 2 * MARGIN)
 
 

@@ -9,15 +9,13 @@ import qt
 from slicer.i18n import tr as _
 
 from Reg2RGModuleLib.review import Review
-from Reg2RGModuleLib.reviewDocument import State
-from Reg2RGModuleLib.reviewText import reviewedLabel
 
 if TYPE_CHECKING:
     from reg2rg.report import Report
 
 
 DRAFT_STYLE = "background: #7a4a00; color: white; font-weight: bold; padding: 5px;"
-REVIEWED_STYLE = "background: #2f4f3a; color: white; padding: 5px;"
+SIGNED_STYLE = "background: #1b4d32; color: white; border: 2px solid white; padding: 5px;"
 WARNING_STYLE = "background: #5b1a1a; color: white; font-weight: bold; border: 2px solid white; padding: 5px;"
 
 
@@ -48,9 +46,12 @@ class ReportHeader:
     def _showBanner(self, review: Review | None) -> None:
         from reg2rg import DRAFT_LABEL
 
-        reviewed = review is not None and review.allReviewed
-        self._ui.bannerLabel.setText(reviewedLabel() if reviewed else DRAFT_LABEL)
-        style = REVIEWED_STYLE if reviewed else DRAFT_STYLE
+        signature = review.signature if review is not None else None
+        label = review.label if review is not None else DRAFT_LABEL
+        if signature is not None:
+            label = _("✓ Signed by {0}, {1}. {2}").format(signature.reviewer, signature.time_words, label)
+        self._ui.bannerLabel.setText(label)
+        style = SIGNED_STYLE if signature is not None else DRAFT_STYLE
         if style != self._bannerStyle:  # setting a style sheet triggers a new layout of the panel
             self._bannerStyle = style
             self._ui.bannerLabel.setStyleSheet(style)
@@ -58,8 +59,10 @@ class ReportHeader:
 
 def reviewProgress(review: Review) -> str:
     """Return how many sections have been reviewed, and how many of those were rejected."""
+    from reg2rg.report import ReviewState
+
     reviewed = sum(review.isReviewed(region) for region in review.regions)
-    rejected = sum(review.state(region) == State.REJECTED for region in review.regions)
+    rejected = sum(review.state(region) == ReviewState.REJECTED for region in review.regions)
     if rejected:
         return _("{0} of {1} reviewed, {2} rejected").format(reviewed, len(review.regions), rejected)
     return _("{0} of {1} reviewed").format(reviewed, len(review.regions))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import installation, locations, regionsGeometry
+from Reg2RGModuleLib import installation, locations, regionsGeometry, savedReport
 from Reg2RGModuleLib.densities import Histogram, histogramOf
 from Reg2RGModuleLib.engineProcess import EngineProcess
-from Reg2RGModuleLib.measurementReview import Statistics
+from Reg2RGModuleLib.exportRun import ExportRun
 from Reg2RGModuleLib.parameters import Reg2RGParameters, RunParameters
 from Reg2RGModuleLib.reportNode import reportOf, segmentationOf, volumeOf
 from Reg2RGModuleLib.reportRun import ReportRun
@@ -24,6 +25,7 @@ from Reg2RGModuleLib.runCallbacks import RunCallbacks, RunOutcome
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence, Line
     from reg2rg.report import Section
+    from reg2rg.report.review_changes import Statistics
 
 
 class ReportLogic:
@@ -32,6 +34,7 @@ class ReportLogic:
     Attributes:
         engine: the engine's process.
         run: runs the engine and emits signals about the current run.
+        exports: exports reports in the engine's process.
         views: shows a report in the views.
     """
 
@@ -39,6 +42,7 @@ class ReportLogic:
         locations.makeEngineImportable()
         self.engine = EngineProcess()
         self.run = ReportRun(self.engine)
+        self.exports = ExportRun(self.engine)
         self.views = ReportViews()
         self._reviews = Reviews()
         self._isUnmeasured = False  # whether the section that is being regenerated will measure corrected segments
@@ -125,6 +129,7 @@ class ReportLogic:
             ValueError: the report has no section for this region.
         """
         self._requireSection(reportNode, region)
+        self._requireDraft(reportNode)
         if corrections is None:
             corrections = self.reviewOf(reportNode).corrections(region)
         if parameters is None:
@@ -175,6 +180,7 @@ class ReportLogic:
         Raises:
             RuntimeError: the run cannot start.
         """
+        self._requireDraft(reportNode)
         if parameters is None:
             parameters = RunParameters.fromNode(self.getParameterNode())
         self._start(functools.partial(self.run.startMeasuring, reportNode, parameters), callbacks)
@@ -199,6 +205,44 @@ class ReportLogic:
             self.measureReport(reportNode, parameters, **callbacks)
             outcome.wait()
 
+    def exportReport(self, reportNode: slicer.vtkMRMLTextNode, formatName: str, path: str) -> None:
+        """Start exporting a report; ``exports`` emits a signal when it is done.
+
+        Args:
+            reportNode: the report.
+            formatName: name of a format, such as "text", or "folder" for a report folder that can be opened again.
+            path: file or folder to write. "-draft" is added to its name unless the report is signed.
+
+        Raises:
+            RuntimeError: the export cannot start.
+        """
+        self.exports.start(reportNode, self.reviewOf(reportNode), formatName, path)
+
+    def openReport(self, folder: Path) -> slicer.vtkMRMLTextNode:
+        """Add the report of a folder, with its review, to the scene. Its volume must be in the scene.
+
+        Args:
+            folder: a report folder.
+
+        Returns:
+            The report node. It replaces an earlier report of the same volume.
+
+        Raises:
+            RuntimeError: the folder does not contain a valid report, or no volume has its geometry.
+        """
+        chosen = self.getParameterNode().inputVolume
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        return savedReport.load(Path(folder), [chosen, *volumes] if chosen is not None else volumes)
+
+    def beginAddendum(self, reportNode: slicer.vtkMRMLTextNode) -> None:
+        """Begin a new version of a signed report, which can be changed. Corrected segments are then measured.
+
+        Raises:
+            ValueError: the report is not signed.
+        """
+        self.reviewOf(reportNode).beginAddendum()
+        self._measureLater()
+
     def cancel(self) -> None:
         """Ask the current run to stop."""
         self.run.cancel()
@@ -206,6 +250,10 @@ class ReportLogic:
     def reportOf(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> slicer.vtkMRMLTextNode | None:
         """Return the report node of a volume, or None if it has none."""
         return reportOf(volumeNode)
+
+    def volumeOf(self, reportNode: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Return the volume of a report."""
+        return volumeOf(reportNode)
 
     def reviewOf(self, reportNode: slicer.vtkMRMLTextNode) -> Review:
         """Return the review of a report. Changes to it are immediately stored in the scene and shown in the panel.
@@ -254,7 +302,7 @@ class ReportLogic:
             raise ValueError(_('The report has no measurement "{0}".').format(key))
         if self.views.node is not reportNode:
             self.showReport(reportNode)
-        self.views.selectMeasurement(key, editable)
+        self.views.selectMeasurement(key, editable and self.reviewOf(reportNode).signature is None)
 
     def histogram(self, region: str) -> Histogram | None:
         """Return the densities of a region of the report that is shown, or None if it is not in the scene."""
@@ -271,6 +319,7 @@ class ReportLogic:
         An engine that is idle stays, with its model, for the next scene.
         """
         self.run.abandon()
+        self.exports.abandon()
         self.views.forget()
         self._reviews.forget()
 
@@ -289,6 +338,10 @@ class ReportLogic:
             message = _('The report has no section "{0}"; expected one of: {1}.')
             raise ValueError(message.format(region, ", ".join(regions)))
 
+    def _requireDraft(self, reportNode: slicer.vtkMRMLTextNode) -> None:
+        if self.reviewOf(reportNode).signature is not None:
+            raise RuntimeError(_("The report is signed and cannot be changed. Begin an addendum first."))
+
     def _onSectionRegenerated(
         self, reportNode: slicer.vtkMRMLTextNode, section: Section, evidence: Evidence | None
     ) -> None:
@@ -306,8 +359,12 @@ class ReportLogic:
     def _onSegmentsCorrected(self) -> None:
         """Measure the report that is shown again, once no run is in progress."""
         reportNode = self.views.node
-        if self.run.active:
+        if self.run.active or self.exports.active:
             self.views.watch.delay()
+        elif reportNode is not None and self.reviewOf(reportNode).signature is not None:
+            self._isUnmeasured = True
+            message = _("The report is signed, so its measurements do not follow the segments. Begin an addendum.")
+            self.run.messageReceived.emit(message)
         elif reportNode is not None and self.reviewOf(reportNode).report.evidence is not None:
             parameters = RunParameters.fromNode(self.getParameterNode())
             try:

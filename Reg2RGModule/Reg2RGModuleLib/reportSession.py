@@ -46,8 +46,9 @@ class ReportSession:
 
     @property
     def locked(self) -> bool:
-        """Whether changes to the report are blocked because one of its sections is being regenerated."""
-        return self._node is not None and self._logic.run.report is self._node
+        """Whether changes are blocked because the report is signed or one of its sections is being regenerated."""
+        isSigned = self._review is not None and self._review.signature is not None
+        return isSigned or (self._node is not None and self._logic.run.report is self._node)
 
     def open(self, node: slicer.vtkMRMLTextNode | None) -> None:
         """Open a report and close the previous one. If ``node`` is None, only close."""

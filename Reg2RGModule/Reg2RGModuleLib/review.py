@@ -1,4 +1,4 @@
-"""A report under review: what the model wrote, what the radiologist decided, and the steps to undo."""
+"""A report under review: its changes are stored step by step, so that they can be undone, and announced by a signal."""
 
 from __future__ import annotations
 
@@ -6,27 +6,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from Reg2RGModuleLib import reviewJson, reviewText
-from Reg2RGModuleLib.measurementReview import MeasurementDecision, Statistics
-from Reg2RGModuleLib.reviewDocument import (
-    Document,
-    SectionReview,
-    State,
-    draftImpression,
-    followed,
-    logged,
-    newDocument,
-    reviewedReport,
-    withEvidence,
-    withRegenerated,
-    withSection,
-    withStatistics,
-)
+from slicer.i18n import tr as _
+
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence, Line, Measurement
-    from reg2rg.report import Report, Section
+    from reg2rg.report import MeasurementDecision, Report, ReviewState, Section, Signature
+    from reg2rg.report.review_changes import Statistics
 
 
 class Review:
@@ -36,29 +23,44 @@ class Review:
         changed(str): the section for this region has changed, or the report as a whole if the region is "".
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, record: Report) -> None:
+        """Start or continue the review of a report."""
+        from reg2rg.report.review_changes import begin_review, decided_report
+
         self.changed = Signal()
-        self._document = document
-        self._report = reviewedReport(document)
-        self._undoSteps: list[tuple[str, Document]] = []
+        self._record = begin_review(record)
+        self._report = decided_report(self._record)
+        self._undoSteps: list[tuple[str, Report]] = []
 
     @classmethod
     def ofReport(cls, report: Report) -> Review:
         """Return a new review of a report. Every section is a draft."""
-        return cls(newDocument(report))
+        return cls(replace(report, review=None))
 
     @classmethod
     def fromJson(cls, text: str) -> Review:
-        """Return the review that ``toJson`` wrote. Reports of older schema versions are upgraded.
+        """Return the review that ``toJson`` wrote. Reports and reviews of older versions are upgraded.
 
         Raises:
-            ValueError: the text is not a valid review.
+            ValueError: the text is not a valid report, or it was changed after it was signed.
         """
-        return cls(reviewJson.fromJson(text))
+        from reg2rg.errors import InputError
+        from reg2rg.report import parse_report
+
+        try:
+            return cls(parse_report(text))
+        except InputError as error:
+            message = _("The review stored in the scene cannot be read ({0}).")
+            raise ValueError(message.format(error)) from error
 
     def toJson(self) -> str:
-        """Return the review as JSON."""
-        return reviewJson.toJson(self._document)
+        """Return the report with its review as JSON, as ``report.json`` contains it."""
+        return self._record.to_json()
+
+    @property
+    def record(self) -> Report:
+        """The report with its review, as it is stored and exported."""
+        return self._record
 
     @property
     def report(self) -> Report:
@@ -73,12 +75,22 @@ class Review:
     @property
     def impression(self) -> str:
         """The impression."""
-        return self._document.impression
+        return self._record.review.impression
 
     @property
     def allReviewed(self) -> bool:
-        """Whether every section has been accepted or rejected."""
-        return self._document.allReviewed
+        """Whether every section has been accepted, edited or rejected."""
+        return self._record.review.all_reviewed
+
+    @property
+    def signature(self) -> Signature | None:
+        """Who signed the report, or None if it is a draft."""
+        return self._record.review.signature
+
+    @property
+    def label(self) -> str:
+        """The label that is shown wherever the report is shown."""
+        return self._record.disclaimer
 
     @property
     def canUndo(self) -> bool:
@@ -88,8 +100,9 @@ class Review:
     @property
     def hasDecisions(self) -> bool:
         """Whether the user has made any changes that a new report would discard."""
-        decided = any(self.state(region) != State.DRAFT or self.corrections(region) for region in self.regions)
-        return decided or self._document.impressionEdited or bool(self._document.measurements)
+        review = self._record.review
+        decided = any(self.isReviewed(region) or self.corrections(region) for region in self.regions)
+        return decided or review.impression_edited or bool(review.measurements)
 
     @property
     def visibleSegments(self) -> set[str]:
@@ -106,17 +119,17 @@ class Review:
         """Return the section of a region as the engine wrote it, except for what was decided about measurements."""
         return self.report.section(region)
 
-    def state(self, region: str) -> State:
+    def state(self, region: str) -> ReviewState:
         """Return the state of a section."""
-        return self._document.sections[region].state
+        return self._record.review.sections[region].state
 
     def text(self, region: str) -> str:
         """Return the current text of a section."""
-        return self._document.sections[region].text
+        return self._record.review.sections[region].text
 
     def isReviewed(self, region: str) -> bool:
-        """Return whether a section has been accepted or rejected."""
-        return self._document.sections[region].isReviewed
+        """Return whether a section has been accepted, edited or rejected."""
+        return self._record.review.sections[region].reviewed
 
     def corrections(self, region: str) -> dict[str, bool]:
         """Return the corrections that a section was written with: label of a finding -> whether it is present."""
@@ -137,7 +150,7 @@ class Review:
 
     def removedMeasurements(self, region: str) -> tuple[Measurement, ...]:
         """Return the measurements of a section that were removed, as they were measured."""
-        evidence, decisions = self._document.report.evidence, self._document.measurements
+        evidence, decisions = self._record.evidence, self._record.review.measurements
         measured = evidence.of(region) if evidence is not None else ()
         return tuple(m for m in measured if m.key in decisions and decisions[m.key].removed)
 
@@ -149,28 +162,40 @@ class Review:
 
     def accept(self, region: str) -> None:
         """Accept a section."""
-        self._setState(region, State.ACCEPTED)
+        from reg2rg.report import ReviewState
+
+        self._setState(region, ReviewState.ACCEPTED)
 
     def acceptAll(self) -> None:
         """Accept all sections that are drafts, in one step. Model text that is hidden is not a part of a draft."""
-        drafts = [region for region in self.regions if self.state(region) == State.DRAFT]
-        if not drafts:
-            return
-        accepted = {region: SectionReview(State.ACCEPTED, self.text(region)) for region in drafts}
-        self._change(
-            drafts[0], "accept-all", lambda document: replace(document, sections={**document.sections, **accepted})
-        )
+        from reg2rg.report import ReviewState, SectionReview
+        from reg2rg.report.review_changes import with_section_review
+
+        drafts = [region for region in self.regions if not self.isReviewed(region)]
+
+        def change(record: Report) -> Report:
+            for region in drafts:
+                record = with_section_review(record, region, SectionReview(ReviewState.ACCEPTED, self.text(region)))
+            return record
+
+        if drafts:
+            self._change(drafts[0], "accept-all", change)
 
     def reject(self, region: str) -> None:
-        """Reject a section. It is left out of the impression and of the copied report."""
-        self._setState(region, State.REJECTED)
+        """Reject a section. It is left out of the impression, of copies and of exports."""
+        from reg2rg.report import ReviewState
+
+        self._setState(region, ReviewState.REJECTED)
 
     def edit(self, region: str, text: str) -> None:
-        """Change the text of a section. It must then be accepted again."""
-        if text == self.text(region):
-            return
-        state = State.DRAFT if text == self.section(region).draft else State.EDITED
-        self._change(region, "edit", lambda document: withSection(document, region, SectionReview(state, text)))
+        """Change the text of a section. It is then no longer accepted or rejected."""
+        from reg2rg.report import ReviewState, SectionReview
+        from reg2rg.report.review_changes import with_section_review
+
+        if text != self.text(region):
+            state = ReviewState.DRAFT if text == self.section(region).draft else ReviewState.EDITED
+            review = SectionReview(state, text)
+            self._change(region, "edit", lambda record: with_section_review(record, region, review), text)
 
     def replace(self, section: Section, evidence: Evidence | None = None) -> None:
         """Replace a section with a regenerated one, which is a draft.
@@ -179,10 +204,11 @@ class Review:
             section: the regenerated section.
             evidence: what was measured while it was regenerated, or None to keep the evidence.
         """
+        from reg2rg.report.review_changes import with_new_evidence, with_section
 
-        def change(document: Document) -> Document:
-            document = withRegenerated(document, section)
-            return document if evidence is None else withEvidence(document, evidence, {section.region})
+        def change(record: Report) -> Report:
+            record = with_section(record, section)
+            return record if evidence is None else with_new_evidence(record, evidence, {section.region})
 
         self._change(section.region, "regenerate", change)
 
@@ -207,19 +233,54 @@ class Review:
             regions: the regions that were corrected.
             statistics: region -> its volume and mean density now.
         """
+        from reg2rg.report.review_changes import logged, with_new_evidence, with_statistics
+
         changed = {region: statistics[region] for region in regions if region in statistics}
 
-        def change(document: Document) -> Document:
-            return withStatistics(withEvidence(document, evidence, regions), changed)
+        def change(record: Report) -> Report:
+            return with_statistics(with_new_evidence(record, evidence, regions), changed)
 
-        self._undoSteps = [(region, change(document)) for region, document in self._undoSteps]
-        self._set(logged(change(self._document), "measure", ""))
+        self._undoSteps = [(region, change(record)) for region, record in self._undoSteps]
+        self._set(logged(change(self._record), "measure", ""))
 
     def setImpression(self, text: str) -> None:
         """Set the impression to the user's text. This is not an undo step, because the text field has its own undo."""
+        from reg2rg.report.review_changes import with_impression
+
         if text != self.impression:
-            self._document = replace(self._document, impression=text, impressionEdited=True)
+            self._record = with_impression(self._record, text)
             self.changed.emit("")
+
+    def sign(self, reviewer: str) -> None:
+        """Sign the report. It can then no longer be changed, and no earlier change can be undone.
+
+        Args:
+            reviewer: name of the person who signs.
+
+        Raises:
+            ValueError: not all sections were reviewed, the report is signed already, or the name is not valid.
+        """
+        from reg2rg.errors import InputError
+        from reg2rg.report import sign
+
+        try:
+            self._restart(sign(self._record, reviewer))
+        except InputError as error:
+            raise ValueError(str(error)) from error
+
+    def beginAddendum(self) -> None:
+        """Begin a new version of a signed report. It can be changed, and names the signed version.
+
+        Raises:
+            ValueError: the report is not signed.
+        """
+        from reg2rg.errors import InputError
+        from reg2rg.report import addendum
+
+        try:
+            self._restart(addendum(self._record))
+        except InputError as error:
+            raise ValueError(str(error)) from error
 
     def undo(self) -> str | None:
         """Undo the last change.
@@ -229,10 +290,13 @@ class Review:
         """
         if not self._undoSteps:
             return None
+        from reg2rg.report.review_changes import logged
+
         region, earlier = self._undoSteps.pop()
-        if self._document.impressionEdited:
-            earlier = replace(earlier, impression=self._document.impression, impressionEdited=True)
-        self._set(logged(earlier, "undo", region), region)
+        review, kept = self._record.review, {"log": self._record.review.log}
+        if review.impression_edited:
+            kept |= {"impression": review.impression, "impression_edited": True}
+        self._set(logged(replace(earlier, review=replace(earlier.review, **kept)), "undo", region), region)
         return region
 
     def asText(self, withModelText: bool = False) -> str:
@@ -241,46 +305,60 @@ class Review:
         Args:
             withModelText: whether to append the model's text, marked as such, to sections that hide it.
         """
-        return reviewText.asText(self._document, withModelText)
+        from reg2rg.report import content_text, report_content
 
-    def _setState(self, region: str, state: State) -> None:
+        return content_text(report_content(self._record), with_model_text=withModelText)
+
+    def _setState(self, region: str, state: ReviewState) -> None:
+        from reg2rg.report import SectionReview
+        from reg2rg.report.review_changes import with_section_review
+
         if self.state(region) != state:
-            text = self.text(region)
-            self._change(
-                region, state.value, lambda document: withSection(document, region, SectionReview(state, text))
-            )
+            review = SectionReview(state, self.text(region))
+            self._change(region, state.value, lambda record: with_section_review(record, region, review))
 
     def _decide(self, key: str, action: str, decide: Callable[[MeasurementDecision], MeasurementDecision]) -> None:
         """Change what was decided about a measurement. Nothing happens if the report does not contain it."""
-        measurement, before = self.measurement(key), self.report
-        if measurement is None:
-            return
-        decision = decide(self._document.measurements.get(key, MeasurementDecision()))
+        from reg2rg.report import MeasurementDecision
+        from reg2rg.report.review_changes import with_decision
 
-        def change(document: Document) -> Document:
-            return followed(before, replace(document, measurements={**document.measurements, key: decision}))
+        measurement = self.measurement(key)
+        if measurement is not None:
+            decision = decide(self._record.review.measurements.get(key, MeasurementDecision()))
+            self._change(measurement.region, action, lambda record: with_decision(record, key, decision))
 
-        self._change(measurement.region, action, change)
+    def _change(self, region: str, action: str, change: Callable[[Report], Report], text: str = "") -> None:
+        from reg2rg.report.review_changes import logged
 
-    def _change(self, region: str, action: str, change: Callable[[Document], Document]) -> None:
-        self._undoSteps.append((region, self._document))
-        self._set(logged(change(self._document), action, region), region)
+        changed = logged(change(self._record), action, region, text)
+        self._undoSteps.append((region, self._record))
+        self._set(changed, region)
 
-    def _set(self, document: Document, region: str = "") -> None:
-        """Set the document, and emit ``changed`` for each section that differs.
+    def _restart(self, record: Report) -> None:
+        """Go on with another version of the report, from which nothing can be undone."""
+        from reg2rg.report.review_changes import decided_report
+
+        self._undoSteps = []
+        self._record, self._report = record, decided_report(record)
+        for region in self.regions:
+            self.changed.emit(region)
+
+    def _set(self, record: Report, region: str = "") -> None:
+        """Set the report with its review, and emit ``changed`` for each section that differs.
 
         Args:
-            document: the new content.
+            record: the new content.
             region: a region whose section counts as changed in any case.
         """
-        if not document.impressionEdited:
-            document = replace(document, impression=draftImpression(document))
+        from reg2rg.report.review_changes import decided_report, with_drafted_impression
+
         before = {name: self._content(name) for name in self.regions}
-        self._document, self._report = document, reviewedReport(document)
+        self._record = with_drafted_impression(record)
+        self._report = decided_report(self._record)
         changed = [name for name in self.regions if name == region or before.get(name) != self._content(name)]
         for name in changed or [""]:
             self.changed.emit(name)
 
     def _content(self, region: str) -> tuple[object, ...]:
         """Return everything that the card of a section shows."""
-        return self.section(region), self._document.sections[region], self.measurements(region)
+        return self.section(region), self._record.review.sections[region], self.measurements(region)

@@ -12,7 +12,6 @@ from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.reportSession import ReportSession
 from Reg2RGModuleLib.review import Review
-from Reg2RGModuleLib.reviewDocument import State
 from Reg2RGModuleLib.sectionCard import SectionCard
 from Reg2RGModuleLib.sectionList import SectionList
 
@@ -138,7 +137,7 @@ class ReviewControls:
         ui, review = self._ui, self._session.review
         for widget in (ui.actionsRow, ui.impressionButton, ui.copyButton, ui.acceptAllButton):
             widget.setVisible(review is not None)
-        hasDrafts = review is not None and any(review.state(region) == State.DRAFT for region in review.regions)
+        hasDrafts = review is not None and not review.allReviewed
         ui.acceptAllButton.enabled = hasDrafts and not self._session.locked
         sections = review.report.sections if review is not None else ()
         self._copyAllAction.setEnabled(any(section.model_text_hidden for section in sections))

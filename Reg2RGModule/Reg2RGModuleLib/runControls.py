@@ -11,20 +11,19 @@ from slicer.i18n import tr as _
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.findingsBar import FindingsBar
 from Reg2RGModuleLib.inputs import Inputs
-from Reg2RGModuleLib.measurementReview import Statistics
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.navigation import Navigation
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.regionsGeometry import segmentIds
 from Reg2RGModuleLib.reportLogic import ReportLogic
 from Reg2RGModuleLib.reportSession import ReportSession
-from Reg2RGModuleLib.reviewDocument import State
 from Reg2RGModuleLib.sectionList import SectionList
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence
     from reg2rg.report import Section
+    from reg2rg.report.review_changes import Statistics
 
 
 class RunControls:
@@ -114,13 +113,14 @@ class RunControls:
         ui.inputsForm.enabled = not isActive
         ui.sampleButton.setVisible(volume is None and not isActive)
         region, review = self._navigation.region, self._session.review
-        ui.regenerateButton.enabled = region is not None and not isActive
-        self._findingsBar.show(review, region, region is not None and not isActive)
-        self._sections.setCorrectable(review is not None and not isActive)
+        changeable = review is not None and not isActive and not self._session.locked
+        ui.regenerateButton.enabled = region is not None and changeable
+        self._findingsBar.show(review, region, region is not None and changeable)
+        self._sections.setCorrectable(changeable)
 
     def _regenerate(self, region: str, corrections: Mapping[str, bool]) -> None:
         node, parameters = self._session.node, self._inputs.parameters
-        if self._logic.run.active or node is None or parameters is None:
+        if self._logic.run.active or self._session.locked or node is None or parameters is None:
             return
         self.starting.emit()
         runParameters = RunParameters.fromNode(parameters)
@@ -192,9 +192,11 @@ class RunControls:
             card.showGrowing(text)
 
     def _onSectionWritten(self, section: Section) -> None:
+        from reg2rg.report import ReviewState
+
         card = self._sections.card(section.region)
         if card is not None and self._showsRun():
-            card.showSection(section, State.DRAFT, section.draft)
+            card.showSection(section, ReviewState.DRAFT, section.draft)
 
     def _onSucceeded(self, node: slicer.vtkMRMLTextNode) -> None:
         self._showNotices(node)

@@ -14,15 +14,13 @@ from Reg2RGModuleLib.findingList import FindingList
 from Reg2RGModuleLib.fold import Fold, wrappedLabel
 from Reg2RGModuleLib.measurementList import MeasurementList
 from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
-from Reg2RGModuleLib.reviewDocument import State
-from Reg2RGModuleLib.reviewText import hiddenModelText
 from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Measurement
     from reg2rg.regions import Region
-    from reg2rg.report import Section
+    from reg2rg.report import ReviewState, Section
 
 
 CHIP_PIXELS = 14
@@ -143,7 +141,7 @@ class SectionCard(qt.QFrame):
         """Show the partial text of a section that is being written."""
         self._showUnfinished(_("… writing"), text)
 
-    def showSection(self, section: Section, state: State, text: str) -> None:
+    def showSection(self, section: Section, state: ReviewState, text: str) -> None:
         """Show a section.
 
         Args:
@@ -151,9 +149,9 @@ class SectionCard(qt.QFrame):
             state: its review state.
             text: its current text.
         """
-        from reg2rg.report import section_warnings
+        from reg2rg.report import ReviewState, section_warnings
 
-        acceptedWithEdits = state == State.ACCEPTED and text != section.draft
+        acceptedWithEdits = state == ReviewState.ACCEPTED and text != section.draft
         self._state.setText(_("✓ accepted, edited") if acceptedWithEdits else stateText(state))
         self._body.setText(bodyHtml(section, text, state, self._textColor()))
         self._contradictions = contradictionsOf(section)
@@ -240,8 +238,12 @@ class SectionCard(qt.QFrame):
         """Fold the model's text, findings and warnings away if they are not a part of the draft."""
         self._modelText.setVisible(section.model_text_hidden)
         if section.model_text_hidden:
-            heading, *lines = hiddenModelText(section)
-            self._modelText.setHeading(heading.strip("[:]"))
+            from reg2rg.report import MODEL_TEXT_HIDDEN, model_text
+
+            hidden = model_text(section)
+            lines = [hidden.text or _("no text"), *(f"- {line}" for line in hidden.finding_lines)]
+            lines += [f"[{warning}]" for warning in hidden.warnings]
+            self._modelText.setHeading(MODEL_TEXT_HIDDEN)
             self._modelTextBody.setText("<br>".join(html.escape(line) for line in lines))
 
     def _followLink(self, link: str) -> None:
@@ -260,14 +262,14 @@ class SectionCard(qt.QFrame):
         return self.palette.color(qt.QPalette.WindowText).name()
 
 
-def stateText(state: State) -> str:
+def stateText(state: ReviewState) -> str:
     """Return the label of a review state."""
     return {
-        State.DRAFT: _("○ draft"),
-        State.EDITED: _("✎ edited"),
-        State.ACCEPTED: _("✓ accepted"),
-        State.REJECTED: _("✗ rejected"),
-    }[state]
+        "draft": _("○ draft"),
+        "edited": _("✎ edited"),
+        "accepted": _("✓ accepted"),
+        "rejected": _("✗ rejected"),
+    }[state.value]
 
 
 def levelName(part: str) -> str:

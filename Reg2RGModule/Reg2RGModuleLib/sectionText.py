@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.reviewDocument import State
-
 if TYPE_CHECKING:
-    from reg2rg.report import Section, Sentence
+    from reg2rg.report import ReviewState, Section, Sentence
 
 
 LOW_PROBABILITY = 0.8
@@ -21,7 +19,7 @@ CONTRADICTION_MARK = "⚠"
 """Follows a sentence that the finding detector or a measurement contradicts. Its link is a key of contradictionsOf."""
 
 
-def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
+def bodyHtml(section: Section, text: str, state: ReviewState, textColor: str) -> str:
     """Return the text of a section as HTML.
 
     If the text has not been edited, sentences with a low probability are underlined and marked, and sentences that
@@ -47,7 +45,7 @@ def bodyHtml(section: Section, text: str, state: State, textColor: str) -> str:
                 body += f'&nbsp;<a href="{link}">{CONTRADICTION_MARK}</a>'
             end = sentence.end
         body += html.escape(text[end:])
-    return f"<s>{body}</s>" if state == State.REJECTED else body
+    return f"<s>{body}</s>" if state.value == "rejected" else body
 
 
 def locatedFinding(section: Section, sentence: Sentence) -> int | None:

@@ -8,7 +8,8 @@ from hands import FEW_REGIONS, keepSegments, moduleWidget, settle, waitFor
 from Reg2RGModule import Reg2RGModuleLogic
 from Reg2RGModuleLib import reportNode
 from Reg2RGModuleLib.parameters import RunParameters
-from Reg2RGModuleLib.reviewDocument import State
+
+from reg2rg.report import ReviewState
 
 
 def loadSample():
@@ -62,7 +63,7 @@ class LogicTest(unittest.TestCase):
     def test_changesToTheReviewAreStoredInTheScene(self):
         review = self.logic.reviewOf(self.node)
         review.accept("bone")
-        self.assertEqual(reportNode.read(self.node).state("bone"), State.ACCEPTED)
+        self.assertEqual(reportNode.read(self.node).state("bone"), ReviewState.ACCEPTED)
         self.assertIs(self.logic.reviewOf(self.node), review, "the same object for everyone")
         review.undo()
 
@@ -71,9 +72,9 @@ class LogicTest(unittest.TestCase):
         other = reportNode.read(self.node)
         other.reject("bone")
         reportNode.write(self.node, other)
-        self.assertEqual(self.logic.reviewOf(self.node).state("bone"), State.REJECTED)
+        self.assertEqual(self.logic.reviewOf(self.node).state("bone"), ReviewState.REJECTED)
         before.accept("bone")
-        self.assertEqual(reportNode.read(self.node).state("bone"), State.REJECTED, "the old object is detached")
+        self.assertEqual(reportNode.read(self.node).state("bone"), ReviewState.REJECTED, "the old object is detached")
         self.node.SetText(text)
 
     def test_aSectionIsRegeneratedAndTheRunReportsToItsCallbacks(self):
@@ -91,8 +92,8 @@ class LogicTest(unittest.TestCase):
         self.assertEqual(progress, sorted(progress))
         self.assertEqual(sections, ["heart"])
         self.assertEqual(completed, [self.node])
-        self.assertEqual(self.logic.reviewOf(self.node).state("heart"), State.DRAFT)
-        self.assertEqual(reportNode.read(self.node).state("heart"), State.DRAFT)
+        self.assertEqual(self.logic.reviewOf(self.node).state("heart"), ReviewState.DRAFT)
+        self.assertEqual(reportNode.read(self.node).state("heart"), ReviewState.DRAFT)
         self.logic.regenerateSectionAndWait(self.node, "heart", parameters=self.parameters)
         self.assertEqual(len(completed), 1, "callbacks belong to one run")
 
@@ -160,7 +161,7 @@ class SharedLogicTest(unittest.TestCase):
         self.logic.reviewOf(node).accept("bone")
         self.assertEqual(self.panel.ui.reviewedLabel.text, "1 of 3 reviewed")
         self.panel.ui.undoButton.click()
-        self.assertEqual(self.logic.reviewOf(node).state("bone"), State.DRAFT)
+        self.assertEqual(self.logic.reviewOf(node).state("bone"), ReviewState.DRAFT)
 
     def test_theModulesItDependsOnAreLoaded(self):
         dependencies = slicer.modules.reg2rgmodule.dependencies

@@ -8,7 +8,8 @@ import slicer
 from hands import clickWidget, generate, moduleWidget, press, settle, waitFor
 from located import restore
 from Reg2RGModuleLib import reportNode
-from Reg2RGModuleLib.reviewDocument import State
+
+from reg2rg.report import ReviewState
 
 VISIBLE_HEIGHT = 430
 """Pixels that Slicer leaves for the scroll area of the module panel in a window of 1366 x 768, with the Data Probe."""
@@ -183,7 +184,7 @@ class PanelTest(unittest.TestCase):
             return region, False, reportNode.read(self.node).state(region)
         if key == "E":
             return region, not locked, state
-        decided = {"A": State.ACCEPTED, "R": State.REJECTED}.get(key)
+        decided = {"A": ReviewState.ACCEPTED, "R": ReviewState.REJECTED}.get(key)
         return region, False, state if decided is None or locked else decided
 
     def test_theWidthOfThePanelIsConstant(self):

@@ -9,7 +9,8 @@ import slicer
 import vtk
 from hands import FEW_REGIONS, arrayOfRegion, generate, keepSegments, loadSample, moduleWidget, settle, waitFor
 from Reg2RGModuleLib import regionsGeometry, reportNode, transforms
-from Reg2RGModuleLib.reviewDocument import State
+
+from reg2rg.report import ReviewState
 
 
 class SceneTest(unittest.TestCase):
@@ -45,8 +46,8 @@ class SceneTest(unittest.TestCase):
             settle()
         node = reportNode.reportNodes()[0]
         review = reportNode.read(node)
-        self.assertEqual(review.state("heart"), State.ACCEPTED)
-        self.assertEqual((review.state("pleura"), review.text("pleura")), (State.EDITED, "Große Ergüsse."))
+        self.assertEqual(review.state("heart"), ReviewState.ACCEPTED)
+        self.assertEqual((review.state("pleura"), review.text("pleura")), (ReviewState.EDITED, "Große Ergüsse."))
         self.assertEqual(review.impression, "Nothing urgent.")
         self.assertEqual(self.panel.sections.regions, list(regions))
         self.assertEqual(self.ui.impressionEdit.toPlainText(), "Nothing urgent.")
@@ -141,7 +142,7 @@ class SceneTest(unittest.TestCase):
         self.ui.acceptButton.click()
         self.ui.regenerateButton.click()
         self.assertIn("no longer in the scene", self.ui.messageLabel.text)
-        self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), State.ACCEPTED)
+        self.assertEqual(reportNode.read(reportNode.reportNodes()[0]).state("heart"), ReviewState.ACCEPTED)
 
     def test_aSecondRunReplacesTheReportAndItsSegmentation(self):
         loadSample(self.panel)

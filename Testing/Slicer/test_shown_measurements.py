@@ -28,7 +28,8 @@ from hands import (
 from located import restore, rewrite
 from Reg2RGModuleLib import densities, measurementLines, regionsGeometry, reportNode
 from Reg2RGModuleLib.review import Review
-from Reg2RGModuleLib.reviewDocument import State
+
+from reg2rg.report import ReviewState
 
 TRACHEA = "trachea_coronal/trachea and bronchie/"
 SAGITTAL = "trachea_sagittal/trachea and bronchie/"
@@ -356,7 +357,7 @@ class ChangedMeasurementsTest(MeasurementsTest):
         values["version"] = 1
         del values["measurements"]
         older = Review.fromJson(json.dumps(values))
-        self.assertEqual(older.state("heart"), State.ACCEPTED)
+        self.assertEqual(older.state("heart"), ReviewState.ACCEPTED)
         self.assertIsNotNone(older.measurement(SAGITTAL))
         values.update(version=2, measurements={SAGITTAL: {"removed": True, "lines": [{"start_ras": [1, 2]}]}})
         with self.assertRaisesRegex(ValueError, "cannot be read"):
@@ -391,8 +392,8 @@ class ChangedMeasurementsTest(MeasurementsTest):
             section = self.stored().section("lung")
             self.assertLess(section.volume_ml, 0.8 * volumeBefore, "the section's own numbers follow")
             self.assertIsNone(self.stored().measurement(SAGITTAL), "what was decided is kept")
-            self.assertEqual(self.stored().state("lung"), State.DRAFT, "other numbers must be accepted again")
-            self.assertEqual(self.stored().state("esophagus"), State.ACCEPTED)
+            self.assertEqual(self.stored().state("lung"), ReviewState.DRAFT, "other numbers must be accepted again")
+            self.assertEqual(self.stored().state("esophagus"), ReviewState.ACCEPTED)
             self.ui.undoButton.click()  # the acceptance of the esophagus
             after = self.stored().measurement(LUNG)
             self.assertEqual(after, measured, "undo does not bring old numbers back")
@@ -462,17 +463,17 @@ class HiddenTextTest(MeasurementsTest):
         self.ui.rejectButton.click()
         self.ui.acceptAllButton.click()
         stored = self.stored()
-        self.assertEqual(stored.state("heart"), State.REJECTED)
+        self.assertEqual(stored.state("heart"), ReviewState.REJECTED)
         others = [region for region in stored.regions if region != "heart"]
-        self.assertEqual({stored.state(region) for region in others}, {State.ACCEPTED})
+        self.assertEqual({stored.state(region) for region in others}, {ReviewState.ACCEPTED})
         self.assertFalse(self.ui.acceptAllButton.enabled)
         for region in others:
             self.assertEqual(stored.text(region), stored.section(region).draft)
             self.assertNotIn(stored.section(region).text, stored.text(region))
             self.assertNotIn(stored.section(region).text, stored.impression)
         self.ui.undoButton.click()
-        self.assertEqual({self.stored().state(region) for region in others}, {State.DRAFT})
-        self.assertEqual(self.stored().state("heart"), State.REJECTED)
+        self.assertEqual({self.stored().state(region) for region in others}, {ReviewState.DRAFT})
+        self.assertEqual(self.stored().state("heart"), ReviewState.REJECTED)
         self.assertEqual(self.ui.reviewedLabel.text, "1 of 10 reviewed, 1 rejected")
 
     def test_theCopyContainsHiddenTextOnlyOnRequestAndMarkedAsSuch(self):
@@ -492,7 +493,7 @@ class HiddenTextTest(MeasurementsTest):
         self.review.accept("trachea and bronchie")
         self.review.removeMeasurement(SAGITTAL)
         self.assertNotIn("Sagittal diameter of the trachea", self.stored().text("trachea and bronchie"))
-        self.assertEqual(self.stored().state("trachea and bronchie"), State.DRAFT)
+        self.assertEqual(self.stored().state("trachea and bronchie"), ReviewState.DRAFT)
         self.clickRow("trachea and bronchie", TRACHEA)
         self.button("trachea and bronchie", "editMeasurementButton").click()
         self.moveFirstLine(5.0)
@@ -500,7 +501,7 @@ class HiddenTextTest(MeasurementsTest):
         self.ui.undoButton.click()
         self.ui.undoButton.click()
         self.assertIn("Sagittal diameter of the trachea", self.stored().text("trachea and bronchie"))
-        self.assertEqual(self.stored().state("trachea and bronchie"), State.ACCEPTED)
+        self.assertEqual(self.stored().state("trachea and bronchie"), ReviewState.ACCEPTED)
         self.review.edit("trachea and bronchie", "My own text.")
         self.review.removeMeasurement(SAGITTAL)
         self.assertEqual(self.stored().text("trachea and bronchie"), "My own text.")

@@ -8,6 +8,7 @@ Files:
     slices             orthogonal slices with regions and marks
     text_column        the sections as a column of text in a picture
     preview            a picture of slices next to the sections
+    source_ct          the CT that a report was made from
     report_folder      all files of a report
     markdown           a report as Markdown
     formats            the table of formats that a report can be exported to

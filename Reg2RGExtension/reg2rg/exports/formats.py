@@ -33,6 +33,10 @@ class Format:
         write: writes a report in this format.
         replaces: returns the names of files in an existing folder that an export to it replaces; InputError if the
             folder cannot be exported to.
+        shows_ct: whether it contains voxels of the CT.
+        refers_to_ct: whether it refers to the DICOM series of the CT and contains what its headers say of the patient.
+            Only these formats are given DICOM headers.
+        marks_drafts: whether "draft" is a part of the name until the report is signed.
     """
 
     name: str
@@ -40,6 +44,9 @@ class Format:
     extension: str
     write: Writer
     replaces: Callable[[Path], Collection[str]] = lambda folder: ()
+    shows_ct: bool = False
+    refers_to_ct: bool = False
+    marks_drafts: bool = True
 
 
 def _write_text(report: Report, path: Path, ct: Path | None) -> None:
@@ -70,13 +77,33 @@ def _earlier_dicom_files(folder: Path) -> Collection[str]:
     return earlier_files(folder)
 
 
+def _write_folder(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.report_folder import copy_report_folder
+
+    copy_report_folder(report, path, ct)
+
+
+def _folder_files(folder: Path) -> Collection[str]:
+    from reg2rg.report import REPORT_FILES
+
+    return REPORT_FILES
+
+
 FORMATS = {
     each.name: each
     for each in (
+        Format("folder", "Report folder", "", _write_folder, _folder_files, shows_ct=True, marks_drafts=False),
         Format("text", "Plain text", ".txt", _write_text),
         Format("markdown", "Markdown", ".md", _write_markdown),
-        Format("dicom", "DICOM (SEG, SR)", "", _write_dicom, _earlier_dicom_files),
-        Format("dicom-labelmap", "DICOM, structures as label map", "", _write_dicom_label_map, _earlier_dicom_files),
+        Format("dicom", "DICOM (SEG, SR)", "", _write_dicom, _earlier_dicom_files, refers_to_ct=True),
+        Format(
+            "dicom-labelmap",
+            "DICOM, structures as label map",
+            "",
+            _write_dicom_label_map,
+            _earlier_dicom_files,
+            refers_to_ct=True,
+        ),
     )
 }
 """Name -> format, in the order of the Export menu."""
@@ -88,32 +115,36 @@ def export_report(report: Report, format_name: str, path: Path, ct: Path | None 
     Args:
         report: the report, from a report folder if the format contains regions or findings.
         format_name: one of ``FORMATS``.
-        path: the file or folder to write. "-draft" is added to its name unless the report is signed.
+        path: the file or folder to write. "-draft" is added to its name unless the report is signed. (A report folder,
+            which is the record itself, keeps its name.)
         ct: the CT (a file, or a folder with a DICOM series) for formats that contain slices or refer to the series.
 
     Returns:
         The file or folder that was written.
 
     Raises:
-        InputError: the format is unknown, or the report or the CT does not contain what the format needs.
+        InputError: the format is unknown, the report or the CT lacks what the format needs, or a signed report is in
+            the way.
     """
     if format_name not in FORMATS:
         raise InputError(f"Unknown format {format_name!r}; expected one of: {', '.join(FORMATS)}.")
     export = FORMATS[format_name]
-    target = _named(path, export.extension, report.signed)
+    target = _named(path, export, report.signed)
     if export.extension:
         with staged_output(target.parent) as staging:
             export.write(report, staging / target.name, ct)
     else:
+        from reg2rg.exports.report_folder import refuse_signed
+
+        refuse_signed(target, report)
         with staged_output(target, export.replaces(target)) as staging:
             export.write(report, staging, ct)
     return target
 
 
-def _named(path: Path, extension: str, signed: bool) -> Path:
+def _named(path: Path, export: Format, signed: bool) -> Path:
     """Return the path to write to: with the extension of the format, and with "draft" in the name of a draft."""
-    name = path.name if path.suffix == extension or not extension else f"{path.name}{extension}"
-    if not signed and "draft" not in name.lower():
-        stem = name.removesuffix(extension)
-        name = f"{stem}-draft{extension}"
-    return path.with_name(name)
+    stem = path.name.removesuffix(export.extension)
+    if export.marks_drafts and not signed and "draft" not in stem.lower():
+        stem += "-draft"
+    return path.with_name(stem + export.extension)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from reg2rg.errors import InputError
 from reg2rg.exports.preview import write_preview
-from reg2rg.report import PREVIEW_FILE, REPORT_FILE, TEXT_FILE, Report
+from reg2rg.exports.source_ct import read_source_ct
+from reg2rg.report import (
+    FINDINGS_FILE,
+    PREVIEW_FILE,
+    REGIONS_FILE,
+    REPORT_FILE,
+    STRUCTURES_FILE,
+    TEXT_FILE,
+    Report,
+    load_report,
+)
 from reg2rg.segmentation import RegionMasks
 
 
@@ -23,5 +35,45 @@ def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, 
         folder: an existing folder.
     """
     write_preview(report, volume, masks, folder / PREVIEW_FILE)
+    _write_texts(report, folder)
+
+
+def copy_report_folder(report: Report, folder: Path, ct: Path | None) -> None:
+    """Write a report with its review and the segmentations of its folder.
+
+    Args:
+        report: the report.
+        folder: an existing, empty folder.
+        ct: the CT that the report was made from. Without it, there is no preview.
+    """
+    for name in (REGIONS_FILE, FINDINGS_FILE, STRUCTURES_FILE):
+        if report.folder is not None and (report.folder / name).is_file():
+            shutil.copyfile(report.folder / name, folder / name)
+    if ct is not None:
+        write_preview(report, read_source_ct(report, ct), report.masks, folder / PREVIEW_FILE)
+    _write_texts(report, folder)
+
+
+def refuse_signed(folder: Path, replacement: Report | None = None) -> None:
+    """Refuse to write to a folder that contains a signed report.
+
+    Args:
+        folder: the folder.
+        replacement: the report to write, which may be the same one.
+
+    Raises:
+        InputError: the folder contains a signed report.
+    """
+    try:
+        existing = load_report(folder)
+    except (InputError, OSError):
+        return  # there is no report that could be read
+    if existing.signed and existing != replacement:
+        assert existing.review is not None and existing.review.signature is not None
+        reviewer = existing.review.signature.reviewer
+        raise InputError(f"{folder} contains a report signed by {reviewer!r}, which stays; choose another folder.")
+
+
+def _write_texts(report: Report, folder: Path) -> None:
     (folder / TEXT_FILE).write_text(report.to_text(), encoding="utf-8")
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")

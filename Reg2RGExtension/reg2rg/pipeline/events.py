@@ -155,6 +155,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """A report has been exported.
+
+    Attributes:
+        path: the file or folder that was written.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """The run, or a command given to the worker, has failed.
 
@@ -205,6 +216,7 @@ Event = (
     | SectionWritten
     | ReportDone
     | Measured
+    | Exported
     | Failure
     | Stopped
     | Ready
@@ -222,6 +234,7 @@ _CLASSES: dict[str, type[Event]] = {
     "section_written": SectionWritten,
     "report_done": ReportDone,
     "measured": Measured,
+    "exported": Exported,
     "failure": Failure,
     "stopped": Stopped,
     "ready": Ready,

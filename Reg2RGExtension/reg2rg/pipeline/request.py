@@ -146,6 +146,23 @@ class ReportRequest(VolumeRequest):
         _replace(self, corrections=_checked(self.corrections))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """A request to export a report.
+
+    Attributes:
+        report: report folder.
+        format: name of the format, one of reg2rg.exports.formats.FORMATS.
+        output: file or folder to write.
+        ct: the CT (a file, or a folder with a DICOM series) for formats that show it or refer to it.
+    """
+
+    report: Path
+    format: str
+    output: Path
+    ct: Path | None = None
+
+
 def request_options(cls: type[VolumeRequest]) -> dict[str, Option]:
     """Return the description of each field of a request, keyed by name."""
     hints = get_type_hints(cls, include_extras=True)

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.exports.measurements import MEASUREMENT_FILES, write_measurements
-from reg2rg.exports.report_folder import write_report_folder
+from reg2rg.exports.report_folder import refuse_signed, write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS, label_traits
@@ -64,6 +64,7 @@ def run_report(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
+    refuse_signed(request.output)
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
         volume = _read(request, context)

@@ -47,6 +47,17 @@ class Geometry:
         """Return the geometry of an image."""
         return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
+    def matches(self, other: Geometry) -> bool:
+        """Return whether another grid is the same, up to a hundredth of a voxel."""
+        if self.size != other.size:
+            return False
+        tolerance = 0.01 * min(self.spacing)
+        tolerances = {"spacing": tolerance / max(self.size), "origin": tolerance, "direction": 1e-4}
+        return all(
+            np.allclose(getattr(self, name), getattr(other, name), atol=limit, rtol=0)
+            for name, limit in tolerances.items()
+        )
+
     def to_image(self) -> sitk.Image:
         """Return an empty image on this grid."""
         image = sitk.Image(list(self.size), sitk.sitkUInt8)

@@ -145,7 +145,8 @@ class Report:
         if label not in outlined:
             names = ", ".join(outlined) or "none"
             raise InputError(f"{label!r} has no outline in the {region}; expected one of: {names}.")
-        image = read_segment(self._file(FINDINGS_FILE), outlined[label])
+        reference = self.provenance.geometry.to_image()
+        image = read_segment(self._file(FINDINGS_FILE), outlined[label], reference)
         return sitk.GetArrayFromImage(image).astype(bool)
 
     def to_text(self) -> str:

@@ -145,15 +145,16 @@ class LabelMapSegmenter:
             )
 
 
-def read_segment(path: Path, segment_id: str) -> sitk.Image:
+def read_segment(path: Path, segment_id: str, reference: sitk.Image | None = None) -> sitk.Image:
     """Read one segment of a Slicer segmentation.
 
     Args:
         path: segmentation file (.seg.nrrd).
         segment_id: ID of the segment.
+        reference: an image on the grid to use. None: the file's grid.
 
     Returns:
-        uint8 image, 1 inside the segment, on the file's grid.
+        uint8 image, 1 inside the segment.
 
     Raises:
         InputError: the file cannot be read or has no such segment.
@@ -161,7 +162,8 @@ def read_segment(path: Path, segment_id: str) -> sitk.Image:
     layers, segments = read_segments(path)
     for segment in segments:
         if segment.id == segment_id:
-            return layers[segment.layer]() == segment.value
+            mask = layers[segment.layer]() == segment.value
+            return mask if reference is None else _resample(mask, reference)
     ids = ", ".join(segment.id for segment in segments) or "none"
     raise InputError(f"{path} has no segment {segment_id!r}; expected one of: {ids}.")
 
