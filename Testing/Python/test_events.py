@@ -21,6 +21,7 @@ EXAMPLES = [
     events.SectionWritten({"region": "lung", "text": "Clear."}),
     events.ReportDone("/a", 1.5),
     events.Measured({"measurements": []}, {"lung": {"volume_ml": 4000.0, "mean_hu": -850.0}}, "/a", 1.5),
+    events.Exported("/a/report.txt"),
     events.Failure("no", 2, "command"),
     events.Stopped(),
     events.Ready("1"),

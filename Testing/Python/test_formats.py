@@ -86,7 +86,7 @@ def test_hostile_text_is_text_in_markdown(report, tmp_path):
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(report, tmp_path):
-    with pytest.raises(InputError, match="Unknown format 'fax'; expected one of: text, markdown"):
+    with pytest.raises(InputError, match="Unknown format 'fax'; expected one of: folder, text, markdown"):
         export_report(report, "fax", tmp_path / "chest")
 
 

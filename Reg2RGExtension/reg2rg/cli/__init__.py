@@ -5,6 +5,7 @@ Files:
     main      the entry point and the commands report, segment, demo, desktop, evaluate and info
     models    ``reg2rg models``: list, add, import and create models
     export    ``reg2rg export``
+    review_stats  ``reg2rg review-stats``
     train     ``reg2rg train``
     progress  progress bars on standard error
     streams   standard streams that take any text

@@ -14,6 +14,7 @@ Files in the order data flows:
     evaluate         everything above, from predictions to tables
     output/          CSV, JSON, Markdown, plots and an HTML page
     run              the entry point behind ``reg2rg evaluate``
+    reviews/         what reviewers did to drafts
 
 docs/evaluation.md defines every number.
 """

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from reg2rg.evaluation.output.figures import Plot, new_figure, style_axes, to_plot
 from reg2rg.evaluation.tables import Table
 
 if TYPE_CHECKING:
@@ -20,23 +17,6 @@ REFERENCE, PREDICTION = "#8a8f98", "#2f6db5"
 _ERROR_BAR = {"ecolor": "#222", "lw": 1}
 _SIDES = ("references", "predictions")
 _PANELS = ("distinct texts", "most frequent text", "self-BLEU", "normal by labels")
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure.
-
-    Attributes:
-        key: File name without extension.
-        caption: What the figure shows.
-        width: Display width in pixels; the file has a higher resolution.
-        png: Content of the PNG file.
-    """
-
-    key: str
-    caption: str
-    width: int
-    png: bytes
 
 
 def draw_plots(tables: Mapping[str, Table]) -> list[Plot]:
@@ -52,13 +32,13 @@ def draw_plots(tables: Mapping[str, Table]) -> list[Plot]:
 
 
 def _plot_lengths(histogram: Table, lengths: Table) -> Plot:
-    figure = _figure(7.5, 3.4)
+    figure = new_figure(7.5, 3.4)
     axes = figure.add_subplot()
     starts = np.array(histogram.numbers("from"))
     width = float(starts[1] - starts[0]) if len(starts) > 1 else 10.0
     for name, color, offset in (("references", REFERENCE, 0.0), ("predictions", PREDICTION, 0.45)):
         axes.bar(starts + offset * width, histogram.numbers(name), 0.45 * width, align="edge", color=color, label=name)
-    _style(axes)
+    style_axes(axes)
     axes.set(xlabel="words", ylabel="texts", xlim=(0, float(starts[-1]) + width))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=False)
@@ -67,19 +47,19 @@ def _plot_lengths(histogram: Table, lengths: Table) -> Plot:
         f"Text lengths. References have {reference:.0f} words on average, predictions {prediction:.0f}. "
         f"KL(references || predictions) is {kl:.3f} nats."
     )
-    return _save("lengths", caption, figure)
+    return to_plot("lengths", caption, figure)
 
 
 def _plot_labels(table: Table) -> Plot:
     columns = table.numbers("in references"), table.texts("label"), table.intervals("F1")
     rows = sorted(zip(*columns, strict=True), key=lambda row: row[:2])
-    figure = _figure(7.5, 5.2)
+    figure = new_figure(7.5, 5.2)
     axes = figure.add_subplot()
     values = [f1.value for _, _, f1 in rows]
     bounds = [[f1.value - f1.low for *_, f1 in rows], [f1.high - f1.value for *_, f1 in rows]]
     axes.barh(range(len(rows)), values, color=PREDICTION, xerr=np.maximum(bounds, 0), error_kw=_ERROR_BAR)
     axes.set_yticks(range(len(rows)), [f"{label} ({support:,.0f})" for support, label, _ in rows])
-    _style(axes)
+    style_axes(axes)
     axes.set(xlabel="F1 with 95% interval", xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
     _, best, highest = max(rows, key=lambda row: row[2].value)
     never = ", ".join(label for support, label, f1 in reversed(rows) if support and f1.value == 0)
@@ -88,14 +68,14 @@ def _plot_labels(table: Table) -> Plot:
         "F1 by label, sorted by frequency in the references, with the number of cases in parentheses. "
         f"{result if highest.value else 'No finding is found.'} Findings extracted by {table.labeler}."
     )
-    return _save("labels", caption, figure)
+    return to_plot("labels", caption, figure)
 
 
 def _plot_confusion(table: Table) -> Plot:
     names, columns = table.texts("true region"), table.columns[1:]
     counts = np.array([row[1:] for row in table.rows], float)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    figure = _figure(8.2, 5.6)
+    figure = new_figure(8.2, 5.6)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
@@ -107,13 +87,13 @@ def _plot_confusion(table: Table) -> Plot:
     axes.set(xlabel="predicted region", ylabel="true region")
     figure.colorbar(image, label="share of the region's slots", shrink=0.8)
     summary = table.caption.split(". ")[0]
-    return _save("confusion", f"Region recognition, number of slots. {summary}.", figure)
+    return to_plot("confusion", f"Region recognition, number of slots. {summary}.", figure)
 
 
 def _plot_collapse(diversity: Table, normal_bias: Table, rare_findings: Table) -> Plot:
     names = diversity.texts("texts")
     panel_height = 0.28 * len(names) + 0.7
-    figure = _figure(9.5, panel_height + 2.2)
+    figure = new_figure(9.5, panel_height + 2.2)
     grid = figure.add_gridspec(2, len(_PANELS), height_ratios=[panel_height, 1.4])
     first = figure.add_subplot(grid[0, 0])
     panels = [first, *(figure.add_subplot(grid[0, column], sharey=first) for column in range(1, len(_PANELS)))]
@@ -126,7 +106,7 @@ def _plot_collapse(diversity: Table, normal_bias: Table, rare_findings: Table) -
     first.invert_yaxis()
     figure.legend(*first.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     _plot_recalls(figure.add_subplot(grid[1, :]), rare_findings)
-    return _save("collapse", _collapse_caption(diversity, normal_bias, rare_findings), figure)
+    return to_plot("collapse", _collapse_caption(diversity, normal_bias, rare_findings), figure)
 
 
 def _dumbbells(axes: Axes, references: np.ndarray, predictions: np.ndarray) -> None:
@@ -134,7 +114,7 @@ def _dumbbells(axes: Axes, references: np.ndarray, predictions: np.ndarray) -> N
     axes.hlines(places, np.minimum(references, predictions), np.maximum(references, predictions), color="#c9ced6", lw=2)
     axes.scatter(references, places, color=REFERENCE, s=28, zorder=3, label="references")
     axes.scatter(predictions, places, color=PREDICTION, s=28, zorder=3, label="predictions")
-    _style(axes)
+    style_axes(axes)
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.6, len(places) - 0.4))
 
 
@@ -144,7 +124,7 @@ def _plot_recalls(axes: Axes, rare_findings: Table) -> None:
     bounds = np.nan_to_num([[r.value - r.low for r in recalls], [r.high - r.value for r in recalls]])
     axes.barh(range(len(values)), values, color=PREDICTION, xerr=np.maximum(bounds, 0), error_kw=_ERROR_BAR)
     axes.set_yticks(range(len(values)), rare_findings.texts("labels"))
-    _style(axes)
+    style_axes(axes)
     axes.invert_yaxis()
     axes.set(xlabel="recall with 95% interval", xlim=(0, 1))
 
@@ -160,20 +140,3 @@ def _collapse_caption(diversity: Table, normal_bias: Table, rare_findings: Table
         f"{shares(diversity, 'most frequent text')}. Normal by labels: {shares(normal_bias, 'normal by labels')}. "
         f"Recall from the rarest to the most frequent labels: {', '.join(recalls) or 'no findings'}."
     )
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Return an empty figure; sizes in inches."""
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
-
-
-def _style(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=9)
-
-
-def _save(key: str, caption: str, figure: Figure) -> Plot:
-    FigureCanvasAgg(figure)
-    content = BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return Plot(key, caption, round(figure.get_size_inches()[0] * 96), content.getvalue())

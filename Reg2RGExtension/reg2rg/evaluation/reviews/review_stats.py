@@ -1,0 +1,84 @@
+"""The entry point behind ``reg2rg review-stats``: from report folders to tables, CSV files and a page."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from reg2rg.errors import InputError, Reg2RGError
+from reg2rg.evaluation.tables import Table, to_csv
+from reg2rg.report import REPORT_FILE, Report, load_report
+from reg2rg.runtime.staging import staged_output
+
+PAGE_FILE = "review_stats.html"
+
+
+def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
+    """Summarize reviews and write the results into a folder.
+
+    Args:
+        reports: report folders, or folders that contain some at any depth.
+        output: folder to write into; created if it does not exist.
+
+    Returns:
+        The tables, and the path of the page.
+
+    Raises:
+        Reg2RGError: a required package is missing.
+        InputError: there is no report that was reviewed, or a report cannot be read.
+    """
+    missing = [name for name in ("matplotlib", "jinja2") if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise Reg2RGError(f"Review statistics require missing packages ({names}): pip install 'reg2rg[evaluate]'.")
+    from reg2rg.evaluation.output.html_page import render_page
+    from reg2rg.evaluation.reviews.review_plots import review_plots
+    from reg2rg.evaluation.reviews.review_tables import review_tables
+
+    read = _read(reports)
+    reviewed = [report for report in read if _is_reviewed(report)]
+    if not reviewed:
+        raise InputError(f"None of the {len(read)} reports was reviewed; review them in the Slicer module first.")
+    tables = review_tables(reviewed)
+    plots = review_plots({table.key: table for table in tables})
+    about = {
+        "Reports": f"{len(reviewed)} reviewed, {len(read) - len(reviewed)} not reviewed and left out",
+        "Signed": str(sum(report.signed for report in reviewed)),
+        "Models": ", ".join(sorted({report.provenance.model for report in reviewed})),
+    }
+    with staged_output(output) as staging:
+        for table in tables:
+            (staging / f"{table.key}.csv").write_text(to_csv(table), encoding="utf-8", newline="")
+        for key, plot in plots:
+            (staging / f"{key}.png").write_bytes(plot.png)
+        page = render_page("Reviews of chest CT reports", about, (), tables, plots)
+        (staging / PAGE_FILE).write_text(page, encoding="utf-8")
+    return tables, output / PAGE_FILE
+
+
+def _read(paths: Sequence[Path]) -> list[Report]:
+    """Return the reports of folders. Of a report and its addenda, which have the same history, the last one counts."""
+    folders: dict[Path, None] = {}
+    for path in paths:
+        found = [path] if (path / REPORT_FILE).is_file() else sorted(file.parent for file in path.rglob(REPORT_FILE))
+        if not found:
+            raise InputError(f"{path} contains no report folder.")
+        folders.update(dict.fromkeys(folder.resolve() for folder in found))
+    reports = [load_report(folder) for folder in folders]
+    amended = {
+        signature.content_sha256
+        for report in reports
+        if report.review is not None
+        for signature in report.review.earlier_signatures
+    }
+    return [report for report in reports if _hash(report) not in amended]
+
+
+def _hash(report: Report) -> str | None:
+    signature = report.review.signature if report.review is not None else None
+    return signature.content_sha256 if signature is not None else None
+
+
+def _is_reviewed(report: Report) -> bool:
+    return report.review is not None and any(section.reviewed for section in report.review.sections.values())
