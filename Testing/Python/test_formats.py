@@ -6,15 +6,18 @@ import dataclasses
 import html.parser
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from command_line import Run, error_line
 from markdown_it import MarkdownIt
 from reports_under_review import reviewed_report, signed_report, stored_report
 
+from reg2rg import generate_report
 from reg2rg.about import DRAFT_LABEL, SIGNED_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.formats import FORMATS, export_report
-from reg2rg.report import Report, report_content
+from reg2rg.report import Report, addendum, load_report, report_content
 
 TEXT_FORMATS = ("text", "markdown")
 
@@ -83,6 +86,52 @@ def test_hostile_text_is_text_in_markdown(report, tmp_path):
     Reader().feed(page)
     assert tags == {"p", "h1", "h2", "ul", "li", "em", "strong", "blockquote", "hr"}
     assert " ".join(HOSTILE.replace("\x1b", "\ufffd").replace("\x00", "\ufffd").split()) in " ".join(words)
+
+
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory, phantom_files) -> Path:
+    """Return a report folder that a run of the engine wrote."""
+    volume, regions = phantom_files
+    folder = tmp_path_factory.mktemp("drafted") / "out"
+    generate_report(volume, folder, regions_file=regions, regions=("lung",), progress=False)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_saved_report_folder_contains_the_review_and_all_that_the_run_wrote(drafted, phantom_files, tmp_path):
+    signed = signed_report(load_report(drafted), lung="A nodule.")
+    export_report(signed, "folder", tmp_path / "saved", phantom_files[0])
+    assert {file.name for file in (tmp_path / "saved").iterdir()} == {file.name for file in drafted.iterdir()}
+    saved = load_report(tmp_path / "saved")
+    assert saved == signed and np.array_equal(saved.masks.bits, load_report(drafted).masks.bits)
+    assert (tmp_path / "saved" / "report.txt").read_text(encoding="utf-8") == signed.to_text()
+    assert (tmp_path / "saved" / "preview.png").read_bytes() != (drafted / "preview.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_signed_report_is_overwritten_neither_by_an_export_nor_by_a_run(drafted, phantom_files, tmp_path):
+    signed = signed_report(load_report(drafted))
+    export_report(signed, "folder", tmp_path)
+    before = (tmp_path / "report.json").read_bytes()
+    for write in (
+        lambda: export_report(addendum(signed), "folder", tmp_path),
+        lambda: export_report(load_report(drafted), "folder", tmp_path),
+        lambda: generate_report(phantom_files[0], tmp_path, regions_file=phantom_files[1], progress=False),
+    ):
+        with pytest.raises(InputError, match="contains a report signed by 'Dr. Ана Müller', which stays"):
+            write()
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert export_report(signed, "folder", tmp_path) == tmp_path, "the same report can be saved again"
+
+
+@pytest.mark.slow
+def test_a_ct_that_the_report_was_not_made_from_is_refused(drafted, tmp_path):
+    other = sitk.Image(40, 40, 12, sitk.sitkInt16) - 1000
+    other[10:30, 10:30, :] = 40
+    sitk.WriteImage(other, str(tmp_path / "other.nrrd"))
+    with pytest.raises(InputError, match="choose the CT it was made from"):
+        export_report(load_report(drafted), "folder", tmp_path / "saved", tmp_path / "other.nrrd")
+    assert not (tmp_path / "saved").exists()
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(report, tmp_path):

@@ -17,7 +17,10 @@ from reg2rg.evaluation.reviews.review_times import section_seconds
 from reg2rg.report import Change, Report, ReviewState, SectionReview, addendum, sign
 from reg2rg.report.review_changes import begin_review, with_section, with_section_review
 
-EDITED = "A nodule of 12 mm is visible in the left lower lobe. Fibrotic changes are present in the left upper lobe. Emphysema."
+EDITED = (
+    "A nodule of 12 mm is visible in the left lower lobe. Fibrotic changes are present in the left upper lobe. "
+    "Emphysema."
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -83,6 +84,22 @@ def restore(node: slicer.vtkMRMLTextNode, text: str) -> None:
 def _readAgain() -> None:
     moduleWidget().panel.setParameters(None)
     moduleWidget().initializeParameterNode()
+
+
+def asSceneReview(text: str, version: int) -> dict[str, Any]:
+    """Return a report under review in the form in which scenes stored it before it became a part of the report.
+
+    Args:
+        text: the report with its review as JSON.
+        version: 2, or 1, which had no decisions about measurements.
+    """
+    report = json.loads(text)
+    review = report.pop("review")
+    impression = {"text": review["impression"], "edited": review["impression_edited"]}
+    parts = {name: review[name] for name in ("sections", "measurements", "replaced", "log")}
+    if version == 1:
+        del parts["measurements"]
+    return {"form": "Reg2RG review", "version": version, "report": report, **parts, "impression": impression}
 
 
 def rewrite(node: slicer.vtkMRMLTextNode, change: Callable[[Report], Report]) -> None:

@@ -14,6 +14,7 @@ from located import (
     EFFUSION,
     HERNIA,
     NODULE,
+    asSceneReview,
     makeReport,
     reopen,
     restore,
@@ -231,7 +232,7 @@ class FindingsTest(unittest.TestCase):
         self.assertPlain()
 
     def test_aReportOfAnOlderSchemaVersionHasNoRows(self):
-        document = json.loads(self.fresh)
+        document = asSceneReview(self.fresh, version=1)
         document["report"] = asSchemaVersion2(document["report"])
         self.node.SetText(json.dumps(document))
         reopen()
