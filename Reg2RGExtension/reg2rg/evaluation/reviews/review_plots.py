@@ -43,8 +43,9 @@ def _outcomes(key: str, table: Table, first: str, label: str) -> Plot:
     left = np.zeros(rows)
     for outcome in (name for name in _COLORS if name in table.columns):
         values = np.nan_to_num(table.numbers(outcome)[:rows])
-        style = {"color": _COLORS[outcome], "hatch": _HATCHES[outcome], "edgecolor": "white"}
-        axes.barh(range(rows), values, left=left, label=outcome, **style)
+        bars = axes.barh(range(rows), values, left=left, label=outcome, color=_COLORS[outcome], edgecolor="white")
+        for bar in bars:
+            bar.set_hatch(_HATCHES[outcome])
         left += values
     axes.set_yticks(range(rows), names)
     axes.invert_yaxis()
