@@ -52,7 +52,7 @@ class Panel:
         self.ui = ui
         self.messages = Messages(ui)
         self.inputs = Inputs(ui, self.messages)
-        self.scroll = PanelScroll(root, ui.bannerLabel, ui.actionsRow)
+        self.scroll = PanelScroll(root, ui.bannerLabel, ui.sectionsBox, ui.actionsRow)
         self.sections = SectionList(ui.sectionsBox, self.scroll, logic.histogram)
         self.recovery = Recovery()
         self.session = ReportSession(logic, self.recovery, self.messages)
@@ -141,6 +141,8 @@ class Panel:
 
     def _onVolumeChosen(self) -> None:
         if self.inputs.parameters is not None:
+            if self.inputs.volume is not None:
+                self._logic.views.showVolume(self.inputs.volume)  # not those of another patient
             self._showReportOfVolume()
         self._refresh()
 

@@ -14,20 +14,24 @@ MARGIN = 6
 
 
 class PanelScroll:
-    """Keeps one row of the panel at the top of the visible part and one at the bottom, and scrolls to widgets.
+    """Keeps one row of the panel at the top of the visible part and one at the bottom, and scrolls to cards.
 
-    While its place in the panel is visible, a row is there. Otherwise it covers the edge of the visible part.
+    While its place in the panel is visible, a row is there. Otherwise it covers the edge of the visible part. A card
+    that was scrolled to stays in view when something above the cards appears or goes, such as the progress of a run,
+    until the user scrolls elsewhere.
     """
 
-    def __init__(self, root: qt.QWidget, topRow: qt.QWidget, bottomRow: qt.QWidget) -> None:
+    def __init__(self, root: qt.QWidget, topRow: qt.QWidget, cards: qt.QWidget, bottomRow: qt.QWidget) -> None:
         self._root = root
+        self._cards = cards
+        self._cardsTop = cards.y
         self._area: qt.QScrollArea | None = None
         self._isShown = False
-        self._revealed: qt.QWidget | None = None
+        self._card: qt.QWidget | None = None
         self._topRow, self._bottomRow = topRow, bottomRow
         self._topPlace, self._bottomPlace = (
-            _takeOut(root, topRow, self._arrange),
-            _takeOut(root, bottomRow, self._arrange),
+            _takeOut(root, topRow, self._onLayout),
+            _takeOut(root, bottomRow, self._onLayout),
         )
         self._timer = qt.QTimer(root)  # fires when the layout has settled
         self._timer.setSingleShot(True)
@@ -50,16 +54,24 @@ class PanelScroll:
         if area is not None and area is not self._area:
             self.detach()
             self._area = area
-            area.verticalScrollBar().connect("valueChanged(int)", self._arrange)
-            area.verticalScrollBar().connect("rangeChanged(int,int)", self._arrange)
+            for signal, slot in self._slots():
+                area.verticalScrollBar().connect(signal, slot)
             self._arrange()
 
     def detach(self) -> None:
         """Let go of the scroll area."""
         area, self._area = self._area, None
         if area is not None:
-            area.verticalScrollBar().disconnect("valueChanged(int)", self._arrange)
-            area.verticalScrollBar().disconnect("rangeChanged(int,int)", self._arrange)
+            for signal, slot in self._slots():
+                area.verticalScrollBar().disconnect(signal, slot)
+
+    def _slots(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        """Return the signals of the scroll bar, and what is called."""
+        return (
+            ("valueChanged(int)", self._arrange),
+            ("rangeChanged(int,int)", self._onLayout),
+            ("actionTriggered(int)", self._onScrolledByUser),
+        )
 
     def refresh(self) -> None:
         """Give the rows the height that their contents need now."""
@@ -69,14 +81,24 @@ class PanelScroll:
             place.setFixedHeight(max(height, 0))
         self._arrange()
 
-    def reveal(self, widget: qt.QWidget | None) -> None:
-        """Scroll to a widget of the panel once the layout has settled. Its top is shown if it is too high."""
-        self._revealed = widget
+    def reveal(self, card: qt.QWidget | None) -> None:
+        """Scroll to a card once the layout has settled. Its top is shown if it is too high. None: stay where it is."""
+        self._card = card
         self._timer.start()
 
+    def _onLayout(self, *values: int) -> None:
+        """Follow a new layout: arrange the rows, and scroll to the card again if all cards have moved."""
+        self._arrange()
+        if self._cards.y != self._cardsTop:
+            self._cardsTop = self._cards.y
+            self._timer.start()
+
+    def _onScrolledByUser(self, action: int) -> None:
+        self._card = None
+
     def _reveal(self) -> None:
-        widget, self._revealed = self._revealed, None
-        if self._area is None or widget is None:
+        card = self._card
+        if self._area is None or card is None:
             return
         self.refresh()
         top, bottom = self._span()
@@ -84,8 +106,8 @@ class PanelScroll:
             top += self._topPlace.height
         if not self._bottomRow.isHidden():
             bottom -= self._bottomPlace.height
-        first = widget.mapTo(self._root, qt.QPoint(0, 0)).y() - MARGIN
-        last = first + widget.height + 2 * MARGIN
+        first = card.mapTo(self._root, qt.QPoint(0, 0)).y() - MARGIN
+        last = first + card.height + 2 * MARGIN
         if first < top or last - first > bottom - top:
             self._scrollBy(first - top)
         elif last > bottom:

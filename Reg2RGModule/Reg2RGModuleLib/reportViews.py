@@ -86,6 +86,10 @@ class ReportViews:
         if volume is not self._volume:
             self._volume, self._framed = volume, False
 
+    def showVolume(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Show a volume in the slice views, whether it has a report or not."""
+        views.showVolume(volume)
+
     def setRunning(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         """Show a volume whose run starts, and hide its segmentations: the report has its own. None: the run ends."""
         self._running = volume

@@ -82,7 +82,7 @@ class SectionList:
             card.hide()
             card.deleteLater()
         self._cards = {}
-        self._current = None
+        self.setCurrent(None)
 
     def showWaiting(self, regions: Iterable[str]) -> None:
         """Show a card for each region before its section is written."""
@@ -111,7 +111,7 @@ class SectionList:
         self._current = region if region in self._cards else None
         if self._current is not None:
             self._cards[self._current].setSelected(True)
-            self.reveal()
+        self.reveal()
 
     def reveal(self) -> None:
         """Scroll to the selected card once the layout has settled."""

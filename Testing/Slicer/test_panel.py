@@ -60,6 +60,9 @@ class PanelTest(unittest.TestCase):
         top = widget.mapTo(self.area, qt.QPoint(0, 0)).y()
         return top, top + widget.height
 
+    def actionsTop(self):
+        return self.spanInView(self.ui.actionsRow)[0]
+
     def assertInView(self, widget, what):
         top, bottom = self.spanInView(widget)
         self.assertTrue(widget.isVisible(), what)
@@ -72,7 +75,7 @@ class PanelTest(unittest.TestCase):
         self.assertInView(self.ui.actionsRow, f"buttons, {situation}")
         card = self.panel.sections.card(self.panel.sections.current)
         top, bottom = self.spanInView(card)
-        first, last = self.spanInView(self.ui.bannerLabel)[1], self.spanInView(self.ui.actionsRow)[0]
+        first, last = self.spanInView(self.ui.bannerLabel)[1], self.actionsTop()
         self.assertGreaterEqual(top, first, situation)
         if card.height <= last - first:
             self.assertLessEqual(bottom, last, situation)
@@ -95,6 +98,30 @@ class PanelTest(unittest.TestCase):
             self.panel.navigation.select(region)
             settle()
             self.assertEverythingIsInPlace(region)
+
+    def test_theSelectedCardStaysInViewWhileTheProgressOfARunIsShownAboveTheCards(self):
+        self.panel.navigation.select("lung")
+        settle()
+        self.panel.navigation.select("breast")
+        settle()
+        self.assertLess(abs(self.spanInView(self.panel.sections.card("breast"))[1] - self.actionsTop()), 10)
+        press(self.root, "G")
+        self.assertTrue(self.ui.progressBar.isVisible())
+        self.assertEverythingIsInPlace("running")
+        self.logic.cancel()
+        waitFor(lambda: not self.logic.run.active)
+        settle()
+        self.assertEverythingIsInPlace("canceled")
+
+    def test_nothingThatAppearsAboveTheCardsTakesThePanelBackFromWhereTheUserScrolled(self):
+        self.panel.navigation.select("lung")
+        settle()
+        self.area.verticalScrollBar().triggerAction(qt.QAbstractSlider.SliderToMaximum)
+        settle()
+        self.panel.messages.warn("Something has happened.")
+        self.addCleanup(self.panel.messages.clear)
+        settle()
+        self.assertLess(self.spanInView(self.panel.sections.card("lung"))[1], 0)
 
     def test_rowsAreAtTheirPlacesWhenThePanelIsScrolledToThem(self):
         bar = self.area.verticalScrollBar()

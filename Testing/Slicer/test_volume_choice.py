@@ -35,6 +35,12 @@ class VolumesTest(unittest.TestCase):
         self.ui.inputVolumeSelector.setCurrentNode(volume)
         settle()
 
+    def test_theChosenVolumeIsShownWhetherItHasAReportOrNot(self):
+        composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+        for volume in (self.other, self.volume, self.other):
+            self.choose(volume)
+            self.assertEqual(composite.GetBackgroundVolumeID(), volume.GetID())
+
     def test_aMessageAboutOneVolumeIsNotShownForAnother(self):
         self.panel.messages.warn("This volume is unlike the others.", log="a line")
         self.choose(self.other)
