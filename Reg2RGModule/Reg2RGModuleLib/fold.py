@@ -61,7 +61,7 @@ class Fold(qt.QWidget):
         """Set the heading, which is also what a screen reader says about the button."""
         self._heading.setText(f'<a href="fold">{html.escape(text)}</a>')
         self._button.setAccessibleName(text)
-        self._button.setToolTip(text)
+        self._button.setToolTip(toolTipOf(text))
 
     def setOpen(self, isOpen: bool) -> None:
         """Open or close the box."""
@@ -81,3 +81,11 @@ def wrappedLabel() -> qt.QLabel:
     label.setTextFormat(qt.Qt.RichText)
     label.setTextInteractionFlags(qt.Qt.LinksAccessibleByMouse)
     return label
+
+
+def toolTipOf(text: str) -> str:
+    """Return the HTML of a tooltip that shows a text of the report as it is.
+
+    Slicer turns plain tooltips into HTML itself, so that they wrap, but takes a text with tags for HTML.
+    """
+    return f"<p>{html.escape(text)}</p>" if text else ""

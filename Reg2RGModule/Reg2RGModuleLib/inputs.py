@@ -34,7 +34,10 @@ class Inputs:
         ui.inputVolumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolumeChosen)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
-        ui.pythonPathEdit.connect("currentPathChanged(QString)", self._onPythonChosen)
+        self._pythonEdit = ui.pythonPathEdit.findChild("QLineEdit")
+        ui.pythonPathEdit.connect("currentPathChanged(QString)", self._onPythonChanged)
+        ui.pythonPathEdit.connect("validInputChanged(bool)", self._onPythonChanged)  # the only signal of an empty field
+        self._pythonEdit.connect("editingFinished()", self._checkPython)
 
     @property
     def parameters(self) -> Reg2RGParameters | None:
@@ -84,9 +87,16 @@ class Inputs:
             self._lastVolume = node
         self.volumeChosen.emit()
 
-    def _onPythonChosen(self, path: str) -> None:
+    def _onPythonChanged(self, *value: object) -> None:
+        """Use another Python. One that is being typed is checked at the end, because a check runs it."""
+        path = self._ui.pythonPathEdit.currentPath
         locations.setOwnPython(path)
-        message = ""
+        if not path or not self._pythonEdit.hasFocus():
+            self._checkPython()
+
+    def _checkPython(self) -> None:
+        """Say why the chosen Python cannot run the engine, or nothing if it can."""
+        path, message = locations.ownPython(), ""
         if path:
             try:
                 installation.checkOwnPython(path)

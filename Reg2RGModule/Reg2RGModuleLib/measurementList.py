@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.fold import Fold, wrappedLabel
+from Reg2RGModuleLib.fold import Fold, toolTipOf, wrappedLabel
 from Reg2RGModuleLib.measurementText import notGivenHtml, rowHtml
 from Reg2RGModuleLib.signal import Signal
 
@@ -130,7 +130,7 @@ class _Row:
         self._rows = layout
         self.label = wrappedLabel()
         self.label.setObjectName("measurementRow")
-        self.label.setToolTip(measurement.source)
+        self.label.setToolTip(toolTipOf(measurement.source))
         self.editButton = _button(_("Edit line"), "editMeasurementButton")
         self.editButton.setCheckable(True)
         self.editButton.setToolTip(_("Unlock the line, and drag its ends in a view. The value follows."))

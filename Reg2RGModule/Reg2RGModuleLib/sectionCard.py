@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from Reg2RGModuleLib.densities import Histogram
 from Reg2RGModuleLib.findingList import FindingList
-from Reg2RGModuleLib.fold import Fold, wrappedLabel
+from Reg2RGModuleLib.fold import Fold, toolTipOf, wrappedLabel
 from Reg2RGModuleLib.measurementList import MeasurementList
 from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
 from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
@@ -253,7 +253,7 @@ class SectionCard(qt.QFrame):
     def _hoverLink(self, link: str) -> None:
         """Explain a contradicted sentence; labels do not show tooltips of parts of their text."""
         self._setOverLink(bool(link))
-        self._body.setToolTip(self._contradictions.get(link, ""))
+        self._body.setToolTip(toolTipOf(self._contradictions.get(link, "")))
 
     def _setOverLink(self, overLink: bool) -> None:
         self._overLink = overLink

@@ -140,18 +140,15 @@ def press(root: Any, keys: str) -> None:
     """Press a key combination while a widget of the panel has the focus.
 
     The host has Qt's test library, which sends real key events. Slicer's Python does not, so there the shortcut of
-    these keys is activated.
+    these keys is activated, unless the widget that has the focus wants the keys for itself, as editors want letters.
     """
     try:
         from PySide6.QtTest import QTest
     except ImportError:
-        wanted = qt.QKeySequence(keys).toString()
-        for shortcut in root.findChildren("QShortcut"):
-            if shortcut.key.toString() == wanted:
-                shortcut.activated.emit()
-                settle()
-                return
-        raise AssertionError(f"no shortcut {keys}") from None
+        if not _wanted(keys):
+            _activateShortcut(root, keys)
+        settle()
+        return
 
     def focused() -> bool:
         if qt.QApplication.focusWidget() is None:
@@ -161,6 +158,31 @@ def press(root: Any, keys: str) -> None:
     waitFor(focused, seconds=SETTLE_TIMEOUT_S)
     QTest.keySequence(qt.QApplication.focusWidget(), qt.QKeySequence(keys))
     settle()
+
+
+def _wanted(keys: str) -> bool:
+    """Send keys to the widget that has the focus, if it overrides shortcuts for them, and return whether it does."""
+    *modifiers, name = keys.split("+")
+    code = getattr(qt.Qt, f"Key_{name}")
+    modifier = qt.Qt.ControlModifier if modifiers else qt.Qt.NoModifier
+    text = name.lower() if len(name) == 1 and not modifiers else ""
+    widget = qt.QApplication.focusWidget()
+    override = qt.QKeyEvent(qt.QEvent.ShortcutOverride, code, modifier, text)
+    override.ignore()
+    qt.QApplication.sendEvent(widget, override)
+    if not override.isAccepted():
+        return False
+    qt.QApplication.sendEvent(widget, qt.QKeyEvent(qt.QEvent.KeyPress, code, modifier, text))
+    return True
+
+
+def _activateShortcut(root: Any, keys: str) -> None:
+    wanted = qt.QKeySequence(keys).toString()
+    for shortcut in root.findChildren("QShortcut"):
+        if shortcut.key.toString() == wanted:
+            shortcut.activated.emit()
+            return
+    raise AssertionError(f"no shortcut {keys}")
 
 
 def arrayOfRegion(segmentation: Any, region: str, volume: Any) -> np.ndarray:

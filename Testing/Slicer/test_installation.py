@@ -14,8 +14,9 @@ import zipfile
 from pathlib import Path
 from unittest import mock
 
+import qt
 import slicer
-from hands import moduleWidget
+from hands import moduleWidget, settle
 from Reg2RGModuleLib import installation, locations
 
 NO_SUCH_PACKAGE = "reg2rg-no-such-package>=2"
@@ -173,6 +174,34 @@ class InstallationTest(unittest.TestCase):
         finally:
             self.panel.ui.pythonPathEdit.setCurrentPath("")
         self.assertEqual(self.panel.ui.messageLabel.text, "", "the message goes with the choice")
+
+    def test_anEmptyFieldLetsSlicersPythonRunTheEngineAgain(self):
+        self.require()
+        self.panel.ui.pythonPathEdit.setCurrentPath(self.ownPython())
+        self.assertEqual(locations.ownPython(), self.ownPython())
+        self.panel.ui.pythonPathEdit.setCurrentPath("")
+        self.assertEqual(locations.ownPython(), "")
+
+    def test_aPathThatIsBeingTypedIsNotRunUntilItIsComplete(self):
+        self.require()
+        program, ran = self.folder / "py", self.folder / "ran"
+        program.write_text(f"#!/bin/sh\necho >> {ran}\n")
+        program.chmod(0o755)
+        ui = self.panel.ui
+        ui.inputsButton.collapsed = ui.advancedButton.collapsed = False
+        self.addCleanup(setattr, ui.advancedButton, "collapsed", True)
+        self.addCleanup(ui.pythonPathEdit.setCurrentPath, "")
+        edit = ui.pythonPathEdit.findChild("QLineEdit")
+        settle()
+        edit.setFocus()
+        for letter in f"{program}thon":
+            qt.QApplication.sendEvent(edit, qt.QKeyEvent(qt.QEvent.KeyPress, ord(letter), qt.Qt.NoModifier, letter))
+        self.assertEqual(locations.ownPython(), f"{program}thon")
+        self.assertEqual((ran.exists(), ui.messageLabel.text), (False, ""))
+        qt.QApplication.sendEvent(edit, qt.QKeyEvent(qt.QEvent.KeyPress, qt.Qt.Key_Return, qt.Qt.NoModifier))
+        self.assertIn("is not a Python that can be run", ui.messageLabel.text)
+        ui.pythonPathEdit.setCurrentPath("")
+        self.assertEqual(ui.messageLabel.text, "")
 
     def test_aFileThatIsNotAPythonIsRefusedWhenItIsChosen(self):
         for file in (

@@ -274,7 +274,7 @@ class ReviewTest(unittest.TestCase):
         from reg2rg.report import Disagreement
 
         section = self.sectionWith("Sure. No <x.", (0, 5, 0.95), (6, 12, 0.95))
-        missed, denied = Disagreement("Missed.", None), Disagreement("It is there.", 1)
+        missed, denied = Disagreement("Missed.", None), Disagreement("<b>It</b> is there.", 1)
         section = replace(section, disagreements=(missed, denied))
         sign = '<a href="contradiction:1">⚠</a>'
         self.assertEqual(bodyHtml(section, section.text, ReviewState.DRAFT, "#123456"), f"Sure. No &lt;x.&nbsp;{sign}")
@@ -288,7 +288,7 @@ class ReviewTest(unittest.TestCase):
         chosen = []
         card.findingClicked.connect(lambda *finding: chosen.append(finding))
         clickLink(body, "contradiction:1")
-        self.assertEqual(body.toolTip, "It is there.")
+        self.assertEqual(body.toolTip, "<p>&lt;b&gt;It&lt;/b&gt; is there.</p>")
         self.assertEqual(chosen, [], "the sign is not a link to a finding")
 
     def sectionWith(self, text, *spans):

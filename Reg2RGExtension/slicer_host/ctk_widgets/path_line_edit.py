@@ -10,9 +10,15 @@ from slicer_host.pythonqt import refuse_keywords
 
 @refuse_keywords
 class ctkPathLineEdit(QWidget):
-    """A path with a button that opens a file dialog."""
+    """A path with a button that opens a file dialog. As in CTK, an empty field is not a valid input.
+
+    Signals:
+        currentPathChanged(str): the path has changed, also by typing a letter, and is not empty.
+        validInputChanged(bool): whether the field is not empty has changed.
+    """
 
     currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
     Dirs, Files, Executable = 1, 2, 64
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -25,7 +31,8 @@ class ctkPathLineEdit(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._edit)
         layout.addWidget(self._browse_button)
-        self._edit.editingFinished.connect(lambda: self.currentPathChanged.emit(self._get_path()))
+        self._is_valid = False
+        self._edit.textChanged.connect(self._on_text_changed)
         self._browse_button.clicked.connect(lambda: self.browse())
 
     @Slot()
@@ -44,9 +51,14 @@ class ctkPathLineEdit(QWidget):
     @Slot(str)
     def setCurrentPath(self, path: str) -> None:
         """Set the path."""
-        if path != self._get_path():
-            self._edit.setText(path)
-            self.currentPathChanged.emit(path)
+        self._edit.setText(path)
+
+    def _on_text_changed(self, text: str) -> None:
+        was_valid, self._is_valid = self._is_valid, bool(text)
+        if text:
+            self.currentPathChanged.emit(text)
+        if self._is_valid != was_valid:
+            self.validInputChanged.emit(self._is_valid)
 
     def _get_filters(self) -> int:
         return self._filters
