@@ -213,8 +213,8 @@ class RunControls:
     def _onSectionRegenerated(self, node: slicer.vtkMRMLTextNode, section: Section, evidence: Evidence | None) -> None:
         self._showNotices(node)
         self._session.segmentsChanged(node)
-        if node is self._session.node:
-            self._navigation.select(section.region)
+        if node is self._session.node and section.region == self._navigation.region:
+            self._navigation.select(section.region)  # shows its new findings; a user who went on is not brought back
         self.changed.emit()
 
     def _onStopped(self) -> None:

@@ -140,13 +140,13 @@ def press(root: Any, keys: str) -> None:
     """Press a key combination while a widget of the panel has the focus.
 
     The host has Qt's test library, which sends real key events. Slicer's Python does not, so there the shortcut of
-    these keys is activated, unless the widget that has the focus wants the keys for itself, as editors want letters.
+    these keys is activated, or the widget that has the focus gets them if they are no shortcut or it overrides the
+    shortcut, as editors do with letters.
     """
     try:
         from PySide6.QtTest import QTest
     except ImportError:
-        if not _wanted(keys):
-            _activateShortcut(root, keys)
+        _pressWithoutTestLibrary(root, keys)
         settle()
         return
 
@@ -160,29 +160,22 @@ def press(root: Any, keys: str) -> None:
     settle()
 
 
-def _wanted(keys: str) -> bool:
-    """Send keys to the widget that has the focus, if it overrides shortcuts for them, and return whether it does."""
+def _pressWithoutTestLibrary(root: Any, keys: str) -> None:
     *modifiers, name = keys.split("+")
     code = getattr(qt.Qt, f"Key_{name}")
     modifier = qt.Qt.ControlModifier if modifiers else qt.Qt.NoModifier
     text = name.lower() if len(name) == 1 and not modifiers else ""
     widget = qt.QApplication.focusWidget()
+    wanted = qt.QKeySequence(keys).toString()
+    shortcuts = [each for each in root.findChildren("QShortcut") if each.key.toString() == wanted]
     override = qt.QKeyEvent(qt.QEvent.ShortcutOverride, code, modifier, text)
     override.ignore()
     qt.QApplication.sendEvent(widget, override)
-    if not override.isAccepted():
-        return False
-    qt.QApplication.sendEvent(widget, qt.QKeyEvent(qt.QEvent.KeyPress, code, modifier, text))
-    return True
-
-
-def _activateShortcut(root: Any, keys: str) -> None:
-    wanted = qt.QKeySequence(keys).toString()
-    for shortcut in root.findChildren("QShortcut"):
-        if shortcut.key.toString() == wanted:
-            shortcut.activated.emit()
-            return
-    raise AssertionError(f"no shortcut {keys}")
+    if shortcuts and not override.isAccepted():
+        shortcuts[0].activated.emit()
+        return
+    for kind in (qt.QEvent.KeyPress, qt.QEvent.KeyRelease):
+        qt.QApplication.sendEvent(widget, qt.QKeyEvent(kind, code, modifier, text))
 
 
 def arrayOfRegion(segmentation: Any, region: str, volume: Any) -> np.ndarray:

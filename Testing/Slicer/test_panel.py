@@ -172,6 +172,11 @@ class PanelTest(unittest.TestCase):
         self.panel.navigation.select("heart")  # as a script or the end of a run selects it
         self.assertTrue(qt.QApplication.focusWidget() == self.ui.impressionEdit)
 
+    def test_theEndOfARunDoesNotBringTheUserBackToItsSection(self):
+        self.panel.navigation.select("bone")  # while the lungs are regenerated
+        self.logic.run.sectionRegenerated.emit(self.node, reportNode.read(self.node).section("lung"), None)
+        self.assertEqual(self.panel.sections.current, "bone")
+
     def test_anyKeysInAnyOrderLeaveCardRowAndFocusWhereTheyBelong(self):
         slicer.app.pauseRender()  # drawing the views takes most of the time, and no part in this
         self.addCleanup(slicer.app.resumeRender)

@@ -188,14 +188,15 @@ class SeenMeasurementsTest(MeasurementsTest):
     def test_aMeasurementWithoutALineLightsItsStructure(self):
         structures = reportNode.structuresOf(self.node)
         self.assertFalse(structures.GetDisplayVisibility(), "structures are hidden by default")
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        segments = structures.GetSegmentation()
+        segments.RemoveRepresentation(name)  # other tests may have lit other structures
         self.panel.navigation.select("lung")
         self.clickRow("lung", LUNG)
         self.assertTrue(structures.GetDisplayVisibility())
         display = structures.GetDisplayNode()
         lit = {each for each in regionsGeometry.segmentIds(structures) if display.GetSegmentVisibility(each)}
         self.assertEqual(lit, {"lung_right"})
-        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-        segments = structures.GetSegmentation()
         self.assertGreater(segments.GetSegment("lung_right").GetRepresentation(name).GetNumberOfPoints(), 100)
         self.assertEqual(segments.GetSegment("lung_left").GetRepresentation(name).GetNumberOfPoints(), 0)
         self.panel.navigation.select("heart")
