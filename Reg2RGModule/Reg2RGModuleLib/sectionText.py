@@ -40,7 +40,7 @@ def bodyHtml(section: Section, text: str, state: ReviewState, textColor: str) ->
         contradictions = contradictionsOf(section)
         for index, sentence in enumerate(section.sentences):
             body += html.escape(text[end : sentence.start])
-            body += _sentenceHtml(section, sentence, textColor)
+            body += _sentenceHtml(section, sentence, state, textColor)
             if (link := _contradictionLink(index)) in contradictions:
                 body += f'&nbsp;<a href="{link}">{CONTRADICTION_MARK}</a>'
             end = sentence.end
@@ -86,12 +86,13 @@ def _hasLowProbability(sentence: Sentence) -> bool:
     return sentence.mean_probability is not None and sentence.mean_probability < LOW_PROBABILITY
 
 
-def _sentenceHtml(section: Section, sentence: Sentence, textColor: str) -> str:
+def _sentenceHtml(section: Section, sentence: Sentence, state: State, textColor: str) -> str:
     body = html.escape(section.text[sentence.start : sentence.end])
     if _hasLowProbability(sentence):
         body = f"<u>{body}</u>&nbsp;<b>(?)</b>"
     finding = locatedFinding(section, sentence)
     if finding is None:
         return body
-    style = f"color: {textColor}; text-decoration: none"
+    decoration = "line-through" if state == State.REJECTED else "none"  # a link's own decoration overrides <s>
+    style = f"color: {textColor}; text-decoration: {decoration}"
     return f'<a href="{finding}" style="{style}">{body}</a>&nbsp;<a href="{finding}">{LOCATION_MARK}</a>'

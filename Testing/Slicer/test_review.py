@@ -270,6 +270,20 @@ class ReviewTest(unittest.TestCase):
         self.assertEqual(bodyHtml(section, "My text.", ReviewState.EDITED, "#123456"), "My text.")
         self.assertEqual(bodyHtml(section, "My text.", ReviewState.REJECTED, "#123456"), "<s>My text.</s>")
 
+    def test_everyLetterOfARejectedTextIsCrossedOut(self):
+        section = self.stored().section("lung")
+        self.assertTrue(any(finding.location for finding in section.findings), "some sentences are links")
+        document = qt.QTextDocument()
+        document.setHtml(bodyHtml(section, section.text, State.REJECTED, "#123456"))
+        cursor = qt.QTextCursor(document)
+        text = document.toPlainText()
+        kept = ""
+        for position in range(1, len(text) + 1):
+            cursor.setPosition(position)
+            if not cursor.charFormat().fontStrikeOut():
+                kept += text[position - 1]
+        self.assertEqual(kept, "")
+
     def test_aContradictedSentenceHasASignThatTellsWhatContradictsIt(self):
         from reg2rg.report import Disagreement
 
