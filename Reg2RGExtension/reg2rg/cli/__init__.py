@@ -6,6 +6,7 @@ Files:
     models    ``reg2rg models``: list, add, import and create models
     export    ``reg2rg export``
     review_stats  ``reg2rg review-stats``
+    send      ``reg2rg send``
     train     ``reg2rg train``
     progress  progress bars on standard error
     streams   standard streams that take any text

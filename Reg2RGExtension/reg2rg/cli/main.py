@@ -16,6 +16,7 @@ from reg2rg.cli.export import export
 from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command
 from reg2rg.cli.review_stats import review_stats
+from reg2rg.cli.send import send
 from reg2rg.cli.streams import prepare_streams
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
@@ -165,6 +166,7 @@ app.command("measure")(request_command(MeasureRequest, _measure))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
 app.command("export")(export)
+app.command("send")(send)
 app.command("evaluate")(_evaluate)
 app.command("review-stats")(review_stats)
 app.command("info")(_info)

@@ -12,4 +12,6 @@ Files:
     report_folder      all files of a report
     markdown           a report as Markdown
     formats            the table of formats that a report can be exported to
+    dicom              segmentations and structured reports as DICOM objects
+    sending            DICOM files to a DICOM node or a DICOMweb service
 """

@@ -95,8 +95,6 @@ class DicomWeb:
 
         session = requests.Session()
         session.headers["Accept"] = _JSON
-        if self._certificates.authority is not None:
-            session.verify = str(self._certificates.authority)
         if self._certificates.certificate is not None:
             session.cert = (str(self._certificates.certificate), str(self._certificates.key))
         return session
@@ -104,8 +102,10 @@ class DicomWeb:
     def _send(self, session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
         import requests
 
+        # Given with the request, because an environment variable would replace what a session says.
+        verify = str(self._certificates.authority or "") or None
         try:
-            return session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, **options)
+            return session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, verify=verify, **options)
         except requests.exceptions.SSLError as error:
             raise Reg2RGError(
                 f"{self._address} has a certificate that could not be verified; name its authority with --tls-ca."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Record:
         return found
 
     def add(self, uid: str) -> None:
-        """Note that an object was stored."""
+        """Note that an object was stored. In a folder that cannot be written, it would be sent again."""
         self.stored.add(uid)
-        with self._file.open("a", encoding="utf-8") as stream:
+        with contextlib.suppress(OSError), self._file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"to": self._address, "instance": uid}) + "\n")

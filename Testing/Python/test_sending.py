@@ -1,0 +1,296 @@
+"""Sending DICOM objects to Orthanc, by C-STORE and STOW-RS, and what happens if something goes wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+import SimpleITK as sitk
+from command_line import Run, error_line
+from dicom_files import write_series
+from dicom_reports import complete_header, small_chest, write_report
+from orthanc_server import TITLE, Orthanc, running_orthanc
+from tiny_chest import tiny_chest
+
+from reg2rg.errors import InputError
+from reg2rg.exports.sending.address import parse_address
+
+pytest.importorskip("pynetdicom")
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory) -> Iterator[Orthanc]:
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server
+
+
+@pytest.fixture
+def empty(orthanc) -> Orthanc:
+    orthanc.delete_all()
+    return orthanc
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    """Return a folder with a small CT series and a file that is not DICOM."""
+    write_series(tmp_path / "series", tiny_chest(), change=complete_header)
+    (tmp_path / "series" / "notes.txt").write_text("not DICOM")
+    return tmp_path / "series"
+
+
+def uids(folder: Path) -> set[str]:
+    return {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in folder.rglob("*.dcm")}
+
+
+def stored(orthanc: Orthanc) -> set[str]:
+    """Return the instances that a query by QIDO-RS finds."""
+    found = orthanc.get("dicom-web/instances?limit=1000")
+    return {instance["00080018"]["Value"][0] for instance in found}
+
+
+def stored_by_find(orthanc: Orthanc, study: str) -> set[str]:
+    """Return the instances of a study that a query by C-FIND finds."""
+    from pynetdicom import AE
+    from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as Find
+
+    entity = AE("REG2RG")
+    entity.add_requested_context(Find)
+    association = entity.associate("127.0.0.1", orthanc.dicom_port, ae_title=TITLE)
+    assert association.is_established
+    query = pydicom.Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "IMAGE", study
+    query.SeriesInstanceUID = query.SOPInstanceUID = ""
+    found = {str(answer.SOPInstanceUID) for _, answer in association.send_c_find(query, Find) if answer is not None}
+    association.release()
+    return found
+
+
+ADDRESSES: dict[str, Callable[[Orthanc], str]] = {"C-STORE": lambda o: o.node, "STOW-RS": lambda o: o.dicomweb}
+
+
+@pytest.mark.parametrize("way", ADDRESSES)
+def test_a_series_arrives_unchanged_and_is_found_by_query(reg2rg: Run, empty, series, way):
+    finished = reg2rg("send", series, "--to", ADDRESSES[way](empty))
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("10 objects stored by")
+    dataset = pydicom.dcmread(next(series.glob("*.dcm")))
+    assert stored(empty) == stored_by_find(empty, dataset.StudyInstanceUID) == uids(series)
+    names = {each["MainDicomTags"]["SOPInstanceUID"]: each["ID"] for each in empty.get("instances?expand")}
+    for file in series.glob("*.dcm"):
+        sent = pydicom.dcmread(file)
+        assert pydicom.dcmread(BytesIO(empty.get(f"instances/{names[sent.SOPInstanceUID]}/file"))) == sent
+
+
+@pytest.mark.parametrize("way", ADDRESSES)
+def test_the_real_series_arrives_compressed_as_it_is(reg2rg: Run, empty, shared, tmp_path: Path, way):
+    folder = shutil.copytree(shared / "data/real/dicom/scout_and_ct_jpegls", tmp_path / "real")
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    expected = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files}
+    finished = reg2rg("send", folder, "--to", ADDRESSES[way](empty))
+    assert finished.returncode == 0, finished.stderr
+    assert stored(empty) == expected and len(expected) == 136
+
+
+def test_echo_tells_whether_an_address_answers_and_sends_nothing(reg2rg: Run, empty):
+    for address in (empty.node, empty.dicomweb):
+        finished = reg2rg("send", "--echo", "--to", address)
+        assert finished.returncode == 0 and finished.stdout == f"{address} answers.\n"
+    assert stored(empty) == set()
+    assert "could not be reached" in error_line(reg2rg("send", "--echo", "--to", "dicom://ANY@127.0.0.1:1"), 1)
+    assert "could not be reached" in error_line(reg2rg("send", "--echo", "--to", "http://127.0.0.1:1/dicom-web"), 1)
+
+
+def test_what_was_stored_is_not_sent_again_unless_asked_for(reg2rg: Run, empty, series):
+    assert reg2rg("send", series, "--to", empty.node).returncode == 0
+    finished = reg2rg("send", series, "--to", empty.node)
+    assert finished.stdout == f"0 objects stored by {empty.node}; 10 had been stored before.\n"
+    assert reg2rg("send", series, "--to", empty.node, "--again").stdout.startswith("10 objects")
+    assert reg2rg("send", series, "--to", empty.dicomweb).stdout.startswith("10 objects"), "that is another address"
+
+
+class Flaky(BaseHTTPRequestHandler):
+    """A DICOMweb service that stores some objects, refuses some, and then breaks off."""
+
+    protocol_version = "HTTP/1.1"
+    answers: list[str] = []
+    received = 0
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = type(self).answers.pop(0) if type(self).answers else "store"
+        if answer == "break":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        type(self).received += 1
+        uid = str(pydicom.dcmread(BytesIO(body.split(b"\r\n\r\n", 1)[1])).SOPInstanceUID)
+        tag = "00081199" if answer == "store" else "00081198"
+        content = json.dumps({tag: {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}}]}}).encode()
+        self.send_response(200 if answer == "store" else 409)
+        self.send_header("Content-Type", "application/dicom+json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[type[Flaky]]:
+    """Run the service in a thread; its address is the attribute `url`."""
+    handler = type("Handler", (Flaky,), {"answers": [], "received": 0})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    handler.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/dicom-web"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield handler
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def flaky() -> Iterator[type[Flaky]]:
+    with serving() as handler:
+        yield handler
+
+
+def test_a_refused_object_is_counted_and_sent_with_the_next_attempt(reg2rg: Run, flaky, series):
+    flaky.answers[:] = ["store", "refuse", "store"]
+    error = error_line(reg2rg("send", series, "--to", flaky.url), 1)
+    assert "9 of 10 objects are stored; 1 are not." in error and "Run the same command again" in error
+    flaky.received = 0
+    finished = reg2rg("send", series, "--to", flaky.url)
+    assert finished.returncode == 0 and "1 objects stored" in finished.stdout and flaky.received == 1
+
+
+def test_a_connection_that_breaks_off_is_made_again_for_the_rest(reg2rg: Run, flaky, series):
+    flaky.answers[:] = ["store", "store", "break"]
+    finished = reg2rg("send", series, "--to", flaky.url)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("10 objects") and flaky.received == 10
+
+
+def test_a_transfer_that_fails_for_good_says_how_much_is_stored(reg2rg: Run, flaky, series):
+    flaky.answers[:] = ["store"] * 4 + ["break"] * 50
+    error = error_line(reg2rg("send", series, "--to", flaky.url), 1)
+    assert "4 of 10 objects are stored; 6 are not." in error
+    flaky.answers.clear()
+    assert (
+        reg2rg("send", series, "--to", flaky.url).stdout
+        == f"6 objects stored by {flaky.url}; 4 had been stored before.\n"
+    )
+
+
+def test_a_node_that_does_not_accept_a_kind_of_object_is_named(reg2rg: Run, series):
+    from pynetdicom import AE, evt
+
+    entity = AE("ANY")
+    entity.add_supported_context("1.2.840.10008.1.1")
+    entity.add_supported_context("1.2.840.10008.5.1.4.1.1.88.11")
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda event: 0)])
+    (series / "sr.dcm").write_bytes((next(series.glob("*.dcm"))).read_bytes())
+    dataset = pydicom.dcmread(series / "sr.dcm")
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    dataset.save_as(series / "sr.dcm")
+    try:
+        address = f"dicom://ANY@127.0.0.1:{server.server_address[1]}"
+        error = error_line(reg2rg("send", series, "--to", address), 1)
+    finally:
+        server.shutdown()
+    assert "1 of 11 objects are stored; 10 are not." in error and "does not accept CT Image Storage" in error
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    key, file = folder / "key.pem", folder / "certificate.pem"
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", file, "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return file, key
+
+
+def test_a_dicom_node_with_tls_is_checked(reg2rg: Run, series, tmp_path: Path):
+    file, key = certificate(tmp_path)
+    tls = {
+        "DicomTlsEnabled": True, "DicomTlsCertificate": str(file), "DicomTlsPrivateKey": str(key),
+        "DicomTlsTrustedCertificates": str(file),
+    }  # fmt: skip
+    (tmp_path / "orthanc").mkdir()
+    with running_orthanc(tmp_path / "orthanc", **tls) as orthanc:
+        node = f"dicoms://{TITLE}@localhost:{orthanc.dicom_port}"
+        own = ("--tls-cert", file, "--tls-key", key)
+        finished = reg2rg("send", series, "--to", node, "--tls-ca", file, *own)
+        assert finished.returncode == 0, finished.stderr
+        assert "not encrypted" not in finished.stderr and stored(orthanc) == uids(series)
+        assert "could not be reached" in error_line(reg2rg("send", "--echo", "--to", node), 1)
+
+
+def test_a_dicomweb_service_with_tls_is_checked(reg2rg: Run, series, tmp_path: Path):
+    file, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    with serving(context) as service:  # Debian's Orthanc ends when it is asked for an encrypted page
+        finished = reg2rg("send", series, "--to", service.url, "--tls-ca", file)
+        assert finished.returncode == 0 and service.received == 10, finished.stderr
+        assert "could not be verified" in error_line(reg2rg("send", series, "--again", "--to", service.url), 1)
+        assert service.received == 10
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host:104", "dicom://host:104", "dicom://AET@host", "ftp://host/x", "dicom://A@host:x",
+             "dicom://THE_TITLE_IS_TOO_LONG@host:104", "https:///dicom-web"]
+)  # fmt: skip
+def test_an_invalid_address_is_refused(text):
+    with pytest.raises(InputError, match="expected dicom://AET@host:port"):
+        parse_address(text)
+
+
+def test_a_password_in_an_address_is_never_shown(reg2rg: Run, series):
+    error = error_line(reg2rg("send", series, "--to", "http://me:secret@127.0.0.1:1/dicom-web"), 1)
+    assert "secret" not in error and "0 of 10 objects are stored" in error
+
+
+def test_nothing_to_send_is_an_error(reg2rg: Run, tmp_path: Path):
+    assert "contains no DICOM files" in error_line(reg2rg("send", tmp_path, "--to", "dicom://A@127.0.0.1:1"), 2)
+    assert "nothing to send" in error_line(reg2rg("send", "--to", "dicom://A@127.0.0.1:1"), 2)
+    assert "--to" in error_line(reg2rg("send", tmp_path), 2)
+
+
+def test_a_damaged_file_stops_the_transfer_before_it_begins(reg2rg: Run, empty, series):
+    file = sorted(series.glob("*.dcm"))[-1]
+    file.write_bytes(file.read_bytes()[:200])
+    assert "Nothing was sent" in error_line(reg2rg("send", series, "--to", empty.node), 2)
+    assert stored(empty) == set()
+
+
+def test_a_report_folder_is_exported_and_sent(reg2rg: Run, empty, tmp_path: Path):
+    chest, ct = small_chest(), tmp_path / "ct.nii.gz"
+    sitk.WriteImage(chest.volume, str(ct))
+    write_report(tmp_path / "report", ct, chest)
+    finished = reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.node)
+    assert finished.returncode == 0, finished.stderr
+    modalities = [series["00080060"]["Value"][0] for series in empty.get("dicom-web/series")]
+    assert sorted(modalities)[:6] == ["CT", "SEG", "SEG", "SEG", "SR", "SR"]
+    assert len(stored(empty)) >= chest.volume.GetSize()[2] + 5
+    assert reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.node).stdout.startswith("0 objects stored")
