@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from dicom_files import write_enhanced
 from dicom_reports import Chest, complete_header, small_chest, write_ct, write_report
 from pydicom.dataset import Dataset
-from reports_under_review import REVIEWER, signed_report
+from reports_under_review import REVIEWER, reviewed_report, signed_report
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
@@ -257,6 +257,13 @@ def test_a_draft_and_a_signed_report_have_different_states(draft, signed):
     for file in signed.iterdir():
         assert "draft" not in file.name and "draft" not in pydicom.dcmread(file).SeriesDescription
     assert not any(DRAFT_LABEL in item.get("TextValue", "") for item in sr_items(signed / "report.dcm"))
+
+
+def test_a_draft_that_was_reviewed_but_not_signed_says_so(report, ct, tmp_path: Path):
+    out = exported(reviewed_report(report), ct, tmp_path / "out")
+    for file in out.iterdir():
+        assert pydicom.dcmread(file).SeriesDescription.endswith("AI-generated draft, reviewed but not signed")
+    assert pydicom.dcmread(out / "draft-report.dcm").VerificationFlag == "UNVERIFIED"
 
 
 def test_each_sentence_refers_to_its_segment_and_slice(draft, report, ct):

@@ -51,17 +51,22 @@ const open = async words => {
 
 await press('Skip all'); // a tour of the viewer
 await pause(2);
-for (const [name, words, seconds] of [
-  ['ct', 'CT volume', 20],
-  ['regions', 'Regions', 20],
-  ['findings', 'Findings', 20],
-  ['report', 'Chest CT report,', 10],
-  ['measurements', 'Measurements', 10],
+for (const [name, words, seconds, scroll] of [
+  ['ct', 'CT', 20, 0],
+  ['regions', 'Regions', 20, 34],
+  ['findings', 'Findings', 20, 14],
+  ['report', 'Chest CT report,', 10, 0],
+  ['measurements', 'Measurements', 10, 0],
 ]) {
   if (await open(words)) {
     await pause(seconds);
     await press('Yes'); // whether to load a segmentation or measurements
     await pause(seconds / 2);
+    for (let step = 0; step < scroll; step++) {
+      await page.keyboard.press('ArrowDown');
+      await pause(0.3);
+    }
+    await pause(3);
     await shoot(name);
   }
 }

@@ -19,7 +19,7 @@ _ADDRESS = "dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https
 
 def send(
     to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help=f"Where to send to: {_ADDRESS}")],
-    folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help=_FOLDER)] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help=_FOLDER)] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Only check that the address answers.")] = False,
     ct: Annotated[Path | None, typer.Option("--ct", help="The CT of a report folder.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also send what was stored before.")] = False,

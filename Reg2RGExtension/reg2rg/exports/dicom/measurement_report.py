@@ -76,22 +76,29 @@ def _of_section(
     region = segment_key(Kind.REGIONS, section.region)
     if region in segments:
         facts = origin.report.section(section.region)
-        yield region, _number(codes.SCT.Volume, facts.volume_ml, "mL"), False
-        yield region, _number(codes.DCM.MeanAttenuationCoefficient, facts.mean_hu, "HU"), False
+        for concept, value, unit in (
+            (codes.SCT.Volume, facts.volume_ml, "mL"),
+            (codes.DCM.MeanAttenuationCoefficient, facts.mean_hu, "HU"),
+        ):
+            yield region, _number(origin, f"{region}/{concept.meaning}", concept.meaning, concept, value, unit), False
     for measurement in section.measurements:
         if reference := measured_segment(section, measurement, segments):
             yield reference.segment.key, _measured(origin, measurement), bool(measurement.lines)
     for finding in section.findings:
         key = segment_key(Kind.FINDINGS, finding.segment or "")
         if key in segments and finding.probability is not None:
-            certainty = round(100 * finding.probability, 1)
-            yield key, _number(codes.DCM.CertaintyOfFinding, certainty, "%"), False
+            concept, certainty = codes.DCM.CertaintyOfFinding, round(100 * finding.probability, 1)
+            yield key, _number(origin, f"{key}/certainty", concept.meaning, concept, certainty, "%"), False
 
 
-def _number(name: Any, value: float, unit: str, **details: Any) -> sr.Measurement:
+def _number(
+    origin: Origin, key: str, label: str, concept: Any, value: float, unit: str, **details: Any
+) -> sr.Measurement:
+    """Return a number with a tracking identifier of its own; OHIF stops at numbers without any content."""
     from highdicom import sr
 
-    return sr.Measurement(name=name, value=value, unit=unit_code(unit), **details)
+    tracking = sr.TrackingIdentifier(origin.uid("measurement", key), plain(label))
+    return sr.Measurement(name=concept, value=value, unit=unit_code(unit), tracking_identifier=tracking, **details)
 
 
 def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
@@ -101,10 +108,12 @@ def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
     assert measurement.value is not None, "the content of a report has only measurements with a value"
     uncertainty = measurement.uncertainty
     item = _number(
+        origin,
+        measurement.key,
+        measurement.name,
         measure_code(measurement.measure, measurement.label),
         measurement.value,
         measurement.unit,
-        tracking_identifier=sr.TrackingIdentifier(origin.uid("measurement", measurement.key), plain(measurement.name)),
         properties=sr.MeasurementProperties(
             upper_measurement_uncertainty=uncertainty, lower_measurement_uncertainty=uncertainty
         )
@@ -123,10 +132,9 @@ def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
         )
         for line in measurement.lines
     ]
-    children = [*(sr.TextContentItem(codes.DCM.Comment, plain(remark), "HAS PROPERTIES") for remark in remarks), *lines]
-    if children:
-        (number,) = item
-        number.ContentSequence = sr.ContentSequence([*number.get("ContentSequence", ()), *children])
+    comments = [sr.TextContentItem(codes.DCM.Comment, plain(remark), "HAS PROPERTIES") for remark in remarks]
+    (number,) = item
+    number.ContentSequence = sr.ContentSequence([*lines, *number.ContentSequence, *comments])  # OHIF reads the first
     return item
 
 

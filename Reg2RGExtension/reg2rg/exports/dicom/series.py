@@ -22,9 +22,6 @@ from reg2rg.report import Content, Report, report_content
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-DRAFT_WORDS = "AI-generated draft, not reviewed"
-"""Ends the descriptions of all series of a draft; the full label is too long for them."""
-
 MANUFACTURER, DEVICE = "Reg2RG for 3D Slicer", "Reg2RG"
 
 CHARACTER_SET = "ISO_IR 192"
@@ -41,7 +38,7 @@ class Kind(Enum):
     FINDINGS = (9003, "findings", "Findings")
     NARRATIVE = (9004, "report", "Chest CT report")
     MEASUREMENTS = (9005, "measurements", "Measurements")
-    PDF = (9006, "pdf", "Chest CT report (PDF)")
+    PDF = (9006, "pdf", "Report (PDF)")
 
     @property
     def number(self) -> int:
@@ -114,9 +111,9 @@ class Origin:
         return str(generate_uid(entropy_srcs=[identity or self.identity, series, *purpose]))
 
     def description(self, kind: Kind) -> str:
-        """Return the description of a series."""
-        words = kind.description if self.signed else f"{kind.description}, {DRAFT_WORDS}"
-        return words[:_MAXIMUM_DESCRIPTION]
+        """Return the description of a series; that of a draft ends with the beginning of its label."""
+        label = f", {self.content.banner.partition('.')[0]}" if self.content.banner else ""
+        return f"{kind.description}{label}"[:_MAXIMUM_DESCRIPTION]
 
     def series(self, kind: Kind) -> dict[str, Any]:
         """Return the arguments that all classes of highdicom take."""
