@@ -16,6 +16,7 @@ from reg2rg.segmentation import choose_segmenter
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.volumes import read_volume
+from reg2rg.volumes.geometry import image_like
 
 
 @pytest.fixture
@@ -196,7 +197,26 @@ def test_labels_mostly_outside_the_volume_and_lungs_that_are_not_air_are_told(
     sitk.WriteImage(image, str(tmp_path / "labels.nrrd"))
     segmenter = LabelMapSegmenter(tmp_path / "labels.nrrd", {"1": "lung"})
     assert [notice.split(" of the labels")[0] for notice in segmenter.segment(volume).notices] == ["82%"]
-    assert "mean of 30 HU" in segmenter.segment(volume + 1030).notices[1]
+    assert "Only 0% of the lungs" in segmenter.segment(volume + 1030).notices[1]
+
+
+def test_lungs_that_miss_much_of_the_lung_and_tissue_that_is_air_are_told(tmp_path: Path) -> None:
+    array = np.full((16, 64, 64), 40, np.int16)
+    array[:, 8:56, 8:56] = -800
+    volume = sitk.GetImageFromArray(array)
+    for name, columns, expected in (
+        ("all", slice(8, 56), []),
+        ("part", slice(8, 24), ["lung"]),
+        ("heart", slice(8, 56), ["heart"]),
+    ):
+        labels = np.zeros(array.shape, np.uint8)
+        labels[:, 8:56, columns] = 1
+        image = image_like(labels, volume)
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
+        region = "heart" if name == "heart" else "lung"
+        notices = LabelMapSegmenter(tmp_path / f"{name}.nrrd", {"1": region}).segment(volume).notices
+        words = {"lung": "contain 30% of what looks like lung", "heart": "Heart in"}
+        assert len(notices) == len(expected) and all(words[each] in notices[0] for each in expected), name
 
 
 def test_a_dicom_segmentation_is_read_segment_by_segment(tmp_path: Path, volume: sitk.Image) -> None:

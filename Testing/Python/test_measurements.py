@@ -39,6 +39,7 @@ from reg2rg.segmentation.structures_from_regions import find_structures, split_l
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.acquisition import AcquisitionTags
+from reg2rg.volumes.geometry import image_like
 
 FINE = PhantomConfig(size=(192, 192, 144))
 TOLERANCES = {
@@ -193,6 +194,39 @@ def test_a_cut_chest_gets_no_lung_volume_and_says_why(case) -> None:
     assert len(thirds) == 6 and all(third.value is None for third in thirds), "thirds of what is in view are no thirds"
     assert one(evidence, "cardiothoracic_ratio").value is None and one(evidence, "dense_lung").value is None
     assert next(c for c in found.conditions if c.name == WHOLE_LUNGS).met is False
+
+
+@pytest.mark.parametrize("cut", ["round", "blank"])
+def test_lungs_that_end_at_padding_are_cut(case, cut: str) -> None:
+    hu = sitk.GetArrayFromImage(case.volume)
+    if cut == "blank":
+        hu[: len(hu) // 3] = -1024
+    else:
+        y, x = np.ogrid[: hu.shape[1], : hu.shape[2]]
+        hu[:, (y - hu.shape[1] / 2) ** 2 + (x - hu.shape[2] / 2) ** 2 > (0.3 * hu.shape[1]) ** 2] = -1024
+    volume = image_like(hu, case.volume)
+    masks = ThresholdSegmenter().segment(volume)
+    found = measure(volume, find_structures(volume, masks), masks)
+    assert {"right lung", "left lung"} <= set(found.conditions.cut)
+
+
+def test_without_a_pleura_nothing_is_said_about_air_and_fluid_around_the_lungs(case) -> None:
+    bits = sitk.GetArrayFromImage(case.masks.bits)
+    masks = RegionMasks.from_bits(bits, frozenset({"lung"}), case.masks.bits, segmenter="label map")
+    found = measure(case.volume, find_structures(case.volume, masks), masks)
+    for name in ("effusion_volume", "pleural_air"):
+        assert all(m.text == "not given: the pleura was not found" for m in found.measurements if m.measure == name)
+
+
+def test_nothing_found_in_a_given_pleura_is_stated_for_this_outline_only(evidence) -> None:
+    for name in ("effusion_volume", "pleural_air"):
+        assert one(evidence, name, "left").text == "0 mL (within the outline of the pleura)"
+
+
+def test_shifted_hu_are_seen_in_the_air_of_the_trachea(case, evidence) -> None:
+    assert one(evidence, "low_attenuation").conditions[-1].met
+    shifted = one(measure(case.volume - 60, case.structures, case.masks), "low_attenuation")
+    assert shifted.adjective is None and any("the air in the trachea has -10" in r for r in shifted.reservations)
 
 
 def test_contrast_medium_is_seen_in_the_blood_and_withholds_calcium_and_adjectives(case) -> None:

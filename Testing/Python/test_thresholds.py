@@ -56,6 +56,12 @@ def test_regions_that_cannot_be_found_are_listed_with_a_reason_and_the_others_ar
     assert found.approximate == set(found.present)
 
 
+def test_a_volume_with_the_wrong_end_up_is_told(phantom: PhantomCase, found: RegionMasks) -> None:
+    turned = image_like(sitk.GetArrayFromImage(phantom.volume)[::-1].copy(), phantom.volume)
+    assert any("upside down" in notice for notice in ThresholdSegmenter().segment(turned).notices)
+    assert not found.notices
+
+
 @pytest.mark.slow
 def test_orientation_of_the_volume_does_not_matter(phantom: PhantomCase, found: RegionMasks) -> None:
     for orientation in ("RAS", "SPL", "AIR"):

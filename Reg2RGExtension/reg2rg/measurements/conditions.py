@@ -10,6 +10,7 @@ import numpy as np
 from reg2rg.measurements.measurement import Condition
 from reg2rg.measurements.measures import (
     CALCIUM_SLICES,
+    CALIBRATED,
     EXACT_OUTLINES,
     FINE_PIXELS,
     INSPIRATION,
@@ -27,6 +28,8 @@ from reg2rg.measurements.measures import (
 from reg2rg.measurements.scan import Scan
 from reg2rg.segmentation.structures import BODY_HU, Part
 from reg2rg.volumes.acquisition import AcquisitionTags
+from reg2rg.volumes.geometry import Spacing
+from reg2rg.volumes.padding import grown, padding_pixels, scanned_slices
 
 UNENHANCED_BLOOD_HU, ENHANCED_BLOOD_HU = 65.0, 100.0
 """Blood up to the first limit contains no contrast medium, above the second it does; in between it is uncertain."""
@@ -44,6 +47,14 @@ EXPIRED_LUNG_HU = -760.0
 
 It lies between about -850 HU at full inspiration and -700 HU at the end of expiration.
 """
+_AT_THE_SKIN = ("bone", "breast", "abdomen")
+"""Regions beyond which there may be only air, which some scanners store with a single value, like padding."""
+_MASK_BLUR_MM = 4.0
+"""Distance from padding at which masks from a coarse grid may end."""
+_CUT_MM2 = 100.0
+"""An organ with a larger surface on the border of the volume is only partly in view."""
+TRACHEA_HU = (-1003.0, -920.0)
+"""Range of the air in a trachea. Air has -1000 HU, and blurred walls add to it: -987 to -952 HU in ten real CTs."""
 METAL_HU = 2800
 METAL_ML = 0.1
 EXTENSIVE_EMPHYSEMA_PERCENT = 10.0
@@ -66,6 +77,7 @@ class ScanConditions:
         metal: whether there is metal in the body, or contrast medium as dense as metal.
         padded: whether a part of the image lies outside the scanner's field of view.
         tags: what the DICOM header says. They do not override the image.
+        trachea_hu: median density of the air in the trachea; None without a trachea.
     """
 
     slice_spacing_mm: float
@@ -79,6 +91,7 @@ class ScanConditions:
     metal: bool
     padded: bool
     tags: AcquisitionTags = AcquisitionTags()
+    trachea_hu: float | None = None
 
     @property
     def enhanced(self) -> bool | None:
@@ -100,7 +113,7 @@ def scan_conditions(scan: Scan) -> ScanConditions:
     lungs = scan.lungs
     lung_values = scan.values(lungs) if lungs is not None else None
     z, y, x = scan.spacing
-    sd, correlation = _noise(scan)
+    air_hu, sd, correlation = _trachea_air(scan)
     return ScanConditions(
         slice_spacing_mm=round(z, 3),
         pixel_spacing_mm=round(max(y, x), 3),
@@ -113,6 +126,7 @@ def scan_conditions(scan: Scan) -> ScanConditions:
         metal=_has_metal(scan),
         padded=_is_padded(scan.hu[scan.hu.shape[0] // 2]),
         tags=scan.tags,
+        trachea_hu=air_hu,
     )
 
 
@@ -140,27 +154,28 @@ def _is_padded(plane: np.ndarray) -> bool:
     return sum(bool(np.ptp(corner) == 0) for corner in corners) >= 2
 
 
-def _noise(scan: Scan) -> tuple[float | None, float | None]:
-    """Return the standard deviation (HU) of the air in the trachea and the correlation of neighboring pixels."""
+def _trachea_air(scan: Scan) -> tuple[float | None, float | None, float | None]:
+    """Return the median and the noise (HU) of the air in the trachea, and the correlation of neighboring pixels."""
     from reg2rg.segmentation.morphology import eroded  # imports scipy; reports are read without it
 
     part = scan.structures.part("trachea") or scan.region("trachea and bronchie")
     if part is None:
-        return None, None
+        return None, None, None
     air = scan.hu[part.box].astype(np.float32)
     edge_mm = max(1.6, 1.5 * max(scan.spacing[1:]))  # where the wall still blurs into the air
     lumen = eroded(part.mask & (air < -800), edge_mm, (1e6, *scan.spacing[1:]))  # in plane only
     if lumen.sum() < 60:
-        return None, None
+        return None, None, None
+    median = round(float(np.median(air[lumen])), 1)
     residual = air - _local_mean(air, lumen)
     residual[~lumen] = 0
     sd = float(np.sqrt(np.square(residual[lumen]).mean()))
     if scan.spacing[2] > MAX_PIXEL_FOR_KERNEL_MM:
-        return round(sd, 1), None
+        return median, round(sd, 1), None
     pairs = lumen[:, :, 1:] & lumen[:, :, :-1]
     product = (residual[:, :, 1:] * residual[:, :, :-1])[pairs]
     correlation = float(product.mean() / max(sd**2, 1e-6)) if product.size >= 60 else None
-    return round(sd, 1), None if correlation is None else round(correlation, 3)
+    return median, round(sd, 1), None if correlation is None else round(correlation, 3)
 
 
 def _local_mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -190,30 +205,57 @@ def _blood(scan: Scan) -> float | None:
 
 def _cut(scan: Scan) -> tuple[str, ...]:
     """Return the names of regions and structures of which the volume shows only a part."""
+    border = _Border.of(scan)
     cut = [
         name
         for name in scan.masks.present
-        if (part := scan.region(name)) is not None and _is_cut(scan, part, in_plane=name not in ("bone", "breast"))
+        if (part := scan.region(name)) is not None and border.cuts(part, in_plane=name not in _AT_THE_SKIN)
     ]
     for name in (*scan.structures.present, "right lung", "left lung"):
         structure = scan.structures.part(name)
-        if structure is not None and _is_cut(scan, structure):
+        if structure is not None and border.cuts(structure):
             cut.append(name)
     return tuple(dict.fromkeys(cut))
 
 
-def _is_cut(scan: Scan, part: Part, in_plane: bool = True) -> bool:
-    """Return whether a substantial part of an organ's surface lies on the border of the volume."""
-    for axis in (0, 1, 2) if in_plane else (0,):
-        for end in (0, -1):
-            edge = 0 if end == 0 else scan.hu.shape[axis] - 1
-            if (part.box[axis].start if end == 0 else part.box[axis].stop - 1) != edge:
-                continue
-            others = [s for i, s in enumerate(scan.spacing) if i != axis]
-            area_mm2 = float(np.take(part.mask, end, axis=axis).sum()) * others[0] * others[1]
-            if area_mm2 > 100:
-                return True
-    return False
+@dataclass(frozen=True)
+class _Border:
+    """The border of what was scanned. Blank slices at the ends and padding around the field of view lie outside.
+
+    Attributes:
+        ends: first and last slice of what was scanned, up to the blur at blank slices.
+        edge: boolean array (y, x) of the image's outermost pixels and of those next to padding.
+        padding: boolean array (y, x) of pixels that have the same value in all slices, and the pixels next to them.
+        spacing: voxel size along z, y, x in mm.
+    """
+
+    ends: tuple[int, int]
+    edge: np.ndarray
+    padding: np.ndarray
+    spacing: Spacing
+
+    @classmethod
+    def of(cls, scan: Scan) -> _Border:
+        """Find the border. Masks from a coarse grid end some millimeters before padding."""
+        scanned = scanned_slices(scan.hu)
+        blur_z, blur = (max(1, round(_MASK_BLUR_MM / s)) for s in (scan.spacing[0], max(scan.spacing[1:])))
+        first = scanned.start + (blur_z if scanned.start > 0 else 0)
+        last = scanned.stop - 1 - (blur_z if scanned.stop < len(scan.hu) else 0)
+        padding = grown(padding_pixels(scan.hu[scanned]), blur)
+        edge = np.ones_like(padding)
+        edge[1:-1, 1:-1] = False
+        return cls((first, last), edge, padding, scan.spacing)
+
+    def cuts(self, part: Part, in_plane: bool = True) -> bool:
+        """Return whether a substantial part of an organ's surface lies on the border."""
+        zs, ys, xs = part.box
+        z, y, x = self.spacing
+        ends = [part.mask[end - zs.start] for end in self.ends if end in range(zs.start, zs.stop)]
+        areas = [np.count_nonzero(end) * y * x for end in ends]
+        if in_plane:
+            areas.append(np.count_nonzero(part.mask & self.edge[ys, xs]) * z * max(y, x))
+            areas.append(np.count_nonzero(part.mask & self.padding[ys, xs]) * z * y * x / _MASK_BLUR_MM)
+        return max(areas, default=0.0) > _CUT_MM2
 
 
 Check = Callable[[str, ScanConditions, tuple[str, ...], bool], Condition]
@@ -267,6 +309,14 @@ def _kernel_check(name: str, conditions: ScanConditions, structures: tuple[str, 
         return Condition(name, False, "the kernel could not be judged")
     kind = "sharp" if conditions.sharp_kernel else "soft"
     return Condition(name, not conditions.sharp_kernel, f"the reconstruction kernel is {kind}")
+
+
+def _calibrated(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
+    air = conditions.trachea_hu
+    if air is None:
+        return Condition(name, None, "the air in the trachea could not be measured")
+    low, high = TRACHEA_HU
+    return Condition(name, low <= air <= high, f"the air in the trachea has {air:.0f} HU")
 
 
 def _inspiration(name: str, conditions: ScanConditions, structures: tuple[str, ...], approximate: bool) -> Condition:
@@ -331,6 +381,7 @@ _CHECKS: dict[str, Check] = {
     LOW_NOISE: _noise_check,
     SOFT_KERNEL: _kernel_check,
     INSPIRATION: _inspiration,
+    CALIBRATED: _calibrated,
     UNENHANCED: _unenhanced,
     EXACT_OUTLINES: _outlines,
     NO_METAL: _metal,

@@ -165,7 +165,7 @@ def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice
     mask = np.isin(labels, large)
     volume = mask.sum() * scan.voxel_ml
     if volume < MIN_FLUID_ML:
-        yield Reading("effusion_volume", 0.0, (structure,), part)
+        yield Reading("effusion_volume", 0.0, (structure,), part, detail=_where(structure))
         return
     yield Reading("effusion_volume", volume, (structure,), part)
     depths = mask.sum(axis=1)  # voxels of fluid along each line from front to back
@@ -199,19 +199,26 @@ def _columns(part: Part, half: slice) -> slice:
     return slice(low, max(low, high))
 
 
+def _where(structure: str) -> str:
+    """Return where something was searched for, if nothing was found: a mask may end before it."""
+    return "within the outline of the pleura" if structure == "pleura" else ""
+
+
 def _free_air(scan: Scan) -> Part | None:
-    """Return thick air without vessels at the front of the chest, in the lungs or the pleura."""
+    """Return thick air without vessels at the front of the chest, in the lungs or the pleura.
+
+    None without a pleura: air that collapses a lung lies outside of it.
+    """
     structure = scan.structures.part("pneumothorax")
     if structure is not None:
         return structure
     lungs, pleura = scan.lungs, scan.region("pleura")
-    if lungs is None:
+    if lungs is None or pleura is None:
         return None
     box = expanded(lungs.box, (2, 8, 8), scan.hu.shape)
     mask = over_box(lungs, box)
     outline = mask.copy()
-    if pleura is not None:
-        mask |= over_box(pleura, box)
+    mask |= over_box(pleura, box)
     air = smoothed(scan.hu[box], 1.2, scan.spacing) <= FREE_AIR_HU
     candidates = opened(mask & air, 4.0, scan.spacing)
     labels, sizes = components(candidates)
@@ -230,8 +237,11 @@ def _free_air(scan: Scan) -> Part | None:
 def _pleural_air(scan: Scan, side: str, air: Part | None, half: slice, structure: str) -> Readings:
     part = f"{side} side"
     if air is None:
-        yield absent("pleural_air", "pleura", "the lungs were not found", part)
+        yield absent("pleural_air", "pleura", "the pleura was not found", part)
         return
     columns = _columns(air, half)
     volume = air.mask[:, :, columns].sum() * scan.voxel_ml
-    yield Reading("pleural_air", volume if volume >= MIN_FREE_AIR_ML else 0.0, (structure,), part)
+    if volume < MIN_FREE_AIR_ML:
+        yield Reading("pleural_air", 0.0, (structure,), part, detail=_where(structure))
+    else:
+        yield Reading("pleural_air", volume, (structure,), part)

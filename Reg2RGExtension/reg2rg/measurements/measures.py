@@ -96,6 +96,7 @@ FINE_PIXELS = "pixels of 2 mm or less"
 LOW_NOISE = "noise of 30 HU or less"
 SOFT_KERNEL = "a soft reconstruction kernel"
 INSPIRATION = "full inspiration"
+CALIBRATED = "air in the trachea of about -1000 HU"
 UNENHANCED = "no contrast medium"
 EXACT_OUTLINES = "outlines from a trained segmenter"
 NO_METAL = "no metal in view"
@@ -119,7 +120,7 @@ _MEASURES: tuple[Measure, ...] = (
         "lung",
         digits=1,
         source=_COPDGENE,
-        conditions=(WHOLE_LUNGS, THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION),
+        conditions=(WHOLE_LUNGS, THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION, CALIBRATED),
         cutoffs=(Cutoff(">=", 5.0, "emphysema by density"),),
     ),
     Measure(
@@ -130,7 +131,7 @@ _MEASURES: tuple[Measure, ...] = (
         digits=1,
         source=_COPDGENE,
         required=(WHOLE_ORGAN,),
-        conditions=(THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION),
+        conditions=(THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION, CALIBRATED),
         sentence=False,
     ),
     Measure(
@@ -139,7 +140,7 @@ _MEASURES: tuple[Measure, ...] = (
         "HU",
         "lung",
         source="PMC3681780",
-        conditions=(WHOLE_LUNGS, THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION),
+        conditions=(WHOLE_LUNGS, THIN_SLICES, LOW_NOISE, SOFT_KERNEL, INSPIRATION, CALIBRATED),
         sentence=False,
     ),
     Measure(

@@ -3,9 +3,9 @@
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
 was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements and the
-sentences that disagreements are about. Version 8 added the review, and the kind of training volumes that a volume is
-nearest to. Saved scenes and report folders may contain older versions, so every version can be read. So can the form in
-which scenes stored reviews before version 8.
+sentences that disagreements are about. Version 8 added the review, the kind of training volumes that a volume is
+nearest to, and the air in the trachea. Saved scenes and report folders may contain older versions, so every version can
+be read. So can the form in which scenes stored reviews before version 8.
 """
 
 from __future__ import annotations
@@ -186,6 +186,9 @@ def _from_7_to_8(values: Values) -> None:
     values.setdefault("review", None)
     for check in _objects([values.get("out_of_distribution")]):
         check.setdefault("kind", "")
+    for evidence in _objects([values.get("evidence")]):
+        for conditions in _objects([evidence.get("conditions")]):
+            conditions.setdefault("trachea_hu", None)
     values.pop("disclaimer", None)  # it follows from the review
 
 

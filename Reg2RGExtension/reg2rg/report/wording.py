@@ -52,9 +52,9 @@ def technique_line(technique: Mapping[str, str]) -> str:
 
 
 def measurement_line(section: Section) -> str:
-    """Return the region's volume and mean HU as a short phrase."""
-    line = f"{section.volume_ml:.0f} mL, mean {section.mean_hu:.0f} HU"
-    return f"{line}, region estimated" if section.approximate else line
+    """Return volume and mean HU of the region's outline, which may contain only a part of it, as a short phrase."""
+    outline = "estimated outline" if section.approximate else "outline"
+    return f"{outline} of {section.volume_ml:.0f} mL, mean {section.mean_hu:.0f} HU"
 
 
 def lobe_name(side: str | None, level: str | None) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.regions import get_region, region_of_structure
+from reg2rg.regions import REGION_NAMES, get_region, region_of_structure
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
 from reg2rg.segmentation.masks import RegionMasks, region_flag
 from reg2rg.segmentation.segment_files import Segment, read_segments
@@ -19,8 +19,18 @@ from reg2rg.volumes.geometry import image_like
 _SAME_PLACE = 0.5
 """Least overlap (intersection over union) of the boxes of a volume and a label map with the same number of voxels."""
 
-_LUNG_BELOW_HU = -200
-"""Mean HU that lungs stay below, even with much consolidation."""
+_LUNG_HU = (-950, -500)
+"""Density of air-filled lung."""
+
+_LEAST_AERATED = 0.5
+"""Least share of the lungs that is air-filled, even with much consolidation."""
+
+_LEAST_COVERED = 0.6
+"""Least share of what is as dense as air-filled lung that the lungs and airways contain."""
+
+_AIRY = ("lung", "trachea and bronchie", "pleura")
+_TISSUE_ABOVE_HU = -300
+"""Mean HU that regions other than lungs, airways and pleura stay above, even with much fat."""
 
 
 class LabelMapSegmenter:
@@ -196,15 +206,39 @@ def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) ->
     notices = []
     if outside > 0.5:
         notices.append(f"{outside:.0%} of the labels in {path} lie outside the volume; are they from the same scan?")
+    hu = sitk.GetArrayViewFromImage(volume)
     lungs = (bits & region_flag("lung")) != 0
     if lungs.any():
-        mean = float(sitk.GetArrayViewFromImage(volume)[lungs].mean())
-        if mean > _LUNG_BELOW_HU:
+        share = float((hu[lungs] < _LUNG_HU[1]).mean())
+        covered = _covered(hu, bits & (region_flag("lung") | region_flag("trachea and bronchie")) != 0)
+        if share < _LEAST_AERATED:
             notices.append(
-                f"The lungs in {path} have a mean of {mean:.0f} HU in this volume, unlike lung tissue; are they from "
-                "the same scan?"
+                f"Only {share:.0%} of the lungs in {path} are filled with air in this volume; are they from the same "
+                "scan?"
+            )
+        elif covered < _LEAST_COVERED:
+            notices.append(
+                f"The lungs in {path} contain {covered:.0%} of what looks like lung in this volume; are they complete, "
+                "and from the same scan?"
+            )
+    for region in REGION_NAMES:
+        inside = (bits & region_flag(region)) != 0 if region not in _AIRY else np.zeros(1, bool)
+        if inside.any() and (mean := float(hu[inside].mean())) < _TISSUE_ABOVE_HU:
+            notices.append(
+                f"The region {get_region(region).display_name} in {path} has a mean of {mean:.0f} HU in this volume, "
+                "unlike its tissue; are the labels mapped to the right regions?"
             )
     return notices
+
+
+def _covered(hu: np.ndarray, mask: np.ndarray) -> float:
+    """Return the share of what is as dense as air-filled lung that a mask contains, apart from blurred surfaces."""
+    coarse = hu[::2, ::4, ::4]
+    aerated = (coarse > _LUNG_HU[0]) & (coarse < _LUNG_HU[1])
+    inner = aerated[:, 1:-1, 1:-1] & aerated[:, :-2, 1:-1] & aerated[:, 2:, 1:-1]
+    inner &= aerated[:, 1:-1, :-2] & aerated[:, 1:-1, 2:]
+    inside = mask[::2, ::4, ::4][:, 1:-1, 1:-1][inner]
+    return float(inside.mean()) if inside.size else 1.0
 
 
 def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:

@@ -6,6 +6,7 @@ import numpy as np
 
 from reg2rg.segmentation.morphology import components, filled_hulls, filled_slices, largest, opened
 from reg2rg.volumes.geometry import Spacing
+from reg2rg.volumes.padding import grown, padding_pixels, scanned_slices
 
 AIR_HU = -350
 """Air and lung are below this value."""
@@ -47,9 +48,14 @@ def find_body(hu: np.ndarray, spacing: Spacing) -> np.ndarray:
 
 
 def _truncated_lung(hu: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """Lung cut off by the field of view: dark voxels that reach the border and lie between parts of the body."""
-    labels, sizes = components(hu < AIR_HU)
-    border = np.unique(np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel()]))
+    """Lung cut off by the field of view: dark voxels that reach its border and lie between parts of the body."""
+    padding = padding_pixels(hu[scanned_slices(hu)])
+    blurred = grown(padding, 1)
+    edge = grown(blurred, 1) & ~blurred
+    labels, sizes = components((hu < AIR_HU) & ~blurred)
+    border = np.unique(
+        np.concatenate([labels[:, [0, -1]].ravel(), labels[:, :, [0, -1]].ravel(), labels[:, edge].ravel()])
+    )
     enclosed = np.bincount(labels[filled_hulls(solid)], minlength=len(sizes) + 1)[1:] / np.maximum(sizes, 1)
     lungs = [
         label

@@ -39,6 +39,12 @@ NO_CARINA = "not found by thresholds, because the division of the trachea, which
 """Reason why the heart is missing from a scan that shows the lower chest only."""
 
 
+UPSIDE_DOWN = (
+    "The trachea divides toward the upper end of the volume, which seems to be upside down; check its orientation. "
+    "Positions in this report may be wrong."
+)
+
+
 class ThresholdSegmenter:
     """Segments by thresholds and morphology. All its regions are approximate."""
 
@@ -69,7 +75,15 @@ class ThresholdSegmenter:
             np.bitwise_or(bits, region_flag(name), out=bits, where=chest.on_volume_grid(mask, volume))
         progress(1.0, "Regions found")
         provided = frozenset(masks)
-        return RegionMasks.from_bits(bits, provided, volume, segmenter=self.name, approximate=provided, missing=missing)
+        return RegionMasks.from_bits(
+            bits,
+            provided,
+            volume,
+            segmenter=self.name,
+            approximate=provided,
+            missing=missing,
+            notices=(UPSIDE_DOWN,) if chest.is_upside_down else (),
+        )
 
 
 def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
@@ -117,6 +131,14 @@ class _Chest:
         spine = find_spine(hu, body, spacing)
         left, right = find_lungs(hu, body, airways, spine, spacing)
         return cls(working, box, hu, spacing, body, airways, left, right, spine)
+
+    @property
+    def is_upside_down(self) -> bool:
+        """Whether the trachea divides toward the end of the volume that should be the head's."""
+        if find_carina(self.airways, self.spacing) is not None:
+            return False
+        turned = find_airways(self.hu[::-1], self.body[::-1], self.spacing)
+        return find_carina(turned, self.spacing) is not None
 
     @property
     def lungs(self) -> np.ndarray:
