@@ -86,13 +86,15 @@ def _hasLowProbability(sentence: Sentence) -> bool:
     return sentence.mean_probability is not None and sentence.mean_probability < LOW_PROBABILITY
 
 
-def _sentenceHtml(section: Section, sentence: Sentence, state: State, textColor: str) -> str:
+def _sentenceHtml(section: Section, sentence: Sentence, state: ReviewState, textColor: str) -> str:
+    from reg2rg.report import ReviewState
+
     body = html.escape(section.text[sentence.start : sentence.end])
     if _hasLowProbability(sentence):
         body = f"<u>{body}</u>&nbsp;<b>(?)</b>"
     finding = locatedFinding(section, sentence)
     if finding is None:
         return body
-    decoration = "line-through" if state == State.REJECTED else "none"  # a link's own decoration overrides <s>
+    decoration = "line-through" if state == ReviewState.REJECTED else "none"  # a link's own decoration overrides <s>
     style = f"color: {textColor}; text-decoration: {decoration}"
     return f'<a href="{finding}" style="{style}">{body}</a>&nbsp;<a href="{finding}">{LOCATION_MARK}</a>'

@@ -274,7 +274,7 @@ class ReviewTest(unittest.TestCase):
         section = self.stored().section("lung")
         self.assertTrue(any(finding.location for finding in section.findings), "some sentences are links")
         document = qt.QTextDocument()
-        document.setHtml(bodyHtml(section, section.text, State.REJECTED, "#123456"))
+        document.setHtml(bodyHtml(section, section.text, ReviewState.REJECTED, "#123456"))
         cursor = qt.QTextCursor(document)
         text = document.toPlainText()
         kept = ""
