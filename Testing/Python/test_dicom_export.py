@@ -454,6 +454,14 @@ def test_a_series_without_frame_of_reference_is_refused(chest, tmp_path: Path):
     assert not (tmp_path / "out-draft").exists()
 
 
+def test_a_series_whose_images_share_a_uid_is_refused(report, chest, tmp_path: Path):
+    def same(dataset: Dataset, index: int) -> None:
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+
+    with pytest.raises(InputError, match="have the same instance UID"):
+        write_dicom(report, tmp_path, write_ct(tmp_path / "ct", chest.volume, same))
+
+
 def test_an_export_replaces_an_earlier_one_but_no_other_files(report, ct, tmp_path: Path):
     out = export_report(report, "dicom", tmp_path / "out", ct)
     (out / "draft-pdf.dcm").write_bytes(b"of an earlier export")

@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
+import pydicom.fileset
 import pytest
 import SimpleITK as sitk
 from command_line import Run, error_line
@@ -275,6 +276,16 @@ def test_nothing_to_send_is_an_error(reg2rg: Run, tmp_path: Path):
     assert "contains no DICOM files" in error_line(reg2rg("send", tmp_path, "--to", "dicom://A@127.0.0.1:1"), 2)
     assert "nothing to send" in error_line(reg2rg("send", "--to", "dicom://A@127.0.0.1:1"), 2)
     assert "--to" in error_line(reg2rg("send", tmp_path), 2)
+
+
+def test_the_directory_of_a_disk_is_left_out(reg2rg: Run, empty, series):
+    directory = pydicom.fileset.FileSet()
+    for file in series.glob("*.dcm"):
+        directory.add(file)
+    disk = series.parent / "disk"
+    directory.write(disk)
+    assert (disk / "DICOMDIR").is_file()
+    assert reg2rg("send", disk, "--to", empty.node).stdout.startswith("10 objects stored")
 
 
 def test_a_damaged_file_stops_the_transfer_before_it_begins(reg2rg: Run, empty, series):

@@ -51,8 +51,8 @@ def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentRefere
         if not has_line:
             by_segment[key].append(item)
     groups: list[Any] = [
-        *(_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items),
         *(_distance(origin, segments[key].segment, item) for key, item, has_line in measured if has_line),
+        *(_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items),
     ]
     content = sr.MeasurementReport(
         observation_context=observers(origin),
@@ -94,7 +94,7 @@ def _of_section(
 def _number(
     origin: Origin, key: str, label: str, concept: Any, value: float, unit: str, **details: Any
 ) -> sr.Measurement:
-    """Return a number with a tracking identifier of its own; OHIF stops at numbers without any content."""
+    """Return a number with a tracking identifier of its own."""
     from highdicom import sr
 
     tracking = sr.TrackingIdentifier(origin.uid("measurement", key), plain(label))
@@ -134,7 +134,7 @@ def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
     ]
     comments = [sr.TextContentItem(codes.DCM.Comment, plain(remark), "HAS PROPERTIES") for remark in remarks]
     (number,) = item
-    number.ContentSequence = sr.ContentSequence([*lines, *number.ContentSequence, *comments])  # OHIF reads the first
+    number.ContentSequence = sr.ContentSequence([*lines, *number.ContentSequence, *comments])
     return item
 
 

@@ -146,6 +146,10 @@ def _source_of(series: Series, path: Path) -> Source:
             "or to single slices."
         )
     headers = [_complete(by_file[file], path) for file in files]
+    if len({str(header.SOPInstanceUID) for header in headers}) < len(headers):
+        raise InputError(
+            f"Several images in {path} have the same instance UID, so objects cannot refer to one of them."
+        )
     slices = [
         SourceSlice(files.index(piece.image.file), piece.frame, piece.position, piece.orientation, piece.spacing)
         for piece in stack

@@ -8,6 +8,9 @@ from pathlib import Path
 from reg2rg.errors import InputError
 from reg2rg.volumes.dicom_folder import header_errors, is_dicom_file, read_dataset
 
+_DIRECTORY = "1.2.840.10008.1.3.10"
+"""SOP class of the table of contents of a disk (DICOMDIR), which is not an object to store."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -38,6 +41,8 @@ def find_instances(folder: Path) -> list[Instance]:
     for file in sorted(file for file in folder.rglob("*") if file.is_file() and is_dicom_file(file)):
         try:
             header = read_dataset(file, stop_before_pixels=True)
+            if header.file_meta.MediaStorageSOPClassUID == _DIRECTORY:
+                continue
             transfer_syntax = header.file_meta.TransferSyntaxUID
             found.append(Instance(file, str(header.SOPInstanceUID), str(header.SOPClassUID), str(transfer_syntax)))
         except header_errors() as error:
