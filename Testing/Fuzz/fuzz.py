@@ -79,7 +79,7 @@ def fuzz(target: str, seconds: float, seed: int, folder: Path) -> tuple[int, dic
 def _watch(child: subprocess.Popen[bytes], seconds: float, kinds: dict[str, Path], folder: Path) -> tuple[int, str]:
     """Read the child's messages until the time is over, or it crashes or hangs; return its inputs and what happened."""
     assert child.stdout is not None
-    count, problem, end, patience = 0, "", time.monotonic() + seconds, 60.0  # the first input waits for imports
+    count, problem, end, patience = 0, "", time.monotonic() + seconds, 300.0  # imports take long on a busy machine
     buffer = b""
     while time.monotonic() < end:
         if not select.select([child.stdout], [], [], patience)[0]:
