@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.staging import staged_output
@@ -83,8 +83,12 @@ def read_checksums(folder: Path) -> dict[str, str]:
     path = folder / CHECKSUMS_FILE
     try:
         pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-        return {name: checksum for checksum, name in pairs}
+        checksums = {name: checksum for checksum, name in pairs}
     except FileNotFoundError:
         raise InputError(f"{folder} has no {CHECKSUMS_FILE}, so its files cannot be verified.") from None
     except ValueError as error:
         raise InputError(f"{path} is not a list of checksums and file names.") from error
+    for name in checksums:
+        if PureWindowsPath(name).name != name or name in (".", ".."):
+            raise InputError(f"{path} lists {name!r}; expected names of files in the folder, without a path.")
+    return checksums

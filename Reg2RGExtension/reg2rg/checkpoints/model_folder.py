@@ -14,6 +14,7 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.runtime.dataclass_io import parse_json
 from reg2rg.runtime.pretrained import refuse_custom_code
+from reg2rg.runtime.staging import utf8_path
 
 if TYPE_CHECKING:  # imports torch
     from reg2rg.models.reg2rg import Reg2RG
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # imports torch
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "MODEL_CARD.md"
+
+_LOADED_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".safetensors")
+"""Suffixes of files that the config, the weights and the tokenizer are read from."""
 
 
 @dataclass
@@ -87,10 +91,16 @@ class ModelFolder:
         """Verify the checksum of every file except the card, which may be edited. Later calls do nothing.
 
         Raises:
-            InputError: a file is missing or damaged.
+            InputError: a file is missing or damaged, or a file that may be loaded has no checksum.
         """
         if self._verified:
             return
+        loaded = (file.name for file in self.path.iterdir() if file.suffix in _LOADED_SUFFIXES and file.name[0] != ".")
+        if unlisted := sorted(set(loaded) - set(self.checksums)):
+            raise InputError(
+                f"{self.path / CHECKSUMS_FILE} does not list {', '.join(unlisted)}, so what is loaded cannot be "
+                "verified; copy or download the model again, or sign it with `reg2rg models sign` if you trust it."
+            )
         for name, expected in self.checksums.items():
             if name == CARD_FILE:
                 continue
@@ -110,7 +120,8 @@ class ModelFolder:
         """
         from reg2rg.checkpoints.weights_file import read_shapes
 
-        return read_shapes(self._file(WEIGHTS_FILE))
+        with utf8_path(self._file(WEIGHTS_FILE)) as path:
+            return read_shapes(Path(path))
 
     def load(self, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
         """Verify the files and load the model.
@@ -132,9 +143,10 @@ class ModelFolder:
         from reg2rg.checkpoints.weights_file import open_weights
 
         self.verify()
-        shapes, read = open_weights(self.path / WEIGHTS_FILE)
-        model = assemble(self.config, shapes, read, device, precision)
-        model.tokenizer = load_tokenizer(self.path)
+        with utf8_path(self.path) as path:
+            shapes, read = open_weights(Path(path, WEIGHTS_FILE))
+            model = assemble(self.config, shapes, read, device, precision)
+            model.tokenizer = load_tokenizer(Path(path))
         return model.eval()
 
     def _file(self, name: str) -> Path:

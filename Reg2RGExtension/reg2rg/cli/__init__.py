@@ -2,7 +2,8 @@
 
 Files:
 
-    main      the entry point and the commands report, segment, demo, desktop, evaluate and info
+    entry     the entry point, where Ctrl-C takes effect before the rest is imported
+    main      the commands report, segment, demo, desktop, evaluate and info
     models    ``reg2rg models``: list, add, import and create models
     export    ``reg2rg export``
     review_stats  ``reg2rg review-stats``

@@ -1,5 +1,5 @@
 """``python -m reg2rg.cli``: the command line without its launcher."""
 
-from reg2rg.cli.main import main
+from reg2rg.cli.entry import main
 
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -210,6 +211,9 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Run a command and return the exit code."""
+    if any(argument == "" or re.fullmatch("--[a-z-]+=", argument) for argument in arguments):
+        # As a path, it would be the current folder.
+        return _fail("An argument is empty; expected a value: is a variable of the shell not set?", 2)
     try:
         code = app(arguments, prog_name="reg2rg", standalone_mode=False) or 0
         sys.stdout.flush()  # here, so that a full disk or a closed pipe is handled like any other error

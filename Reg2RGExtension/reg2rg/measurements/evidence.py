@@ -37,6 +37,11 @@ class Evidence:
         """Return the measurements that a region's section reports."""
         return tuple(measurement for measurement in self.measurements if measurement.region == region)
 
+    def within(self, regions: Collection[str]) -> Evidence:
+        """Return the measurements of some regions, or of all if ``regions`` is empty."""
+        measurements = tuple(each for each in self.measurements if not regions or each.region in regions)
+        return replace(self, measurements=measurements)
+
 
 def measure(volume: sitk.Image, structures: Structures, masks: RegionMasks) -> Evidence:
     """Measure everything in the table that the structures allow.

@@ -121,9 +121,9 @@ def run_segmentation(
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
         volume = _read(request, context)
-        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context)
+        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
         (folder / REGIONS_FILE).rename(folder / request.output.name)  # a name that SimpleITK may not be able to write
-    return masks
+    return masks.only(request.regions)
 
 
 def run_measurement(
@@ -146,11 +146,13 @@ def run_measurement(
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
         volume = _read(request, context)
-        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context)
-        evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
+        masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
+        # In all regions: the technique is judged in several, whichever were requested.
+        evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context).within(request.regions)
         with context.stage(Stage.SAVE, "Saving the measurements"):
             write_measurements(evidence, volume, folder)
-    return evidence, {region: region_statistics(volume, masks, region) for region in masks.present}
+    present = masks.only(request.regions).present
+    return evidence, {region: region_statistics(volume, masks, region) for region in present}
 
 
 def _read(request: VolumeRequest, context: RunContext) -> sitk.Image:
@@ -178,9 +180,17 @@ def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> t
 
 
 def _find_regions(
-    request: VolumeRequest, regions: Sequence[str], volume: sitk.Image, file: Path, context: RunContext
+    request: VolumeRequest,
+    regions: Sequence[str],
+    volume: sitk.Image,
+    file: Path,
+    context: RunContext,
+    shown: Sequence[str] = (),
 ) -> tuple[RegionMasks, str]:
-    """Segment the regions, write the masks to ``file``, and return them with the reason for the choice of segmenter."""
+    """Segment the regions, and return the masks with the reason for the choice of segmenter.
+
+    The masks of the regions in ``shown``, or all if it is empty, are written to ``file``.
+    """
     with context.stage(Stage.SEGMENT, "Finding the regions") as progress:
         segmenter, reason = choose_segmenter(
             request.segmenter,
@@ -192,12 +202,13 @@ def _find_regions(
             regions=regions,
         )
         masks = segmenter.segment(volume, progress)
-        write_regions(masks, file)
+        written = masks.only(shown)
+        write_regions(written, file)
     for notice in masks.notices:
         context.emit(Notice(notice))
-    names = tuple(region.name for region in in_reading_order(masks.present))
+    names = tuple(region.name for region in in_reading_order(written.present))
     approximate = tuple(name for name in names if name in masks.approximate)
-    context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(masks.missing), str(file)))
+    context.emit(RegionsFound(masks.segmenter, reason, names, approximate, dict(written.missing), str(file)))
     return masks, reason
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -109,6 +109,19 @@ class RegionMasks:
                 reasons.setdefault(name, "not found in this volume")
         approximate = approximate & (provided - frozenset(reasons))
         return cls(image_like(bits, reference), segmenter, approximate, reasons, notices, structures)
+
+    def only(self, regions: Collection[str]) -> RegionMasks:
+        """Return the masks of some regions; the others become missing, because they were not requested.
+
+        Args:
+            regions: names of the regions; all if empty.
+        """
+        if not regions:
+            return self
+        reasons = {name: reason for name, reason in self.missing.items() if name in regions}
+        others = {name: NOT_REQUESTED for name in REGION_NAMES if name not in regions}
+        bits = self.bits & sum(map(region_flag, regions))
+        return replace(self, bits=bits, approximate=self.approximate & set(regions), missing=reasons | others)
 
     @property
     def present(self) -> tuple[str, ...]:

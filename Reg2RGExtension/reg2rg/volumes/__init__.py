@@ -8,6 +8,8 @@ Files:
     nifti           what SimpleITK does not check in a NIfTI header
     dicom_folder    the files of a DICOM folder
     dicom_series    which of its images can be stacked, and which series is read
+    dicom_consistency
+                    whether its slices belong together
     acquisition     tags that hint at how a scan was acquired
     dicom           CT series, classic and enhanced, as volumes
     checks          whether an image is a chest CT, and its conversion to clean HU
@@ -33,6 +35,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
+from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.acquisition import copy_tags
 from reg2rg.volumes.checks import as_hu_volume
@@ -45,6 +48,9 @@ __all__ = ["read_volume", "read_volume_and_series"]
 
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
 """What the module zipfile raises for damaged, encrypted or unknown archives."""
+
+_RESERVED_BYTES = 1 << 29
+"""Space in the temporary folder that an unpacked archive leaves to others."""
 
 
 def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
@@ -111,6 +117,12 @@ def _extract(path: Path, folder: Path) -> None:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) > MAXIMUM_FILES:
                 raise InputError(f"{path} contains more than {MAXIMUM_FILES} files; expected those of one scan.")
+            require_free_space(
+                folder,
+                sum(member.file_size for member in members) + _RESERVED_BYTES,
+                f"Unpacking {path}",
+                hint="free some space, or unpack it yourself and give the folder",
+            )
             for number, member in enumerate(members):
                 name = PurePosixPath(member.filename)
                 inside = folders.setdefault(name.parent, folder / f"{len(folders):06d}")

@@ -54,7 +54,7 @@ def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = igno
     _check_size(image, path)
     hu = sitk.GetArrayViewFromImage(image)
     if hu.dtype.kind == "f" and not np.isfinite(hu).all():
-        raise InputError(f"{path} contains NaN or infinite values; expected HU in every voxel.")
+        raise InputError(f"{path} contains NaN or infinite values; expected a number in every voxel.")
     low, high = float(hu.min()), float(hu.max())
     if low == high:
         raise InputError(f"{path} has the same value ({low:g}) in every voxel; expected a CT.")

@@ -13,13 +13,11 @@ from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import utf8_path
 from reg2rg.volumes.acquisition import set_tags
+from reg2rg.volumes.dicom_consistency import check_continuity, check_gaps, check_rescale, describe_gaps
 from reg2rg.volumes.dicom_folder import DicomImage, header_errors, read_dataset, read_folder, some_files
 from reg2rg.volumes.dicom_series import Series, Slice, choose_series, group_series, list_series
 from reg2rg.volumes.geometry import orthogonal_axes
 from reg2rg.volumes.resampling import even_slices, is_sheared
-
-GAP_TOLERANCE = 0.5
-"""Largest deviation of a gap between slices, as a share of the median gap; a larger one is a missing or extra slice."""
 
 GRID_TOLERANCE, ROUNDING_MM = 0.05, 0.1
 """Largest distance of a slice from its place on an even grid, as a share of the gap and in mm, whichever is larger."""
@@ -66,7 +64,17 @@ def read_series(
             "select one with --series."
         )
     if chosen.left_out:
-        on_notice(f"Left out of series {chosen.number or chosen.uid}: {chosen.describe_left_out()}.")
+        count = sum(chosen.left_out.values())
+        images = count + len(chosen.stack)
+        on_notice(
+            f"Left out {count} of the {images} images of series {chosen.number or chosen.uid}: "
+            f"{chosen.describe_left_out()}."
+        )
+    if chosen.stack[0].is_white_air:
+        on_notice(
+            f"The slices of {name.name} are marked MONOCHROME1 (low values are white); this concerns only their "
+            "display, so their values were read as they are stored."
+        )
     image = _stack(chosen.stack, name, on_notice)
     set_tags(image, chosen.stack[0].image.header)
     return image, chosen
@@ -80,7 +88,8 @@ def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> si
     slices = sorted(slices, key=lambda piece: float(piece.position @ normal))
     positions = np.array([piece.position for piece in slices])
     along = positions @ normal
-    _check_gaps(along, name)
+    check_gaps(along, name)
+    check_rescale(slices, name)
     slope, offset = np.polyfit(along, positions - along[:, None] * normal, 1)
     step = normal + slope  # 1 mm along the normal, and sideways as far as the slices are shifted
     sideways = np.linalg.norm(positions - along[:, None] * step - offset, axis=1).max()
@@ -90,7 +99,10 @@ def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> si
             "straight line."
         )
     voxels = _voxels(slices, name)
+    check_continuity(voxels, slices, name)
     start, gap, deviation = _even_grid(along)
+    if notice := describe_gaps(slices, gap, name):
+        on_notice(notice)
     if deviation > max(ROUNDING_MM, GRID_TOLERANCE * gap):
         gaps = np.diff(along)
         voxels, gap = even_slices(voxels, along)
@@ -108,17 +120,6 @@ def _stack(slices: Sequence[Slice], name: Path, on_notice: NoticeCallback) -> si
         image.SetSpacing((*slices[0].spacing, gap))
         image.SetDirection(orthogonal_axes(direction).ravel().tolist())
     return image
-
-
-def _check_gaps(along: np.ndarray, name: Path) -> None:
-    """Raise an InputError if slices are missing or lie on each other."""
-    gaps = np.diff(along)
-    typical = float(np.median(gaps))
-    if typical <= 0 or np.abs(gaps - typical).max() > GAP_TOLERANCE * typical:
-        raise InputError(
-            f"{name} has gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between slices; expected equal gaps: slices "
-            "are missing, or the series contains several scans."
-        )
 
 
 def _even_grid(along: np.ndarray) -> tuple[float, float, float]:
@@ -146,11 +147,9 @@ def _voxels(slices: Sequence[Slice], name: Path) -> np.ndarray:
 def _frames(slices: Sequence[Slice], name: Path) -> np.ndarray:
     """Read the HU of slices in the same file, (n, y, x)."""
     image, numbers = slices[0].image, [piece.frame for piece in slices]
-    if len({piece.rescale for piece in slices}) == 1:
+    if len({piece.rescale for piece in slices}) == 1 and not slices[0].is_white_air:
         return _hu_frames(image, name)[numbers]
-    rescales = [piece.rescale for piece in slices if piece.rescale is not None]
-    if len(rescales) < len(slices):
-        raise InputError(f"{name} has frames without a rescale slope or intercept; expected both in all frames.")
+    rescales = [piece.rescale or (1.0, 0.0) for piece in slices]
     slopes, intercepts = np.array(rescales, np.float32).T[:, :, None, None]
     return _stored_frames(image, name)[numbers] * slopes + intercepts
 
@@ -168,7 +167,8 @@ def _hu_frames(image: DicomImage, name: Path) -> np.ndarray:
 def _stored_frames(image: DicomImage, name: Path) -> np.ndarray:
     """Decode the frames of a file without rescaling them; GDCM would use the slope and intercept of the first."""
     try:
-        return read_dataset(image.file).pixel_array.astype(np.float32)
+        pixels = read_dataset(image.file).pixel_array.astype(np.float32)
+        return pixels if pixels.ndim == 3 else pixels[None]
     except header_errors() as error:
         raise _pixel_error(image, name) from error
 

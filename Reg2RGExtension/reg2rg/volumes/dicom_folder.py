@@ -6,7 +6,8 @@ import mmap
 import os
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -24,6 +25,9 @@ _CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 _DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
 
+_PIXEL_DATA = 0x7FE00010
+"""Tag of pixel data that are not floating-point numbers."""
+
 
 def header_errors() -> tuple[type[Exception], ...]:
     """Return what pydicom raises for damaged headers, when it reads them or when it converts a value."""
@@ -35,10 +39,17 @@ def header_errors() -> tuple[type[Exception], ...]:
 
 @dataclass(frozen=True)
 class DicomImage:
-    """A DICOM file with an image, and its header."""
+    """A DICOM file with an image.
+
+    Attributes:
+        file: the file.
+        header: its header.
+        has_all_pixels: whether its pixel data are as long as its header says; True if they are compressed.
+    """
 
     file: Path
     header: Dataset
+    has_all_pixels: bool
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,8 @@ class DicomFolder:
     def unreadable(self, series: Iterable[Path]) -> list[Path]:
         """Return the files that probably belong to a series, but cannot be read.
 
-        These are damaged DICOM files, and files that are named like those of the series or like DICOM. Files in folders
-        that contain images of other series only belong to those.
+        These are files of the series with too few pixels, damaged DICOM files, and files that are named like those of
+        the series or like DICOM. Files in folders that contain images of other series only belong to those.
 
         Args:
             series: files of the series.
@@ -75,7 +86,8 @@ class DicomFolder:
             or file.suffix.lower() in (".dcm", ".ima")
             or (file.suffix in suffixes and _is_empty(file))
         ]
-        return sorted(file for file in (*self.damaged, *missing) if file.parent not in foreign)
+        short = (image.file for image in self.images if not image.has_all_pixels and image.file in series)
+        return sorted([*short, *(file for file in (*self.damaged, *missing) if file.parent not in foreign)])
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -101,9 +113,9 @@ def read_folder(path: Path, name: Path) -> DicomFolder:
             if not is_dicom_file(file):
                 others.append(file)
                 continue
-            header = read_dataset(file, stop_before_pixels=True)
+            header, has_all_pixels = _read_header(file)
             if "Rows" in header and header.get("SeriesInstanceUID") and header.get("SOPInstanceUID"):
-                images.append(DicomImage(file, header))
+                images.append(DicomImage(file, header, has_all_pixels))
             elif not _has_no_image(header):
                 damaged.append(file)
         except header_errors():
@@ -134,9 +146,44 @@ def read_dataset(file: Path, stop_before_pixels: bool = False) -> Dataset:
     """Read a DICOM file, or its header only."""
     import pydicom
 
-    # A mapping gives no more than the file has, where a file would allocate what a damaged length says, up to 4 GB.
+    with _mapped(file) as content:
+        return pydicom.dcmread(content, stop_before_pixels=stop_before_pixels)
+
+
+def _read_header(file: Path) -> tuple[Dataset, bool]:
+    """Read the header of a DICOM file, and return it and whether all pixels follow it."""
+    import pydicom
+
+    with _mapped(file) as content:
+        header = pydicom.dcmread(content, stop_before_pixels=True)
+        return header, _has_all_pixels(header, content)
+
+
+@contextmanager
+def _mapped(file: Path) -> Iterator[BinaryIO]:
+    """Map a file: this gives no more than it has; reading would allocate what a damaged length says, up to 4 GB."""
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return pydicom.dcmread(cast("BinaryIO", content), stop_before_pixels=stop_before_pixels)
+        yield cast("BinaryIO", content)
+
+
+def _has_all_pixels(header: Dataset, content: BinaryIO) -> bool:
+    """Return whether the pixel data at the position of a file are long enough; GDCM fills up what is missing."""
+    from pydicom.filereader import data_element_generator
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    if "Rows" not in header or header.get("SamplesPerPixel", 1) != 1:
+        return True
+    if syntax not in (ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+        return True
+    try:
+        elements = data_element_generator(content, syntax.is_implicit_VR, syntax.is_little_endian, defer_size=1)
+        pixels = next(elements, None)
+        length = int(getattr(pixels, "length", 0))
+        bits = header.Rows * header.Columns * int(header.get("NumberOfFrames") or 1) * header.get("BitsAllocated", 0)
+    except header_errors():
+        return False
+    return pixels is not None and (pixels.tag != _PIXEL_DATA or 8 * length >= bits)
 
 
 def _has_no_image(header: Dataset) -> bool:

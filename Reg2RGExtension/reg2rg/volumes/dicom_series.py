@@ -67,6 +67,11 @@ class Slice:
         )
 
     @property
+    def is_white_air(self) -> bool:
+        """Whether the header wants low values displayed as white, MONOCHROME1; GDCM inverts the values of such files."""
+        return str(self.image.header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return int(self.image.header.Rows), int(self.image.header.Columns)
@@ -81,7 +86,7 @@ class Series:
         files: its files.
         stack: the slices of its largest volume.
         left_out: what the images that are not in the stack are, to their number.
-        invalid: files whose position, orientation or pixel spacing is not valid.
+        invalid: files whose position, orientation, pixel spacing or rescale slope is not valid.
     """
 
     header: Dataset
@@ -165,7 +170,7 @@ def choose_series(found: Sequence[Series], requested: str | None, name: Path) ->
         raise InputError(f"{name} contains images of modality {series.modality}; expected CT.")
     if series.invalid:
         raise InputError(
-            f"{name} has slices whose position, orientation or pixel spacing is not valid "
+            f"{name} has slices whose position, orientation, pixel spacing or rescale slope is not valid "
             f"({some_files(series.invalid)}); expected numbers in all of them."
         )
     if len(series.stack) < 2:
@@ -282,6 +287,6 @@ def _slice(
         raise ValueError("the pixel spacing is not valid")
     slope, intercept = rescale.get("RescaleSlope"), rescale.get("RescaleIntercept")
     values = None if slope is None or intercept is None else (float(slope), float(intercept))
-    if values is not None and not np.isfinite(values).all():
+    if values is not None and not (np.isfinite(values).all() and values[0]):
         raise ValueError("the rescale slope or intercept is not valid")
     return Slice(image, frame, corner, cosines, (between_columns, between_rows), values)

@@ -46,7 +46,8 @@ def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> s
         on_notice: receives a message if the file does not say which way its axes point.
 
     Raises:
-        InputError: the file cannot be read, its data are damaged, or it is truncated.
+        InputError: the file cannot be read, its data are damaged, it is truncated, or it is NIfTI with values that are
+            not numbers.
     """
     name = path.name.lower()
     try:
@@ -91,14 +92,13 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, bool]:
     with integrity.open_nifti(path) as file:
         header = NiftiHeader.parse(file.read(HEADER_BYTES))
         header.check_geometry()
-    actual = integrity.nifti_length(path)
-    if actual < header.length:
-        raise ValueError(f"it has {actual} of {header.length} bytes")
+    if not integrity.check_nifti(path, header):
+        raise InputError(f"{path} contains NaN or infinite values; expected a number in every voxel.")
     if header.sform_code <= 0 or is_orthogonal(header.axes):
-        return _read(path), header.has_orientation
+        return _without_intercept(_read(path), header), header.has_orientation
     # ITK refuses such an affine matrix, or replaces it by the quaternion.
     with _environment(_PERMISSIVE, "1"):
-        image = _read(path)
+        image = _without_intercept(_read(path), header)
     spacing = np.linalg.norm(header.axes, axis=0)
     extra = image.GetDimension() - 3
     direction = np.eye(3 + extra)
@@ -107,6 +107,14 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, bool]:
     image.SetOrigin((*header.origin.tolist(), *image.GetOrigin()[3:]))
     image.SetDirection(direction.ravel().tolist())
     return image, True
+
+
+def _without_intercept(image: sitk.Image, header: NiftiHeader) -> sitk.Image:
+    """Undo what ITK adds to values that are not scaled according to the header."""
+    if not header.ignored_intercept:
+        return image
+    stored = image - header.ignored_intercept
+    return stored if header.float_type is not None else sitk.Round(stored)
 
 
 @contextlib.contextmanager

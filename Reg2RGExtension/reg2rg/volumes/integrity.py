@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+import numpy as np
+
 from reg2rg.volumes.headers import metaimage_fields, nrrd_fields
+from reg2rg.volumes.nifti import NiftiHeader
 
 _BLOCK = 1 << 20
 
@@ -32,12 +35,32 @@ def open_nifti(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def nifti_length(path: Path) -> int:
-    """Return the uncompressed length of a NIfTI file; if it is compressed, its checksums are verified."""
+def check_nifti(path: Path, header: NiftiHeader) -> bool:
+    """Verify the length of a NIfTI file and, if it is compressed, its checksums.
+
+    Returns:
+        Whether all values are numbers; ITK replaces NaN and infinity by 0.
+    """
     if not path.name.lower().endswith(".gz"):
-        return path.stat().st_size
-    with gzip.open(path) as file:
-        return sum(len(block) for block in _blocks(file))
+        _check_length(path.stat().st_size, header)
+        if header.float_type is None:
+            return True
+    with open_nifti(path) as file:
+        length, is_finite = 0, True
+        while length < header.offset and (skipped := file.read(min(_BLOCK, header.offset - length))):
+            length += len(skipped)
+        for block in _blocks(file):
+            if header.float_type is not None:
+                count = min(len(block), max(0, header.length - length)) // header.float_type.itemsize
+                is_finite &= bool(np.isfinite(np.frombuffer(block, header.float_type, count)).all())
+            length += len(block)
+    _check_length(length, header)
+    return is_finite
+
+
+def _check_length(length: int, header: NiftiHeader) -> None:
+    if length < header.length:
+        raise ValueError(f"it has {length} of {header.length} bytes")
 
 
 def check_nrrd(path: Path) -> None:
@@ -120,6 +143,6 @@ def _zlib_length(file: IO[bytes]) -> int:
     return length
 
 
-def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
+def _blocks(file: io.BufferedIOBase | IO[bytes]) -> Iterator[bytes]:
     while block := file.read(_BLOCK):
         yield block
