@@ -68,7 +68,7 @@ class Slice:
 
     @property
     def is_white_air(self) -> bool:
-        """Whether the header wants low values displayed as white, MONOCHROME1; GDCM inverts the values of such files."""
+        """Whether low values are to be displayed as white (MONOCHROME1); GDCM inverts the values of such files."""
         return str(self.image.header.get("PhotometricInterpretation", "")) == "MONOCHROME1"
 
     @property
