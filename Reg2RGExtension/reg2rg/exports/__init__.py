@@ -11,6 +11,10 @@ Files:
     source_ct          the CT that a report was made from
     report_folder      all files of a report
     markdown           a report as Markdown
+    view_grid          CT and regions as coarse as a screen allows
+    places             what a link in the report shows in the pictures
+    templates          what the HTML page and the PDF have in common
+    radgenome          a signed report as a training case
     formats            the table of formats that a report can be exported to
     dicom              segmentations and structured reports as DICOM objects
     sending            DICOM files to a DICOM node or a DICOMweb service

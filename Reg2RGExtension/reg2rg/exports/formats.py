@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.runtime.staging import staged_output
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
     from reg2rg.report import Report
 
 Writer = Callable[["Report", Path, "Path | None"], None]
@@ -37,6 +39,7 @@ class Format:
         refers_to_ct: whether it refers to the DICOM series of the CT and contains what its headers say of the patient.
             Only these formats are given DICOM headers.
         marks_drafts: whether "draft" is a part of the name until the report is signed.
+        adds: whether the folder is a collection to which reports are added one by one, each of them at once.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Format:
     shows_ct: bool = False
     refers_to_ct: bool = False
     marks_drafts: bool = True
+    adds: bool = False
 
 
 def _write_text(report: Report, path: Path, ct: Path | None) -> None:
@@ -89,12 +93,46 @@ def _folder_files(folder: Path) -> Collection[str]:
     return REPORT_FILES
 
 
+def _write_html(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.html.page import write_html
+
+    write_html(report, _volume(ct), path)
+
+
+def _write_pdf(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.pdf.document import write_pdf
+
+    write_pdf(report, _volume(ct), path)
+
+
+def _write_fhir(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.fhir.bundle import write_fhir
+
+    if ct is None:
+        raise InputError("FHIR bundles refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
+    write_fhir(report, ct, path)
+
+
+def _write_radgenome(report: Report, path: Path, ct: Path | None) -> None:
+    from reg2rg.exports.radgenome import write_radgenome
+
+    write_radgenome(report, _volume(ct), path)
+
+
+def _volume(ct: Path | None) -> sitk.Image | None:
+    from reg2rg.volumes import read_volume
+
+    return None if ct is None else read_volume(ct)
+
+
 FORMATS = {
     each.name: each
     for each in (
         Format("folder", "Report folder", "", _write_folder, _folder_files, shows_ct=True, marks_drafts=False),
         Format("text", "Plain text", ".txt", _write_text),
         Format("markdown", "Markdown", ".md", _write_markdown),
+        Format("html", "HTML page with pictures", ".html", _write_html, shows_ct=True),
+        Format("pdf", "PDF", ".pdf", _write_pdf, shows_ct=True),
         Format("dicom", "DICOM (SEG, SR)", "", _write_dicom, _earlier_dicom_files, refers_to_ct=True),
         Format(
             "dicom-labelmap",
@@ -104,6 +142,8 @@ FORMATS = {
             _earlier_dicom_files,
             refers_to_ct=True,
         ),
+        Format("fhir", "FHIR bundle (IMR)", ".json", _write_fhir, refers_to_ct=True),
+        Format("radgenome", "Training case (RadGenome-ChestCT)", "", _write_radgenome, shows_ct=True, adds=True),
     )
 }
 """Name -> format, in the order of the Export menu."""
@@ -125,10 +165,22 @@ def export_report(report: Report, format_name: str, path: Path, ct: Path | None 
     Raises:
         InputError: the format is unknown, the report or the CT lacks what the format needs, or a signed report is in
             the way.
+        Reg2RGError: a package that the format needs is not installed.
     """
     if format_name not in FORMATS:
         raise InputError(f"Unknown format {format_name!r}; expected one of: {', '.join(FORMATS)}.")
-    export = FORMATS[format_name]
+    try:
+        return _export(report, FORMATS[format_name], path, ct)
+    except ImportError as error:
+        raise Reg2RGError(
+            f"The format {format_name} needs more packages ({error}): pip install 'reg2rg[export]'."
+        ) from error
+
+
+def _export(report: Report, export: Format, path: Path, ct: Path | None) -> Path:
+    if export.adds:
+        export.write(report, path, ct)
+        return path
     target = _named(path, export, report.signed)
     if export.extension:
         with staged_output(target.parent) as staging:

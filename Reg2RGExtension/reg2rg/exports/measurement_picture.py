@@ -40,7 +40,7 @@ def write_measurement_picture(evidence: Evidence, volume: sitk.Image, path: Path
     for index, measurement in enumerate(shown):
         x = MARGIN + index % COLUMNS * (PANEL + MARGIN)
         y = BANNER + MARGIN + index // COLUMNS * (PANEL + CAPTION + MARGIN)
-        sheet.paste(_panel(measurement, turned), (x, y))
+        sheet.paste(draw_measurement(measurement, turned), (x, y))
         _caption(draw, measurement, x, y + PANEL + 4)
     if not shown:
         draw.text((MARGIN, BANNER + MARGIN), "No distance was measured.", font=load_font(18), fill=FAINT)
@@ -59,8 +59,16 @@ def _caption(draw: ImageDraw.ImageDraw, measurement: Measurement, x: int, y: int
         draw.text((x, y + 20 * number), text, font=font, fill=color)
 
 
-def _panel(measurement: Measurement, volume: sitk.Image) -> Image.Image:
-    """Draw the slice through a measurement's first line, and all of its lines."""
+def draw_measurement(measurement: Measurement, volume: sitk.Image) -> Image.Image:
+    """Draw the slice through a measurement's first line, and all of its lines.
+
+    Args:
+        measurement: a measurement with lines.
+        volume: the CT in HU, in LPS orientation.
+
+    Returns:
+        A square picture of PANEL pixels.
+    """
     ends = np.array([_indices(line, volume) for line in measurement.lines])  # (lines, 2, zyx)
     spacing = np.array(volume.GetSpacing()[::-1])
     extent = np.abs(np.diff(ends[0], axis=0))[0] * spacing

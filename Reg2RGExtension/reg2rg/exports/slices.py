@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw
@@ -9,7 +12,7 @@ from scipy import ndimage
 
 from reg2rg.exports.marks import Mark, draw_marks
 from reg2rg.exports.text_column import TEXT, Color, load_font
-from reg2rg.regions import Region, Window, get_region
+from reg2rg.regions import Window, get_region
 from reg2rg.segmentation.masks import RegionMasks, region_flag, region_index
 
 SLICES_WIDTH = 760
@@ -20,6 +23,19 @@ OPACITY = 0.28
 SURROUNDINGS_MM = 45
 CENTER_REGIONS = ("heart", "mediastinum", "lung")
 """Without a marked finding, the slices pass through the first of these regions that is present."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A mask to draw over a slice.
+
+    Attributes:
+        mask: boolean array (rows, columns).
+        color: red, green, blue, 0 to 255.
+    """
+
+    mask: np.ndarray
+    color: Color
 
 
 def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], background: Color) -> Image.Image:
@@ -48,8 +64,15 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
         (hu[::-1, :, x], bits[::-1, :, x], (sz, sy), "APSI"),
     ]
     regions = [get_region(name) for name in masks.present]
+
+    def overlays(bits: np.ndarray) -> list[Overlay]:
+        return [Overlay(((bits >> region_index(region.name)) & 1) != 0, region.color) for region in regions]
+
     sizes = [(SLICES_WIDTH, 470), *[((SLICES_WIDTH - 10) // 2, 380)] * 2]
-    pictures = [_draw_plane(*plane, regions, *size) for plane, size in zip(planes, sizes, strict=True)]
+    pictures = [
+        draw_plane(hu, overlays(bits), spacing, letters, size)
+        for (hu, bits, spacing, letters), size in zip(planes, sizes, strict=True)
+    ]
     for picture, axis, index in zip(pictures, range(3), (z, y, x), strict=True):
         draw_marks(picture, volume, marks, axis, index)
     axial, coronal, sagittal = pictures
@@ -80,38 +103,36 @@ def _center_of_region(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]
     return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
 
 
-def _draw_plane(
+def draw_plane(
     hu: np.ndarray,
-    bits: np.ndarray,
+    overlays: Sequence[Overlay],
     spacing: tuple[float, float],
     letters: str,
-    regions: list[Region],
-    width: int,
-    height: int,
+    available: tuple[int, int],
+    window: Window = WINDOW,
 ) -> Image.Image:
-    """Draw one slice as large as will fit, with tinted and outlined regions.
+    """Draw one slice as large as will fit, with tinted and outlined masks.
 
     Args:
         hu: (rows, columns) HU.
-        bits: (rows, columns) region bits.
+        overlays: the masks to draw, in any order.
         spacing: mm per row and column.
         letters: orientation letters for left, right, top and bottom.
-        regions: the regions to draw.
-        width: available width in pixels.
-        height: available height in pixels.
+        available: available width and height in pixels.
+        window: display window.
     """
     rows, columns = hu.shape[0] * spacing[0], hu.shape[1] * spacing[1]
-    scale = min(width / columns, height / rows)
+    scale = min(available[0] / columns, available[1] / rows)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    low, high = WINDOW.bounds
+    low, high = window.bounds
     gray = np.clip((hu - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     picture = np.array(Image.fromarray(gray).resize(size, Image.Resampling.BILINEAR).convert("RGB"), np.float32)
-    masks = [(((bits >> region_index(region.name)) & 1).astype(np.uint8), region) for region in regions]
-    # Large regions first: the heart is inside the mediastinum and must be drawn over it.
-    for mask, region in sorted(masks, key=lambda pair: -int(pair[0].sum())):
-        inside = np.asarray(Image.fromarray(mask * 255).resize(size, Image.Resampling.BILINEAR)) > 127
+    # Large masks first: the heart is inside the mediastinum and must be drawn over it.
+    for overlay in sorted(overlays, key=lambda overlay: -int(overlay.mask.sum())):
+        mask = Image.fromarray(overlay.mask.astype(np.uint8) * 255)
+        inside = np.asarray(mask.resize(size, Image.Resampling.BILINEAR)) > 127
         outline = inside & ~ndimage.binary_erosion(inside, iterations=2)
-        color = np.array(region.color, np.float32)
+        color = np.array(overlay.color, np.float32)
         picture[inside] = (1 - OPACITY) * picture[inside] + OPACITY * color
         picture[outline] = color
     image = Image.fromarray(picture.astype(np.uint8))

@@ -48,15 +48,15 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
         InputError: the report was made from another volume, or the headers of the series are not valid.
         Reg2RGError: highdicom is too old.
     """
-    _check_version()
+    check_version()
     source = open_source(report, ct)
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK
-    with _without_warnings():
+    with without_warnings():
         for number, file in enumerate(source.synthetic, 1):
             _save(file, folder / f"ct-{number:04d}.dcm")
         try:
-            for kind, dataset in _objects(origin, pdf, label_map):
+            for kind, dataset in dicom_objects(origin, pdf, label_map):
                 _save(dataset, folder / f"{prefix}{kind.file}.dcm")
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             if source.synthetic:
@@ -67,7 +67,7 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
             ) from error
 
 
-def _check_version() -> None:
+def check_version() -> None:
     """Raise Reg2RGError if highdicom is older than what these exports need."""
     import highdicom
 
@@ -95,7 +95,8 @@ def earlier_files(folder: Path) -> list[str]:
     return [name for name in found if name != SENT_FILE]
 
 
-def _objects(origin: Origin, pdf: bytes | None, label_map: bool) -> Iterator[tuple[Kind, Dataset]]:
+def dicom_objects(origin: Origin, pdf: bytes | None = None, label_map: bool = False) -> Iterator[tuple[Kind, Dataset]]:
+    """Yield the objects of a report; the arguments are those of ``write_dicom``."""
     report = origin.report
     grid = report.provenance.geometry.to_image()
     place = placing(grid, origin.source)
@@ -121,7 +122,7 @@ def _objects(origin: Origin, pdf: bytes | None, label_map: bool) -> Iterator[tup
 
 
 @contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Silence libraries, whose warnings about unusual values would print the name of the patient."""
     logger = logging.getLogger("highdicom")
     disabled, logger.disabled = logger.disabled, True
