@@ -1,6 +1,7 @@
 # make demo        write a report for the sample case and a screenshot of the review panel to out/demo, and a report for a
 #                  real CT to out/demo/real, if ../shared exists
-# make screenshots make the pictures for the extension's page and the README in Resources/Screenshots
+# make screenshots make the pictures for the extension's page and the README in Resources/Screenshots, and those of exports
+#                  in docs/images
 # make test        run the linters and all tests
 # make test-nightly  try ten times as many random inputs as make test
 # make test-fast   run the linters and the quick tests of the engine
@@ -59,10 +60,11 @@ demo: $(VENV)/.desktop
 	$(if $(REAL_CT),$(BIN)/reg2rg report $(REAL_CT) -o out/demo/real --segmenter thresholds)
 	$(BIN)/reg2rg desktop --screenshot out/demo/desktop.png
 
-screenshots: $(VENV)/.desktop
+screenshots: $(VENV)/.test
 	$(BIN)/reg2rg desktop --screenshot Resources/Screenshots/desktop.png
 	$(BIN)/reg2rg demo -o out/demo
 	cp out/demo/preview.png Resources/Screenshots/preview.png
+	$(BIN)/python docs/scripts/export_pictures.py out/demo Resources/Sample/ct.nrrd
 
 # Two processes with one thread each, because more threads would compete for the cores. Each process runs whole files, so
 # that the fixtures of a file are created only once. The order of the files is that of Testing/conftest.py.

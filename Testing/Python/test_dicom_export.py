@@ -464,9 +464,10 @@ def test_a_series_whose_images_share_a_uid_is_refused(report, chest, tmp_path: P
 
 def test_an_export_replaces_an_earlier_one_but_no_other_files(report, ct, tmp_path: Path):
     out = export_report(report, "dicom", tmp_path / "out", ct)
-    (out / "draft-pdf.dcm").write_bytes(b"of an earlier export")
+    assert pydicom.dcmread(out / "draft-pdf.dcm").EncapsulatedDocument.startswith(b"%PDF")
+    (out / "ct-0001.dcm").write_bytes(b"of an earlier export")
     export_report(report, "dicom", tmp_path / "out", ct)
-    assert not (out / "draft-pdf.dcm").exists()
+    assert not (out / "ct-0001.dcm").exists()
     (out / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="contains other files"):
         export_report(report, "dicom", tmp_path / "out", ct)

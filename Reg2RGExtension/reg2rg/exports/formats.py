@@ -65,10 +65,11 @@ def _write_markdown(report: Report, path: Path, ct: Path | None) -> None:
 
 def _write_dicom(report: Report, path: Path, ct: Path | None, *, label_map: bool = False) -> None:
     from reg2rg.exports.dicom.study import write_dicom
+    from reg2rg.exports.pdf.document import make_pdf
 
     if ct is None:
         raise InputError("DICOM objects refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
-    write_dicom(report, path, ct, label_map=label_map)
+    write_dicom(report, path, ct, pdf=make_pdf(report, _volume(ct)), label_map=label_map)
 
 
 def _write_dicom_label_map(report: Report, path: Path, ct: Path | None) -> None:
@@ -133,7 +134,7 @@ FORMATS = {
         Format("markdown", "Markdown", ".md", _write_markdown),
         Format("html", "HTML page with pictures", ".html", _write_html, shows_ct=True),
         Format("pdf", "PDF", ".pdf", _write_pdf, shows_ct=True),
-        Format("dicom", "DICOM (SEG, SR)", "", _write_dicom, _earlier_dicom_files, refers_to_ct=True),
+        Format("dicom", "DICOM (SEG, SR, PDF)", "", _write_dicom, _earlier_dicom_files, refers_to_ct=True),
         Format(
             "dicom-labelmap",
             "DICOM, structures as label map",

@@ -28,14 +28,25 @@ SHORT_TEXT = 600
 
 
 def write_pdf(report: Report, volume: sitk.Image | None, path: Path) -> None:
-    """Write a report as PDF.
+    """Write a report as PDF; the arguments and errors are those of ``make_pdf``.
+
+    Args:
+        report: a report with its folder.
+        volume: the CT that the report was made from.
+        path: file to write.
+    """
+    path.write_bytes(make_pdf(report, volume))
+
+
+def make_pdf(report: Report, volume: sitk.Image | None) -> bytes:
+    """Return a report as PDF.
 
     Args:
         report: a report with its folder.
         volume: the CT that the report was made from. Without it, the pictures show outlines only.
-        path: file to write.
 
     Raises:
+        InputError: the volume is not the CT of the report.
         Reg2RGError: the system library Pango is missing.
     """
     try:
@@ -47,7 +58,8 @@ def write_pdf(report: Report, volume: sitk.Image | None, path: Path) -> None:
             "https://doc.courtbouillon.org/weasyprint/stable/first_steps.html"
         ) from error
     page = weasyprint.HTML(string=_page(report, volume), url_fetcher=URLFetcher(allowed_protocols=("data",)))
-    path.write_bytes(page.write_pdf(pdf_variant="pdf/ua-1"))
+    pdf: bytes = page.write_pdf(pdf_variant="pdf/ua-1")
+    return pdf
 
 
 def _page(report: Report, volume: sitk.Image | None) -> str:
