@@ -23,22 +23,19 @@ def place_picture(view: View, place: Place) -> Image.Image:
 
     Args:
         view: the CT and its regions.
-        place: the place; its region and, if it is a finding, its outline are drawn.
+        place: the place; a finding is drawn without its region, which would hide it.
     """
     region = get_region(place.region)
-    masks = [(view.mask(region.name), region.color)]
-    if place.mask is not None:
-        masks.append((place.mask, region.bright_color))
+    mask = view.mask(region.name) if place.mask is None else place.mask
+    color = region.color if place.mask is None else region.bright_color
     hu = view.hu if view.hu is not None else np.full(view.bits.shape, AIR_HU, np.int16)
     x, y, z = (int(np.clip(round(i), 0, n - 1)) for i, n in zip(place.center, view.bits.shape[::-1], strict=True))
     sx, sy, sz = view.spacing
     pictures = [
-        draw_plane(
-            hu[z], [Overlay(mask[z], color) for mask, color in masks], (sy, sx), "RLAP", AVAILABLE, place.window
-        ),
+        draw_plane(hu[z], [Overlay(mask[z], color)], (sy, sx), "RLAP", AVAILABLE, place.window),
         draw_plane(
             hu[::-1, y],
-            [Overlay(mask[::-1, y], color) for mask, color in masks],
+            [Overlay(mask[::-1, y], color)],
             (sz, sx),
             "RLSI",
             AVAILABLE,
