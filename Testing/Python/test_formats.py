@@ -128,7 +128,7 @@ def test_a_signed_report_is_overwritten_neither_by_an_export_nor_by_a_run(drafte
 def test_a_ct_that_the_report_was_not_made_from_is_refused(drafted, phantom_files, tmp_path):
     other = sitk.ReadImage(str(phantom_files[0]))[:, :, 1:]
     sitk.WriteImage(other, str(tmp_path / "other.nrrd"))
-    with pytest.raises(InputError, match="choose the CT it was made from"):
+    with pytest.raises(InputError, match="is not the CT from which this report was made"):
         export_report(load_report(drafted), "folder", tmp_path / "saved", tmp_path / "other.nrrd")
     assert not (tmp_path / "saved").exists()
 

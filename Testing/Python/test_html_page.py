@@ -66,7 +66,8 @@ def open_page(browser, tmp_path_factory) -> Callable:
         page.set_default_timeout(120_000)  # on a busy machine
         page.problems = []
         page.on("request", lambda request: request.url == file.as_uri() or page.problems.append(request.url))
-        for event in ("console", "pageerror", "dialog"):
+        page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+        for event in ("pageerror", "dialog"):
             page.on(event, lambda what: page.problems.append(str(what)))
         page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready]")
@@ -255,7 +256,7 @@ def test_another_ct_is_refused(report, tmp_path):
     image = read_volume(report.folder.parent / "ct.nrrd")
     image.SetOrigin([mm + 5 for mm in image.GetOrigin()])
     sitk.WriteImage(image, str(tmp_path / "other.nrrd"))
-    with pytest.raises(InputError, match="expected the CT that the report was made from"):
+    with pytest.raises(InputError, match="is not the CT from which this report was made"):
         export_report(report, "html", tmp_path / "chest", tmp_path / "other.nrrd")
 
 

@@ -69,7 +69,7 @@ def _write_dicom(report: Report, path: Path, ct: Path | None, *, label_map: bool
 
     if ct is None:
         raise InputError("DICOM objects refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
-    write_dicom(report, path, ct, pdf=make_pdf(report, _volume(ct)), label_map=label_map)
+    write_dicom(report, path, ct, pdf=make_pdf(report, _volume(report, ct)), label_map=label_map)
 
 
 def _write_dicom_label_map(report: Report, path: Path, ct: Path | None) -> None:
@@ -97,13 +97,13 @@ def _folder_files(folder: Path) -> Collection[str]:
 def _write_html(report: Report, path: Path, ct: Path | None) -> None:
     from reg2rg.exports.html.page import write_html
 
-    write_html(report, _volume(ct), path)
+    write_html(report, _volume(report, ct), path)
 
 
 def _write_pdf(report: Report, path: Path, ct: Path | None) -> None:
     from reg2rg.exports.pdf.document import write_pdf
 
-    write_pdf(report, _volume(ct), path)
+    write_pdf(report, _volume(report, ct), path)
 
 
 def _write_fhir(report: Report, path: Path, ct: Path | None) -> None:
@@ -117,13 +117,13 @@ def _write_fhir(report: Report, path: Path, ct: Path | None) -> None:
 def _write_radgenome(report: Report, path: Path, ct: Path | None) -> None:
     from reg2rg.exports.radgenome import write_radgenome
 
-    write_radgenome(report, _volume(ct), path)
+    write_radgenome(report, _volume(report, ct), path)
 
 
-def _volume(ct: Path | None) -> sitk.Image | None:
-    from reg2rg.volumes import read_volume
+def _volume(report: Report, ct: Path | None) -> sitk.Image | None:
+    from reg2rg.exports.source_ct import read_source_ct
 
-    return None if ct is None else read_volume(ct)
+    return None if ct is None else read_source_ct(report, ct)
 
 
 FORMATS = {

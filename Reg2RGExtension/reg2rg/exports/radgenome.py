@@ -17,7 +17,6 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.exports.view_grid import check_volume
 from reg2rg.report import Content, Report, report_content
 from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.staging import scratch_folder
@@ -38,14 +37,13 @@ def write_radgenome(report: Report, volume: sitk.Image | None, folder: Path) -> 
         Name of the case's volume, such as "train_8c1f03b2a9d4_a_1".
 
     Raises:
-        InputError: the report is a draft, the CT is missing or another one, or the folder has another table.
+        InputError: the report is a draft, the CT is missing, or the folder has another table.
     """
     content = report_content(report)
     if content.banner is not None:
         raise InputError("The report is a draft; only signed reports become training data. Sign it first.")
     if volume is None:
         raise InputError("Training data need the CT that the report was made from; expected --ct CT.")
-    check_volume(report, volume)
     patient = f"train_{_case_number(report)}"
     name = f"{patient}_a_1"
     rows = [*_other_rows(folder / TABLE, f"{name}.nii.gz"), *_rows(f"{name}.nii.gz", content)]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.errors import InputError
 from reg2rg.measurements.measurement import RasPoint
 from reg2rg.report import Report
 from reg2rg.segmentation.masks import region_flag
@@ -73,13 +72,8 @@ def make_view(report: Report, volume: sitk.Image | None) -> View:
     Args:
         report: a report with a folder.
         volume: the CT in HU that the report was made from. Without it, there are only regions to see.
-
-    Raises:
-        InputError: the volume has another grid than the one that the report was made from.
     """
     masks = report.masks
-    if volume is not None:
-        check_volume(report, volume)
     spans = list(masks.boxes.values())
     box = []
     for axis, (size, spacing) in enumerate(zip(masks.bits.GetSize(), masks.bits.GetSpacing(), strict=True)):
@@ -102,21 +96,6 @@ def make_view(report: Report, volume: sitk.Image | None) -> View:
         resampled = resample(turned, grid, sitk.Transform(), sitk.sitkLinear, AIR_HU)
         hu = np.rint(sitk.GetArrayViewFromImage(resampled)).astype(np.int16)
     return View(hu, sitk.GetArrayFromImage(bits), grid)
-
-
-def check_volume(report: Report, volume: sitk.Image) -> None:
-    """Raise InputError if a volume does not have the grid that the report was made from."""
-    expected = report.provenance.geometry.to_image()
-    same = volume.GetSize() == expected.GetSize() and all(
-        np.allclose(getattr(volume, name)(), getattr(expected, name)(), atol=0.01)
-        for name in ("GetSpacing", "GetOrigin", "GetDirection")
-    )
-    if not same:
-        found, wanted = (" x ".join(map(str, image.GetSize())) for image in (volume, expected))
-        raise InputError(
-            f"The CT has {found} voxels and lies elsewhere than that of the report, which has {wanted}; expected the "
-            "CT that the report was made from."
-        )
 
 
 def _coarse_grid(image: sitk.Image) -> sitk.Image:

@@ -46,7 +46,7 @@ def make_pdf(report: Report, volume: sitk.Image | None) -> bytes:
         volume: the CT that the report was made from. Without it, the pictures show outlines only.
 
     Raises:
-        InputError: the volume is not the CT of the report.
+        InputError: the report has no folder.
         Reg2RGError: the system library Pango is missing.
     """
     try:
