@@ -106,8 +106,10 @@ class PanelScroll:
             top += self._topPlace.height
         if not self._bottomRow.isHidden():
             bottom -= self._bottomPlace.height
-        first = card.mapTo(self._root, qt.QPoint(0, 0)).y() - MARGIN
-        last = first + card.height + 2 * MARGIN
+        room = bottom - top - card.height
+        margin = min(MARGIN, room // 2) if room >= 0 else MARGIN
+        first = card.mapTo(self._root, qt.QPoint(0, 0)).y() - margin
+        last = first + card.height + 2 * margin
         if first < top or last - first > bottom - top:
             self._scrollBy(first - top)
         elif last > bottom:

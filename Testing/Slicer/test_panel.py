@@ -92,6 +92,16 @@ class PanelTest(unittest.TestCase):
                 press(self.root, "J" if forward else "K")
                 self.assertEverythingIsInPlace((forward, step))
 
+    def test_aCardThatJustFitsIsShownAsAWhole(self):
+        card = self.panel.sections.card("pleura")
+        rows = self.ui.bannerLabel.height + self.ui.actionsRow.height
+        self.area.setMaximumHeight(card.height + rows + 4)
+        settle()
+        for region in ("lung", "pleura"):
+            self.panel.navigation.select(region)
+            settle()
+        self.assertEverythingIsInPlace(f"{self.area.height} pixels for {card.height} and {rows}")
+
     def test_theSelectedCardStaysInViewWithTheInputsOpen(self):
         self.ui.inputsButton.collapsed = False
         for region in self.panel.sections.regions:
