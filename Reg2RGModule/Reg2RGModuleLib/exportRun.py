@@ -17,6 +17,9 @@ from Reg2RGModuleLib.signal import Signal
 if TYPE_CHECKING:
     from reg2rg.pipeline import events
 
+DICOM_FOLDER = "dicom"
+"""Name of the folder with the DICOM files of the volume."""
+
 
 class _Active(NamedTuple):
     """The current export: its volume and its temporary folder."""
@@ -92,7 +95,7 @@ class ExportRun:
         export = FORMATS[formatName]
         files = dicomSource.filesOf(volume) if export.refers_to_ct else []
         if files:
-            return str(dicomSource.gather(files, folder / "dicom"))
+            return str(dicomSource.gather(files, folder / DICOM_FOLDER))
         if not export.shows_ct and not export.refers_to_ct:
             return ""
         return runFolder.writeVolume(volume, transforms.frameOf(volume, reportNode.segmentationOf(node)), folder)
@@ -107,7 +110,9 @@ class ExportRun:
             self._cleanUp()
             self.succeeded.emit(active.volume, event.path)
         elif isinstance(event, events.Failure):
-            message = event.message.replace(str(active.folder / runFolder.VOLUME_FILE), f'"{active.volume.GetName()}"')
+            message = event.message
+            for name in (runFolder.VOLUME_FILE, DICOM_FOLDER):
+                message = message.replace(str(active.folder / name), f'"{active.volume.GetName()}"')
             if event.scope == "command":  # the export was not started
                 self._engine.end()
             self._fail(message, "")
