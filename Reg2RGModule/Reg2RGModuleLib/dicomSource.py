@@ -12,6 +12,8 @@ import slicer
 def filesOf(volume: slicer.vtkMRMLScalarVolumeNode) -> list[str]:
     """Return the files of a volume's images, or none if it was not loaded from DICOM or the files have gone."""
     instances = (volume.GetAttribute("DICOM.instanceUIDs") or "").split()
+    if not instances:
+        return []  # not every Slicer has a DICOM database to ask
     database = slicer.app.dicomDatabase()
     files = [database.fileForInstance(instance) for instance in instances] if database is not None else []
     return files if all(file and os.path.isfile(file) for file in files) else []
