@@ -166,7 +166,12 @@ class RunControls:
         self._ui.stageLabel.setText(message)
 
     def _onMessage(self, message: str) -> None:
-        """Show a message, both during the run and together with its result."""
+        """Show a message, both during the run and together with its result.
+
+        What is noticed about segments when they are measured again is left out: the user has just corrected them.
+        """
+        if self._logic.run.measuring:
+            return
         self._notices.append(message)
         self._messages.warn(" ".join(self._notices), about=self._volume)
 
