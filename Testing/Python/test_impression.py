@@ -50,6 +50,7 @@ def test_the_impression_lists_the_findings_of_each_region() -> None:
 
 def test_the_impression_is_empty_without_findings() -> None:
     assert draft_impression([("lung", "The lungs are clear.")]) == ""
+    assert draft_impression([("breast", "Not assessed.")]) == ""
     assert draft_impression([]) == ""
 
 

@@ -34,8 +34,8 @@ from reg2rg.runtime.dataclass_io import to_plain
 
 T = TypeVar("T")
 
-_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Characters that are not text: neither XML nor DICOM can store them, and a terminal obeys them."""
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""Characters that are not text: neither XML nor DICOM can store them, a terminal obeys them, or they reverse text."""
 
 REJECTED_REASON = "rejected by the reviewer"
 """Why a rejected section is not described."""

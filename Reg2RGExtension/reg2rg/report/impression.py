@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from reg2rg.labeler import Status, extract_mentions, split_sentences
-from reg2rg.measurements.sentences import MEANING
+from reg2rg.measurements.sentences import MEANING, NOT_ASSESSED
 from reg2rg.regions import get_region
 
 _NORMAL = re.compile(
@@ -51,6 +51,8 @@ def draft_impression(sections: Iterable[tuple[str, str]], measured: Collection[s
 
 
 def _is_notable(sentence: str, region: str) -> bool:
+    if sentence == NOT_ASSESSED:
+        return False
     statuses = {mention.status for mention in extract_mentions(sentence, region)}
     return statuses != {Status.ABSENT} if statuses else not is_worded_normal(sentence)
 
