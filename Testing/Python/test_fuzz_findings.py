@@ -57,6 +57,7 @@ def changed(tmp_path: Path) -> Callable[[str, bytes, bytes], Path]:
         (b"space directions: (8,0,0)", b"space directions: (1e308,0,0)"),
         (b"space directions: (8,0,0) (0,8,0)", b"space directions: (8,0,0) (8000000,8,0)"),
         (b"\n\n", b"\n"),
+        (b"encoding: raw", b"encoding: raw\nnote:=\x86n\x1d\x139"),
     ],
 )
 def test_an_nrrd_header_that_contradicts_itself_is_refused_before_itk_reads_it(changed, old: bytes, new: bytes) -> None:

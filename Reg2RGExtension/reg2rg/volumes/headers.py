@@ -47,6 +47,9 @@ _METAIMAGE_AXES = {"dimsize": 1, "elementspacing": 1, "elementsize": 1, "offset"
 """Fields of a MetaImage header with one number for each axis, or for each pair of axes."""
 
 
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f]")
+
+
 def nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Yield the fields of an NRRD header and leave the file at its data."""
     if not file.readline(_LINE_LIMIT).startswith(b"NRRD"):
@@ -56,6 +59,8 @@ def nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
         if not line.startswith("#"):
             if not separator or (len(line) > _FIELD_LIMIT and not value.startswith("=")):
                 raise ValueError(f"its header has the line {line[:40]!r}")
+            if _CONTROL_CHARACTER.search(line):  # ITK crashes at some of them
+                raise ValueError(f"its header has control characters in the line {line[:40]!r}")
             yield name.strip().lower(), value.strip()
 
 
