@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from reg2rg.errors import InputError
 from reg2rg.labeler import ALL_LABELS
-from reg2rg.models.config import LoraSettings, ModelConfig, VolumeKind
+from reg2rg.models.config import LoraSettings, ModelConfig
 from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import feature_cache, losses
@@ -362,7 +362,7 @@ def test_calibration_fits_the_temperature_and_the_distances_of_validation_cases(
     assert model.config.findings.temperature == model.embedding_layer.finding_head.config.temperature != 1.0
     (kind,) = model.embedding_layer.ood_detector.kinds
     assert float(kind.validation_distances.nan_to_num().max()) < UNFITTED_DISTANCE
-    assert model.config.findings.kinds == (VolumeKind("phantoms"),)
+    assert model.config.findings.kinds == ("phantoms",)
 
 
 def test_a_finding_whose_size_no_text_states_loses_its_size(model: Reg2RG, cases: CaseCache):

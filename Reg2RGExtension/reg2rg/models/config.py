@@ -121,20 +121,6 @@ class PerceiverConfig:
 
 
 @dataclass(frozen=True)
-class VolumeKind:
-    """A kind of volumes that a model was trained on, such as phantoms or CTs.
-
-    Attributes:
-        name: its name.
-        stated: findings that may be stated in volumes of this kind, because their precision was measured on it. None
-            if there is no such limit.
-    """
-
-    name: str = ""
-    stated: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class FindingConfig:
     """The finding head, the cues it passes to the language model, and the out-of-distribution detector.
 
@@ -152,7 +138,7 @@ class FindingConfig:
         size_edges: boundaries in mm of the size bins of a cue.
         temperature: divisor of the head's logits, fitted on validation cases.
         ood_directions: number of principal directions per region that the out-of-distribution detector keeps.
-        kinds: kinds of training volumes that this detector tells apart.
+        kinds: kinds of training volumes, such as phantoms and CTs, that this detector tells apart.
         scalars: volume, mean HU and measures of the region that the head and the cues read besides the image; some of
             reg2rg.measurements.SCALAR_NAMES.
     """
@@ -167,7 +153,7 @@ class FindingConfig:
     size_edges: tuple[float, ...] = (4, 5, 6, 7, 8, 9.5, 11, 13, 15, 17.5, 20, 23, 27, 31, 36, 42, 49, 57, 66, 77)
     temperature: float = 1.0
     ood_directions: int = 16
-    kinds: tuple[VolumeKind, ...] = (VolumeKind(),)
+    kinds: tuple[str, ...] = ("",)
     scalars: Scalars = ()
 
 

@@ -49,9 +49,7 @@ class RegionEncoder(nn.Module):
         self.cue_encoder: CueEncoder | None = None
         if config.findings:
             self.finding_head = FindingHead(config.findings, config.vision.dim, self.vision_encoder.pyramid_widths)
-            self.ood_detector = OODDetector(
-                config.vision.dim, config.findings.ood_directions, [kind.name for kind in config.findings.kinds]
-            )
+            self.ood_detector = OODDetector(config.vision.dim, config.findings.ood_directions, config.findings.kinds)
             if config.findings.cues:
                 self.cue_encoder = CueEncoder(config.findings, width)
 

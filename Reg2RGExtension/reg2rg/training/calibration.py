@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.models.config import FindingConfig, VolumeKind
+from reg2rg.models.config import FindingConfig
 from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.regions import REGION_NAMES
@@ -40,28 +40,20 @@ def calibrate(model: Reg2RG, cases: CaseCache) -> None:
     if model.config.findings is None or head is None or not len(cases.validation):
         return
     model.eval()
-    validation_cases, training_cases = list(cases.validation), list(cases.training[:OOD_TRAINING_CASES])
-    validation, training = (_run_head(model, cases, chosen) for chosen in (validation_cases, training_cases))
-    kinds = tuple(dict.fromkeys(cases.kind(index) for index in validation_cases))
+    validation = _run_head(model, cases, cases.validation)
+    training = _run_head(model, cases, cases.training[:OOD_TRAINING_CASES])
+    kinds = tuple(dict.fromkeys(validation.kinds))
     findings = dataclasses.replace(
         model.config.findings,
         temperature=fit_temperature(validation.logits, validation.labels),
         sized=select_sized(model.config.findings, torch.cat([validation.sizes, training.sizes])),
-        kinds=tuple(map(VolumeKind, kinds)),
+        kinds=kinds,
     )
     model.config = dataclasses.replace(model.config, findings=findings)
     head.config = findings
     detector = OODDetector(model.config.vision.dim, findings.ood_directions, kinds).to(model.device)
     for number, kind in enumerate(kinds):
-        detector.fit(
-            number,
-            [means for means, index in zip(training.means, training_cases, strict=True) if cases.kind(index) == kind],
-            [
-                means
-                for means, index in zip(validation.means, validation_cases, strict=True)
-                if cases.kind(index) == kind
-            ],
-        )
+        detector.fit(number, training.means_of(kind), validation.means_of(kind))
     model.embedding_layer.ood_detector = detector
 
 
@@ -118,12 +110,18 @@ class _HeadOutputs:
         labels: (regions, F).
         sizes: (regions, F).
         means: for each case, region -> mean of its vision tokens (dim).
+        kinds: for each case, the kind of its volume.
     """
 
     logits: Tensor
     labels: Tensor
     sizes: Tensor
     means: list[dict[str, Tensor]]
+    kinds: list[str]
+
+    def means_of(self, kind: str) -> list[dict[str, Tensor]]:
+        """Return the means of the cases with one kind of volume."""
+        return [means for means, own in zip(self.means, self.kinds, strict=True) if own == kind]
 
 
 @torch.no_grad()
@@ -142,4 +140,5 @@ def _run_head(model: Reg2RG, cases: CaseCache, indices: Sequence[int]) -> _HeadO
             sizes.append(torch.from_numpy(sample.sizes))
             case_means[REGION_NAMES[sample.region]] = output.tokens[0].float().mean(dim=0).cpu()
         means.append(case_means)
-    return _HeadOutputs(torch.stack(logits), torch.stack(labels), torch.stack(sizes), means)
+    kinds = [cases.kind(index) for index in indices]
+    return _HeadOutputs(torch.stack(logits), torch.stack(labels), torch.stack(sizes), means, kinds)
