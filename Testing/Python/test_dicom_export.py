@@ -72,7 +72,7 @@ def synthetic(chest, tmp_path_factory) -> Path:
 
 def exported(report: Report, ct: Path, folder: Path, **options) -> Path:
     folder.mkdir(exist_ok=True)
-    write_dicom(report, folder, ct, **{"pdf": PDF, **options})
+    write_dicom(report, folder, ct, **{"make_pdf": lambda volume: PDF, **options})
     return folder
 
 

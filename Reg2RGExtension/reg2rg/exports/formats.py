@@ -69,7 +69,7 @@ def _write_dicom(report: Report, path: Path, ct: Path | None, *, label_map: bool
 
     if ct is None:
         raise InputError("DICOM objects refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
-    write_dicom(report, path, ct, pdf=make_pdf(report, _volume(report, ct)), label_map=label_map)
+    write_dicom(report, path, ct, make_pdf=lambda volume: make_pdf(report, volume), label_map=label_map)
 
 
 def _write_dicom_label_map(report: Report, path: Path, ct: Path | None) -> None:

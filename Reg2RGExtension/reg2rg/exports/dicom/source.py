@@ -15,6 +15,7 @@ from reg2rg.exports.source_ct import find_source_ct
 from reg2rg.report import Report
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
     from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
@@ -51,11 +52,13 @@ class Source:
     """The series that the objects of a report refer to.
 
     Attributes:
+        volume: the CT in HU.
         headers: one header per file, without pixels.
         slices: the slices that form the volume, in the order of the volume's slices if it was not resampled.
         synthetic: the files of the series with their pixels, if it was made for this export; otherwise empty.
     """
 
+    volume: sitk.Image
     headers: Sequence[Dataset]
     slices: Sequence[SourceSlice]
     synthetic: Sequence[Dataset] = ()
@@ -74,12 +77,12 @@ def open_source(report: Report, path: Path) -> Source:
     """
     volume, series = find_source_ct(report, path)
     if series is not None:
-        return _source_of(series, path)
+        return _source_of(volume, series, path)
     files = synthetic_series(volume)
-    return Source(files, [_slice_of(file, index) for index, file in enumerate(files)], files)
+    return Source(volume, files, [_slice_of(file, index) for index, file in enumerate(files)], files)
 
 
-def _source_of(series: Series, path: Path) -> Source:
+def _source_of(volume: sitk.Image, series: Series, path: Path) -> Source:
     normal = np.cross(*series.stack[0].orientation)
     stack = sorted(series.stack, key=lambda piece: float(piece.position @ normal))
     files = list(dict.fromkeys(piece.image.file for piece in stack))
@@ -98,7 +101,7 @@ def _source_of(series: Series, path: Path) -> Source:
         SourceSlice(files.index(piece.image.file), piece.frame, piece.position, piece.orientation, piece.spacing)
         for piece in stack
     ]
-    return Source(headers, slices)
+    return Source(volume, headers, slices)
 
 
 def _complete(header: Dataset, path: Path) -> Dataset:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,21 @@ from reg2rg.report import STRUCTURES_FILE, Report
 from reg2rg.segmentation.label_map import read_structures
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
     from pydicom.dataset import Dataset
 
 DRAFT_MARK = "draft-"
 """Begins the names of all files of a draft."""
 
 
-def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = None, label_map: bool = False) -> None:
+def write_dicom(
+    report: Report,
+    folder: Path,
+    ct: Path,
+    *,
+    make_pdf: Callable[[sitk.Image], bytes] | None = None,
+    label_map: bool = False,
+) -> None:
     """Write segmentations, structured reports and PDF of a report as DICOM files.
 
     They belong to the study of the CT. If the CT is not DICOM, they belong to a synthetic study without patient data,
@@ -41,7 +49,7 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
         report: the report, loaded from its folder.
         folder: an existing folder.
         ct: the CT from which the report was made: a DICOM folder, a zip file of one, or a volume file.
-        pdf: the PDF of the report; without it, none is written.
+        make_pdf: returns the PDF of the report, given the CT in HU; without it, none is written.
         label_map: whether to store the structures as a label map, which fewer viewers read.
 
     Raises:
@@ -50,6 +58,7 @@ def write_dicom(report: Report, folder: Path, ct: Path, *, pdf: bytes | None = N
     """
     check_version()
     source = open_source(report, ct)
+    pdf = make_pdf(source.volume) if make_pdf is not None else None
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK
     with without_warnings():
@@ -96,7 +105,13 @@ def earlier_files(folder: Path) -> list[str]:
 
 
 def dicom_objects(origin: Origin, pdf: bytes | None = None, label_map: bool = False) -> Iterator[tuple[Kind, Dataset]]:
-    """Yield the objects of a report; the arguments are those of ``write_dicom``."""
+    """Yield the objects of a report.
+
+    Args:
+        origin: the report and its source.
+        pdf: the PDF of the report; without it, none is made.
+        label_map: as in ``write_dicom``.
+    """
     report = origin.report
     grid = report.provenance.geometry.to_image()
     place = placing(grid, origin.source)
