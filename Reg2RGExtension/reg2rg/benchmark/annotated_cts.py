@@ -13,18 +13,17 @@ import SimpleITK as sitk
 from reg2rg.benchmark.collect import load_generator
 from reg2rg.benchmark.examine import detect_lesion
 from reg2rg.benchmark.planted_cts import FALSE_FINDINGS_PER_CT, PlantedResults
+from reg2rg.benchmark.real_cts import segmented_cts
 from reg2rg.benchmark.records import DetectionRecord
 from reg2rg.errors import InputError
 from reg2rg.evaluation import Table
 from reg2rg.planting import HostEntry
-from reg2rg.segmentation.thresholds import ThresholdSegmenter
-from reg2rg.volumes import read_volume
 
 MIN_READERS = 3
 """Number of readers, of four, who must have outlined a voxel of a nodule."""
 
 LESION_LABELS = ("Lung nodule", "Lung opacity", "Consolidation")
-"""Findings that a lung lesion may be reported as. A mass is an opacity of a phantom."""
+"""Findings that a lung lesion may be reported as. Phantoms have no masses; the nearest finding is an opacity."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,7 @@ def examine_annotated_cts(model: Path, folder: Path, entries: Sequence[HostEntry
         return []
     generator, settings = load_generator(model)
     marked = []
-    for entry in annotated:
-        volume = read_volume(folder / entry.file)
-        masks = ThresholdSegmenter().segment(volume)
+    for entry, volume, masks in segmented_cts(folder, annotated):
         for lesion in read_lesions(entry, folder, volume):
             diameter = 2 * (3 * lesion.sum() * np.prod(volume.GetSpacing()) / (4 * np.pi)) ** (1 / 3)
             detections = detect_lesion(generator, settings, volume, masks, lesion, LESION_LABELS)

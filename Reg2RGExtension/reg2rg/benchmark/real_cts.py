@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from reg2rg.benchmark.collect import load_generator
 from reg2rg.benchmark.examine import examine_volume
@@ -15,6 +16,7 @@ from reg2rg.benchmark.records import CaseRecord, DetectionRecord, own_detections
 from reg2rg.benchmark.statements import STATED_THRESHOLD, from_text
 from reg2rg.evaluation import Cell, Table
 from reg2rg.planting import HostEntry, read_host_list
+from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
 from reg2rg.volumes import read_volume
 
@@ -63,12 +65,17 @@ def examine_real_cts(model: Path, folder: Path, entries: Sequence[HostEntry]) ->
         return []
     generator, settings = load_generator(model)
     examined = []
-    for entry in entries:
-        volume = read_volume(folder / entry.file)
-        masks = ThresholdSegmenter().segment(volume)
+    for entry, volume, masks in segmented_cts(folder, entries):
         name = entry.file.name.removesuffix(".nii.gz")
         examined.append(RealCT(entry, examine_volume(generator, settings, name, volume, masks)))
     return examined
+
+
+def segmented_cts(folder: Path, entries: Iterable[HostEntry]) -> Iterator[tuple[HostEntry, sitk.Image, RegionMasks]]:
+    """Yield each real CT with its volume in HU and its regions from thresholds."""
+    for entry in entries:
+        volume = read_volume(folder / entry.file)
+        yield entry, volume, ThresholdSegmenter().segment(volume)
 
 
 def real_ct_table(real: Sequence[RealCT], phantoms: Sequence[CaseRecord]) -> Table:
