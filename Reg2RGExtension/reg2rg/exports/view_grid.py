@@ -29,7 +29,7 @@ class View:
     """A CT and its regions on one grid whose axes grow toward left, posterior and superior.
 
     Attributes:
-        hu: int16 array (z, y, x); None if there is no CT.
+        hu: int16 array (z, y, x), or None without a CT.
         bits: uint16 array (z, y, x) of region bits, as in RegionMasks.
         grid: empty image with the geometry of the arrays.
     """

@@ -23,6 +23,11 @@ _RATIOS = {
 """Ratio -> the diameters that it divides."""
 
 
+def finding_key(region: str, label: str) -> str:
+    """Return ``Measurement.key`` of the diameter of a located finding."""
+    return f"{FINDING_MEASURE}/{region}/{label.lower()}"
+
+
 def is_editable(measurement: Measurement) -> bool:
     """Return whether the value of a measurement follows from its lines, so that a reviewer can move them."""
     if measurement.value is None or measurement.unit != "mm":

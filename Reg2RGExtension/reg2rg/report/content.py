@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from reg2rg.about import SIGNED_LABEL
 from reg2rg.labeler import vessel_diameters
 from reg2rg.measurements import Evidence, Measurement, measured_sentence
-from reg2rg.measurements.reviewing import FINDING_MEASURE
+from reg2rg.measurements.reviewing import finding_key
 from reg2rg.regions import get_region
 from reg2rg.report.after_review import after_decisions, written_section
 from reg2rg.report.finding import Finding
@@ -269,7 +269,7 @@ def _sentences(section: Section, findings: tuple[Finding, ...], evidence: Eviden
         mentioned = [listed[label] for label in labels if label in listed]
         found = [by_words.get(text)]
         found += [by_measure.get(v.vessel) for v in vessels if v.start == sentence.start]
-        found += [by_key.get(f"{FINDING_MEASURE}/{section.region}/{finding.label.lower()}") for finding in mentioned]
+        found += [by_key.get(finding_key(section.region, finding.label)) for finding in mentioned]
         measurements = [measurement for measurement in found if measurement is not None]
         sentences.append(ContentSentence(text, _targets(section.region, mentioned, measurements)))
     if rest := section.text[end:].strip():

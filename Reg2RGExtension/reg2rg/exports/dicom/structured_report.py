@@ -14,7 +14,7 @@ from reg2rg.exports.dicom.segments import Segment, segment_key
 from reg2rg.exports.dicom.series import DEVICE, MANUFACTURER, Kind, Origin, finish
 from reg2rg.measurements import Measurement
 from reg2rg.measurements.measurement import RasPoint
-from reg2rg.measurements.reviewing import FINDING_MEASURE
+from reg2rg.measurements.reviewing import finding_key
 from reg2rg.report import ContentSection
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def measured_segment(
 
     A number about several structures is a number about the region.
     """
-    sizes = {f"{FINDING_MEASURE}/{section.region}/{f.label.lower()}": f.segment for f in section.findings if f.segment}
+    sizes = {finding_key(section.region, f.label): f.segment for f in section.findings if f.segment}
     finding = sizes.get(measurement.key)
     keys = [segment_key(Kind.FINDINGS, finding)] if finding else []
     keys += [segment_key(Kind.STRUCTURES, name) for name in measurement.structures if len(measurement.structures) == 1]

@@ -16,7 +16,7 @@ from reg2rg.exports.dicom.segments import segment_key
 from reg2rg.exports.dicom.series import Kind
 from reg2rg.exports.fhir.study import Instance, Study
 from reg2rg.measurements.measurement import RasPoint
-from reg2rg.measurements.reviewing import FINDING_MEASURE
+from reg2rg.measurements.reviewing import finding_key
 from reg2rg.regions import get_region
 from reg2rg.report import ContentSection, Report, Target
 
@@ -89,7 +89,7 @@ class Selector:
             point = target.finding.location.point_ras if target.finding.location else None
         if (measurement := target.measurement) is not None:
             name = measurement.name
-            sized = {f"{FINDING_MEASURE}/{section.region}/{f.label.lower()}": f.segment for f in section.findings}
+            sized = {finding_key(section.region, f.label): f.segment for f in section.findings}
             if segment := sized.get(measurement.key):
                 keys.append(segment_key(Kind.FINDINGS, segment))
             if len(measurement.structures) == 1:
