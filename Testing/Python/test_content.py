@@ -71,7 +71,7 @@ def test_a_sentence_about_nothing_in_particular_points_to_its_region(report):
     assert (target.region, target.finding, target.measurement) == ("heart", None, None)
 
 
-def test_an_edited_text_is_linked_anew(report):
+def test_the_sentences_of_an_edited_text_point_to_its_findings(report):
     lung = section_of(reviewed_report(report, lung=f"All clear. {NODULE}"), "lung")
     assert lung.state is ReviewState.EDITED
     first, second = (sentence for sentence in lung.sentences if not sentence.measured)

@@ -224,8 +224,8 @@ class _Border:
 
     Attributes:
         ends: first and last slice of what was scanned, up to the blur at blank slices.
-        edge: boolean array (y, x) of the image's outermost pixels and of those next to padding.
-        padding: boolean array (y, x) of pixels that have the same value in all slices, and the pixels next to them.
+        edge: boolean array (y, x) of the image's outermost pixels.
+        padding: boolean array (y, x) of padding and of the pixels within the blur around it.
         spacing: voxel size along z, y, x in mm.
     """
 
@@ -253,8 +253,8 @@ class _Border:
         ends = [part.mask[end - zs.start] for end in self.ends if end in range(zs.start, zs.stop)]
         areas = [np.count_nonzero(end) * y * x for end in ends]
         if in_plane:
-            areas.append(np.count_nonzero(part.mask & self.edge[ys, xs]) * z * max(y, x))
-            areas.append(np.count_nonzero(part.mask & self.padding[ys, xs]) * z * y * x / _MASK_BLUR_MM)
+            areas.append(np.count_nonzero(part.mask[:, self.edge[ys, xs]]) * z * max(y, x))
+            areas.append(np.count_nonzero(part.mask[:, self.padding[ys, xs]]) * z * y * x / _MASK_BLUR_MM)
         return max(areas, default=0.0) > _CUT_MM2
 
 

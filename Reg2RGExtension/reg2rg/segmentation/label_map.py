@@ -29,8 +29,10 @@ _LEAST_COVERED = 0.6
 """Least share of what is as dense as air-filled lung that the lungs and airways contain."""
 
 _AIRY = ("lung", "trachea and bronchie", "pleura")
+"""Regions that may consist of air."""
+
 _TISSUE_ABOVE_HU = -300
-"""Mean HU that regions other than lungs, airways and pleura stay above, even with much fat."""
+"""Mean HU that all other regions stay above, even with much fat."""
 
 
 class LabelMapSegmenter:
@@ -81,9 +83,7 @@ class LabelMapSegmenter:
                 if segment.layer == number:
                     flags[segment.value] = flags.get(segment.value, np.uint16(0)) | region_flag(region)
             resampled = _resample(layer, volume)  # named, because the array view does not keep it alive
-            for segment, name in structures.items():
-                if segment.layer == number:
-                    labels[sitk.GetArrayViewFromImage(resampled) == segment.value] = structure_label(name)
+            _label_structures(labels, resampled, number, structures)
             if not flags:
                 continue
             placed = _to_flags(sitk.GetArrayViewFromImage(resampled), flags)
@@ -192,13 +192,17 @@ def read_structures(path: Path, reference: sitk.Image) -> Structures:
     known = {segment: name for segment in segments if (name := find_structure(segment.id)) is not None}
     labels = np.zeros(reference.GetSize()[::-1], np.uint8)
     for number in sorted({segment.layer for segment in known}):
-        layer = _resample(layers[number](), reference)
-        view = sitk.GetArrayViewFromImage(layer)
-        for segment, name in known.items():
-            if segment.layer == number:
-                labels[view == segment.value] = structure_label(name)
+        _label_structures(labels, _resample(layers[number](), reference), number, known)
     approximate = frozenset(name for segment, name in known.items() if segment.approximate)
     return Structures(image_like(labels, reference), LabelMapSegmenter.name, approximate)
+
+
+def _label_structures(labels: np.ndarray, layer: sitk.Image, number: int, structures: Mapping[Segment, str]) -> None:
+    """Write the structures of a layer, given its number, into an array of structure labels."""
+    view = sitk.GetArrayViewFromImage(layer)
+    for segment, name in structures.items():
+        if segment.layer == number:
+            labels[view == segment.value] = structure_label(name)
 
 
 def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) -> list[str]:
@@ -210,7 +214,7 @@ def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) ->
     lungs = (bits & region_flag("lung")) != 0
     if lungs.any():
         share = float((hu[lungs] < _LUNG_HU[1]).mean())
-        covered = _covered(hu, bits & (region_flag("lung") | region_flag("trachea and bronchie")) != 0)
+        covered = _covered(hu, bits)
         if share < _LEAST_AERATED:
             notices.append(
                 f"Only {share:.0%} of the lungs in {path} are filled with air in this volume; are they from the same "
@@ -221,8 +225,8 @@ def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) ->
                 f"The lungs in {path} contain {covered:.0%} of what looks like lung in this volume; are they complete, "
                 "and from the same scan?"
             )
-    for region in REGION_NAMES:
-        inside = (bits & region_flag(region)) != 0 if region not in _AIRY else np.zeros(1, bool)
+    for region in (name for name in REGION_NAMES if name not in _AIRY):
+        inside = (bits & region_flag(region)) != 0
         if inside.any() and (mean := float(hu[inside].mean())) < _TISSUE_ABOVE_HU:
             notices.append(
                 f"The region {get_region(region).display_name} in {path} has a mean of {mean:.0f} HU in this volume, "
@@ -231,14 +235,14 @@ def _doubts(path: Path, volume: sitk.Image, bits: np.ndarray, outside: float) ->
     return notices
 
 
-def _covered(hu: np.ndarray, mask: np.ndarray) -> float:
-    """Return the share of what is as dense as air-filled lung that a mask contains, apart from blurred surfaces."""
+def _covered(hu: np.ndarray, bits: np.ndarray) -> float:
+    """Return the share of what looks like air-filled lung, apart from blurred surfaces, that is lung or airway."""
     coarse = hu[::2, ::4, ::4]
     aerated = (coarse > _LUNG_HU[0]) & (coarse < _LUNG_HU[1])
     inner = aerated[:, 1:-1, 1:-1] & aerated[:, :-2, 1:-1] & aerated[:, 2:, 1:-1]
     inner &= aerated[:, 1:-1, :-2] & aerated[:, 1:-1, 2:]
-    inside = mask[::2, ::4, ::4][:, 1:-1, 1:-1][inner]
-    return float(inside.mean()) if inside.size else 1.0
+    found = bits[::2, ::4, ::4][:, 1:-1, 1:-1][inner] & (region_flag("lung") | region_flag("trachea and bronchie"))
+    return float((found != 0).mean()) if found.size else 1.0
 
 
 def _resample(layer: sitk.Image, volume: sitk.Image) -> sitk.Image:

@@ -161,7 +161,7 @@ def _read_header(file: Path) -> tuple[Dataset, bool]:
 
 @contextmanager
 def _mapped(file: Path) -> Iterator[BinaryIO]:
-    """Map a file: this gives no more than it has; reading would allocate what a damaged length says, up to 4 GB."""
+    """Map a file, which ends where the file ends. A read would allocate what a damaged length says, up to 4 GB."""
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         yield cast("BinaryIO", content)
 

@@ -46,8 +46,8 @@ _METAIMAGE_AXES = {"dimsize": 1, "elementspacing": 1, "elementsize": 1, "offset"
                    "centerofrotation": 1, "transformmatrix": 2, "rotation": 2, "orientation": 2}  # fmt: skip
 """Fields of a MetaImage header with one number for each axis, or for each pair of axes."""
 
-
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f]")
+"""Characters at some of which ITK crashes; text has only tabs and ends of lines."""
 
 
 def nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
@@ -59,7 +59,7 @@ def nrrd_fields(file: IO[bytes]) -> Iterator[tuple[str, str]]:
         if not line.startswith("#"):
             if not separator or (len(line) > _FIELD_LIMIT and not value.startswith("=")):
                 raise ValueError(f"its header has the line {line[:40]!r}")
-            if _CONTROL_CHARACTER.search(line):  # ITK crashes at some of them
+            if _CONTROL_CHARACTER.search(line):
                 raise ValueError(f"its header has control characters in the line {line[:40]!r}")
             yield name.strip().lower(), value.strip()
 
