@@ -210,6 +210,18 @@ def test_lungs_that_end_at_padding_are_cut(case, cut: str) -> None:
     assert {"right lung", "left lung"} <= set(found.conditions.cut)
 
 
+def test_lungs_cut_by_a_round_field_of_view_alone_are_cut(case) -> None:
+    hu, labels, bits = (sitk.GetArrayFromImage(image) for image in (case.volume, *images(case)))
+    y, x = np.ogrid[: hu.shape[1], : hu.shape[2]]
+    outside = (y - hu.shape[1] / 2) ** 2 + (x - hu.shape[2] / 2) ** 2 > (0.3 * hu.shape[1]) ** 2
+    hu[:, outside], labels[:, outside], bits[:, outside] = -1024, 0, 0
+    volume = image_like(hu, case.volume)
+    found = measure(volume, *with_images(case, image_like(labels, volume), image_like(bits, volume)))
+    whole = measure(case.volume, case.structures, case.masks)
+    assert {"right lung", "left lung"} <= set(found.conditions.cut)
+    assert not {"right lung", "left lung"} & set(whole.conditions.cut)
+
+
 def test_without_a_pleura_nothing_is_said_about_air_and_fluid_around_the_lungs(case) -> None:
     bits = sitk.GetArrayFromImage(case.masks.bits)
     masks = RegionMasks.from_bits(bits, frozenset({"lung"}), case.masks.bits, segmenter="label map")
