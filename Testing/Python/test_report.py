@@ -353,6 +353,7 @@ def test_reports_without_measurements_are_read_with_their_text_as_the_draft(vers
     assert values["schema_version"] == version
     values |= {"technique": {}, "evidence": None, "review": None, "schema_version": SCHEMA_VERSION}
     values["provenance"].setdefault("trained_for", "")  # added in version 6
+    values["provenance"]["volume_sha256"] = ""  # added in version 9
     values["out_of_distribution"]["kind"] = ""  # added in version 8
     for section in values["sections"]:
         section |= {"measured": [], "model_text_hidden": False, "draft": section["text"]}
@@ -362,6 +363,7 @@ def test_reports_without_measurements_are_read_with_their_text_as_the_draft(vers
 def test_reports_without_a_review_are_read():
     values = json.loads((OLD_REPORTS / "schema_7.json").read_text(encoding="utf-8"))
     report = parse_report(json.dumps(values))
+    values["provenance"]["volume_sha256"] = ""
     values["out_of_distribution"]["kind"] = ""
     values["evidence"]["conditions"]["trachea_hu"] = None
     assert json.loads(report.to_json()) == {**values, "review": None, "schema_version": SCHEMA_VERSION}
@@ -430,7 +432,7 @@ def _changed(report: Report, change) -> str:
 
 
 INVALID_REPORTS = {
-    "newer": (lambda v: v.update(schema_version=9), "schema version 9; expected 1 to 8"),
+    "newer": (lambda v: v.update(schema_version=SCHEMA_VERSION + 1), f"expected 1 to {SCHEMA_VERSION}"),
     "older": (lambda v: v.update(schema_version=0), "schema version 0"),
     "no version": (lambda v: v.pop("schema_version"), "no schema_version"),
     "missing field": (lambda v: v["sections"][1].pop("text"), r"report.sections\[1\] lacks required fields: text"),

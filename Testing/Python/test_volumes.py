@@ -16,6 +16,7 @@ from dicom_files import write_enhanced, write_series
 from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.acquisition import UNKNOWN_AGENT, AcquisitionTags
+from reg2rg.volumes.voxel_hash import voxel_sha256
 
 
 def ct(slices: int = 12, dtype: type = np.int16) -> sitk.Image:
@@ -70,6 +71,17 @@ def test_fractional_values_stay_float_and_whole_numbers_become_int16(tmp_path: P
     sitk.WriteImage(ct(dtype=np.float64), str(tmp_path / "whole.nrrd"))
     assert read_volume(tmp_path / "fractions.nrrd").GetPixelID() == sitk.sitkFloat32
     assert read_volume(tmp_path / "whole.nrrd").GetPixelID() == sitk.sitkInt16
+
+
+def test_the_hash_of_a_volume_is_that_of_its_voxels_whatever_the_file(tmp_path: Path) -> None:
+    sitk.WriteImage(ct(), str(tmp_path / "ct.nrrd"))
+    sitk.WriteImage(sitk.DICOMOrient(ct(dtype=np.float32), "RAS"), str(tmp_path / "other.nii.gz"))
+    expected = voxel_sha256(ct())
+    assert voxel_sha256(read_volume(tmp_path / "ct.nrrd")) == expected
+    assert voxel_sha256(read_volume(tmp_path / "other.nii.gz")) == expected
+    changed = ct()
+    changed[3, 4, 5] += 1
+    assert voxel_sha256(changed) != expected
 
 
 @pytest.mark.parametrize("padding", [-2000, -3024, -1030])

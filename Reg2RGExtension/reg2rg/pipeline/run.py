@@ -39,6 +39,7 @@ from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes import read_volume
+from reg2rg.volumes.voxel_hash import voxel_sha256
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
     from reg2rg.inference import GeneratedSection, ReportGenerator
@@ -98,6 +99,7 @@ def run_report(
                 stage_seconds=context.stage_seconds,
                 geometry=Geometry.from_image(volume),
                 trained_for=config.trained_for,
+                volume_sha256=voxel_sha256(volume),
             )
             report = builder.report(sections, provenance, _skipped_regions(request, inputs))
             write_report_folder(report, volume, masks, folder)

@@ -108,6 +108,8 @@ class Provenance:
         stage_seconds: pipeline stage -> run time in seconds.
         geometry: voxel grid of the volume.
         trained_for: what the model was trained for, such as "synthetic phantoms". Empty if that is not known.
+        volume_sha256: SHA-256 of the volume's voxels (``reg2rg.volumes.voxel_hash``), by which the CT is found again.
+            Empty in reports of older schema versions.
     """
 
     model: str
@@ -124,6 +126,7 @@ class Provenance:
     stage_seconds: dict[str, float]
     geometry: Geometry
     trained_for: str = ""
+    volume_sha256: str = ""
 
     @property
     def model_words(self) -> str:

@@ -26,7 +26,7 @@ from reg2rg.runtime.dataclass_io import NOT_STORED, to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"

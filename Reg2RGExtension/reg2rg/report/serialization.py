@@ -4,8 +4,8 @@ Schema version 2 added the precision to the provenance, version 3 the findings a
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
 was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements and the
 sentences that disagreements are about. Version 8 added the review, the kind of training volumes that a volume is
-nearest to, and the air in the trachea. Saved scenes and report folders may contain older versions, so every version can
-be read. So can the form in which scenes stored reviews before version 8.
+nearest to, and the air in the trachea. Version 9 added the hash of the voxels. Saved scenes and report folders may
+contain older versions, so every version can be read. So can the form in which scenes stored reviews before version 8.
 """
 
 from __future__ import annotations
@@ -192,6 +192,11 @@ def _from_7_to_8(values: Values) -> None:
     values.pop("disclaimer", None)  # it follows from the review
 
 
+def _from_8_to_9(values: Values) -> None:
+    for provenance in _objects([values.get("provenance")]):
+        provenance.setdefault("volume_sha256", "")
+
+
 def _from_scene(values: Values) -> Values:
     """Return the values of a report from the form in which scenes stored a review before schema version 8."""
     report, version, impression = values.get("report"), values.get("version"), values.get("impression")
@@ -212,6 +217,7 @@ _UPGRADES: tuple[Callable[[Values], None], ...] = (
     _from_5_to_6,
     _from_6_to_7,
     _from_7_to_8,
+    _from_8_to_9,
 )
 
 

@@ -15,6 +15,7 @@ Files:
     checks          whether an image is a chest CT, and its conversion to clean HU
     plausibility    whether values are distributed as in a chest CT
     resampling      scans that are not on an even, rectangular grid
+    voxel_hash      a hash of the voxels, by which a CT is found again
     geometry        arrays on the grid of an image, voxel sizes and axis directions
 
 This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU.
