@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,40 +72,76 @@ def run_report(
     with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
         volume = _read(request, context)
         key, placement = _place(request, model_folder, context)
-        config = key.folder.config
-        # The out-of-distribution check is about the whole volume, so it needs all regions.
-        needed = request.regions if config.findings is None else ()
-        masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
-        evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
-        inputs = _prepare(config, volume, masks, evidence, needed, context)
-        _check_requested(request, inputs)
-        with context.stage(Stage.LOAD, "Loading the model"):
-            generator = MODEL_CACHE.load(key)
-        with context.stage(Stage.WRITE, "Examining the regions") as progress:
-            builder = _examine(request, generator, volume, inputs, masks, evidence, folder / FINDINGS_FILE, context)
-            progress(0.0, "Writing the sections")
-            sections = _generate(request, generator, inputs, builder, context, progress)
-        with context.stage(Stage.SAVE, "Saving the report"):
-            provenance = Provenance(
-                model=config.name,
-                model_sha256=key.folder.weights_sha256,
-                decoding=_describe_decoding(request, config),
-                device=placement.device,
-                precision=placement.precision,
-                seed=request.seed,
-                max_new_tokens=request.max_new_tokens,
-                segmenter=masks.segmenter,
-                segmenter_reason=reason,
-                versions=versions(),
-                created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                stage_seconds=context.stage_seconds,
-                geometry=Geometry.from_image(volume),
-                trained_for=config.trained_for,
-                volume_sha256=voxel_sha256(volume),
-            )
-            report = builder.report(sections, provenance, _skipped_regions(request, inputs))
-            write_report_folder(report, volume, masks, folder)
+        prepared = _segment_and_crop(request, key.folder.config, volume, folder, context)
+        _write(request, prepared, key, placement, folder, context)
     return ReportDone(str(request.output), round(context.seconds, 2))
+
+
+@dataclass(frozen=True)
+class PreparedReport:
+    """What a report needs besides the model. It can be pickled, so that another process may prepare it.
+
+    Attributes:
+        volume: the CT in HU.
+        masks: the region masks.
+        reason: why this segmenter was used.
+        evidence: what was measured.
+        inputs: the tensors of the model.
+        stage_seconds: stage -> run time in seconds.
+    """
+
+    volume: sitk.Image
+    masks: RegionMasks
+    reason: str
+    evidence: Evidence
+    inputs: ModelInputs
+    stage_seconds: Mapping[str, float]
+
+
+def prepare_report(
+    request: ReportRequest, folder: Path, on_event: EventCallback, should_cancel: ShouldCancel = never_cancel
+) -> PreparedReport:
+    """Do the part of ``run_report`` that needs no weights: read a volume, segment it, measure it, and crop it.
+
+    Args:
+        request: the options of the run.
+        folder: an existing folder to write the segmentations to.
+        on_event: receives the events of the run.
+        should_cancel: checked often; the run stops soon after it returns True.
+    """
+    from reg2rg.checkpoints import ModelFolder
+
+    context = RunContext(on_event, should_cancel)
+    config = ModelFolder.open(find_model(request.model)).config
+    with redirected_tempdir():
+        return _segment_and_crop(request, config, _read(request, context), folder, context)
+
+
+def write_report(
+    request: ReportRequest,
+    prepared: PreparedReport,
+    segmentations: Path,
+    on_event: EventCallback,
+    should_cancel: ShouldCancel = never_cancel,
+) -> ReportDone:
+    """Do the rest of ``run_report``: examine the prepared regions, write their text, and save the report.
+
+    Args:
+        request: the options of the run.
+        prepared: the result of ``prepare_report``.
+        segmentations: the folder that was given to ``prepare_report``. Its files are moved into the report folder.
+        on_event: receives the events of the run.
+        should_cancel: checked often; the run stops soon after it returns True.
+    """
+    context = RunContext(on_event, should_cancel)
+    context.stage_seconds.update(prepared.stage_seconds)
+    refuse_signed(request.output)
+    with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
+        for name in (REGIONS_FILE, STRUCTURES_FILE):
+            shutil.move(segmentations / name, folder / name)
+        key, placement = _place(request, find_model(request.model), context)
+        _write(request, prepared, key, placement, folder, context)
+    return ReportDone(str(request.output), round(sum(prepared.stage_seconds.values()) + context.seconds, 2))
 
 
 def run_segmentation(
@@ -222,6 +260,57 @@ def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunCon
         return measure(volume, structures, masks)
 
 
+def _segment_and_crop(
+    request: ReportRequest, config: ModelConfig, volume: sitk.Image, folder: Path, context: RunContext
+) -> PreparedReport:
+    """Segment, measure and crop a volume, and write the segmentations to ``folder``."""
+    # The out-of-distribution check is about the whole volume, so it needs all regions.
+    needed = request.regions if config.findings is None else ()
+    masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
+    evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
+    inputs = _prepare(config, volume, masks, evidence, needed, context)
+    _check_requested(request, inputs)
+    return PreparedReport(volume, masks, reason, evidence, inputs, dict(context.stage_seconds))
+
+
+def _write(
+    request: ReportRequest,
+    prepared: PreparedReport,
+    key: PlacementKey,
+    placement: Placement,
+    folder: Path,
+    context: RunContext,
+) -> None:
+    """Write the report of a prepared volume to ``folder``."""
+    config = key.folder.config
+    with context.stage(Stage.LOAD, "Loading the model"):
+        generator = MODEL_CACHE.load(key)
+    with context.stage(Stage.WRITE, "Examining the regions") as progress:
+        builder = _examine(request, generator, prepared, folder / FINDINGS_FILE, context)
+        progress(0.0, "Writing the sections")
+        sections = _generate(request, generator, prepared.inputs, builder, context, progress)
+    with context.stage(Stage.SAVE, "Saving the report"):
+        provenance = Provenance(
+            model=config.name,
+            model_sha256=key.folder.weights_sha256,
+            decoding=_describe_decoding(request, config),
+            device=placement.device,
+            precision=placement.precision,
+            seed=request.seed,
+            max_new_tokens=request.max_new_tokens,
+            segmenter=prepared.masks.segmenter,
+            segmenter_reason=prepared.reason,
+            versions=versions(),
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            stage_seconds=context.stage_seconds,
+            geometry=Geometry.from_image(prepared.volume),
+            trained_for=config.trained_for,
+            volume_sha256=voxel_sha256(prepared.volume),
+        )
+        report = builder.report(sections, provenance, _skipped_regions(request, prepared.inputs))
+        write_report_folder(report, prepared.volume, prepared.masks, folder)
+
+
 def _prepare(
     config: ModelConfig,
     volume: sitk.Image,
@@ -249,16 +338,14 @@ def _check_requested(request: ReportRequest, inputs: ModelInputs) -> None:
 def _examine(
     request: ReportRequest,
     generator: ReportGenerator,
-    volume: sitk.Image,
-    inputs: ModelInputs,
-    masks: RegionMasks,
-    evidence: Evidence,
+    prepared: PreparedReport,
     file: Path,
     context: RunContext,
 ) -> ReportBuilder:
     """Detect and locate findings, and write their outlines to ``file`` if there are any."""
     from reg2rg.inference import locate_findings
 
+    volume, masks, evidence, inputs = prepared.volume, prepared.masks, prepared.evidence, prepared.inputs
     detected = generator.detect(inputs, context.should_cancel)
     requested = {name: region for name, region in detected.items() if not request.regions or name in request.regions}
     located = locate_findings(requested, inputs.crops, masks, context.should_cancel)
