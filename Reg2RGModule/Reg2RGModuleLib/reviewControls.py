@@ -140,7 +140,7 @@ class ReviewControls:
         hasDrafts = review is not None and not review.allReviewed
         ui.acceptAllButton.enabled = hasDrafts and not self._session.locked
         sections = review.report.sections if review is not None else ()
-        self._copyAllAction.setEnabled(any(section.model_text_hidden for section in sections))
+        self._copyAllAction.setEnabled(any(section.has_folded_text for section in sections))
         for button in (ui.acceptButton, ui.editButton, ui.rejectButton):
             button.enabled = self._changeableRegion() is not None
         card = self._currentCard()

@@ -236,14 +236,14 @@ class SectionCard(qt.QFrame):
 
     def _showModelText(self, section: Section) -> None:
         """Fold the model's text, findings and warnings away if they are not a part of the draft."""
-        self._modelText.setVisible(section.model_text_hidden)
-        if section.model_text_hidden:
-            from reg2rg.report import MODEL_TEXT_HIDDEN, model_text
+        from reg2rg.report import folded_text
 
-            hidden = model_text(section)
-            lines = [hidden.text or _("no text"), *(f"- {line}" for line in hidden.finding_lines)]
-            lines += [f"[{warning}]" for warning in hidden.warnings]
-            self._modelText.setHeading(MODEL_TEXT_HIDDEN)
+        folded = folded_text(section)
+        self._modelText.setVisible(folded is not None)
+        if folded is not None:
+            lines = [folded.text or _("no text"), *(f"- {line}" for line in folded.finding_lines)]
+            lines += [f"[{warning}]" for warning in folded.warnings]
+            self._modelText.setHeading(folded.heading)
             self._modelTextBody.setText("<br>".join(html.escape(line) for line in lines))
 
     def _followLink(self, link: str) -> None:

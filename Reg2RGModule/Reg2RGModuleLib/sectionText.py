@@ -33,7 +33,7 @@ def bodyHtml(section: Section, text: str, state: ReviewState, textColor: str) ->
     """
     if not text:
         return f"<i>{html.escape(_('no text'))}</i>"
-    if section.model_text_hidden or text != section.text:
+    if section.measured_only or text != section.text:
         body = html.escape(text)
     else:
         body, end = "", 0

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -357,16 +358,37 @@ def test_reports_without_measurements_are_read_with_their_text_as_the_draft(vers
     values["out_of_distribution"]["kind"] = ""  # added in version 8
     for section in values["sections"]:
         section |= {"measured": [], "model_text_hidden": False, "draft": section["text"]}
-    assert json.loads(report.to_json()) == values
+    assert json.loads(report.to_json()) == _with_nothing_withheld(values)
 
 
 def test_reports_without_a_review_are_read():
     values = json.loads((OLD_REPORTS / "schema_7.json").read_text(encoding="utf-8"))
     report = parse_report(json.dumps(values))
-    values["provenance"]["volume_sha256"] = ""
     values["out_of_distribution"]["kind"] = ""
     values["evidence"]["conditions"]["trachea_hu"] = None
-    assert json.loads(report.to_json()) == {**values, "review": None, "schema_version": SCHEMA_VERSION}
+    values |= {"review": None, "schema_version": SCHEMA_VERSION}
+    assert json.loads(report.to_json()) == _with_nothing_withheld(values)
+
+
+def test_signed_reports_without_a_statement_about_what_they_may_not_state_are_read_and_sealed_again():
+    values = json.loads((OLD_REPORTS / "schema_8.json").read_text(encoding="utf-8"))
+    report = parse_report(json.dumps(values))
+    assert report.signed and report.supported is None
+    assert parse_report(report.to_json()) == report, "its new seal is valid"
+    signature = values["review"]["signature"]
+    assert report.review.signature.content_sha256 != signature.pop("content_sha256")
+    expected = _with_nothing_withheld({**values, "schema_version": SCHEMA_VERSION})
+    written = json.loads(report.to_json())
+    del written["review"]["signature"]["content_sha256"]
+    assert written == expected
+
+
+def _with_nothing_withheld(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a report with the fields that version 9 added."""
+    values["provenance"]["volume_sha256"] = ""
+    for section in values["sections"]:
+        section |= {"withheld": "", "withheld_findings": []}
+    return {**values, "supported": None}
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])

@@ -24,7 +24,7 @@ from reg2rg.report import (
     Section,
     Sentence,
     disagreements,
-    model_text_warnings,
+    folded_text,
     parse_report,
     section_warnings,
 )
@@ -419,7 +419,7 @@ def test_a_false_text_is_contradicted_without_a_finding_head_in_every_form_of_th
     assert f"[{message}]" in report.to_text() and message in report._repr_html_()
     assert parse_report(report.to_json()) == report
     hidden = dataclasses.replace(report.section("lung"), model_text_hidden=True)
-    assert section_warnings(hidden) == () and model_text_warnings(hidden) == (message,)
+    assert section_warnings(hidden) == () and folded_text(hidden).warnings == (message,)
 
 
 def test_disagreements_of_older_reports_are_read_without_a_sentence() -> None:

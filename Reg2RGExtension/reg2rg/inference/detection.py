@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -107,6 +107,18 @@ def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities
         priority=torch.zeros_like(probabilities),
         scalars=output.scalars,
     )
+
+
+def select_cues(config: FindingConfig, cues: Cues, supported: Collection[str]) -> Cues:
+    """Return the cues of one region without findings that the draft may not state.
+
+    Args:
+        config: configuration of the finding head.
+        cues: the region's cues, one row.
+        supported: labels that the draft may state.
+    """
+    kept = torch.tensor([label in supported for label in config.labels], device=cues.probability.device)
+    return replace(cues, probability=cues.probability * kept)
 
 
 def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[str, bool]) -> Cues:

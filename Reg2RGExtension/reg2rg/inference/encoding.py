@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,13 @@ import torch
 from torch import Tensor
 
 from reg2rg.errors import Cancelled
-from reg2rg.inference.detection import DetectedRegion, RegionDetection, apply_corrections, detect_findings
+from reg2rg.inference.detection import (
+    DetectedRegion,
+    RegionDetection,
+    apply_corrections,
+    detect_findings,
+    select_cues,
+)
 from reg2rg.models.config import ModelConfig, VisionConfig
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.region_encoder import RegionEncoder
@@ -49,6 +55,7 @@ class FeatureEncoder:
         corrections: Corrections = NO_CORRECTIONS,
         *,
         use_cues: bool = True,
+        supported: Collection[str] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Encode the whole volume and some of its regions.
 
@@ -59,6 +66,7 @@ class FeatureEncoder:
             corrections: a reviewer's corrections. In the cues, they override what the finding head detects.
             use_cues: whether to pass the finding head's findings to the language model. If False, only regions with
                 corrections get cues.
+            supported: labels of the findings to pass; None for all.
 
         Returns:
             Tokens of the whole volume, (latents, width), and of each region, (latents + 1 + cues, width).
@@ -75,7 +83,10 @@ class FeatureEncoder:
             for name, geometry, (latents, detection) in zip(regions, geometries, textures, strict=True):
                 parts = [latents, geometry]
                 if detection is not None:
-                    parts.append(self._cue_tokens(detection.cues, corrections.get(name, {}), use_cues))
+                    cues = detection.cues
+                    if supported is not None and self._config.findings is not None:
+                        cues = select_cues(self._config.findings, cues, supported)
+                    parts.append(self._cue_tokens(cues, corrections.get(name, {}), use_cues))
                 tokens[name] = torch.cat(parts)
             return image, tokens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,7 @@ class ReportGenerator:
         max_new_tokens: int = 500,
         corrections: Corrections = NO_CORRECTIONS,
         use_cues: bool = True,
+        supported: Collection[str] | None = None,
         on_section: SectionCallback = lambda section: None,
         should_cancel: ShouldCancel = never_cancel,
     ) -> list[GeneratedSection]:
@@ -72,6 +73,7 @@ class ReportGenerator:
             max_new_tokens: token limit per text. The model's context length is an additional limit.
             corrections: a reviewer's corrections, passed to the language model as cues.
             use_cues: whether to pass the finding head's findings to the language model.
+            supported: labels of the findings to pass; None for all.
             on_section: called with a section whenever its text has grown, and once more when it is complete.
             should_cancel: checked between forward passes.
 
@@ -83,7 +85,7 @@ class ReportGenerator:
             Cancelled: ``should_cancel`` returned True.
         """
         self._check(corrections)
-        prompts = self._build_prompts(inputs, regions, corrections, use_cues, should_cancel)
+        prompts = self._build_prompts(inputs, regions, corrections, use_cues, supported, should_cancel)
         self._prefill(prompts)
         wanted = set(regions or inputs.textures)
         texts = [text for prompt in prompts for text in self._texts(prompt, wanted, parallel, max_new_tokens)]
@@ -121,6 +123,17 @@ class ReportGenerator:
         means = self._features.mean_tokens(inputs, list(inputs.textures), should_cancel)
         return self.model.embedding_layer.ood_detector(means) if means else None
 
+    def supported(self, out_of_distribution: OutOfDistribution | None) -> tuple[str, ...] | None:
+        """Return the labels that a draft may state in a volume; None for all.
+
+        Args:
+            out_of_distribution: how far the volume is from the training data, and from which kind.
+        """
+        findings = self.model.config.findings
+        if findings is None or out_of_distribution is None:
+            return None
+        return findings.supported.get(out_of_distribution.kind)
+
     def _check(self, corrections: Corrections) -> None:
         """Refuse corrections that the model has no cues for."""
         config = self.model.config
@@ -141,6 +154,7 @@ class ReportGenerator:
         regions: Sequence[str],
         corrections: Corrections,
         use_cues: bool,
+        supported: Collection[str] | None,
         should_cancel: ShouldCancel,
     ) -> list[_Prompt]:
         """Return the embedded prompts that contain the requested regions."""
@@ -149,7 +163,9 @@ class ReportGenerator:
         groups = [names[i : i + size] for i in range(0, len(names), size)]
         groups = [group for group in groups if not regions or set(group) & set(regions)]
         encoded = [name for group in groups for name in group]
-        image, tokens = self._features.encode(inputs, encoded, should_cancel, corrections, use_cues=use_cues)
+        image, tokens = self._features.encode(
+            inputs, encoded, should_cancel, corrections, use_cues=use_cues, supported=supported
+        )
         prompts = []
         for group in groups:
             ids = prompt_ids(model.tokenizer, model.special, len(group), instruction=config.instruction)

@@ -139,6 +139,8 @@ class FindingConfig:
         temperature: divisor of the head's logits, fitted on validation cases.
         ood_directions: number of principal directions per region that the out-of-distribution detector keeps.
         kinds: kinds of training volumes, such as phantoms and CTs, that this detector tells apart.
+        supported: kind -> labels that a draft may state in volumes of this kind, because the model's precision was
+            shown for them. A kind that is missing supports all labels.
         scalars: volume, mean HU and measures of the region that the head and the cues read besides the image; some of
             reg2rg.measurements.SCALAR_NAMES.
     """
@@ -154,6 +156,7 @@ class FindingConfig:
     temperature: float = 1.0
     ood_directions: int = 16
     kinds: tuple[str, ...] = ("",)
+    supported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scalars: Scalars = ()
 
 

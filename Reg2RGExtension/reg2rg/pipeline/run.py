@@ -33,6 +33,7 @@ from reg2rg.report import (
     OutOfDistribution,
     Provenance,
     ReportBuilder,
+    supported_warning,
 )
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
@@ -354,13 +355,19 @@ def _examine(
         distance, limit = round(out_of_distribution.distance, 3), round(out_of_distribution.limit, 3)
         out_of_distribution = OutOfDistribution(distance, limit, out_of_distribution.kind)
     in_draft = out_of_distribution is None or not out_of_distribution.detected
+    supported = generator.supported(out_of_distribution)
+    outlines = located.outlines
     if in_draft:
+        if supported is not None:
+            marked = request.corrections
+            outlines = tuple(o for o in outlines if o.label in (*supported, *marked.get(o.region, {})))
+            context.emit(Notice(supported_warning(supported)))
         sized = [label for label in ALL_LABELS if label_traits(label).sized]
-        evidence = with_findings(evidence, volume, located.outlines, sized)
+        evidence = with_findings(evidence, volume, outlines, sized)
     else:
         context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
-    if located.outlines:
-        write_outlines(located.outlines, masks.bits, file, in_draft=in_draft)
+    if outlines:
+        write_outlines(outlines, masks.bits, file, in_draft=in_draft)
         context.emit(FindingsLocated(str(file)))
     return ReportBuilder(
         volume,
@@ -368,6 +375,7 @@ def _examine(
         detected=located.findings,
         evidence=evidence,
         out_of_distribution=out_of_distribution,
+        supported=supported,
         corrections=request.corrections,
     )
 
@@ -388,7 +396,7 @@ def _generate(
         builder.section,
         context.emit,
         progress,
-        show_growing=not builder.model_text_hidden,
+        show_growing=not builder.model_text_hidden and builder.supported is None,
     )
     sections = generator.generate(
         inputs,
@@ -398,6 +406,7 @@ def _generate(
         max_new_tokens=request.max_new_tokens,
         corrections=request.corrections,
         use_cues=request.use_cues,
+        supported=builder.supported,
         on_section=events.on_section,
         should_cancel=context.should_cancel,
     )

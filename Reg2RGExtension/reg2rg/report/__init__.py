@@ -12,6 +12,7 @@ Files, in the order data flows:
     comparisons    which measure says what about which finding
     size_disagreements, disagreements
                    contradictions between text, finding head and measurements
+    withholding    the sentences that a draft leaves out because their precision was not shown
     warnings       what a reader must know first
     impression     draft an impression from the sections
     after_review   sections and measurements after what the reviewer decided
@@ -35,7 +36,7 @@ from reg2rg.report.content import (
     ContentSentence,
     ModelText,
     Target,
-    model_text,
+    folded_text,
     report_content,
 )
 from reg2rg.report.disagreements import disagreements
@@ -68,10 +69,11 @@ from reg2rg.report.sign_off import addendum, sign
 from reg2rg.report.text import content_text
 from reg2rg.report.warnings import (
     MODEL_TEXT_HIDDEN,
+    MODEL_TEXT_WITHHELD,
     OUT_OF_DISTRIBUTION_WARNING,
-    model_text_warnings,
     report_warnings,
     section_warnings,
+    supported_warning,
 )
 from reg2rg.report.wording import (
     SIZE_TOLERANCE,
@@ -88,6 +90,7 @@ __all__ = [
     "DETECTION_THRESHOLD",
     "FINDINGS_FILE",
     "MODEL_TEXT_HIDDEN",
+    "MODEL_TEXT_WITHHELD",
     "OUT_OF_DISTRIBUTION_WARNING",
     "PREVIEW_FILE",
     "REGIONS_FILE",
@@ -125,17 +128,17 @@ __all__ = [
     "draft_impression",
     "finding_line",
     "finding_lines",
+    "folded_text",
     "load_report",
     "location_words",
     "measurement_line",
-    "model_text",
-    "model_text_warnings",
     "outline_words",
     "parse_report",
     "probability_words",
     "report_content",
     "report_warnings",
     "section_warnings",
+    "supported_warning",
     "segment_id",
     "sign",
     "technique_line",

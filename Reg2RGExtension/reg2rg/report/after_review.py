@@ -53,24 +53,24 @@ def with_evidence(sections: Sections, old: Evidence | None, new: Evidence) -> Se
 
 def _measured_section(section: Section, evidence: Evidence) -> Section:
     sentences = region_sentences(evidence, section.region)
-    shown = section.model_text_hidden or sentences != (NOT_ASSESSED,)
+    shown = section.measured_only or sentences != (NOT_ASSESSED,)
     return replace(section, measured=sentences if shown else ())
 
 
 def written_section(section: Section, text: str, evidence: Evidence | None) -> Section:
     """Return a section as its reader gets it: with the reviewer's text, and the findings of this text.
 
-    If the volume is out of distribution, the model's text and findings are left out. What was measured is then the text
-    until a reviewer edits it.
+    If the volume is out of distribution, the model's text and findings are left out. Without any text of the model, the
+    measured sentences are the text until a reviewer edits it.
 
     Args:
         section: the section as the engine wrote it.
         text: its current text.
         evidence: what was measured.
     """
-    if text == section.text and not section.model_text_hidden:
-        return section
     corrections = {f.label: f.correction for f in section.findings if f.correction is not None}
+    if text == section.draft and not section.model_text_hidden:
+        return section
     if section.model_text_hidden and text == section.draft:
         marked = tuple(Finding(label, correction=present) for label, present in corrections.items())
         return replace(section, text="", sentences=(), findings=marked, disagreements=())
@@ -78,6 +78,8 @@ def written_section(section: Section, text: str, evidence: Evidence | None) -> S
     calibrated = all(finding.calibrated for finding in section.findings)
     findings, sentences = link_sentences(section.region, text, detected, corrections, calibrated=calibrated)
     written = replace(section, text=text, sentences=sentences, complete=True, findings=findings, disagreements=())
-    if section.model_text_hidden:  # its text contains what was measured, unless the reviewer has removed it
-        return replace(written, recognized=section.region, measured=(), model_text_hidden=False)
+    if section.measured_only:  # the text contains what was measured, unless the reviewer has removed it
+        written = replace(written, measured=())
+    if section.model_text_hidden:
+        return replace(written, recognized=section.region, model_text_hidden=False)
     return replace(written, disagreements=disagreements(written, evidence))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import SimpleITK as sitk
 
+from reg2rg.labeler import ALL_LABELS
 from reg2rg.measurements import NOT_ASSESSED, Evidence, region_sentences, region_statistics, technique
 from reg2rg.regions import Corrections, get_region, in_reading_order
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import Finding
 from reg2rg.report.linking import TextToken, link_sentences
+from reg2rg.report.merging import merge_findings
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section
+from reg2rg.report.withholding import withhold_sentences
 from reg2rg.segmentation import RegionMasks
 
 
@@ -39,6 +42,7 @@ class ReportBuilder:
 
     Attributes:
         model_text_hidden: whether the volume is out of distribution, so that the draft lacks the model's text.
+        supported: labels that the draft may state; None for all.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class ReportBuilder:
         detected: Mapping[str, Sequence[Finding]] | None = None,
         evidence: Evidence | None = None,
         out_of_distribution: OutOfDistribution | None = None,
+        supported: Collection[str] | None = None,
         corrections: Corrections | None = None,
     ) -> None:
         """Store what is known about the volume apart from the text.
@@ -61,6 +66,8 @@ class ReportBuilder:
             evidence: what was measured in the volume.
             out_of_distribution: how far the volume is from the training data. None if unknown. If it is out of
                 distribution, the draft consists of the measurements.
+            supported: labels that the draft may state, because the model's precision was shown for them on volumes of
+                this kind. None for all.
             corrections: a reviewer's corrections.
         """
         self._volume = volume
@@ -69,6 +76,7 @@ class ReportBuilder:
         self._evidence = evidence
         self._out_of_distribution = out_of_distribution
         self.model_text_hidden = out_of_distribution is not None and out_of_distribution.detected
+        self.supported = None if self.model_text_hidden or supported is None else frozenset(supported)
         self._corrections = corrections or {}
 
     def report(
@@ -85,24 +93,32 @@ class ReportBuilder:
         sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))
         skipped = {region.name: skipped_regions[region.name] for region in in_reading_order(skipped_regions)}
         words = technique(self._evidence.conditions) if self._evidence is not None else {}
-        return Report(sections, skipped, provenance, self._out_of_distribution, words, self._evidence)
+        supported = None if self.supported is None else tuple(label for label in ALL_LABELS if label in self.supported)
+        return Report(
+            sections, skipped, provenance, self._out_of_distribution, words, self._evidence, supported=supported
+        )
 
     def section(self, text: GeneratedText) -> Section:
         """Return the section of one region."""
         region = get_region(text.region).name
         statistics = region_statistics(self._volume, self._masks, region)
+        detected, corrections = self._detected.get(text.region, ()), self._corrections.get(text.region, {})
+        shown, tokens, withheld = text.text, text.tokens, ""
+        withheld_findings: tuple[Finding, ...] = ()
+        if self.supported is not None:
+            divided = withhold_sentences(region, text.text, text.tokens, self.supported, corrections)
+            shown, tokens, withheld = divided.text, divided.tokens, divided.withheld
+            allowed = self.supported | set(corrections)
+            left_out = [replace(finding, segment=None) for finding in detected if finding.label not in allowed]
+            withheld_findings = merge_findings(region, (), left_out, {}, calibrated=True)
+            detected = [finding for finding in detected if finding.label in allowed]
         findings, sentences = link_sentences(
-            text.region,
-            text.text,
-            self._detected.get(text.region, ()),
-            self._corrections.get(text.region, {}),
-            calibrated=not self.model_text_hidden,
-            tokens=text.tokens,
+            text.region, shown, detected, corrections, calibrated=not self.model_text_hidden, tokens=tokens
         )
         section = Section(
             region=region,
             recognized=text.recognized,
-            text=text.text,
+            text=shown,
             sentences=sentences,
             complete=text.complete,
             approximate=region in self._masks.approximate,
@@ -110,12 +126,14 @@ class ReportBuilder:
             mean_hu=statistics.mean_hu,
             findings=findings,
             disagreements=(),
-            measured=self._measured(region),
+            measured=self._measured(region, bool(shown)),
             model_text_hidden=self.model_text_hidden,
+            withheld=withheld,
+            withheld_findings=withheld_findings,
         )
         return replace(section, disagreements=disagreements(section, self._evidence))
 
-    def _measured(self, region: str) -> tuple[str, ...]:
+    def _measured(self, region: str, has_text: bool) -> tuple[str, ...]:
         """Return the measured sentences of a region; none where the model's text is shown and nothing was measured."""
         sentences = region_sentences(self._evidence, region) if self._evidence is not None else (NOT_ASSESSED,)
-        return sentences if self.model_text_hidden or sentences != (NOT_ASSESSED,) else ()
+        return sentences if self.model_text_hidden or not has_text or sentences != (NOT_ASSESSED,) else ()

@@ -28,7 +28,14 @@ from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.review import Review, ReviewState, SectionReview, Signature
 from reg2rg.report.seal import check_seal
 from reg2rg.report.section import Section
-from reg2rg.report.warnings import model_text_warnings, report_label, report_warnings, section_warnings
+from reg2rg.report.warnings import (
+    MODEL_TEXT_HIDDEN,
+    MODEL_TEXT_WITHHELD,
+    folded_text_warnings,
+    report_label,
+    report_warnings,
+    section_warnings,
+)
 from reg2rg.report.wording import finding_line, finding_lines, measurement_line
 from reg2rg.runtime.dataclass_io import to_plain
 
@@ -76,14 +83,16 @@ class ContentSentence:
 
 @dataclass(frozen=True)
 class ModelText:
-    """What the model wrote about a region in a volume that is unlike its training data. It is not a part of the report.
+    """What the model wrote about a region and found in it, without being a part of the report.
 
     Attributes:
+        heading: why it is not a part of the report.
         text: the model's text.
         finding_lines: the findings, one line each.
         warnings: the warnings about both.
     """
 
+    heading: str
     text: str
     finding_lines: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -167,6 +176,8 @@ class ReportLike(Protocol):
     @property
     def out_of_distribution(self) -> OutOfDistribution | None: ...
     @property
+    def supported(self) -> tuple[str, ...] | None: ...
+    @property
     def evidence(self) -> Evidence | None: ...
     @property
     def review(self) -> Review | None: ...
@@ -190,7 +201,7 @@ def report_content(report: ReportLike) -> Content:
     shown = [section for section in sections if reviews[section.region].state is not ReviewState.REJECTED]
     skipped = dict(report.skipped_regions)
     skipped |= {section.region: REJECTED_REASON for section in sections if section not in shown}
-    warnings = report_warnings(report.sections, report.out_of_distribution)
+    warnings = report_warnings(report.sections, report.out_of_distribution, report.supported)
     content = Content(
         title="Chest CT report" if amends is None else "Chest CT report, addendum",
         banner=None if signed else label,
@@ -220,10 +231,18 @@ def drafted_impression(sections: tuple[Section, ...], reviews: Mapping[str, Sect
     return draft_impression([(section.region, reviews[section.region].text) for section in kept], measured)
 
 
-def model_text(section: Section) -> ModelText:
-    """Return what the model wrote about a region, whether it is a part of the report or not."""
-    lines = (finding_line(section.region, finding) for finding in section.findings if finding.listed)
-    return ModelText(section.text, tuple(lines), model_text_warnings(section))
+def folded_text(section: Section) -> ModelText | None:
+    """Return what the model wrote about a region and found in it that is not a part of the draft; None if nothing."""
+    if not section.has_folded_text:
+        return None
+    hidden = section.model_text_hidden
+    findings = section.findings if hidden else section.withheld_findings
+    return ModelText(
+        heading=MODEL_TEXT_HIDDEN if hidden else MODEL_TEXT_WITHHELD,
+        text=section.text if hidden else section.withheld,
+        finding_lines=tuple(finding_line(section.region, finding) for finding in findings if finding.listed),
+        warnings=folded_text_warnings(section),
+    )
 
 
 def _review_of(section: Section, review: Review | None) -> SectionReview:
@@ -250,7 +269,7 @@ def _section(section: Section, review: SectionReview, evidence: Evidence | None,
         finding_lines=tuple(lines),
         measurements=measurements,
         warnings=() if signed else section_warnings(written),
-        folded=model_text(section) if section.model_text_hidden and not signed else None,
+        folded=None if signed else folded_text(section),
     )
 
 

@@ -8,7 +8,6 @@ from html import escape
 
 from reg2rg.regions import get_region
 from reg2rg.report.content import Content, ContentSection, ModelText
-from reg2rg.report.warnings import MODEL_TEXT_HIDDEN
 from reg2rg.report.wording import technique_line
 
 
@@ -56,7 +55,7 @@ def _section_html(section: ContentSection) -> str:
 def _model_text_html(folded: ModelText) -> str:
     """Return the model's text and findings folded away, marked as not shown."""
     items = [*folded.finding_lines, *(f"⚠ {warning}" for warning in folded.warnings)]
-    summary = f"<summary>{escape(MODEL_TEXT_HIDDEN)}</summary>"
+    summary = f"<summary>{escape(folded.heading)}</summary>"
     return f"<details>{summary}{_text_html(folded.text)}{_list_html(items)}</details>"
 
 

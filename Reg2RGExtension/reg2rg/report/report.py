@@ -50,6 +50,8 @@ class Report:
         skipped_regions: region -> why it has no section.
         provenance: how the report was made.
         out_of_distribution: how far the volume is from the training data. None if the model cannot tell.
+        supported: labels of the findings that the draft may state, because the model's precision was shown for them on
+            volumes of this kind. None for all.
         technique: how the volume was acquired, as topic -> words.
         evidence: what was measured in the volume. None in reports of older schema versions.
         review: what a reviewer decided. None if nobody has opened the report for review.
@@ -79,6 +81,7 @@ class Report:
     technique: dict[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
     review: Review | None = None
+    supported: tuple[str, ...] | None = None
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
 
@@ -116,7 +119,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before reading any section, one sentence each."""
-        return report_warnings(self.sections, self.out_of_distribution)
+        return report_warnings(self.sections, self.out_of_distribution, self.supported)
 
     @functools.cached_property
     def masks(self) -> RegionMasks:

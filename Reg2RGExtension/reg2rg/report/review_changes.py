@@ -151,7 +151,7 @@ def _followed(before: Sections, report: Report) -> Report:
     for section in decided_report(report).sections:
         old, review = earlier[section.region], reviews[section.region]
         is_draft = review.text == old.draft
-        if section.measured == old.measured or (section.model_text_hidden and not is_draft):
+        if section.measured == old.measured or (section.measured_only and not is_draft):
             continue
         rejected = review.state is ReviewState.REJECTED
         state = ReviewState.REJECTED if rejected else ReviewState.DRAFT

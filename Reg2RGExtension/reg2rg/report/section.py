@@ -57,6 +57,9 @@ class Section:
         measured: what was measured in the region, one sentence each.
         model_text_hidden: True if the volume is out of distribution. The draft then consists of the measured sentences,
             and the model's text and findings are shown only on demand.
+        withheld: sentences of the model that are not a part of the text, because the model may not state or deny what
+            they mention in this kind of volume. They are shown only on demand.
+        withheld_findings: findings of the finding head that are left out for the same reason.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("grounded", "draft")
@@ -73,11 +76,23 @@ class Section:
     disagreements: tuple[Disagreement, ...]
     measured: tuple[str, ...] = ()
     model_text_hidden: bool = False
+    withheld: str = ""
+    withheld_findings: tuple[Finding, ...] = ()
 
     @property
     def draft(self) -> str:
         """What the section says until a reviewer edits it: the model's text, or else what was measured."""
-        return " ".join(self.measured) if self.model_text_hidden else self.text
+        return " ".join(self.measured) if self.measured_only else self.text
+
+    @property
+    def measured_only(self) -> bool:
+        """Whether the draft consists of the measured sentences, without any text of the model."""
+        return self.model_text_hidden or not self.text
+
+    @property
+    def has_folded_text(self) -> bool:
+        """Whether the model wrote or detected something that is not a part of the draft."""
+        return self.model_text_hidden or bool(self.withheld or self.withheld_findings)
 
     @property
     def grounded(self) -> bool:

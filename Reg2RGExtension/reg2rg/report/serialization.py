@@ -1,11 +1,12 @@
 """``report.json``: the stored form of a report, including older schema versions.
 
 Schema version 2 added the precision to the provenance, version 3 the findings and the out-of-distribution check, and
-version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section, which
-was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements and the
-sentences that disagreements are about. Version 8 added the review, the kind of training volumes that a volume is
-nearest to, and the air in the trachea. Version 9 added the hash of the voxels. Saved scenes and report folders may
-contain older versions, so every version can be read. So can the form in which scenes stored reviews before version 8.
+version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section,
+which was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements
+and the sentences that disagreements are about. Version 8 added the review, the kind of training volumes that a volume
+is nearest to, and the air in the trachea. Version 9 added the hash of the voxels and what the draft may not state.
+Saved scenes and report folders may contain older versions, so every version can be read. So can the form in which
+scenes stored reviews before version 8.
 """
 
 from __future__ import annotations
@@ -195,6 +196,7 @@ def _from_7_to_8(values: Values) -> None:
 def _from_8_to_9(values: Values) -> None:
     for provenance in _objects([values.get("provenance")]):
         provenance.setdefault("volume_sha256", "")
+    values.setdefault("supported", None)
 
 
 def _from_scene(values: Values) -> Values:

@@ -7,7 +7,6 @@ import textwrap
 from reg2rg.regions import get_region
 from reg2rg.report.content import Content, ContentSection, ModelText
 from reg2rg.report.review import ReviewState
-from reg2rg.report.warnings import MODEL_TEXT_HIDDEN
 from reg2rg.report.wording import technique_line
 
 LINE_WIDTH = 100
@@ -58,7 +57,7 @@ def _section_text(section: ContentSection, marked: bool, with_model_text: bool) 
 def _model_text_lines(folded: ModelText) -> list[str]:
     """Return model text that is not a part of the report, below a heading that says so."""
     return [
-        f"[{MODEL_TEXT_HIDDEN}:]",
+        f"[{folded.heading}:]",
         *(_wrapped(folded.text) or ["no text"]),
         *(f"  - {line}" for line in folded.finding_lines),
         *(f"[{warning}]" for warning in folded.warnings),

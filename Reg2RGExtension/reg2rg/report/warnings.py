@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
 from reg2rg.regions import REGION_NAMES, get_region
@@ -20,6 +20,9 @@ UNRELIABLE_TEXT_WARNING = "This volume is unlike the model's training data. Its 
 MODEL_TEXT_HIDDEN = "Model text, not shown: this volume is unlike the model's training data"
 """Heading under which the model's text and findings can be opened if they are not a part of the draft."""
 
+MODEL_TEXT_WITHHELD = "Model text, not shown: the model's precision was not shown for it"
+"""The same heading if only some of the text and findings are not a part of the draft."""
+
 
 def report_label(review: Review | None) -> str:
     """Return the label that appears wherever a report is shown."""
@@ -28,21 +31,70 @@ def report_label(review: Review | None) -> str:
     return REVIEWED_LABEL if review is not None and review.all_reviewed else DRAFT_LABEL
 
 
-def report_warnings(sections: Sequence[Section], out_of_distribution: OutOfDistribution | None) -> tuple[str, ...]:
-    """Return the warnings that apply to the whole report, one sentence each."""
+def supported_warning(supported: Collection[str]) -> str:
+    """Return the warning about a draft that leaves out unsupported findings.
+
+    Args:
+        supported: labels of the findings that it may state.
+    """
+    if not supported:
+        return (
+            "In volumes like this one, the model's precision was not shown for any finding. The draft contains "
+            "measurements only."
+        )
+    names = ", ".join(label.lower() for label in supported)
+    return (
+        f"In volumes like this one, the model's precision was shown for these findings only: {names}. The draft states "
+        "and excludes others only by measurement."
+    )
+
+
+def report_warnings(
+    sections: Sequence[Section],
+    out_of_distribution: OutOfDistribution | None,
+    supported: Collection[str] | None = None,
+) -> tuple[str, ...]:
+    """Return the warnings that apply to the whole report, one sentence each.
+
+    Args:
+        sections: the sections of the report.
+        out_of_distribution: how far the volume is from the training data; None if unknown.
+        supported: labels of the findings that the draft may state; None for all.
+    """
     if any(section.model_text_hidden for section in sections):
         return (OUT_OF_DISTRIBUTION_WARNING,)
+    if supported is not None:
+        return (supported_warning(supported),)
     detected = out_of_distribution is not None and out_of_distribution.detected
     return (UNRELIABLE_TEXT_WARNING,) if detected else ()
 
 
 def section_warnings(section: Section) -> tuple[str, ...]:
     """Return the warnings that apply to the draft of one section, one sentence each."""
-    return () if section.model_text_hidden else model_text_warnings(section)
+    if section.model_text_hidden:
+        return ()
+    if section.withheld and not section.text:
+        return _disagreement_messages(section)
+    return model_text_warnings(section)
+
+
+def folded_text_warnings(section: Section) -> tuple[str, ...]:
+    """Return the warnings that apply to what the model wrote outside the draft of one section, one sentence each."""
+    if section.model_text_hidden:
+        return model_text_warnings(section)
+    return () if section.text else _text_warnings(section)
 
 
 def model_text_warnings(section: Section) -> tuple[str, ...]:
     """Return the warnings that apply to the model's text in one section, one sentence each."""
+    return tuple(dict.fromkeys([*_text_warnings(section), *_disagreement_messages(section)]))
+
+
+def _disagreement_messages(section: Section) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(disagreement.message for disagreement in section.disagreements))
+
+
+def _text_warnings(section: Section) -> tuple[str, ...]:
     warnings = []
     if section.recognized is None:
         warnings.append("The model named no region for this section.")
@@ -52,5 +104,4 @@ def model_text_warnings(section: Section) -> tuple[str, ...]:
         warnings.append(f"The model identified this region as: {name}.")
     if not section.complete:
         warnings.append("The text was cut off at the token limit.")
-    warnings += [disagreement.message for disagreement in section.disagreements]
-    return tuple(dict.fromkeys(warnings))
+    return tuple(warnings)

@@ -17,7 +17,7 @@ from reg2rg.exports.templates import header_lines, page_title, template
 from reg2rg.exports.view_grid import make_view
 from reg2rg.measurements import measurement_words
 from reg2rg.regions import get_region
-from reg2rg.report import MODEL_TEXT_HIDDEN, ContentSection, Report, Target, report_content
+from reg2rg.report import ContentSection, Report, Target, report_content
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("scene.js", "slices.js", "surfaces.js", "page.js")
@@ -49,7 +49,6 @@ def write_html(report: Report, volume: sitk.Image | None, path: Path) -> None:
         script_hash=_hash(script),
         title=page_title(content),
         display_name=lambda name: get_region(name).display_name,
-        hidden_heading=MODEL_TEXT_HIDDEN,
         version=__version__,
     )
     path.write_text(page, encoding="utf-8")
