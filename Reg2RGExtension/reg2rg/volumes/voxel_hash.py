@@ -16,7 +16,8 @@ def voxel_sha256(volume: sitk.Image) -> str:
     Args:
         volume: the CT in HU, as ``read_volume`` returns it.
     """
-    hu = sitk.GetArrayViewFromImage(sitk.DICOMOrient(volume, "LPS"))
+    oriented = sitk.DICOMOrient(volume, "LPS")  # the view below does not keep it alive
+    hu = sitk.GetArrayViewFromImage(oriented)
     digest = hashlib.sha256(f"{hu.shape} ".encode())
-    digest.update(np.ascontiguousarray(hu, "<i2" if hu.dtype == np.int16 else "<f4"))
+    digest.update(np.ascontiguousarray(hu, "<i2" if hu.dtype == np.int16 else "<f4").data)
     return digest.hexdigest()
