@@ -18,10 +18,10 @@ from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import feature_cache, losses
 from reg2rg.training import module as training_module
-from reg2rg.training.calibration import calibrate, fit_temperature
+from reg2rg.training.calibration import HeadOutputs, calibrate, fit_temperature, supported_labels
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.collation import IGNORED, collate_texts, pack_text
-from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
+from reg2rg.training.config import CTS, ModelSource, PhantomData, Stage, TrainingConfig, read_config
 from reg2rg.training.datasets import PhantomSource
 from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import ablate, create_model, load_pretrained
@@ -355,6 +355,29 @@ def test_the_temperature_calibrates_probabilities():
     logits = torch.cat([torch.randn(4000, 1) * 50, 3 * true[:, 1:]], dim=1)
     assert fit_temperature(logits, labels) == pytest.approx(3, rel=0.1)
     assert fit_temperature(true[:0], labels[:0]) == 1.0
+
+
+def test_a_finding_is_supported_if_enough_of_its_detections_are_right():
+    labels = ("Lung nodule", "Emphysema", "Atelectasis", "Cardiomegaly")
+    nodule, emphysema = [1] * 7 + [0] * 3, [1] * 4 + [0] * 6
+    atelectasis, cardiomegaly = [1] * 6 + [0] * 4, [1] * 10
+    truth = torch.tensor([nodule, emphysema, atelectasis, cardiomegaly]).T.float()
+    detected = torch.ones(10, 4)
+    detected[4:, 1] = -1  # emphysema is detected only where it is true, but too rarely to tell
+    outputs = HeadOutputs(detected, truth, truth * torch.nan, ["lung"] * 10, list(range(10)), [{}] * 10, [CTS] * 10)
+    assert supported_labels(labels, outputs) == ("Lung nodule",), "cardiomegaly is not a finding of the lung"
+    truth[7:, 0] = torch.nan
+    truth[6:, 2] = torch.nan
+    assert supported_labels(labels, outputs) == ("Lung nodule", "Atelectasis"), "unknown truth does not count"
+
+
+def test_the_outputs_of_one_kind_of_volumes_are_selected():
+    logits = torch.arange(3.0)[:, None]
+    means = [{}, {"lung": logits}]
+    outputs = HeadOutputs(logits, logits, logits, ["lung", "heart", "lung"], [0, 1, 1], means, ["", CTS])
+    cts = outputs.of_kind(CTS)
+    assert cts.logits.tolist() == [[1.0], [2.0]] and cts.regions == ["heart", "lung"]
+    assert cts.cases == [0, 0] and cts.kinds == [CTS] and cts.means == [{"lung": logits}]
 
 
 def test_calibration_fits_the_temperature_and_the_distances_of_validation_cases(model: Reg2RG, cases: CaseCache):

@@ -9,7 +9,7 @@ import torch
 from perfect_detection import locate_planted
 from test_report import generated, provenance
 
-from reg2rg.inference.detection import select_cues
+from reg2rg.inference.detection import DetectedRegion, RegionDetection, recalibrate, select_cues
 from reg2rg.inference.sections import TextToken
 from reg2rg.measurements import measure
 from reg2rg.models.config import FindingConfig
@@ -18,6 +18,7 @@ from reg2rg.phantom import PhantomCase, PlantedFinding, make_phantom
 from reg2rg.phantom.case import PhantomConfig
 from reg2rg.report import (
     MODEL_TEXT_WITHHELD,
+    Finding,
     OutOfDistribution,
     Report,
     ReportBuilder,
@@ -133,3 +134,13 @@ def test_the_language_model_gets_no_cues_of_findings_that_it_may_not_state() -> 
     zeros = torch.zeros(1, 2)
     cues = Cues(torch.tensor([[0.9, 0.8]]), zeros.long(), zeros.long(), zeros, zeros, torch.zeros(1, 0, 2))
     assert select_cues(config, cues, ("Lung nodule",)).probability.tolist()[0] == pytest.approx([0.0, 0.8])
+
+
+def test_probabilities_are_calibrated_for_the_kind_of_volume() -> None:
+    zeros = torch.zeros(1, 1)
+    cues = Cues(torch.tensor([[0.8]]), zeros.long(), zeros.long(), zeros, zeros, torch.zeros(1, 0))
+    region = RegionDetection(DetectedRegion((Finding("Emphysema", 0.8),), {}), cues, torch.zeros(1))
+    halved = recalibrate(region, 0.5)  # logit(0.8) = log(4), and half of it is log(2)
+    assert halved.cues.probability.item() == pytest.approx(2 / 3)
+    assert halved.detected.findings[0].probability == pytest.approx(2 / 3)
+    assert recalibrate(region, 1.0) is region

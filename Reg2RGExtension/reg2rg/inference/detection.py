@@ -109,6 +109,26 @@ def cues_from_output(config: FindingConfig, output: FindingOutput, probabilities
     )
 
 
+def recalibrate(region: RegionDetection, scale: float) -> RegionDetection:
+    """Return what the finding head says about one region with other probabilities.
+
+    Args:
+        region: what it says.
+        scale: factor of the logits of the probabilities.
+    """
+    if scale == 1:
+        return region
+    probability = torch.sigmoid(scale * region.cues.probability.double().logit()).to(region.cues.probability)
+
+    def scaled(finding: Finding) -> Finding:
+        assert finding.probability is not None  # detection always sets it
+        logit = torch.tensor(finding.probability, dtype=torch.double).logit()
+        return replace(finding, probability=float(torch.sigmoid(scale * logit)))
+
+    detected = replace(region.detected, findings=tuple(map(scaled, region.detected.findings)))
+    return replace(region, detected=detected, cues=replace(region.cues, probability=probability))
+
+
 def select_cues(config: FindingConfig, cues: Cues, supported: Collection[str]) -> Cues:
     """Return the cues of one region without findings that the draft may not state.
 

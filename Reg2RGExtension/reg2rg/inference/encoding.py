@@ -21,6 +21,7 @@ from reg2rg.inference.detection import (
     RegionDetection,
     apply_corrections,
     detect_findings,
+    recalibrate,
     select_cues,
 )
 from reg2rg.models.config import ModelConfig, VisionConfig
@@ -56,6 +57,7 @@ class FeatureEncoder:
         *,
         use_cues: bool = True,
         supported: Collection[str] | None = None,
+        logit_scale: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Encode the whole volume and some of its regions.
 
@@ -67,6 +69,7 @@ class FeatureEncoder:
             use_cues: whether to pass the finding head's findings to the language model. If False, only regions with
                 corrections get cues.
             supported: labels of the findings to pass; None for all.
+            logit_scale: factor of the logits of the findings' probabilities.
 
         Returns:
             Tokens of the whole volume, (latents, width), and of each region, (latents + 1 + cues, width).
@@ -83,7 +86,7 @@ class FeatureEncoder:
             for name, geometry, (latents, detection) in zip(regions, geometries, textures, strict=True):
                 parts = [latents, geometry]
                 if detection is not None:
-                    cues = detection.cues
+                    cues = recalibrate(detection, logit_scale).cues
                     if supported is not None and self._config.findings is not None:
                         cues = select_cues(self._config.findings, cues, supported)
                     parts.append(self._cue_tokens(cues, corrections.get(name, {}), use_cues))
@@ -91,7 +94,11 @@ class FeatureEncoder:
             return image, tokens
 
     def detect(
-        self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel = never_cancel
+        self,
+        inputs: ModelInputs,
+        regions: Sequence[str],
+        should_cancel: ShouldCancel = never_cancel,
+        logit_scale: float = 1.0,
     ) -> dict[str, DetectedRegion]:
         """Return what the finding head detects in each region. Empty if the model has no finding head.
 
@@ -99,11 +106,13 @@ class FeatureEncoder:
             inputs: the volume's tensors.
             regions: names of the regions to examine.
             should_cancel: checked between batches.
+            logit_scale: factor of the logits of the findings' probabilities.
 
         Raises:
             Cancelled: ``should_cancel`` returned True.
         """
-        return {name: each.detected for name, each in self._detections(inputs, regions, should_cancel).items()}
+        detections = self._detections(inputs, regions, should_cancel)
+        return {name: recalibrate(each, logit_scale).detected for name, each in detections.items()}
 
     def mean_tokens(
         self, inputs: ModelInputs, regions: Sequence[str], should_cancel: ShouldCancel = never_cancel

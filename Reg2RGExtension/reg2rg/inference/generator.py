@@ -105,7 +105,8 @@ class ReportGenerator:
         Raises:
             Cancelled: ``should_cancel`` returned True.
         """
-        return self._features.detect(inputs, list(inputs.textures), should_cancel)
+        scale = self._logit_scale(inputs, should_cancel)
+        return self._features.detect(inputs, list(inputs.textures), should_cancel, scale)
 
     @torch.inference_mode()
     def out_of_distribution(
@@ -133,6 +134,15 @@ class ReportGenerator:
         if findings is None or out_of_distribution is None:
             return None
         return findings.supported.get(out_of_distribution.kind)
+
+    def _logit_scale(self, inputs: ModelInputs, should_cancel: ShouldCancel) -> float:
+        """Return by how much the logits of findings are scaled in this kind of volume."""
+        findings = self.model.config.findings
+        if findings is None or not findings.kind_temperatures:
+            return 1.0
+        out_of_distribution = self.out_of_distribution(inputs, should_cancel)
+        kind = out_of_distribution.kind if out_of_distribution is not None else ""
+        return findings.temperature / findings.kind_temperatures.get(kind, findings.temperature)
 
     def _check(self, corrections: Corrections) -> None:
         """Refuse corrections that the model has no cues for."""
@@ -164,7 +174,13 @@ class ReportGenerator:
         groups = [group for group in groups if not regions or set(group) & set(regions)]
         encoded = [name for group in groups for name in group]
         image, tokens = self._features.encode(
-            inputs, encoded, should_cancel, corrections, use_cues=use_cues, supported=supported
+            inputs,
+            encoded,
+            should_cancel,
+            corrections,
+            use_cues=use_cues,
+            supported=supported,
+            logit_scale=self._logit_scale(inputs, should_cancel),
         )
         prompts = []
         for group in groups:

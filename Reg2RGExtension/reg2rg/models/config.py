@@ -137,6 +137,8 @@ class FindingConfig:
             own tokens; 0 passes none.
         size_edges: boundaries in mm of the size bins of a cue.
         temperature: divisor of the head's logits, fitted on validation cases.
+        kind_temperatures: kind of volumes -> divisor of the head's logits, fitted on validation cases of this kind. A
+            kind that is missing uses ``temperature``.
         ood_directions: number of principal directions per region that the out-of-distribution detector keeps.
         kinds: kinds of training volumes, such as phantoms and CTs, that this detector tells apart.
         supported: kind -> labels that a draft may state in volumes of this kind, because the model's precision was
@@ -154,9 +156,10 @@ class FindingConfig:
     cues: int = 4
     size_edges: tuple[float, ...] = (4, 5, 6, 7, 8, 9.5, 11, 13, 15, 17.5, 20, 23, 27, 31, 36, 42, 49, 57, 66, 77)
     temperature: float = 1.0
+    kind_temperatures: Mapping[str, float] = field(default_factory=dict, hash=False)
     ood_directions: int = 16
     kinds: tuple[str, ...] = ("",)
-    supported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    supported: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     scalars: Scalars = ()
 
 

@@ -78,4 +78,6 @@ def _describe_calibration(config: TrainingConfig, model: Reg2RG) -> str:
         return "none, because the model has no finding head."
     if not config.data.validation_cases:
         return "none, because there were no validation cases."
-    return f"temperature of the finding head, fitted on the validation cases: {findings.temperature:.2f}."
+    words = f"temperature of the finding head, fitted on the validation cases: {findings.temperature:.2f}"
+    by_kind = ", ".join(f"{kind} {value:.2f}" for kind, value in findings.kind_temperatures.items() if kind)
+    return f"{words} ({by_kind})." if by_kind else f"{words}."
