@@ -27,7 +27,7 @@ from reg2rg.exports.formats import export_report
 from reg2rg.labeler import ALL_LABELS
 from reg2rg.measurements.measures import MEASURES
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Report, addendum, report_content, sign
+from reg2rg.report import Report, addendum, report_content
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_structures
 from reg2rg.segmentation.structures import structure_label
 
@@ -361,7 +361,7 @@ def test_the_same_report_gives_the_same_files(draft, report, ct, tmp_path: Path)
 def test_an_addendum_names_the_document_that_it_amends(report, ct, tmp_path: Path):
     earlier = signed_report(report)
     out = exported(earlier, ct, tmp_path / "earlier")
-    later = exported(sign(addendum(earlier), REVIEWER), ct, tmp_path / "later")
+    later = exported(signed_report(addendum(earlier), heart=None), ct, tmp_path / "later")
     (study,) = pydicom.dcmread(later / "report.dcm").PredecessorDocumentsSequence
     reference = study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == pydicom.dcmread(out / "report.dcm").SOPInstanceUID

@@ -17,6 +17,8 @@ from reg2rg import generate_report
 from reg2rg.about import DRAFT_LABEL, SIGNED_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.formats import FORMATS, export_report
+from reg2rg.pipeline.request import MeasureRequest
+from reg2rg.pipeline.run import run_measurement
 from reg2rg.report import Report, addendum, load_report, report_content
 
 TEXT_FORMATS = ("text", "markdown")
@@ -126,6 +128,29 @@ def test_a_signed_report_is_overwritten_neither_by_an_export_nor_by_a_run(drafte
             write()
     assert (tmp_path / "report.json").read_bytes() == before
     assert export_report(signed, "folder", tmp_path) == tmp_path, "the same report can be saved again"
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut off", "of a later version"])
+def test_a_report_that_cannot_be_read_is_not_overwritten(report, phantom_files, tmp_path, damage):
+    signed, file = signed_report(report).to_json(), tmp_path / "report.json"
+    text = {
+        "changed": signed.replace("Dr. Ана", "Dr. Eve"),
+        "cut off": signed[:1000],
+        "of a later version": signed.replace('"schema_version": ', '"schema_version": 99'),
+    }[damage]
+    assert text != signed
+    file.write_text(text, encoding="utf-8")
+    volume, regions = phantom_files
+    options = {"regions_file": regions, "regions": ("lung",)}
+    measurement = MeasureRequest(volume=volume, output=tmp_path, **options)
+    for write in (
+        lambda: export_report(report, "folder", tmp_path),
+        lambda: generate_report(volume, tmp_path, progress=False, **options),
+        lambda: run_measurement(measurement, lambda event: None),
+    ):
+        with pytest.raises(InputError, match="cannot be read and may be signed, so it stays; choose another folder"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"] and file.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.slow

@@ -255,6 +255,20 @@ def test_an_addendum_is_a_new_version_that_names_the_signed_one(signed):
     assert addendum(corrected).review.earlier_signatures == (signed.review.signature, corrected.review.signature)
 
 
+def test_an_addendum_that_changes_nothing_cannot_be_signed(signed):
+    unchanged = addendum(signed)
+    lung = unchanged.review.sections["lung"]
+    rejected = with_section_review(unchanged, "lung", SectionReview(ReviewState.REJECTED, lung.text))
+    changed_back = logged(with_section_review(logged(rejected, "rejected", "lung"), "lung", lung), "undo", "lung")
+    for draft in (unchanged, changed_back, parse_report(changed_back.to_json())):
+        with pytest.raises(InputError, match="nothing has changed since the report was signed"):
+            sign(draft, "Dr. B")
+    again = addendum(sign(rejected, "Dr. B"))
+    with pytest.raises(InputError, match="nothing has changed"):
+        sign(again, REVIEWER)
+    assert sign(with_section_review(again, "lung", lung), REVIEWER).signed
+
+
 def test_only_a_signed_report_can_be_amended(report):
     with pytest.raises(InputError, match="Only a signed report can be amended"):
         addendum(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -55,19 +56,24 @@ def copy_report_folder(report: Report, folder: Path, ct: Path | None) -> None:
 
 
 def refuse_signed(folder: Path, replacement: Report | None = None) -> None:
-    """Refuse to write to a folder that contains a signed report.
+    """Refuse to write to a folder that contains a signed report, or one that cannot be read and may be signed.
 
     Args:
         folder: the folder.
         replacement: the report to write, which may be the same one.
 
     Raises:
-        InputError: the folder contains a signed report.
+        InputError: the folder contains such a report.
     """
+    if not os.path.lexists(folder / REPORT_FILE):
+        return
     try:
         existing = load_report(folder)
-    except (InputError, OSError):
-        return  # there is no report that could be read
+    except (InputError, OSError) as error:
+        raise InputError(
+            f"{folder} contains a report that cannot be read and may be signed, so it stays; choose another folder. "
+            f"({error})"
+        ) from error
     if existing.signed and existing != replacement:
         assert existing.review is not None and existing.review.signature is not None
         reviewer = existing.review.signature.reviewer

@@ -185,6 +185,7 @@ def run_measurement(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
+    refuse_signed(request.output)
     with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
         volume = _read(request, context)
         masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
