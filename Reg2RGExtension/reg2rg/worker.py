@@ -5,13 +5,15 @@ Commands are read from standard input, one JSON object per line:
     {"command": "run", "volume": "ct.nii.gz", "output": "folder", ...}    fields of ReportRequest
     {"command": "measure", "volume": "ct.nii.gz", "output": "folder", ...}    fields of MeasureRequest
     {"command": "export", "report": "folder", "format": "text", ...}    fields of ExportRequest
+    {"command": "send", "to": "dicom://...", "folder": "folder", ...}    fields of SendRequest
     {"command": "cancel"}
     {"command": "quit"}
 
 Events, and nothing else, are written to standard output, one JSON object per line (``reg2rg.pipeline.events``). A run
-ends with exactly one of report_done, measured, exported, stopped or failure (scope "run"). The log on standard error
-contains no paths and no report text. When standard input closes, the front end has exited: the run is cancelled and the
-worker exits. The model stays loaded for the next run until the worker has been idle for several minutes.
+ends with exactly one of report_done, measured, exported, sent, answered, stopped or failure (scope "run"). The log on
+standard error contains no paths and no report text. When standard input closes, the front end has exited: the run is
+cancelled and the worker exits. The model stays loaded for the next run until the worker has been idle for several
+minutes.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from reg2rg.pipeline.events import (
     to_dict,
 )
 from reg2rg.pipeline.failures import as_failure
-from reg2rg.pipeline.request import ExportRequest, MeasureRequest, ReportRequest
+from reg2rg.pipeline.request import ExportRequest, MeasureRequest, ReportRequest, SendRequest
 from reg2rg.runtime.dataclass_io import from_plain, to_plain
 from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
@@ -117,6 +119,10 @@ class Worker:
         request = from_plain(ExportRequest, fields, "request")
         self._start(lambda: self._export(request))
 
+    def _start_transfer(self, **fields: Any) -> None:
+        request = from_plain(SendRequest, fields, "request")
+        self._start(lambda: self._send_files(request))
+
     def _start(self, run: Callable[[], Event]) -> None:
         if self._busy.is_set():
             raise InputError("Another run is in progress; cancel it or wait until it ends.")
@@ -146,7 +152,20 @@ class Worker:
         from reg2rg.exports.formats import export_report
         from reg2rg.report import load_report
 
-        return Exported(str(export_report(load_report(request.report), request.format, request.output, request.ct)))
+        path = export_report(
+            load_report(request.report),
+            request.format,
+            request.output,
+            request.ct,
+            study=request.study,
+            dicomweb=request.dicomweb,
+        )
+        return Exported(str(path))
+
+    def _send_files(self, request: SendRequest) -> Event:
+        from reg2rg.pipeline.sending import run_send
+
+        return run_send(request, self._on_event, self._cancel.is_set)
 
     def _execute(self, run: Callable[[], Event]) -> None:
         started = time.monotonic()
@@ -202,6 +221,7 @@ _COMMANDS = {
     "run": Worker._start_report,
     "measure": Worker._start_measurement,
     "export": Worker._start_export,
+    "send": Worker._start_transfer,
     "cancel": Worker._cancel_run,
 }
 

@@ -27,7 +27,7 @@ from reg2rg.exports.formats import export_report
 from reg2rg.labeler import ALL_LABELS
 from reg2rg.measurements.measures import MEASURES
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Report, addendum, report_content
+from reg2rg.report import Report, addendum, load_report, report_content
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_structures
 from reg2rg.segmentation.structures import structure_label
 
@@ -350,6 +350,42 @@ def test_a_volume_without_headers_becomes_a_synthetic_study_with_the_same_voxels
     itk = sitk.ReadImage([each.filename for each in slices])
     np.testing.assert_allclose(itk.GetOrigin(), chest.volume.GetOrigin(), atol=1e-3)
     np.testing.assert_allclose(itk.GetSpacing(), chest.volume.GetSpacing(), atol=1e-3)
+
+
+STUDY = {
+    "PatientName": "Иванов^Пётр",
+    "PatientID": "P7",
+    "PatientBirthDate": "19500101",
+    "PatientSex": "M",
+    "StudyInstanceUID": "1.2.3.4",
+    "StudyID": "7",
+    "StudyDescription": "CT chest",
+}
+
+
+def test_a_volume_without_headers_joins_the_study_that_is_known_of_it(synthetic, tmp_path: Path):
+    report, ct = load_report(synthetic.parent / "report"), synthetic.parent / "ct.nii.gz"
+    out = exported(report, ct, tmp_path / "out", study={**STUDY, "StudyDate": "yesterday"})
+    for file in out.iterdir():
+        dataset = pydicom.dcmread(file)
+        assert {keyword: str(dataset[keyword].value) for keyword in STUDY if keyword in dataset} == STUDY
+        assert dataset.StudyDate == "" and "PatientIdentityRemoved" not in dataset and "SYNTHETIC" not in str(dataset)
+    assert errors_of(out / "ct-0001.dcm") == []
+    instances = {str(pydicom.dcmread(file).SOPInstanceUID) for file in (*out.iterdir(), *synthetic.iterdir())}
+    assert len(instances) == 2 * len(list(out.iterdir())), "a copy without patient data consists of other objects"
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ({"StudyInstanceUID": "study 7"}, "The StudyInstanceUID of the study has a value that DICOM does not allow"),
+        ({"Modality": "CT"}, "Unknown attribute 'Modality' of a study; expected: PatientName, PatientID"),
+    ],
+)
+def test_a_study_that_is_not_valid_is_refused(synthetic, study, message, tmp_path: Path):
+    with pytest.raises(InputError, match=message):
+        exported(load_report(synthetic.parent / "report"), synthetic.parent / "ct.nii.gz", tmp_path, study=study)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_report_gives_the_same_files(draft, report, ct, tmp_path: Path):

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pydicom
 import pytest
+from command_line import Run
 from dicom_reports import small_chest, write_ct, write_report
 from reports_under_review import REVIEWER, reviewed_report, signed_report
 
@@ -62,6 +63,11 @@ def report_of(bundle: dict) -> dict:
     return report
 
 
+def addresses(bundle: dict) -> dict[str, str]:
+    """Return reference -> address of each endpoint."""
+    return {f"Endpoint/{each['id']}": each["address"] for each in resources(bundle, "Endpoint")}
+
+
 def narrative(bundle: dict) -> ElementTree.Element:
     return ElementTree.fromstring(report_of(bundle)["text"]["div"])
 
@@ -98,7 +104,7 @@ def test_every_span_resolves_to_a_selection_and_every_selection_to_an_object(bun
     selections = {f"ImagingSelection/{each['id']}": each for each in resources(bundle, "ImagingSelection")}
     spans = [span.get("id") for span in narrative(bundle).iter(f"{XHTML}span")]
     assert len(spans) > 5 and len(spans) == len(set(spans)) and set(spans) == set(selections)
-    endpoints = {f"Endpoint/{each['id']}": each["address"] for each in resources(bundle, "Endpoint")}
+    endpoints = addresses(bundle)
     for selection in selections.values():
         (instance,) = selection["instance"]
         dataset = stored[instance["uid"]]
@@ -114,6 +120,7 @@ def test_every_span_resolves_to_a_selection_and_every_selection_to_an_object(bun
         slice_ = stored[parts[3]]
         assert (slice_.StudyInstanceUID, slice_.SeriesInstanceUID, slice_.Modality) == (parts[1], parts[2], "CT")
     (study,) = resources(bundle, "ImagingStudy")
+    assert [endpoints[each["reference"]] for each in study["endpoint"]] == ["https://dicomweb.invalid"]
     others = set(stored) - {instance["uid"] for series in study["series"] for instance in series["instance"]}
     assert [stored[uid].Modality for uid in others] == ["DOC"]  # the PDF, to which nothing refers
 
@@ -144,7 +151,7 @@ def test_the_presented_form_has_links_and_the_size_and_hash_of_its_bytes(bundle)
     assert base64.b64decode(form["hash"]) == hashlib.sha1(page).digest()
     links = re.findall(r'<a href="([^"]+)">', page.decode())
     assert len(links) == len(resources(bundle, "ImagingSelection")) and b"<span" not in page
-    assert set(links) == {endpoint["address"] for endpoint in resources(bundle, "Endpoint")}
+    assert {*links, "https://dicomweb.invalid"} == set(addresses(bundle).values())
 
 
 def test_every_reference_is_in_the_bundle(bundle):
@@ -174,6 +181,22 @@ def test_a_draft_is_preliminary_and_claims_nothing(files, tmp_path):
     for text in (report["conclusion"], report["text"]["div"], page):
         assert DRAFT_LABEL in text
     assert report["presentedForm"][0]["title"] == "Draft: Chest CT report"
+
+
+def test_links_lead_to_the_given_service_without_its_password(reg2rg: Run, files, signed, tmp_path):
+    service, chest = "https://me:secret@pacs.example.org/dicom-web/", tmp_path / "chest"
+    command = ("export", files[0].folder, "--format", "fhir", "--ct", files[1], "--dicomweb", service, "-o", chest)
+    finished = reg2rg(*command)
+    assert finished.returncode == 0, finished.stderr
+    text = (tmp_path / "chest-draft.json").read_text(encoding="utf-8")
+    found = set(addresses(json.loads(text)).values())
+    assert "https://pacs.example.org/dicom-web" in found and len(found) > 1
+    assert all(re.match(r"https://pacs\.example\.org/dicom-web(/studies/.*/rendered)?$", each) for each in found)
+    assert "secret" not in text and "dicomweb.invalid" not in text
+    with pytest.raises(InputError, match="is a DICOM node; links need the https:// URL"):
+        export_report(signed, "fhir", tmp_path / "chest", files[1], dicomweb="dicom://A@host:104")
+    with pytest.raises(InputError, match="text has no links to a DICOMweb service; expected one of: fhir"):
+        export_report(signed, "text", tmp_path / "chest", dicomweb=service)
 
 
 def test_the_same_report_gives_the_same_bundle(files, signed, file, tmp_path):

@@ -24,8 +24,12 @@ from dicom_reports import complete_header, small_chest, write_report
 from orthanc_server import TITLE, Orthanc, running_orthanc
 from tiny_chest import tiny_chest
 
-from reg2rg.errors import InputError
+from reg2rg.errors import Cancelled, InputError
 from reg2rg.exports.sending.address import parse_address
+from reg2rg.pipeline.events import Answered, Sent
+from reg2rg.pipeline.request import SendRequest
+from reg2rg.pipeline.sending import run_send
+from reg2rg.runtime.callbacks import never_cancel
 
 pytest.importorskip("pynetdicom")
 
@@ -175,7 +179,7 @@ def flaky() -> Iterator[type[Flaky]]:
 def test_a_refused_object_is_counted_and_sent_with_the_next_attempt(reg2rg: Run, flaky, series):
     flaky.answers[:] = ["store", "refuse", "store"]
     error = error_line(reg2rg("send", series, "--to", flaky.url), 1)
-    assert "9 of 10 objects are stored; 1 are not." in error and "Run the same command again" in error
+    assert "9 of 10 objects are stored; 1 are not." in error and "Send again to transfer the rest" in error
     flaky.received = 0
     finished = reg2rg("send", series, "--to", flaky.url)
     assert finished.returncode == 0 and "1 objects stored" in finished.stdout and flaky.received == 1
@@ -197,6 +201,16 @@ def test_a_transfer_that_fails_for_good_says_how_much_is_stored(reg2rg: Run, fla
         reg2rg("send", series, "--to", flaky.url).stdout
         == f"6 objects stored by {flaky.url}; 4 had been stored before.\n"
     )
+
+
+def test_a_canceled_transfer_stops_after_an_object_and_can_be_resumed(flaky, series):
+    def send(should_cancel: Callable[[], bool]) -> Sent | Answered:
+        return run_send(SendRequest(to=flaky.url, folder=series), lambda event: None, should_cancel)
+
+    with pytest.raises(Cancelled):
+        send(lambda: flaky.received >= 3)
+    assert flaky.received == 3
+    assert send(never_cancel) == Sent(flaky.url, count=7, stored_before=3)
 
 
 def test_a_node_that_does_not_accept_a_kind_of_object_is_named(reg2rg: Run, series):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from reports_under_review import STORED
 from tiny_model import SENTENCES, tiny_model
 
 from reg2rg.checkpoints.saving import save_model
@@ -36,6 +38,7 @@ from reg2rg.runtime.dataclass_io import from_plain
 pytestmark = pytest.mark.slow  # a worker takes seconds to start
 
 TIMEOUT_SECONDS = 60.0
+EARLIER = STORED / "schema_7.json"
 FINAL_EVENTS = (ReportDone, Measured, Failure, Stopped)
 
 
@@ -313,7 +316,7 @@ def test_a_worker_killed_in_any_stage_leaves_no_temporary_or_partial_files(
 ) -> None:
     earlier = fields["output"]
     earlier.mkdir()
-    (earlier / "report.json").write_text("earlier")
+    shutil.copyfile(EARLIER, earlier / "report.json")
     worker = start_worker()
     worker.send("run", **slow_fields(stage))
     worker.until(in_stage(stage))
@@ -328,8 +331,8 @@ def holds_one_complete_report(folder: Path) -> bool:
     """Return whether a folder holds only the earlier report or only the complete new one."""
     names = sorted(file.name for file in folder.iterdir())
     if names == ["report.json"]:
-        return (folder / "report.json").read_text() == "earlier"
-    return names == ["preview.png", "regions.seg.nrrd", "report.json", "report.txt"]
+        return (folder / "report.json").read_text() == EARLIER.read_text()
+    return names == ["preview.png", "regions.seg.nrrd", "report.json", "report.txt", "structures.seg.nrrd"]
 
 
 WITH_CHILD = """

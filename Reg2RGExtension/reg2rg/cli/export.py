@@ -23,6 +23,10 @@ def export(
         Path | None,
         typer.Option("--ct", help="The CT (file or DICOM folder), for slices and for references to the DICOM series."),
     ] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option("--dicomweb", metavar="URL", help="DICOMweb service that stores the images, for links to them."),
+    ] = None,
 ) -> None:
     """Export a report to another format."""
     from reg2rg.errors import InputError
@@ -31,4 +35,4 @@ def export(
 
     if ct is not None and not ct.exists():
         raise InputError(f"{ct} does not exist; expected a file or folder.")
-    print(export_report(load_report(report), format_name, output, ct))
+    print(export_report(load_report(report), format_name, output, ct, dicomweb=dicomweb))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from reg2rg.exports.sending.address import Address
 
 _FOLDER = "Folder with DICOM files, or a report folder, which is exported with --ct first."
 _ADDRESS = "dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service."
@@ -31,42 +26,33 @@ def send(
     """Send DICOM objects to a DICOM node or a DICOMweb service. Nothing is ever sent without this command."""
     from reg2rg.cli.progress import show_progress
     from reg2rg.errors import InputError
-    from reg2rg.exports.sending.address import parse_address
-    from reg2rg.exports.sending.send import open_receiver, send_folder
-    from reg2rg.exports.sending.tls import Certificates
+    from reg2rg.pipeline.events import Event, Notice, Sending, Sent
+    from reg2rg.pipeline.request import SendRequest
+    from reg2rg.pipeline.sending import run_send
 
-    address = parse_address(to)
-    receiver = open_receiver(address, Certificates(tls_ca, tls_cert, tls_key), title)
-    if echo:
-        receiver.echo()
-        print(f"{address} answers.")
-        return
-    if folder is None:
+    if folder is None and not echo:
         raise InputError("There is nothing to send; name a folder with DICOM files or a report folder.")
-    _warn_without_encryption(address)
-    with _dicom_folder(folder, ct) as files, show_progress() as progress:
-        sent, before = send_folder(files, address, receiver, record_in=folder, again=again, progress=progress)
-    earlier = f"; {before} had been stored before" if before else ""
-    print(f"{sent} objects stored by {address}{earlier}.")
+    request = SendRequest(
+        to=to,
+        folder=None if echo else folder,
+        ct=ct,
+        again=again,
+        title=title,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    with show_progress() as progress:
 
+        def on_event(event: Event) -> None:
+            if isinstance(event, Sending):
+                progress(event.fraction, event.message)
+            elif isinstance(event, Notice):
+                print(event.message, file=sys.stderr)
 
-def _warn_without_encryption(address: Address) -> None:
-    if not address.encrypted and address.host not in ("localhost", "127.0.0.1", "::1"):
-        print(f"The connection to {address} is not encrypted.", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _dicom_folder(folder: Path, ct: Path | None) -> Iterator[Path]:
-    """Provide the folder with the DICOM files: the given one, or an export of the given report."""
-    from reg2rg.errors import InputError
-    from reg2rg.exports.formats import export_report
-    from reg2rg.report import REPORT_FILE, load_report
-    from reg2rg.runtime.staging import scratch_folder
-
-    if not (folder / REPORT_FILE).is_file():
-        if ct is not None:
-            raise InputError(f"{folder} is not a report folder; --ct is only needed for report folders.")
-        yield folder
-        return
-    with scratch_folder() as scratch:
-        yield export_report(load_report(folder), "dicom", scratch / "dicom", ct)
+        done = run_send(request, on_event)
+    if isinstance(done, Sent):
+        earlier = f"; {done.stored_before} had been stored before" if done.stored_before else ""
+        print(f"{done.count} objects stored by {done.address}{earlier}.")
+    else:
+        print(f"{done.address} answers.")

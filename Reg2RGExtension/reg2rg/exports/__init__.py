@@ -15,6 +15,7 @@ Files:
     places             what a link in the report shows in the pictures
     templates          what the HTML page and the PDF have in common
     radgenome          a signed report as a training case
+    images             the images of a report, as an export is given them
     formats            the table of formats that a report can be exported to
     dicom              segmentations and structured reports as DICOM objects
     sending            DICOM files to a DICOM node or a DICOMweb service

@@ -1,18 +1,18 @@
 """The formats a report can be exported to: one table for the command line and the Slicer module.
 
-To add a format, write a function that takes a report, a path and, if it needs the voxels or the DICOM header, the path
-of the CT, and add a line to ``FORMATS``. Writers are imported when they are used, because the command line reads the
-table each time it starts.
+To add a format, write a function that takes a report, a path and the images of the report, and add a line to
+``FORMATS``. Writers are imported when they are used, because the command line reads the table each time it starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reg2rg.errors import InputError, Reg2RGError
+from reg2rg.exports.images import Images
 from reg2rg.runtime.staging import staged_output
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from reg2rg.report import Report
 
-Writer = Callable[["Report", Path, "Path | None"], None]
-"""Writes a report to a path. The last argument is the CT (a file, or a folder with a DICOM series), or None."""
+Writer = Callable[["Report", Path, Images], None]
+"""Writes a report to a path, with what is known of its images."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Format:
         shows_ct: whether it contains voxels of the CT.
         refers_to_ct: whether it refers to the DICOM series of the CT and contains what its headers say of the patient.
             Only these formats are given DICOM headers.
+        links_to_images: whether it contains links to a DICOMweb service.
         marks_drafts: whether "draft" is a part of the name until the report is signed.
         adds: whether the folder is a collection to which reports are added one by one, each of them at once.
     """
@@ -49,31 +50,39 @@ class Format:
     replaces: Callable[[Path], Collection[str]] = lambda folder: ()
     shows_ct: bool = False
     refers_to_ct: bool = False
+    links_to_images: bool = False
     marks_drafts: bool = True
     adds: bool = False
 
 
-def _write_text(report: Report, path: Path, ct: Path | None) -> None:
+def _write_text(report: Report, path: Path, images: Images) -> None:
     path.write_text(report.to_text(), encoding="utf-8")
 
 
-def _write_markdown(report: Report, path: Path, ct: Path | None) -> None:
+def _write_markdown(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.markdown import write_markdown
 
     write_markdown(report, path)
 
 
-def _write_dicom(report: Report, path: Path, ct: Path | None, *, label_map: bool = False) -> None:
+def _write_dicom(report: Report, path: Path, images: Images, *, label_map: bool = False) -> None:
     from reg2rg.exports.dicom.study import write_dicom
     from reg2rg.exports.pdf.document import make_pdf
 
-    if ct is None:
+    if images.ct is None:
         raise InputError("DICOM objects refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
-    write_dicom(report, path, ct, make_pdf=lambda volume: make_pdf(report, volume), label_map=label_map)
+    write_dicom(
+        report,
+        path,
+        images.ct,
+        study=images.study,
+        make_pdf=lambda volume: make_pdf(report, volume),
+        label_map=label_map,
+    )
 
 
-def _write_dicom_label_map(report: Report, path: Path, ct: Path | None) -> None:
-    _write_dicom(report, path, ct, label_map=True)
+def _write_dicom_label_map(report: Report, path: Path, images: Images) -> None:
+    _write_dicom(report, path, images, label_map=True)
 
 
 def _earlier_dicom_files(folder: Path) -> Collection[str]:
@@ -82,10 +91,10 @@ def _earlier_dicom_files(folder: Path) -> Collection[str]:
     return earlier_files(folder)
 
 
-def _write_folder(report: Report, path: Path, ct: Path | None) -> None:
+def _write_folder(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.report_folder import copy_report_folder
 
-    copy_report_folder(report, path, ct)
+    copy_report_folder(report, path, images.ct)
 
 
 def _folder_files(folder: Path) -> Collection[str]:
@@ -94,30 +103,30 @@ def _folder_files(folder: Path) -> Collection[str]:
     return REPORT_FILES
 
 
-def _write_html(report: Report, path: Path, ct: Path | None) -> None:
+def _write_html(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.html.page import write_html
 
-    write_html(report, _volume(report, ct), path)
+    write_html(report, _volume(report, images.ct), path)
 
 
-def _write_pdf(report: Report, path: Path, ct: Path | None) -> None:
+def _write_pdf(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.pdf.document import write_pdf
 
-    write_pdf(report, _volume(report, ct), path)
+    write_pdf(report, _volume(report, images.ct), path)
 
 
-def _write_fhir(report: Report, path: Path, ct: Path | None) -> None:
+def _write_fhir(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.fhir.bundle import write_fhir
 
-    if ct is None:
+    if images.ct is None:
         raise InputError("FHIR bundles refer to the CT; name it with --ct: the DICOM folder, or the volume file.")
-    write_fhir(report, ct, path)
+    write_fhir(report, images.ct, path, study=images.study, dicomweb=images.dicomweb)
 
 
-def _write_radgenome(report: Report, path: Path, ct: Path | None) -> None:
+def _write_radgenome(report: Report, path: Path, images: Images) -> None:
     from reg2rg.exports.radgenome import write_radgenome
 
-    write_radgenome(report, _volume(report, ct), path)
+    write_radgenome(report, _volume(report, images.ct), path)
 
 
 def _volume(report: Report, ct: Path | None) -> sitk.Image | None:
@@ -143,14 +152,22 @@ FORMATS = {
             _earlier_dicom_files,
             refers_to_ct=True,
         ),
-        Format("fhir", "FHIR bundle (IMR)", ".json", _write_fhir, refers_to_ct=True),
+        Format("fhir", "FHIR bundle (IMR)", ".json", _write_fhir, refers_to_ct=True, links_to_images=True),
         Format("radgenome", "Training case (RadGenome-ChestCT)", "", _write_radgenome, shows_ct=True, adds=True),
     )
 }
 """Name -> format, in the order of the Export menu."""
 
 
-def export_report(report: Report, format_name: str, path: Path, ct: Path | None = None) -> Path:
+def export_report(
+    report: Report,
+    format_name: str,
+    path: Path,
+    ct: Path | None = None,
+    *,
+    study: Mapping[str, str] | None = None,
+    dicomweb: str | None = None,
+) -> Path:
     """Export a report. Either the whole export appears or nothing.
 
     Args:
@@ -159,6 +176,8 @@ def export_report(report: Report, format_name: str, path: Path, ct: Path | None 
         path: the file or folder to write. "-draft" is added to its name unless the report is signed. (A report folder,
             which is the record itself, keeps its name.)
         ct: the CT (a file, or a folder with a DICOM series) for formats that contain slices or refer to the series.
+        study: DICOM keyword -> value, patient and study of a CT without DICOM headers, for formats that refer to it.
+        dicomweb: address of the DICOMweb service that stores the images, for formats that contain links.
 
     Returns:
         The file or folder that was written.
@@ -170,28 +189,32 @@ def export_report(report: Report, format_name: str, path: Path, ct: Path | None 
     """
     if format_name not in FORMATS:
         raise InputError(f"Unknown format {format_name!r}; expected one of: {', '.join(FORMATS)}.")
+    export = FORMATS[format_name]
+    if dicomweb is not None and not export.links_to_images:
+        linked = ", ".join(each.name for each in FORMATS.values() if each.links_to_images)
+        raise InputError(f"The format {format_name} has no links to a DICOMweb service; expected one of: {linked}.")
     try:
-        return _export(report, FORMATS[format_name], path, ct)
+        return _export(report, export, path, Images(ct, study or {}, dicomweb))
     except ImportError as error:
         raise Reg2RGError(
             f"The format {format_name} needs more packages ({error}): pip install 'reg2rg[export]'."
         ) from error
 
 
-def _export(report: Report, export: Format, path: Path, ct: Path | None) -> Path:
+def _export(report: Report, export: Format, path: Path, images: Images) -> Path:
     if export.adds:
-        export.write(report, path, ct)
+        export.write(report, path, images)
         return path
     target = _named(path, export, report.signed)
     if export.extension:
         with staged_output(target.parent) as staging:
-            export.write(report, staging / target.name, ct)
+            export.write(report, staging / target.name, images)
     else:
         from reg2rg.exports.report_folder import refuse_signed
 
         refuse_signed(target, report)
         with staged_output(target, export.replaces(target)) as staging:
-            export.write(report, staging, ct)
+            export.write(report, staging, images)
     return target
 
 

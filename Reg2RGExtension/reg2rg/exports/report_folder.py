@@ -65,7 +65,7 @@ def refuse_signed(folder: Path, replacement: Report | None = None) -> None:
     Raises:
         InputError: the folder contains such a report.
     """
-    if not os.path.lexists(folder / REPORT_FILE):
+    if not os.path.isfile(folder / REPORT_FILE):
         return
     try:
         existing = load_report(folder)

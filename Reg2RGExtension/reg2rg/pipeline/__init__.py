@@ -8,4 +8,5 @@ Files:
     model_cache  the model that stays in memory between runs
     failures     errors as one line for the user
     run          the complete run; only this file knows all of its steps
+    sending      DICOM objects of a folder or a report, sent to an address
 """

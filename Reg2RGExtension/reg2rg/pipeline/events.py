@@ -166,6 +166,45 @@ class Exported:
 
 
 @dataclass(frozen=True)
+class Sending:
+    """Progress of a transfer.
+
+    Attributes:
+        fraction: fraction of the objects that are stored, 0 to 1.
+        message: what is being done.
+    """
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An address answers.
+
+    Attributes:
+        address: the address, without a password.
+    """
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """DICOM objects have been sent, and all of them are stored.
+
+    Attributes:
+        address: where to, without a password.
+        count: number of objects that were sent.
+        stored_before: number of objects that had been stored before and were not sent.
+    """
+
+    address: str
+    count: int
+    stored_before: int
+
+
+@dataclass(frozen=True)
 class Failure:
     """The run, or a command given to the worker, has failed.
 
@@ -217,6 +256,9 @@ Event = (
     | ReportDone
     | Measured
     | Exported
+    | Sending
+    | Answered
+    | Sent
     | Failure
     | Stopped
     | Ready
@@ -235,6 +277,9 @@ _CLASSES: dict[str, type[Event]] = {
     "report_done": ReportDone,
     "measured": Measured,
     "exported": Exported,
+    "sending": Sending,
+    "answered": Answered,
+    "sent": Sent,
     "failure": Failure,
     "stopped": Stopped,
     "ready": Ready,

@@ -155,12 +155,46 @@ class ExportRequest:
         format: name of the format, one of reg2rg.exports.formats.FORMATS.
         output: file or folder to write.
         ct: the CT (a file, or a folder with a DICOM series) for formats that show it or refer to it.
+        study: DICOM keyword -> value, patient and study of a CT without DICOM headers, for formats that refer to it.
+        dicomweb: address of the DICOMweb service that stores the images, for formats that contain links.
     """
 
     report: Path
     format: str
     output: Path
     ct: Path | None = None
+    study: Mapping[str, str] = field(default_factory=dict)
+    dicomweb: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendRequest:
+    """A request to send DICOM objects to a DICOM node or a DICOMweb service.
+
+    Attributes:
+        to: address, as ``reg2rg.exports.sending.address`` reads it.
+        folder: folder with DICOM files, or a report folder, which is exported first. None: only check that the address
+            answers.
+        ct: the CT of a report folder.
+        study: patient and study of that CT, as in ExportRequest.
+        record: folder in which stored objects are recorded, so that a transfer can be resumed; ``folder`` if None.
+        again: whether to send what was stored before as well.
+        title: application entity title of this program.
+        tls_ca: certificates of the authorities to trust; those of the system if None.
+        tls_cert: this program's own certificate.
+        tls_key: private key of that certificate.
+    """
+
+    to: str
+    folder: Path | None = None
+    ct: Path | None = None
+    study: Mapping[str, str] = field(default_factory=dict)
+    record: Path | None = None
+    again: bool = False
+    title: str = "REG2RG"
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 def request_options(cls: type[VolumeRequest]) -> dict[str, Option]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reg2rg.errors import InputError
-from reg2rg.exports.dicom.synthetic import synthetic_series
+from reg2rg.exports.dicom.synthetic import STUDY_KEYWORDS, synthetic_series
 from reg2rg.exports.source_ct import find_source_ct
 from reg2rg.report import Report
 
@@ -26,6 +26,8 @@ _PATIENT_AND_STUDY = (
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
 )
 """Attributes that every object has, if only with an empty value (type 2 in PS3.3, C.7.1.1 and C.7.2.1)."""
+
+_SEXES = ("M", "F", "O", "")
 
 
 @dataclass(frozen=True)
@@ -64,21 +66,22 @@ class Source:
     synthetic: Sequence[Dataset] = ()
 
 
-def open_source(report: Report, path: Path) -> Source:
+def open_source(report: Report, path: Path, study: Mapping[str, str] | None = None) -> Source:
     """Open the CT that a report was made from.
 
     Args:
         report: the report.
         path: what was given to ``reg2rg report``: a DICOM folder, a zip file of one, or a volume file. Of several
             series in a folder, the one that the report was made from is found.
+        study: DICOM keyword -> value, patient and study if the CT is a volume file.
 
     Raises:
-        InputError: it cannot be read, or the report is about another volume.
+        InputError: it cannot be read, the report is about another volume, or the patient or the study is not valid.
     """
     volume, series = find_source_ct(report, path)
     if series is not None:
         return _source_of(volume, series, path)
-    files = synthetic_series(volume)
+    files = synthetic_series(volume, _valid(study or {}))
     return Source(volume, files, [_slice_of(file, index) for index, file in enumerate(files)], files)
 
 
@@ -121,9 +124,35 @@ def _complete(header: Dataset, path: Path) -> Dataset:
     for keyword in _PATIENT_AND_STUDY:
         if complete.get(keyword) is None:
             setattr(complete, keyword, "")
-    if complete.PatientSex not in ("M", "F", "O", ""):
+    if complete.PatientSex not in _SEXES:
         complete.PatientSex = ""  # anonymizers write other words, which the standard does not know
     return complete
+
+
+def _valid(study: Mapping[str, str]) -> dict[str, str]:
+    """Return what is known of a patient and a study without values that the standard does not allow.
+
+    Those that identify the patient or the study are refused, because objects without them would be filed elsewhere.
+    """
+    from pydicom import config
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+    from pydicom.dataelem import DataElement
+
+    valid = {}
+    for keyword, value in study.items():
+        tag = tag_for_keyword(keyword)
+        if keyword not in STUDY_KEYWORDS or tag is None:
+            raise InputError(f"Unknown attribute {keyword!r} of a study; expected: {', '.join(STUDY_KEYWORDS)}.")
+        element = DataElement(
+            tag, dictionary_VR(tag), value, validation_mode=config.IGNORE
+        )  # no warning with the value
+        if _is_valid(element):
+            valid[keyword] = value
+        elif keyword in ("PatientID", "PatientName", "StudyInstanceUID"):
+            raise InputError(f"The {keyword} of the study has a value that DICOM does not allow; correct it.")
+    if valid.get("PatientSex") not in _SEXES:
+        valid.pop("PatientSex", None)
+    return valid
 
 
 def _is_valid(element: DataElement) -> bool:

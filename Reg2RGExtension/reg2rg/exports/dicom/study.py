@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,18 +37,20 @@ def write_dicom(
     folder: Path,
     ct: Path,
     *,
+    study: Mapping[str, str] | None = None,
     make_pdf: Callable[[sitk.Image], bytes] | None = None,
     label_map: bool = False,
 ) -> None:
     """Write segmentations, structured reports and PDF of a report as DICOM files.
 
-    They belong to the study of the CT. If the CT is not DICOM, they belong to a synthetic study without patient data,
-    and the CT is written as a series of it.
+    They belong to the study of the CT. If the CT is not DICOM, it is written as well, as a new series of the given
+    study, or of a synthetic one without patient data.
 
     Args:
         report: the report, loaded from its folder.
         folder: an existing folder.
         ct: the CT from which the report was made: a DICOM folder, a zip file of one, or a volume file.
+        study: DICOM keyword -> value, patient and study of a CT that is not DICOM, if they are known.
         make_pdf: returns the PDF of the report, given the CT in HU; without it, none is written.
         label_map: whether to store the structures as a label map, which fewer viewers read.
 
@@ -57,7 +59,7 @@ def write_dicom(
         Reg2RGError: highdicom is too old.
     """
     check_version()
-    source = open_source(report, ct)
+    source = open_source(report, ct, study)
     pdf = make_pdf(source.volume) if make_pdf is not None else None
     origin = Origin.of(report, source)
     prefix = "" if origin.signed else DRAFT_MARK

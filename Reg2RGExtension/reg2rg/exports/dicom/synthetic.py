@@ -1,11 +1,14 @@
-"""A volume without DICOM headers as a CT series of a synthetic study, which says so wherever a viewer looks.
+"""A volume without DICOM headers as a new CT series.
 
-UIDs are derived from the voxels and their place, so that all reports on a volume end up in the same study.
+If patient or study are known, it belongs to them. Otherwise it belongs to a synthetic study, which says so wherever a
+viewer looks. UIDs are derived from the voxels, their place, patient and study, so that all reports on a volume end up
+in the same study.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,23 +23,32 @@ if TYPE_CHECKING:
 
 STUDY_DESCRIPTION = "SYNTHETIC STUDY without patient data"
 
+STUDY_KEYWORDS = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription"),
+)
+"""What can be given of a patient and a study."""
 
-def synthetic_series(volume: sitk.Image) -> list[Dataset]:
+
+def synthetic_series(volume: sitk.Image, known: Mapping[str, str]) -> list[Dataset]:
     """Return one CT image per slice of a volume.
 
     Args:
         volume: image in HU; fractions are rounded.
+        known: what is known of patient and study, by ``STUDY_KEYWORDS``.
     """
     from pydicom.uid import generate_uid
 
     voxels = np.clip(np.rint(sitk.GetArrayViewFromImage(volume)), -32768, 32767).astype("<i2")
     place = (volume.GetSpacing(), volume.GetOrigin(), volume.GetDirection())
-    digest = hashlib.sha256(repr(place).encode() + voxels.tobytes()).hexdigest()
+    identity = f"{place}{sorted(known.items())}" if known else repr(place)
+    digest = hashlib.sha256(identity.encode() + voxels.tobytes()).hexdigest()
     study, series, frame = (generate_uid(entropy_srcs=[digest, kind]) for kind in ("study", "series", "frame"))
     files = []
     for index in range(len(voxels)):
-        file = _header(volume, digest, generate_uid(entropy_srcs=[digest, "slice", str(index)]))
-        file.StudyInstanceUID, file.SeriesInstanceUID, file.FrameOfReferenceUID = study, series, frame
+        file = _header(volume, known, digest, generate_uid(entropy_srcs=[digest, "slice", str(index)]))
+        file.StudyInstanceUID = known.get("StudyInstanceUID") or study
+        file.SeriesInstanceUID, file.FrameOfReferenceUID = series, frame
         file.InstanceNumber = index + 1
         file.ImagePositionPatient = _decimals(volume.TransformIndexToPhysicalPoint((0, 0, index)))
         file.PixelData = voxels[index].tobytes()
@@ -45,7 +57,7 @@ def synthetic_series(volume: sitk.Image) -> list[Dataset]:
     return files
 
 
-def _header(volume: sitk.Image, digest: str, uid: str) -> Dataset:
+def _header(volume: sitk.Image, known: Mapping[str, str], digest: str, uid: str) -> Dataset:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
@@ -59,12 +71,15 @@ def _header(volume: sitk.Image, digest: str, uid: str) -> Dataset:
     file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = UID(uid)
     file.SpecificCharacterSet = "ISO_IR 192"
     file.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-    file.PatientName, file.PatientID = "SYNTHETIC^STUDY", f"REG2RG-{digest[:12]}"
-    file.PatientBirthDate = file.PatientSex = ""
-    file.PatientIdentityRemoved, file.DeidentificationMethod = "YES", "Volume without a DICOM header"
-    file.StudyDate = file.StudyTime = file.AccessionNumber = file.ReferringPhysicianName = ""
-    file.StudyID, file.StudyDescription = digest[:8], STUDY_DESCRIPTION
-    file.Modality, file.SeriesNumber, file.SeriesDescription = "CT", 1, "CT volume (synthetic study)"
+    for keyword in STUDY_KEYWORDS:
+        setattr(file, keyword, known.get(keyword, ""))
+    file.AccessionNumber = file.ReferringPhysicianName = ""
+    file.Modality, file.SeriesNumber, file.SeriesDescription = "CT", 1, "CT volume without DICOM headers"
+    if not known:
+        file.PatientName, file.PatientID = "SYNTHETIC^STUDY", f"REG2RG-{digest[:12]}"
+        file.PatientIdentityRemoved, file.DeidentificationMethod = "YES", "Volume without a DICOM header"
+        file.StudyID, file.StudyDescription = digest[:8], STUDY_DESCRIPTION
+        file.SeriesDescription = "CT volume (synthetic study)"
     file.Manufacturer, file.ManufacturerModelName, file.SoftwareVersions = "Reg2RG", "Reg2RG", __version__
     file.BodyPartExamined = "CHEST"
     file.PatientPosition = file.PositionReferenceIndicator = ""

@@ -11,18 +11,20 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reg2rg.about import __version__
+from reg2rg.errors import InputError
 from reg2rg.exports.dicom.codes import measure_code, unit_code
 from reg2rg.exports.dicom.series import DEVICE, MANUFACTURER, Origin
 from reg2rg.exports.dicom.source import open_source
 from reg2rg.exports.dicom.study import check_version, dicom_objects, without_warnings
 from reg2rg.exports.fhir.selections import Selection, Selector
 from reg2rg.exports.fhir.study import Study
+from reg2rg.exports.sending.address import parse_address
 from reg2rg.exports.templates import page_title, template
 from reg2rg.exports.terminology import finding_kind
 from reg2rg.measurements import Measurement
@@ -64,7 +66,9 @@ class Part:
     url: str = ""
 
 
-def write_fhir(report: Report, ct: Path, path: Path, *, dicomweb: str = DICOMWEB) -> None:
+def write_fhir(
+    report: Report, ct: Path, path: Path, *, study: Mapping[str, str] | None = None, dicomweb: str | None = None
+) -> None:
     """Write a report as a FHIR R4 bundle (JSON).
 
     It refers to the objects that the DICOM export of the same report and CT writes.
@@ -73,17 +77,30 @@ def write_fhir(report: Report, ct: Path, path: Path, *, dicomweb: str = DICOMWEB
         report: the report with its folder.
         ct: the CT that the report was made from: a DICOM folder, or a volume file for a synthetic study.
         path: file to write.
-        dicomweb: address of the DICOMweb service where the objects are stored, for links to slices.
+        study: DICOM keyword -> value, patient and study of a CT without DICOM headers.
+        dicomweb: URL of the DICOMweb service where the objects are stored, for links to slices. A user name and a
+            password are left out.
 
     Raises:
-        InputError: the report was made from another volume, or the headers of the series are not valid.
+        InputError: the report was made from another volume, or the headers of the series or the URL are not valid.
     """
     check_version()
+    service = _service(dicomweb)
     with without_warnings():
-        origin = Origin.of(report, open_source(report, ct))
-        study = Study.of(origin.source, (dataset for _, dataset in dicom_objects(origin)))
-    bundle = _Bundle(origin, study, dicomweb.rstrip("/")).build()
+        origin = Origin.of(report, open_source(report, ct, study))
+        objects = Study.of(origin.source, (dataset for _, dataset in dicom_objects(origin)))
+    bundle = _Bundle(origin, objects, service).build()
     path.write_text(json.dumps(bundle, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _service(dicomweb: str | None) -> str:
+    """Return the base of the links to slices."""
+    if dicomweb is None:
+        return DICOMWEB
+    address = parse_address(dicomweb)
+    if address.is_node:
+        raise InputError(f"{address} is a DICOM node; links need the https:// URL of a DICOMweb service.")
+    return str(address)
 
 
 _Sections = Sequence[tuple[ContentSection, Sequence[Sequence[Part]]]]
@@ -108,7 +125,13 @@ class _Bundle:
         self._patient = self._add("Patient", "", {"active": True})
         self._organization = self._add("Organization", "", {"name": "Not stated"})
         self._device = self._add("Device", "", _device(self._origin.report))
-        study = {"status": "available", "subject": self._patient, **self._study.imaging_study()}
+        service = [self._endpoint(self._dicomweb, "DICOM objects")]
+        study = {
+            "status": "available",
+            "subject": self._patient,
+            "endpoint": service,
+            **self._study.imaging_study(),
+        }
         self._imaging_study = self._add("ImagingStudy", "", study)
         results = [self._add("Observation", key, content) for key, content in self._observations()]
         sections = [(section, list(self._lines(section))) for section in self._content.sections]
@@ -177,23 +200,26 @@ class _Bundle:
 
     def _reference(self, words: str, selection: Selection, key: str) -> Part:
         url = f"{self._dicomweb}{selection.path}"
-        endpoint = {
+        references = {
+            "subject": self._patient,
+            "derivedFrom": [self._imaging_study],
+            "endpoint": [self._endpoint(url, "Rendered slice")],
+            "issued": self._issued,
+        }
+        reference = self._add("ImagingSelection", key, selection.resource(references))
+        return Part(words, selection, reference["reference"].rpartition("/")[2], url)
+
+    def _endpoint(self, url: str, payload: str) -> dict[str, str]:
+        content = {
             "status": "active",
             "connectionType": {
                 "system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
                 "code": "dicom-wado-rs",
             },
-            "payloadType": [{"text": "Rendered slice"}],
+            "payloadType": [{"text": payload}],
             "address": url,
         }
-        references = {
-            "subject": self._patient,
-            "derivedFrom": [self._imaging_study],
-            "endpoint": [self._add("Endpoint", url, endpoint)],
-            "issued": self._issued,
-        }
-        reference = self._add("ImagingSelection", key, selection.resource(references))
-        return Part(words, selection, reference["reference"].rpartition("/")[2], url)
+        return self._add("Endpoint", url, content)
 
     def _observations(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for section in self._content.sections:

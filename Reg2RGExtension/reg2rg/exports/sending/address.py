@@ -39,6 +39,11 @@ class Address:
         """Whether the connection is encrypted."""
         return self.scheme in ("dicoms", "https")
 
+    @property
+    def exposed(self) -> bool:
+        """Whether patient data would cross a network without encryption."""
+        return not self.encrypted and self.host not in ("localhost", "127.0.0.1", "::1")
+
     def __str__(self) -> str:
         """Return the address for messages, without a password."""
         host = f"[{self.host}]" if ":" in self.host else self.host

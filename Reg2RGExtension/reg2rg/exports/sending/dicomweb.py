@@ -108,7 +108,7 @@ class DicomWeb:
             return session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, verify=verify, **options)
         except requests.exceptions.SSLError as error:
             raise Reg2RGError(
-                f"{self._address} has a certificate that could not be verified; name its authority with --tls-ca."
+                f"{self._address} has a certificate that could not be verified; give that of its authority (--tls-ca)."
             ) from error
         except requests.RequestException as error:  # its message would contain the URL, and with it a password
             raise Reg2RGError(f"{self._address} could not be reached, or the connection broke off.") from error

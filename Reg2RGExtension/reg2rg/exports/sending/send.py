@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from reg2rg.errors import Reg2RGError
+from reg2rg.errors import Cancelled, Reg2RGError
 from reg2rg.exports.sending.address import Address
 from reg2rg.exports.sending.dicom_node import DicomNode
 from reg2rg.exports.sending.dicomweb import DicomWeb
@@ -47,7 +47,7 @@ def send_folder(
         receiver: what the address stands for.
         record_in: folder in which stored objects are recorded; ``folder`` if None.
         again: whether to send what was stored before as well.
-        progress: called with the fraction done.
+        progress: called with the fraction done after each object that was stored; may raise Cancelled.
 
     Returns:
         Number of objects that were sent, and of those that had been stored before.
@@ -72,16 +72,19 @@ def send_folder(
         if not waiting:
             break
         time.sleep(attempt)
+        progress(1 - len(waiting) / total, f"Sending to {address}")
         try:
             failures = receiver.store(list(waiting.values()), on_stored)
             problem = ""
             break
+        except Cancelled:
+            raise
         except Reg2RGError as error:
             problem = str(error)
     if waiting:
         reason = problem or f"{address} {next(iter(failures.values()), 'did not store them')}."
         raise Reg2RGError(
             f"{len(instances) - len(waiting)} of {len(instances)} objects are stored; {len(waiting)} are not. {reason} "
-            "Run the same command again to send the rest."
+            "Send again to transfer the rest."
         )
     return total, len(before)
