@@ -64,3 +64,6 @@ class Oracle:
     def out_of_distribution(self, inputs: ModelInputs) -> OutOfDistribution | None:
         """Return a distance below the limit."""
         return OutOfDistribution(1.0, 1.5)
+
+    def supported(self, out_of_distribution: OutOfDistribution | None) -> None:
+        """State all findings."""

@@ -292,6 +292,18 @@ def test_a_claim_is_false_unless_the_patient_may_have_the_finding(known):
     assert real_ct_table([real], known.records).column("false")[0] == len(claims) - 1
 
 
+def test_a_draft_states_the_supported_claims_of_a_volume_that_is_not_flagged(known):
+    entry = HostEntry(Path("a"), "A")
+    record = next(record for record in known.records if len({c.label for c in RealCT(entry, record).claims}) > 1)
+    label = RealCT(entry, record).claims[0].label
+    partly = RealCT(entry, dataclasses.replace(record, supported=(label,)))
+    assert {each.label for each in partly.stated} == {each.label for each in partly.false_statements} == {label}
+    assert len(partly.claims) > 1 and claims_table([partly]).column("in the draft").count(1) == 1
+    flagged = RealCT(entry, dataclasses.replace(record, ood_distance=2.0, ood_limit=1.0))
+    assert flagged.claims and flagged.stated == []
+    assert from_json(to_json(partly.record)) == partly.record
+
+
 @pytest.mark.parametrize(("low", "high", "agrees"), [(0.07, 0.15, True), (0.07, 0.11, False)])
 def test_the_small_sample_bias_of_a_calibration_error_is_tolerated(low: float, high: float, agrees: bool):
     def numbers(cases: int, **metric: float) -> dict:

@@ -190,7 +190,8 @@ class _Examination:
         out_of_distribution = self.generator.out_of_distribution(self.inputs)
         distance = out_of_distribution.distance if out_of_distribution else None
         limit = out_of_distribution.limit if out_of_distribution else None
-        return CaseRecord(self.name, tuple(self.planted), sections, distance, limit)
+        supported = self.generator.supported(out_of_distribution)
+        return CaseRecord(self.name, tuple(self.planted), sections, distance, limit, supported)
 
     def _generate(
         self,
@@ -203,6 +204,7 @@ class _Examination:
             regions=regions,
             corrections=corrections or {},
             use_cues=use_cues,
+            supported=self.generator.supported(self.generator.out_of_distribution(self.inputs)),
             parallel=self.settings.parallel,
             max_new_tokens=self.settings.max_new_tokens,
         )

@@ -43,6 +43,16 @@ class RealCT:
         """Claims of findings that the patient does not have for certain."""
         return [each for each in self.claims if each.label not in self.entry.unknown]
 
+    @property
+    def stated(self) -> list[DetectionRecord]:
+        """Claims that a draft states. The others are folded away."""
+        return [each for each in self.claims if self.record.may_state(each.label)]
+
+    @property
+    def false_statements(self) -> list[DetectionRecord]:
+        """Claims that a draft states, of findings that the patient does not have for certain."""
+        return [each for each in self.false_claims if each in self.stated]
+
 
 def list_real_cts(folder: Path, hosts: Path) -> list[HostEntry]:
     """List the CTs of a folder.
@@ -90,17 +100,18 @@ def real_ct_table(real: Sequence[RealCT], phantoms: Sequence[CaseRecord]) -> Tab
     for name, group in ((f"{len(held_out)} held-out CTs", held_out), (f"all {len(real)} CTs", real)):
         if len(group) > 1:
             rows.append((name, None, *_cells([each.record for each in group]), *_claims(group)))
-    rows.append((f"{len(phantoms)} held-out phantoms", None, *_cells(phantoms), None, None))
+    rows.append((f"{len(phantoms)} held-out phantoms", None, *_cells(phantoms), *[None] * 4))
     description = _summary([each.record for each in real], phantoms) + (
         "Held out: the patient was not used for training. Regions of the CTs come from thresholds, those of the "
         "phantoms are the true ones. Top probability: highest probability in a region, averaged over regions. "
         "Distance: out-of-distribution distance of the vision tokens, 1 on average for training cases; a volume above "
         "the limit is flagged. Claims: findings per CT with a probability of at least 0.5. False: claims of findings "
-        "that the patient does not have for certain."
+        "that the patient does not have for certain. In the draft: claims that the draft states, because the volume is "
+        "not flagged and the finding is supported in this kind of volume; the others are folded away."
     )
     columns = (
         *("volume", "held out", "regions", "recognized", "top probability", "normal texts"),
-        *("distance", "limit", "flagged", "claims", "false"),
+        *("distance", "limit", "flagged", "claims", "false", "in the draft", "false in the draft"),
     )
     return Table("real_cts", "Real CTs", description, columns, tuple(rows))
 
@@ -113,9 +124,14 @@ def claims_table(real: Sequence[RealCT]) -> Table:
         false = [each for each in claimed if label not in each.entry.unknown]
         if claimed:
             names = ", ".join(each.record.name for each in false)
-            rows.append((label, len(claimed), len(false), sum(each.entry.held_out for each in false), names or None))
-    description = f"Number of the {len(real)} CTs in which a finding has a probability of at least 0.5."
-    columns = ("finding", "claimed", "false", "of these held out", "in")
+            stated = sum(each.record.may_state(label) for each in claimed)
+            held_out = sum(each.entry.held_out for each in false)
+            rows.append((label, len(claimed), stated, len(false), held_out, names or None))
+    description = (
+        f"Number of the {len(real)} CTs in which a finding has a probability of at least 0.5, and of those whose draft "
+        "states it."
+    )
+    columns = ("finding", "claimed", "in the draft", "false", "of these held out", "in")
     return Table("real_claims", "Claims in real CTs", description, columns, tuple(rows))
 
 
@@ -165,7 +181,8 @@ def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
 
 
 def _claims(real: Sequence[RealCT]) -> tuple[Cell, ...]:
-    return _mean([len(each.claims) for each in real]), _mean([len(each.false_claims) for each in real])
+    counts = [(each.claims, each.false_claims, each.stated, each.false_statements) for each in real]
+    return tuple(_mean([len(found) for found in column]) for column in zip(*counts, strict=True))
 
 
 def _yes(value: bool) -> str | None:

@@ -106,6 +106,7 @@ class CaseRecord:
         sections: One per region.
         ood_distance: Out-of-distribution distance of the volume; None without a finding head.
         ood_limit: Distance above which a volume is flagged as out of distribution; None without a finding head.
+        supported: Labels that a draft may state in this kind of volume; None for all.
     """
 
     name: str
@@ -113,6 +114,7 @@ class CaseRecord:
     sections: tuple[SectionRecord, ...]
     ood_distance: float | None
     ood_limit: float | None
+    supported: tuple[str, ...] | None = None
 
     @property
     def flagged(self) -> bool | None:
@@ -120,6 +122,10 @@ class CaseRecord:
         if self.ood_distance is None or self.ood_limit is None:
             return None
         return self.ood_distance > self.ood_limit
+
+    def may_state(self, label: str) -> bool:
+        """Return whether a draft may state a finding: the volume is not flagged, and the finding is supported."""
+        return not self.flagged and (self.supported is None or label in self.supported)
 
 
 def own_detections(record: CaseRecord) -> list[DetectionRecord]:
@@ -137,7 +143,9 @@ def from_json(line: str) -> CaseRecord:
     values = json.loads(line)
     planted = tuple(PlantedRecord(**finding) for finding in values.pop("planted"))
     sections = tuple(_section(section) for section in values.pop("sections"))
-    return CaseRecord(planted=planted, sections=sections, **values)
+    supported = values.pop("supported")
+    supported = None if supported is None else tuple(supported)
+    return CaseRecord(planted=planted, sections=sections, supported=supported, **values)
 
 
 def _section(values: dict[str, Any]) -> SectionRecord:
