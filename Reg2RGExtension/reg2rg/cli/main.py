@@ -13,9 +13,10 @@ from typing import Annotated, cast
 import typer
 
 from reg2rg.about import DRAFT_LABEL, __version__
+from reg2rg.cli.batch import NOT_OPTIONS, batch
 from reg2rg.cli.export import export
 from reg2rg.cli.models import models
-from reg2rg.cli.options import request_command
+from reg2rg.cli.options import request_command, with_request_options
 from reg2rg.cli.review_stats import review_stats
 from reg2rg.cli.send import send
 from reg2rg.cli.streams import prepare_streams
@@ -164,6 +165,7 @@ app = typer.Typer(
 app.command("report")(request_command(ReportRequest, _report))
 app.command("segment")(request_command(SegmentRequest, _segment))
 app.command("measure")(request_command(MeasureRequest, _measure))
+app.command("batch")(with_request_options(ReportRequest, batch, NOT_OPTIONS))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
 app.command("export")(export)

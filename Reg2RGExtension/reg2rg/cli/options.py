@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -25,17 +25,49 @@ def request_command(cls: type[Request], run: Callable[[Request], None]) -> Calla
         run: called with the request; its docstring becomes the command's help.
     """
     hints = get_type_hints(cls)
-    parameters = [
-        _parameter(field, hints[field.name], option)
-        for field in dataclasses.fields(cls)
-        for option in [request_options(cls)[field.name]]
-    ]
 
     def command(**values: Any) -> None:
         given = {name: _convert(hints[name], name, value) for name, value in values.items() if value is not None}
         run(cls(**given))
 
-    command.__doc__ = run.__doc__
+    return _with_parameters(command, run.__doc__, _parameters(cls))
+
+
+def with_request_options(
+    cls: type[VolumeRequest], run: Callable[..., None], leave_out: Collection[str]
+) -> Callable[..., None]:
+    """Return a typer command that has parameters of its own and, as options, fields of a request.
+
+    Args:
+        cls: the request class.
+        run: called with its own parameters, and with the fields that differ from their defaults as ``options``.
+        leave_out: fields that are not options.
+    """
+    hints, options = get_type_hints(cls), _parameters(cls, leave_out)
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+
+    def command(**values: Any) -> None:
+        given = {option.name: values.pop(option.name) for option in options}
+        given = {name: _convert(hints[name], name, value) for name, value in given.items() if value is not None}
+        run(**values, options={name: value for name, value in given.items() if value != defaults[name]})
+
+    own = [each for each in inspect.signature(run, eval_str=True).parameters.values() if each.name != "options"]
+    return _with_parameters(command, run.__doc__, [*own, *options])
+
+
+def _parameters(cls: type[VolumeRequest], leave_out: Collection[str] = ()) -> list[inspect.Parameter]:
+    """Return the command's parameters for the fields of a request."""
+    hints, described = get_type_hints(cls), request_options(cls)
+    shown = [field for field in dataclasses.fields(cls) if field.name not in leave_out]
+    return [_parameter(field, hints[field.name], described[field.name]) for field in shown]
+
+
+def _with_parameters(
+    command: Callable[..., None], description: str | None, parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
+    """Return the command with the help and the parameters from which typer makes its options."""
+    command.__doc__ = description
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
     signature = inspect.Signature(sorted(parameters, key=_has_default))
     command.__signature__ = signature  # type: ignore[attr-defined]  # typeshed's functions lack this attribute
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

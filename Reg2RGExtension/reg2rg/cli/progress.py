@@ -30,7 +30,7 @@ def show_events(console: Console | None = None) -> Iterator[EventCallback]:
     if console is None and not sys.stderr.isatty():
         yield _Lines().on_event
         return
-    with _make_bars(console) as bars:
+    with make_bars(console) as bars:
         yield _BarEvents(bars).on_event
 
 
@@ -45,7 +45,7 @@ def show_progress() -> Iterator[ProgressCallback]:
         lines = _Lines()
         yield lambda fraction, message: lines.print(message)
         return
-    with _make_bars(None) as bars:
+    with make_bars(None) as bars:
         task = bars.add_task("", total=1.0)
         yield lambda fraction, message: bars.update(task, completed=fraction, description=message)
 
@@ -86,7 +86,8 @@ class _BarEvents:
             self._bars.update(self._tasks[event.stage], completed=event.fraction, description=event.message)
 
 
-def _make_bars(console: Console | None) -> Bars:
+def make_bars(console: Console | None) -> Bars:
+    """Return bars on a console, or on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars

@@ -51,7 +51,7 @@ class VolumeRequest:
     ] = None
     mapping: Annotated[
         Mapping[str, str],
-        Option("Region of a label, segment or file in --regions. Repeatable.", ("--map",), "LABEL=REGION"),
+        Option("Region of a label, segment or file of given masks. Repeatable.", ("--map",), "LABEL=REGION"),
     ] = field(default_factory=dict)
     totalseg_weights: Annotated[Path | None, Option("Folder with TotalSegmentator's weights.")] = None
     fast: Annotated[bool, Option("Segment faster and less precisely (TotalSegmentator only).")] = False

@@ -8,6 +8,7 @@ Files:
     nifti           what SimpleITK does not check in a NIfTI header
     dicom_folder    the files of a DICOM folder
     dicom_series    which of its images can be stacked, and which series is read
+    dicom_archive   the series in a part of an archive, and which of them are chest CTs to report on
     dicom_consistency
                     whether its slices belong together
     acquisition     tags that hint at how a scan was acquired
@@ -41,11 +42,19 @@ from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.acquisition import copy_tags
 from reg2rg.volumes.checks import as_hu_volume
 from reg2rg.volumes.dicom import read_series
+from reg2rg.volumes.dicom_archive import ArchivedSeries, list_series_of
 from reg2rg.volumes.dicom_folder import MAXIMUM_FILES, is_dicom_file
 from reg2rg.volumes.dicom_series import Series
-from reg2rg.volumes.files import is_volume_file, read_volume_file
+from reg2rg.volumes.files import files_of_volume, is_volume_file, read_volume_file
 
-__all__ = ["read_volume", "read_volume_and_series"]
+__all__ = [
+    "ArchivedSeries",
+    "files_of_volume",
+    "is_volume_file",
+    "list_series_of",
+    "read_volume",
+    "read_volume_and_series",
+]
 
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
 """What the module zipfile raises for damaged, encrypted or unknown archives."""

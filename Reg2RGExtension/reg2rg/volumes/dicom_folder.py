@@ -106,8 +106,13 @@ def read_folder(path: Path, name: Path) -> DicomFolder:
     Raises:
         InputError: the folder contains too many files.
     """
+    return read_files([path] if path.is_file() else _regular_files(path, name))
+
+
+def read_files(files: Iterable[Path]) -> DicomFolder:
+    """Read the headers of files."""
     images, damaged, others = [], [], []
-    for file in [path] if path.is_file() else _regular_files(path, name):
+    for file in files:
         header = None
         try:
             if not is_dicom_file(file):

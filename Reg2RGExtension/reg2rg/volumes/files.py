@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import struct
 from collections.abc import Iterator
@@ -34,6 +35,23 @@ _UNKNOWN_SIDES = (
 def is_volume_file(path: Path) -> bool:
     """Return whether a file has the extension of a supported volume format."""
     return path.name.lower().endswith((*_NIFTI_SUFFIXES, *_NRRD_SUFFIXES, *_METAIMAGE_SUFFIXES))
+
+
+def files_of_volume(path: Path) -> tuple[Path, ...]:
+    """Return the files that a volume is stored in: the given one, and those with the voxels of a detached header."""
+    name = path.name.lower()
+    if not name.endswith((".nhdr", ".mhd")):
+        return (path,)
+    try:
+        with path.open("rb") as file:
+            fields = dict(headers.nrrd_fields(file) if name.endswith(".nhdr") else headers.metaimage_fields(file))
+    except (OSError, ValueError):
+        return (path,)
+    data = fields.get("data file") or fields.get("datafile") or fields.get("elementdatafile") or ""
+    if data and (path.parent / data).is_file():
+        return path, path.parent / data
+    # Several files, whose names follow a pattern or a list in the header.
+    return path, *sorted(file for file in path.parent.glob(f"{glob.escape(path.stem)}*") if file != path)
 
 
 def read_volume_file(path: Path, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:

@@ -1,0 +1,184 @@
+"""The scans in folders, DICOM archives, globs and tables, and how many files and series were left out, and why."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reg2rg.batch.source import Source
+from reg2rg.batch.table import Row, read_table
+from reg2rg.errors import InputError
+from reg2rg.volumes import ArchivedSeries, files_of_volume, is_volume_file, list_series_of
+
+_Listing = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of the files in a folder."""
+
+
+@dataclass
+class Inventory:
+    """What the inputs contain.
+
+    Attributes:
+        sources: the scans, in an order that does not depend on that of the inputs.
+        left_out: what else there is, to the number of files or series.
+    """
+
+    sources: list[Source]
+    left_out: Counter[str]
+
+
+@dataclass
+class _Found:
+    """What has been found so far. Series may be spread over several folders."""
+
+    volumes: dict[Path, Source] = field(default_factory=dict)
+    series: dict[str, ArchivedSeries] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    folders: set[Path] = field(default_factory=set)
+
+    def add_volume(self, path: Path) -> None:
+        self.volumes[path] = Source(path, files=files_of_volume(path))
+
+    def add_series(self, part: ArchivedSeries) -> None:
+        earlier = self.series.get(part.uid)
+        self.series[part.uid] = part if earlier is None else earlier.with_part(part)
+
+    def inventory(self) -> Inventory:
+        """Return the scans, and count the series that are none."""
+        sources, left_out = list(self.volumes.values()), Counter(self.left_out)
+        for series in self.series.values():
+            if reason := series.reason_to_leave_out:
+                left_out[reason] += 1
+            else:
+                sources.append(Source(series.files[0].parent, series.uid, files=series.files))
+        return Inventory(sources, left_out)
+
+
+class Inputs:
+    """The inputs of a batch. They can be searched again and again: headers are read again only where files changed."""
+
+    def __init__(self, inputs: Sequence[str], output: Path) -> None:
+        """Remember where to search.
+
+        Args:
+            inputs: files, folders, tables and globs.
+            output: the output folder, which is not searched.
+        """
+        self._inputs = inputs
+        self._output = output.resolve()
+        self._headers: dict[Path, tuple[_Listing, list[ArchivedSeries], Counter[str]]] = {}
+
+    def find(self) -> Inventory:
+        """Search the inputs.
+
+        Raises:
+            InputError: an input does not exist, or a table is not valid.
+        """
+        found, rows = _Found(), list[Row]()
+        for path in self._paths():
+            if path.is_dir():
+                self._search(path, found)
+            elif path.suffix.lower() == ".csv":
+                rows += read_table(path)
+            else:
+                self._add_files(path.parent, [path], found)
+        inventory = found.inventory()
+        for row in rows:
+            inventory.sources += self._sources_of_row(row, inventory.left_out)
+        _check_names(inventory.sources)
+        inventory.sources = sorted(set(inventory.sources), key=lambda source: source.key)
+        return inventory
+
+    def _paths(self) -> list[Path]:
+        paths = set()
+        for given in self._inputs:
+            path = Path(given)
+            matches = [path] if path.exists() else [Path(match) for match in glob.glob(given, recursive=True)]
+            if not matches:
+                raise InputError(f"{given} does not exist; expected a folder, a glob, a CSV file or a scan.")
+            paths |= {Path(os.path.abspath(match)) for match in matches}
+        return sorted(paths)
+
+    def _search(self, top: Path, found: _Found) -> None:
+        """Search a folder and its subfolders, except hidden ones and the output folder."""
+        for parent, folders, names in os.walk(top):
+            folder = Path(parent)
+            if folder.resolve() == self._output:
+                folders.clear()
+                continue
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            files = [folder / name for name in sorted(names) if not name.startswith(".")]
+            if folder not in found.folders:
+                found.folders.add(folder)
+                self._add_files(folder, [file for file in files if file.is_file()], found)
+
+    def _add_files(self, folder: Path, files: list[Path], found: _Found) -> None:
+        """Add the scans among files of one folder."""
+        rest = []
+        for file in files:
+            if file.name.lower().endswith(".seg.nrrd"):
+                found.left_out["segmentation"] += 1
+            elif is_volume_file(file) or file.suffix.lower() == ".zip":
+                found.add_volume(file)
+            else:
+                rest.append(file)
+        voxels = {file for source in found.volumes.values() for file in source.files if source.path.parent == folder}
+        series, left_out = self._series_among([file for file in rest if file not in voxels])
+        for part in series:
+            found.add_series(part)
+        found.left_out += left_out
+
+    def _series_among(self, files: list[Path]) -> tuple[list[ArchivedSeries], Counter[str]]:
+        """Return the DICOM series among files of one folder; headers are read only if the files have changed."""
+        if not files:
+            return [], Counter()
+        listing = tuple(_listing(files))
+        known = self._headers.get(files[0].parent)
+        if known is None or known[0] != listing:
+            known = (listing, *list_series_of(files))
+            self._headers[files[0].parent] = known
+        return known[1], known[2]
+
+    def _sources_of_row(self, row: Row, left_out: Counter[str]) -> Iterator[Source]:
+        """Yield the scan of a table's row; several if it is an archive."""
+        path = Path(os.path.abspath(row.path))
+        missing = next((file for file in (path, row.masks) if file is not None and not file.exists()), None)
+        if missing is not None:
+            yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} does not exist.")
+            return
+        found = _Found()
+        if path.is_dir():
+            self._search(path, found)
+        else:
+            self._add_files(path.parent, [path], found)
+        inventory = found.inventory()
+        left_out += inventory.left_out
+        if not inventory.sources:
+            reasons = ", ".join(inventory.left_out) or "nothing"
+            yield Source(path, name=row.name, problem=f"{path} contains no scan, but: {reasons}.")
+        elif len(inventory.sources) > 1 and (row.name or row.masks):
+            count = len(inventory.sources)
+            yield Source(path, name=row.name, problem=f"{path} contains {count} scans; expected one per ID or masks.")
+        else:
+            yield from (replace(source, masks=row.masks, name=row.name) for source in inventory.sources)
+
+
+def _listing(files: Sequence[Path]) -> Iterator[tuple[str, int, int]]:
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:  # it has been removed meanwhile
+            continue
+        yield file.name, status.st_size, status.st_mtime_ns
+
+
+def _check_names(sources: Sequence[Source]) -> None:
+    """Raise an InputError if two scans, perhaps of different tables, have the same ID."""
+    first: dict[str, Source] = {}
+    for source in sources:
+        if source.name and first.setdefault(source.name.casefold(), source) != source:
+            raise InputError(f"The ID {source.name!r} belongs to several scans; expected one scan per ID.")

@@ -1,0 +1,34 @@
+"""Messages without names of files and without what files contain; both may name patients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from reg2rg.batch.source import Source, files_below
+
+_QUOTED = re.compile(r"""(?<!\w)b?(?P<quote>['"])((?!(?P=quote)).)*(?P=quote)(?!\w)""")
+"""What a message quotes from a file."""
+
+_UNPACKED = re.compile(r"\b\d{6}-[A-Za-z0-9._]+")
+"""Names of files that were unpacked from an archive; see reg2rg.volumes."""
+
+
+def without_names(message: str, source: Source, folders: Mapping[Path, str]) -> str:
+    """Replace the names of files in a message, and what it quotes.
+
+    Args:
+        message: a message about the scan.
+        source: the scan.
+        folders: other folders that the message may name, and what to call them.
+    """
+    masks = [] if source.masks is None else [source.masks, *files_below(source.masks)]
+    calls = {name: "the masks" for path in masks for name in (str(path), path.name)}
+    calls |= {name: "the scan" for path in (*source.files, source.path) for name in (str(path), path.name)}
+    calls |= {str(path): name for path, name in folders.items()}
+    calls |= {str(source.path.parent): "its folder"}
+    for name in sorted(calls, key=len, reverse=True):
+        message = message.replace(name, calls[name])
+    message = _UNPACKED.sub("a file", _QUOTED.sub("'...'", message))
+    return message[:1].upper() + message[1:]

@@ -1,0 +1,162 @@
+"""Processes that prepare the next cases while this one writes a report.
+
+At most ``jobs + 1`` cases are under way, and prepared ones wait on disk, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from reg2rg.batch.run_case import prepare
+from reg2rg.batch.settings import Settings
+from reg2rg.batch.source import Case
+from reg2rg.errors import Reg2RGError
+from reg2rg.runtime.staging import kill_children_on_exit
+from reg2rg.runtime.third_party import quiet_libraries
+
+MAXIMUM_JOBS = 4
+"""Default limit of the number of processes; each may need 2 GB."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A case that is under way.
+
+    Attributes:
+        case: the case.
+        output: its report folder.
+        folder: folder for what is prepared; the caller removes it.
+    """
+
+    case: Case
+    output: Path
+    folder: Path
+
+
+def default_jobs() -> int:
+    """Return how many processes prepare cases unless the user chooses: one per core, but not many."""
+    return min(MAXIMUM_JOBS, os.cpu_count() or 1)
+
+
+class ReadAhead:
+    """Prepares cases in other processes, or in this one if there are to be no others."""
+
+    def __init__(self, settings: Settings, jobs: int, work: Path) -> None:
+        """Start no process yet.
+
+        Args:
+            settings: the options of all cases.
+            jobs: number of processes; 0 prepares cases in this one.
+            work: an existing folder for what is prepared.
+        """
+        self._settings = settings
+        self._jobs = jobs
+        self._work = work
+        self._pool: ProcessPoolExecutor | None = None
+        self._numbers = itertools.count()
+
+    def __enter__(self) -> ReadAhead:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the processes at once, and remove what was prepared. The next case starts new processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+            for process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+        for folder in self._work.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def prepare(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Job, BaseException | None]]:
+        """Prepare cases, and yield each as soon as it is prepared, or with the error if it cannot be.
+
+        Args:
+            cases: the cases with their report folders. The next one is asked for only when there is room for it.
+        """
+        under_way: dict[Future[None], Job] = {}
+        # Cases that were under way when a process died. One at a time, they show whose fault it was.
+        suspects: deque[tuple[Case, Path]] = deque()
+        while True:
+            while len(under_way) < (1 if suspects else self._jobs + 1):
+                following = suspects.popleft() if suspects else next(cases, None)
+                if following is None:
+                    break
+                job = Job(*following, self._work / str(next(self._numbers)))
+                job.folder.mkdir()
+                under_way[self._submit(job)] = job
+            if not under_way:
+                return
+            done = wait(under_way, return_when=FIRST_COMPLETED).done
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done) and len(under_way) > 1:
+                suspects += ((job.case, job.output) for job in under_way.values())
+                under_way.clear()
+                self._pool = None
+                continue
+            for future in done:
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    self._pool = None
+                    error = Reg2RGError("The process that prepared the scan was killed; perhaps memory ran out.")
+                yield under_way.pop(future), error
+
+    def _submit(self, job: Job) -> Future[None]:
+        arguments = job.case, self._settings, job.folder, job.output
+        if self._jobs == 0:
+            future: Future[None] = Future()
+            try:
+                prepare(*arguments)
+                future.set_result(None)
+            except Exception as error:
+                future.set_exception(error)
+            return future
+        if self._pool is None:
+            # Not by forking: torch and ITK have threads, which a forked process would lack.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._jobs, context, _start_process, (self._jobs,))
+        with _blocked_sigint():
+            return self._pool.submit(prepare, *arguments)
+
+
+def _start_process(jobs: int) -> None:
+    """Prepare a new process: it shares the cores with the others, and ends when its parent does."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    quiet_libraries()
+    kill_children_on_exit()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _blocked_sigint() -> Iterator[None]:
+    """Let processes that start in the block ignore Ctrl-C, which the terminal sends to them as well."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,132 @@
+"""The function from a case to its report folder, in two steps that may run in different processes or on two machines.
+
+Neither step depends on other cases. ``prepare`` leaves in a folder what ``finish`` needs, and ``finish`` writes the
+report folder, all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from reg2rg.batch.failures import ScanChanged
+from reg2rg.batch.naming import without_names
+from reg2rg.batch.settings import Settings
+from reg2rg.batch.source import Case, Source
+from reg2rg.batch.thumbnails import write_thumbnail
+from reg2rg.errors import InputError
+from reg2rg.exports.measurements import MEASUREMENT_FILES
+from reg2rg.pipeline.events import Event
+from reg2rg.pipeline.failures import as_failure
+from reg2rg.runtime.staging import scratch_folder, staged_output
+
+_PREPARED_FILE, _LINKS = "prepared.pickle", "series"
+
+
+def run_case(case: Case, settings: Settings, output: Path) -> None:
+    """Write the report folder of a case, or its measurements."""
+    with scratch_folder() as folder:
+        prepare(case, settings, folder, output)
+        finish(case, settings, folder, output)
+
+
+def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
+    """Do all that needs no weights of a model: read, segment, measure and crop a scan.
+
+    Args:
+        case: the case.
+        settings: the options of all cases.
+        folder: an existing folder, to which the result is written.
+        output: the report folder, which is not changed.
+
+    Raises:
+        ScanChanged: the files of the scan changed while they were read.
+    """
+    from reg2rg.pipeline.run import prepare_report, run_measurement
+
+    source = case.source
+    if source.problem:
+        raise InputError(source.problem)
+    _refuse_reviewed(output)
+    with _files_of(source, folder) as volume:
+        if settings.measure_only:
+            run_measurement(settings.measure_request(volume, source.series, source.masks, folder), _ignore)
+        else:
+            request = settings.report_request(volume, source.series, source.masks, output)
+            prepared = prepare_report(request, folder, _ignore)
+            with (folder / _PREPARED_FILE).open("wb") as file:
+                pickle.dump(prepared, file, protocol=5)
+    if not case.unchanged:
+        raise ScanChanged("The scan changed while it was read; run the command again once it is complete.")
+
+
+def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
+    """Write the report folder of a prepared case.
+
+    Args:
+        case: the case.
+        settings: the options of all cases.
+        folder: the folder that was given to ``prepare``.
+        output: the report folder.
+    """
+    from reg2rg.pipeline.run import write_report
+
+    if settings.measure_only:
+        with staged_output(output, MEASUREMENT_FILES) as staged:
+            for file in folder.iterdir():
+                shutil.move(file, staged / file.name)
+    else:
+        with (folder / _PREPARED_FILE).open("rb") as stream:
+            prepared = pickle.load(stream)  # from `prepare`, in a folder that only this user can write to
+        source = case.source
+        write_report(
+            settings.report_request(source.path, source.series, source.masks, output), prepared, folder, _ignore
+        )
+    write_thumbnail(output)
+
+
+def cause_of(error: BaseException, case: Case, folder: Path, output: Path) -> str:
+    """Return why a case has failed, in one line without names of files."""
+    folders = {folder / _LINKS: "the scan", folder: "the temporary folder", output: "the report folder"}
+    return without_names(as_failure(error).message, case.source, folders)
+
+
+@contextlib.contextmanager
+def _files_of(source: Source, folder: Path) -> Iterator[Path]:
+    """Provide the volume file, or a folder with the files of a series and no others, whose names say nothing."""
+    if not source.series:
+        yield source.path
+        return
+    links = folder / _LINKS
+    links.mkdir()
+    try:
+        for number, file in enumerate(source.files):
+            _link(file, links / f"{number:06d}.dcm")
+        yield links
+    finally:
+        shutil.rmtree(links)
+
+
+def _link(file: Path, link: Path) -> None:
+    try:
+        link.symlink_to(file)
+    except OSError:  # Windows reserves links for developers
+        shutil.copyfile(file, link)
+
+
+def _refuse_reviewed(output: Path) -> None:
+    """Raise an InputError if a reviewer has worked on the report that would be replaced."""
+    from reg2rg.exports.report_folder import refuse_signed
+    from reg2rg.report import REPORT_FILE, load_report
+
+    refuse_signed(output)
+    if os.path.lexists(output / REPORT_FILE) and load_report(output).review is not None:
+        raise InputError("The report of this case has been reviewed, so it stays; choose another ID or output folder.")
+
+
+def _ignore(event: Event) -> None:
+    """Do nothing with an event of the pipeline."""

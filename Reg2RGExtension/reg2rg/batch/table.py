@@ -1,0 +1,69 @@
+"""The CSV file that lists scans, their masks and their IDs."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reg2rg.errors import InputError
+from reg2rg.runtime.dataclass_io import shorten
+
+COLUMNS = ("path", "masks", "id")
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?<!\.)")
+"""What can be the name of a folder on every system, and is not a formula in a spreadsheet."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        path: the scan.
+        masks: file or folder with the masks of its regions; None if there is none.
+        name: ID of the case; empty if it has none.
+    """
+
+    path: Path
+    masks: Path | None
+    name: str
+
+
+def read_table(table: Path) -> list[Row]:
+    """Read a table of scans. Paths are relative to the folder of the table.
+
+    Raises:
+        InputError: it is not such a table, an ID cannot be used, or an ID appears twice.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            rows = [dict(zip(columns, (value or "" for value in row.values()), strict=False)) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is not a CSV file in UTF-8 ({error}).") from error
+    unknown = [name for name in columns if name not in COLUMNS]
+    if "path" not in columns or unknown:
+        raise InputError(
+            f"{table} has the columns {', '.join(columns) or 'none'}; expected path and, if needed, masks and id."
+        )
+    found = []
+    names: dict[str, int] = {}
+    for number, row in enumerate(rows, start=2):
+        name, path = row.get("id", "").strip(), row["path"].strip()
+        if not path:
+            raise InputError(f"Row {number} of {table} has no path; expected a scan.")
+        if name and not _ID.fullmatch(name):
+            raise InputError(
+                f"Row {number} of {table} has the ID {shorten(name)}; expected up to 64 letters, digits, dots, dashes "
+                "and underscores, because it is the name of a folder."
+            )
+        if name and (earlier := names.setdefault(name.casefold(), number)) != number:
+            raise InputError(
+                f"Rows {earlier} and {number} of {table} have the same ID {name!r}; expected different ones."
+            )
+        masks = row.get("masks", "").strip()
+        found.append(Row(table.parent / path, table.parent / masks if masks else None, name))
+    return found

@@ -1,0 +1,338 @@
+"""Many CTs in one command: what is found, what is written, and what survives crashes, full disks and slow transfers."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+from command_line import COMMAND, Run, error_line, run_process
+from dicom_files import write_series
+from tiny_chest import tiny_chest
+
+from reg2rg.batch import run as batch_run
+from reg2rg.batch.run import BatchProgress, Watch, run_batch
+from reg2rg.batch.settings import Settings
+from reg2rg.batch.source import Source
+from reg2rg.errors import InputError
+from reg2rg.pipeline.request import ReportRequest
+from reg2rg.pipeline.run import run_report
+from reg2rg.runtime.folder_lock import locked_folder
+from reg2rg.volumes import read_volume
+
+MEASURE = Settings(measure_only=True, options={"segmenter": "thresholds", "regions": ("lung",)})
+OPTIONS = ("--measure-only", "--segmenter", "thresholds", "--region", "lung", "--jobs", "0")
+
+
+def write_scan(path: Path, brighter: int = 0) -> Path:
+    """Write a tiny CT; others have another content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(tiny_chest() + brighter, str(path))
+    return path
+
+
+def ignore(progress: object) -> None:
+    """Do nothing."""
+
+
+def measure(output: Path, *inputs: object, **options: object) -> BatchProgress:
+    """Measure scans in this process."""
+    options = {"jobs": 0, "on_progress": ignore, "on_notice": ignore, **options}
+    return run_batch([str(path) for path in inputs], output, MEASURE, **options)
+
+
+def index(output: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the index by ID."""
+    with (output / "index.csv").open(newline="") as stream:
+        return {row["id"]: row for row in csv.DictReader(stream)}
+
+
+def states(output: Path) -> list[str]:
+    return sorted(row["state"] for row in index(output).values())
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an archive with two scans, a copy, what is not a scan, and a damaged file; all names are of patients."""
+    folder = tmp_path_factory.mktemp("archive")
+    image = tiny_chest()
+
+    def image_type(*values: str) -> Callable[[object, int], None]:
+        return lambda dataset, index: setattr(dataset, "ImageType", list(values))
+
+    write_scan(folder / "Doe_Jane.nii.gz")
+    write_scan(folder / "copies" / "Doe_Jane_again.nii.gz")
+    write_series(folder / "Doe_John" / "chest", image + 10)
+    write_series(folder / "Doe_John" / "scout", image, change=image_type("ORIGINAL", "PRIMARY", "LOCALIZER"))
+    write_series(folder / "Doe_John" / "mpr", image, change=image_type("DERIVED", "SECONDARY", "REFORMATTED"))
+    write_series(folder / "Doe_John" / "mr", image, modality="MR")
+    (folder / "Doe_Jim.nii.gz").write_bytes(b"Doe^Jim")
+    (folder / "letter.txt").write_text("Dear Jane Doe")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BatchProgress]:
+    """Return the output for the archive."""
+    output = tmp_path_factory.mktemp("measured") / "out"
+    return output, measure(output, archive)
+
+
+def test_every_scan_is_done_once_and_what_is_not_a_scan_is_counted_by_reason(measured) -> None:
+    output, progress = measured
+    assert (progress.finished, progress.failed, progress.before) == (2, 1, 1)
+    assert progress.left_out == {"localizer": 1, "reformat": 1, "not CT": 1, "other file": 1}
+    assert states(output) == ["failed", "measured", "measured"]
+    finished = {row["id"] for row in index(output).values() if row["state"] == "measured"}
+    assert {path.name for path in (output / "cases").iterdir()} == finished
+    assert not list(output.glob(".*"))
+
+
+def test_index_and_summary_show_all_cases_without_names_and_ask_for_no_network(measured) -> None:
+    output, _ = measured
+    page = (output / "summary.html").read_text()
+    for text in (page, (output / "index.csv").read_text(), *(file.read_text() for file in output.glob("*/**/*.json"))):
+        assert not [name for name in ("Doe", "Jane", "Jim", "Secret", "archive") if name in text]
+    assert "not reviewed" in page and "1 reformat" in page and "The scan cannot be read" in page
+    assert page.count("data:image/jpeg;base64,") == 2 and "http" not in page.replace("http-equiv", "")
+    assert all(case_id in page for case_id in index(output))
+    lung = next(row for row in index(output).values() if row["state"] == "measured")
+    assert float(lung["percentile_15/lung/ (HU)"]) < -800
+    assert "Doe_Jane.nii.gz" in (output / "sources.csv").read_text()
+
+
+def test_the_order_of_the_inputs_and_the_names_of_files_change_no_output(
+    measured, archive: Path, tmp_path: Path
+) -> None:
+    output, _ = measured
+    moved = shutil.copytree(archive, tmp_path / "moved")
+    (moved / "Doe_Jane.nii.gz").rename(moved / "Z.nii.gz")
+    inputs = [moved / "Z.nii.gz", moved / "Doe_John", moved / "Doe_Jim.nii.gz"]
+    measure(tmp_path / "out", *reversed(inputs))
+    assert (tmp_path / "out" / "index.csv").read_bytes() == (output / "index.csv").read_bytes()
+
+
+def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failure(tmp_path: Path, reg2rg: Run) -> None:
+    write_scan(tmp_path / "b.nii.gz")
+    air = sitk.ReadImage(str(write_scan(tmp_path / "a.nii.gz", 3))) < -700
+    sitk.WriteImage(air, str(tmp_path / "mask.nii.gz"))
+    table = tmp_path / "table.csv"
+    table.write_text("path,masks,id\na.nii.gz,mask.nii.gz,case-1\nb.nii.gz,,case-2\nDoe.nii,,case-3\n")
+    finished = reg2rg("batch", table, "-o", tmp_path / "out", *OPTIONS, "--map", "1=lung")
+    assert finished.returncode == 1 and finished.stdout == f"{tmp_path / 'out'}\n"
+    assert "2 cases finished, 1 failed." in finished.stderr
+    rows = index(tmp_path / "out")
+    assert [rows[name]["state"] for name in ("case-1", "case-2", "case-3")] == ["measured", "measured", "failed"]
+    assert rows["case-3"]["cause"] == "The scan does not exist."
+    for row, message in [("b.nii.gz,,../x", "has the ID"), ("b.nii.gz,,A\nb.nii.gz,,a", "have the same ID")]:
+        table.write_text(f"path,masks,id\n{row}\n")
+        assert message in error_line(reg2rg("batch", table, "-o", tmp_path / "no", *OPTIONS), 2)
+
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_reports_prepared_by_other_processes_are_those_of_single_runs_even_if_a_process_is_killed(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    write_scan(tmp_path / "scan.nii.gz")
+    table = tmp_path / "table.csv"
+    table.write_text("path,id\nscan.nii.gz,a\nscan.nii.gz,b\n")
+    options = {"model": str(tiny_model_folder), "segmenter": "thresholds", "regions": ("lung",), "device": "cpu"}
+    settings = Settings(measure_only=False, options=options)
+    killed = threading.Event()
+
+    def kill_first_process() -> None:
+        while not (processes := multiprocessing.active_children()):
+            time.sleep(0.05)
+        os.kill(processes[0].pid, signal.SIGKILL)
+        killed.set()
+
+    threading.Thread(target=kill_first_process, daemon=True).start()
+    done = run_batch([str(table)], tmp_path / "out", settings, jobs=1, on_progress=ignore, on_notice=ignore)
+    assert killed.is_set() and (done.finished, done.failed) == (2, 0)
+    run_report(ReportRequest(volume=tmp_path / "scan.nii.gz", output=tmp_path / "single", **options), ignore)
+
+    def comparable(folder: Path) -> dict[str, object]:
+        report = json.loads((folder / "report.json").read_text())
+        return {**report, "provenance": {**report["provenance"], "created": "", "stage_seconds": ""}}
+
+    for case in ("a", "b"):
+        assert comparable(tmp_path / "out" / "cases" / case) == comparable(tmp_path / "single")
+        for name in ("regions.seg.nrrd", "structures.seg.nrrd", "preview.png"):
+            assert (tmp_path / "out" / "cases" / case / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
+    assert states(tmp_path / "out") == ["draft", "draft"]
+
+
+# --- interruptions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_an_ended_run_continues_where_it_stopped(tmp_path: Path, sent: signal.Signals) -> None:
+    for number in range(3):
+        write_scan(tmp_path / "in" / f"{number}.nii.gz", number)
+    command = [*COMMAND, "batch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *OPTIONS]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert "finished (1 of 3" in process.stderr.readline()
+        process.send_signal(sent)
+        assert process.wait(30) == (130 if sent is signal.SIGINT else -sent)
+        assert "Traceback" not in process.stderr.read()
+    wait_until(lambda: not list((tmp_path / "out").glob(".reg2rg-*")))
+    complete = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("cases/*/case.json")}
+    assert 1 <= len(complete) < 3
+    done = measure(tmp_path / "out", tmp_path / "in")
+    assert done.before == len(complete) and done.finished == 3 - len(complete)
+    assert all(path.stat().st_mtime_ns == time for path, time in complete.items())
+    assert states(tmp_path / "out") == ["measured"] * 3
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    write_scan(tmp_path / "a.nii.gz")
+    with locked_folder(tmp_path / "out", "Another batch"):
+        finished = run_process("batch", tmp_path / "a.nii.gz", "-o", tmp_path / "out", *OPTIONS, "--watch")
+    assert "Another batch uses" in error_line(finished, 2)
+
+
+def test_a_folder_with_other_settings_is_refused(measured, archive: Path) -> None:
+    other = Settings(measure_only=True, options={"segmenter": "thresholds", "regions": ("heart",)})
+    with pytest.raises(InputError, match="other settings .*'lung'.* instead of .*'heart'"):
+        run_batch([str(archive)], measured[0], other, jobs=0, on_progress=ignore, on_notice=ignore)
+
+
+# --- a folder that fills ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    return write_scan(tmp_path / "in" / "first.nii.gz").parent
+
+
+@pytest.fixture
+def watch(tmp_path: Path, inbox: Path) -> Callable[..., BatchProgress]:
+    """Return a function that watches the inbox with a clock that does not wait, and takes a step from time to time."""
+
+    def run(*steps: Callable[[], object], every: float = 5.0, **options: object) -> BatchProgress:
+        now, following, until = 0.0, list(steps), every
+
+        def wait(seconds: float) -> bool:
+            nonlocal now, until
+            now += seconds
+            if now >= until and not following:
+                return True
+            if now >= until:
+                following.pop(0)()
+                until = now + (every if following else 10.0)
+            return False
+
+        return measure(tmp_path / "out", inbox, watch=Watch(4.0, wait, lambda: now), **options)
+
+    return run
+
+
+def test_a_file_that_arrives_slowly_is_taken_once_and_only_when_it_is_complete(
+    watch, inbox: Path, tmp_path: Path
+) -> None:
+    content = write_scan(tmp_path / "whole.nii.gz", 5).read_bytes()
+    pieces = [content[: len(content) * part // 4] for part in (1, 2, 3, 4)]
+    done = watch(*((lambda piece=piece: (inbox / "slow.nii.gz").write_bytes(piece)) for piece in pieces), every=3.0)
+    assert (done.finished, done.failed, done.total) == (2, 0, 2)
+    again = watch(every=10.0)
+    assert (again.finished, again.failed, again.total) == (0, 0, 0)
+
+
+def test_a_series_that_grows_gets_a_new_report_and_the_old_one_is_marked(
+    watch, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = write_series_without_last_slice(inbox / "series", tmp_path / "later")
+    yesterday = time.time() - 86400
+
+    def grow() -> None:
+        monkeypatch.setattr(time, "time", lambda: yesterday)  # somebody sets the clock
+        os.utime(later, (yesterday, yesterday))
+        shutil.move(later, inbox / "series" / later.name)
+
+    done = watch(grow)
+    assert (done.finished, done.failed) == (3, 0)
+    rows = index(tmp_path / "out")
+    assert states(tmp_path / "out") == ["measured", "measured", "superseded"]
+    (old,) = [row for row in rows.values() if row["state"] == "superseded"]
+    newer = old["cause"].removeprefix("superseded by ")
+    assert rows[newer]["state"] == "measured"
+    assert f"superseded by {newer}" in (tmp_path / "out" / "summary.html").read_text()
+    assert watch().finished == 0 and states(tmp_path / "out") == ["measured", "measured", "superseded"]
+
+
+def write_series_without_last_slice(folder: Path, elsewhere: Path) -> Path:
+    """Write a series, move its last slice elsewhere, and return where it is now."""
+    import pydicom
+
+    write_series(folder, tiny_chest() + 20)
+    last = max(folder.iterdir(), key=lambda file: pydicom.dcmread(file).InstanceNumber)
+    elsewhere.mkdir()
+    return Path(shutil.move(last, elsewhere / last.name))
+
+
+def test_a_scan_that_changes_while_it_is_read_is_read_again(watch, inbox: Path, tmp_path: Path, monkeypatch) -> None:
+    changed = write_scan(tmp_path / "changed.nii.gz", 30).read_bytes()
+
+    def change_and_read(path: Path, *arguments: object) -> sitk.Image:
+        if (inbox / "first.nii.gz").read_bytes() != changed:
+            (inbox / "first.nii.gz").write_bytes(changed)
+        return read_volume(path, *arguments)
+
+    monkeypatch.setattr("reg2rg.pipeline.run.read_volume", change_and_read)
+    done = watch(every=15.0)
+    assert (done.finished, done.failed, done.total) == (1, 0, 1)
+    (row,) = index(tmp_path / "out").values()
+    assert row["id"] == Source(inbox / "first.nii.gz", files=(inbox / "first.nii.gz",)).read().id
+
+
+@pytest.mark.parametrize("kind", ["no space", "error"])
+def test_a_full_disk_is_waited_for_with_one_line_and_leaves_no_half_folder(
+    watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    finish, usage, messages = batch_run.finish, shutil.disk_usage, []
+
+    def fill(case, settings, folder, output) -> None:
+        finish(case, settings, folder, output.with_name("unfinished"))
+        shutil.rmtree(output.with_name("unfinished"))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def empty() -> None:
+        assert not list((tmp_path / "out").glob("cases/*")) and not list((tmp_path / "out").glob("failed/*"))
+        monkeypatch.setattr(shutil, "disk_usage", usage)
+        monkeypatch.setattr(batch_run, "finish", finish)
+
+    if kind == "error":
+        monkeypatch.setattr(batch_run, "finish", fill)
+    else:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(1000))
+    done = watch(empty, on_notice=messages.append)
+    assert messages == ["The disk is full; waiting until there is space."]
+    assert (done.finished, done.failed, done.total) == (1, 0, 1)
