@@ -21,6 +21,7 @@ from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import InputError
 from reg2rg.runtime.csv_output import write_csv
+from reg2rg.runtime.dataclass_io import from_plain
 
 RECORD_FILE, SOURCES_FILE = "case.json", "sources.csv"
 
@@ -157,7 +158,8 @@ class Store:
             return
         for values in csv.reader(io.StringIO(text, newline="")):
             if len(values) == len(_COLUMNS) and values[-1].isdigit():
-                yield Taken(*values[:-1], number=int(values[-1]))
+                row = dict(zip(_COLUMNS, values, strict=True))
+                yield from_plain(Taken, {**row, "number": int(values[-1])}, SOURCES_FILE)
 
     def _write_sources(self) -> None:
         stream = io.StringIO(newline="")
