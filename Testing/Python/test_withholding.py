@@ -95,8 +95,8 @@ def test_everything_is_stated_if_all_findings_are_supported(make_report) -> None
 
 def test_the_reader_is_told_what_the_draft_may_state(make_report) -> None:
     assert make_report(("Lung nodule",)).warnings == (supported_warning(("Lung nodule",)),)
-    assert "for these findings only: lung nodule. " in make_report(("Lung nodule",)).to_text().replace("\n", " ")
-    assert "not shown for any finding" in make_report(()).to_text()
+    assert "demonstrated only for: lung nodule. All other" in make_report(("Lung nodule",)).to_text()
+    assert "demonstrated only for: no finding. All other" in make_report(()).to_text()
 
 
 def test_a_finding_that_a_reviewer_marked_may_be_stated_and_denied(make_report) -> None:

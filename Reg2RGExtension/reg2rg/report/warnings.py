@@ -20,7 +20,7 @@ UNRELIABLE_TEXT_WARNING = "This volume is unlike the model's training data. Its 
 MODEL_TEXT_HIDDEN = "Model text, not shown: this volume is unlike the model's training data"
 """Heading under which the model's text and findings can be opened if they are not a part of the draft."""
 
-MODEL_TEXT_WITHHELD = "Model text, not shown: the model's precision was not shown for it"
+MODEL_TEXT_WITHHELD = "Model text, not in the draft: its precision has not been demonstrated"
 """The same heading if only some of the text and findings are not a part of the draft."""
 
 
@@ -37,15 +37,10 @@ def supported_warning(supported: Collection[str]) -> str:
     Args:
         supported: labels of the findings that it may state.
     """
-    if not supported:
-        return (
-            "In volumes like this one, the model's precision was not shown for any finding. The draft contains "
-            "measurements only."
-        )
-    names = ", ".join(label.lower() for label in supported)
+    names = ", ".join(label.lower() for label in supported) or "no finding"
     return (
-        f"In volumes like this one, the model's precision was shown for these findings only: {names}. The draft states "
-        "and excludes others only by measurement."
+        f"In volumes like this one, the model's precision has been demonstrated only for: {names}. All other "
+        "statements of the draft are measurements."
     )
 
 
