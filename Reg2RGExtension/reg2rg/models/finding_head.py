@@ -70,6 +70,23 @@ class FindingOutput:
     scalars: Tensor
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What the vision transformer and the finding map show of B regions, from which the head draws its conclusions.
+
+    Attributes:
+        tokens: (B, N, dim), vision tokens with the finding map's evidence added.
+        odds: (B, N, F), log-odds of each finding in each token's place; None without a finding map.
+        evidence: (B, F, 2), greatest log-odds and expected volume of each finding, scaled; (B, F, 0) without a map.
+        map_log_probs: (B, F + 1, h, w, d), log-probabilities of the finding map; None without one.
+    """
+
+    tokens: Tensor
+    odds: Tensor | None
+    evidence: Tensor
+    map_log_probs: Tensor | None = None
+
+
 class FindingHead(nn.Module):
     """Detects findings in regions from their vision tokens.
 
@@ -128,16 +145,25 @@ class FindingHead(nn.Module):
         Returns:
             The head's output.
         """
-        map_log_probs = None
-        attention_bias: Tensor | float = 0.0
-        evidence = tokens.new_zeros(len(tokens), len(self.queries), 0)  # (B, F, 0 or 2)
-        if self.finding_map is not None:
-            map_log_probs = self.finding_map(tokens, grid, finer)
-            odds = max_pool_log_odds(map_log_probs, grid).clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)  # (B, N, F)
-            tokens = tokens + self.evidence_to_tokens(odds / 4)
-            attention_bias = odds.transpose(1, 2)
-            volume = expected_volume(map_log_probs, voxel_mm, texture_size)
-            evidence = torch.stack([attention_bias.amax(-1) / 4, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
+        return self.conclude(self.look(tokens, grid, finer, voxel_mm, texture_size), grid, voxel_mm, scalars)
+
+    def look(
+        self, tokens: Tensor, grid: Size, finer: Sequence[Tensor], voxel_mm: Tensor, texture_size: Size
+    ) -> Sighting:
+        """Apply the finding map; arguments are those of ``forward``."""
+        if self.finding_map is None:
+            return Sighting(tokens, None, tokens.new_zeros(len(tokens), len(self.queries), 0))
+        map_log_probs = self.finding_map(tokens, grid, finer)
+        odds = max_pool_log_odds(map_log_probs, grid).clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)  # (B, N, F)
+        tokens = tokens + self.evidence_to_tokens(odds / 4)
+        volume = expected_volume(map_log_probs, voxel_mm, texture_size)
+        evidence = torch.stack([odds.amax(1) / 4, (volume + 1).log() / 4 - 1], dim=-1)  # about -1 to 1
+        return Sighting(tokens, odds, evidence, map_log_probs)
+
+    def conclude(self, sighting: Sighting, grid: Size, voxel_mm: Tensor, scalars: Tensor) -> FindingOutput:
+        """Draw conclusions from what was seen; arguments are those of ``forward``."""
+        tokens, evidence = sighting.tokens, sighting.evidence
+        attention_bias = 0.0 if sighting.odds is None else sighting.odds.transpose(1, 2)
         media = self.norm(tokens)
         scores = torch.einsum("fw,bnw->bfn", self.queries.to(media.dtype), self.keys(media)) * self.config.width**-0.5
         attention = (scores.float() + attention_bias).softmax(-1)
@@ -158,7 +184,7 @@ class FindingHead(nn.Module):
             level_logits=level_logits,
             log_size=log_size,
             attention=attention,
-            map_log_probs=map_log_probs,
+            map_log_probs=sighting.map_log_probs,
             tokens=tokens,
             scalars=scalars,
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.cue_encoder import CueEncoder
-from reg2rg.models.finding_head import FindingHead, FindingOutput
+from reg2rg.models.finding_head import FindingHead, FindingOutput, Sighting
 from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.perceiver import PerceiverResampler
 from reg2rg.models.vision_transformer import VisionTransformer
@@ -97,6 +97,17 @@ class RegionEncoder(nn.Module):
         """
         if self.finding_head is None:
             raise ValueError("the model has no finding head")
+        sighting = self.look(textures, voxel_mm)
+        return self.finding_head.conclude(sighting, self.vision_encoder.grid(textures), voxel_mm, scalars)
+
+    def look(self, textures: Tensor, voxel_mm: Tensor) -> Sighting:
+        """Return what the vision transformer and the finding map show; arguments as in ``detect_findings``.
+
+        Raises:
+            ValueError: the model has no finding head.
+        """
+        if self.finding_head is None:
+            raise ValueError("the model has no finding head")
         tokens, finer = self.vision_encoder.forward_pyramid(textures)
         _, h, w, d = textures.shape
-        return self.finding_head(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, (h, w, d), scalars)
+        return self.finding_head.look(tokens, self.vision_encoder.grid(textures), finer, voxel_mm, (h, w, d))

@@ -23,6 +23,8 @@ Files, in the order data flows:
     build          build a report from generated text, detected findings and measurements
     review_changes changes to the review of a report
     serialization  report.json, including older schema versions
+    reviewed_findings
+                   what a reviewed report says about findings, for models to learn from
     sign_off       sign a reviewed report, and amend a signed one
 
 A report contains no patient data, not even the name of the file it was made from. Plain text and HTML live here rather

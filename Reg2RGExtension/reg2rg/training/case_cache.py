@@ -114,12 +114,14 @@ class CaseCache:
     def __getitem__(self, index: int) -> TrainingCase:
         """Return a case, with targets that the current version of the labeler reads from its texts."""
         self.prepare(index)
+        statements = self._source.statements(self._names[index])
         with safe_open(self._file(index), "numpy") as file:
             stored = set(file.keys())
             regions = []
             for region, text, unknown in json.loads(file.metadata()["regions"]):
                 arrays = {name: file.get_tensor(key) for name in _ARRAYS if (key := f"{name}.{region}") in stored}
                 targets = _cached_targets(text, REGION_NAMES[region], self._config.findings, tuple(unknown))
+                targets = _with_statements(targets, self._config.findings, statements.get(REGION_NAMES[region], {}))
                 regions.append(
                     RegionSample(
                         region=region,
@@ -257,6 +259,20 @@ def _cache_key(source: CaseSource, config: ModelConfig) -> str:
 @functools.cache
 def _cached_targets(text: str, region: str, findings: FindingConfig | None, unknown: tuple[str, ...]) -> FindingTargets:
     return text_targets(text, region, findings, unknown)
+
+
+def _with_statements(
+    targets: FindingTargets, findings: FindingConfig | None, statements: Mapping[str, bool | None]
+) -> FindingTargets:
+    """Return targets in which statements about findings take precedence over the text."""
+    if findings is None or not statements:
+        return targets
+    labels = targets.labels.copy()
+    for index, label in enumerate(findings.labels):
+        if label in statements:
+            present = statements[label]
+            labels[index] = np.nan if present is None else float(present)
+    return targets._replace(labels=labels)
 
 
 def _is_intact(file: Path) -> bool:

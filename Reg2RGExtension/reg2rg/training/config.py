@@ -40,6 +40,7 @@ class PhantomData:
         validation_seed: first seed of the validation cases.
         enriched: whether training cases get more findings than occur naturally, especially rare ones. Validation cases
             are never enriched.
+        unknown: labels that count as unknown in all cases, because other sources teach them.
     """
 
     kind: Literal["phantoms"]
@@ -48,6 +49,7 @@ class PhantomData:
     first_seed: NonNegativeInt = 0
     validation_seed: NonNegativeInt = 8_000_000
     enriched: bool = False
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,41 @@ class RadGenomeData:
     spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
 
 
-SingleData = PhantomData | PlantedData | RadGenomeData
+@dataclass(frozen=True)
+class ReviewedCase:
+    """A signed report and the CT that it was made from.
+
+    Attributes:
+        report: the report folder.
+        ct: the CT, a file or a DICOM folder.
+        series: UID of its DICOM series, if the folder contains several.
+    """
+
+    report: Path
+    ct: Path
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class ReviewedData:
+    """Signed reports with their CTs. ``reg2rg learn`` lists them.
+
+    Attributes:
+        cases: the training cases.
+        validation: the validation cases, of other patients.
+    """
+
+    kind: Literal["reviewed"]
+    cases: tuple[ReviewedCase, ...]
+    validation: tuple[ReviewedCase, ...] = ()
+
+    @property
+    def validation_cases(self) -> int:
+        """Number of validation cases."""
+        return len(self.validation)
+
+
+SingleData = PhantomData | PlantedData | RadGenomeData | ReviewedData
 """One kind of cases."""
 
 
@@ -157,7 +193,9 @@ class Stage:
 
     Attributes:
         kind: "vision" trains the vision transformer and the finding head on the findings in the texts (and, where
-            available, in the finding masks). "text" trains everything after them to write the texts.
+            available, in the finding masks). "head" trains only what the finding head concludes from what they show,
+            with what they show computed once per case and cached. "text" trains everything after them to write the
+            texts.
         steps: number of optimizer steps. Specify either ``steps`` or ``epochs``.
         epochs: number of passes over the training cases.
         cases: use only this many training cases, starting with the first; None for all.
@@ -183,7 +221,7 @@ class Stage:
             but takes longer.
     """
 
-    kind: Literal["vision", "text"]
+    kind: Literal["vision", "head", "text"]
     steps: PositiveInt | None = None
     epochs: PositiveFloat | None = None
     cases: PositiveInt | None = None
@@ -202,6 +240,11 @@ class Stage:
     log_every: PositiveInt = 50
     patience: PositiveInt | None = None
     gradient_checkpointing: bool = False
+
+    @property
+    def changes_vision(self) -> bool:
+        """Whether the stage trains the vision transformer."""
+        return self.kind == "vision" or (self.kind == "text" and not self.freeze_vision)
 
 
 @dataclass(frozen=True)
@@ -277,7 +320,9 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
         InputError: fields contradict each other.
     """
     if not config.stages:
-        raise InputError("config.stages is empty; expected at least one stage, of kind vision or text.")
+        raise InputError("config.stages is empty; expected at least one stage, of kind vision, head or text.")
+    if any(stage.kind == "head" for stage in config.stages) and any(stage.changes_vision for stage in config.stages):
+        raise InputError("config.stages has both a head stage, which needs frozen vision, and one that trains vision.")
     for index, stage in enumerate(config.stages):
         _check_stage(stage, f"config.stages[{index}]", config)
     _check_model(config.model)
@@ -294,8 +339,10 @@ def _check_stage(stage: Stage, name: str, config: TrainingConfig) -> None:
         raise InputError(f"{name} has steps {stage.steps} and epochs {stage.epochs}; expected exactly one of them.")
     if stage.patience is not None and not config.data.validation_cases:
         raise InputError(f"{name}.patience needs validation cases, but config.data.validation_cases is 0.")
-    if stage.kind == "vision" and not config.model.finding_head:
-        raise InputError(f"{name} of kind vision trains the finding head, but config.model.finding_head is false.")
+    if stage.kind != "text" and not config.model.finding_head:
+        raise InputError(
+            f"{name} of kind {stage.kind} trains the finding head, but config.model.finding_head is false."
+        )
     if stage.patch_size and stage.kind != "vision":
         raise InputError(f"{name} of kind {stage.kind} has a patch_size; only vision stages train on patches.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -13,12 +13,17 @@ from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.planting import Host, HostEntry, make_planted_case, open_host, read_host_list
-from reg2rg.training.config import CTS, PHANTOMS, CaseData, MixedData, PhantomData, PlantedData
+from reg2rg.regions import REGION_NAMES
+from reg2rg.training.config import CTS, PHANTOMS, CaseData, MixedData, PhantomData, PlantedData, ReviewedData
 from reg2rg.training.samples import TrainingCase, make_case
 
 _ENRICHED = "+"
 _TWIN = "t"
 _SEPARATOR = "."
+
+
+Statements = Mapping[str, Mapping[str, bool | None]]
+"""Region -> label -> whether the finding is present; None if that is unknown."""
 
 
 class CaseSource(Protocol):
@@ -57,6 +62,10 @@ class CaseSource(Protocol):
         """Return a string that changes whenever the content of the named cases changes."""
         ...
 
+    def statements(self, name: str) -> Statements:
+        """Return what is known or unknown about a case besides its texts; it takes precedence over them."""
+        ...
+
     def make(self, name: str, config: ModelConfig) -> TrainingCase:
         """Make a case for a model.
 
@@ -79,6 +88,7 @@ class PhantomSource:
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     finding_masks: ClassVar[bool] = True
     may_fail: ClassVar[bool] = False
@@ -91,11 +101,15 @@ class PhantomSource:
             return tuple(f"{seed}{suffix}" for seed in range(first, first + count))
 
         training = names(data.first_seed, data.cases, _ENRICHED if data.enriched else "")
-        return cls(training, names(data.validation_seed, data.validation_cases))
+        return cls(training, names(data.validation_seed, data.validation_cases), data.unknown)
 
     def kind(self, name: str) -> str:
         """Return the kind of all these volumes."""
         return PHANTOMS
+
+    def statements(self, name: str) -> Statements:
+        """Return the findings that count as unknown."""
+        return {region: dict.fromkeys(self.unknown) for region in REGION_NAMES} if self.unknown else {}
 
     def fingerprint(self) -> str:
         """Hash the code and the wordings from which phantoms are made."""
@@ -142,6 +156,10 @@ class PlantedSource:
     def kind(self, name: str) -> str:
         """Return the kind of all these volumes."""
         return CTS
+
+    def statements(self, name: str) -> Statements:
+        """Return nothing: all is in the texts."""
+        return {}
 
     def fingerprint(self) -> str:
         """Hash the code that makes cases, the list of real CTs and their files."""
@@ -209,6 +227,11 @@ class MixedSource:
         index, _, own_name = name.partition(_SEPARATOR)
         return self.sources[int(index)].kind(own_name)
 
+    def statements(self, name: str) -> Statements:
+        """Return what is known or unknown about a case besides its texts."""
+        index, _, own_name = name.partition(_SEPARATOR)
+        return self.sources[int(index)].statements(own_name)
+
     def fingerprint(self) -> str:
         """Join the fingerprints of the sources."""
         return "".join(source.fingerprint() for source in self.sources)
@@ -247,6 +270,10 @@ def open_source(data: CaseData) -> CaseSource:
         return PlantedSource.from_config(data)
     if isinstance(data, MixedData):
         return MixedSource(tuple(open_source(each) for each in data.sources))
+    if isinstance(data, ReviewedData):
+        from reg2rg.training.reviewed import ReviewedSource
+
+        return ReviewedSource.from_config(data)
     from reg2rg.training.radgenome import RadGenomeSource
 
     return RadGenomeSource.from_config(data)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reg2rg.inference.detection import cues_from_output
 from reg2rg.models.cue_encoder import CueEncoder, Cues
-from reg2rg.models.finding_head import FindingOutput
+from reg2rg.models.finding_head import FindingOutput, Sighting
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.regions import REGION_NAMES
 from reg2rg.training.collation import Sections, collate_texts, pack_text
@@ -88,6 +88,50 @@ def vision_losses(model: Reg2RG, samples: Sequence[RegionSample], weights: Tenso
     return sums
 
 
+def head_stage_losses(model: Reg2RG, cases: Sequence[TrainingCase], seen: Sequence[SeenCase]) -> Losses:
+    """Compute the losses of what the finding head concludes from what was seen.
+
+    Args:
+        model: a model with a finding head.
+        cases: the cases.
+        seen: what was seen in each case.
+
+    Returns:
+        The mean of each loss over all regions.
+    """
+    samples = [sample for case in cases for sample in case.regions]
+    sightings = [sighting for case in seen for sighting in case.sightings]
+    sums: Losses = {}
+    for indices in group_by_shape(samples):
+        group = [samples[index] for index in indices]
+        output = conclude(model, group, [sightings[index] for index in indices])
+        for name, losses in head_losses(output, group).items():
+            sums[name] = sums[name] + losses.sum() / len(samples) if name in sums else losses.sum() / len(samples)
+    return sums
+
+
+def conclude(model: Reg2RG, samples: Sequence[RegionSample], sightings: Sequence[Sighting]) -> FindingOutput:
+    """Return what the finding head concludes about samples of equal shape.
+
+    Args:
+        model: a model with a finding head.
+        samples: B regions.
+        sightings: what was seen in each of them.
+    """
+    head = model.embedding_layer.finding_head
+    assert head is not None
+    voxel_mm, scalars = (_stack(samples, name, model.device) for name in ("voxel_mm", "scalars"))
+    odds = [sighting.odds for sighting in sightings if sighting.odds is not None]
+    together = Sighting(
+        torch.cat([sighting.tokens for sighting in sightings]).to(model.device).float(),
+        torch.cat(odds).to(model.device).float() if odds else None,
+        torch.cat([sighting.evidence for sighting in sightings]).to(model.device),
+    )
+    patches = zip(samples[0].texture.shape, model.config.vision.patch_size, strict=True)
+    h, w, d = (size // patch for size, patch in patches)
+    return head.conclude(together, (h, w, d), voxel_mm, scalars)
+
+
 def _detect(model: Reg2RG, textures: Tensor, samples: Sequence[RegionSample]) -> FindingOutput:
     """Apply the finding head to the decoded textures of samples."""
     voxel_mm, scalars = (_stack(samples, name, model.device) for name in ("voxel_mm", "scalars"))
@@ -156,6 +200,42 @@ class CachedFeatures:
     cues: Cues | None
 
 
+@dataclass(frozen=True)
+class SeenCase:
+    """What a frozen vision transformer and finding map show of one case, before the finding head concludes anything.
+
+    Attributes:
+        image: bfloat16 (N, dim), vision tokens of the whole volume.
+        sightings: for each region, one row; bfloat16, with its evidence in float32.
+    """
+
+    image: Tensor
+    sightings: tuple[Sighting, ...]
+
+
+def look(model: Reg2RG, case: TrainingCase) -> SeenCase:
+    """Run the vision transformer and the finding map on a case. The caller disables gradients."""
+    encoder = model.embedding_layer
+    image = encoder.vision_encoder(_decode(model, [case.image]))[0].bfloat16()
+    sightings = []
+    for sample in case.regions:
+        seen = encoder.look(_decode(model, [sample.texture]), _stack([sample], "voxel_mm", model.device))
+        odds = None if seen.odds is None else seen.odds.bfloat16()
+        sightings.append(Sighting(seen.tokens.bfloat16(), odds, seen.evidence.float()))
+    return SeenCase(image, tuple(sightings))
+
+
+def features_of(model: Reg2RG, case: TrainingCase, seen: SeenCase) -> CachedFeatures:
+    """Return the features of a case from what was seen in it. The caller disables gradients."""
+    head = model.embedding_layer.finding_head
+    assert head is not None
+    cues = []
+    for sample, sighting in zip(case.regions, seen.sightings, strict=True):
+        output = conclude(model, [sample], [sighting])
+        cues.append(cues_from_output(head.config, output, head.probabilities(output)))
+    return CachedFeatures(seen.image, tuple(s.tokens[0] for s in seen.sightings), Cues.concatenate(cues))
+
+
 def compute_features(model: Reg2RG, case: TrainingCase) -> CachedFeatures:
     """Run the vision transformer and the finding head on a case.
 
@@ -189,7 +269,7 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], features: Sequence
 
     Args:
         model: the model.
-        cases: the cases.
+        cases: the cases, whose regions all have texts; none gives a loss of 0.
         features: the features of each case.
 
     Returns:
@@ -197,6 +277,8 @@ def text_losses(model: Reg2RG, cases: Sequence[TrainingCase], features: Sequence
     """
     encoder = model.embedding_layer
     samples = [sample for case in cases for sample in case.regions]
+    if not samples:
+        return {"text": torch.zeros((), device=model.device, requires_grad=True)}
     sizes = [model.config.preprocessing.texture_size_of(REGION_NAMES[sample.region]) for sample in samples]
     regions = _latents(model, [tokens for case in features for tokens in case.tokens], sizes)
     image_sizes = [model.config.preprocessing.image_size] * len(features)
@@ -240,7 +322,7 @@ def augment_intensity(volumes: Tensor) -> Tensor:
 
 
 def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
-    """Return the cues that the texts assert.
+    """Return the cues that the texts assert. What is unknown remains as the finding head predicts it.
 
     Args:
         samples: B regions.
@@ -251,7 +333,9 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
         The cues, B rows.
     """
     device = predicted.probability.device
-    labels, sizes = _stack(samples, "labels", device).nan_to_num(0.5), _stack(samples, "sizes", device)
+    labels, sizes = _stack(samples, "labels", device), _stack(samples, "sizes", device)
+    incomplete = torch.tensor([[bool(sample.unknown)] for sample in samples], device=device)
+    labels = torch.where(labels.isnan() & incomplete, predicted.probability, labels).nan_to_num(0.5)
     return Cues(
         probability=labels,
         side=_stack(samples, "sides", device).clamp(min=0),

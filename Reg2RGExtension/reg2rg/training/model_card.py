@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.training.config import CaseData, MixedData, PhantomData, PlantedData, Stage, TrainingConfig
+from reg2rg.training.config import (
+    CaseData,
+    MixedData,
+    PhantomData,
+    PlantedData,
+    ReviewedData,
+    Stage,
+    TrainingConfig,
+)
 from reg2rg.training.plot import History
 
 
@@ -59,6 +67,11 @@ def _describe_data(data: CaseData) -> str:
         return (
             f"{data.cases} {enriched}phantoms from reg2rg.phantom (first seed {data.first_seed}), and "
             f"{data.validation_cases} phantoms for validation (first seed {data.validation_seed}). No patient data."
+        )
+    if isinstance(data, ReviewedData):
+        return (
+            f"{len(data.cases)} signed reports and their CTs, and {len(data.validation)} of other patients for "
+            "validation."
         )
     if isinstance(data, PlantedData):
         return (

@@ -13,17 +13,21 @@ from reg2rg.errors import InputError
 from reg2rg.models.reg2rg import Reg2RG
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import Stage
-from reg2rg.training.feature_cache import FeatureCache
+from reg2rg.training.feature_cache import FeatureCache, SightingCache
 from reg2rg.training.losses import (
     CachedFeatures,
     Losses,
     compute_features,
+    head_stage_losses,
     subsample_normal_regions,
     text_losses,
     vision_losses,
 )
 from reg2rg.training.patches import finding_patches
 from reg2rg.training.samples import TrainingCase
+
+_HEAD, _SEEING = "finding_head.", ("finding_map.", "evidence_to_tokens.")
+"""Parts of the names of the finding head's parameters, and of those that a head stage keeps."""
 
 
 class TrainingModule(nn.Module):
@@ -35,14 +39,22 @@ class TrainingModule(nn.Module):
         model: the model.
     """
 
-    def __init__(self, model: Reg2RG, stage: Stage, cases: CaseCache, features: FeatureCache | None) -> None:
+    def __init__(
+        self,
+        model: Reg2RG,
+        stage: Stage,
+        cases: CaseCache,
+        features: FeatureCache | None,
+        seen: SightingCache | None = None,
+    ) -> None:
         """Prepare a model for a stage.
 
         Args:
             model: the model, which is changed in place.
             stage: the stage.
             cases: the cases.
-            features: cached features for a stage with frozen vision. If None, they are computed in every step.
+            features: cached features for a text stage with frozen vision. If None, they are computed in every step.
+            seen: what was seen in the cases, for a head stage.
 
         Raises:
             InputError: the stage's patch size is not a multiple of the vision transformer's.
@@ -55,7 +67,7 @@ class TrainingModule(nn.Module):
                 "the vision transformer."
             )
         self.model = model
-        self._stage, self._cases, self._features = stage, cases, features
+        self._stage, self._cases, self._features, self._seen = stage, cases, features, seen
         parameters = select_parameters(model, stage)
         model.requires_grad_(False)
         for parameter in parameters.values():
@@ -80,7 +92,7 @@ class TrainingModule(nn.Module):
             The module itself.
         """
         super().train(mode)
-        if self._stage.kind == "text" and self._stage.freeze_vision:
+        if not self._stage.changes_vision:
             for module in _vision_modules(self.model):
                 module.eval()
         return self
@@ -110,11 +122,14 @@ class TrainingModule(nn.Module):
         cases = [self._cases[index] for index in indices]
         if self._stage.kind == "vision":
             return self._vision_losses(cases)
+        if self._stage.kind == "head":
+            assert self._seen is not None
+            return head_stage_losses(self.model, cases, [self._seen[index] for index in indices])
         if self._features is not None:
             features = [self._features[index] for index in indices]
         else:
             features = [compute_features(self.model, case) for case in cases]
-        losses = text_losses(self.model, *self._shuffle(cases, features))
+        losses = text_losses(self.model, *self._shuffle(*with_texts(cases, features)))
         if self.model.embedding_layer.finding_head is not None and not self._stage.freeze_vision:
             losses |= self._vision_losses(cases)
         return losses
@@ -143,6 +158,30 @@ class TrainingModule(nn.Module):
         return shuffled_cases, shuffled_features
 
 
+def with_texts(
+    cases: Sequence[TrainingCase], features: Sequence[CachedFeatures]
+) -> tuple[list[TrainingCase], list[CachedFeatures]]:
+    """Return cases and their features without regions that have no text. Cases without any text are left out."""
+    kept_cases, kept_features = [], []
+    for case, case_features in zip(cases, features, strict=True):
+        order = [index for index, sample in enumerate(case.regions) if sample.text]
+        if order:
+            case, case_features = select_regions(case, case_features, torch.tensor(order))
+            kept_cases.append(case)
+            kept_features.append(case_features)
+    return kept_cases, kept_features
+
+
+def select_regions(
+    case: TrainingCase, features: CachedFeatures, order: torch.Tensor
+) -> tuple[TrainingCase, CachedFeatures]:
+    """Return some regions of a case and their features, in the given order of indices."""
+    regions = tuple(case.regions[i] for i in order)
+    tokens = tuple(features.tokens[i] for i in order)
+    cues = None if features.cues is None else features.cues.select(order)
+    return dataclasses.replace(case, regions=regions), dataclasses.replace(features, tokens=tokens, cues=cues)
+
+
 def shuffle_regions(case: TrainingCase, features: CachedFeatures) -> tuple[TrainingCase, CachedFeatures]:
     """Put the regions of a case, and their features, into a random order.
 
@@ -153,19 +192,16 @@ def shuffle_regions(case: TrainingCase, features: CachedFeatures) -> tuple[Train
     Returns:
         The shuffled case and its features in the same order.
     """
-    order = torch.randperm(len(case.regions))
-    regions = tuple(case.regions[i] for i in order)
-    tokens = tuple(features.tokens[i] for i in order)
-    cues = None if features.cues is None else features.cues.select(order)
-    return dataclasses.replace(case, regions=regions), dataclasses.replace(features, tokens=tokens, cues=cues)
+    return select_regions(case, features, torch.randperm(len(case.regions)))
 
 
 def select_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
     """Select the parameters that a stage trains.
 
-    A vision stage trains the vision transformer and the finding head. A text stage trains LoRA (or the whole language
-    model if it has no LoRA), the perceiver, the projections, the mask encoder, the boundary tokens and the cues, and
-    vision as well unless it is frozen.
+    A vision stage trains the vision transformer and the finding head. A head stage trains the finding head without its
+    finding map and the evidence from it, so that vision tokens stay as they are. A text stage trains LoRA (or the whole
+    language model if it has no LoRA), the perceiver, the projections, the mask encoder, the boundary tokens and the
+    cues, and vision as well unless it is frozen.
 
     Args:
         model: the model.
@@ -178,8 +214,10 @@ def select_parameters(model: Reg2RG, stage: Stage) -> dict[str, nn.Parameter]:
     has_lora = model.config.language.lora is not None
     selected = {}
     for name, parameter in model.named_parameters():
-        if id(parameter) in vision:
-            is_trained = stage.kind == "vision" or not stage.freeze_vision
+        if stage.kind == "head":
+            is_trained = _HEAD in name and not any(part in name for part in _SEEING)
+        elif id(parameter) in vision:
+            is_trained = stage.changes_vision
         elif name.startswith("lang_model.") or name == "embedding_layer.weight":
             is_trained = stage.kind == "text" and (not has_lora or ".lora_" in name)
         else:

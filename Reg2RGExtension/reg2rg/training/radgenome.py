@@ -91,6 +91,10 @@ class RadGenomeSource:
         """Return the kind of all these volumes."""
         return CTS
 
+    def statements(self, name: str) -> Mapping[str, Mapping[str, bool | None]]:
+        """Return nothing: all is in the texts."""
+        return {}
+
     def fingerprint(self) -> str:
         """Hash the texts, the folder's location and the findings' bits."""
         digest = hashlib.sha256(_reports_file(self.data).read_bytes())

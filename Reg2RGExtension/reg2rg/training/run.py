@@ -36,16 +36,31 @@ from reg2rg.runtime.folder_lock import LOCK_FILE, locked_folder
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.calibration import calibrate
 from reg2rg.training.case_cache import CaseCache, CaseIndices, case_bytes, prepare_all
-from reg2rg.training.config import MessageCallback, MixedData, PhantomData, RadGenomeData, Stage, TrainingConfig
+from reg2rg.training.config import (
+    MessageCallback,
+    MixedData,
+    PhantomData,
+    RadGenomeData,
+    ReviewedData,
+    Stage,
+    TrainingConfig,
+)
 from reg2rg.training.datasets import CaseSource, open_source
-from reg2rg.training.feature_cache import FeatureCache, feature_bytes
+from reg2rg.training.feature_cache import FeatureCache, SightingCache, feature_bytes
+from reg2rg.training.head_calibration import add_offsets, calibrate_head
 from reg2rg.training.initialization import create_model, load_initial_model, load_pretrained, resolve_architecture
 from reg2rg.training.legacy_config import upgrade_config
 from reg2rg.training.model_card import model_card
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
 from reg2rg.training.tokenizers import train_tokenizer
-from reg2rg.training.trainer import WEIGHTS, StageTrainer, load_trained_parameters, save_trained_parameters
+from reg2rg.training.trainer import (
+    WEIGHTS,
+    StageTrainer,
+    last_checkpoint,
+    load_trained_parameters,
+    save_trained_parameters,
+)
 
 CONFIG, HISTORY, DATA, FEATURES = "config.json", "history.json", "data.txt", "features"
 _LEGACY_FEATURES = "kept"
@@ -113,25 +128,34 @@ def _train(config: TrainingConfig, folder: Path, device: str, on_message: Messag
     )
     _write(folder / DATA, _describe_data(source, cases))
     model = _initial_model(config, architecture, cases, folder, device)
+    seen = None
+    if any(stage.kind == "head" for stage in config.stages):
+        seen = SightingCache(model, cases, folder / FEATURES)
     histories = {}
     for number, stage in enumerate(config.stages, start=1):
         name = f"{number}-{stage.kind}"
-        histories[name] = _train_stage(model, config, stage, cases, folder / name, on_message)
-    for name in (FEATURES, _LEGACY_FEATURES):
-        shutil.rmtree(folder / name, ignore_errors=True)
+        histories[name] = _train_stage(model, config, stage, cases, seen, folder / name, on_message)
     plot_losses(histories, folder / "losses.png")
     on_message("calibrating")
-    calibrate(model, cases)
-    model.config = dataclasses.replace(model.config, name=config.name, trained_for=_purpose(config))
+    if seen is None:
+        calibrate(model, cases)
+    else:
+        calibrate_head(model, cases, seen)
+    for name in (FEATURES, _LEGACY_FEATURES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    purpose = _purpose(config, model.config.trained_for)
+    model.config = dataclasses.replace(model.config, name=config.name, trained_for=purpose)
     card = model_card(config, model, architecture.name if config.model.init_from else None, histories)
     with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
 
 
-def _purpose(config: TrainingConfig) -> str:
-    """Return what a model of this training is for, as reports state it."""
+def _purpose(config: TrainingConfig, before: str) -> str:
+    """Return what a model of this training is for, as reports state it, given the purpose of the initial model."""
     sources = config.data.sources if isinstance(config.data, MixedData) else (config.data,)
+    if reviewed := sum(len(source.cases) for source in sources if isinstance(source, ReviewedData)):
+        return f"{before or 'unknown data'}, then {reviewed} reviewed reports"
     if all(isinstance(source, PhantomData) for source in sources):
         return "synthetic phantoms, not patients"
     if not any(isinstance(source, RadGenomeData) for source in sources):
@@ -140,14 +164,23 @@ def _purpose(config: TrainingConfig) -> str:
 
 
 def _train_stage(
-    model: Reg2RG, config: TrainingConfig, stage: Stage, cases: CaseCache, folder: Path, on_message: MessageCallback
+    model: Reg2RG,
+    config: TrainingConfig,
+    stage: Stage,
+    cases: CaseCache,
+    seen: SightingCache | None,
+    folder: Path,
+    on_message: MessageCallback,
 ) -> History:
     """Train a stage, or load its parameters if it has already ended; return its log entries."""
     has_ended = (folder / HISTORY).is_file()
     features = None
     if stage.kind == "text" and stage.freeze_vision and not has_ended:
-        features = FeatureCache(model, cases, folder.parent / FEATURES)
-    module = TrainingModule(model, stage, cases, features)
+        features = FeatureCache(model, cases, folder.parent / FEATURES, seen)
+    if stage.kind == "head" and not has_ended and last_checkpoint(folder) is None:
+        assert seen is not None
+        add_offsets(model, cases, seen)
+    module = TrainingModule(model, stage, cases, features, seen)
     if has_ended:
         load_trained_parameters(module, folder / WEIGHTS)
         return json.loads((folder / HISTORY).read_text())
@@ -234,7 +267,7 @@ def _begun_stages(folder: Path) -> int:
 
 def _stage_folders(folder: Path) -> dict[int, Path]:
     """Return the folders of stages by the stages' numbers."""
-    matches = ((re.fullmatch(r"(\d+)-(vision|text)", path.name), path) for path in folder.iterdir())
+    matches = ((re.fullmatch(r"(\d+)-(vision|head|text)", path.name), path) for path in folder.iterdir())
     return {int(match[1]): path for match, path in matches if match}
 
 
