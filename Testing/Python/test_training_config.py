@@ -136,7 +136,9 @@ INVALID: dict[str, Any] = {
     "config.data.cases is 0; expected an integer of 1 or more": changed(data__cases=0),
     "config.data.cases is True; expected an integer": changed(data__cases=True),
     "config.data.cases is 2.5; expected an integer": changed(data__cases=2.5),
-    "config.data.kind is 'ct'; expected one of: phantoms, planted, radgenome, mixed": changed(data__kind="ct"),
+    "config.data.kind is 'ct'; expected one of: phantoms, planted, radgenome, reviewed, mixed": changed(
+        data__kind="ct"
+    ),
     "config.data lacks required fields: folder": changed(data={"kind": "radgenome"}),
     "config.data.spacing has 2 values; expected 3": changed(data={**RADGENOME, "spacing": [1, 1]}),
     "config.data.spacing[2] is 0; expected a number greater than 0": changed(data={**RADGENOME, "spacing": [1, 1, 0]}),
