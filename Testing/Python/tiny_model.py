@@ -9,7 +9,14 @@ from pathlib import Path
 import torch
 
 from reg2rg.checkpoints.saving import save_model
-from reg2rg.models.config import LanguageConfig, ModelConfig, PerceiverConfig, PreprocessingConfig, VisionConfig
+from reg2rg.models.config import (
+    FindingConfig,
+    LanguageConfig,
+    ModelConfig,
+    PerceiverConfig,
+    PreprocessingConfig,
+    VisionConfig,
+)
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import training_ids
 from reg2rg.training.tokenizers import train_tokenizer
@@ -18,7 +25,7 @@ SENTENCES = "The lungs are clear. No nodule is seen."
 RECOGNIZED = "lung"
 
 
-def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
+def tiny_config(vocab_size: int, slots: int, findings: FindingConfig | None = None) -> ModelConfig:
     """Return the config of a model with a few thousand weights and ``slots`` regions per prompt."""
     crop = (16, 16, 16)
     small = dict(patch_size=(8, 8, 8), channels=1, depth=1, heads=2, dim_head=8, dropout=0.0, positions="sine")
@@ -40,21 +47,23 @@ def tiny_config(vocab_size: int, slots: int) -> ModelConfig:
         ),
         regions_per_prompt=slots,
         instruction=False,
+        findings=findings,
     )
 
 
-def tiny_model(slots: int = 1, *, trained: bool = True) -> Reg2RG:
+def tiny_model(slots: int = 1, *, trained: bool = True, findings: FindingConfig | None = None) -> Reg2RG:
     """Make a model that recognizes every region as the lung and writes SENTENCES about it.
 
     Args:
         slots: regions per prompt.
         trained: train the model; otherwise it writes nonsense up to the token limit.
+        findings: its finding head, which is not trained; it must not pass cues to the language model.
     """
-    return copy.deepcopy(_make(slots, trained))
+    return copy.deepcopy(_make(slots, trained, findings))
 
 
 @functools.cache
-def _make(slots: int, trained: bool) -> Reg2RG:
+def _make(slots: int, trained: bool, findings: FindingConfig | None) -> Reg2RG:
     """Make each model once per process; callers get copies."""
     torch.manual_seed(0)
     texts = [
@@ -63,7 +72,7 @@ def _make(slots: int, trained: bool) -> Reg2RG:
         " 0 1 2 3 ",
     ] * 4
     tokenizer = train_tokenizer(texts, 200)
-    model = Reg2RG(tiny_config(len(tokenizer), slots))
+    model = Reg2RG(tiny_config(len(tokenizer), slots, findings))
     model.tokenizer = tokenizer
     if trained:
         _train(model)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reg2rg.checkpoints.checksums import CHECKSUMS_FILE, read_checksums, sha256
 from reg2rg.checkpoints.legacy import upgrade_config
@@ -122,6 +122,19 @@ class ModelFolder:
 
         with utf8_path(self._file(WEIGHTS_FILE)) as path:
             return read_shapes(Path(path))
+
+    def stored_dtype(self) -> Literal["float16", "bfloat16", "float32"] | None:
+        """Return the data type that all weights are stored in; None if there are several or other ones."""
+        from safetensors import safe_open
+
+        with utf8_path(self._file(WEIGHTS_FILE)) as path, safe_open(path, "numpy") as file:
+            types = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        known: dict[str, Literal["float16", "bfloat16", "float32"]] = {
+            "F16": "float16",
+            "BF16": "bfloat16",
+            "F32": "float32",
+        }
+        return known.get(types.pop()) if len(types) == 1 else None
 
     def load(self, device: str = "cpu", precision: str = "fp32") -> Reg2RG:
         """Verify the files and load the model.

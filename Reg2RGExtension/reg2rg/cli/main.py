@@ -15,6 +15,7 @@ import typer
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.cli.batch import NOT_OPTIONS, batch
 from reg2rg.cli.export import export
+from reg2rg.cli.learn import learn
 from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command, with_request_options
 from reg2rg.cli.review_stats import review_stats
@@ -174,6 +175,7 @@ app.command("evaluate")(_evaluate)
 app.command("review-stats")(review_stats)
 app.command("info")(_info)
 app.command("train")(train)
+app.command("learn")(learn)
 app.add_typer(models)
 
 
@@ -191,7 +193,8 @@ def _top(
 def main() -> None:
     """Run the command line.
 
-    The exit code is 0 for success, 1 for failure, 2 for invalid input and 130 if the user interrupted the command.
+    The exit code is 0 for success, 1 for failure, 2 for invalid input, 3 if a model got worse, and 130 if the user
+    interrupted the command.
     """
     prepare_streams()
     quiet_libraries()

@@ -38,7 +38,7 @@ def reviewed_text(report: Report, region: str) -> str:
     assert report.review is not None
     section, review = report.section(region), report.review.sections[region]
     text = " ".join(review.text.split())
-    if review.state not in (ReviewState.ACCEPTED, ReviewState.EDITED) or section.model_text_hidden:
+    if review.state not in (ReviewState.ACCEPTED, ReviewState.EDITED) or section.has_folded_text:
         return ""
     stated = _statuses(region, text)
     for label, present in _marks(section).items():

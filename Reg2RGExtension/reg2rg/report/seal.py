@@ -19,6 +19,10 @@ from typing import Any
 from reg2rg.errors import InputError
 
 
+class ChangedReportError(InputError):
+    """The content of a signed report is not what was signed."""
+
+
 def content_sha256(values: Mapping[str, Any]) -> str:
     """Return the hash of a signed report.
 
@@ -38,12 +42,12 @@ def check_seal(values: Mapping[str, Any]) -> None:
         values: the values of ``report.json``.
 
     Raises:
-        InputError: the content has changed since.
+        ChangedReportError: the content has changed since.
     """
     review = values.get("review")
     signature = review.get("signature") if isinstance(review, Mapping) else None
     if isinstance(signature, Mapping) and signature.get("content_sha256") != content_sha256(values):
-        raise InputError(
+        raise ChangedReportError(
             f"The report was changed after {signature.get('reviewer')!r} signed it; its content does not match the "
             "signature. Restore the signed report, or remove the signature to make it a draft."
         )

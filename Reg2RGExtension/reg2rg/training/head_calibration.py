@@ -1,4 +1,4 @@
-"""Fitting before and after a head stage, from what was seen in the cases: an offset per finding, and the temperatures."""
+"""Fitting around a head stage, from what was seen in the cases: an offset per finding before, temperatures after."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation.tables import Table, to_csv
-from reg2rg.report import REPORT_FILE, Report, load_report
+from reg2rg.report import Report, load_report
+from reg2rg.report.report_folders import amended_hashes, find_report_folders
 from reg2rg.runtime.staging import staged_output
 
 PAGE_FILE = "review_stats.html"
@@ -59,19 +60,8 @@ def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
 
 def _read(paths: Sequence[Path]) -> list[Report]:
     """Return the reports of folders. Of a report and its addenda, which have the same history, the last one counts."""
-    folders: dict[Path, None] = {}
-    for path in paths:
-        found = [path] if (path / REPORT_FILE).is_file() else sorted(file.parent for file in path.rglob(REPORT_FILE))
-        if not found:
-            raise InputError(f"{path} contains no report folder.")
-        folders.update(dict.fromkeys(folder.resolve() for folder in found))
-    reports = [load_report(folder) for folder in folders]
-    amended = {
-        signature.content_sha256
-        for report in reports
-        if report.review is not None
-        for signature in report.review.earlier_signatures
-    }
+    reports = [load_report(folder) for folder in find_report_folders(paths)]
+    amended = amended_hashes(reports)
     return [report for report in reports if _hash(report) not in amended]
 
 

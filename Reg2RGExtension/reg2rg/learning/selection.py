@@ -1,0 +1,151 @@
+"""Which reports a model learns from, where their CTs are, and which of them are held out."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reg2rg.errors import InputError
+from reg2rg.learning.ct_search import find_cts
+from reg2rg.report import REGIONS_FILE, Report, load_report
+from reg2rg.report.report_folders import amended_hashes, find_report_folders
+from reg2rg.report.reviewed_findings import reviewed_findings, reviewed_text
+from reg2rg.report.seal import ChangedReportError
+from reg2rg.training.config import ReviewedCase
+
+VALIDATION_SHARE = 0.2
+"""Share of the reports that are not held out by which training is stopped and calibrated."""
+
+_SHOWN_NAMES = 10
+"""Most names that a message lists for one reason."""
+
+
+@dataclass(frozen=True)
+class ReviewedReport:
+    """A signed report from which a model can learn.
+
+    Attributes:
+        case: the report folder and its CT.
+        report: the report.
+        patient: what all reports of one patient share. If no header names the patient, one CT counts as one patient.
+    """
+
+    case: ReviewedCase
+    report: Report
+    patient: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The reports that count, and the others.
+
+    Attributes:
+        reports: the reports that count.
+        left_out: reason -> names of the report folders that do not count.
+    """
+
+    reports: tuple[ReviewedReport, ...]
+    left_out: Mapping[str, tuple[str, ...]]
+
+    @property
+    def message(self) -> str:
+        """Which reports are left out and why, in one line; empty if none is."""
+        count = sum(map(len, self.left_out.values()))
+        reasons = "; ".join(f"{len(names)} {reason} ({_some(names)})" for reason, names in self.left_out.items())
+        return f"{count} of {count + len(self.reports)} reports are left out: {reasons}." if count else ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Reports of different patients."""
+
+    training: tuple[ReviewedReport, ...]
+    validation: tuple[ReviewedReport, ...]
+    held_out: tuple[ReviewedReport, ...]
+
+
+def select_reports(paths: Sequence[Path], cts: Path) -> Selection:
+    """Find the signed reports whose CT is in a folder.
+
+    Args:
+        paths: report folders, or folders that contain some at any depth.
+        cts: folder of CTs.
+
+    Raises:
+        InputError: a folder does not exist or contains no report.
+    """
+    left_out: dict[str, list[str]] = defaultdict(list)
+    signed: dict[Path, Report] = {}
+    for folder in find_report_folders(paths):
+        try:
+            report = load_report(folder)
+        except ChangedReportError:
+            left_out["changed after signing"].append(folder.name)
+        except InputError:
+            left_out["not readable"].append(folder.name)
+        else:
+            if report.signed:
+                signed[folder] = report
+            else:
+                left_out["not signed"].append(folder.name)
+    amended = amended_hashes(signed.values())
+    hashes = {report.provenance.volume_sha256 for report in signed.values()} - {""}
+    found = find_cts(cts, hashes)
+    reports = []
+    for folder, report in signed.items():
+        assert report.review is not None and report.review.signature is not None
+        digest = report.provenance.volume_sha256
+        if report.review.signature.content_sha256 in amended:
+            left_out["amended by another"].append(folder.name)
+        elif not digest:
+            left_out["from a version that does not record its CT"].append(folder.name)
+        elif digest not in found:
+            left_out["whose CT was not found"].append(folder.name)
+        elif not (folder / REGIONS_FILE).is_file():
+            left_out["without regions"].append(folder.name)
+        elif not _says_something(report):
+            left_out["without a text or finding to learn from"].append(folder.name)
+        else:
+            ct = found[digest]
+            case = ReviewedCase(folder, ct.path, ct.series)
+            reports.append(ReviewedReport(case, report, f"patient {ct.patient}" if ct.patient else digest))
+    return Selection(tuple(reports), {reason: tuple(names) for reason, names in left_out.items()})
+
+
+def split_by_patient(reports: Sequence[ReviewedReport], held_out: float, seed: int) -> Split:
+    """Split reports so that no patient, and no CT, is in two parts.
+
+    Args:
+        reports: the reports.
+        held_out: share of the patients to hold out.
+        seed: random seed; the same seed gives the same split.
+
+    Raises:
+        InputError: there are fewer than three patients.
+    """
+    patients: dict[str, list[ReviewedReport]] = defaultdict(list)
+    for report in sorted(reports, key=lambda each: each.report.provenance.volume_sha256):
+        patients[report.patient].append(report)
+    if len(patients) < 3:
+        raise InputError(
+            f"There are signed reports of {len(patients)} patients; expected at least 3, because some are held out."
+        )
+    order = sorted(patients)
+    random.Random(seed).shuffle(order)
+    held = min(max(1, round(held_out * len(order))), len(order) - 2)
+    validating = max(1, round(VALIDATION_SHARE * (len(order) - held)))
+    parts = order[held + validating :], order[held : held + validating], order[:held]
+    return Split(*(tuple(report for patient in part for report in patients[patient]) for part in parts))
+
+
+def _says_something(report: Report) -> bool:
+    findings = reviewed_findings(report)
+    return any(findings[section.region] or reviewed_text(report, section.region) for section in report.sections)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    return shown if len(names) <= _SHOWN_NAMES else f"{shown} and {len(names) - _SHOWN_NAMES} more"
