@@ -2,7 +2,7 @@
 
     python Testing/Benchmarks/learn_from_review.py -o out/learning
 
-1. The model's finding head is trained on false labels, so that it detects a pericardial effusion in almost every heart.
+1. The model's finding head is trained on false labels, so that it detects calcified coronary arteries in almost every
 2. The changed model drafts reports of phantoms. A scripted reviewer, who knows what each phantom contains, accepts
    sections whose statements are right, corrects the others, and signs.
 3. `reg2rg learn` trains the changed model on these reports.
@@ -30,6 +30,7 @@ from reg2rg.exports.segmentation_nrrd import write_regions
 from reg2rg.hub import find_model
 from reg2rg.inference import ReportGenerator
 from reg2rg.labeler import Status, extract_mentions, split_sentences
+from reg2rg.models.config import ModelConfig
 from reg2rg.phantom import PhantomCase, make_phantom
 from reg2rg.preprocessing import prepare, with_scalars
 from reg2rg.report import (
@@ -51,17 +52,18 @@ from reg2rg.training.config import Stage
 from reg2rg.training.datasets import PhantomSource, Statements
 from reg2rg.training.feature_cache import SightingCache
 from reg2rg.training.module import TrainingModule
+from reg2rg.training.samples import TrainingCase, make_case
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.voxel_hash import voxel_sha256
 
-LABEL, REGION = "Pericardial effusion", "heart"
+LABEL, REGION = "Coronary artery wall calcification", "heart"
 REGIONS = ("heart", "pleura", "mediastinum", "trachea and bronchie", "esophagus", "thyroid")
 """Regions of the reports. The others take most of the time, and the comparison on other phantoms contains them."""
 
 FIRST_SEED = 5_000_000
 """First seed of the phantoms; the embedded model was trained on others."""
 
-FALSE_CASES, FALSE_STEPS = 12, 30
+FALSE_CASES, FALSE_STEPS = 20, 150
 """Phantoms with false labels, and the steps over which the bias is learned from them."""
 
 
@@ -72,6 +74,11 @@ class FalsePhantoms(PhantomSource):
         """Return the false label."""
         return {REGION: {LABEL: True}}
 
+    def make(self, name: str, config: ModelConfig) -> TrainingCase:
+        """Make a case of one region."""
+        phantom = make_phantom(int(name))
+        return make_case(phantom.volume, phantom.masks, {REGION: phantom.sections[REGION]}, config)
+
 
 def plant_bias(output: Path) -> None:
     """Write a copy of the embedded model that was trained on false labels of one finding."""
@@ -81,7 +88,7 @@ def plant_bias(output: Path) -> None:
         cases = CaseCache(FalsePhantoms(names, ()), model.config, Path(scratch))
         stage = Stage("head", steps=FALSE_STEPS)
         module = TrainingModule(model, stage, cases, None, SightingCache(model, cases, Path(scratch)))
-        optimizer = torch.optim.AdamW(module.trained_parameters().values(), lr=1e-3)
+        optimizer = torch.optim.AdamW(module.trained_parameters().values(), lr=5e-4)
         for step in range(FALSE_STEPS):
             loss = sum(module(torch.arange(4 * step, 4 * step + 4) % FALSE_CASES).values())
             optimizer.zero_grad()

@@ -10,6 +10,8 @@ Files:
     review_stats  ``reg2rg review-stats``
     send      ``reg2rg send``
     train     ``reg2rg train``
+    learn     ``reg2rg learn``
+    tables    result tables
     progress  progress bars on standard error
     streams   standard streams that take any text
     info      what is installed on this machine
