@@ -28,8 +28,11 @@
     runResults           the segmentations that a run adds to a report
     reportRun            one run of the engine: input from the scene, results back into it
     savedReport          reports in folders, written for the engine and read back into the scene
-    dicomSource          the DICOM files of a volume
+    dicomSource          the DICOM files of a volume, and its patient and study
+    engineTask           what exports and transfers have in common
     exportRun            one export by the engine
+    destination          where DICOM objects are sent to
+    sendRun              one transfer by the engine
     runCallbacks         callbacks of one run, and waiting for its end
 
     views                the application's slice and 3D views
@@ -56,6 +59,7 @@
     runControls          generation, regeneration and correction
     signControls         the reviewer's name and signature
     exportControls       the Export menu, and opening saved reports
+    sendControls         the Send button and its dialog
     recoveryControls     the button that restores a review after a crash
     panel                the whole panel, assembled from its parts
 

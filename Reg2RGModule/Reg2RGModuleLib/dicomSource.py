@@ -1,4 +1,4 @@
-"""The DICOM files that a volume was loaded from. Only exports that refer to them read their headers."""
+"""What DICOM says of a volume: its files, patient and study. Only exports that refer to the CT read it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import shutil
 from pathlib import Path
 
 import slicer
+
+LEVELS = {
+    "Patient": ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    "Study": ("StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription"),
+}
+"""Level of the subject hierarchy -> DICOM keywords of its attributes."""
+PLACEHOLDERS = {"PatientName": "No name", "StudyDescription": "No study description"}
+"""What Slicer's DICOM import writes for values that are empty in the files."""
 
 
 def filesOf(volume: slicer.vtkMRMLScalarVolumeNode) -> list[str]:
@@ -17,6 +25,24 @@ def filesOf(volume: slicer.vtkMRMLScalarVolumeNode) -> list[str]:
     database = slicer.app.dicomDatabase()
     files = [database.fileForInstance(instance) for instance in instances] if database is not None else []
     return files if all(file and os.path.isfile(file) for file in files) else []
+
+
+def studyOf(volume: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Return what the subject hierarchy knows of a volume's patient and study: DICOM keyword -> value."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
+    if not item:
+        return {}
+    study = {
+        keyword: value
+        for level, keywords in LEVELS.items()
+        for keyword in keywords
+        if (value := hierarchy.GetAttributeFromItemAncestor(item, f"DICOM.{keyword}", level))
+        and value != PLACEHOLDERS.get(keyword)
+    }
+    if study.get("PatientID") == f"Patient-{study.get('StudyInstanceUID')}":  # a placeholder, too
+        del study["PatientID"]
+    return study
 
 
 def gather(files: list[str], folder: Path) -> Path:

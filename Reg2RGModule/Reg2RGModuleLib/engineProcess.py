@@ -76,8 +76,9 @@ class EngineProcess:
         """Start a run. Its outcome is reported by an event or by ``died``.
 
         Args:
-            request: the fields of ``reg2rg.pipeline.request.ReportRequest``, MeasureRequest or ExportRequest.
-            command: "run" to generate a report; "measure" or "export", which use no model.
+            request: the fields of ``reg2rg.pipeline.request.ReportRequest``, MeasureRequest, ExportRequest or
+                SendRequest.
+            command: "run" to generate a report; "measure", "export" or "send", which use no model.
 
         Raises:
             RuntimeError: a run is already in progress.
@@ -155,12 +156,14 @@ class EngineProcess:
     def _readEvent(self, line: bytes) -> None:
         from reg2rg.errors import InputError
         from reg2rg.pipeline.events import (
+            Answered,
             Exported,
             Failure,
             Heartbeat,
             Measured,
             Ready,
             ReportDone,
+            Sent,
             Stopped,
             from_dict,
         )
@@ -175,7 +178,7 @@ class EngineProcess:
             self._isReady = True
         if kind in (Heartbeat, Ready):
             return
-        if kind in (ReportDone, Measured, Exported, Stopped, Failure):
+        if kind in (ReportDone, Measured, Exported, Sent, Answered, Stopped, Failure):
             self._running = False
             self._watchdog.stop()
         self.event.emit(event)

@@ -24,6 +24,7 @@ from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviewControls import ReviewControls
 from Reg2RGModuleLib.runControls import RunControls
 from Reg2RGModuleLib.sectionList import SectionList
+from Reg2RGModuleLib.sendControls import SendControls
 from Reg2RGModuleLib.signControls import SignControls
 
 MARGIN = 4
@@ -46,6 +47,7 @@ class Panel:
         run: generation, regeneration and correction.
         sign: the signature.
         exports: the Export menu, and saved reports.
+        send: the Send button and its dialog.
     """
 
     def __init__(self, root: qt.QWidget, ui: Any, logic: ReportLogic) -> None:
@@ -61,6 +63,7 @@ class Panel:
         self.run = RunControls(ui, logic, self.inputs, self.session, self.navigation, self.sections, self.messages)
         self.sign = SignControls(ui, logic, self.session, self.review, self.messages)
         self.exports = ExportControls(ui, logic, self.inputs, self.session, self.review, self.messages)
+        self.send = SendControls(ui, logic, self.session, self.review)
         self._recoveryControls = RecoveryControls(ui, logic, self.inputs, self.session, self.recovery, self.messages)
         self._logic = logic
         self._header = ReportHeader(ui)
@@ -86,6 +89,7 @@ class Panel:
         self._logic.close()
         self.session.close()
         self.messages.forget()
+        self.send.sceneClosing()
         self.recovery.forget()
 
     def cleanup(self) -> None:
@@ -93,6 +97,7 @@ class Panel:
         self.sceneClosing()
         self._logic.engine.end()
         self.scroll.detach()
+        self.send.cleanup()
         for shortcut in self._shortcuts:
             shortcut.deleteLater()
         self._shortcuts = []
@@ -106,8 +111,11 @@ class Panel:
         self.navigation.selected.connect(self._refresh)
         self.run.starting.connect(self.review.storeInput)
         self.run.changed.connect(self._refresh)
-        exports = self._logic.exports
-        for signal in (exports.started, exports.succeeded, exports.failed):
+        exports, sending = self._logic.exports, self._logic.sending
+        for signal in (
+            *(exports.started, exports.succeeded, exports.failed),
+            *(sending.started, sending.sent, sending.answered, sending.failed),
+        ):
             signal.connect(lambda *values: self._refresh())
 
     def _actions(self) -> Mapping[str, Callable[[], None]]:
@@ -172,6 +180,7 @@ class Panel:
         self.review.refresh()
         self.sign.refresh()
         self.exports.refresh()
+        self.send.refresh()
         self._recoveryControls.refresh()
         self.scroll.refresh()
 

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from Reg2RGModuleLib import installation, locations, regionsGeometry, savedReport
 from Reg2RGModuleLib.densities import Histogram, histogramOf
+from Reg2RGModuleLib.destination import Destination
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.exportRun import ExportRun
 from Reg2RGModuleLib.parameters import Reg2RGParameters, RunParameters
@@ -21,6 +22,7 @@ from Reg2RGModuleLib.reportViews import ReportViews
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.reviews import Reviews
 from Reg2RGModuleLib.runCallbacks import RunCallbacks, RunOutcome
+from Reg2RGModuleLib.sendRun import SendRun
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence, Line
@@ -35,6 +37,7 @@ class ReportLogic:
         engine: the engine's process.
         run: runs the engine and emits signals about the current run.
         exports: exports reports in the engine's process.
+        sending: sends reports as DICOM objects.
         views: shows a report in the views.
     """
 
@@ -43,6 +46,7 @@ class ReportLogic:
         self.engine = EngineProcess()
         self.run = ReportRun(self.engine)
         self.exports = ExportRun(self.engine)
+        self.sending = SendRun(self.engine)
         self.views = ReportViews()
         self._reviews = Reviews()
         self._isUnmeasured = False  # whether the section that is being regenerated will measure corrected segments
@@ -218,6 +222,18 @@ class ReportLogic:
         """
         self.exports.start(reportNode, self.reviewOf(reportNode), formatName, path)
 
+    def sendReport(self, reportNode: slicer.vtkMRMLTextNode, destination: Destination) -> None:
+        """Start sending a report as DICOM objects, without asking; ``sending`` emits a signal when it is done.
+
+        Args:
+            reportNode: the report.
+            destination: where to.
+
+        Raises:
+            RuntimeError: the transfer cannot start.
+        """
+        self.sending.start(reportNode, self.reviewOf(reportNode), destination)
+
     def openReport(self, folder: Path) -> slicer.vtkMRMLTextNode:
         """Add the report of a folder, with its review, to the scene. Its volume must be in the scene.
 
@@ -320,6 +336,7 @@ class ReportLogic:
         """
         self.run.abandon()
         self.exports.abandon()
+        self.sending.abandon()
         self.views.forget()
         self._reviews.forget()
 

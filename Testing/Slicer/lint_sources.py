@@ -16,7 +16,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "Reg2RGModule"
 TESTING = REPOSITORY / "Testing" / "Slicer"
-UI_FILE = MODULE / "Resources" / "UI" / "Reg2RGModule.ui"
+UI_FILES = sorted((MODULE / "Resources" / "UI").glob("*.ui"))
 SOURCES = sorted(file for file in MODULE.rglob("*.py") if "__pycache__" not in file.parts)
 VERSIONS = ("5.10", "5.12", "5.13")
 """Versions of Slicer that the module runs in."""
@@ -50,6 +50,11 @@ def ui_classes(text: str) -> dict[str, str]:
     root = ElementTree.fromstring(text).find("widget")
     nodes = [node for node in root.iter() if node.tag in ("widget", "layout", "action") and node is not root]
     return {node.get("name"): node.get("class", "QAction") for node in nodes if node.get("name")}
+
+
+def all_ui_classes() -> dict[str, str]:
+    """Return name -> class for the widgets and layouts of all .ui files."""
+    return {name: kind for file in UI_FILES for name, kind in ui_classes(read(file)).items()}
 
 
 def is_ui(node: ast.AST) -> bool:

@@ -14,6 +14,7 @@ MARKUP = re.compile(r"[{};]|^Reg2RG\b|px solid|<[a-z]")
 """Style sheets, HTML, and names that begin with the extension's name."""
 TEXT_SETTERS = {"QLabel", "QPushButton", "addItem", "setPlaceholderText", "setText", "setToolTip", "setWindowTitle"}
 NOT_TRANSLATED = {
+    "dicomSource.py": {"PLACEHOLDERS"},  # what Slicer's DICOM import writes
     "findingText.py": {"LABELS_BY_REGION"},  # part of the report, which is English
     "measurementText.py": {"NOT_GIVEN"},  # the same
     "Reg2RGModule.py": {"contributors"},

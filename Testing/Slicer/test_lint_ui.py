@@ -1,4 +1,4 @@
-"""Lint of the .ui file: it is consistent, bound to the parameters, and has every name that the code uses."""
+"""Lint of the .ui files: they are consistent, bound to the parameters, and have every name that the code uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from lint_sources import MODULE, UI_FILE, at, dotted, each_source, is_ui, read, ui_classes
+from lint_sources import MODULE, UI_FILES, all_ui_classes, at, dotted, each_source, is_ui, read
 
 SCENE_SIGNAL, SCENE_SLOT = "mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)"
 WITHOUT_SCENE = {
@@ -74,7 +74,7 @@ def ui_problems(text: str, parameters: set[str]) -> list[str]:
 
 
 def ui_name_problems(source: str, names: set[str]) -> list[str]:
-    """Return uses of ``ui`` with names that the .ui file does not have."""
+    """Return uses of ``ui`` with names that no .ui file has."""
     problems = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and is_ui(node.value) and node.attr not in names:
@@ -86,14 +86,15 @@ def ui_name_problems(source: str, names: set[str]) -> list[str]:
     return problems
 
 
-def test_the_ui_file_is_consistent_and_bound_to_the_parameters():
+@pytest.mark.parametrize("file", UI_FILES, ids=lambda file: file.name)
+def test_a_ui_file_is_consistent_and_bound_to_the_parameters(file):
     parameters = parameter_names(read(MODULE / "Reg2RGModuleLib" / "parameters.py"))
-    assert ui_problems(read(UI_FILE), parameters) == []
+    assert ui_problems(read(file), parameters) == []
 
 
 @each_source
-def test_every_ui_name_in_the_code_exists_in_the_ui_file(file):
-    assert ui_name_problems(read(file), set(ui_classes(read(UI_FILE)))) == []
+def test_every_ui_name_in_the_code_exists_in_a_ui_file(file):
+    assert ui_name_problems(read(file), set(all_ui_classes())) == []
 
 
 BAD_UI = """<ui version="4.0"><class>M</class>

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 from api_tables import GONE_SIGNALS, ApiTables
-from lint_sources import UI_FILE, at, dotted, each_source, read, ui_classes
+from lint_sources import all_ui_classes, at, dotted, each_source, read
 from widget_types import WidgetTypes
 
 
@@ -50,7 +50,7 @@ def _connects(call: ast.Call, signals: set[str]) -> bool:
 
 @each_source
 def test_widgets_have_the_members_that_the_code_uses(tables, file):
-    assert widget_problems(read(file), ui_classes(read(UI_FILE)), tables) == []
+    assert widget_problems(read(file), all_ui_classes(), tables) == []
 
 
 WIDGETS = {"label": "QLabel", "button": "QPushButton", "path": "ctkPathLineEdit", "nodes": "qMRMLNodeComboBox"}
