@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -115,18 +116,19 @@ class SendControls:
     def _question(self, node: slicer.vtkMRMLTextNode, destination: Destination) -> str:
         from reg2rg.exports.sending.address import parse_address
 
-        address, review = parse_address(destination.to), self._logic.reviewOf(node)
-        question = _('Send the report on "{0}" to {1}?').format(self._logic.volumeOf(node).GetName(), address)
+        address, volume = parse_address(destination.to), self._logic.volumeOf(node)
+        name = volume.GetName() if volume is not None else ""
+        question = _('Send the report on "{0}" to {1}?').format(name, address)
         sentences = [
             _("The DICOM objects contain patient data: the report, and name, ID and birth date where they are known.")
         ]
-        if review.signature is None:
+        if self._logic.reviewOf(node).signature is None:
             sentences.append(_("The report is a draft that nobody has signed. The objects say so."))
         if address.exposed:
             sentences.append(_("The connection is not encrypted."))
         return f"{question}\n\n{' '.join(sentences)}"
 
-    def _start(self, start: Any, message: str) -> None:
+    def _start(self, start: Callable[[], None], message: str) -> None:
         self.ui.sendProgressBar.setValue(0)
         self._say(message)
         try:
