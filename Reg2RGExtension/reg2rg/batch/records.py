@@ -12,6 +12,9 @@ from typing import Any
 from reg2rg.errors import InputError
 from reg2rg.runtime.dataclass_io import from_plain, parse_json, to_plain
 
+RECORD_FILE = "case.json"
+"""Record of a finished case, in its report folder."""
+
 
 @dataclass(frozen=True)
 class CaseRecord:

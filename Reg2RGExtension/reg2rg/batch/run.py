@@ -128,25 +128,31 @@ def run_batch(
 
 
 def describe(left_out: Counter[str]) -> str:
-    """Return what was left out, such as "2 localizer, 1 reformat"."""
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+    """Return what was left out, such as "localizer (2), reformat (1)"."""
+    return ", ".join(f"{kind} ({count})" for kind, count in sorted(left_out.items()))
 
 
 def _watch(batch: _Batch, watch: Watch, on_notice: NoticeCallback) -> None:
     """Take scans as soon as they are complete, until the user ends it."""
-    arrivals, waits_for_space = Arrivals(watch.quiet_seconds, watch.clock), False
-    while True:
+    arrivals, trouble = Arrivals(watch.quiet_seconds, watch.clock), ""
+    batch.run(batch.new_sources(arrivals))  # what is wrong from the beginning is an error
+    while not watch.wait(min(POLL_SECONDS, watch.quiet_seconds / 4)):
         try:
             batch.run(batch.new_sources(arrivals))
-            waits_for_space = False
+            trouble = ""
         except Exception as error:
-            if not is_disk_full(error):
+            before, trouble = trouble, _passing_trouble(error)
+            if not trouble:
                 raise
-            if not waits_for_space:
-                on_notice("The disk is full; waiting until there is space.")
-            waits_for_space = True
-        if watch.wait(min(POLL_SECONDS, watch.quiet_seconds / 4)):
-            return
+            if trouble != before:
+                on_notice(trouble)
+
+
+def _passing_trouble(error: Exception) -> str:
+    """Return what to tell the user if an error may pass; empty if it will not."""
+    if is_disk_full(error):
+        return "The disk is full; waiting until there is space."
+    return f"{error} Trying again." if isinstance(error, InputError) else ""
 
 
 class _Batch:

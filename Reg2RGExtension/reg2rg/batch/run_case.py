@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reg2rg.batch.failures import ScanChanged
 from reg2rg.batch.naming import without_names
+from reg2rg.batch.records import RECORD_FILE, CaseRecord, write_record
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case, Source
 from reg2rg.batch.thumbnails import write_thumbnail
@@ -28,7 +29,13 @@ _PREPARED_FILE, _LINKS = "prepared.pickle", "series"
 
 
 def run_case(case: Case, settings: Settings, output: Path) -> None:
-    """Write the report folder of a case, or its measurements."""
+    """Write the report folder of a case.
+
+    Args:
+        case: the case.
+        settings: the options of all cases.
+        output: the report folder.
+    """
     with scratch_folder() as folder:
         prepare(case, settings, folder, output)
         finish(case, settings, folder, output)
@@ -65,7 +72,7 @@ def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
 
 
 def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
-    """Write the report folder of a prepared case.
+    """Write the report folder of a prepared case. Its record comes last, and says that the folder is complete.
 
     Args:
         case: the case.
@@ -87,6 +94,7 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
             settings.report_request(source.path, source.series, source.masks, output), prepared, folder, _ignore
         )
     write_thumbnail(output)
+    write_record(CaseRecord(case.id, case.content, settings.identity), output / RECORD_FILE)
 
 
 def cause_of(error: BaseException, case: Case, folder: Path, output: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,11 +11,8 @@ from typing import Any
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.errors import InputError
 from reg2rg.hub import find_model
-from reg2rg.pipeline.request import MeasureRequest, ReportRequest
+from reg2rg.pipeline.request import FIELDS_OF_A_CASE, MeasureRequest, ReportRequest
 from reg2rg.runtime.dataclass_io import to_plain
-
-OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections")
-"""Fields of a request that differ from case to case, or make no sense for many."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Settings:
         if self.measure_only and (unused := self.options.keys() - {field.name for field in fields(MeasureRequest)}):
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(unused))
             raise InputError(f"Measuring needs no model, so {names} has no effect; leave it out.")
-        self.identity()  # checks the options
+        _ = self.identity  # checks the options
 
     def report_request(self, volume: Path, series: str, masks: Path | None, output: Path) -> ReportRequest:
         """Return the request for the report of one case."""
@@ -43,12 +41,13 @@ class Settings:
         """Return the request for the measurements of one case."""
         return MeasureRequest(**self._fields(volume, series, masks, output))
 
+    @functools.cached_property
     def identity(self) -> dict[str, Any]:
-        """Return the options that decide what a report says. The model stands for its weights."""
+        """The options that decide what a report says. The model is named by its weights."""
         make = self.measure_request if self.measure_only else self.report_request
         values = to_plain(make(Path("ct"), "", Path("masks"), Path("output")))
         identity = {"kind": "measurements" if self.measure_only else "report"}
-        identity |= {name: value for name, value in values.items() if name not in OF_A_CASE}
+        identity |= {name: value for name, value in values.items() if name not in FIELDS_OF_A_CASE}
         if not self.measure_only:
             identity["model"] = ModelFolder.open(find_model(self.options.get("model"))).weights_sha256
         return identity

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from reg2rg.batch.records import CaseRecord, read_record, replace_text, write_record
+from reg2rg.batch.records import RECORD_FILE, CaseRecord, read_record, replace_text, write_record
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import InputError
 from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.dataclass_io import from_plain
 
-RECORD_FILE, SOURCES_FILE = "case.json", "sources.csv"
+SOURCES_FILE = "sources.csv"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Store:
             InputError: the folder contains cases with other settings.
         """
         self.root = root
-        self.identity = settings.identity()
+        self.identity = settings.identity
         for leftover in root.glob(".reg2rg-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         self._taken = {(row.id, row.key): row for row in self._read_sources()}
@@ -93,8 +93,7 @@ class Store:
         return record is not None and record.content == case.content
 
     def finish(self, case: Case) -> None:
-        """Record that the report folder of a case is complete."""
-        write_record(CaseRecord(case.id, case.content, self.identity), self.folder(case.id) / RECORD_FILE)
+        """Forget that a case had failed before; that it is finished, its report folder says."""
         self._failed(case.id).unlink(missing_ok=True)
 
     def fail(self, case: Case, cause: str) -> None:

@@ -14,9 +14,6 @@ from reg2rg.errors import Reg2RGError
 if TYPE_CHECKING:
     from reg2rg.batch.run import BatchProgress
 
-NOT_OPTIONS = ("volume", "series", "regions_file", "output", "corrections")
-"""Fields of a report's request that differ from case to case."""
-
 _INPUTS = "Folders, DICOM archives, globs, scans, or a CSV file with the columns path, masks and id."
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, cast
 import typer
 
 from reg2rg.about import DRAFT_LABEL, __version__
-from reg2rg.cli.batch import NOT_OPTIONS, batch
+from reg2rg.cli.batch import batch
 from reg2rg.cli.export import export
 from reg2rg.cli.learn import learn
 from reg2rg.cli.models import models
@@ -23,7 +23,7 @@ from reg2rg.cli.send import send
 from reg2rg.cli.streams import prepare_streams
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
-from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest
+from reg2rg.pipeline.request import FIELDS_OF_A_CASE, MeasureRequest, ReportRequest, SegmentRequest
 from reg2rg.runtime.dataclass_io import MAX_SEED
 from reg2rg.runtime.third_party import quiet_libraries
 
@@ -166,7 +166,7 @@ app = typer.Typer(
 app.command("report")(request_command(ReportRequest, _report))
 app.command("segment")(request_command(SegmentRequest, _segment))
 app.command("measure")(request_command(MeasureRequest, _measure))
-app.command("batch")(with_request_options(ReportRequest, batch, NOT_OPTIONS))
+app.command("batch")(with_request_options(ReportRequest, batch, FIELDS_OF_A_CASE))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
 app.command("export")(export)

@@ -19,6 +19,9 @@ Request = TypeVar("Request", bound="VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
 
+FIELDS_OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections")
+"""Fields that differ from case to case, or that make no sense for many cases at once."""
+
 
 @dataclass(frozen=True)
 class Option:
