@@ -7,6 +7,8 @@ import errno
 import json
 import multiprocessing
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -183,6 +185,28 @@ def test_reports_prepared_by_other_processes_are_those_of_single_runs_even_if_a_
             assert (folder / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
     assert (tmp_path / "out" / "cases" / "c" / "case.json").is_file()
     assert states(tmp_path / "out") == ["draft", "draft"]
+
+
+@pytest.mark.slow
+def test_the_commands_on_the_page_run_as_written(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reg2rg: Run
+) -> None:
+    page = (repository / "docs" / "batch.md").read_text(encoding="utf-8")
+    commands = re.findall("^reg2rg (batch .*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("reg2rg.batch.read_ahead.default_jobs", lambda: 0)  # starting processes takes long
+    monkeypatch.setattr("reg2rg.cli.batch._wait", lambda seconds: True)  # ends the command that watches
+    scan = sitk.ReadImage(str(write_scan(tmp_path / "studies" / "one" / "a.nii.gz")))
+    write_series(tmp_path / "archive" / "series", scan)
+    sitk.WriteImage(scan < -700, "lung.nii.gz")
+    Path("cases.csv").write_text("path,masks,id\nstudies/one/a.nii.gz,lung.nii.gz,a\n")
+    Path("inbox").mkdir()
+    for command in commands:
+        finished = reg2rg(*shlex.split(command))
+        assert finished.returncode == 0, finished.stderr
+    found = {path.parent.parent.parent.name: path for path in tmp_path.glob("*/cases/*/case.json")}
+    assert set(found) == {"drafts", "measured", "table-drafts"} and len(commands) == 4
+    assert all((tmp_path / output / "summary.html").is_file() for output in (*found, "inbox-drafts"))
 
 
 # --- interruptions ---------------------------------------------------------------------------------------------------

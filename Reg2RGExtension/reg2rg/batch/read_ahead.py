@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from reg2rg.batch.run_case import prepare
@@ -65,6 +66,7 @@ class ReadAhead:
         self._jobs = jobs
         self._work = work
         self._pool: ProcessPoolExecutor | None = None
+        self._other_processes: set[BaseProcess] = set()
         self._numbers = itertools.count()
 
     def __enter__(self) -> ReadAhead:
@@ -78,7 +80,7 @@ class ReadAhead:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - self._other_processes:
                 process.kill()
                 process.join()
         for folder in self._work.iterdir():
@@ -104,15 +106,15 @@ class ReadAhead:
             if not under_way:
                 return
             done = wait(under_way, return_when=FIRST_COMPLETED).done
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in done) and len(under_way) > 1:
-                suspects += ((job.case, job.output) for job in under_way.values())
-                under_way.clear()
+            if any(map(_is_broken, done)):
                 self._pool = None
-                continue
+                done = wait(under_way).done  # the others end with the pool
+                if len(broken := [future for future in done if _is_broken(future)]) > 1:
+                    suspects += ((under_way[future].case, under_way.pop(future).output) for future in broken)
+                    done = done.difference(broken)
             for future in done:
                 error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    self._pool = None
+                if _is_broken(future):
                     error = Reg2RGError("The process that prepared the scan was killed; perhaps memory ran out.")
                 yield under_way.pop(future), error
 
@@ -129,9 +131,14 @@ class ReadAhead:
         if self._pool is None:
             # Not by forking: torch and ITK have threads, which a forked process would lack.
             context = multiprocessing.get_context("spawn")
+            self._other_processes = set(multiprocessing.active_children())
             self._pool = ProcessPoolExecutor(self._jobs, context, _start_process, (self._jobs,))
         with _blocked_sigint():
             return self._pool.submit(prepare, *arguments)
+
+
+def _is_broken(future: Future[None]) -> bool:
+    return isinstance(future.exception(), BrokenProcessPool)
 
 
 def _start_process(jobs: int) -> None:

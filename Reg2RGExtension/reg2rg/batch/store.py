@@ -68,7 +68,7 @@ class Store:
         """
         self.root = root
         self.identity = settings.identity
-        for leftover in root.glob(".reg2rg-*"):
+        for leftover in (*root.glob(".reg2rg-*"), *root.glob("cases/*/.reg2rg-*")):
             shutil.rmtree(leftover, ignore_errors=True)
         self._taken = {(row.id, row.key): row for row in self._read_sources()}
         for record in self.records():
