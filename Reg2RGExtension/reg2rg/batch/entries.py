@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from reg2rg.errors import InputError
 from reg2rg.exports.measurements import JSON_FILE
 from reg2rg.measurements import Evidence, Measurement
 from reg2rg.regions import get_region
-from reg2rg.report import Report, load_report
+from reg2rg.report import REPORT_FILE, Report, load_report
 from reg2rg.runtime.dataclass_io import from_plain, parse_json
 
 
@@ -45,10 +45,34 @@ class Entry:
     facts: Mapping[str, str] | None = None
 
 
-def read_entries(store: Store) -> Iterator[Entry]:
-    """Yield the entries of all cases in the order of their IDs."""
-    for record in store.records():
-        yield _entry(record, store.folder(record.id))
+class Entries:
+    """The entries of all cases. Report folders are read again only if they have changed."""
+
+    def __init__(self, store: Store) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._known: dict[str, tuple[CaseRecord, int, Entry]] = {}
+
+    def read(self) -> list[Entry]:
+        """Return the entries in the order of the cases' IDs."""
+        known = self._known
+        self._known = {}
+        for record in self._store.records():
+            folder = self._store.folder(record.id)
+            time = _time_of(folder / REPORT_FILE)
+            before = known.get(record.id)
+            unchanged = before is not None and before[:2] == (record, time)
+            entry = before[2] if before is not None and unchanged else _entry(record, folder)
+            self._known[record.id] = record, time, entry
+        return [entry for _, _, entry in self._known.values()]
+
+
+def _time_of(path: Path) -> int:
+    """Return when a file was changed; 0 if it does not exist."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _entry(record: CaseRecord, folder: Path) -> Entry:

@@ -40,9 +40,6 @@ class _Found:
     left_out: Counter[str] = field(default_factory=Counter)
     folders: set[Path] = field(default_factory=set)
 
-    def add_volume(self, path: Path) -> None:
-        self.volumes[path] = Source(path, files=files_of_volume(path))
-
     def add_series(self, part: ArchivedSeries) -> None:
         earlier = self.series.get(part.uid)
         self.series[part.uid] = part if earlier is None else earlier.with_part(part)
@@ -85,12 +82,13 @@ class Inputs:
             elif path.suffix.lower() == ".csv":
                 rows += read_table(path)
             else:
-                self._add_files(path.parent, [path], found)
+                self._add_files([path], found)
         inventory = found.inventory()
         for row in rows:
             inventory.sources += self._sources_of_row(row, inventory.left_out)
         _check_names(inventory.sources)
-        inventory.sources = sorted(set(inventory.sources), key=lambda source: source.key)
+        distinct = {(source.key, source.masks): source for source in inventory.sources}
+        inventory.sources = sorted(distinct.values(), key=lambda source: source.key)
         return inventory
 
     def _paths(self) -> list[Path]:
@@ -114,19 +112,19 @@ class Inputs:
             files = [folder / name for name in sorted(names) if not name.startswith(".")]
             if folder not in found.folders:
                 found.folders.add(folder)
-                self._add_files(folder, [file for file in files if file.is_file()], found)
+                self._add_files([file for file in files if file.is_file()], found)
 
-    def _add_files(self, folder: Path, files: list[Path], found: _Found) -> None:
+    def _add_files(self, files: list[Path], found: _Found) -> None:
         """Add the scans among files of one folder."""
-        rest = []
+        rest, voxels = [], set[Path]()
         for file in files:
             if file.name.lower().endswith(".seg.nrrd"):
                 found.left_out["segmentation"] += 1
             elif is_volume_file(file) or file.suffix.lower() == ".zip":
-                found.add_volume(file)
+                found.volumes[file] = Source(file, files=files_of_volume(file))
+                voxels.update(found.volumes[file].files)
             else:
                 rest.append(file)
-        voxels = {file for source in found.volumes.values() for file in source.files if source.path.parent == folder}
         series, left_out = self._series_among([file for file in rest if file not in voxels])
         for part in series:
             found.add_series(part)
@@ -154,7 +152,7 @@ class Inputs:
         if path.is_dir():
             self._search(path, found)
         else:
-            self._add_files(path.parent, [path], found)
+            self._add_files([path], found)
         inventory = found.inventory()
         left_out += inventory.left_out
         if not inventory.sources:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.batch.arrivals import Arrivals
-from reg2rg.batch.entries import read_entries
+from reg2rg.batch.entries import Entries
 from reg2rg.batch.failures import DiskFull, ScanChanged, is_disk_full
 from reg2rg.batch.index import write_index
 from reg2rg.batch.inputs import Inputs
@@ -185,6 +185,7 @@ class _Batch:
         self._on_progress = on_progress
         self._retry_changed = retry_changed
         self._ended: set[tuple[str, str]] = set()  # ID and content
+        self._entries = Entries(store)
         self._has_index = False
         self.progress = BatchProgress()
 
@@ -226,7 +227,7 @@ class _Batch:
 
     def _write_index(self) -> None:
         self._store.mark_superseded()
-        entries = list(read_entries(self._store))
+        entries = self._entries.read()
         write_index(entries, self._store.root)
         write_summary(entries, self.progress.left_out, self._store.root)
         self._has_index = True
@@ -240,7 +241,10 @@ class _Batch:
         if taken is None:
             return True
         case = Case(taken.id, taken.content, taken.signature, source)
-        return (case.id, case.content) not in self._ended and not self._store.is_finished(case)
+        if (case.id, case.content) not in self._ended and not self._store.is_finished(case):
+            return True
+        self._ended.add((case.id, case.content))
+        return False
 
     def _missing(self, sources: Sequence[Source]) -> Iterator[tuple[Case, Path]]:
         """Yield the cases whose report folders are missing. Scans are hashed only when it is their turn."""

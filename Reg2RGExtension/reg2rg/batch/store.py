@@ -70,7 +70,11 @@ class Store:
         self.identity = settings.identity
         for leftover in (*root.glob(".reg2rg-*"), *root.glob("cases/*/.reg2rg-*")):
             shutil.rmtree(leftover, ignore_errors=True)
-        self._taken = {(row.id, row.key): row for row in self._read_sources()}
+        self._taken: dict[tuple[str, tuple[str, str]], Taken] = {}
+        self._by_files: dict[tuple[tuple[str, str], str], Taken] = {}
+        self._last_number = 0
+        for row in self._read_sources():
+            self._remember(row)
         for record in self.records():
             self._refuse_other_settings(record)
 
@@ -79,7 +83,7 @@ class Store:
         return self.root / "cases" / case_id
 
     def records(self) -> Iterator[CaseRecord]:
-        """Yield the records of all cases in the order of their IDs; of failed ones only if they were never finished."""
+        """Yield the records of all cases in the order of their IDs; that of its failure if a case has failed since."""
         finished = {path.parent.name: path for path in self.root.glob(f"cases/*/{RECORD_FILE}")}
         failed = {path.stem: path for path in self.root.glob("failed/*.json")}
         for case_id in sorted({*finished, *failed}):
@@ -102,18 +106,17 @@ class Store:
 
     def case_taken(self, key: tuple[str, str], signature: str) -> Taken | None:
         """Return what a scan became when its files were the same; None if it was not taken."""
-        rows = (row for row in self._taken.values() if row.key == key and row.signature == signature)
-        return next(rows, None)
+        return self._by_files.get((key, signature))
 
     def take(self, case: Case) -> None:
         """List the files of a case."""
         source = case.source
-        number = 1 + max((row.number for row in self._taken.values()), default=0)
+        number = self._last_number + 1
         row = Taken(case.id, str(source.path), source.series, source.name, case.content, case.signature, number)
         earlier = self._taken.get((row.id, row.key))
         if earlier is not None and earlier.signature == row.signature:
             return
-        self._taken[row.id, row.key] = row
+        self._remember(row)
         path = self.root / SOURCES_FILE
         with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             write_csv(stream, [_COLUMNS] * (stream.tell() == 0) + [asdict(row).values()])
@@ -125,9 +128,14 @@ class Store:
             versions[row.key].append(row.id)
         newest = {ids[-1] for ids in versions.values()}
         for ids in versions.values():
-            for case_id in ids:
+            for case_id in ids if len(ids) > 1 else ():
                 self._mark(case_id, "" if case_id in newest else ids[-1])
         self._write_sources()
+
+    def _remember(self, row: Taken) -> None:
+        self._taken[row.id, row.key] = row
+        self._by_files[row.key, row.signature] = row
+        self._last_number = max(self._last_number, row.number)
 
     def _mark(self, case_id: str, newer: str) -> None:
         for path in (self.folder(case_id) / RECORD_FILE, self._failed(case_id)):
