@@ -281,6 +281,12 @@ def test_an_invalid_address_is_refused(text):
         parse_address(text)
 
 
+@pytest.mark.parametrize("title", ["", "THE_TITLE_IS_TOO_LONG", "TITEL_Ä", "A\\B"])
+def test_a_title_of_this_program_that_is_not_valid_is_refused(title):
+    with pytest.raises(InputError, match="of this program is not valid; expected 1 to 16 ASCII characters"):
+        run_send(SendRequest(to="dicom://A@127.0.0.1:1", title=title), lambda event: None)
+
+
 def test_a_password_in_an_address_is_never_shown(reg2rg: Run, series):
     error = error_line(reg2rg("send", series, "--to", "http://me:secret@127.0.0.1:1/dicom-web"), 1)
     assert "secret" not in error and "0 of 10 objects are stored" in error

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from reg2rg.errors import InputError
 
 _EXPECTED = "expected dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service"
-_MAXIMUM_TITLE = 16
+MAXIMUM_TITLE = 16
+"""Longest application entity title, in characters."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Address:
         return f"{self.scheme}://{place}{urlsplit(self.url).path}"
 
 
+def is_title(text: str) -> bool:
+    """Return whether a text can be an application entity title (PS3.5, 6.2, AE)."""
+    return text.isascii() and text.isprintable() and 0 < len(text) <= MAXIMUM_TITLE and "\\" not in text
+
+
 def parse_address(text: str) -> Address:
     """Parse an address.
 
@@ -70,9 +76,9 @@ def parse_address(text: str) -> Address:
         raise InputError(f"This is not a valid address to send to; {_EXPECTED}.")
     if scheme in ("http", "https"):
         return Address(scheme, host, port, url=text.rstrip("/"))
-    if port is None or not 0 < len(title) <= _MAXIMUM_TITLE or parts.password or parts.path.strip("/"):
+    if port is None or not is_title(title) or parts.password or parts.path.strip("/"):
         raise InputError(
-            f"{scheme}:// addresses need the application entity title of the node, of at most {_MAXIMUM_TITLE} "
+            f"{scheme}:// addresses need the application entity title of the node, of at most {MAXIMUM_TITLE} "
             f"characters, and its port; {_EXPECTED}."
         )
     return Address(scheme, host, port, title)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from reg2rg.errors import Cancelled, Reg2RGError
-from reg2rg.exports.sending.address import Address
+from reg2rg.errors import Cancelled, InputError, Reg2RGError
+from reg2rg.exports.sending.address import MAXIMUM_TITLE, Address, is_title
 from reg2rg.exports.sending.dicom_node import DicomNode
 from reg2rg.exports.sending.dicomweb import DicomWeb
 from reg2rg.exports.sending.instances import Instance, find_instances
@@ -24,7 +24,15 @@ DEFAULT_TITLE = "REG2RG"
 def open_receiver(
     address: Address, certificates: Certificates, calling_title: str = DEFAULT_TITLE
 ) -> DicomNode | DicomWeb:
-    """Return what an address stands for; nothing is sent yet."""
+    """Return what an address stands for; nothing is sent yet.
+
+    Raises:
+        InputError: the title of this program is not valid.
+    """
+    if not is_title(calling_title):
+        raise InputError(
+            f"The title {calling_title!r} of this program is not valid; expected 1 to {MAXIMUM_TITLE} ASCII characters."
+        )
     if address.is_node:
         return DicomNode(address, certificates, calling_title)
     return DicomWeb(address, certificates)
