@@ -14,7 +14,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,12 +75,11 @@ def main() -> None:
         make_series(ct, options.slices)
         make_report(report, ct)
         command = [sys.executable, "-m", "reg2rg.cli", "export", report, "--format", options.format]
-        started = time.monotonic()
         subprocess.run([*map(str, command), "--ct", str(ct), "-o", str(output)], check=True)
-        seconds = time.monotonic() - started
-        kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        size = sum(file.stat().st_size for file in Path(f"{output}-draft").iterdir())
-        print(f"{options.slices} slices: {kilobytes / 2**20:.1f} GiB, {seconds:.0f} s, {size / 2**20:.0f} MiB of files")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        memory, seconds = used.ru_maxrss / 2**20, used.ru_utime + used.ru_stime
+        size = sum(file.stat().st_size for file in Path(f"{output}-draft").iterdir()) / 2**20
+        print(f"{options.slices} slices: {memory:.1f} GiB, {seconds:.0f} s of processor time, {size:.0f} MiB of files")
 
 
 if __name__ == "__main__":
