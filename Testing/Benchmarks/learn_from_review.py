@@ -2,7 +2,7 @@
 
     python Testing/Benchmarks/learn_from_review.py -o out/learning
 
-1. The model's finding head is trained on false labels, so that it detects calcified coronary arteries in almost every
+1. The model's finding head is trained on false labels, so that it detects calcified coronary arteries in every heart.
 2. The changed model drafts reports of phantoms. A scripted reviewer, who knows what each phantom contains, accepts
    sections whose statements are right, corrects the others, and signs.
 3. `reg2rg learn` trains the changed model on these reports.

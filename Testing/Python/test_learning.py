@@ -28,6 +28,8 @@ from tiny_model import tiny_config, tiny_model
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.saving import save_model
 from reg2rg.errors import InputError
+from reg2rg.learning.answers import Answer, Answers
+from reg2rg.learning.comparison import judge
 from reg2rg.learning.recipe import TAUGHT, taught_findings, training_config
 from reg2rg.learning.selection import select_reports, split_by_patient
 from reg2rg.models.config import LoraSettings
@@ -154,7 +156,7 @@ def test_no_patient_and_no_ct_is_in_two_parts(signed: Path, seed: int):
 
 def test_too_few_patients_are_refused(signed: Path):
     reports = select_reports([signed / "reports"], signed / "cts").reports[:2]
-    with pytest.raises(InputError, match="signed reports of 2 patients; expected at least 3"):
+    with pytest.raises(InputError, match="are of 2 patients, told apart .* expected at least 3"):
         split_by_patient(reports, 0.25, 0)
 
 
@@ -183,6 +185,33 @@ def test_phantoms_are_rehearsed_without_what_the_reviews_teach(signed: Path, tmp
         split = split_by_patient(reports, 0.25, 0)
         config = training_config(ModelFolder.open(tmp_path / purpose), "new", split, "cpu", 0)
         assert type(config.data) is kind
+
+
+# When a model is worse
+
+
+def answers(*rows: tuple[bool, float | None, bool], claims: float = 1.0) -> Answers:
+    """Return answers from rows of: present, probability, stated."""
+    return Answers(tuple(Answer("Emphysema", *row) for row in rows), claims, 1.0)
+
+
+GOOD = answers((True, 0.9, True), (False, 0.1, False))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "worse"),
+    [
+        (GOOD, GOOD, set()),
+        (answers((True, 0.4, False), (False, 0.6, True)), GOOD, set()),
+        (GOOD, answers((True, 0.9, False), (False, 0.1, False)), {"text F1"}),
+        (GOOD, answers((True, 0.4, True), (False, 0.1, False)), {"finding head F1", "Brier score"}),
+        (GOOD, answers((True, 0.8, True), (False, 0.2, False)), {"Brier score"}),
+        (GOOD, answers((True, 0.9, True), (False, 0.1, False), claims=2.0), {"claims per CT"}),
+        (answers((False, None, False)), answers((False, None, True)), {"text F1"}),
+    ],
+)
+def test_a_model_is_worse_if_one_of_the_numbers_is(before: Answers, after: Answers, worse: set[str]):
+    assert {number.name for number in judge("cases", before, after) if number.worse} == worse
 
 
 # The command

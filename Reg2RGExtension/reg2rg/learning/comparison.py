@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from reg2rg.evaluation import Cell, Table, format_cell
+from reg2rg.evaluation import Table, format_cell
 from reg2rg.learning.answers import Answer, Answers
 
 F1_TOLERANCE = 0.01
-"""How far F1 may fall, and the share of the Brier score by which that may rise, before a model is worse."""
+"""How far F1 may fall."""
 
 BRIER_TOLERANCE = 0.05
+"""The share by which the Brier score may rise."""
 
 CLAIMS_TOLERANCE = 0.25
 """How much further the number of claims per CT may get from that of the reviewers."""
@@ -53,18 +54,21 @@ def judge(cases: str, before: Answers, after: Answers) -> tuple[Judged, ...]:
         before: the answers of the model that learning started from.
         after: the answers of the new model.
     """
-    judged = []
-    for name, says in (("text F1", _stated), ("finding head F1", _detected)):
-        old, new = (score(answers.answers, says).f1 for answers in (before, after))
-        judged.append(Judged(cases, name, old, new, old is not None and (new or 0.0) < old - F1_TOLERANCE))
+    judged = [_judged_f1(cases, "text F1", before, after, _stated)]
     old, new = brier(before.answers), brier(after.answers)
-    worse = old is not None and new is not None and new > old * (1 + BRIER_TOLERANCE) + 1e-4
-    judged.append(Judged(cases, "Brier score", old, new, worse))
-    distance = [abs(answers.claims_per_ct - answers.known_per_ct) for answers in (before, after)]
-    too_far = distance[1] > distance[0] + CLAIMS_TOLERANCE
-    judged.append(Judged(cases, "claims per CT", before.claims_per_ct, after.claims_per_ct, too_far))
-    has_head = any(answer.probability is not None for answer in before.answers)
-    return tuple(each for each in judged if has_head or each.name in ("text F1", "claims per CT"))
+    if old is not None and new is not None:  # there is a finding head
+        judged.append(_judged_f1(cases, "finding head F1", before, after, _detected))
+        judged.append(Judged(cases, "Brier score", old, new, new > old * (1 + BRIER_TOLERANCE) + 1e-4))
+    distances = [abs(answers.claims_per_ct - answers.known_per_ct) for answers in (before, after)]
+    too_far = distances[1] > distances[0] + CLAIMS_TOLERANCE
+    return (*judged, Judged(cases, "claims per CT", before.claims_per_ct, after.claims_per_ct, too_far))
+
+
+def _judged_f1(cases: str, name: str, before: Answers, after: Answers, says: Callable[[Answer], bool]) -> Judged:
+    old, new = (score(answers.answers, says).f1 for answers in (before, after))
+    # To say nothing where nothing is present is perfect.
+    worse = (1.0 if new is None else new) < (1.0 if old is None else old) - F1_TOLERANCE
+    return Judged(cases, name, old, new, worse)
 
 
 def judgment_table(judged: Sequence[Judged]) -> Table:
@@ -97,14 +101,11 @@ def findings_table(key: str, title: str, description: str, before: Answers, afte
     for name, group in groups:
         old, new = (tuple(a for a in answers.answers if a.label in group) for answers in (before, after))
         present = sum(answer.present for answer in old)
-        cells: list[Cell] = [name, present, len(old) - present]
-        heads = [score(answers, _detected) for answers in (old, new)]
-        if all(answer.probability is None for answer in (*old, *new)):
-            heads = [Scores(None, None, None)] * 2
-        cells += [_arrow(*(getattr(head, field) for head in heads)) for field in ("precision", "recall", "f1")]
+        heads = [_head_scores(answers) for answers in (old, new)]
+        cells = [_arrow(*(getattr(head, field) for head in heads)) for field in ("precision", "recall", "f1")]
         cells.append(_arrow(brier(old), brier(new)))
         cells.append(_arrow(*(score(answers, _stated).f1 for answers in (old, new))))
-        rows.append(tuple(cells))
+        rows.append((name, present, len(old) - present, *cells))
     return Table(
         key,
         title,
@@ -127,6 +128,11 @@ def brier(answers: Iterable[Answer]) -> float | None:
     """Return the mean squared difference between probability and truth."""
     errors = [(a.probability - a.present) ** 2 for a in answers if a.probability is not None]
     return sum(errors) / len(errors) if errors else None
+
+
+def _head_scores(answers: Sequence[Answer]) -> Scores:
+    has_head = any(answer.probability is not None for answer in answers)
+    return score(answers, _detected) if has_head else Scores(None, None, None)
 
 
 def _stated(answer: Answer) -> bool:

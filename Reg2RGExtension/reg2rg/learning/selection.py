@@ -131,7 +131,8 @@ def split_by_patient(reports: Sequence[ReviewedReport], held_out: float, seed: i
         patients[report.patient].append(report)
     if len(patients) < 3:
         raise InputError(
-            f"There are signed reports of {len(patients)} patients; expected at least 3, because some are held out."
+            f"The signed reports are of {len(patients)} patients, told apart by the patient IDs of DICOM headers; "
+            "expected at least 3, because some are held out."
         )
     order = sorted(patients)
     random.Random(seed).shuffle(order)
