@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from reg2rg.evaluation import Table, format_cell
+from reg2rg.evaluation import Cell, Table
 from reg2rg.learning.answers import Answer, Answers
 
 F1_TOLERANCE = 0.01
@@ -97,13 +97,13 @@ def findings_table(key: str, title: str, description: str, before: Answers, afte
     """
     labels = sorted({answer.label for answer in before.answers})
     groups = [(label, [label]) for label in labels] + [("all findings", labels)]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, group in groups:
         old, new = (tuple(a for a in answers.answers if a.label in group) for answers in (before, after))
         present = sum(answer.present for answer in old)
         heads = [_head_scores(answers) for answers in (old, new)]
         cells = [_arrow(*(getattr(head, field) for head in heads)) for field in ("precision", "recall", "f1")]
-        cells.append(_arrow(brier(old), brier(new)))
+        cells.append(_arrow(brier(old), brier(new), digits=3))
         cells.append(_arrow(*(score(answers, _stated).f1 for answers in (old, new))))
         rows.append((name, present, len(old) - present, *cells))
     return Table(
@@ -147,5 +147,5 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _arrow(before: float | None, after: float | None) -> str:
-    return f"{format_cell(before)} → {format_cell(after)}"
+def _arrow(before: float | None, after: float | None, digits: int = 2) -> str:
+    return "→".join("–" if value is None else f"{value:.{digits}f}" for value in (before, after))
