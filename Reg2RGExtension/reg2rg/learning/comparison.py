@@ -147,5 +147,5 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _arrow(before: float | None, after: float | None, digits: int = 2) -> str:
+def _arrow(before: float | None, after: float | None, *, digits: int = 2) -> str:
     return "→".join("–" if value is None else f"{value:.{digits}f}" for value in (before, after))
