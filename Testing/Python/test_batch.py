@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ import pytest
 import SimpleITK as sitk
 from command_line import COMMAND, Run, error_line, run_process
 from dicom_files import write_series
+from rich.console import Console
 from tiny_chest import tiny_chest
 
 from reg2rg.batch import run as batch_run
@@ -29,6 +31,7 @@ from reg2rg.batch.run import BatchProgress, Watch, run_batch
 from reg2rg.batch.run_case import run_case
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Source
+from reg2rg.cli.batch_progress import show_batch
 from reg2rg.errors import InputError
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
@@ -207,6 +210,17 @@ def test_the_commands_on_the_page_run_as_written(
     found = {path.parent.parent.parent.name: path for path in tmp_path.glob("*/cases/*/case.json")}
     assert set(found) == {"drafts", "measured", "table-drafts"} and len(commands) == 4
     assert all((tmp_path / output / "summary.html").is_file() for output in (*found, "inbox-drafts"))
+
+
+def test_progress_shows_speed_time_left_and_failures_as_they_happen() -> None:
+    progress = BatchProgress(
+        total=40, before=2, finished=7, failed=1, seconds=80.0, last=("a1", "The scan is cut off.")
+    )
+    stream = io.StringIO()
+    with show_batch(Console(file=stream, force_terminal=True, width=120)) as view:
+        view.on_progress(progress)
+    shown = stream.getvalue()
+    assert "10 of 40, 1 failed, 360 cases per hour, 0:05:00 left" in shown and "a1: It is cut off." in shown
 
 
 # --- interruptions ---------------------------------------------------------------------------------------------------
