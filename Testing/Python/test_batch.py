@@ -213,9 +213,7 @@ def test_the_commands_on_the_page_run_as_written(
 
 
 def test_progress_shows_speed_time_left_and_failures_as_they_happen() -> None:
-    progress = BatchProgress(
-        total=40, before=2, finished=7, failed=1, seconds=80.0, last=("a1", "The scan is cut off.")
-    )
+    progress = BatchProgress(total=40, before=2, finished=7, failed=1, seconds=80.0, last=("a1", "It is cut off."))
     stream = io.StringIO()
     with show_batch(Console(file=stream, force_terminal=True, width=120)) as view:
         view.on_progress(progress)
