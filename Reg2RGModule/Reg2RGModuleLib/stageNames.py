@@ -14,5 +14,6 @@ def stageName(stage: str) -> str:
         "prepare": _("Preparing the regions for the model"),
         "load": _("Loading the model"),
         "write": _("Writing the sections"),
+        "compare": _("Comparing with the prior CT"),
         "save": _("Saving the report"),
     }[stage]

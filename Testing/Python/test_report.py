@@ -388,7 +388,7 @@ def _with_nothing_withheld(values: dict[str, Any]) -> dict[str, Any]:
     values["provenance"]["volume_sha256"] = ""
     for section in values["sections"]:
         section |= {"withheld": "", "withheld_findings": []}
-    return {**values, "supported": None}
+    return {**values, "supported": None, "prior": None}
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])

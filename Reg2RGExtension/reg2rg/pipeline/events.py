@@ -23,6 +23,7 @@ class Stage(str, Enum):
     PREPARE = "prepare"
     LOAD = "load"
     WRITE = "write"
+    COMPARE = "compare"
     SAVE = "save"
 
 
@@ -32,7 +33,8 @@ STAGE_SPANS: Mapping[Stage, tuple[float, float]] = {
     Stage.MEASURE: (0.40, 0.50),
     Stage.PREPARE: (0.50, 0.60),
     Stage.LOAD: (0.60, 0.68),
-    Stage.WRITE: (0.68, 0.98),
+    Stage.WRITE: (0.68, 0.90),
+    Stage.COMPARE: (0.90, 0.98),
     Stage.SAVE: (0.98, 1.00),
 }
 """Stage -> approximate start and end of the stage, as fractions of the whole run. Not every run has all of them."""

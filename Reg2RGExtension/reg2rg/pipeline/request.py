@@ -134,6 +134,15 @@ class ReportRequest(VolumeRequest):
             "REGION:FINDING=yes|no",
         ),
     ] = field(default_factory=dict)
+    prior: Annotated[
+        Path | None,
+        Option("Prior CT, or its report folder; the report then says what changed.", metavar="REPORT_OR_CT"),
+    ] = None
+    interval_days: Annotated[
+        int | None,
+        Constraint("0 or more", lambda days: days is None or days >= 0),
+        Option("Days since the prior CT; by default, from the acquisition dates of DICOM series.", metavar="DAYS"),
+    ] = None
     use_cues: Annotated[bool, Option("Hide the finding head's findings from the language model.", ("--no-cues",))] = (
         True
     )
@@ -146,6 +155,12 @@ class ReportRequest(VolumeRequest):
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
         if not 0 <= self.seed <= MAX_SEED:
             raise InputError(f"The random seed is {self.seed}; expected a number from 0 to {MAX_SEED}.")
+        if self.interval_days is not None and self.prior is None:
+            raise InputError("An interval (--interval-days) needs the prior CT that it refers to (--prior).")
+        if self.interval_days is not None and self.interval_days < 0:
+            raise InputError(f"The interval is {self.interval_days} days; expected 0 or more.")
+        if self.prior is not None and not self.prior.exists():
+            raise InputError(f"{self.prior} does not exist; expected a prior CT or its report folder.")
         _replace(self, corrections=_checked(self.corrections))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,30 +18,44 @@ from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, writ
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS, label_traits
 from reg2rg.measurements import Evidence, RegionStatistics, measure, region_statistics, with_findings
-from reg2rg.pipeline.events import EventCallback, FindingsLocated, Notice, RegionsFound, ReportDone, Stage
+from reg2rg.pipeline.events import (
+    STAGE_SPANS,
+    Event,
+    EventCallback,
+    FindingsLocated,
+    Notice,
+    Progress,
+    RegionsFound,
+    ReportDone,
+    Stage,
+)
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
 from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest, VolumeRequest
+from reg2rg.prior import ComparedScan, acquisition_date, compare, described_scan
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import (
     FINDINGS_FILE,
     OUT_OF_DISTRIBUTION_WARNING,
     REGIONS_FILE,
+    REPORT_FILE,
     REPORT_FILES,
     STRUCTURES_FILE,
     Geometry,
     OutOfDistribution,
+    PriorComparison,
     Provenance,
     ReportBuilder,
+    load_report,
     supported_warning,
 )
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
-from reg2rg.runtime.staging import redirected_tempdir, staged_output
+from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_output
 from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
-from reg2rg.volumes import read_volume
+from reg2rg.volumes import read_volume_and_series
 from reg2rg.volumes.voxel_hash import voxel_sha256
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
@@ -71,9 +85,9 @@ def run_report(
     refuse_signed(request.output)
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
-        volume = _read(request, context)
+        scan = _read(request, context)
         key, placement = _place(request, model_folder, context)
-        prepared = _segment_and_crop(request, key.folder.config, volume, folder, context)
+        prepared = _segment_and_crop(request, key.folder.config, scan, folder, context)
         _write(request, prepared, key, placement, folder, context)
     return ReportDone(str(request.output), round(context.seconds, 2))
 
@@ -89,6 +103,7 @@ class PreparedReport:
         evidence: what was measured.
         inputs: the tensors of the model.
         stage_seconds: stage -> run time in seconds.
+        acquired: the date of the CT, for the interval to a prior one; None if unknown.
     """
 
     volume: sitk.Image
@@ -97,6 +112,7 @@ class PreparedReport:
     evidence: Evidence
     inputs: ModelInputs
     stage_seconds: Mapping[str, float]
+    acquired: datetime.date | None = None
 
 
 def prepare_report(
@@ -161,7 +177,7 @@ def run_segmentation(
     """
     context = RunContext(on_event, should_cancel)
     with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
-        volume = _read(request, context)
+        volume = _read(request, context).volume
         masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
         (folder / REGIONS_FILE).rename(folder / request.output.name)  # a name that SimpleITK may not be able to write
     return masks.only(request.regions)
@@ -187,7 +203,7 @@ def run_measurement(
     context = RunContext(on_event, should_cancel)
     refuse_signed(request.output)
     with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
-        volume = _read(request, context)
+        volume = _read(request, context).volume
         masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
         # In all regions: the technique is judged in several, whichever were requested.
         evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context).within(request.regions)
@@ -197,9 +213,20 @@ def run_measurement(
     return evidence, {region: region_statistics(volume, masks, region) for region in present}
 
 
-def _read(request: VolumeRequest, context: RunContext) -> sitk.Image:
+@dataclass(frozen=True)
+class _Scan:
+    """A CT as it was read: the image in HU, and the date on which it was acquired, if that is known."""
+
+    volume: sitk.Image
+    acquired: datetime.date | None
+
+
+def _read(request: VolumeRequest, context: RunContext) -> _Scan:
     with context.stage(Stage.READ, "Reading the volume"):
-        return read_volume(request.volume, request.series, lambda message: context.emit(Notice(message)))
+        volume, series = read_volume_and_series(
+            request.volume, request.series, lambda message: context.emit(Notice(message))
+        )
+        return _Scan(volume, acquisition_date(series))
 
 
 def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[PlacementKey, Placement]:
@@ -263,16 +290,17 @@ def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunCon
 
 
 def _segment_and_crop(
-    request: ReportRequest, config: ModelConfig, volume: sitk.Image, folder: Path, context: RunContext
+    request: ReportRequest, config: ModelConfig, scan: _Scan, folder: Path, context: RunContext
 ) -> PreparedReport:
     """Segment, measure and crop a volume, and write the segmentations to ``folder``."""
+    volume = scan.volume
     # The out-of-distribution check is about the whole volume, so it needs all regions.
     needed = request.regions if config.findings is None else ()
     masks, reason = _find_regions(request, needed, volume, folder / REGIONS_FILE, context)
     evidence = _measure(volume, masks, folder / STRUCTURES_FILE, context)
     inputs = _prepare(config, volume, masks, evidence, needed, context)
     _check_requested(request, inputs)
-    return PreparedReport(volume, masks, reason, evidence, inputs, dict(context.stage_seconds))
+    return PreparedReport(volume, masks, reason, evidence, inputs, dict(context.stage_seconds), scan.acquired)
 
 
 def _write(
@@ -291,6 +319,12 @@ def _write(
         builder = _examine(request, generator, prepared, folder / FINDINGS_FILE, context)
         progress(0.0, "Writing the sections")
         sections = _generate(request, generator, prepared.inputs, builder, context, progress)
+    prior = None
+    if request.prior is not None:
+        with context.stage(Stage.COMPARE, "Reading the prior CT") as progress:
+            prior = _compare(request, request.prior, generator, prepared, builder, context, progress)
+        for warning in prior.warnings:
+            context.emit(Notice(warning))
     with context.stage(Stage.SAVE, "Saving the report"):
         provenance = Provenance(
             model=config.name,
@@ -309,7 +343,7 @@ def _write(
             trained_for=config.trained_for,
             volume_sha256=voxel_sha256(prepared.volume),
         )
-        report = builder.report(sections, provenance, _skipped_regions(request, prepared.inputs))
+        report = builder.report(sections, provenance, _skipped_regions(request, prepared.inputs), prior)
         write_report_folder(report, prepared.volume, prepared.masks, folder)
 
 
@@ -414,6 +448,53 @@ def _generate(
     for section in sections:
         events.finish(section)
     return sections
+
+
+def _compare(
+    request: ReportRequest,
+    path: Path,
+    generator: ReportGenerator,
+    prepared: PreparedReport,
+    builder: ReportBuilder,
+    context: RunContext,
+    progress: ProgressCallback,
+) -> PriorComparison:
+    """Compare a CT with a prior one, or with the report of one."""
+    current = ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence)
+    acquired = None
+    if (path / REPORT_FILE).is_file():
+        prior = described_scan(load_report(path))
+    else:
+        prior, acquired = _draft_prior(request, path, generator, context, progress)
+    days = request.interval_days
+    if days is None and acquired is not None and prepared.acquired is not None:
+        days = (prepared.acquired - acquired).days
+    return compare(
+        current, prior, days, lambda fraction, message: progress(0.5 + fraction / 2, message), context.should_cancel
+    )
+
+
+def _draft_prior(
+    request: ReportRequest, path: Path, generator: ReportGenerator, context: RunContext, progress: ProgressCallback
+) -> tuple[ComparedScan, datetime.date | None]:
+    """Do everything with a prior CT that is done for a draft, except for writing its text."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Progress):
+            progress(min(event.overall / STAGE_SPANS[Stage.WRITE][0], 1.0) / 2, f"Prior CT: {event.message}")
+        elif isinstance(event, Notice):
+            context.emit(Notice(f"Prior CT: {event.message}"))
+
+    prior_request = replace(
+        request, volume=path, series=None, regions_file=None, mapping={}, regions=(), corrections={}, prior=None,
+        interval_days=None,
+    )  # fmt: skip
+    prior_context = RunContext(on_event, context.should_cancel)
+    with scratch_folder() as folder:
+        scan = _read(prior_request, prior_context)
+        prepared = _segment_and_crop(prior_request, generator.model.config, scan, folder, prior_context)
+        builder = _examine(prior_request, generator, prepared, folder / FINDINGS_FILE, prior_context)
+    return ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence), prepared.acquired
 
 
 def _skipped_regions(request: ReportRequest, inputs: ModelInputs) -> Mapping[str, str]:

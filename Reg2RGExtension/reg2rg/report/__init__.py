@@ -5,6 +5,7 @@ Files, in the order data flows:
     finding        a finding, from detection to display
     section        the part of a report that describes one region
     provenance     how a report was made, and how far its volume is from the training data
+    prior          what changed since a prior CT
     review         what a reviewer decided, and who signed
     wording        how findings are put into words
     merging        merge mentions, detected findings and corrections into the findings of a section
@@ -45,6 +46,7 @@ from reg2rg.report.content import (
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
 from reg2rg.report.impression import draft_impression
+from reg2rg.report.prior import ChangeKind, IntervalChange, PriorComparison
 from reg2rg.report.provenance import Geometry, OutOfDistribution, Provenance
 from reg2rg.report.report import (
     FINDINGS_FILE,
@@ -104,16 +106,19 @@ __all__ = [
     "STRUCTURES_FILE",
     "TEXT_FILE",
     "Change",
+    "ChangeKind",
     "Content",
     "ContentSection",
     "ContentSentence",
     "Disagreement",
     "Finding",
     "Geometry",
+    "IntervalChange",
     "Location",
     "MeasurementDecision",
     "ModelText",
     "OutOfDistribution",
+    "PriorComparison",
     "Provenance",
     "ReplacedSection",
     "Report",

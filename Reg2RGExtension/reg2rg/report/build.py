@@ -15,6 +15,7 @@ from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import Finding
 from reg2rg.report.linking import TextToken, link_sentences
 from reg2rg.report.merging import merge_findings
+from reg2rg.report.prior import PriorComparison
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section
@@ -41,6 +42,7 @@ class ReportBuilder:
     """Builds the sections of one volume's report, and the report itself.
 
     Attributes:
+        evidence: what was measured in the volume; None if nothing was.
         model_text_hidden: whether the volume is out of distribution, so that the draft lacks the model's text.
         supported: labels that the draft may state; None for all.
     """
@@ -73,14 +75,36 @@ class ReportBuilder:
         self._volume = volume
         self._masks = masks
         self._detected = detected or {}
-        self._evidence = evidence
+        self.evidence = evidence
         self._out_of_distribution = out_of_distribution
         self.model_text_hidden = out_of_distribution is not None and out_of_distribution.detected
         self.supported = None if self.model_text_hidden or supported is None else frozenset(supported)
         self._corrections = corrections or {}
 
+    @property
+    def stated(self) -> dict[str, tuple[Finding, ...]] | None:
+        """Region -> detected findings that the draft may state. None if the model's text is hidden."""
+        if self.model_text_hidden:
+            return None
+        stated = {}
+        for region, findings in self._detected.items():
+            corrections = self._corrections.get(region, {})
+            allowed = None if self.supported is None else self.supported | set(corrections)
+            stated[region] = tuple(
+                finding
+                for finding in findings
+                if finding.detected
+                and corrections.get(finding.label, True)
+                and (allowed is None or finding.label in allowed)
+            )
+        return stated
+
     def report(
-        self, texts: Sequence[GeneratedText], provenance: Provenance, skipped_regions: Mapping[str, str]
+        self,
+        texts: Sequence[GeneratedText],
+        provenance: Provenance,
+        skipped_regions: Mapping[str, str],
+        prior: PriorComparison | None = None,
     ) -> Report:
         """Build the report.
 
@@ -88,14 +112,22 @@ class ReportBuilder:
             texts: one generated text per region, in any order.
             provenance: how the report was made.
             skipped_regions: region -> why it has no text.
+            prior: what changed since a prior CT; None if there is none.
         """
         by_region = {text.region: text for text in texts}
         sections = tuple(self.section(by_region[region.name]) for region in in_reading_order(by_region))
         skipped = {region.name: skipped_regions[region.name] for region in in_reading_order(skipped_regions)}
-        words = technique(self._evidence.conditions) if self._evidence is not None else {}
+        words = technique(self.evidence.conditions) if self.evidence is not None else {}
         supported = None if self.supported is None else tuple(label for label in ALL_LABELS if label in self.supported)
         return Report(
-            sections, skipped, provenance, self._out_of_distribution, words, self._evidence, supported=supported
+            sections,
+            skipped,
+            provenance,
+            self._out_of_distribution,
+            words,
+            self.evidence,
+            supported=supported,
+            prior=prior,
         )
 
     def section(self, text: GeneratedText) -> Section:
@@ -131,9 +163,9 @@ class ReportBuilder:
             withheld=withheld,
             withheld_findings=withheld_findings,
         )
-        return replace(section, disagreements=disagreements(section, self._evidence))
+        return replace(section, disagreements=disagreements(section, self.evidence))
 
     def _measured(self, region: str, has_text: bool) -> tuple[str, ...]:
         """Return the measured sentences of a region; none where the model's text is shown and nothing was measured."""
-        sentences = region_sentences(self._evidence, region) if self._evidence is not None else (NOT_ASSESSED,)
+        sentences = region_sentences(self.evidence, region) if self.evidence is not None else (NOT_ASSESSED,)
         return sentences if self.model_text_hidden or not has_text or sentences != (NOT_ASSESSED,) else ()

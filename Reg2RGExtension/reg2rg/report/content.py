@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal, Protocol, TypeVar
@@ -24,6 +24,7 @@ from reg2rg.regions import get_region
 from reg2rg.report.after_review import after_decisions, written_section
 from reg2rg.report.finding import Finding
 from reg2rg.report.impression import draft_impression
+from reg2rg.report.prior import IntervalChange, PriorComparison
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.review import Review, ReviewState, SectionReview, Signature
 from reg2rg.report.seal import check_seal
@@ -180,6 +181,8 @@ class ReportLike(Protocol):
     @property
     def evidence(self) -> Evidence | None: ...
     @property
+    def prior(self) -> PriorComparison | None: ...
+    @property
     def review(self) -> Review | None: ...
 
 
@@ -196,12 +199,15 @@ def report_content(report: ReportLike) -> Content:
     amends = review.earlier_signatures[-1] if review is not None and review.earlier_signatures else None
     signed = signature is not None
     label = report_label(review)
-    sections, evidence = after_decisions(report.sections, report.evidence, review.measurements if review else {})
+    decisions = review.measurements if review is not None else {}
+    sections, evidence = after_decisions(report.sections, report.evidence, decisions)
+    # A change of what the reviewer removed or measured again no longer holds.
+    changes = [c for c in (report.prior.changes if report.prior is not None else ()) if c.measurement not in decisions]
     reviews = {section.region: _review_of(section, review) for section in sections}
     shown = [section for section in sections if reviews[section.region].state is not ReviewState.REJECTED]
     skipped = dict(report.skipped_regions)
     skipped |= {section.region: REJECTED_REASON for section in sections if section not in shown}
-    warnings = report_warnings(report.sections, report.out_of_distribution, report.supported)
+    warnings = report_warnings(report.sections, report.out_of_distribution, report.supported, report.prior)
     content = Content(
         title="Chest CT report" if amends is None else "Chest CT report, addendum",
         banner=None if signed else label,
@@ -210,7 +216,7 @@ def report_content(report: ReportLike) -> Content:
         amends=amends,
         technique=tuple(report.technique.items()),
         impression=review.impression if review is not None else drafted_impression(sections, reviews),
-        sections=tuple(_section(section, reviews[section.region], evidence, signed) for section in shown),
+        sections=tuple(_section(section, reviews[section.region], evidence, changes, signed) for section in shown),
         skipped=tuple(skipped.items()),
         warnings=() if signed else warnings,
         notes=_notes(report.provenance, signature, amends),
@@ -249,7 +255,13 @@ def _review_of(section: Section, review: Review | None) -> SectionReview:
     return review.sections[section.region] if review is not None else SectionReview(ReviewState.DRAFT, section.draft)
 
 
-def _section(section: Section, review: SectionReview, evidence: Evidence | None, signed: bool) -> ContentSection:
+def _section(
+    section: Section,
+    review: SectionReview,
+    evidence: Evidence | None,
+    changes: Sequence[IntervalChange],
+    signed: bool,
+) -> ContentSection:
     written = written_section(section, review.text, evidence)
     measurements = tuple(m for m in (evidence.of(section.region) if evidence else ()) if m.value is not None)
     findings = written.listed_findings
@@ -258,6 +270,7 @@ def _section(section: Section, review: SectionReview, evidence: Evidence | None,
         findings = tuple(replace(f, probability=None) for f in findings if f.present and (f.stated or f.correction))
         lines = [finding_line(section.region, finding) for finding in findings]
     stated = _measured_sentences(written, measurements)
+    stated += _change_sentences(written, measurements, changes)
     return ContentSection(
         region=section.region,
         title=get_region(section.region).display_name,
@@ -302,6 +315,22 @@ def _measured_sentences(section: Section, measurements: tuple[Measurement, ...])
         ContentSentence(text, _targets(section.region, [], by_words.get(text, [])), measured=True)
         for text in section.measured
     ]
+
+
+def _change_sentences(
+    section: Section, measurements: tuple[Measurement, ...], changes: Sequence[IntervalChange]
+) -> list[ContentSentence]:
+    """Return what changed since the prior CT, except for findings that the reviewer marked as absent."""
+    by_key = {m.key: m for m in measurements}
+    listed = {finding.label: finding for finding in section.listed_findings}
+    absent = {finding.label for finding in section.findings if finding.correction is False}
+    sentences = []
+    for change in changes:
+        if change.region == section.region and change.finding not in absent:
+            finding, measured = listed.get(change.finding or ""), by_key.get(change.measurement or "")
+            targets = _targets(section.region, [finding] if finding else [], [measured] if measured else [])
+            sentences.append(ContentSentence(change.text, targets, measured=True))
+    return sentences
 
 
 def _targets(region: str, findings: list[Finding], measurements: list[Measurement]) -> tuple[Target, ...]:

@@ -17,6 +17,7 @@ from reg2rg.regions import get_region
 from reg2rg.report.content import report_content
 from reg2rg.report.finding import Finding
 from reg2rg.report.html import content_html
+from reg2rg.report.prior import PriorComparison
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.review import Review
 from reg2rg.report.section import Section
@@ -54,6 +55,7 @@ class Report:
             volumes of this kind. None for all.
         technique: how the volume was acquired, as topic -> words.
         evidence: what was measured in the volume. None in reports of older schema versions.
+        prior: what changed since a prior CT. None if there is none to compare with.
         review: what a reviewer decided. None if nobody has opened the report for review.
         folder: the report folder, if the report was written to or read from one. Not stored.
 
@@ -82,6 +84,7 @@ class Report:
     evidence: Evidence | None = None
     review: Review | None = None
     supported: tuple[str, ...] | None = None
+    prior: PriorComparison | None = None
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
 
@@ -119,7 +122,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before reading any section, one sentence each."""
-        return report_warnings(self.sections, self.out_of_distribution, self.supported)
+        return report_warnings(self.sections, self.out_of_distribution, self.supported, self.prior)
 
     @functools.cached_property
     def masks(self) -> RegionMasks:

@@ -4,9 +4,9 @@ Schema version 2 added the precision to the provenance, version 3 the findings a
 version 4 the disagreements. Version 5 renamed fields to standard terms and removed the review state of a section,
 which was never set. Version 6 added what the model was trained for to the provenance, and version 7 the measurements
 and the sentences that disagreements are about. Version 8 added the review, the kind of training volumes that a volume
-is nearest to, and the air in the trachea. Version 9 added the hash of the voxels and what the draft may not state.
-Saved scenes and report folders may contain older versions, so every version can be read. So can the form in which
-scenes stored reviews before version 8.
+is nearest to, and the air in the trachea. Version 9 added the hash of the voxels, what the draft may not state,
+and the comparison with a prior CT. Saved scenes and report folders may contain older versions, so every version can be
+read. So can the form in which scenes stored reviews before version 8.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def parse_report(text: str) -> Report:
     in_reading_order([*(section.region for section in report.sections), *report.skipped_regions])  # checks the names
     if report.evidence is not None:
         _check_evidence(report.evidence)
+    if report.prior is not None:
+        in_reading_order(change.region for change in report.prior.changes)  # checks the names
     for section in report.sections:
         contradicted = {each.sentence for each in section.disagreements} - {None}
         if not contradicted <= set(range(len(section.sentences))):
@@ -197,6 +199,7 @@ def _from_8_to_9(values: Values) -> None:
     for provenance in _objects([values.get("provenance")]):
         provenance.setdefault("volume_sha256", "")
     values.setdefault("supported", None)
+    values.setdefault("prior", None)
 
 
 def _from_scene(values: Values) -> Values:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
 from reg2rg.regions import REGION_NAMES, get_region
+from reg2rg.report.prior import PriorComparison
 from reg2rg.report.provenance import OutOfDistribution
 from reg2rg.report.review import Review
 from reg2rg.report.section import Section
@@ -48,6 +49,7 @@ def report_warnings(
     sections: Sequence[Section],
     out_of_distribution: OutOfDistribution | None,
     supported: Collection[str] | None = None,
+    prior: PriorComparison | None = None,
 ) -> tuple[str, ...]:
     """Return the warnings that apply to the whole report, one sentence each.
 
@@ -55,13 +57,15 @@ def report_warnings(
         sections: the sections of the report.
         out_of_distribution: how far the volume is from the training data; None if unknown.
         supported: labels of the findings that the draft may state; None for all.
+        prior: the comparison with a prior CT; None if there is none.
     """
+    about_prior = prior.warnings if prior is not None else ()
     if any(section.model_text_hidden for section in sections):
-        return (OUT_OF_DISTRIBUTION_WARNING,)
+        return (OUT_OF_DISTRIBUTION_WARNING, *about_prior)
     if supported is not None:
-        return (supported_warning(supported),)
+        return (supported_warning(supported), *about_prior)
     detected = out_of_distribution is not None and out_of_distribution.detected
-    return (UNRELIABLE_TEXT_WARNING,) if detected else ()
+    return (UNRELIABLE_TEXT_WARNING, *about_prior) if detected else about_prior
 
 
 def section_warnings(section: Section) -> tuple[str, ...]:

@@ -1,0 +1,259 @@
+"""Comparison with a prior CT: registration, matched lesions, what counts as a change, and its sentences."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from pydicom.dataset import Dataset
+from reports_under_review import signed_report, stored_report
+from scipy.ndimage import gaussian_filter
+
+from reg2rg.errors import InputError
+from reg2rg.phantom.body import Canvas
+from reg2rg.pipeline.request import ReportRequest
+from reg2rg.prior import ComparedScan, acquisition_date, compare
+from reg2rg.prior.cutoffs import (
+    MEASURE_CUTOFFS,
+    diameter_change,
+    doubling_days,
+    measure_change,
+    volume_change,
+)
+from reg2rg.prior.lesions import find_lesion
+from reg2rg.prior.registration import Registration
+from reg2rg.report import (
+    ChangeKind,
+    Finding,
+    IntervalChange,
+    Location,
+    MeasurementDecision,
+    PriorComparison,
+    Section,
+    content_text,
+    parse_report,
+    report_content,
+)
+from reg2rg.report.review_changes import begin_review, with_decision, with_section
+from reg2rg.runtime.dataclass_io import to_plain
+from reg2rg.segmentation import RegionMasks
+from reg2rg.volumes.dicom_series import Series
+from reg2rg.volumes.geometry import image_like
+
+SHIFT = np.array([25.0, -15.0, 30.0])
+"""How far the prior scan is shifted against the current one, x, y, z in mm."""
+
+Nodules = dict[tuple[float, float, float], float]
+"""Center (x, y, z; LPS) -> diameter, in mm."""
+
+GROWN, SAME, NEW, GONE, BELOW = (
+    (-60.0, -20.0, 30.0),
+    (60.0, 0.0, 30.0),
+    (60.0, 30.0, -20.0),
+    (-60.0, 30.0, -15.0),
+    (-60.0, 0.0, -75.0),
+)
+
+
+def scan(nodules: Nodules, *, shifted: bool = False) -> ComparedScan:
+    """Return a scan of two ellipsoidal lungs with a texture of their own, and located nodules."""
+    canvas = Canvas((92, 66, 72), (3.0, 3.0, 3.0), (-136.5, -97.5, -106.5))
+    lungs = [canvas.ellipsoid((x, 0, 0), (45, 65, 95)) for x in (-60, 60)]
+    texture = gaussian_filter(np.random.default_rng(0).standard_normal(canvas.shape), 1.5)
+    canvas.paint(canvas.ellipsoid((0, 0, 0), (130, 92, 1000)), 40.0)
+    for lung in lungs:
+        canvas.paint(lung, -850 + 60 / texture.std() * texture[lung.box])
+    for center, diameter in nodules.items():
+        canvas.paint(canvas.ellipsoid(center, diameter / 2), 40.0)
+    mask, origin, offset = canvas.mask(*lungs), np.array(canvas.origin), np.zeros(3)
+    hu = canvas.hu
+    if shifted:  # with other noise, and without the lowest slices
+        hu = (hu + np.random.default_rng(1).normal(0, 10, hu.shape))[15:]
+        mask, offset = mask[15:], SHIFT
+        origin = origin + SHIFT + (0, 0, 15 * 3.0)
+    volume = sitk.GetImageFromArray(hu.astype(np.int16))
+    volume.SetSpacing(canvas.spacing)
+    volume.SetOrigin(origin.tolist())
+    masks = RegionMasks.from_arrays({"lung": mask}, volume, segmenter="test")
+    places = [tuple(((np.array(center) + offset) * (-1, -1, 1)).tolist()) for center in nodules]
+    findings = [Finding("Lung nodule", 0.9, location=Location(place, (12, 12, 12), None, True)) for place in places]
+    return ComparedScan(masks, volume, {"lung": findings}, None)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> PriorComparison:
+    current = scan({GROWN: 12.0, SAME: 12.0, NEW: 11.0, BELOW: 11.0})
+    return compare(current, scan({GROWN: 9.5, SAME: 12.0, GONE: 11.0}, shifted=True), 100)
+
+
+def change_of(comparison: PriorComparison, center: tuple[float, float, float]) -> IntervalChange:
+    here, there = (np.array(center) + offset for offset in (0, SHIFT))
+    for change in comparison.changes:
+        for point, place in ((change.point_ras, here), (change.prior_point_ras, there)):
+            if point is not None and np.linalg.norm(np.multiply(point, (-1, -1, 1)) - place) < 6:
+                return change
+    raise AssertionError(comparison)
+
+
+def test_the_registration_finds_the_other_pose(comparison):
+    assert comparison.lung_dice > 0.93 and comparison.detail > 0.5 and not comparison.warnings
+
+
+def test_a_grown_nodule_is_larger_and_has_a_doubling_time(comparison):
+    change = change_of(comparison, GROWN)
+    assert change.kind is ChangeKind.LARGER
+    assert change.value / change.prior_value == pytest.approx((12 / 9.5) ** 3, rel=0.2)
+    assert change.doubling_days == pytest.approx(100 * np.log(2) / np.log(change.value / change.prior_value), rel=0.01)
+    assert change.text.startswith("Compared with the prior CT 100 days earlier, the lung nodule is larger (")
+    assert "volume doubling time" in change.text
+
+
+def test_an_equal_nodule_is_stable(comparison):
+    assert change_of(comparison, SAME).kind is ChangeKind.STABLE
+
+
+def test_a_nodule_that_only_one_of_the_scans_shows_is_new_or_resolved(comparison):
+    assert change_of(comparison, NEW).kind is ChangeKind.NEW
+    gone = change_of(comparison, GONE)
+    assert gone.kind is ChangeKind.RESOLVED and gone.text.endswith(" mm³).") and "no longer seen" in gone.text
+
+
+def test_a_nodule_outside_the_prior_field_of_view_is_not_comparable(comparison):
+    change = change_of(comparison, BELOW)
+    assert change.kind is ChangeKind.NOT_COMPARABLE and "outside the prior field of view" in change.text
+
+
+@pytest.mark.parametrize(("dice", "detail"), [(0.8, 0.5), (0.97, 0.03)], ids=["no overlap", "another patient"])
+def test_a_registration_that_failed_says_why(dice, detail):
+    identity = sitk.Transform(3, sitk.sitkIdentity)
+    assert Registration(identity, dice, detail).failure.startswith("the lungs ")
+    assert Registration(identity, 0.97, 0.5).failure is None
+
+
+def test_a_prior_ct_that_is_later_is_refused():
+    current = scan({})
+    assert compare(current, current, -3).warnings == ("The prior CT was not compared: it was acquired after this CT.",)
+
+
+def test_a_vessel_is_not_a_lesion():
+    array = np.full((60, 60, 60), -850, np.int16)
+    array[:, 28:33, 28:33] = 40
+    image = sitk.GetImageFromArray(array)
+    lungs = image_like(np.ones(array.shape, np.uint8), image)
+    assert find_lesion(image, lungs, np.array([30.0, 30.0, 30.0]), 8.0) is None
+
+
+@pytest.mark.parametrize(
+    ("volume", "kind"), [(125, ChangeKind.LARGER), (124, ChangeKind.STABLE), (75, ChangeKind.SMALLER)]
+)
+def test_a_quarter_of_the_volume_is_a_change(volume, kind):
+    assert volume_change(volume, 100) is kind
+
+
+def test_two_millimeters_of_the_diameter_are_a_change():
+    assert [diameter_change(mm, 8) for mm in (10, 9.9, 6)] == [
+        ChangeKind.LARGER,
+        ChangeKind.STABLE,
+        ChangeKind.SMALLER,
+    ]
+
+
+def test_an_effusion_can_be_new_and_resolve():
+    cutoff = MEASURE_CUTOFFS["effusion_volume"]
+    kinds = [measure_change(cutoff, now, before) for now, before in ((200, 0), (0, 200), (300, 200), (230, 200))]
+    assert kinds == [ChangeKind.NEW, ChangeKind.RESOLVED, ChangeKind.LARGER, ChangeKind.STABLE]
+
+
+def test_a_doubled_volume_doubles_in_the_interval():
+    assert doubling_days(200, 100, 90) == 90
+    assert doubling_days(200, 100, None) is None and doubling_days(90, 100, 90) is None
+
+
+def test_the_date_of_a_series_is_read_from_whichever_tag_has_it():
+    header = Dataset()
+    header.AcquisitionDate, header.StudyDate = "", "20240131"
+    assert str(acquisition_date(Series(header, []))) == "2024-01-31"
+    assert acquisition_date(Series(Dataset(), [])) is None and acquisition_date(None) is None
+
+
+NODULE_CHANGE = IntervalChange(
+    region="lung",
+    kind=ChangeKind.LARGER,
+    text="Compared with the prior CT, the lung nodule is larger (200 mm³, previously 100 mm³; +100%).",
+    finding="Lung nodule",
+    measurement="finding_diameter/lung/lung nodule",
+    value=200.0,
+    prior_value=100.0,
+    unit="mm³",
+    doubling_days=None,
+    point_ras=(1.0, 2.0, 3.0),
+    prior_point_ras=(1.0, 2.0, 3.0),
+    cutoff="25%",
+)
+WARNING = "The prior CT was not compared: the lungs were not found in both CTs."
+
+
+@pytest.fixture(scope="module")
+def report():
+    prior = PriorComparison("ct", 90, 0.97, 0.6, (WARNING,), (NODULE_CHANGE,))
+    return dataclasses.replace(stored_report(), prior=prior)
+
+
+def test_changes_are_stored_and_shown_as_measured_sentences_that_point_to_the_finding(report):
+    assert parse_report(report.to_json()) == report
+    lung = next(section for section in report_content(report).sections if section.region == "lung")
+    sentence = next(sentence for sentence in lung.sentences if sentence.text == NODULE_CHANGE.text)
+    assert sentence.measured and sentence.targets[0].finding.label == "Lung nodule"
+    assert sentence.targets[1].measurement.key == NODULE_CHANGE.measurement
+    assert NODULE_CHANGE.text in " ".join(report.to_text().split())
+
+
+def test_a_draft_warns_of_a_refused_comparison_and_a_signed_report_does_not(report):
+    assert WARNING in report.warnings and f"[{WARNING}]" in report.to_text()
+    assert WARNING not in content_text(report_content(signed_report(report)))
+
+
+def marked_absent(section: Section) -> Section:
+    findings = (dataclasses.replace(f, correction=False) if f.label == "Lung nodule" else f for f in section.findings)
+    return dataclasses.replace(section, findings=tuple(findings))
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda report: with_decision(report, NODULE_CHANGE.measurement, MeasurementDecision(removed=True)),
+        lambda report: with_section(report, marked_absent(report.section("lung"))),
+    ],
+    ids=["measurement removed", "finding absent"],
+)
+def test_a_change_is_dropped_with_its_measurement_or_finding(report, decide):
+    decided = decide(begin_review(report))
+    assert NODULE_CHANGE.text not in " ".join(content_text(report_content(decided)).split())
+
+
+def test_an_unknown_region_in_a_comparison_is_refused(report):
+    change = dataclasses.replace(NODULE_CHANGE, region="knee")
+    knee = to_plain(dataclasses.replace(report.prior, changes=(change,)))
+    with pytest.raises(InputError, match="knee"):
+        parse_report(json.dumps({**json.loads(report.to_json()), "prior": knee}))
+
+
+def test_an_interval_needs_a_prior_ct_that_exists(tmp_path):
+    fields = {"volume": tmp_path / "a.nrrd", "output": tmp_path / "out"}
+    with pytest.raises(InputError, match="--prior"):
+        ReportRequest(**fields, interval_days=90)
+    with pytest.raises(InputError, match="does not exist"):
+        ReportRequest(**fields, prior=tmp_path / "none")
+
+
+def test_the_command_compares_with_a_report_and_with_a_ct(reg2rg, phantom_files, tiny_model_folder, tmp_path):
+    ct, regions = phantom_files
+    first = ["report", ct, "--regions", regions, "--model", tiny_model_folder, "--device", "cpu", "--region", "lung"]
+    assert reg2rg(*first, "-o", tmp_path / "before").returncode == 0
+    finished = reg2rg(*first, "-o", tmp_path / "now", "--prior", tmp_path / "before", "--interval-days", 90)
+    assert finished.returncode == 0, finished.stderr
+    prior = parse_report((tmp_path / "now" / "report.json").read_text(encoding="utf-8")).prior
+    assert (prior.source, prior.interval_days) == ("report", 90) and prior.lung_dice > 0.98 and prior.detail is None
