@@ -159,8 +159,6 @@ class ReportRequest(VolumeRequest):
             raise InputError("An interval (--interval-days) needs the prior CT that it refers to (--prior).")
         if self.interval_days is not None and self.interval_days < 0:
             raise InputError(f"The interval is {self.interval_days} days; expected 0 or more.")
-        if self.prior is not None and not self.prior.exists():
-            raise InputError(f"{self.prior} does not exist; expected a prior CT or its report folder.")
         _replace(self, corrections=_checked(self.corrections))
 
 

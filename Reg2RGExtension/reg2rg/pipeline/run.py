@@ -83,6 +83,8 @@ def run_report(
     """
     context = RunContext(on_event, should_cancel)
     refuse_signed(request.output)
+    if request.prior is not None and not request.prior.exists():
+        raise InputError(f"{request.prior} does not exist; expected a prior CT or its report folder.")
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
         scan = _read(request, context)
