@@ -28,7 +28,9 @@ from reg2rg.segmentation.thresholds import ThresholdSegmenter
 
 FIRST_SEED = 9_800_000
 GROWTHS = (0.0, 0.25, 0.5, 1.0)
-SPACINGS = ((1.0, 1.0, 1.25), (1.3, 1.3, 1.5), (1.1, 1.1, 2.5), (1.5, 1.5, 2.0), (1.2, 1.2, 3.0))
+SPACINGS = ((1.3, 1.3, 1.5), (1.6, 1.6, 2.0), (1.4, 1.4, 2.5), (1.8, 1.8, 2.0), (1.4, 1.4, 3.0))
+"""Coarser in plane than those of real scanners, to save time."""
+
 INTERVAL_DAYS = 180
 
 
@@ -54,7 +56,7 @@ class Nodule:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bodies", type=int, default=6, help="number of bodies, each with four pairs of scans")
+    parser.add_argument("--bodies", type=int, default=5, help="number of bodies, each with four pairs of scans")
     bodies = parser.parse_args().bodies
     outcomes: dict[str, list[tuple[ChangeKind | None, float | None]]] = defaultdict(list)
     comparisons, seconds = [], []
@@ -91,17 +93,18 @@ def healthy_body(seed: int) -> tuple[Anatomy, Scanner]:
     physique = Physique.sample(body_rng, "held-out")
     surfaces = Surfaces.sample(physique, body_rng)
     scanner = replace(Scanner.sample(physique, surfaces, "held-out", scan_rng), round_view=False)
-    return build_anatomy(scanner.canvas((280, 280, 200), None), physique, surfaces, body_rng), scanner
+    return build_anatomy(scanner.canvas((220, 220, 160), None), physique, surfaces, body_rng), scanner
 
 
 def make_nodules(anatomy: Anatomy, growth: float, rng: np.random.Generator) -> list[Nodule]:
-    """Sample a nodule that grew, one that is new, and one that resolved, at least 40 mm apart."""
+    """Sample a nodule that grew, one that is new, and one that resolved, at least 40 mm apart and below the new one."""
     centers: list[np.ndarray] = []
     while len(centers) < 3:
-        side, level = rng.choice(["left", "right"]), "upper" if len(centers) == 1 else None
-        center = sample_lung_points(anatomy, side, level, 7.0, rng)[0]
+        center = sample_lung_points(anatomy, rng.choice(["left", "right"]), None, 7.0, rng)[0]
         if all(np.linalg.norm(center - other) > 40 for other in centers):
             centers.append(center)
+        if len(centers) == 3 and centers[1][2] < max(centers[0][2], centers[2][2]) + 40:
+            centers = []
     sizes = rng.uniform(6, 12, 3)
     diameters = [(sizes[0] * (1 + growth) ** (1 / 3), sizes[0]), (sizes[1], 0.0), (0.0, sizes[2])]
     return [

@@ -41,7 +41,7 @@ TYPICAL_HU = {
 }
 """Region -> density that stands for it where there is no image; later ones count where regions overlap."""
 
-DETAIL_MM = 2.0
+DETAIL_MM = 1.5
 DEPTH_MM = 8.0
 """Size of the structures whose correlation is compared, and their least distance from the surface of the lungs."""
 
