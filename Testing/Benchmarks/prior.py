@@ -80,8 +80,8 @@ def main() -> None:
             ):
                 change = change_at(comparison, place, "prior_point_ras" if name == "resolved" else "point_ras")
                 ratio = None
-                if change is not None and change.value and change.prior_value:
-                    ratio = change.value / change.prior_value / (nodule.now_mm / nodule.before_mm or 1) ** 3
+                if change is not None and change.value and change.prior_value and name.startswith("grown"):
+                    ratio = change.value / change.prior_value / (nodule.now_mm / nodule.before_mm) ** 3
                 outcomes[name].append((change.kind if change is not None else None, ratio))
                 print(number, index, name, change and change.text, ratio and round(ratio, 2), flush=True)
     print_tables(outcomes, comparisons, seconds)

@@ -19,7 +19,7 @@ Request = TypeVar("Request", bound="VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
 
-FIELDS_OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections")
+FIELDS_OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections", "prior", "interval_days")
 """Fields that differ from case to case, or that make no sense for many cases at once."""
 
 
