@@ -73,9 +73,9 @@ def main() -> None:
     for name, made in (("", folded), (", bfloat16", half)):
         generator = ReportGenerator(made)
         generator.generate(inputs, regions=REGION_NAMES[:1], max_new_tokens=1)
-        generator._prompt_tokens = None
+        generator._backend._prompt_tokens = None
         measure(f"one sequence{name}", generator.generate, inputs, max_new_tokens=whole)
-        generator._prompt_tokens = None
+        generator._backend._prompt_tokens = None
         measure(f"in parallel{name}", generator.generate, inputs, parallel=True, max_new_tokens=section)
         one = {"regions": REGION_NAMES[5:6], "parallel": True, "max_new_tokens": section}
         measure(f"one region again{name}", generator.generate, inputs, **one)

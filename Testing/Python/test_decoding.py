@@ -10,9 +10,9 @@ from test_generation import inputs_for
 from tiny_model import tiny_config, tiny_model
 
 from reg2rg.inference import ReportGenerator, SamplingConfig
-from reg2rg.inference.decoding import TextState, decode
+from reg2rg.inference.backend import Prompt, TextState
 from reg2rg.inference.encoding import FeatureEncoder
-from reg2rg.inference.packed_sequence import PackedSequence, Tokens
+from reg2rg.inference.packed_backend import PackedBackend
 from reg2rg.inference.sampling import Sampler
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.prompting import opening_ids, prompt_ids
@@ -107,12 +107,10 @@ def test_proposed_tokens_never_change_the_text_and_save_passes_if_they_are_right
 @torch.inference_mode()
 def decoded(model: Reg2RG, embeddings: torch.Tensor, earlier: list[int]) -> tuple[list[int], int]:
     """Return the token IDs generated after a prompt, and the number of passes."""
-    ids, before = prompt_ids(model.tokenizer, model.special, 1, instruction=False), len(embeddings) - 1
-    sequence = PackedSequence(model.causal_lm)
-    sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
-    text = TextState(text_bits=1, start_ids=ids[before:], start_position=before, max_tokens=COUNT, earlier_ids=earlier)
-    token_embeddings = model.embedding_layer.weight
-    passes = list(decode(sequence, lambda ids: token_embeddings[torch.tensor(ids)], [text], -1, Sampler(None)))
+    last_id = prompt_ids(model.tokenizer, model.special, 1, instruction=False)[-1]
+    prompt = Prompt(embeddings[:-1], shared=0, text_bits=1)
+    text = TextState(prompt, text_bits=1, start_ids=[last_id], max_tokens=COUNT, earlier_ids=earlier)
+    passes = list(PackedBackend(model).decode([text], None, None))
     return text.ids, len(passes)
 
 

@@ -14,9 +14,8 @@ from parity import load_state
 
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.convert.convert import convert_checkpoint, plan_conversion
-from reg2rg.inference.decoding import TextState, decode
-from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Sampler
+from reg2rg.inference.backend import Prompt, TextState
+from reg2rg.inference.packed_backend import PackedBackend
 from reg2rg.models.config import ModelConfig
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.runtime.callbacks import ignore_progress
@@ -58,11 +57,9 @@ def features(model: Reg2RG) -> PromptFeatures:
 
 def decode_ids(model: Reg2RG, prompt: list[int], features: PromptFeatures, count: int) -> list[int]:
     """Decode greedily after a prompt."""
-    embeddings, before = model.embed(torch.tensor([prompt]), [features])[0], len(prompt) - 1
-    sequence = PackedSequence(model.causal_lm)
-    sequence.append(Tokens(embeddings[:before], range(before), [1] * before))
-    text = TextState(text_bits=1, start_ids=prompt[before:], start_position=before, max_tokens=count)
-    for _ in decode(sequence, lambda ids: model.embedding_layer.weight[torch.tensor(ids)], [text], 2, Sampler(None)):
+    embeddings = model.embed(torch.tensor([prompt]), [features])[0]
+    text = TextState(Prompt(embeddings[:-1], shared=0, text_bits=1), 1, start_ids=prompt[-1:], max_tokens=count)
+    for _ in PackedBackend(model).decode([text], 2, None):
         pass
     return text.ids
 

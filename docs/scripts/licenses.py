@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "licenses.md"
 BEGIN, END = "<!-- begin: written by docs/scripts/licenses.py -->", "<!-- end -->"
 
+NOT_INSTALLED = {"vllm": ("0.33.0", "Apache-2.0")}
+"""Packages that the tests do not install: name -> version and license, as the package index states them."""
+
 LONG = 120
 """A license field with at least this many characters contains the text of a license, not its name."""
 
@@ -49,8 +52,12 @@ def table() -> str:
     """Return the table as Markdown."""
     rows = ["| package | version | license | extra |", "|---|---|---|---|"]
     for name, extra in dependencies().items():
-        version = _metadata(name)["Version"].split("+")[0]  # without a build suffix such as "+cpu"
-        rows.append(f"| {name} | {version} | {license_of(name)} | {extra} |")
+        if name in NOT_INSTALLED:
+            version, license_name = NOT_INSTALLED[name]
+        else:
+            version = _metadata(name)["Version"].split("+")[0]  # without a build suffix such as "+cpu"
+            license_name = license_of(name)
+        rows.append(f"| {name} | {version} | {license_name} | {extra} |")
     return "\n".join(rows)
 
 

@@ -8,9 +8,11 @@ Files, in the order data flows:
     encoding         encode volumes and masks as tokens, each only once
     detection        turn the finding head's output into findings
     localization     turn finding maps into locations in the volume
-    packed_sequence  prompts and texts as one sequence with one key-value cache
     sampling         choose the next token
-    decoding         generate texts token by token
+    backend          the protocol of what generates texts after prompts, token by token
+    packed_sequence  prompts and texts as one sequence with one key-value cache
+    packed_backend   the first backend, with a packed sequence
+    vllm_backend     the second backend, with vLLM
     sections         split a growing text into sections
     generator        all of the above; the class that the pipeline calls
 

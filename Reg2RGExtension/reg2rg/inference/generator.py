@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from reg2rg.errors import Cancelled, InputError
-from reg2rg.inference.decoding import TextState, decode
+from reg2rg.inference.backend import DecodingBackend, Prompt, TextState
 from reg2rg.inference.detection import DetectedRegion
 from reg2rg.inference.encoding import NO_CORRECTIONS, FeatureEncoder
-from reg2rg.inference.packed_sequence import PackedSequence, Tokens
-from reg2rg.inference.sampling import Sampler, SamplingConfig
+from reg2rg.inference.packed_backend import PackedBackend
+from reg2rg.inference.sampling import SamplingConfig
 from reg2rg.inference.sections import GeneratedSection, GrowingText
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.preprocessing import ModelInputs
@@ -22,28 +22,30 @@ from reg2rg.regions import REGION_NAMES, Corrections
 from reg2rg.report import OutOfDistribution
 from reg2rg.runtime.callbacks import ShouldCancel, never_cancel
 
-ALL_TEXTS = (1 << len(REGION_NAMES)) - 1
-"""The bits of all texts: tokens that every text attends to."""
-
 SectionCallback = Callable[[GeneratedSection], None]
 
 
 class ReportGenerator:
     """Generates sections with one model, and caches what makes regeneration faster.
 
-    It caches the encoded regions, the key-value cache of the prompts, and the tokens of the last texts. When a region
-    is regenerated, only changed regions are encoded, the prompt is processed from the first token that differs, and the
-    tokens of the last text are proposed for the new one.
+    It caches the encoded regions and the tokens of the last texts; the backend caches the keys and values of the
+    prompts. When a region is regenerated, only changed regions are encoded, the prompt is processed from the first
+    token that differs, and the tokens of the last text are proposed for the new one.
 
     Attributes:
         model: the model.
     """
 
-    def __init__(self, model: Reg2RG) -> None:
+    def __init__(self, model: Reg2RG, backend: DecodingBackend | None = None) -> None:
+        """Start with empty caches.
+
+        Args:
+            model: the model.
+            backend: what generates the texts; a PackedBackend if None.
+        """
         self.model = model
         self._features = FeatureEncoder(model.embedding_layer, model.config)
-        self._sequence = PackedSequence(model.causal_lm)
-        self._prompt_tokens: Tokens | None = None  # what the sequence begins with
+        self._backend = PackedBackend(model) if backend is None else backend
         self._last_ids: dict[int, list[int]] = {}  # bits of a text -> its token IDs
 
     @torch.inference_mode()
@@ -85,14 +87,13 @@ class ReportGenerator:
             Cancelled: ``should_cancel`` returned True.
         """
         self._check(corrections)
-        prompts = self._build_prompts(inputs, regions, corrections, use_cues, supported, should_cancel)
-        self._prefill(prompts)
+        groups = self._build_prompts(inputs, regions, corrections, use_cues, supported, should_cancel)
         wanted = set(regions or inputs.textures)
-        texts = [text for prompt in prompts for text in self._texts(prompt, wanted, parallel, max_new_tokens)]
+        texts = [text for group in groups for text in self._texts(group, wanted, parallel, max_new_tokens)]
         if regions:
             for text in texts:
                 text.state.earlier_ids = self._last_ids.get(text.state.text_bits, [])
-        return self._decode(texts, wanted, Sampler(sampling), on_section, should_cancel)
+        return self._decode(texts, wanted, sampling, on_section, should_cancel)
 
     @torch.inference_mode()
     def detect(self, inputs: ModelInputs, should_cancel: ShouldCancel = never_cancel) -> dict[str, DetectedRegion]:
@@ -166,7 +167,7 @@ class ReportGenerator:
         use_cues: bool,
         supported: Collection[str] | None,
         should_cancel: ShouldCancel,
-    ) -> list[_Prompt]:
+    ) -> list[_RegionPrompt]:
         """Return the embedded prompts that contain the requested regions."""
         model, config = self.model, self.model.config
         names, size = list(inputs.textures), config.regions_per_prompt
@@ -192,41 +193,28 @@ class ReportGenerator:
                 )
             features = PromptFeatures(image, torch.stack([tokens[name] for name in group]))
             embeddings = model.embed(torch.tensor([ids], device=model.device), [features])[0]
-            prompts.append(_Prompt(group, sum(_text_bit(name) for name in group), ids, embeddings))
+            shared = ids.index(model.special.region(0)[0])
+            prompt = Prompt(embeddings[:-1], shared, sum(_text_bit(name) for name in group))
+            prompts.append(_RegionPrompt(group, prompt, ids[-1]))
         return prompts
 
-    def _prefill(self, prompts: Sequence[_Prompt]) -> None:
-        """Process all prompts except the last token of each. What they have in common is processed once."""
-        shared = prompts[0].ids.index(self.model.special.region(0)[0])
-        parts = [(prompts[0], 0, shared, ALL_TEXTS)]
-        parts += [(prompt, shared, len(prompt.ids) - 1, prompt.text_bits) for prompt in prompts]
-        tokens = Tokens(
-            torch.cat([prompt.embeddings[start:end] for prompt, start, end, _ in parts]),
-            [position for _, start, end, _ in parts for position in range(start, end)],
-            [bits for _, start, end, bits in parts for _ in range(start, end)],
-        )
-        known = 0 if self._prompt_tokens is None else _common_prefix(tokens, self._prompt_tokens)
-        self._sequence.truncate(known)
-        self._prompt_tokens = None  # unknown until the pass has succeeded
-        if known < len(tokens.positions):
-            self._sequence.append(Tokens(tokens.embeddings[known:], tokens.positions[known:], tokens.text_bits[known:]))
-        self._prompt_tokens = tokens
-
-    def _texts(self, prompt: _Prompt, wanted: Set[str], parallel: bool, max_new_tokens: int) -> Iterator[GrowingText]:
+    def _texts(
+        self, group: _RegionPrompt, wanted: Set[str], parallel: bool, max_new_tokens: int
+    ) -> Iterator[GrowingText]:
         """Yield the texts that continue a prompt: one per region, or one for all regions."""
         model = self.model
         tokenizer, config = model.tokenizer, model.config
-        room = config.language.max_position_embeddings - len(prompt.ids)
-        slots = dict(enumerate(prompt.regions))
+        room = config.language.max_position_embeddings - len(group.prompt.embeddings) - 1
+        slots = dict(enumerate(group.regions))
         for regions in [{slot: name} for slot, name in slots.items()] if parallel else [slots]:
             if wanted.isdisjoint(regions.values()):
                 continue
             opening = opening_ids(tokenizer, next(iter(regions)), instruction=config.instruction) if parallel else []
             max_tokens = min(max_new_tokens, room - len(opening))
             state = TextState(
+                group.prompt,
                 text_bits=sum(_text_bit(name) for name in regions.values()),
-                start_ids=[prompt.ids[-1], *opening],
-                start_position=len(prompt.ids) - 1,
+                start_ids=[group.last_id, *opening],
                 max_tokens=max_tokens,
                 ended=max_tokens <= 0,
             )
@@ -236,7 +224,7 @@ class ReportGenerator:
         self,
         texts: Sequence[GrowingText],
         wanted: Set[str],
-        sampler: Sampler,
+        sampling: SamplingConfig | None,
         on_section: SectionCallback,
         should_cancel: ShouldCancel,
     ) -> list[GeneratedSection]:
@@ -255,11 +243,12 @@ class ReportGenerator:
 
         eos_token_id = self.model.tokenizer.eos_token_id
         states = [text.state for text in texts]
-        for grown in decode(self._sequence, self._embed, states, eos_token_id, sampler):
-            if should_cancel():
-                raise Cancelled("Cancelled while generating the report.")
-            for state in grown:
-                state.ended |= update(text_of[state.text_bits])
+        with contextlib.closing(self._backend.decode(states, eos_token_id, sampling)) as passes:
+            for grown in passes:
+                if should_cancel():
+                    raise Cancelled("Cancelled while generating the report.")
+                for state in grown:
+                    state.ended |= update(text_of[state.text_bits])
         for text in texts:
             update(text)
             state = text.state
@@ -267,37 +256,21 @@ class ReportGenerator:
                 self._last_ids[state.text_bits] = [*state.ids, eos_token_id] if state.complete else list(state.ids)
         return [generated[name] for text in texts for name in text.regions.values() if name in wanted]
 
-    def _embed(self, ids: Sequence[int]) -> Tensor:
-        return self.model.embedding_layer.weight[torch.tensor(ids, device=self.model.device)]
-
 
 @dataclass(frozen=True)
-class _Prompt:
+class _RegionPrompt:
     """A prompt for some regions.
 
     Attributes:
         regions: the regions in slot order.
-        text_bits: bits of the texts that continue it.
-        ids: token IDs.
-        embeddings: (len(ids), width).
+        prompt: the prompt without its last token.
+        last_id: ID of its last token.
     """
 
     regions: Sequence[str]
-    text_bits: int
-    ids: list[int]
-    embeddings: Tensor
+    prompt: Prompt
+    last_id: int
 
 
 def _text_bit(region: str) -> int:
     return 1 << REGION_NAMES.index(region)
-
-
-def _common_prefix(tokens: Tokens, others: Tokens) -> int:
-    """Return the length of the longest common prefix of two token sequences."""
-    length = min(len(tokens.positions), len(others.positions))
-    same = (tokens.embeddings[:length] == others.embeddings[:length]).all(dim=1).tolist()
-    for index in range(length):
-        same_position = tokens.positions[index] == others.positions[index]
-        if not (same[index] and same_position and tokens.text_bits[index] == others.text_bits[index]):
-            return index
-    return length

@@ -22,6 +22,9 @@ BUFFER_STEP = 256
 """Number of tokens by which a buffer of the key-value cache grows. The transformers cache copies all keys for every
 token, which costs more than the attention itself."""
 
+ALL_TEXTS = (1 << 62) - 1
+"""The bits of all texts: tokens that every text attends to."""
+
 _ATTENTION_NAME = "reg2rg_packed"
 
 

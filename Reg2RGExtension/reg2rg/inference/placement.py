@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,17 +43,21 @@ class Placement:
     notice: str | None
 
 
-def list_candidates(device: str = "auto", precision: str = "auto") -> list[Candidate]:
+def list_candidates(device: str = "auto", precision: str = "auto", backend: str = "packed") -> list[Candidate]:
     """List the devices and precisions that may be used, best first.
 
     Args:
         device: name of a device, or "auto". The CPU is the last resort only for "auto".
         precision: name of a precision, or "auto".
+        backend: what generates the texts, "packed" or "vllm".
 
     Raises:
-        InputError: the device or the precision is not available.
+        InputError: the device, the precision or the backend is not available, or they cannot be combined.
     """
     first = choose_device(device)
+    if backend == "vllm":
+        _check_vllm(first, precision)
+        return [Candidate(first, half_precision(first) if precision == "auto" else precision)]
     devices = [first, "cpu"] if device == "auto" and first != "cpu" else [first]
     if precision != "auto":
         for name in devices:
@@ -100,6 +105,21 @@ def place(
             advice = f"--precision {precision} would need {format_bytes(need.total)}."
             break
     raise InputError(f"{_shortage(config, smallest, needs[smallest], free)}. {advice}")
+
+
+def _check_vllm(device: str, precision: str) -> None:
+    """Refuse a machine without vLLM, and what vLLM cannot do."""
+    if device not in ("cuda", "cuda:0"):
+        raise InputError(
+            f"The backend vllm requires the first visible NVIDIA GPU (device cuda), but the device is {device}; "
+            "the backend packed runs on every device."
+        )
+    if importlib.util.find_spec("vllm") is None:
+        raise InputError("The backend vllm requires vLLM: pip install 'reg2rg[vllm]'.")
+    if precision in QUANTIZED:
+        raise InputError(f"The backend vllm does not support {precision} weights; choose bf16 or fp16.")
+    if precision != "auto":
+        check_precision(precision, device)
 
 
 def _default_precisions(device: str) -> list[str]:

@@ -27,6 +27,10 @@ class SamplingConfig:
     top_p: float = 0.9
     temperature: float = 0.6
 
+    def seed_of(self, text: int) -> int:
+        """Return the seed of one text, by its number."""
+        return self.seed * 1009 + text
+
 
 class Sampler:
     """Chooses tokens.
@@ -60,13 +64,13 @@ class Sampler:
             return list(zip(ids.tolist(), best.exp().tolist(), strict=True))
         choices = []
         for row, text in zip(log_probabilities.cpu(), texts, strict=True):
-            token = _sample(row, self._config, self._rng(text, self._config.seed))
+            token = _sample(row, self._config, self._rng(text, self._config))
             choices.append((token, float(row[token].exp())))
         return choices
 
-    def _rng(self, text: int, seed: int) -> torch.Generator:
+    def _rng(self, text: int, config: SamplingConfig) -> torch.Generator:
         if text not in self._rngs:
-            self._rngs[text] = torch.Generator().manual_seed(seed * 1009 + text)
+            self._rngs[text] = torch.Generator().manual_seed(config.seed_of(text))
         return self._rngs[text]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reg2rg.inference.decoding import TextState
+from reg2rg.inference.backend import TextState
 from reg2rg.prompting import parse_report
 
 

@@ -74,6 +74,10 @@ class Reg2RG(nn.Module):
     def _word_embeddings(self) -> nn.Parameter:
         return self.lang_model.get_input_embeddings().weight
 
+    def embed_words(self, ids: Sequence[int]) -> Tensor:
+        """Return the word embeddings (N, width) of token IDs, none of which is special."""
+        return self.embedding_layer.weight[torch.tensor(ids, device=self.device)]
+
     def embed(self, ids: Tensor, features: Sequence[PromptFeatures]) -> Tensor:
         """Look up the input embeddings of prompts.
 

@@ -24,12 +24,14 @@ class PlacementKey:
         device: device as requested, possibly "auto".
         precision: precision as requested, possibly "auto".
         workload: what the report requires of the model.
+        backend: what generates the texts, "packed" or "vllm".
     """
 
     folder: ModelFolder
     device: str
     precision: str
     workload: Workload
+    backend: str = "packed"
 
 
 class ModelCache:
@@ -56,7 +58,7 @@ class ModelCache:
 
             self.clear()
             size = ModelSize.from_shapes(key.folder.read_shapes())
-            candidates = list_candidates(key.device, key.precision)
+            candidates = list_candidates(key.device, key.precision, key.backend)
             self._placement = place(key.folder.config, size, candidates, key.workload)
             self._key = key
         return self._placement
@@ -68,8 +70,13 @@ class ModelCache:
             from reg2rg.inference import ReportGenerator
             from reg2rg.inference.fusing import fuse
 
-            model = key.folder.load(placement.device, placement.precision)
-            self._generator = ReportGenerator(fuse(model))
+            model = fuse(key.folder.load(placement.device, placement.precision))
+            backend = None
+            if key.backend == "vllm":
+                from reg2rg.inference.vllm_backend import VllmBackend
+
+                backend = VllmBackend(model, key.workload)
+            self._generator = ReportGenerator(model, backend)
         return self._generator
 
     def clear(self) -> None:

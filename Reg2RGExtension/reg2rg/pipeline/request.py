@@ -18,6 +18,7 @@ from reg2rg.runtime.dataclass_io import MAX_SEED, Constraint, Seed, from_plain
 Request = TypeVar("Request", bound="VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
+BACKENDS = ("packed", "vllm")
 
 FIELDS_OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections", "prior", "interval_days")
 """Fields that differ from case to case, or that make no sense for many cases at once."""
@@ -119,6 +120,7 @@ class ReportRequest(VolumeRequest):
         str,
         Option("sequence (one text for all regions), parallel (one text per region) or auto (as in training)."),
     ] = "auto"
+    backend: Annotated[str, Option("What generates the text: packed (built in) or vllm (NVIDIA GPUs only).")] = "packed"
     do_sample: Annotated[
         bool, Option("Sample words randomly (top-k) instead of choosing the most probable.", ("--sample",))
     ] = False
@@ -151,6 +153,8 @@ class ReportRequest(VolumeRequest):
         super().__post_init__()
         if self.decoding not in DECODINGS:
             raise InputError(f"Unknown decoding {self.decoding!r}; expected one of: {', '.join(DECODINGS)}.")
+        if self.backend not in BACKENDS:
+            raise InputError(f"Unknown backend {self.backend!r}; expected one of: {', '.join(BACKENDS)}.")
         if self.max_new_tokens < 1:
             raise InputError(f"The token limit is {self.max_new_tokens}; expected 1 or more.")
         if not 0 <= self.seed <= MAX_SEED:

@@ -241,7 +241,7 @@ def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> t
     parallel = _is_parallel(request, config)
     # For all ten regions, so that one region can be generated again without another placement.
     workload = Workload(max_new_tokens=request.max_new_tokens, parallel=parallel)
-    key = PlacementKey(folder, request.device, request.precision, workload)
+    key = PlacementKey(folder, request.device, request.precision, workload, request.backend)
     placement = MODEL_CACHE.place(key)
     if placement.notice:
         context.emit(Notice(placement.notice))
@@ -519,4 +519,5 @@ def _describe_decoding(request: ReportRequest, config: ModelConfig) -> str:
         order = "one text per region, in parallel from one prompt"
     else:
         order = "one text for all regions of a prompt"
-    return f"{order}; {'random sampling (top-k)' if request.do_sample else 'greedy'}"
+    choice = "random sampling (top-k)" if request.do_sample else "greedy"
+    return f"{order}; {choice}" if request.backend == "packed" else f"{order}; {choice}; {request.backend}"

@@ -95,6 +95,19 @@ def free_memory(device: str) -> int:
     return available if container is None else min(available, container)
 
 
+def free_share(device: str) -> float:
+    """Return the share of a device's memory that can still be allocated.
+
+    Args:
+        device: torch's name for the CPU or a CUDA device.
+    """
+    import psutil
+    import torch
+
+    total = torch.cuda.mem_get_info(device)[1] if device.startswith("cuda") else psutil.virtual_memory().total
+    return free_memory(device) / total
+
+
 def _container_memory() -> int | None:
     """Bytes left below the memory limit of this process's control group; None if there is no limit."""
     try:

@@ -7,7 +7,17 @@ import platform
 
 from reg2rg.about import __version__
 
-_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "SimpleITK", "pydicom", "numpy", "TotalSegmentator")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "vllm",
+    "SimpleITK",
+    "pydicom",
+    "numpy",
+    "TotalSegmentator",
+)
 
 
 def versions() -> dict[str, str]:
