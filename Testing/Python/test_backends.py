@@ -97,20 +97,20 @@ class Subject:
 
 @pytest.fixture(scope="module", params=["packed", "vLLM's stand-in", "vLLM"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    if request.param == "vLLM" and (importlib.util.find_spec("vllm") is None or not torch.cuda.is_available()):
+        pytest.skip("vLLM and an NVIDIA GPU are required")
     model = make_model()
-    workload = Workload(regions=4)
+    if request.param == "packed":
+        yield Subject(model, PackedBackend(fusing.fuse(copy.deepcopy(model))), 2e-3)
+        return
+    if request.param == "vLLM":
+        model.to("cuda")
+        yield Subject(model, VllmBackend(fusing.fuse(copy.deepcopy(model)), Workload(regions=4)), 0.05)
+        return
     with pytest.MonkeyPatch.context() as monkeypatch:
-        if request.param == "packed":
-            yield Subject(model, PackedBackend(fusing.fuse(copy.deepcopy(model))), 2e-3)
-        elif request.param == "vLLM":
-            if importlib.util.find_spec("vllm") is None or not torch.cuda.is_available():
-                pytest.skip("vLLM and an NVIDIA GPU are required")
-            model.to("cuda")
-            yield Subject(model, VllmBackend(fusing.fuse(copy.deepcopy(model)), workload), 0.05)
-        else:
-            monkeypatch.setitem(sys.modules, "vllm", vllm_stand_in)
-            monkeypatch.setattr(fusing, "can_pack", lambda dtype: False)  # layers are packed only on the CPU
-            yield Subject(model, VllmBackend(fusing.fuse(copy.deepcopy(model)), workload), 2e-3)
+        monkeypatch.setitem(sys.modules, "vllm", vllm_stand_in)
+        monkeypatch.setattr(fusing, "can_pack", lambda dtype: False)  # layers are packed only on the CPU
+        yield Subject(model, VllmBackend(fusing.fuse(copy.deepcopy(model)), Workload(regions=4)), 2e-3)
 
 
 # --- what every backend must do --------------------------------------------------------------------------------------
