@@ -36,7 +36,7 @@ from reg2rg.errors import InputError
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
 from reg2rg.runtime.folder_lock import locked_folder
-from reg2rg.volumes import read_volume
+from reg2rg.volumes import read_volume_and_series
 
 MEASURE = Settings(measure_only=True, options={"segmenter": "thresholds", "regions": ("lung",)})
 OPTIONS = ("--measure-only", "--segmenter", "thresholds", "--region", "lung", "--jobs", "0")
@@ -341,12 +341,12 @@ def write_series_without_last_slice(folder: Path, elsewhere: Path) -> Path:
 def test_a_scan_that_changes_while_it_is_read_is_read_again(watch, inbox: Path, tmp_path: Path, monkeypatch) -> None:
     changed = write_scan(tmp_path / "changed.nii.gz", 30).read_bytes()
 
-    def change_and_read(path: Path, *arguments: object) -> sitk.Image:
+    def change_and_read(path: Path, *arguments: object) -> tuple[sitk.Image, object]:
         if (inbox / "first.nii.gz").read_bytes() != changed:
             (inbox / "first.nii.gz").write_bytes(changed)
-        return read_volume(path, *arguments)
+        return read_volume_and_series(path, *arguments)
 
-    monkeypatch.setattr("reg2rg.pipeline.run.read_volume", change_and_read)
+    monkeypatch.setattr("reg2rg.pipeline.run.read_volume_and_series", change_and_read)
     done = watch(every=15.0)
     assert (done.finished, done.failed, done.total) == (1, 0, 1)
     (row,) = index(tmp_path / "out").values()
