@@ -33,6 +33,7 @@ from reg2rg.training.losses import (
     swap_images,
     text_losses,
     true_cues,
+    without_unknown,
 )
 from reg2rg.training.module import TrainingModule, select_parameters, shuffle_regions
 from reg2rg.training.run import learn_tokenizer
@@ -229,6 +230,19 @@ def test_the_cues_of_a_region_are_true_or_predicted_or_empty(
                 monkeypatch.setattr(losses, name, share)
             shares_by_loss[float(text_losses(model, [case], [features])["text"])] = shares
     assert len(shares_by_loss) == 3, "the loss of the text depends on the cues"
+
+
+def test_no_cue_names_a_finding_that_a_case_may_have_and_its_text_does_not_mention(model: Reg2RG, cases: CaseCache):
+    with torch.no_grad():
+        predicted = compute_features(model, cases[0]).cues.select(slice(1))
+    labels = np.full_like(cases[0].regions[0].labels, np.nan)
+    labels[1] = 1
+    names = model.config.findings.labels
+    sample = dataclasses.replace(cases[0].regions[0], labels=labels, unknown=names[2:])
+    detected = dataclasses.replace(predicted, probability=torch.full_like(predicted.probability, 0.9))
+    assert without_unknown([sample], detected).probability[0].nonzero().flatten().tolist() == [1]
+    complete = dataclasses.replace(sample, unknown=())
+    assert torch.equal(without_unknown([complete], detected).probability, detected.probability)
 
 
 def test_a_swapped_image_shows_the_same_region_of_another_case(cases: CaseCache):

@@ -6,6 +6,7 @@ cell of the finding map where findings have masks, prevent this (docs/training.m
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -322,7 +323,7 @@ def augment_intensity(volumes: Tensor) -> Tensor:
 
 
 def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
-    """Return the cues that the texts assert. What is unknown remains as the finding head predicts it.
+    """Return the cues that the texts assert.
 
     Args:
         samples: B regions.
@@ -334,8 +335,7 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
     """
     device = predicted.probability.device
     labels, sizes = _stack(samples, "labels", device), _stack(samples, "sizes", device)
-    incomplete = torch.tensor([[bool(sample.unknown)] for sample in samples], device=device)
-    labels = torch.where(labels.isnan() & incomplete, predicted.probability, labels).nan_to_num(0.5)
+    labels = labels.nan_to_num(0.5)
     return Cues(
         probability=labels,
         side=_stack(samples, "sides", device).clamp(min=0),
@@ -343,6 +343,25 @@ def true_cues(samples: Sequence[RegionSample], predicted: Cues) -> Cues:
         size_mm=torch.where(sizes.isnan(), predicted.size_mm * (sizes > 0), sizes).nan_to_num(),
         priority=labels * 10 + predicted.probability,
         scalars=predicted.scalars,
+    )
+
+
+def without_unknown(samples: Sequence[RegionSample], cues: Cues) -> Cues:
+    """Return cues without findings that a case may have and its text does not mention.
+
+    Otherwise, the model would learn from such texts to ignore what the finding head detects in real CTs.
+
+    Args:
+        samples: B regions.
+        cues: their cues, B rows.
+    """
+    labels = _stack(samples, "labels", cues.probability.device)
+    incomplete = torch.tensor([[bool(sample.unknown)] for sample in samples], device=labels.device)
+    hidden = labels.isnan() & incomplete
+    return dataclasses.replace(
+        cues,
+        probability=cues.probability.masked_fill(hidden, 0),
+        priority=cues.priority.masked_fill(hidden, 0),
     )
 
 
@@ -361,7 +380,9 @@ def mix_cues(encoder: CueEncoder, samples: Sequence[RegionSample], predicted: Cu
         Cue tokens (B, cues, width).
     """
     draws = draws[:, None, None]
-    true_tokens, predicted_tokens = encoder(true_cues(samples, predicted)), encoder(predicted)
+    true_tokens, predicted_tokens = (
+        encoder(without_unknown(samples, cues)) for cues in (true_cues(samples, predicted), predicted)
+    )
     informative = torch.where(draws < TRUE_CUE_SHARE, true_tokens, predicted_tokens)
     return torch.where(draws < TRUE_CUE_SHARE + PREDICTED_CUE_SHARE, informative, encoder.null_cues(len(samples)))
 
