@@ -144,7 +144,7 @@ class Inputs:
     def _sources_of_row(self, row: Row, left_out: Counter[str]) -> Iterator[Source]:
         """Yield the scan of a table's row; several if it is an archive."""
         path = Path(os.path.abspath(row.path))
-        missing = next((file for file in (path, row.masks) if file is not None and not file.exists()), None)
+        missing = next((file for file in (path, row.masks) if file is not None and not os.path.exists(file)), None)
         if missing is not None:
             yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} does not exist.")
             return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reg2rg.batch.source import Source, files_below
+from reg2rg.errors import InputError
 
 _QUOTED = re.compile(r"""(?<!\w)b?(?P<quote>['"])((?!(?P=quote)).)*(?P=quote)(?!\w)""")
 """What a message quotes from a file."""
@@ -26,9 +27,13 @@ def without_names(message: str, source: Source, folders: Mapping[Path, str]) -> 
     masks = [] if source.masks is None else [source.masks, *files_below(source.masks)]
     calls = {name: "the masks" for path in masks for name in (str(path), path.name)}
     calls |= {name: "the scan" for path in (*source.files, source.path) for name in (str(path), path.name)}
+    for file in source.files:
+        if file.name.isdigit():  # often the number of a slice, and messages contain numbers
+            calls.pop(file.name, None)
     calls |= {str(path): name for path, name in folders.items()}
     calls |= {str(source.path.parent): "its folder"}
-    for name in sorted(calls, key=len, reverse=True):
-        message = message.replace(name, calls[name])
+    calls = {" ".join(str(InputError(name)).split()): call for name, call in calls.items() if name}  # as in messages
+    names = "|".join(map(re.escape, sorted(calls, key=len, reverse=True)))
+    message = re.sub(rf"(?<!\w)({names})(?!\w)", lambda match: calls[match[0]], message)
     message = _UNPACKED.sub("a file", _QUOTED.sub("'...'", message))
     return message[:1].upper() + message[1:]

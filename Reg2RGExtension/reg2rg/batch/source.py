@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def files_below(path: Path | None) -> tuple[Path, ...]:
     """Return the files in a folder and its subfolders, or the file itself; none if there is no path."""
     if path is None:
         return ()
-    return tuple(sorted(file for file in path.rglob("*") if file.is_file())) if path.is_dir() else (path,)
+    return tuple(sorted(file for file in path.rglob("*") if file.is_file())) if os.path.isdir(path) else (path,)
 
 
 def _hash_of(files: Iterable[Path]) -> str:

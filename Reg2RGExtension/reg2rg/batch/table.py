@@ -45,7 +45,7 @@ def read_table(table: Path) -> list[Row]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table} is not a CSV file in UTF-8 ({error}).") from error
     unknown = [name for name in columns if name not in COLUMNS]
-    if "path" not in columns or unknown:
+    if "path" not in columns or unknown or len(set(columns)) < len(columns):
         raise InputError(
             f"{table} has the columns {', '.join(columns) or 'none'}; expected path and, if needed, masks and id."
         )
