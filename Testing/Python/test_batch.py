@@ -144,18 +144,23 @@ def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failur
     assert "2 cases finished, 1 failed." in finished.stderr
     rows = index(tmp_path / "out")
     assert [rows[name]["state"] for name in ("case-1", "case-2", "case-3")] == ["measured", "measured", "failed"]
-    assert rows["case-3"]["cause"] == "The scan does not exist."
+    assert rows["case-3"]["cause"] == "The scan cannot be found."
     table.write_text(
         f'path,masks,id\n"Doe\n\x01Jane.nii",,case-4\n{"x" * 300}.nii,,case-5\na.nii.gz,{"x" * 300},case-6\na,,a\n'
     )
     hostile = reg2rg("batch", table, "-o", tmp_path / "hostile", *OPTIONS)
     assert hostile.returncode == 1 and "0 cases finished, 4 failed." in hostile.stderr
     causes = {name: row["cause"] for name, row in index(tmp_path / "hostile").items()}
-    scan, masks = "The scan does not exist.", "The masks does not exist."
+    scan, masks = "The scan cannot be found.", "The masks cannot be found."
     assert causes == {"case-4": scan, "case-5": scan, "case-6": masks, "a": scan}
     table.write_text("path,path,id\nb.nii.gz,c.nii.gz,a\n")
     assert "columns path, path, id" in error_line(reg2rg("batch", table, "-o", tmp_path / "no", *OPTIONS), 2)
-    for row, message in [("b.nii.gz,,../x", "has the ID"), ("b.nii.gz,,A\nb.nii.gz,,a", "have the same ID")]:
+    for row, message in [
+        ("b.nii.gz,,../x", "has the ID"),
+        ("b.nii.gz,,A\nb.nii.gz,,a", "have the same ID"),
+        ("b,1.nii.gz,,a", "has more than 3 fields"),
+        ('"b.nii.gz,,a', "is not a CSV file"),
+    ]:
         table.write_text(f"path,masks,id\n{row}\n")
         assert message in error_line(reg2rg("batch", table, "-o", tmp_path / "no", *OPTIONS), 2)
 

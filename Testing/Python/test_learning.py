@@ -156,7 +156,7 @@ def test_no_patient_and_no_ct_is_in_two_parts(signed: Path, seed: int):
 
 def test_too_few_patients_are_refused(signed: Path):
     reports = select_reports([signed / "reports"], signed / "cts").reports[:2]
-    with pytest.raises(InputError, match="are of 2 patients, told apart .* expected at least 3"):
+    with pytest.raises(InputError, match="of 2 patients; expected at least 3"):
         split_by_patient(reports, 0.25, 0)
 
 

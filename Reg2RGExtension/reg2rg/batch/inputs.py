@@ -146,7 +146,7 @@ class Inputs:
         path = Path(os.path.abspath(row.path))
         missing = next((file for file in (path, row.masks) if file is not None and not os.path.exists(file)), None)
         if missing is not None:
-            yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} does not exist.")
+            yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} cannot be found.")
             return
         found = _Found()
         if path.is_dir():

@@ -39,9 +39,9 @@ def read_table(table: Path) -> list[Row]:
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, strict=True)
             columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = [dict(zip(columns, (value or "" for value in row.values()), strict=False)) for row in reader]
+            rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table} is not a CSV file in UTF-8 ({error}).") from error
     unknown = [name for name in columns if name not in COLUMNS]
@@ -51,7 +51,12 @@ def read_table(table: Path) -> list[Row]:
         )
     found = []
     names: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, values in rows:
+        if None in values:
+            raise InputError(
+                f"Row {number} of {table} has more than {len(columns)} fields; put paths with commas in quotes."
+            )
+        row = dict(zip(columns, (value or "" for value in values.values()), strict=False))
         name, path = row.get("id", "").strip(), row["path"].strip()
         if not path:
             raise InputError(f"Row {number} of {table} has no path; expected a scan.")

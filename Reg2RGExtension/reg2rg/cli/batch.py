@@ -33,7 +33,7 @@ def batch(
         bool, typer.Option("--measure-only", help="Measure, without a language model and without reports.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on and take new scans once they are complete, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep running and take new scans once they are complete, until Ctrl-C.")
     ] = False,
     quiet_seconds: Annotated[
         float, typer.Option(min=0.1, help="With --watch: how long a scan must not change to be complete.")

@@ -84,7 +84,7 @@ def select_reports(paths: Sequence[Path], cts: Path) -> Selection:
             report = load_report(folder)
         except ChangedReportError:
             left_out["changed after signing"].append(folder.name)
-        except InputError:
+        except (InputError, OSError):
             left_out["not readable"].append(folder.name)
         else:
             if report.signed:
@@ -131,8 +131,8 @@ def split_by_patient(reports: Sequence[ReviewedReport], held_out: float, seed: i
         patients[report.patient].append(report)
     if len(patients) < 3:
         raise InputError(
-            f"The signed reports are of {len(patients)} patients, told apart by the patient IDs of DICOM headers; "
-            "expected at least 3, because some are held out."
+            f"There are usable signed reports of {len(patients)} patients; expected at least 3, because some are held "
+            "out. Patients are told apart by the patient IDs of DICOM headers, otherwise by CT."
         )
     order = sorted(patients)
     random.Random(seed).shuffle(order)
