@@ -72,6 +72,8 @@ def main() -> None:
             comparison = compare(current.scan, prior.scan, INTERVAL_DAYS)
             seconds.append(time.process_time() - started)
             comparisons.append(comparison)
+            for warning in comparison.warnings:
+                print(number, index, warning, flush=True)
             for name, nodule, place in zip(
                 (f"grown by {growth:.0%}", "outside the prior scan" if cut else "new", "resolved"),
                 nodules,

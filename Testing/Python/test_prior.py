@@ -24,7 +24,7 @@ from reg2rg.prior.cutoffs import (
     measure_change,
     volume_change,
 )
-from reg2rg.prior.lesions import find_lesion
+from reg2rg.prior.lesions import Lesion, find_lesion
 from reg2rg.prior.registration import Registration
 from reg2rg.report import (
     ChangeKind,
@@ -146,6 +146,22 @@ def test_a_vessel_is_not_a_lesion():
     image = sitk.GetImageFromArray(array)
     lungs = image_like(np.ones(array.shape, np.uint8), image)
     assert find_lesion(image, lungs, np.array([30.0, 30.0, 30.0]), 8.0) is None
+
+
+def lesion_at_a_vessel(nodule_mm: float, vessel_mm: float) -> Lesion | None:
+    """Return the lesion that is found in a nodule pierced by a vessel; diameters in mm."""
+    canvas = Canvas((70, 70, 70), (1.0, 1.0, 1.0), (-34.5, -34.5, -34.5))
+    canvas.paint(canvas.ellipsoid((0, 0, 0), (100, 100, 100)), -850.0)
+    canvas.paint(canvas.ellipsoid((0, 0, 0), (vessel_mm / 2, vessel_mm / 2, 1000)), 40.0)
+    canvas.paint(canvas.ellipsoid((0, 0, 0), nodule_mm / 2), 40.0)
+    image = canvas.image(gaussian_filter(canvas.hu, 0.7))
+    return find_lesion(image, image_like(np.ones(canvas.shape, np.uint8), image), np.zeros(3), 8.0)
+
+
+def test_a_nodule_is_told_from_a_vessel_that_pierces_it():
+    lesion = lesion_at_a_vessel(8.0, 5.0)
+    assert np.linalg.norm(lesion.center) < 1.5
+    assert lesion.volume_mm3(40.0) == pytest.approx(4 / 3 * np.pi * 4**3, rel=0.35)
 
 
 @pytest.mark.parametrize(

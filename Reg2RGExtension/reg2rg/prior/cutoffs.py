@@ -9,7 +9,7 @@ from reg2rg.report.prior import ChangeKind
 
 VOLUME_GROWTH = 0.25
 DIAMETER_GROWTH_MM = 2.0
-VOLUME_CUTOFF = "a volume change of 25% and more (BTS guideline, Callister et al., Thorax 2015;70:ii1)"
+VOLUME_CUTOFF = "a volume change of 25% and more (BTS guideline, Callister et al., Thorax 2015;70 Suppl 2:ii1)"
 DIAMETER_CUTOFF = (
     "a change of the mean diameter of 2 mm and more (Fleischner Society, MacMahon et al., Radiology 2017;284:228)"
 )
@@ -22,7 +22,7 @@ class ChangeCutoff:
     Attributes:
         absolute: least difference, in the unit of the measure.
         relative: least difference, as a share of the smaller value; both limits must be reached.
-        source: publication of the limit, or where it comes from.
+        source: publication of the limit, or that it is our choice.
         absent: whether a value of 0 means that there is nothing, so that it can be new or resolved.
     """
 
@@ -32,15 +32,17 @@ class ChangeCutoff:
     absent: bool = False
 
 
-_OWN = "own limit, above the measuring error on phantoms"
+_OWN = "our choice"
+_AORTA = "our choice: 5 mm, which the ACC/AHA guideline of 2022 calls rapid growth if it happens within a year"
+_VERTEBRA = "our choice: 20 percentage points, after the definition of new fractures in Black et al., 1999"
 
 MEASURE_CUTOFFS: dict[str, ChangeCutoff] = {
     "effusion_volume": ChangeCutoff(50, 0.25, _OWN, absent=True),
     "pleural_air": ChangeCutoff(20, 0.25, _OWN, absent=True),
     "pericardial_fluid": ChangeCutoff(4, 0.25, _OWN, absent=True),
-    "ascending_aorta": ChangeCutoff(5, 0, "ACC/AHA guideline on aortic disease, 2022: growth of 5 mm and more"),
-    "descending_aorta": ChangeCutoff(5, 0, "ACC/AHA guideline on aortic disease, 2022: growth of 5 mm and more"),
-    "vertebra_height_loss": ChangeCutoff(20, 0, "Black et al., J Bone Miner Res 1999;14:90: loss of 20% of height"),
+    "ascending_aorta": ChangeCutoff(5, 0, _AORTA),
+    "descending_aorta": ChangeCutoff(5, 0, _AORTA),
+    "vertebra_height_loss": ChangeCutoff(20, 0, _VERTEBRA),
 }
 """Measure -> cut-off. Other measures are not compared: they depend on breathing, contrast medium or scanner."""
 

@@ -42,6 +42,7 @@ from reg2rg.report.content import (
     Target,
     folded_text,
     report_content,
+    reported_changes,
 )
 from reg2rg.report.disagreements import disagreements
 from reg2rg.report.finding import DETECTION_THRESHOLD, Finding, Location, segment_id
@@ -145,6 +146,7 @@ __all__ = [
     "probability_words",
     "report_content",
     "report_warnings",
+    "reported_changes",
     "section_warnings",
     "supported_warning",
     "segment_id",

@@ -201,8 +201,7 @@ def report_content(report: ReportLike) -> Content:
     label = report_label(review)
     decisions = review.measurements if review is not None else {}
     sections, evidence = after_decisions(report.sections, report.evidence, decisions)
-    # A change of what the reviewer removed or measured again no longer holds.
-    changes = [c for c in (report.prior.changes if report.prior is not None else ()) if c.measurement not in decisions]
+    changes = reported_changes(report)
     reviews = {section.region: _review_of(section, review) for section in sections}
     shown = [section for section in sections if reviews[section.region].state is not ReviewState.REJECTED]
     skipped = dict(report.skipped_regions)
@@ -235,6 +234,23 @@ def drafted_impression(sections: tuple[Section, ...], reviews: Mapping[str, Sect
     kept = [s for s in sections if reviews[s.region].state is not ReviewState.REJECTED]
     measured = [sentence for section in sections for sentence in section.measured]
     return draft_impression([(section.region, reviews[section.region].text) for section in kept], measured)
+
+
+def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:
+    """Return what changed since the prior CT, except for what no longer holds after the review.
+
+    Changes of measurements that the reviewer removed or measured again are left out, as are those of findings that the
+    reviewer marked as absent.
+    """
+    decisions = report.review.measurements if report.review is not None else {}
+    absent = {
+        (section.region, finding.label)
+        for section in report.sections
+        for finding in section.findings
+        if finding.correction is False
+    }
+    changes = report.prior.changes if report.prior is not None else ()
+    return tuple(c for c in changes if c.measurement not in decisions and (c.region, c.finding) not in absent)
 
 
 def folded_text(section: Section) -> ModelText | None:
@@ -320,13 +336,12 @@ def _measured_sentences(section: Section, measurements: tuple[Measurement, ...])
 def _change_sentences(
     section: Section, measurements: tuple[Measurement, ...], changes: Sequence[IntervalChange]
 ) -> list[ContentSentence]:
-    """Return what changed since the prior CT, except for findings that the reviewer marked as absent."""
+    """Return what changed since the prior CT."""
     by_key = {m.key: m for m in measurements}
     listed = {finding.label: finding for finding in section.listed_findings}
-    absent = {finding.label for finding in section.findings if finding.correction is False}
     sentences = []
     for change in changes:
-        if change.region == section.region and change.finding not in absent:
+        if change.region == section.region:
             finding, measured = listed.get(change.finding or ""), by_key.get(change.measurement or "")
             targets = _targets(section.region, [finding] if finding else [], [measured] if measured else [])
             sentences.append(ContentSentence(change.text, targets, measured=True))
