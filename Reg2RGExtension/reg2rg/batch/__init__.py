@@ -12,7 +12,9 @@ Files in the order data flows:
     naming      messages without the names of files
     failures    a full disk, which is not the fault of a case
     run_case    the pure function from a case to its report folder, in two steps
+    engine      what writes the report folders
     read_ahead  processes that prepare the next cases while this one writes a report
+    cluster     a Ray cluster instead of these processes
     run         a whole batch
     thumbnails  small pictures for the summary
     entries     what the index and the summary say about a case

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from reg2rg.batch.run_case import prepare
+from reg2rg.batch.engine import Job
+from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import Reg2RGError
@@ -31,28 +31,13 @@ MAXIMUM_JOBS = 4
 """Default limit of the number of processes; each may need 2 GB."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A case that is under way.
-
-    Attributes:
-        case: the case.
-        output: its report folder.
-        folder: folder for what is prepared; the caller removes it.
-    """
-
-    case: Case
-    output: Path
-    folder: Path
-
-
 def default_jobs() -> int:
     """Return how many processes prepare cases unless the user chooses: one per core, but not many."""
     return min(MAXIMUM_JOBS, os.cpu_count() or 1)
 
 
 class ReadAhead:
-    """Prepares cases in other processes, or in this one if there are to be no others."""
+    """Prepares cases in other processes, or in this one if there are to be no others, and writes their reports here."""
 
     def __init__(self, settings: Settings, jobs: int, work: Path) -> None:
         """Start no process yet.
@@ -85,6 +70,23 @@ class ReadAhead:
                 process.join()
         for folder in self._work.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
+
+    def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
+        """Write the report folders of cases, and yield each case as soon as it has ended.
+
+        Args:
+            cases: the cases with their report folders. The next one is asked for only when there is room for it.
+        """
+        for job, error in self.prepare(cases):
+            try:
+                if error is not None:
+                    raise error
+                finish(job.case, self._settings, job.folder, job.output)
+                outcome = Outcome()
+            except Exception as reason:
+                outcome = outcome_of(reason, job.case, job.folder, job.output)
+            yield job.case, outcome
+            shutil.rmtree(job.folder, ignore_errors=True)
 
     def prepare(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Job, BaseException | None]]:
         """Prepare cases, and yield each as soon as it is prepared, or with the error if it cannot be.

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.batch.arrivals import Arrivals
+from reg2rg.batch.engine import Engine
 from reg2rg.batch.entries import Entries
-from reg2rg.batch.failures import DiskFull, ScanChanged, is_disk_full
+from reg2rg.batch.failures import DiskFull, is_disk_full
 from reg2rg.batch.index import write_index
 from reg2rg.batch.inputs import Inputs
-from reg2rg.batch.read_ahead import Job, ReadAhead
-from reg2rg.batch.run_case import cause_of, finish
+from reg2rg.batch.read_ahead import ReadAhead
+from reg2rg.batch.run_case import Outcome
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case, Source
 from reg2rg.batch.store import Store
@@ -95,6 +96,7 @@ def run_batch(
     settings: Settings,
     *,
     jobs: int,
+    ray: str | None = None,
     watch: Watch | None = None,
     on_progress: Callable[[BatchProgress], None],
     on_notice: NoticeCallback,
@@ -106,6 +108,7 @@ def run_batch(
         output: the output folder. Cases in it that were finished with the same settings are kept.
         settings: the options of all cases.
         jobs: number of processes that prepare cases; 0 prepares them in this one.
+        ray: address of a Ray cluster that does the work; see ``Cluster``. None does it on this machine.
         watch: how to watch the inputs for new scans. None ends when the present ones are done.
         on_progress: receives the progress after each case.
         on_notice: receives messages, one line each.
@@ -117,14 +120,22 @@ def run_batch(
     searched = Inputs(inputs, output)
     with locked_folder(output, "Another batch"):
         store = Store(output, settings)
-        with scratch_folder(inside=output) as work, ReadAhead(settings, jobs, work) as read_ahead:
-            retry_changed = watch is not None
-            batch = _Batch(settings, store, read_ahead, searched, on_progress, retry_changed=retry_changed)
+        with scratch_folder(inside=output) as work, _engine(settings, ray, jobs, work) as engine:
+            batch = _Batch(store, engine, searched, on_progress, retry_changed=watch is not None)
             if watch is not None:
                 _watch(batch, watch, on_notice)
             else:
                 batch.run_all()
             return batch.progress
+
+
+def _engine(settings: Settings, ray: str | None, jobs: int, work: Path) -> Engine:
+    """Return what does the work."""
+    if ray is None:
+        return ReadAhead(settings, jobs, work)
+    from reg2rg.batch.cluster import Cluster
+
+    return Cluster(settings, ray, jobs, work)
 
 
 def describe(left_out: Counter[str]) -> str:
@@ -160,9 +171,8 @@ class _Batch:
 
     def __init__(
         self,
-        settings: Settings,
         store: Store,
-        read_ahead: ReadAhead,
+        engine: Engine,
         inputs: Inputs,
         on_progress: Callable[[BatchProgress], None],
         *,
@@ -171,16 +181,14 @@ class _Batch:
         """Start with nothing done.
 
         Args:
-            settings: the options of all cases.
             store: the output folder.
-            read_ahead: prepares the cases.
+            engine: writes the report folders.
             inputs: where the scans come from.
             on_progress: receives the progress after each case.
             retry_changed: whether a scan that changes while it is read is left for later, instead of a failure.
         """
-        self._settings = settings
         self._store = store
-        self._read_ahead = read_ahead
+        self._engine = engine
         self._inputs = inputs
         self._on_progress = on_progress
         self._retry_changed = retry_changed
@@ -213,13 +221,12 @@ class _Batch:
         started = time.monotonic() - self.progress.seconds
         self._update(total=self.progress.ended + len(sources))
         try:
-            for job, error in self._read_ahead.prepare(self._missing(sources)):
-                self._end(job, error)
-                shutil.rmtree(job.folder, ignore_errors=True)
+            for case, outcome in self._engine.run(self._missing(sources)):
+                self._end(case, outcome)
                 self._update(seconds=time.monotonic() - started)
                 self._on_progress(self.progress)
         except Exception:
-            self._read_ahead.stop()
+            self._engine.stop()
             raise
         finally:
             self._update(total=self.progress.ended, last=("", ""))
@@ -270,23 +277,18 @@ class _Batch:
         except OSError as error:
             return replace(source, problem=f"{source.path} cannot be read ({error.strerror}).").read()
 
-    def _end(self, job: Job, error: BaseException | None) -> None:
-        """Write the report of a prepared case, or record why it failed."""
-        case = job.case
-        try:
-            if error is not None:
-                raise error
-            finish(case, self._settings, job.folder, job.output)
+    def _end(self, case: Case, outcome: Outcome) -> None:
+        """Record that a case is finished, or why it failed."""
+        if outcome.disk_full or (outcome.cause and shutil.disk_usage(self._store.root).free < RESERVED_BYTES):
+            raise DiskFull(_DISK_FULL)
+        if outcome.scan_changed and self._retry_changed:
+            return
+        if outcome.cause:
+            self._store.fail(case, outcome.cause)
+            self._update(failed=self.progress.failed + 1, last=(case.id, outcome.cause))
+        else:
             self._store.finish(case)
             self._update(finished=self.progress.finished + 1, last=(case.id, ""))
-        except Exception as reason:
-            if is_disk_full(reason) or shutil.disk_usage(self._store.root).free < RESERVED_BYTES:
-                raise DiskFull(_DISK_FULL) from reason
-            if isinstance(reason, ScanChanged) and self._retry_changed:
-                return
-            cause = cause_of(reason, case, job.folder, job.output)
-            self._store.fail(case, cause)
-            self._update(failed=self.progress.failed + 1, last=(case.id, cause))
         self._ended.add((case.id, case.content))
 
     def _update(self, **values: Any) -> None:

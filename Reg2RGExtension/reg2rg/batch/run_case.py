@@ -11,9 +11,10 @@ import os
 import pickle
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from reg2rg.batch.failures import ScanChanged
+from reg2rg.batch.failures import ScanChanged, is_disk_full
 from reg2rg.batch.naming import without_names
 from reg2rg.batch.records import RECORD_FILE, CaseRecord, write_record
 from reg2rg.batch.settings import Settings
@@ -26,6 +27,21 @@ from reg2rg.pipeline.failures import as_failure
 from reg2rg.runtime.staging import scratch_folder, staged_output
 
 _PREPARED_FILE, _LINKS = "prepared.pickle", "series"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case has ended. Unlike an exception, it survives the way from another machine.
+
+    Attributes:
+        cause: why it has failed, in one line without names of files; empty if it has not.
+        disk_full: whether it has failed because the disk is full.
+        scan_changed: whether it has failed because the scan changed while it was read.
+    """
+
+    cause: str = ""
+    disk_full: bool = False
+    scan_changed: bool = False
 
 
 def run_case(case: Case, settings: Settings, output: Path) -> None:
@@ -97,10 +113,11 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
     write_record(CaseRecord(case.id, case.content, settings.identity), output / RECORD_FILE)
 
 
-def cause_of(error: BaseException, case: Case, folder: Path, output: Path) -> str:
-    """Return why a case has failed, in one line without names of files."""
+def outcome_of(error: BaseException, case: Case, folder: Path, output: Path) -> Outcome:
+    """Return the outcome of a case that has failed."""
     folders = {folder / _LINKS: "the scan", folder: "the temporary folder", output: "the report folder"}
-    return without_names(as_failure(error).message, case.source, folders)
+    cause = without_names(as_failure(error).message, case.source, folders)
+    return Outcome(cause, is_disk_full(error), isinstance(error, ScanChanged))
 
 
 @contextlib.contextmanager

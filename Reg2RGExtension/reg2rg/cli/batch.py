@@ -44,6 +44,12 @@ def batch(
             min=0, help="Processes that prepare cases, each with about 2 GB; by default one per core, up to 4."
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Use a Ray cluster: HOST:PORT, auto, or local to start one on this machine."
+        ),
+    ] = None,
 ) -> None:
     """Write the reports of many CTs, and an index and a summary of them."""
     from reg2rg.batch.read_ahead import default_jobs
@@ -59,6 +65,7 @@ def batch(
                 output,
                 settings,
                 jobs=default_jobs() if jobs is None else jobs,
+                ray=ray,
                 watch=Watch(quiet_seconds, _wait) if watch else None,
                 on_progress=shown.on_progress,
                 on_notice=shown.print,
