@@ -19,6 +19,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import SimpleITK as sitk
 from command_line import COMMAND, Run, error_line, run_process
@@ -27,6 +28,7 @@ from rich.console import Console
 from tiny_chest import tiny_chest
 
 from reg2rg.batch import run as batch_run
+from reg2rg.batch.read_ahead import ReadAhead
 from reg2rg.batch.run import BatchProgress, Watch, run_batch
 from reg2rg.batch.run_case import run_case
 from reg2rg.batch.settings import Settings
@@ -191,10 +193,6 @@ def test_reports_prepared_by_other_processes_are_those_of_single_runs_even_if_a_
     assert killed.is_set() and (done.finished, done.failed) == (2, 0)
     run_report(ReportRequest(volume=tmp_path / "scan.nii.gz", output=tmp_path / "single", **options), ignore)
 
-    def comparable(folder: Path) -> dict[str, object]:
-        report = json.loads((folder / "report.json").read_text())
-        return {**report, "provenance": {**report["provenance"], "created": "", "stage_seconds": ""}}
-
     scan = Source(tmp_path / "scan.nii.gz", name="c", files=(tmp_path / "scan.nii.gz",)).read()
     run_case(scan, settings, tmp_path / "out" / "cases" / "c")
     for folder in (tmp_path / "out" / "cases").iterdir():
@@ -205,6 +203,59 @@ def test_reports_prepared_by_other_processes_are_those_of_single_runs_even_if_a_
     assert states(tmp_path / "out") == ["draft", "draft"]
 
 
+def comparable(folder: Path) -> dict[str, object]:
+    """Return what a report folder says except for times."""
+    report = json.loads((folder / "report.json").read_text())
+    return {**report, "provenance": {**report["provenance"], "created": "", "stage_seconds": ""}}
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_a_cluster_writes_the_reports_of_one_process_even_if_a_worker_is_killed(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    for number in range(3):
+        write_scan(tmp_path / "in" / f"{number}.nii.gz", number)
+    (tmp_path / "in" / "damaged.nii.gz").write_bytes(b"damaged")
+    options = {"model": str(tiny_model_folder), "segmenter": "thresholds", "regions": ("lung",), "device": "cpu"}
+    killed = []
+
+    def kill_writer(progress: BatchProgress) -> None:
+        for process in psutil.Process().children(recursive=True):
+            if not killed and process.cmdline()[0].startswith("ray::_Writer"):
+                killed.append(process.cmdline()[0])
+                process.kill()
+
+    outputs = []
+    for ray, on_progress in ((None, ignore), ("local", kill_writer)):
+        outputs.append(tmp_path / f"out-{ray}")
+        done = run_batch(
+            [str(tmp_path / "in")],
+            outputs[-1],
+            Settings(measure_only=False, options=options),
+            jobs=0,
+            ray=ray,
+            on_progress=on_progress,
+            on_notice=ignore,
+        )
+        assert (done.finished, done.failed) == (3, 1)
+    assert killed and not list(outputs[1].rglob(".*"))
+    single, cluster = ({file.relative_to(output): file for file in output.glob("*/**/*.*")} for output in outputs)
+    assert single.keys() == cluster.keys()
+    for name, file in single.items():
+        if name.name == "report.json":
+            assert comparable(file.parent) == comparable(cluster[name].parent)
+        elif name.suffix in (".nrrd", ".png", ".jpg") or name.parts[0] == "failed":
+            assert file.read_bytes() == cluster[name].read_bytes()
+
+
+def test_an_address_that_is_not_one_is_an_error_in_one_line(tmp_path: Path, reg2rg: Run) -> None:
+    write_scan(tmp_path / "a.nii.gz")
+    finished = reg2rg("batch", tmp_path / "a.nii.gz", "-o", tmp_path / "out", *OPTIONS, "--ray", "ray://head:1")
+    assert "Unknown address 'ray://head:1'; expected HOST:PORT, auto or local" in error_line(finished, 2)
+
+
 @pytest.mark.slow
 def test_the_commands_on_the_page_run_as_written(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reg2rg: Run
@@ -213,6 +264,7 @@ def test_the_commands_on_the_page_run_as_written(
     commands = re.findall("^reg2rg (batch .*)$", page, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reg2rg.batch.read_ahead.default_jobs", lambda: 0)  # starting processes takes long
+    monkeypatch.setattr("reg2rg.batch.cluster.Cluster", lambda settings, ray, jobs, work: ReadAhead(settings, 0, work))
     monkeypatch.setattr("reg2rg.cli.batch._wait", lambda seconds: True)  # ends the command that watches
     scan = sitk.ReadImage(str(write_scan(tmp_path / "studies" / "one" / "a.nii.gz")))
     write_series(tmp_path / "archive" / "series", scan)
@@ -223,7 +275,7 @@ def test_the_commands_on_the_page_run_as_written(
         finished = reg2rg(*shlex.split(command))
         assert finished.returncode == 0, finished.stderr
     found = {path.parent.parent.parent.name: path for path in tmp_path.glob("*/cases/*/case.json")}
-    assert set(found) == {"drafts", "measured", "table-drafts"} and len(commands) == 4
+    assert set(found) == {"drafts", "measured", "table-drafts", "cluster-drafts"} and len(commands) == 5
     assert all((tmp_path / output / "summary.html").is_file() for output in (*found, "inbox-drafts"))
 
 

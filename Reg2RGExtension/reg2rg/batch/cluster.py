@@ -1,10 +1,10 @@
 """A Ray cluster that writes the report folders of a batch.
 
-Tasks prepare cases on CPUs, and actors, which keep the model in memory, write the reports, on GPUs if there are any. Only
+Tasks prepare cases on CPUs. Actors, which keep the model in memory, write the reports, on GPUs if there are any. Only
 paths and outcomes pass through Ray. What is prepared waits in the output folder, which all machines share, and only as
 much of it as the actors will soon need, so no memory grows with the number of cases.
 
-Ray does not repeat anything by itself. If a worker is lost, its case starts again in another folder, a few times at most.
+Ray repeats nothing by itself. If a worker is lost, its case starts again in another folder, a few times at most.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Cluster:
             self._submit(cases)
             if not (self._preparing or self._prepared or self._writing):
                 return
+            self._start_writers()
             self._metrics.queues(preparing=len(self._preparing), prepared=len(self._prepared))
             (task, *_), _ = self._ray.wait([*self._preparing, *self._writing, *self._starting])
             for job, outcome in self._collect(task):
@@ -128,12 +129,16 @@ class Cluster:
             following = self._again.popleft() if self._again else next(cases, None)
             if following is None:
                 return
-            while len(self._starting) + len(self._idle) + len(self._writing) < self._writers:
-                writer = self._writer.remote()
-                self._starting[writer.start.remote()] = writer
             case, output = following
             job = Job(case, output.absolute(), self._work / str(next(self._numbers)))
+            job.folder.mkdir()
             self._preparing[self._prepare.remote(*self._arguments(job))] = job
+
+    def _start_writers(self) -> None:
+        """Start the writers that are missing, at the beginning and when one was lost."""
+        while len(self._starting) + len(self._idle) + len(self._writing) < self._writers:
+            writer = self._writer.remote()
+            self._starting[writer.start.remote()] = writer
 
     def _arguments(self, job: Job) -> tuple[object, ...]:
         return os.getcwd(), job, self._settings
@@ -181,7 +186,8 @@ class Cluster:
             return result
         except RayTaskError as error:  # steps return their failures, so this one never began
             raise Reg2RGError(
-                f"A Ray worker cannot run reg2rg ({str(error).splitlines()[-1]}); install the same version on all machines."
+                f"A Ray worker cannot run reg2rg ({str(error).splitlines()[-1]}); install the same version on all "
+                "machines, and choose an output folder that all of them see."
             ) from error
         except RayError:
             return None
@@ -216,7 +222,6 @@ class _Writer:
 
 def _prepare(directory: str, job: Job, settings: Settings) -> _Result:
     """Prepare a case."""
-    job.folder.mkdir()
     return _step(prepare, directory, job, settings)
 
 
@@ -226,6 +231,8 @@ def _step(step: Callable[[Case, Settings, Path, Path], None], directory: str, jo
     quiet_libraries()
     with contextlib.suppress(OSError):
         os.chdir(directory)
+    if not job.folder.is_dir():
+        raise FileNotFoundError("the output folder is missing")
     try:
         step(job.case, settings, job.folder, job.output)
         outcome = Outcome()
@@ -246,6 +253,7 @@ def _connect(address: str, jobs: int) -> Any:
         # Ray listens on all interfaces, so others on the network need a token, which they do not have.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.setdefault("RAY_worker_niceness", "0")  # by default, other programs starve the workers
         options |= {
             "num_cpus": max(1, jobs),
             "include_dashboard": False,
@@ -260,6 +268,8 @@ def _connect(address: str, jobs: int) -> Any:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"No Ray cluster can be used at {address} ({reason}).") from error
+    # A thread of Ray prints on standard output that a worker was lost. The batch counts these losses itself.
+    ray._private.worker.print_to_stdstream = lambda *data, **options: None
     return ray
 
 
@@ -274,7 +284,9 @@ class _Metrics:
         self._seconds = Histogram(
             "reg2rg_stage_seconds", "Seconds per case.", [1, 2, 5, 10, 20, 50, 100, 200, 500], ("stage",)
         )
-        self._queue = Gauge("reg2rg_queue_length", "Cases that are prepared, or wait for a writer.", ("queue",))
+        self._queue = Gauge(
+            "reg2rg_queue_length", "Cases that are being prepared, and prepared ones that wait.", ("queue",)
+        )
 
     def case(self, outcome: Outcome) -> None:
         self._cases.inc(1, {"state": "failed" if outcome.cause else "finished"})
