@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.batch.engine import Job
+from reg2rg.batch.records import RECORD_FILE, read_record
 from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
@@ -193,7 +194,12 @@ class Cluster:
             return None
 
     def _lose(self, job: Job) -> Iterator[tuple[Job, Outcome]]:
-        """Start the case of a lost worker again, or yield it as failed."""
+        """Start the case of a lost worker again, unless it had just finished it or was lost too often."""
+        record = read_record(job.output / RECORD_FILE)
+        if record is not None and record.content == job.case.content:
+            self._metrics.case(Outcome())
+            yield job, Outcome()
+            return
         for leftover in (job.folder, *job.output.glob(".reg2rg-*")):
             shutil.rmtree(leftover, ignore_errors=True)
         self._losses[job.case.id] += 1
