@@ -110,8 +110,18 @@ def follow(command: list[object], react: Callable[[subprocess.Popen[str], int], 
                 children = psutil.Process(run.pid).children(recursive=True) or children
                 react(run, ended)
     assert run.returncode == code, run.returncode
-    _, alive = psutil.wait_procs(children, timeout=60)
-    assert not alive, alive
+    end = time.monotonic() + 60
+    while alive := [process for process in children if is_alive(process)]:
+        assert time.monotonic() < end, alive
+        time.sleep(0.2)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs. In containers, nobody may collect those that have ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def kill_worker(pid: int) -> str:
