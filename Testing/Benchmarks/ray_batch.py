@@ -117,9 +117,13 @@ def follow(command: list[object], react: Callable[[subprocess.Popen[str], int], 
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process runs. In containers, nobody may collect those that have ended."""
+    """Return whether a process that may write runs. In containers, nobody may collect those that have ended.
+
+    The agents of Ray, which write nothing of ours, end a minute after a command that was killed.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        agent = "Agent" in process.name()
+        return not agent and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import importlib.util
 import io
 import json
 import multiprocessing
@@ -27,8 +28,7 @@ from dicom_files import write_series
 from rich.console import Console
 from tiny_chest import tiny_chest
 
-from reg2rg.batch import run as batch_run
-from reg2rg.batch.read_ahead import ReadAhead
+from reg2rg.batch import read_ahead
 from reg2rg.batch.run import BatchProgress, Watch, run_batch
 from reg2rg.batch.run_case import run_case
 from reg2rg.batch.settings import Settings
@@ -214,7 +214,8 @@ def comparable(folder: Path) -> dict[str, object]:
 def test_a_cluster_writes_the_reports_of_one_process_even_if_a_worker_is_killed(
     tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("ray")
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
     for number in range(3):
         write_scan(tmp_path / "in" / f"{number}.nii.gz", number)
     (tmp_path / "in" / "damaged.nii.gz").write_bytes(b"damaged")
@@ -264,7 +265,9 @@ def test_the_commands_on_the_page_run_as_written(
     commands = re.findall("^reg2rg (batch .*)$", page, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reg2rg.batch.read_ahead.default_jobs", lambda: 0)  # starting processes takes long
-    monkeypatch.setattr("reg2rg.batch.cluster.Cluster", lambda settings, ray, jobs, work: ReadAhead(settings, 0, work))
+    monkeypatch.setattr(
+        "reg2rg.batch.cluster.Cluster", lambda settings, ray, jobs, work: read_ahead.ReadAhead(settings, 0, work)
+    )
     monkeypatch.setattr("reg2rg.cli.batch._wait", lambda seconds: True)  # ends the command that watches
     scan = sitk.ReadImage(str(write_scan(tmp_path / "studies" / "one" / "a.nii.gz")))
     write_series(tmp_path / "archive" / "series", scan)
@@ -424,7 +427,7 @@ def test_a_scan_that_changes_while_it_is_read_is_read_again(watch, inbox: Path, 
 def test_a_full_disk_is_waited_for_with_one_line_and_leaves_no_half_folder(
     watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    finish, usage, messages = batch_run.finish, shutil.disk_usage, []
+    finish, usage, messages = read_ahead.finish, shutil.disk_usage, []
 
     def fill(case, settings, folder, output) -> None:
         finish(case, settings, folder, output.with_name("unfinished"))
@@ -434,10 +437,10 @@ def test_a_full_disk_is_waited_for_with_one_line_and_leaves_no_half_folder(
     def empty() -> None:
         assert not list((tmp_path / "out").glob("cases/*")) and not list((tmp_path / "out").glob("failed/*"))
         monkeypatch.setattr(shutil, "disk_usage", usage)
-        monkeypatch.setattr(batch_run, "finish", finish)
+        monkeypatch.setattr(read_ahead, "finish", finish)
 
     if kind == "error":
-        monkeypatch.setattr(batch_run, "finish", fill)
+        monkeypatch.setattr(read_ahead, "finish", fill)
     else:
         monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(1000))
     done = watch(empty, on_notice=messages.append)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -256,9 +258,10 @@ def _connect(address: str, jobs: int) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     options: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        # Ray listens on all interfaces, so others on the network need a token, which they do not have.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        if "ray" not in sys.modules:  # which reads the variables only once
+            # Ray listens on all interfaces, so others on the network need a token, which they do not have.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_worker_niceness", "0")  # by default, other programs starve the workers
         options |= {
             "num_cpus": max(1, jobs),
@@ -270,7 +273,7 @@ def _connect(address: str, jobs: int) -> Any:
     except ImportError as error:
         raise InputError(f"A cluster requires another package ({error}): pip install 'reg2rg[ray]'.") from error
     try:
-        ray.init(**options, log_to_driver=False, logging_level="ERROR")
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"No Ray cluster can be used at {address} ({reason}).") from error
