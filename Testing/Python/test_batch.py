@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import importlib.util
@@ -224,9 +225,10 @@ def test_a_cluster_writes_the_reports_of_one_process_even_if_a_worker_is_killed(
 
     def kill_writer(progress: BatchProgress) -> None:
         for process in psutil.Process().children(recursive=True):
-            if not killed and process.cmdline()[0].startswith("ray::_Writer"):
-                killed.append(process.cmdline()[0])
-                process.kill()
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if not killed and process.name().startswith("ray::_Writer"):
+                    process.kill()
+                    killed.append(process.pid)
 
     outputs = []
     for ray, on_progress in ((None, ignore), ("local", kill_writer)):
