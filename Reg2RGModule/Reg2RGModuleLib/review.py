@@ -160,6 +160,14 @@ class Review:
         found = (m for m in evidence.measurements if m.key == key) if evidence is not None else iter(())
         return next(found, None)
 
+    def changes(self, region: str) -> list[str]:
+        """Return what the report says about changes of a section since the prior CT, one sentence each."""
+        from reg2rg.report import ReviewState, reported_changes
+
+        if self.state(region) == ReviewState.REJECTED:
+            return []
+        return [change.text for change in reported_changes(self._record) if change.region == region]
+
     def accept(self, region: str) -> None:
         """Accept a section."""
         from reg2rg.report import ReviewState

@@ -70,6 +70,9 @@ class SectionCard(qt.QFrame):
         self._warning = wrappedLabel()
         self._body = wrappedLabel()
         self._body.setObjectName("sectionText")
+        self._changes = wrappedLabel()
+        self._changes.setObjectName("sectionChanges")
+        self._changes.setVisible(False)
         self._modelText = Fold("modelTextButton")
         self._modelTextBody = wrappedLabel()
         self._modelTextBody.setObjectName("modelText")
@@ -92,6 +95,7 @@ class SectionCard(qt.QFrame):
         self._editor.setVisible(False)
         # What a section has below its text; hidden while it is being written.
         self._details = (
+            self._changes,
             self._modelText,
             self._findings,
             self._measurements,
@@ -178,6 +182,11 @@ class SectionCard(qt.QFrame):
         levels = [Level(levelName(each.part), each.value) for each in given if each.measure == VERTEBRA_DENSITY]
         self._vertebraPlot.setVisible(len(levels) > 1)
         self._vertebraPlot.setLevels(levels)
+
+    def showChanges(self, sentences: Sequence[str]) -> None:
+        """Show what changed in the region since the prior CT, one sentence each."""
+        self._changes.setText("<br>".join(html.escape(sentence) for sentence in sentences))
+        self._changes.setVisible(bool(sentences))
 
     def setCurrentMeasurement(self, key: str | None, editing: bool) -> None:
         """Mark the measurement that is shown in the views, or none; its lines may be unlocked."""

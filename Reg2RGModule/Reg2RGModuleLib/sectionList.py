@@ -101,6 +101,7 @@ class SectionList:
         card = self._cards[region]
         card.showSection(review.section(region), review.state(region), review.text(region))
         card.showMeasurements(review.measurements(region), review.removedMeasurements(region))
+        card.showChanges(review.changes(region))
         if region == self._current:
             self.reveal()
 

@@ -263,6 +263,21 @@ class ReviewTest(unittest.TestCase):
         self.assertIn("named no region", warningOf(recognized=None))
         self.assertIn("&lt;b&gt;spleen", warningOf(recognized="<b>spleen"), "the text of the model is escaped")
 
+    def test_changesSinceThePriorCTAreShownInTheCard(self):
+        from reg2rg.report import ChangeKind, IntervalChange, PriorComparison
+
+        text = "Compared with the prior CT, the lung nodule is new (<200 mm³)."
+        values = (None, None, 200.0, None, "mm³", None, None, None, "25%")
+        prior = PriorComparison("ct", 90, 0.97, 0.6, (), (IntervalChange("lung", ChangeKind.NEW, text, *values),))
+        restore(self.node, replace(self.stored().record, prior=prior).to_json())
+        changes = self.panel.sections.card("lung").findChild("QLabel", "sectionChanges")
+        self.assertTrue(changes.isVisibleTo(self.panel.sections.card("lung")))
+        self.assertEqual(changes.text, text.replace("<", "&lt;"))
+        self.assertEqual(self.panel.sections.card("heart").findChild("QLabel", "sectionChanges").text, "")
+        self.panel.navigation.select("lung")
+        self.ui.rejectButton.click()
+        self.assertEqual(changes.text, "", "the report leaves rejected sections out")
+
     def test_sentencesWithLowProbabilityAreMarkedByMoreThanColor(self):
         section = self.sectionWith("Sure. Unsure <x.", (0, 5, 0.95), (6, 16, 0.5))
         marked = "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>"
