@@ -161,13 +161,13 @@ BAD_COMMANDS = [
 
 NOISY = """
 import os, reg2rg.pipeline.run
-quiet = reg2rg.pipeline.run.read_volume
+quiet = reg2rg.pipeline.run.read_volume_and_series
 def noisy(*arguments):
     print("from python", flush=True)
     os.write(1, b"from C\\n")
     os.system("echo from a child; cat")
     return quiet(*arguments)
-reg2rg.pipeline.run.read_volume = noisy
+reg2rg.pipeline.run.read_volume_and_series = noisy
 from reg2rg.worker import main
 main()
 """
