@@ -341,7 +341,7 @@ def read_with_child(path, *options):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (path.parent / "child").write_text(str(child.pid))
     child.wait()
-reg2rg.pipeline.run.read_volume = read_with_child
+reg2rg.pipeline.run.read_volume_and_series = read_with_child
 from reg2rg.worker import main
 main()
 """
