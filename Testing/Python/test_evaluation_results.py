@@ -209,9 +209,9 @@ def test_invalid_options_and_files_are_rejected_and_nothing_is_written(reg2rg: R
     assert not (tmp_path / "out").exists()
 
 
-def test_only_the_command_line_and_the_benchmark_import_the_evaluation(repository: Path):
+def test_only_the_command_line_the_benchmark_and_learning_import_the_evaluation(repository: Path):
     engine = repository / "Reg2RGExtension" / "reg2rg"
-    allowed = {"evaluation", "benchmark", "cli"}
+    allowed = {"evaluation", "benchmark", "learning", "cli"}
     others = [file for file in engine.rglob("*.py") if allowed.isdisjoint(file.relative_to(engine).parts)]
     assert len(others) > 70
     assert not [file for file in others if "reg2rg.evaluation" in file.read_text(encoding="utf-8")]
