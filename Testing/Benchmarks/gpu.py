@@ -184,7 +184,7 @@ def packed(scale: Scale, emit: Emit, precision: str = "") -> None:
 def vllm(scale: Scale, emit: Emit) -> None:
     """Measure the vLLM backend."""
     if importlib.util.find_spec("vllm") is None or scale.device == "cpu":
-        raise Skipped("vLLM is not installed, or there is no GPU")
+        raise Skipped("requires vLLM and a GPU")
     from reg2rg.inference.vllm_backend import VllmBackend
 
     model = _loaded(scale, emit, scale.precision)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,7 +26,7 @@ from reg2rg.phantom import PhantomCase
 from reg2rg.planting import PlantedCase
 from reg2rg.preprocessing import Crop, ModelInputs, prepare, with_scalars
 from reg2rg.regions import Corrections
-from reg2rg.report import Finding
+from reg2rg.report import Finding, OutOfDistribution
 from reg2rg.segmentation import RegionMasks
 
 ADDED_PER_CASE = 3
@@ -187,11 +188,18 @@ class _Examination:
         return self._case_record(records)
 
     def _case_record(self, sections: tuple[SectionRecord, ...]) -> CaseRecord:
-        out_of_distribution = self.generator.out_of_distribution(self.inputs)
+        out_of_distribution = self._out_of_distribution
         distance = out_of_distribution.distance if out_of_distribution else None
         limit = out_of_distribution.limit if out_of_distribution else None
-        supported = self.generator.supported(out_of_distribution)
-        return CaseRecord(self.name, tuple(self.planted), sections, distance, limit, supported)
+        return CaseRecord(self.name, tuple(self.planted), sections, distance, limit, self._supported)
+
+    @cached_property
+    def _out_of_distribution(self) -> OutOfDistribution | None:
+        return self.generator.out_of_distribution(self.inputs)
+
+    @cached_property
+    def _supported(self) -> tuple[str, ...] | None:
+        return self.generator.supported(self._out_of_distribution)
 
     def _generate(
         self,
@@ -204,7 +212,7 @@ class _Examination:
             regions=regions,
             corrections=corrections or {},
             use_cues=use_cues,
-            supported=self.generator.supported(self.generator.out_of_distribution(self.inputs)),
+            supported=self._supported,
             parallel=self.settings.parallel,
             max_new_tokens=self.settings.max_new_tokens,
         )

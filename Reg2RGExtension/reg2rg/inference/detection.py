@@ -118,15 +118,19 @@ def recalibrate(region: RegionDetection, scale: float) -> RegionDetection:
     """
     if scale == 1:
         return region
-    probability = torch.sigmoid(scale * region.cues.probability.double().logit()).to(region.cues.probability)
 
-    def scaled(finding: Finding) -> Finding:
-        assert finding.probability is not None  # detection always sets it
-        logit = torch.tensor(finding.probability, dtype=torch.double).logit()
-        return replace(finding, probability=float(torch.sigmoid(scale * logit)))
+    def scaled(probabilities: Tensor) -> Tensor:
+        return torch.sigmoid(scale * probabilities.double().logit())
 
-    detected = replace(region.detected, findings=tuple(map(scaled, region.detected.findings)))
-    return replace(region, detected=detected, cues=replace(region.cues, probability=probability))
+    known = region.detected.findings
+    values = scaled(torch.tensor([finding.probability for finding in known], dtype=torch.double)).tolist()
+    findings = tuple(replace(each, probability=value) for each, value in zip(known, values, strict=True))
+    probability = scaled(region.cues.probability).to(region.cues.probability)
+    return replace(
+        region,
+        detected=replace(region.detected, findings=findings),
+        cues=replace(region.cues, probability=probability),
+    )
 
 
 def select_cues(config: FindingConfig, cues: Cues, supported: Collection[str]) -> Cues:

@@ -171,8 +171,8 @@ class _Comparison:
             return self._with_report(region, finding, place, expected)
         if lesion is None:
             return self._incomparable(region, finding, place, None, "it has no clear edge")
-        earlier = _find(self._prior, expected)
-        if earlier is None or earlier.excess < SMALLEST_SHARE * lesion.excess:
+        earlier = _counterpart(self._prior, expected, lesion)
+        if earlier is None:
             volume, _ = volumes_mm3(lesion, lesion)
             return self._change(region, finding, ChangeKind.NEW, volume, None, place, None)
         volume, prior_volume = volumes_mm3(lesion, earlier)
@@ -187,8 +187,8 @@ class _Comparison:
         if lesion is None:
             reason = "its volume on the prior CT is unknown" if self._prior.volume is None else "it had no clear edge"
             return self._incomparable(region, finding, None, place, reason)
-        later = _find(self._current, expected)
-        if later is None or later.excess < SMALLEST_SHARE * lesion.excess:
+        later = _counterpart(self._current, expected, lesion)
+        if later is None:
             volume, _ = volumes_mm3(lesion, lesion)
             return self._change(region, finding, ChangeKind.RESOLVED, None, volume, None, place)
         volume, prior_volume = volumes_mm3(later, lesion)
@@ -303,9 +303,11 @@ def _lesion_of(scan: ComparedScan, region: str, finding: Finding) -> tuple[Lesio
     return lesion, point if lesion is None else lesion.center
 
 
-def _find(scan: ComparedScan, point: np.ndarray) -> Lesion | None:
+def _counterpart(scan: ComparedScan, point: np.ndarray, lesion: Lesion) -> Lesion | None:
+    """Return what a lesion of the other scan has become near a point; None if there is nothing of a similar size."""
     assert scan.volume is not None
-    return find_lesion(scan.volume, scan.lungs, point, TOLERANCE_MM)
+    found = find_lesion(scan.volume, scan.lungs, point, TOLERANCE_MM)
+    return None if found is None or found.excess < SMALLEST_SHARE * lesion.excess else found
 
 
 def _measurement(evidence: Evidence | None, region: str, label: str) -> Measurement | None:
