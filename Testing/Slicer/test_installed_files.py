@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "Reg2RGModule"
 ENGINE = REPOSITORY / "Reg2RGExtension" / "reg2rg"
 RESOURCES = REPOSITORY / "Resources"
-LEFT_OUT = {"batch", "benchmark", "evaluation", "learning", "phantom", "planting", "training"}
+LEFT_OUT = {"batch", "benchmark", "drafts", "evaluation", "learning", "phantom", "planting", "training"}
 """Packages of the engine that are not installed into Slicer."""
 
 

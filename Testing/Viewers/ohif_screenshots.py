@@ -3,7 +3,8 @@
 Usage: python Testing/Viewers/ohif_screenshots.py EXPORT FOLDER [--series SERIES]
 
 EXPORT is a folder written by ``reg2rg export --format dicom``; SERIES the DICOM folder of the CT, unless it is a part
-of the export. It needs npm, Chromium, Orthanc and its plugin for DICOMweb. The first run downloads OHIF by npm to out/ohif.
+of the export. It needs npm, Chromium, Orthanc and its plugin for DICOMweb. The first run downloads OHIF by npm to
+out/ohif.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Files:
     entry     the entry point, where Ctrl-C takes effect before the rest is imported
     main      the commands report, segment, demo, desktop, evaluate and info
     batch     ``reg2rg batch``, with its progress in ``batch_progress``
+    drafts    ``reg2rg drafts``
     models    ``reg2rg models``: list, add, import and create models
     export    ``reg2rg export``
     review_stats  ``reg2rg review-stats``

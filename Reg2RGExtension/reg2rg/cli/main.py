@@ -14,6 +14,7 @@ import typer
 
 from reg2rg.about import DRAFT_LABEL, __version__
 from reg2rg.cli.batch import batch
+from reg2rg.cli.drafts import drafts
 from reg2rg.cli.export import export
 from reg2rg.cli.learn import learn
 from reg2rg.cli.models import models
@@ -167,6 +168,7 @@ app.command("report")(request_command(ReportRequest, _report))
 app.command("segment")(request_command(SegmentRequest, _segment))
 app.command("measure")(request_command(MeasureRequest, _measure))
 app.command("batch")(with_request_options(ReportRequest, batch, FIELDS_OF_A_CASE))
+app.command("drafts")(with_request_options(ReportRequest, drafts, (*FIELDS_OF_A_CASE, "mapping")))
 app.command("demo")(_demo)
 app.command("desktop")(_desktop)
 app.command("export")(export)

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 _FOLDER = "Folder with DICOM files, or a report folder, which is exported with --ct first."
-_ADDRESS = "dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service."
+ADDRESS = "dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service."
 
 
 def send(
-    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help=f"Where to send to: {_ADDRESS}")],
+    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help=f"Where to send to: {ADDRESS}")],
     folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help=_FOLDER)] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Only check that the address answers.")] = False,
     ct: Annotated[Path | None, typer.Option("--ct", help="The CT of a report folder.")] = None,

@@ -1,23 +1,16 @@
-"""QIDO-RS and STOW-RS with a DICOMweb service (PS3.18, 10.5 and 10.6).
-
-User name and password are taken from the address or from ``~/.netrc``.
-"""
+"""QIDO-RS and STOW-RS with a DICOMweb service (PS3.18, 10.5 and 10.6)."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
 from reg2rg.exports.sending.instances import Instance
 from reg2rg.exports.sending.tls import Certificates
-
-if TYPE_CHECKING:
-    import requests
-
-TIMEOUT_S = 60
+from reg2rg.exports.sending.web_service import WebService
 
 _INSTANCE_UID, _REFERENCED, _FAILED = "00081155", "00081199", "00081198"
 _JSON = "application/dicom+json"
@@ -41,8 +34,8 @@ class DicomWeb:
         Raises:
             Reg2RGError: it does not.
         """
-        with self._session() as session:
-            answer = self._send(session, "GET", f"{self._address.url}/studies", params={"limit": "1"})
+        with WebService(self._address, self._certificates, _JSON) as service:
+            answer = service.request("GET", "studies", params={"limit": "1"})
         if answer.status_code not in (200, 204):
             raise Reg2RGError(f"{self._address} answered a query with {answer.status_code} {answer.reason}.")
 
@@ -60,21 +53,20 @@ class DicomWeb:
             Reg2RGError: the connection failed; files for which ``on_stored`` was not called were not stored.
         """
         failures: dict[str, str] = {}
-        with self._session() as session:
+        with WebService(self._address, self._certificates, _JSON) as service:
             for instance in instances:
-                if reason := self._store_one(session, instance):
+                if reason := self._store_one(service, instance):
                     failures[instance.uid] = reason
                 else:
                     on_stored(instance)
         return failures
 
-    def _store_one(self, session: requests.Session, instance: Instance) -> str | None:
+    def _store_one(self, service: WebService, instance: Instance) -> str | None:
         """Store a file; return why it was not stored."""
         boundary = secrets.token_hex(16)
-        answer = self._send(
-            session,
+        answer = service.request(
             "POST",
-            f"{self._address.url}/studies",
+            "studies",
             data=_body(instance, boundary),
             headers={"Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}'},
         )
@@ -89,29 +81,6 @@ class DicomWeb:
         result = result[0] if isinstance(result, list) and result else result
         stored, failed = (_uids(result, tag) for tag in (_REFERENCED, _FAILED))
         return None if instance.uid in stored and instance.uid not in failed else "did not store it"
-
-    def _session(self) -> requests.Session:
-        import requests
-
-        session = requests.Session()
-        session.headers["Accept"] = _JSON
-        if self._certificates.certificate is not None:
-            session.cert = (str(self._certificates.certificate), str(self._certificates.key))
-        return session
-
-    def _send(self, session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-        import requests
-
-        # Given with the request, because an environment variable would replace what a session says.
-        verify = str(self._certificates.authority or "") or None
-        try:
-            return session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, verify=verify, **options)
-        except requests.exceptions.SSLError as error:
-            raise Reg2RGError(
-                f"{self._address} has a certificate that could not be verified; give that of its authority (--tls-ca)."
-            ) from error
-        except requests.RequestException as error:  # its message would contain the URL, and with it a password
-            raise Reg2RGError(f"{self._address} could not be reached, or the connection broke off.") from error
 
 
 def _body(instance: Instance, boundary: str) -> bytes:
