@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import map_coordinates
+from scipy.spatial.distance import pdist
 
 from reg2rg.phantom.findings.nodule_shapes import AZIMUTHAL, FILE, POLAR, directions
 
@@ -54,10 +55,11 @@ def main() -> None:
             calcifications.append(calcification)
         if len(radii) == COUNT:
             break
-    scaled = np.rint(255 * np.stack(radii) / np.max(radii, axis=(1, 2), keepdims=True))
+    largest = np.max(radii, axis=(1, 2), keepdims=True)
     np.savez_compressed(
         options.output,
-        radii=scaled.astype(np.uint8),
+        radii=np.rint(255 * np.stack(radii) / largest).astype(np.uint8),
+        diameters=np.array([_longest(shape) for shape in radii / largest], np.float16),
         textures=np.array(textures, np.uint8),
         calcifications=np.array(calcifications, np.uint8),
     )
@@ -93,13 +95,15 @@ def _radii(mask: np.ndarray, voxel_mm: np.ndarray) -> np.ndarray | None:
     points = np.stack([z, y, x]).reshape(3, -1, 1) * steps / voxel_mm[:, None, None] + center[:, None, None]
     inside = map_coordinates(mask.astype(np.float32), points, order=1) > 0.5
     radii = inside.sum(axis=-1) * _STEP_MM
-    longest = (radii + radii.reshape(POLAR, AZIMUTHAL)[::-1, _OPPOSITE].ravel()).max()
-    if not SMALLEST_MM <= longest <= LARGEST_MM or radii.min() < 2 * _STEP_MM:
+    radii = radii.reshape(POLAR, AZIMUTHAL)
+    if not SMALLEST_MM <= _longest(radii) <= LARGEST_MM or radii.min() < 2 * _STEP_MM:
         return None
-    return radii.reshape(POLAR, AZIMUTHAL)
+    return radii
 
 
-_OPPOSITE = (np.arange(AZIMUTHAL) + AZIMUTHAL // 2) % AZIMUTHAL
+def _longest(radii: np.ndarray) -> float:
+    """Return the longest distance between two points of a surface."""
+    return float(pdist((radii[..., None] * directions()).reshape(-1, 3)).max())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def nodule(site: Site, finding: PlantedFinding, rng: np.random.Generator) -> np.
         return site.canvas.mask_including_small(site.paint_in_lung(painted, side, hu, rng))
     painted = painted.within(site.lungs[side])
     _add_haze(site, painted, float(rng.uniform(180, 380)))
-    if shape.texture > 1:
+    if shape.part_solid:
         core = shape.on_canvas(site.canvas, place, size_mm * rng.uniform(0.35, 0.6), axes)
         site.paint_in_lung(core, side, float(rng.uniform(-60, 40)), rng)
     return site.canvas.mask_including_small(painted)

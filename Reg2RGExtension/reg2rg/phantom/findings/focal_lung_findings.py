@@ -5,17 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from reg2rg.phantom.body import Anatomy
-from reg2rg.phantom.findings.lesion_painting import paint_lesion, ragged_patch, random_ellipsoid
+from reg2rg.phantom.findings.lesion_painting import paint_lesion, ragged_patch
 from reg2rg.phantom.findings.lung_locations import lobe_coverage, sample_lung_points
+from reg2rg.phantom.findings.nodule_shapes import sample_nodule
 from reg2rg.phantom.findings.planted_finding import PlantedFinding
 
 
 def nodule(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:
-    """Paint a solid nodule, calcified in one of six cases."""
-    size_mm = finding.measured_mm
+    """Paint a nodule with the shape and the texture of one that radiologists outlined."""
+    canvas, size_mm = anatomy.canvas, finding.measured_mm
     place = sample_lung_points(anatomy, finding.lateral_side, finding.level, size_mm / 2 + 2, rng)[0]
-    shape = random_ellipsoid(anatomy.canvas, place, size_mm, rng).within(anatomy.lung_coverage)
-    return paint_lesion(anatomy, shape, hu=rng.choice([rng.uniform(5, 70)] * 5 + [350]))
+    form, axes = sample_nodule(rng)
+    shape = form.on_canvas(canvas, place, size_mm, axes).within(anatomy.lung_coverage)
+    if form.solid:
+        return paint_lesion(anatomy, shape, hu=rng.uniform(150, 500) if form.calcified else rng.uniform(5, 70))
+    target = canvas.hu[shape.box]
+    target += shape.coverage * np.float32(rng.uniform(180, 380)) * (target < -350)
+    if form.part_solid:
+        core = form.on_canvas(canvas, place, size_mm * rng.uniform(0.35, 0.6), axes).within(anatomy.lung_coverage)
+        canvas.paint(core, rng.uniform(-60, 40))
+    return canvas.mask_including_small(shape)
 
 
 def opacity(anatomy: Anatomy, finding: PlantedFinding, rng: np.random.Generator) -> np.ndarray:

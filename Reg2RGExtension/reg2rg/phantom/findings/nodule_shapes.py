@@ -42,6 +42,11 @@ class NoduleShape:
         """Whether the nodule is neither ground glass nor part-solid."""
         return self.texture >= _SOLID_TEXTURE
 
+    @property
+    def part_solid(self) -> bool:
+        """Whether the nodule has a solid core in ground glass."""
+        return 1 < self.texture < _SOLID_TEXTURE
+
     def on_canvas(self, canvas: Canvas, center: np.ndarray, size_mm: float, axes: np.ndarray) -> Shape:
         """Return the shape at a place.
 
@@ -77,9 +82,8 @@ def directions() -> np.ndarray:
 def nodule_shapes() -> tuple[NoduleShape, ...]:
     """Return all shapes."""
     with np.load(FILE) as stored:
-        radii = stored["radii"].astype(np.float32)
-        opposite = np.roll(radii[:, ::-1], AZIMUTHAL // 2, axis=2)
-        radii *= 2 / (radii + opposite).max(axis=(1, 2), keepdims=True)
+        radii = stored["radii"].astype(np.float32) / 255
+        radii *= 2 / stored["diameters"].astype(np.float32)[:, None, None]
         ratings = zip(stored["textures"].tolist(), stored["calcifications"].tolist(), strict=True)
         return tuple(
             NoduleShape(each, texture, calcification != _ABSENT_CALCIFICATION)
