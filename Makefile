@@ -16,7 +16,8 @@
 # make fuzz        feed damaged files to every reader, 30 minutes each. MINUTES=3: less; TARGET=nifti: only one
 # make faults      interrupt every command at every stage, in every way, and check what is left behind; half an hour on Linux.
 #                  QUICK=1: every fifth fault. WRITE=1: put the table into docs/reliability.md
-# make train       train a model like the embedded one in out/phantom, or resume interrupted training
+# make train       train the embedded model from random weights, or resume interrupted training: first on phantoms in
+#                  out/phantom, then on real CTs with planted findings in out/real, if ../shared/data/real exists
 # make ablations   compare models trained without cues, without dense loss and without a finding head
 # make clean       remove the virtual environment and all output
 #
@@ -51,6 +52,9 @@ export TOKENIZERS_PARALLELISM := false
 CT := $(wildcard ../shared/data/ct)
 
 .PHONY: demo test all-tests test-nightly test-fast fast-tests lint format docs faults fuzz bench train ablations model-card clean screenshots
+
+# Real CTs for the second part of make train, if they exist.
+REAL_CTS := $(wildcard ../shared/data/real)
 
 # A real CT, whose draft consists of measurements, if it exists.
 REAL_CT := $(wildcard ../shared/data/real/02.nii.gz)
@@ -121,6 +125,7 @@ fuzz: $(VENV)/.test
 
 train: $(VENV)/.train
 	$(BIN)/reg2rg train Resources/Training/phantom.yaml -o out/phantom
+	$(if $(REAL_CTS),$(BIN)/reg2rg train Resources/Training/real.yaml -o out/real)
 
 ablations: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations
