@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.annotated_cts import examine_annotated_cts
+from reg2rg.benchmark.before_after import headline
 from reg2rg.benchmark.collect import TEST_SEEDS
+from reg2rg.benchmark.far_volumes import examine_far_volumes
 from reg2rg.benchmark.model_card import (
     CardMeasurements,
     RealMeasurements,
@@ -25,7 +28,7 @@ from reg2rg.benchmark.real_cts import examine_real_cts, list_real_cts
 from reg2rg.benchmark.results import run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
-from reg2rg.evaluation import to_markdown
+from reg2rg.evaluation import Cell, to_markdown
 from reg2rg.hub import find_model
 
 QUICK_CASES = 60
@@ -42,7 +45,7 @@ def main() -> int:
     results = run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
     real = _examine_real_cts(model, options)
     seconds = seconds_per_report(model, seeds[:TIMED_CASES])
-    measurements = CardMeasurements(results, real, seconds)
+    measurements = CardMeasurements(results, real, seconds, _examine_replaced_model(options))
     print(card_tables(model, measurements))
     if stored is None:
         write_card(model, measurements)
@@ -60,11 +63,28 @@ def _examine_real_cts(model: Path, options: argparse.Namespace) -> RealMeasureme
     if not entries:
         return "the folder of CTs (--ct) contains no .nii.gz files."
     real = examine_real_cts(model, options.ct, entries)
-    if not any(entry.held_out for entry in entries):
+    held_out = [entry for entry in entries if entry.held_out]
+    if not held_out:
         return RealMeasurements(real)
+    return RealMeasurements(
+        real,
+        _examine_planted_cts(model, options),
+        examine_annotated_cts(model, options.ct, entries),
+        examine_far_volumes(model, options.ct, held_out),
+    )
+
+
+def _examine_planted_cts(model: Path, options: argparse.Namespace) -> PlantedResults:
     seeds = PLANTED_SEEDS[: options.planted]
-    pairs = examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress)
-    return RealMeasurements(real, PlantedResults(pairs), examine_annotated_cts(model, options.ct, entries))
+    return PlantedResults(examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress))
+
+
+def _examine_replaced_model(options: argparse.Namespace) -> Mapping[str, Cell] | None:
+    """Return the numbers of the model given by --before: those of its card on phantoms, and new ones on real CTs."""
+    if options.before is None or options.ct is None:
+        return None
+    real = examine_real_cts(options.before, options.ct, list_real_cts(options.ct, options.hosts))
+    return headline(read_stored_metrics(options.before), real, _examine_planted_cts(options.before, options))
 
 
 def _print_progress(fraction: float, message: str) -> None:
@@ -88,6 +108,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=Path, default=HOSTS, help="list of known real CTs, some of them held out")
     parser.add_argument(
         "--planted", type=int, default=len(PLANTED_SEEDS), help="number of held-out CTs with planted findings"
+    )
+    parser.add_argument(
+        "--before", type=Path, help="folder of the model that this one replaces, to compare both on real CTs"
     )
     parser.add_argument("--write", action="store_true", help="write the model card instead of comparing with it")
     return parser.parse_args()

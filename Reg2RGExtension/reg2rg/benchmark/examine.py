@@ -124,6 +124,14 @@ def examine_volume(
     return _Examination(generator, settings, inputs, name, [], {}, {}).record()
 
 
+def is_flagged(
+    generator: ReportGenerator, settings: GenerationSettings, volume: sitk.Image, masks: RegionMasks
+) -> bool | None:
+    """Return whether the model's own check flags a volume as out of distribution; None if the model has no check."""
+    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
+    return _Examination(generator, settings, inputs, "", [], {}, {}).detections_only().flagged
+
+
 @dataclass(frozen=True)
 class _Examination:
     """The examination of one case by a model.

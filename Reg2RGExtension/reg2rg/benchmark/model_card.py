@@ -11,6 +11,8 @@ from typing import Any
 
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.benchmark.annotated_cts import MarkedLesion, lesion_table
+from reg2rg.benchmark.before_after import before_after_table, headline
+from reg2rg.benchmark.far_volumes import FarVolume, far_volume_table
 from reg2rg.benchmark.planted_cts import PlantedResults
 from reg2rg.benchmark.real_cts import RealCT, claims_table, real_ct_table
 from reg2rg.benchmark.records import CaseRecord
@@ -18,7 +20,7 @@ from reg2rg.benchmark.results import BenchmarkResults
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
 from reg2rg.errors import InputError
-from reg2rg.evaluation import Table, to_markdown
+from reg2rg.evaluation import Cell, Table, to_markdown
 from reg2rg.runtime.staging import staged_output
 
 MEASURED_FILE = "measured.json"
@@ -45,11 +47,13 @@ class RealMeasurements:
         cts: What the model answered about them.
         planted: Results on held-out CTs with planted findings; None without held-out CTs.
         lesions: What the model says about outlined lesions.
+        far: What its check says about volumes that are unlike a chest CT.
     """
 
     cts: Sequence[RealCT]
     planted: PlantedResults | None = None
     lesions: Sequence[MarkedLesion] = ()
+    far: Sequence[FarVolume] = ()
 
     def tables(self, phantoms: Sequence[CaseRecord]) -> list[Table]:
         """Return all tables.
@@ -62,6 +66,8 @@ class RealMeasurements:
             tables.append(self.planted.table())
             if self.lesions:
                 tables.append(lesion_table(self.lesions, self.planted))
+        if self.far:
+            tables.append(far_volume_table(self.far))
         return tables
 
 
@@ -73,11 +79,13 @@ class CardMeasurements:
         results: Results on held-out phantoms.
         real: What was measured on real CTs, or the reason why nothing was.
         seconds: Seconds per report on two CPU cores.
+        before: Numbers of the model that this one replaces (see ``before_after.headline``).
     """
 
     results: BenchmarkResults
     real: RealMeasurements | str
     seconds: Sequence[float]
+    before: Mapping[str, Cell] | None = None
 
 
 def card_introduction(existing: str) -> str:
@@ -103,7 +111,11 @@ def card_tables(model: Path, measurements: CardMeasurements) -> str:
     weights = ModelFolder.open(model).weights_sha256
     results, seconds = measurements.results, measurements.seconds
     if isinstance(measurements.real, RealMeasurements):
-        real_cts = "\n".join(map(to_markdown, measurements.real.tables(results.records)))
+        tables = measurements.real.tables(results.records)
+        if measurements.before is not None and measurements.real.planted is not None:
+            after = headline(results.to_json_dict(), measurements.real.cts, measurements.real.planted)
+            tables.insert(0, before_after_table(measurements.before, after, len(results.records)))
+        real_cts = "\n".join(map(to_markdown, tables))
     else:
         real_cts = f"## Real CTs\n\nNot measured: {measurements.real}\n"
     return "\n".join(

@@ -105,16 +105,28 @@ class PlantedResults:
         allowed = int(rate * len(self.pairs))
         return float(values[allowed]) if allowed < len(values) else 0.0
 
+    def sensitivity(self, threshold: float) -> float:
+        """Return the share of all planted findings of 8 mm or more, or without a size, above a probability."""
+        hits = self._found(lambda name, size: _counts(size))
+        return float(np.mean([hit.probability > threshold for hit in hits])) if hits else float("nan")
+
+    def auc(self, label: str) -> float | None:
+        """Return the area under the ROC curve, planted against unplanted; None without examples of both."""
+        planted = np.array([hit.probability for hit in self._of_label(label)])
+        false = self.false_probabilities[label]
+        if not planted.size or not false.size:
+            return None
+        return float((planted[:, None] > false).mean() + 0.5 * (planted[:, None] == false).mean())
+
     def table(self) -> Table:
         """Return one row per label and, for focal findings, one per size."""
         thresholds = [self.threshold(rate) for rate in FALSE_FINDINGS_PER_CT]
         rows: list[tuple[Cell, ...]] = []
         for label in REGION_OF:
-            hits = self._found(lambda name, size, label=label: name == label and _counts(size))
-            false = self.false_probabilities[label]
+            hits = self._of_label(label)
             if hits:
-                probabilities = np.array([hit.probability for hit in hits])
-                rows.append((label, *_sensitivities(hits, thresholds), *_claims(false, probabilities, len(self.pairs))))
+                false = (self.false_probabilities[label] >= STATED_THRESHOLD).sum() / len(self.pairs)
+                rows.append((label, *_sensitivities(hits, thresholds), float(false), self.auc(label)))
         for band in SIZE_BAND_NAMES:
             hits = self._found(lambda name, size, band=band: name in FOCAL_LABELS and size_band(size) == band)
             if hits:
@@ -132,6 +144,9 @@ class PlantedResults:
         found = tuple(f"found at {rate:g} false" for rate in FALSE_FINDINGS_PER_CT)
         columns = ("finding", "planted", *found, "found at 0.5", "hit", "false per CT", "AUC")
         return Table("planted_cts", "Findings planted into real CTs", description, columns, tuple(rows))
+
+    def _of_label(self, label: str) -> list[DetectionRecord]:
+        return self._found(lambda name, size: name == label and _counts(size))
 
     def _found(self, wanted) -> list[DetectionRecord]:
         """Return the detections of the planted findings of a label and a size."""
@@ -154,11 +169,3 @@ def _sensitivities(hits: Sequence[DetectionRecord], thresholds: Sequence[float])
     shares = [float((probabilities > threshold).mean()) for threshold in thresholds]
     pointed = [hit.distance_mm == 0 for hit in hits]
     return len(hits), *shares, float((probabilities >= STATED_THRESHOLD).mean()), float(np.mean(pointed))
-
-
-def _claims(false: np.ndarray, planted: np.ndarray, scans: int) -> tuple[Cell, ...]:
-    """Return the false findings per scan, and the area under the ROC curve."""
-    if not false.size:
-        return None, None
-    larger = (planted[:, None] > false).mean() + 0.5 * (planted[:, None] == false).mean()
-    return float((false >= STATED_THRESHOLD).sum() / scans), float(larger)
