@@ -75,6 +75,4 @@ def test_the_check_is_run_on_every_changed_volume(repository: Path, tmp_path: Pa
     sitk.WriteImage(make_phantom(13, findings=()).volume, str(tmp_path / "a.nrrd"))
     volumes = examine_far_volumes(repository / "Resources/Models/phantom", tmp_path, [HostEntry(Path("a.nrrd"), "A")])
     assert [volume.variant for volume in volumes] == list(FAR_VARIANTS)
-    outcomes = {volume.variant: volume.flagged for volume in volumes}
-    assert outcomes["unchanged"] is False
-    assert outcomes["noise of 300 HU"] is not False
+    assert {volume.variant: volume.flagged for volume in volumes}["HU inverted"] is None, "nothing to describe"

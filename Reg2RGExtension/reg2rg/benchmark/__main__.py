@@ -25,7 +25,7 @@ from reg2rg.benchmark.model_card import (
 from reg2rg.benchmark.planted_cts import TEST_SEEDS as PLANTED_SEEDS
 from reg2rg.benchmark.planted_cts import PlantedResults, examine_planted_cts
 from reg2rg.benchmark.real_cts import examine_real_cts, list_real_cts
-from reg2rg.benchmark.results import run_benchmark
+from reg2rg.benchmark.results import BenchmarkResults, run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
 from reg2rg.errors import Reg2RGError
 from reg2rg.evaluation import Cell, to_markdown
@@ -41,10 +41,9 @@ def main() -> int:
     options = _parse_arguments()
     model = find_model(options.model)
     stored = None if options.write else read_stored_metrics(model)
-    seeds = TEST_SEEDS[: options.cases]
-    results = run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
+    results = _examine_phantoms(model, options)
     real = _examine_real_cts(model, options)
-    seconds = seconds_per_report(model, seeds[:TIMED_CASES])
+    seconds = seconds_per_report(model, TEST_SEEDS[:TIMED_CASES])
     measurements = CardMeasurements(results, real, seconds, _examine_replaced_model(options))
     print(card_tables(model, measurements))
     if stored is None:
@@ -80,11 +79,17 @@ def _examine_planted_cts(model: Path, options: argparse.Namespace) -> PlantedRes
 
 
 def _examine_replaced_model(options: argparse.Namespace) -> Mapping[str, Cell] | None:
-    """Return the numbers of the model given by --before: those of its card on phantoms, and new ones on real CTs."""
+    """Return the numbers of the model given by --before, on the same phantoms and real CTs."""
     if options.before is None or options.ct is None:
         return None
+    results = _examine_phantoms(options.before, options)
     real = examine_real_cts(options.before, options.ct, list_real_cts(options.ct, options.hosts))
-    return headline(read_stored_metrics(options.before), real, _examine_planted_cts(options.before, options))
+    return headline(results.to_json_dict(), real, _examine_planted_cts(options.before, options))
+
+
+def _examine_phantoms(model: Path, options: argparse.Namespace) -> BenchmarkResults:
+    seeds = TEST_SEEDS[: options.cases]
+    return run_benchmark(model, seeds, options.work, processes=options.processes, progress=_print_progress)
 
 
 def _print_progress(fraction: float, message: str) -> None:
@@ -110,7 +115,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--planted", type=int, default=len(PLANTED_SEEDS), help="number of held-out CTs with planted findings"
     )
     parser.add_argument(
-        "--before", type=Path, help="folder of the model that this one replaces, to compare both on real CTs"
+        "--before", type=Path, help="folder of the model that this one replaces, to compare both (with --ct)"
     )
     parser.add_argument("--write", action="store_true", help="write the model card instead of comparing with it")
     return parser.parse_args()
