@@ -1,4 +1,4 @@
-"""Reports of real CTs contain nothing that was not measured, apart from the model's text, which is not shown."""
+"""Drafts of real CTs state measurements, and only those findings of the model that are supported in CTs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import reg2rg
 from reg2rg.labeler import Status, extract_mentions, split_sentences
 from reg2rg.measurements import NOT_ASSESSED, measured_sentence
 from reg2rg.measurements.sentences import MEANING
-from reg2rg.regions import get_region
-from reg2rg.report import Report, draft_impression
+from reg2rg.planting import read_host_list
+from reg2rg.report import Report, Section, draft_impression
 
 VOLUMES = (
     *(f"data/real/{number}.nii.gz" for number in ("01", "02", "07", "08", "09", "16", "17", "18")),
@@ -22,45 +22,67 @@ VOLUMES = (
 )
 
 
-@pytest.fixture(scope="module", params=VOLUMES)
-def report(request, shared: Path, tmp_path_factory) -> Report:
+@pytest.fixture(scope="module")
+def reports(shared: Path, tmp_path_factory) -> dict[str, Report]:
     folder = tmp_path_factory.mktemp("real")
-    # The text is hidden, so that a few words of it are enough.
-    return reg2rg.generate_report(
-        shared / request.param, folder, segmenter="thresholds", max_new_tokens=8, progress=False
-    )
+    return {
+        name: reg2rg.generate_report(shared / name, folder / str(number), segmenter="thresholds", progress=False)
+        for number, name in enumerate(VOLUMES)
+    }
+
+
+def claims(section: Section) -> set[str]:
+    """Return the findings that the model's part of a section states."""
+    return {
+        mention.label for mention in extract_mentions(section.text, section.region) if mention.status is Status.PRESENT
+    }
 
 
 @pytest.mark.slow
-def test_the_draft_of_a_real_ct_claims_only_what_was_measured(report: Report) -> None:
-    assert report.out_of_distribution is not None and report.out_of_distribution.detected
-    assert report.evidence is not None
-    stated = {measured_sentence(measurement) for measurement in report.evidence.measurements}
-    for section in report.sections:
-        assert section.model_text_hidden and section.listed_findings == ()
-        for start, end in split_sentences(section.draft):
-            sentence = section.draft[start:end]
-            assert sentence in stated or sentence == NOT_ASSESSED
-            for mention in extract_mentions(sentence, section.region):
-                assert mention.status is Status.PRESENT and MEANING in sentence, f"{mention.label} is not backed"
+def test_a_draft_states_measurements_and_supported_findings_only(reports: dict[str, Report]) -> None:
+    for name, report in reports.items():
+        supported = set(report.supported or ())
+        for section in report.sections:
+            if section.model_text_hidden:
+                continue
+            for start, end in split_sentences(section.text):
+                sentence = section.text[start:end]
+                mentions = extract_mentions(sentence, section.region)
+                assert mentions, f"{name}: '{sentence}' states nothing that is supported"
+                assert {mention.label for mention in mentions} <= supported, f"{name}: {sentence}"
+                assert all(mention.status is Status.PRESENT for mention in mentions), f"{name}: {sentence}"
 
 
 @pytest.mark.slow
-def test_the_text_of_a_real_report_consists_of_technique_and_measurements(report: Report) -> None:
-    text = report.to_text()
-    body = text[text.index("TECHNIQUE") : text.index("NOT DESCRIBED")]
-    paragraphs = body.strip().split("\n\n")[1:]
-    assert len(paragraphs) == len(report.sections)
-    for section, paragraph in zip(report.sections, paragraphs, strict=True):
-        heading, *lines = paragraph.splitlines()
-        assert heading.startswith(get_region(section.region).display_name.upper())
-        assert " ".join(" ".join(lines).split()) == " ".join(f"= {sentence}" for sentence in section.measured)
+def test_at_most_every_second_draft_states_something_that_nobody_sees(
+    reports: dict[str, Report], shared: Path, repository: Path
+) -> None:
+    known = {entry.file.as_posix(): entry for entry in read_host_list(repository / "Resources/Training/real_cts.yaml")}
+    false = {
+        name: {label for section in report.sections if not section.model_text_hidden for label in claims(section)}
+        - set(known[name.removeprefix("data/")].unknown)
+        for name, report in reports.items()
+        if name.removeprefix("data/") in known
+    }
+    assert len(false) == len(known)
+    assert not any("Pneumothorax" in labels for labels in false.values())
+    assert sum(map(len, false.values())) <= 0.5 * len(false), false
 
 
 @pytest.mark.slow
-def test_the_impression_of_a_real_report_contains_named_values_only(report: Report) -> None:
-    drafts = [(section.region, section.draft) for section in report.sections]
-    measured = [sentence for section in report.sections for sentence in section.measured]
-    for line in draft_impression(drafts, measured).splitlines():
-        name, _, sentences = line.partition(": ")
-        assert all(MEANING in sentences[start:end] for start, end in split_sentences(sentences)), name
+def test_the_measured_sentences_of_a_draft_are_those_of_its_measurements(reports: dict[str, Report]) -> None:
+    for name, report in reports.items():
+        assert report.evidence is not None
+        measured = {measured_sentence(measurement) for measurement in report.evidence.measurements}
+        for section in report.sections:
+            assert set(section.measured) <= measured | {NOT_ASSESSED}, f"{name}: {section.region}"
+
+
+@pytest.mark.slow
+def test_what_a_measurement_means_enters_the_impression_with_its_cutoff(reports: dict[str, Report]) -> None:
+    for name, report in reports.items():
+        measured = [sentence for section in report.sections for sentence in section.measured]
+        lines = draft_impression([(section.region, "") for section in report.sections], measured).splitlines()
+        for line in lines:
+            _, _, sentences = line.partition(": ")
+            assert all(MEANING in sentences[start:end] for start, end in split_sentences(sentences)), f"{name}: {line}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -75,6 +76,11 @@ def test_a_draft_states_supported_findings_and_folds_everything_else_away(make_r
     assert parse_report(report.to_json()) == report
 
 
+def test_a_supported_finding_is_stated_only_where_it_is_detected(make_report) -> None:
+    lung = make_report(("Emphysema", "Lung nodule")).section("lung")
+    assert (lung.text, lung.withheld) == (NODULE, f"{EMPHYSEMA} {DENIAL}"), "the finding head detects only the nodule"
+
+
 def test_a_section_without_supported_findings_consists_of_measurements(make_report) -> None:
     report = make_report(("Pleural effusion",))
     lung = report.section("lung")
@@ -134,6 +140,8 @@ def test_the_language_model_gets_no_cues_of_findings_that_it_may_not_state() -> 
     zeros = torch.zeros(1, 2)
     cues = Cues(torch.tensor([[0.9, 0.8]]), zeros.long(), zeros.long(), zeros, zeros, torch.zeros(1, 0, 2))
     assert select_cues(config, cues, ("Lung nodule",)).probability.tolist()[0] == pytest.approx([0.0, 0.8])
+    unlikely = replace(cues, probability=torch.tensor([[0.9, 0.4]]))
+    assert select_cues(config, unlikely, config.labels).probability.tolist()[0] == pytest.approx([0.9, 0.0])
 
 
 def test_probabilities_are_calibrated_for_the_kind_of_volume() -> None:

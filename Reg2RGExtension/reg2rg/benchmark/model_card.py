@@ -29,9 +29,9 @@ _MEASURED_HEADING = "\n## Measured"
 
 _INTRODUCTION = f"""# phantom: the embedded model of Reg2RG
 
-**This model was trained only on synthetic phantoms. Its output has no clinical meaning.** It demonstrates every step of
-the system on any chest CT: regions, grounded sections, findings with locations, review and export. Anything it states
-about a real patient is meaningless. {DRAFT_LABEL}
+**The findings that this model was trained on are synthetic. Its output has no clinical meaning.** It demonstrates
+every step of the system on any chest CT: regions, grounded sections, findings with locations, review and export. Where
+it is right about a real patient, and where it is not, is measured below. {DRAFT_LABEL}
 
 - Differences from the published architecture are fields of config.json; docs/method.md explains them.
 - License: Apache-2.0. Intended use: demonstration, self-tests, development.

@@ -11,7 +11,7 @@ from torch import Tensor
 from reg2rg.models.config import FindingConfig, Size
 from reg2rg.models.cue_encoder import Cues
 from reg2rg.models.finding_head import LEVELS, SIDES, FindingHead, FindingOutput
-from reg2rg.report import Finding
+from reg2rg.report import DETECTION_THRESHOLD, Finding
 
 MAP_THRESHOLD = 0.05
 """Probability below which a finding's map is discarded, because it would locate something that is absent."""
@@ -139,10 +139,10 @@ def select_cues(config: FindingConfig, cues: Cues, supported: Collection[str]) -
     Args:
         config: configuration of the finding head.
         cues: the region's cues, one row.
-        supported: labels that the draft may state.
+        supported: labels that the draft may state if they are detected.
     """
     kept = torch.tensor([label in supported for label in config.labels], device=cues.probability.device)
-    return replace(cues, probability=cues.probability * kept)
+    return replace(cues, probability=cues.probability * kept * (cues.probability >= DETECTION_THRESHOLD))
 
 
 def apply_corrections(config: FindingConfig, cues: Cues, corrections: Mapping[str, bool]) -> Cues:

@@ -88,8 +88,7 @@ class ReportBuilder:
             return None
         stated = {}
         for region, findings in self._detected.items():
-            corrections = self._corrections.get(region, {})
-            allowed = None if self.supported is None else self.supported | set(corrections)
+            allowed, corrections = self._allowed(region), self._corrections.get(region, {})
             stated[region] = tuple(
                 finding
                 for finding in findings
@@ -98,6 +97,16 @@ class ReportBuilder:
                 and (allowed is None or finding.label in allowed)
             )
         return stated
+
+    def _allowed(self, region: str) -> frozenset[str] | None:
+        """Return the labels that the draft may state in a region; None for all.
+
+        Precision was shown for detections, so that a supported finding may be stated only where it is detected.
+        """
+        if self.supported is None:
+            return None
+        detected = {finding.label for finding in self._detected.get(region, ()) if finding.detected}
+        return self.supported & detected | set(self._corrections.get(region, {}))
 
     def report(
         self,
@@ -137,10 +146,10 @@ class ReportBuilder:
         detected, corrections = self._detected.get(text.region, ()), self._corrections.get(text.region, {})
         shown, tokens, withheld = text.text, text.tokens, ""
         withheld_findings: tuple[Finding, ...] = ()
-        if self.supported is not None:
-            divided = withhold_sentences(region, text.text, text.tokens, self.supported, corrections)
+        allowed = self._allowed(text.region)
+        if allowed is not None:
+            divided = withhold_sentences(region, text.text, text.tokens, allowed, corrections)
             shown, tokens, withheld = divided.text, divided.tokens, divided.withheld
-            allowed = self.supported | set(corrections)
             left_out = [replace(finding, segment=None) for finding in detected if finding.label not in allowed]
             withheld_findings = merge_findings(region, (), left_out, {}, calibrated=True)
             detected = [finding for finding in detected if finding.label in allowed]

@@ -39,23 +39,23 @@ def withhold_sentences(
     region: str,
     text: str,
     tokens: Sequence[TextToken],
-    supported: Collection[str],
+    allowed: Collection[str],
     corrections: Mapping[str, bool],
 ) -> Withholding:
-    """Divide a text into sentences that state only supported findings, and all others.
+    """Divide a text into sentences that state only allowed findings, and all others.
 
     Args:
         region: name of the region.
         text: the section's text.
         tokens: the tokens that it was generated from.
-        supported: labels that the model may state.
+        allowed: labels that the draft may state in this region.
         corrections: label -> whether a reviewer marked it as present. The text may state and deny these.
     """
     mentions = extract_mentions(text, region)
 
-    def is_supported(mention: Mention) -> bool:
+    def is_allowed(mention: Mention) -> bool:
         stated = mention.status is not Status.ABSENT
-        return mention.label in corrections or (stated and mention.label in supported)
+        return mention.label in corrections or (stated and mention.label in allowed)
 
     shown: list[str] = []
     shown_tokens: list[TextToken] = []
@@ -63,7 +63,7 @@ def withhold_sentences(
     length = 0
     for start, end in split_sentences(text):
         mentioned = [mention for mention in mentions if mention.start < end and mention.end > start]
-        if not mentioned or not all(map(is_supported, mentioned)):
+        if not mentioned or not all(map(is_allowed, mentioned)):
             withheld.append(text[start:end])
             continue
         offset = length + bool(shown) - start
