@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from reg2rg.learning.recipe import TAUGHT, taught_findings, training_config
 from reg2rg.learning.selection import select_reports, split_by_patient
 from reg2rg.models.config import LoraSettings
 from reg2rg.models.reg2rg import Reg2RG
-from reg2rg.report import REPORT_FILE, addendum, sign
+from reg2rg.report import REGIONS_FILE, REPORT_FILE, addendum, sign
 from reg2rg.report.reviewed_findings import reviewed_findings, reviewed_text
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.config import MixedData, ReviewedCase, ReviewedData
@@ -127,12 +128,22 @@ def test_only_signed_unchanged_reports_with_a_ct_count(tmp_path: Path):
     second = sign(reviewed(addendum(first), NODULE), "Dr. B")
     (reports / "second").mkdir()
     (reports / "second" / REPORT_FILE).write_text(second.to_json(), encoding="utf-8")
+    write_signed(reports / "third", volumes[3], NODULE, NODULE)
+    (reports / "third" / REGIONS_FILE).write_bytes(b"NRRD0004\n")
+    shutil.copytree(reports / "good", reports / "good again")
     selection = select_reports([reports], tmp_path / "cts")
     assert [each.case.report.name for each in selection.reports] == ["good"]
     assert selection.message == (
-        "5 of 6 reports are left out: 1 not signed (drafted); 1 changed after signing (tampered); 1 whose CT was not "
-        "found (elsewhere); 1 amended by another (first); 1 without regions (second)."
+        "7 of 8 reports are left out: 1 copied from another (good again); 1 changed after signing (tampered); 1 not "
+        "signed (drafted); 1 whose CT was not found (elsewhere); 1 amended by another (first); 2 without readable "
+        "regions (second, third)."
     )
+
+
+def test_a_message_about_reports_agrees_in_number(tmp_path: Path):
+    draft(tmp_path / "reports" / "a", write_ct(tmp_path / "cts", 1), NODULE)
+    message = select_reports([tmp_path / "reports"], tmp_path / "cts").message
+    assert message == "1 of 1 report is left out: 1 not signed (a)."
 
 
 def test_a_dicom_series_is_found_by_its_voxels_and_gives_the_patient(tmp_path: Path):

@@ -141,6 +141,21 @@ def test_reports_that_nobody_reviewed_and_missing_reports_are_told(reg2rg: Run, 
     assert not (tmp_path / "out").exists()
 
 
+def test_copies_and_unreadable_reports_are_left_out_and_named(reg2rg: Run, report, tmp_path: Path):
+    signed = signed_report(report).to_json()
+    texts = {"a": signed, "b": signed, "changed": signed.replace("nodule", "mass"), "empty": ""}
+    for name, text in texts.items():
+        (tmp_path / "reports" / name).mkdir(parents=True)
+        (tmp_path / "reports" / name / "report.json").write_text(text, encoding="utf-8")
+    finished = reg2rg("review-stats", tmp_path / "reports", "-o", tmp_path / "out")
+    assert finished.returncode == 0 and finished.stderr == (
+        "3 of 4 reports are left out: 1 copied from another (b); 1 changed after signing (changed); "
+        "1 not readable (empty).\n"
+    )
+    page = (tmp_path / "out" / "review_stats.html").read_text(encoding="utf-8")
+    assert "1 reviewed" in page and "1 copied from another, 1 changed after signing, 1 not readable" in page
+
+
 @pytest.mark.parametrize("count", [1, 40])
 def test_a_page_can_be_made_of_any_number_of_reports(report, tmp_path: Path, count: int):
     for number in range(count):

@@ -117,6 +117,9 @@ def test_reviews_in_scenes_of_earlier_versions_are_read(version):
         (lambda v: v["sections"]["lung"].update(state="perfect"), "expected one of: draft, edited"),
         (lambda v: v["sections"]["lung"].update(text=7), "text is 7; expected a string"),
         (lambda v: v.update(impression="fine"), "not a review that can be read"),
+        (lambda v: v["log"][0].update(time="yesterday"), "'yesterday'; expected a time in ISO 8601"),
+        (lambda v: v["log"][0].update(time="2026-01-01T12:00:00"), "expected a time in ISO 8601 .* with its offset"),
+        (lambda v: v["report"]["provenance"].update(created="today"), "'today'; expected a time in ISO 8601"),
     ],
 )
 def test_a_damaged_review_is_refused_in_one_line(change, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,6 @@ def review_stats(
     from reg2rg.cli.tables import print_tables
     from reg2rg.evaluation.reviews.review_stats import run
 
-    tables, page = run(reports, output)
+    tables, page = run(reports, output, lambda message: print(message, file=sys.stderr))
     print_tables(tables)
     print(page)

@@ -15,7 +15,7 @@ from reg2rg.inference import ReportGenerator
 from reg2rg.learning.selection import ReviewedReport
 from reg2rg.phantom import make_phantom
 from reg2rg.preprocessing import prepare, with_scalars
-from reg2rg.report import DETECTION_THRESHOLD
+from reg2rg.report import DETECTION_THRESHOLD, load_report
 from reg2rg.report.reviewed_findings import reviewed_findings
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes import read_volume
@@ -81,7 +81,7 @@ def reviewed_case(reviewed: ReviewedReport) -> HeldOutCase:
         for region, findings in reviewed_findings(reviewed.report).items()
     }
     case = reviewed.case
-    return HeldOutCase(known, lambda: (read_volume(case.ct, case.series), reviewed.report.masks))
+    return HeldOutCase(known, lambda: (read_volume(case.ct, case.series), load_report(case.report).masks))
 
 
 def phantom_case(seed: int) -> HeldOutCase:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reg2rg.errors import InputError
 from reg2rg.learning.ct_search import find_cts
-from reg2rg.report import REGIONS_FILE, Report, load_report
-from reg2rg.report.report_folders import amended_hashes, find_report_folders
+from reg2rg.report import Report, load_report
+from reg2rg.report.report_folders import LeftOut, amended_hashes, read_reports
 from reg2rg.report.reviewed_findings import reviewed_findings, reviewed_text
-from reg2rg.report.seal import ChangedReportError
 from reg2rg.training.config import ReviewedCase
 
 VALIDATION_SHARE = 0.2
 """Share of the reports that are not held out by which training is stopped and calibrated."""
-
-_SHOWN_NAMES = 10
-"""Most names that a message lists for one reason."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +40,16 @@ class Selection:
 
     Attributes:
         reports: the reports that count.
-        left_out: reason -> names of the report folders that do not count.
+        left_out: the reports that do not count.
     """
 
     reports: tuple[ReviewedReport, ...]
-    left_out: Mapping[str, tuple[str, ...]]
+    left_out: LeftOut
 
     @property
     def message(self) -> str:
         """Which reports are left out and why, in one line; empty if none is."""
-        count = sum(map(len, self.left_out.values()))
-        reasons = "; ".join(f"{len(names)} {reason} ({_some(names)})" for reason, names in self.left_out.items())
-        return f"{count} of {count + len(self.reports)} reports are left out: {reasons}." if count else ""
+        return self.left_out.message(len(self.reports))
 
 
 @dataclass(frozen=True)
@@ -77,20 +71,13 @@ def select_reports(paths: Sequence[Path], cts: Path) -> Selection:
     Raises:
         InputError: a folder does not exist or contains no report.
     """
-    left_out: dict[str, list[str]] = defaultdict(list)
+    left_out = LeftOut()
     signed: dict[Path, Report] = {}
-    for folder in find_report_folders(paths):
-        try:
-            report = load_report(folder)
-        except ChangedReportError:
-            left_out["changed after signing"].append(folder.name)
-        except (InputError, OSError):
-            left_out["not readable"].append(folder.name)
+    for folder, report in read_reports(paths, left_out).items():
+        if report.signed:
+            signed[folder] = report
         else:
-            if report.signed:
-                signed[folder] = report
-            else:
-                left_out["not signed"].append(folder.name)
+            left_out.add("not signed", folder)
     amended = amended_hashes(signed.values())
     hashes = {report.provenance.volume_sha256 for report in signed.values()} - {""}
     found = find_cts(cts, hashes)
@@ -99,20 +86,20 @@ def select_reports(paths: Sequence[Path], cts: Path) -> Selection:
         assert report.review is not None and report.review.signature is not None
         digest = report.provenance.volume_sha256
         if report.review.signature.content_sha256 in amended:
-            left_out["amended by another"].append(folder.name)
+            left_out.add("amended by another", folder)
         elif not digest:
-            left_out["from a version that does not record its CT"].append(folder.name)
+            left_out.add("from a version that does not record its CT", folder)
         elif digest not in found:
-            left_out["whose CT was not found"].append(folder.name)
-        elif not (folder / REGIONS_FILE).is_file():
-            left_out["without regions"].append(folder.name)
+            left_out.add("whose CT was not found", folder)
+        elif not _has_regions(folder):
+            left_out.add("without readable regions", folder)
         elif not _says_something(report):
-            left_out["without a text or finding to learn from"].append(folder.name)
+            left_out.add("without a text or finding to learn from", folder)
         else:
             ct = found[digest]
             case = ReviewedCase(folder, ct.path, ct.series)
             reports.append(ReviewedReport(case, report, f"patient {ct.patient}" if ct.patient else digest))
-    return Selection(tuple(reports), {reason: tuple(names) for reason, names in left_out.items()})
+    return Selection(tuple(reports), left_out)
 
 
 def split_by_patient(reports: Sequence[ReviewedReport], held_out: float, seed: int) -> Split:
@@ -147,6 +134,8 @@ def _says_something(report: Report) -> bool:
     return any(findings[section.region] or reviewed_text(report, section.region) for section in report.sections)
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_NAMES])
-    return shown if len(names) <= _SHOWN_NAMES else f"{shown} and {len(names) - _SHOWN_NAMES} more"
+def _has_regions(folder: Path) -> bool:
+    try:
+        return bool(load_report(folder).masks.present)  # of a copy, because a report keeps its masks
+    except (InputError, OSError):
+        return False

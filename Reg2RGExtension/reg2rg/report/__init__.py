@@ -26,7 +26,7 @@ Files, in the order data flows:
     serialization  report.json, including older schema versions
     reviewed_findings
                    what a reviewed report says about findings, for models to learn from
-    report_folders where reports are, and which of them were amended
+    report_folders the reports in folders, and which of them were amended
     sign_off       sign a reviewed report, and amend a signed one
 
 A report contains no patient data, not even the name of the file it was made from. Plain text and HTML live here rather

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.runtime.dataclass_io import Constraint
+from reg2rg.runtime.dataclass_io import Constraint, Time
 
 _MAXIMUM_VOXELS = 1 << 30
 """More voxels than any CT has; a damaged report could otherwise ask for all memory."""
@@ -122,7 +122,7 @@ class Provenance:
     segmenter: str
     segmenter_reason: str
     versions: dict[str, str]
-    created: str
+    created: Time
     stage_seconds: dict[str, float]
     geometry: Geometry
     trained_for: str = ""

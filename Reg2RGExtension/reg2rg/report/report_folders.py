@@ -1,12 +1,73 @@
-"""The report folders inside of folders, and which versions of a report were amended by later ones."""
+"""The reports in folders, each once, and which versions of a report were amended by later ones."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from reg2rg.errors import InputError
 from reg2rg.report.report import REPORT_FILE, Report
+from reg2rg.report.seal import ChangedReportError
+from reg2rg.report.serialization import load_report
+
+_SHOWN_NAMES = 10
+"""Most names that a message lists for one reason."""
+
+
+class LeftOut(dict[str, list[str]]):
+    """Reports that do not count: reason -> names of the report folders."""
+
+    def add(self, reason: str, folder: Path) -> None:
+        """Add a report."""
+        self.setdefault(reason, []).append(folder.name)
+
+    def message(self, counted: int) -> str:
+        """Return which reports are left out and why, in one line; empty if none is.
+
+        Args:
+            counted: number of reports that count.
+        """
+        count = sum(map(len, self.values()))
+        if not count:
+            return ""
+        total = count + counted
+        reasons = "; ".join(f"{len(names)} {reason} ({_some(names)})" for reason, names in self.items())
+        subject = f"{count} of {total} report{'' if total == 1 else 's'}"
+        return f"{subject} {'is' if count == 1 else 'are'} left out: {reasons}."
+
+
+def read_reports(paths: Iterable[Path], left_out: LeftOut) -> dict[Path, Report]:
+    """Read reports. Of several copies, the first counts.
+
+    Args:
+        paths: report folders, or folders that contain some at any depth.
+        left_out: receives the copies, and the reports that cannot be read.
+
+    Returns:
+        Report folder -> report.
+
+    Raises:
+        InputError: one of the paths contains no report folder.
+    """
+    reports: dict[Path, Report] = {}
+    seen = set()
+    for folder in find_report_folders(paths):
+        try:
+            report = load_report(folder)
+        except ChangedReportError:
+            left_out.add("changed after signing", folder)
+            continue
+        except (InputError, OSError):
+            left_out.add("not readable", folder)
+            continue
+        content = hashlib.sha256(report.to_json().encode(errors="surrogatepass")).digest()
+        if content in seen:
+            left_out.add("copied from another", folder)
+        else:
+            seen.add(content)
+            reports[folder] = report
+    return reports
 
 
 def find_report_folders(paths: Iterable[Path]) -> list[Path]:
@@ -20,7 +81,8 @@ def find_report_folders(paths: Iterable[Path]) -> list[Path]:
     """
     folders: dict[Path, None] = {}
     for path in paths:
-        found = [path] if (path / REPORT_FILE).is_file() else sorted(file.parent for file in path.rglob(REPORT_FILE))
+        files = [path / REPORT_FILE] if (path / REPORT_FILE).exists() else sorted(path.rglob(REPORT_FILE))
+        found = [file.parent for file in files if file.is_file()]
         if not found:
             raise InputError(f"{path} contains no report folder.")
         folders.update(dict.fromkeys(folder.resolve() for folder in found))
@@ -31,3 +93,8 @@ def amended_hashes(reports: Iterable[Report]) -> set[str]:
     """Return the hashes of all signed versions that one of the reports amends."""
     reviews = (report.review for report in reports if report.review is not None)
     return {signature.content_sha256 for review in reviews for signature in review.earlier_signatures}
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    return shown if len(names) <= _SHOWN_NAMES else f"{shown} and {len(names) - _SHOWN_NAMES} more"

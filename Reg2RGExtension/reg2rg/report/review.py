@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 from reg2rg.measurements import Line
-from reg2rg.runtime.dataclass_io import Constraint
+from reg2rg.runtime.dataclass_io import Constraint, Time
 
 MAX_NAME_LENGTH = 120
 
@@ -21,13 +21,6 @@ def is_name(text: str) -> bool:
     unprintable = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line and paragraph separators
     is_line = not any(unicodedata.category(character) in unprintable for character in text)
     return is_line and text == text.strip() and 0 < len(text) <= MAX_NAME_LENGTH
-
-
-def _is_time(text: str) -> bool:
-    try:
-        return datetime.datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
 
 
 def _is_sha256(text: str) -> bool:
@@ -100,7 +93,7 @@ class Change:
         text: the new text, if a text was edited.
     """
 
-    time: str
+    time: Time
     action: str
     region: str
     text: str = ""
@@ -117,7 +110,7 @@ class Signature:
     """
 
     reviewer: Annotated[str, Constraint(f"a name of 1 to {MAX_NAME_LENGTH} characters in one line", is_name)]
-    time: Annotated[str, Constraint("a time in ISO 8601 format with its offset from UTC", _is_time)]
+    time: Time
     content_sha256: Annotated[str, Constraint("64 hexadecimal digits", _is_sha256)]
 
     @property

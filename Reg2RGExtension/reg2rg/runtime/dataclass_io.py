@@ -12,6 +12,7 @@ are distinguished by a ``Literal`` field named ``kind``. ``Annotated`` types may
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 import reprlib
@@ -56,6 +57,16 @@ MAX_SEED = 2**32 - 1
 """Largest random seed that numpy and torch accept."""
 
 Seed = Annotated[int, Constraint(f"a number from 0 to {MAX_SEED}", lambda seed: 0 <= seed <= MAX_SEED)]
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+Time = Annotated[str, Constraint("a time in ISO 8601 format with its offset from UTC", _is_time)]
 
 
 def to_plain(value: Any) -> Any:

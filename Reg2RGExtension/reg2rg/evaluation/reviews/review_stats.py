@@ -8,26 +8,28 @@ from pathlib import Path
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation.tables import Table, to_csv
-from reg2rg.report import Report, load_report
-from reg2rg.report.report_folders import amended_hashes, find_report_folders
+from reg2rg.report import Report
+from reg2rg.report.report_folders import LeftOut, amended_hashes, read_reports
+from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import staged_output
 
 PAGE_FILE = "review_stats.html"
 
 
-def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
+def run(reports: Sequence[Path], output: Path, on_notice: NoticeCallback = ignore_notice) -> tuple[list[Table], Path]:
     """Summarize reviews and write the results into a folder.
 
     Args:
         reports: report folders, or folders that contain some at any depth.
         output: folder to write into; created if it does not exist.
+        on_notice: receives which reports are left out because they cannot be read or are copies.
 
     Returns:
         The tables, and the path of the page.
 
     Raises:
         Reg2RGError: a required package is missing.
-        InputError: there is no report that was reviewed, or a report cannot be read.
+        InputError: there is no report that was reviewed.
     """
     missing = [name for name in ("matplotlib", "jinja2") if importlib.util.find_spec(name) is None]
     if missing:
@@ -37,7 +39,12 @@ def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
     from reg2rg.evaluation.reviews.review_plots import review_plots
     from reg2rg.evaluation.reviews.review_tables import review_tables
 
-    read = _read(reports)
+    left_out = LeftOut()
+    read = list(read_reports(reports, left_out).values())
+    if left_out:
+        on_notice(left_out.message(len(read)))
+    amended = amended_hashes(read)  # of a report and its addenda, which have the same history, the last one counts
+    read = [report for report in read if _hash(report) not in amended]
     reviewed = [report for report in read if _is_reviewed(report)]
     if not reviewed:
         raise InputError(f"None of the {len(read)} reports was reviewed; review them in the Slicer module first.")
@@ -45,6 +52,7 @@ def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
     plots = review_plots({table.key: table for table in tables})
     about = {
         "Reports": f"{len(reviewed)} reviewed, {len(read) - len(reviewed)} not reviewed and left out",
+        **({"Left out": ", ".join(f"{len(names)} {reason}" for reason, names in left_out.items())} if left_out else {}),
         "Signed": str(sum(report.signed for report in reviewed)),
         "Models": ", ".join(sorted({report.provenance.model for report in reviewed})),
     }
@@ -56,13 +64,6 @@ def run(reports: Sequence[Path], output: Path) -> tuple[list[Table], Path]:
         page = render_page("Reviews of chest CT reports", about, (), tables, plots)
         (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     return tables, output / PAGE_FILE
-
-
-def _read(paths: Sequence[Path]) -> list[Report]:
-    """Return the reports of folders. Of a report and its addenda, which have the same history, the last one counts."""
-    reports = [load_report(folder) for folder in find_report_folders(paths)]
-    amended = amended_hashes(reports)
-    return [report for report in reports if _hash(report) not in amended]
 
 
 def _hash(report: Report) -> str | None:
