@@ -17,9 +17,10 @@ from reg2rg import generate_report
 from reg2rg.about import DRAFT_LABEL, SIGNED_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.formats import FORMATS, export_report
-from reg2rg.pipeline.request import MeasureRequest
-from reg2rg.pipeline.run import run_measurement
-from reg2rg.report import Report, addendum, load_report, report_content
+from reg2rg.exports.report_folder import staged_report
+from reg2rg.pipeline.request import MeasureRequest, SegmentRequest
+from reg2rg.pipeline.run import run_measurement, run_segmentation
+from reg2rg.report import REPORT_FILES, Report, addendum, load_report, report_content
 
 TEXT_FORMATS = ("text", "markdown")
 
@@ -128,6 +129,33 @@ def test_a_signed_report_is_overwritten_neither_by_an_export_nor_by_a_run(drafte
             write()
     assert (tmp_path / "report.json").read_bytes() == before
     assert export_report(signed, "folder", tmp_path) == tmp_path, "the same report can be saved again"
+
+
+def test_no_file_of_a_signed_report_is_overwritten_by_a_command_that_writes_files(report, phantom_files, tmp_path):
+    signed = signed_report(report)
+    export_report(signed, "folder", tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    segmentation = SegmentRequest(volume=phantom_files[0], output=tmp_path / "regions.seg.nrrd")
+    for write in (
+        lambda: run_segmentation(segmentation, lambda event: None),
+        lambda: export_report(signed, "fhir", tmp_path / "report.json", phantom_files[0]),
+        lambda: export_report(signed, "text", tmp_path / "report"),
+    ):
+        with pytest.raises(InputError, match="contains a report signed by"):
+            write()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert export_report(signed, "text", tmp_path / "chest").is_file(), "other files may be next to it"
+
+
+def test_a_report_that_is_signed_while_it_is_made_again_stays(report, tmp_path):
+    export_report(report, "folder", tmp_path)
+    with (
+        pytest.raises(InputError, match="contains a report signed by"),
+        staged_report(tmp_path, REPORT_FILES) as staging,
+    ):
+        (staging / "report.json").write_text("new")
+        export_report(signed_report(report), "folder", tmp_path)
+    assert load_report(tmp_path).signed
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut off", "of a later version"])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.images import Images
-from reg2rg.runtime.staging import staged_output
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -206,14 +205,13 @@ def _export(report: Report, export: Format, path: Path, images: Images) -> Path:
         export.write(report, path, images)
         return path
     target = _named(path, export, report.signed)
+    from reg2rg.exports.report_folder import staged_file, staged_report
+
     if export.extension:
-        with staged_output(target.parent) as staging:
+        with staged_file(target) as staging:
             export.write(report, staging / target.name, images)
     else:
-        from reg2rg.exports.report_folder import refuse_signed
-
-        refuse_signed(target, report)
-        with staged_output(target, export.replaces(target)) as staging:
+        with staged_report(target, export.replaces(target), report) as staging:
             export.write(report, staging, images)
     return target
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -16,11 +18,13 @@ from reg2rg.report import (
     PREVIEW_FILE,
     REGIONS_FILE,
     REPORT_FILE,
+    REPORT_FILES,
     STRUCTURES_FILE,
     TEXT_FILE,
     Report,
     load_report,
 )
+from reg2rg.runtime.staging import staged_output
 from reg2rg.segmentation import RegionMasks
 
 
@@ -53,6 +57,43 @@ def copy_report_folder(report: Report, folder: Path, ct: Path | None) -> None:
     if ct is not None:
         write_preview(report, read_source_ct(report, ct), report.masks, folder / PREVIEW_FILE)
     _write_texts(report, folder)
+
+
+@contextmanager
+def staged_report(folder: Path, names: Collection[str], replacement: Report | None = None) -> Iterator[Path]:
+    """Write the files of a report folder at once, unless it contains a signed report; see ``staged_output``.
+
+    Args:
+        folder: the report folder.
+        names: names of files that the block may write.
+        replacement: the report to write, which may be the same one.
+
+    Yields:
+        Path of the scratch folder.
+
+    Raises:
+        InputError: the folder contains a signed report, perhaps one that was signed during the block.
+    """
+    refuse_signed(folder, replacement)
+    with staged_output(folder, names) as staging:
+        yield staging
+        refuse_signed(folder, replacement)
+
+
+@contextmanager
+def staged_file(file: Path) -> Iterator[Path]:
+    """Write a file at once, unless it is a part of a signed report; see ``staged_output``.
+
+    Yields:
+        Path of the scratch folder.
+
+    Raises:
+        InputError: the file is a part of a signed report.
+    """
+    if file.name in REPORT_FILES:
+        refuse_signed(file.parent)
+    with staged_output(file.parent, [file.name]) as staging:
+        yield staging
 
 
 def refuse_signed(folder: Path, replacement: Report | None = None) -> None:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.exports.measurements import MEASUREMENT_FILES, write_measurements
-from reg2rg.exports.report_folder import refuse_signed, write_report_folder
+from reg2rg.exports.report_folder import staged_file, staged_report, write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
 from reg2rg.hub import find_model
 from reg2rg.labeler import ALL_LABELS, label_traits
@@ -51,7 +51,7 @@ from reg2rg.report import (
 )
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
-from reg2rg.runtime.staging import redirected_tempdir, scratch_folder, staged_output
+from reg2rg.runtime.staging import redirected_tempdir, scratch_folder
 from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
@@ -82,11 +82,10 @@ def run_report(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
-    refuse_signed(request.output)
     if request.prior is not None and not request.prior.exists():
         raise InputError(f"{request.prior} does not exist; expected a prior CT or its report folder.")
     model_folder = find_model(request.model)
-    with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
+    with redirected_tempdir(), staged_report(request.output, REPORT_FILES) as folder:
         scan = _read(request, context)
         key, placement = _place(request, model_folder, context)
         prepared = _segment_and_crop(request, key.folder.config, scan, folder, context)
@@ -154,8 +153,7 @@ def write_report(
     """
     context = RunContext(on_event, should_cancel)
     context.stage_seconds.update(prepared.stage_seconds)
-    refuse_signed(request.output)
-    with redirected_tempdir(), staged_output(request.output, REPORT_FILES) as folder:
+    with redirected_tempdir(), staged_report(request.output, REPORT_FILES) as folder:
         for name in (REGIONS_FILE, STRUCTURES_FILE):
             shutil.move(segmentations / name, folder / name)
         key, placement = _place(request, find_model(request.model), context)
@@ -178,7 +176,7 @@ def run_segmentation(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
-    with redirected_tempdir(), staged_output(request.output.parent, [request.output.name]) as folder:
+    with redirected_tempdir(), staged_file(request.output) as folder:
         volume = _read(request, context).volume
         masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
         (folder / REGIONS_FILE).rename(folder / request.output.name)  # a name that SimpleITK may not be able to write
@@ -203,8 +201,7 @@ def run_measurement(
         Exception: any other error, which ``reg2rg.pipeline.failures`` turns into one line.
     """
     context = RunContext(on_event, should_cancel)
-    refuse_signed(request.output)
-    with redirected_tempdir(), staged_output(request.output, MEASUREMENT_FILES) as folder:
+    with redirected_tempdir(), staged_report(request.output, MEASUREMENT_FILES) as folder:
         volume = _read(request, context).volume
         masks, _ = _find_regions(request, request.regions, volume, folder / REGIONS_FILE, context, request.regions)
         # In all regions: the technique is judged in several, whichever were requested.
