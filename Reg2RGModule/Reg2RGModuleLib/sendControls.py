@@ -142,7 +142,11 @@ class SendControls:
 
     def _onSent(self, volume: slicer.vtkMRMLScalarVolumeNode, sent: Sent) -> None:
         message = _('The report on "{0}" is stored by {1}: {2} DICOM objects.')
-        self._say(message.format(volume.GetName(), sent.address, sent.count + sent.stored_before))
+        message = message.format(volume.GetName(), sent.address, sent.count + sent.stored_before)
+        if sent.warning:
+            self._warn(f"{message} {sent.warning}")
+        else:
+            self._say(message)
 
     def _say(self, message: str) -> None:
         self.ui.sendStatusLabel.setText(message)

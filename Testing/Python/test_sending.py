@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pydicom.fileset
 import pytest
 import SimpleITK as sitk
-from command_line import Run, error_line
+from command_line import COMMAND, Run, error_line
 from dicom_files import write_series
 from dicom_reports import complete_header, small_chest, write_report
 from orthanc_server import TITLE, Orthanc, running_orthanc
@@ -140,9 +144,12 @@ class Flaky(BaseHTTPRequestHandler):
             return
         type(self).received += 1
         uid = str(pydicom.dcmread(BytesIO(body.split(b"\r\n\r\n", 1)[1])).SOPInstanceUID)
-        tag = "00081199" if answer == "store" else "00081198"
-        content = json.dumps({tag: {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}}]}}).encode()
-        self.send_response(200 if answer == "store" else 409)
+        tag = "00081198" if answer == "refuse" else "00081199"
+        item = {"00081155": {"vr": "UI", "Value": [uid]}}
+        if answer == "warn":
+            item["00081196"] = {"vr": "US", "Value": [0xB007]}
+        content = json.dumps({tag: {"vr": "SQ", "Value": "nonsense" if answer == "nonsense" else [item]}}).encode()
+        self.send_response({"refuse": 409, "warn": 202}.get(answer, 200))
         self.send_header("Content-Type", "application/dicom+json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -177,12 +184,14 @@ def flaky() -> Iterator[type[Flaky]]:
 
 
 def test_a_refused_object_is_counted_and_sent_with_the_next_attempt(reg2rg: Run, flaky, series):
-    flaky.answers[:] = ["store", "refuse", "store"]
+    flaky.answers[:] = ["store", "nonsense", "refuse", "store"]
     error = error_line(reg2rg("send", series, "--to", flaky.url), 1)
-    assert "9 of 10 objects are stored; 1 are not." in error and "Send again to transfer the rest" in error
+    assert "2 of 10 objects are not stored." in error and "Send again to transfer the rest" in error
+    flaky.answers[:] = ["refuse"]
+    assert "1 of 10 objects is not stored." in error_line(reg2rg("send", series, "--to", flaky.url), 1)
     flaky.received = 0
     finished = reg2rg("send", series, "--to", flaky.url)
-    assert finished.returncode == 0 and "1 objects stored" in finished.stdout and flaky.received == 1
+    assert finished.returncode == 0 and "1 object stored" in finished.stdout and flaky.received == 1
 
 
 def test_a_connection_that_breaks_off_is_made_again_for_the_rest(reg2rg: Run, flaky, series):
@@ -195,7 +204,7 @@ def test_a_connection_that_breaks_off_is_made_again_for_the_rest(reg2rg: Run, fl
 def test_a_transfer_that_fails_for_good_says_how_much_is_stored(reg2rg: Run, flaky, series):
     flaky.answers[:] = ["store"] * 4 + ["break"] * 50
     error = error_line(reg2rg("send", series, "--to", flaky.url), 1)
-    assert "4 of 10 objects are stored; 6 are not." in error
+    assert "6 of 10 objects are not stored." in error
     flaky.answers.clear()
     assert (
         reg2rg("send", series, "--to", flaky.url).stdout
@@ -213,24 +222,94 @@ def test_a_canceled_transfer_stops_after_an_object_and_can_be_resumed(flaky, ser
     assert send(never_cancel) == Sent(flaky.url, count=7, stored_before=3)
 
 
-def test_a_node_that_does_not_accept_a_kind_of_object_is_named(reg2rg: Run, series):
+@contextmanager
+def node(answer: Callable[[Any], int], *kinds: str, title: str = "") -> Iterator[str]:
+    """Run a DICOM node that answers each C-STORE, and yield its address.
+
+    Args:
+        answer: takes an event and returns a status.
+        kinds: the SOP classes it accepts; CT images if there are none.
+        title: the only title it accepts to be called; any if empty.
+    """
     from pynetdicom import AE, evt
 
-    entity = AE("ANY")
-    entity.add_supported_context("1.2.840.10008.1.1")
-    entity.add_supported_context("1.2.840.10008.5.1.4.1.1.88.11")
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda event: 0)])
+    entity = AE(title or "ANY")
+    entity.require_called_aet = bool(title)
+    for kind in kinds or ("1.2.840.10008.5.1.4.1.1.2",):
+        entity.add_supported_context(kind)
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)])
+    try:
+        yield f"dicom://ANY@127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+def test_an_association_that_is_aborted_is_made_again_for_the_rest(reg2rg: Run, series):
+    received: list[str] = []
+
+    def abort_once(event: Any) -> int:
+        received.append(str(event.request.AffectedSOPInstanceUID))
+        if len(received) == 4:
+            event.assoc.abort()
+        return 0
+
+    with node(abort_once) as address:
+        finished = reg2rg("send", series, "--to", address)
+    assert finished.stdout == f"10 objects stored by {address}.\n"
+    assert set(received) == uids(series) and len(received) == 11, "the one that was not answered is sent again"
+
+
+def test_warnings_of_a_receiver_are_shown(reg2rg: Run, flaky, series):
+    statuses = itertools.cycle([0xB000, 0xB006])
+    with node(lambda event: next(statuses)) as address:
+        finished = reg2rg("send", series, "--to", address)
+    expected = "The receiver stored 10 objects with a warning (0xB000, 0xB006): it may have changed or left out some"
+    assert finished.stdout == f"10 objects stored by {address}.\n" and expected in finished.stderr
+    flaky.answers[:] = ["warn", "store"]
+    assert "1 object with a warning (0xB007)" in reg2rg("send", series, "--to", flaky.url).stderr
+
+
+def test_an_address_where_nobody_listens_under_this_title_or_name_is_named(reg2rg: Run):
+    with node(lambda event: 0, title="OTHER") as address:
+        error = error_line(reg2rg("send", "--echo", "--to", address), 1)
+    assert "rejected the connection; are the titles" in error
+    unknown = reg2rg("send", "--echo", "--to", "dicom://ANY@no-such-host.invalid:104")
+    assert "dicom://ANY@no-such-host.invalid:104 could not be reached (" in error_line(unknown, 1)
+
+
+@pytest.mark.posix
+def test_a_transfer_that_is_interrupted_says_so_and_can_be_resumed(series, tmp_path: Path):
+    received: list[str] = []
+    pause = threading.Event()
+
+    def answer(event: Any) -> int:
+        received.append(str(event.request.AffectedSOPInstanceUID))
+        pause.wait(30 if len(received) == 4 else 0)
+        return 0
+
+    with node(answer) as address:
+        command = [*COMMAND, "send", str(series), "--to", address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while len(received) < 4:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            pause.set()
+            _, errors = process.communicate(timeout=30)
+        assert process.returncode == 130 and "what was stored until then is recorded" in errors
+        assert run_send(SendRequest(to=address, folder=series), lambda event: None).stored_before >= 3
+    assert set(received) == uids(series)
+
+
+def test_a_node_that_does_not_accept_a_kind_of_object_is_named(reg2rg: Run, series):
     (series / "sr.dcm").write_bytes((next(series.glob("*.dcm"))).read_bytes())
     dataset = pydicom.dcmread(series / "sr.dcm")
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
     dataset.save_as(series / "sr.dcm")
-    try:
-        address = f"dicom://ANY@127.0.0.1:{server.server_address[1]}"
+    with node(lambda event: 0, "1.2.840.10008.5.1.4.1.1.88.11") as address:
         error = error_line(reg2rg("send", series, "--to", address), 1)
-    finally:
-        server.shutdown()
-    assert "1 of 11 objects are stored; 10 are not." in error and "does not accept CT Image Storage" in error
+    assert "10 of 11 objects are not stored." in error and "does not accept CT Image Storage" in error
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -253,12 +332,13 @@ def test_a_dicom_node_with_tls_is_checked(reg2rg: Run, series, tmp_path: Path):
     }  # fmt: skip
     (tmp_path / "orthanc").mkdir()
     with running_orthanc(tmp_path / "orthanc", **tls) as orthanc:
-        node = f"dicoms://{TITLE}@localhost:{orthanc.dicom_port}"
+        address = f"dicoms://{TITLE}@localhost:{orthanc.dicom_port}"
         own = ("--tls-cert", file, "--tls-key", key)
-        finished = reg2rg("send", series, "--to", node, "--tls-ca", file, *own)
+        finished = reg2rg("send", series, "--to", address, "--tls-ca", file, *own)
         assert finished.returncode == 0, finished.stderr
         assert "not encrypted" not in finished.stderr and stored(orthanc) == uids(series)
-        assert "could not be reached" in error_line(reg2rg("send", "--echo", "--to", node), 1)
+        error = error_line(reg2rg("send", "--echo", "--to", address), 1)
+        assert "could not be reached" in error and "certificate from an authority that is trusted (--tls-ca)" in error
 
 
 def test_a_dicomweb_service_with_tls_is_checked(reg2rg: Run, series, tmp_path: Path):
@@ -270,6 +350,9 @@ def test_a_dicomweb_service_with_tls_is_checked(reg2rg: Run, series, tmp_path: P
         assert finished.returncode == 0 and service.received == 10, finished.stderr
         assert "could not be verified" in error_line(reg2rg("send", series, "--again", "--to", service.url), 1)
         assert service.received == 10
+    with serving() as service:
+        plain = service.url.replace("http:", "https:")
+        assert "perhaps it expects http" in error_line(reg2rg("send", "--echo", "--to", plain), 1)
 
 
 @pytest.mark.parametrize(
@@ -289,12 +372,16 @@ def test_a_title_of_this_program_that_is_not_valid_is_refused(title):
 
 def test_a_password_in_an_address_is_never_shown(reg2rg: Run, series):
     error = error_line(reg2rg("send", series, "--to", "http://me:secret@127.0.0.1:1/dicom-web"), 1)
-    assert "secret" not in error and "0 of 10 objects are stored" in error
+    assert "secret" not in error and "10 of 10 objects are not stored" in error
 
 
 def test_nothing_to_send_is_an_error(reg2rg: Run, tmp_path: Path):
     assert "contains no DICOM files" in error_line(reg2rg("send", tmp_path, "--to", "dicom://A@127.0.0.1:1"), 2)
     assert "nothing to send" in error_line(reg2rg("send", "--to", "dicom://A@127.0.0.1:1"), 2)
+    echo = reg2rg("send", tmp_path, "--echo", "--to", "dicom://A@127.0.0.1:1")
+    assert "--echo sends nothing; leave out the folder" in error_line(echo, 2)
+    for finished in (echo, reg2rg("send", tmp_path / "none", "--to", "dicom://A@127.0.0.1:1")):
+        assert "Sending to" not in finished.stderr
     assert "--to" in error_line(reg2rg("send", tmp_path), 2)
 
 

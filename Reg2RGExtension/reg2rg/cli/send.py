@@ -8,8 +8,16 @@ from typing import Annotated
 
 import typer
 
+from reg2rg.errors import InputError, Reg2RGError
+
 _FOLDER = "Folder with DICOM files, or a report folder, which is exported with --ct first."
 ADDRESS = "dicom://AET@host:port, with TLS dicoms://AET@host:port, or the https:// URL of a DICOMweb service."
+
+
+class SendInterrupted(Reg2RGError):
+    """The user ended the transfer."""
+
+    exit_code = 130
 
 
 def send(
@@ -25,16 +33,18 @@ def send(
 ) -> None:
     """Send DICOM objects to a DICOM node or a DICOMweb service. Nothing is ever sent without this command."""
     from reg2rg.cli.progress import show_progress
-    from reg2rg.errors import InputError
+    from reg2rg.exports.sending.send import objects
     from reg2rg.pipeline.events import Event, Notice, Sending, Sent
     from reg2rg.pipeline.request import SendRequest
     from reg2rg.pipeline.sending import run_send
 
     if folder is None and not echo:
         raise InputError("There is nothing to send; name a folder with DICOM files or a report folder.")
+    if echo and (folder is not None or ct is not None or again):
+        raise InputError("--echo sends nothing; leave out the folder, --ct and --again, or leave out --echo.")
     request = SendRequest(
         to=to,
-        folder=None if echo else folder,
+        folder=folder,
         ct=ct,
         again=again,
         title=title,
@@ -50,9 +60,16 @@ def send(
             elif isinstance(event, Notice):
                 print(event.message, file=sys.stderr)
 
-        done = run_send(request, on_event)
+        try:
+            done = run_send(request, on_event)
+        except KeyboardInterrupt:
+            raise SendInterrupted(
+                "Interrupted; what was stored until then is recorded. Send again to transfer the rest."
+            ) from None
     if isinstance(done, Sent):
         earlier = f"; {done.stored_before} had been stored before" if done.stored_before else ""
-        print(f"{done.count} objects stored by {done.address}{earlier}.")
+        print(f"{objects(done.count)} stored by {done.address}{earlier}.")
+        if done.warning:
+            print(done.warning, file=sys.stderr)
     else:
         print(f"{done.address} answers.")

@@ -199,11 +199,13 @@ class Sent:
         address: where to, without a password.
         count: number of objects that were sent.
         stored_before: number of objects that had been stored before and were not sent.
+        warning: what the receiver warned of, as one sentence; empty if it did not.
     """
 
     address: str
     count: int
     stored_before: int
+    warning: str = ""
 
 
 @dataclass(frozen=True)

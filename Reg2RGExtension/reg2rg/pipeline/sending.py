@@ -47,11 +47,10 @@ def run_send(
         return Answered(str(address))
     if address.exposed:
         on_event(Notice(f"The connection to {address} is not encrypted."))
-    progress(0.0, f"Sending to {address}")
     with _dicom_folder(request, request.folder) as files:
         record = request.record or request.folder
-        count, before = send_folder(files, address, receiver, record_in=record, again=request.again, progress=progress)
-    return Sent(str(address), count, before)
+        done = send_folder(files, address, receiver, record_in=record, again=request.again, progress=progress)
+    return Sent(str(address), done.count, done.stored_before, done.warning)
 
 
 @contextlib.contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
-from reg2rg.exports.sending.instances import Instance
+from reg2rg.exports.sending.instances import Instance, OnStored
 from reg2rg.exports.sending.tls import Certificates
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class DicomNode:
         finally:
             association.release()
 
-    def store(self, instances: Sequence[Instance], on_stored: Callable[[Instance], None]) -> dict[str, str]:
+    def store(self, instances: Sequence[Instance], on_stored: OnStored) -> dict[str, str]:
         """Store files, each as it is.
 
         Args:
             instances: the files.
-            on_stored: called after each file that was stored.
+            on_stored: called after each file that was stored, with the code of a warning or an empty text.
 
         Returns:
             SOP instance UID -> reason, for each file that was not stored.
@@ -72,28 +72,32 @@ class DicomNode:
             association = self._associate(part)
             try:
                 for instance in wanted:
-                    if reason := self._store_one(association, instance):
+                    reason, warning = self._store_one(association, instance)
+                    if reason:
                         failures[instance.uid] = reason
                     else:
-                        on_stored(instance)
+                        on_stored(instance, warning)
             finally:
                 association.release()
         return failures
 
-    def _store_one(self, association: Association, instance: Instance) -> str | None:
-        """Store a file; return why it was not stored."""
+    def _store_one(self, association: Association, instance: Instance) -> tuple[str, str]:
+        """Store a file; return why it was not stored, and the code of a warning. Both are empty if all is well."""
         from pydicom.uid import UID
 
         accepted = {(str(c.abstract_syntax), str(c.transfer_syntax[0])) for c in association.accepted_contexts}
         if (instance.sop_class, instance.transfer_syntax) not in accepted:
-            return f"does not accept {UID(instance.sop_class).name} in {UID(instance.transfer_syntax).name}"
+            return f"does not accept {UID(instance.sop_class).name} in {UID(instance.transfer_syntax).name}", ""
         try:
             status = association.send_c_store(instance.file).get("Status")
         except RuntimeError:  # the association was aborted
             status = None
         if status is None:
             raise Reg2RGError(f"The connection to {self._address} broke off.")
-        return None if status == _SUCCESS or status in _WARNINGS else f"refused it with status 0x{status:04X}"
+        if status == _SUCCESS:
+            return "", ""
+        code = f"0x{status:04X}"
+        return ("", code) if status in _WARNINGS else (f"refused it with status {code}", "")
 
     def _associate(self, kinds: Sequence[tuple[str, str]]) -> Association:
         from pynetdicom import AE
@@ -103,11 +107,17 @@ class DicomNode:
         for sop_class, transfer_syntax in kinds:
             entity.add_requested_context(sop_class, transfer_syntax)
         tls = (self._certificates.context(), self._address.host) if self._address.encrypted else None
-        association = entity.associate(
-            self._address.host, self._address.port or 0, ae_title=self._address.title, tls_args=tls
-        )
+        try:
+            association = entity.associate(
+                self._address.host, self._address.port or 0, ae_title=self._address.title, tls_args=tls
+            )
+        except OSError as error:  # the host has no address
+            raise Reg2RGError(
+                f"{self._address} could not be reached ({error.strerror}); is the address right?"
+            ) from error
+        if association.is_rejected:
+            raise Reg2RGError(f"{self._address} rejected the connection; are the titles of both sides known to it?")
         if not association.is_established:
-            reason = "rejected the connection" if association.is_rejected else "could not be reached, or broke off"
-            hint = "are the titles of both sides known to it?" if association.is_rejected else "is the address right?"
-            raise Reg2RGError(f"{self._address} {reason}; {hint}")
+            hint = ", and is its certificate from an authority that is trusted (--tls-ca)" if tls else ""
+            raise Reg2RGError(f"{self._address} could not be reached, or broke off; is the address right{hint}?")
         return association

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
-from reg2rg.exports.sending.instances import Instance
+from reg2rg.exports.sending.instances import Instance, OnStored
 from reg2rg.exports.sending.tls import Certificates
 from reg2rg.exports.sending.web_service import WebService
 
-_INSTANCE_UID, _REFERENCED, _FAILED = "00081155", "00081199", "00081198"
+_INSTANCE_UID, _REFERENCED, _FAILED, _WARNING = "00081155", "00081199", "00081198", "00081196"
 _JSON = "application/dicom+json"
 
 
@@ -39,12 +39,12 @@ class DicomWeb:
         if answer.status_code not in (200, 204):
             raise Reg2RGError(f"{self._address} answered a query with {answer.status_code} {answer.reason}.")
 
-    def store(self, instances: Sequence[Instance], on_stored: Callable[[Instance], None]) -> dict[str, str]:
+    def store(self, instances: Sequence[Instance], on_stored: OnStored) -> dict[str, str]:
         """Store files, each as it is and in a request of its own.
 
         Args:
             instances: the files.
-            on_stored: called after each file that was stored.
+            on_stored: called after each file that was stored, with the code of a warning or an empty text.
 
         Returns:
             SOP instance UID -> reason, for each file that was not stored.
@@ -55,14 +55,15 @@ class DicomWeb:
         failures: dict[str, str] = {}
         with WebService(self._address, self._certificates, _JSON) as service:
             for instance in instances:
-                if reason := self._store_one(service, instance):
+                reason, warning = self._store_one(service, instance)
+                if reason:
                     failures[instance.uid] = reason
                 else:
-                    on_stored(instance)
+                    on_stored(instance, warning)
         return failures
 
-    def _store_one(self, service: WebService, instance: Instance) -> str | None:
-        """Store a file; return why it was not stored."""
+    def _store_one(self, service: WebService, instance: Instance) -> tuple[str, str]:
+        """Store a file; return why it was not stored, and the code of a warning. Both are empty if all is well."""
         boundary = secrets.token_hex(16)
         answer = service.request(
             "POST",
@@ -73,14 +74,20 @@ class DicomWeb:
         if answer.status_code in (401, 403):
             raise Reg2RGError(f"{self._address} refused access ({answer.status_code} {answer.reason}).")
         if answer.status_code not in (200, 202):
-            return f"answered {answer.status_code} {answer.reason}"
+            return f"answered {answer.status_code} {answer.reason}", ""
         try:
             result = answer.json()
         except ValueError:
-            return None if answer.status_code == 200 else "did not say what it stored"
+            return "" if answer.status_code == 200 else "did not say what it stored", ""
         result = result[0] if isinstance(result, list) and result else result
-        stored, failed = (_uids(result, tag) for tag in (_REFERENCED, _FAILED))
-        return None if instance.uid in stored and instance.uid not in failed else "did not store it"
+        try:
+            stored, failed = (_items(result, tag) for tag in (_REFERENCED, _FAILED))
+            if instance.uid not in stored or instance.uid in failed:
+                return "did not store it", ""
+            warnings = stored[instance.uid].get(_WARNING, {}).get("Value", [])
+            return "", ", ".join(f"0x{warning:04X}" for warning in warnings)
+        except (AttributeError, TypeError, ValueError):  # it is not what the standard says
+            return "did not say what it stored", ""
 
 
 def _body(instance: Instance, boundary: str) -> bytes:
@@ -89,7 +96,7 @@ def _body(instance: Instance, boundary: str) -> bytes:
     return head.encode() + instance.file.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
 
 
-def _uids(result: Any, tag: str) -> set[str]:
-    """Return the SOP instance UIDs in a sequence of an answer."""
+def _items(result: Any, tag: str) -> dict[str, Any]:
+    """Return the items in a sequence of an answer by their SOP instance UIDs."""
     items = result.get(tag, {}).get("Value", []) if isinstance(result, dict) else []
-    return {str(value) for item in items for value in item.get(_INSTANCE_UID, {}).get("Value", [])}
+    return {str(value): item for item in items for value in item.get(_INSTANCE_UID, {}).get("Value", [])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ class Instance:
     uid: str
     sop_class: str
     transfer_syntax: str
+
+
+OnStored = Callable[[Instance, str], None]
+"""Called with a file that was stored, and with the code of the receiver's warning; empty if there was none."""
 
 
 def find_instances(folder: Path) -> list[Instance]:

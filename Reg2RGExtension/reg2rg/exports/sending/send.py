@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
@@ -38,6 +40,26 @@ def open_receiver(
     return DicomWeb(address, certificates)
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """What came of a transfer after which everything is stored.
+
+    Attributes:
+        count: number of objects that were sent.
+        stored_before: number of those that had been stored before.
+        warning: what the receiver warned of, as one sentence; empty if it did not.
+    """
+
+    count: int
+    stored_before: int
+    warning: str
+
+
+def objects(count: int) -> str:
+    """Return a number of objects in words."""
+    return f"{count} object{'' if count == 1 else 's'}"
+
+
 def send_folder(
     folder: Path,
     address: Address,
@@ -46,7 +68,7 @@ def send_folder(
     record_in: Path | None = None,
     again: bool = False,
     progress: ProgressCallback = ignore_progress,
-) -> tuple[int, int]:
+) -> Transfer:
     """Send the DICOM files of a folder.
 
     Args:
@@ -57,9 +79,6 @@ def send_folder(
         again: whether to send what was stored before as well.
         progress: called with the fraction done after each object that was stored; may raise Cancelled.
 
-    Returns:
-        Number of objects that were sent, and of those that had been stored before.
-
     Raises:
         InputError: there is nothing to send.
         Reg2RGError: not everything was stored. What was stored is recorded; the same call sends the rest.
@@ -69,9 +88,11 @@ def send_folder(
     before = set() if again else record.stored & {each.uid for each in instances}
     waiting = {each.uid: each for each in instances if each.uid not in before}
     total = len(waiting)
+    warnings: Counter[str] = Counter()
 
-    def on_stored(instance: Instance) -> None:
+    def on_stored(instance: Instance, warning: str) -> None:
         record.add(instance.uid)
+        warnings.update([warning] if warning else [])
         waiting.pop(instance.uid, None)
         progress(1 - len(waiting) / total, f"Sending to {address}")
 
@@ -90,9 +111,18 @@ def send_folder(
         except Reg2RGError as error:
             problem = str(error)
     if waiting:
+        missing = f"{len(waiting)} of {objects(len(instances))} {'is' if len(waiting) == 1 else 'are'} not stored."
         reason = problem or f"{address} {next(iter(failures.values()), 'did not store them')}."
-        raise Reg2RGError(
-            f"{len(instances) - len(waiting)} of {len(instances)} objects are stored; {len(waiting)} are not. {reason} "
-            "Send again to transfer the rest."
-        )
-    return total, len(before)
+        sentences = (missing, reason, _sentence(warnings), "Send again to transfer the rest.")
+        raise Reg2RGError(" ".join(filter(None, sentences)))
+    return Transfer(total, len(before), _sentence(warnings))
+
+
+def _sentence(warnings: Counter[str]) -> str:
+    """Return what a receiver warned of."""
+    if not warnings:
+        return ""
+    return (
+        f"The receiver stored {objects(warnings.total())} with a warning ({', '.join(sorted(warnings))}): it may have "
+        "changed or left out some of their data."
+    )

@@ -63,9 +63,10 @@ class WebService:
         try:
             return self._session.request(method, url, timeout=TIMEOUT_S, allow_redirects=False, **options)
         except requests.exceptions.SSLError as error:
-            raise Reg2RGError(
-                f"{self._address} has a certificate that could not be verified; give that of its authority (--tls-ca)."
-            ) from error
+            problem = "made no encrypted connection; perhaps it expects http, or a certificate (--tls-cert)."
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                problem = "has a certificate that could not be verified; give that of its authority (--tls-ca)."
+            raise Reg2RGError(f"{self._address} {problem}") from error
         except requests.RequestException as error:  # its message would contain the URL, and with it a password
             raise self._broken() from error
 
