@@ -141,7 +141,8 @@ def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failur
     air = sitk.ReadImage(str(write_scan(tmp_path / "a.nii.gz", 3))) < -700
     sitk.WriteImage(air, str(tmp_path / "mask.nii.gz"))
     table = tmp_path / "table.csv"
-    table.write_text("path,masks,id\na.nii.gz,mask.nii.gz,case-1\nb.nii.gz,,case-2\nDoe.nii,,case-3\n")
+    rows = "path,masks,id\na.nii.gz,mask.nii.gz,case-1\nb.nii.gz,,case-2\nDoe.nii,,case-3\n"
+    table.write_text(rows, encoding="utf-8-sig", newline="\r\n")  # as spreadsheet programs write it
     finished = reg2rg("batch", table, "-o", tmp_path / "out", *OPTIONS, "--map", "1=lung")
     assert finished.returncode == 1 and finished.stdout == f"{tmp_path / 'out'}\n"
     assert "2 cases finished, 1 failed." in finished.stderr
@@ -160,6 +161,8 @@ def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failur
     assert "columns path, path, id" in error_line(reg2rg("batch", table, "-o", tmp_path / "no", *OPTIONS), 2)
     for row, message in [
         ("b.nii.gz,,../x", "has the ID"),
+        ("b.nii.gz,,Con", "no name that Windows reserves"),
+        ("b.nii.gz,,lpt1.a", "no name that Windows reserves"),
         ("b.nii.gz,,A\nb.nii.gz,,a", "have the same ID"),
         ("b,1.nii.gz,,a", "has more than 3 fields"),
         ('"b.nii.gz,,a', "is not a CSV file"),

@@ -446,7 +446,7 @@ def test_the_pdf_is_kept_byte_by_byte(draft):
     assert dataset.BurnedInAnnotation == "YES" and "AI-generated draft" in dataset.DocumentTitle
 
 
-HOSTILE = 'Text <b>bold</b> & "quotes" \\ \x1b[31m\x00 ' + "long " * 5000 + "肺 結節"
+HOSTILE = 'Text <b>bold</b> & "quotes" \\ \x1b[31m\x00 a\tb ' + "long " * 5000 + "肺 結節"
 
 
 def test_hostile_text_is_stored_as_text(report, ct, tmp_path: Path):

@@ -59,6 +59,13 @@ def test_a_report_under_review_round_trips_through_json(report):
     assert parse_report(under_review.to_json()) == under_review
 
 
+def test_a_report_with_half_a_character_can_be_signed_and_written(report, tmp_path):
+    signed = signed_report(report, lung="A nodule \ud83e.")
+    (tmp_path / "report.json").write_text(signed.to_json(), encoding="utf-8")
+    assert load_report(tmp_path) == signed and signed.review.sections["lung"].text == "A nodule \ud83e."
+    assert "A nodule \ufffd." in signed.to_text()
+
+
 def test_a_regenerated_section_replaces_the_old_one_but_the_record_keeps_both(report):
     lung = dataclasses.replace(report.section("lung"), text="Clear.", sentences=(), disagreements=())
     changed = with_section(reviewed_report(report, lung=EDITED), lung)

@@ -12,7 +12,7 @@ from reg2rg.runtime.dataclass_io import shorten
 
 COLUMNS = ("path", "masks", "id")
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?<!\.)")
+_ID = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?<!\.)")
 """What can be the name of a folder on every system, and is not a formula in a spreadsheet."""
 
 
@@ -63,7 +63,7 @@ def read_table(table: Path) -> list[Row]:
         if name and not _ID.fullmatch(name):
             raise InputError(
                 f"Row {number} of {table} has the ID {shorten(name)}; expected up to 64 letters, digits, dots, dashes "
-                "and underscores, because it is the name of a folder."
+                "and underscores, and no name that Windows reserves, because it is the name of a folder."
             )
         if name and (earlier := names.setdefault(name.casefold(), number)) != number:
             raise InputError(

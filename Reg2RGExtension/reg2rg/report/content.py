@@ -367,10 +367,11 @@ def _notes(provenance: Provenance, signature: Signature | None, amends: Signatur
 
 
 def _without_control_characters(value: T) -> T:
-    """Return a value in which control characters in all strings are replaced by U+FFFD."""
+    """Return a value in which control characters in all strings are replaced by U+FFFD, and tabs by spaces."""
     cleaned: Any = value
     if isinstance(value, str) and not isinstance(value, Enum):
-        cleaned = _CONTROL_CHARACTERS.sub("\ufffd", value.replace("\r\n", "\n").replace("\r", "\n"))
+        lines = value.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+        cleaned = _CONTROL_CHARACTERS.sub("\ufffd", lines)
     elif isinstance(value, tuple):
         cleaned = tuple(_without_control_characters(item) for item in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

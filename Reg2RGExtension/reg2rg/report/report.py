@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -28,6 +29,9 @@ from reg2rg.segmentation import RegionMasks
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_segment
 
 SCHEMA_VERSION = 9
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which is escaped because it cannot be encoded."""
 
 REPORT_FILE = "report.json"
 TEXT_FILE = "report.txt"
@@ -161,7 +165,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as the text of ``report.json``."""
-        return json.dumps(to_plain(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(to_plain(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
     def _repr_html_(self) -> str:
         """Return the sections next to the preview as HTML, for notebooks."""

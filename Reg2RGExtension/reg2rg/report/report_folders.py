@@ -61,7 +61,7 @@ def read_reports(paths: Iterable[Path], left_out: LeftOut) -> dict[Path, Report]
         except (InputError, OSError):
             left_out.add("not readable", folder)
             continue
-        content = hashlib.sha256(report.to_json().encode(errors="surrogatepass")).digest()
+        content = hashlib.sha256(report.to_json().encode()).digest()
         if content in seen:
             left_out.add("copied from another", folder)
         else:
