@@ -1,6 +1,6 @@
 """Comparison with a prior CT, on phantoms whose nodules grew by a known amount.
 
-    python Testing/Benchmarks/prior.py [--bodies N]
+    python Testing/Benchmarks/prior.py [--bodies N] [--first N]
 
 Each pair of scans shows the same body in two poses and two states of breathing, taken with different scanners. One
 nodule has grown by 0, 25, 50 or 100% of its volume, one is new, and one has resolved. In every fourth pair, the prior
@@ -57,10 +57,11 @@ class Nodule:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bodies", type=int, default=5, help="number of bodies, each with four pairs of scans")
-    bodies = parser.parse_args().bodies
+    parser.add_argument("--first", type=int, default=0, help="number of the first body")
+    options = parser.parse_args()
     outcomes: dict[str, list[tuple[ChangeKind | None, float | None]]] = defaultdict(list)
     comparisons, seconds = [], []
-    for number in range(bodies):
+    for number in range(options.first, options.first + options.bodies):
         anatomy, scanner = healthy_body(FIRST_SEED + number)
         for index, growth in enumerate(GROWTHS):
             rng = np.random.default_rng((FIRST_SEED, number, index))
@@ -69,7 +70,7 @@ def main() -> None:
             current = scan(anatomy, scanner, nodules, "now_mm", rng)
             prior = scan(anatomy, scanner, nodules, "before_mm", rng, below=nodules[1].center[2] if cut else None)
             started = time.process_time()
-            comparison = compare(current.scan, prior.scan, INTERVAL_DAYS)
+            comparison = compare(current.scan, prior.scan, INTERVAL_DAYS).comparison
             seconds.append(time.process_time() - started)
             comparisons.append(comparison)
             for warning in comparison.warnings:

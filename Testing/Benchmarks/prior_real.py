@@ -78,7 +78,7 @@ def scan(volume: sitk.Image, places: list[np.ndarray]) -> ComparedScan:
 
 def timed(name: str, current: ComparedScan, prior: ComparedScan) -> PriorComparison:
     started = time.process_time()
-    comparison = compare(current, prior, 100)
+    comparison = compare(current, prior, 100).comparison
     seconds = time.process_time() - started
     print(f"{name}: Dice {comparison.lung_dice}, details {comparison.detail}, {seconds:.0f} s of CPU")
     for sentence in (*comparison.warnings, *(change.text for change in comparison.changes)):

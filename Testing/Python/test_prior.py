@@ -27,8 +27,10 @@ from reg2rg.prior.cutoffs import (
 from reg2rg.prior.lesions import Lesion, find_lesion
 from reg2rg.prior.registration import Registration
 from reg2rg.report import (
+    PRIOR_TRANSFORM_FILE,
     ChangeKind,
     Finding,
+    Geometry,
     IntervalChange,
     Location,
     MeasurementDecision,
@@ -39,7 +41,7 @@ from reg2rg.report import (
     parse_report,
     report_content,
 )
-from reg2rg.report.review_changes import begin_review, with_decision, with_section
+from reg2rg.report.review_changes import begin_review, with_decision, with_drafted_impression, with_section
 from reg2rg.runtime.dataclass_io import to_plain
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.dicom_series import Series
@@ -88,7 +90,7 @@ def scan(nodules: Nodules, *, shifted: bool = False) -> ComparedScan:
 @pytest.fixture(scope="module")
 def comparison() -> PriorComparison:
     current = scan({GROWN: 12.0, SAME: 12.0, NEW: 11.0, BELOW: 11.0})
-    return compare(current, scan({GROWN: 9.5, SAME: 12.0, GONE: 11.0}, shifted=True), 100)
+    return compare(current, scan({GROWN: 9.5, SAME: 12.0, GONE: 11.0}, shifted=True), 100).comparison
 
 
 def change_of(comparison: PriorComparison, center: tuple[float, float, float]) -> IntervalChange:
@@ -137,7 +139,9 @@ def test_a_registration_that_failed_says_why(dice, detail):
 
 def test_a_prior_ct_that_is_later_is_refused():
     current = scan({})
-    assert compare(current, current, -3).warnings == ("The prior CT was not compared: it was acquired after this CT.",)
+    compared = compare(current, current, -3)
+    assert compared.comparison.warnings == ("The prior CT was not compared: it was acquired after this CT.",)
+    assert compared.transform is None
 
 
 def test_a_vessel_is_not_a_lesion():
@@ -234,6 +238,14 @@ def test_a_draft_warns_of_a_refused_comparison_and_a_signed_report_does_not(repo
     assert WARNING not in content_text(report_content(signed_report(report)))
 
 
+def test_only_what_changed_is_in_the_impression(report):
+    assert NODULE_CHANGE.text in report_content(report).impression
+    assert NODULE_CHANGE.text in begin_review(report).review.impression
+    stable = dataclasses.replace(NODULE_CHANGE, kind=ChangeKind.STABLE)
+    unchanged = dataclasses.replace(report, prior=dataclasses.replace(report.prior, changes=(stable,)))
+    assert NODULE_CHANGE.text not in report_content(unchanged).impression
+
+
 def marked_absent(section: Section) -> Section:
     findings = (dataclasses.replace(f, correction=False) if f.label == "Lung nodule" else f for f in section.findings)
     return dataclasses.replace(section, findings=tuple(findings))
@@ -248,7 +260,7 @@ def marked_absent(section: Section) -> Section:
     ids=["measurement removed", "finding absent"],
 )
 def test_a_change_is_dropped_with_its_measurement_or_finding(report, decide):
-    decided = decide(begin_review(report))
+    decided = with_drafted_impression(decide(begin_review(report)))
     assert NODULE_CHANGE.text not in " ".join(content_text(report_content(decided)).split())
 
 
@@ -257,6 +269,15 @@ def test_an_unknown_region_in_a_comparison_is_refused(report):
     knee = to_plain(dataclasses.replace(report.prior, changes=(change,)))
     with pytest.raises(InputError, match="knee"):
         parse_report(json.dumps({**json.loads(report.to_json()), "prior": knee}))
+
+
+def test_a_report_without_a_valid_transform_says_so(report, tmp_path):
+    report = dataclasses.replace(report, folder=tmp_path)
+    with pytest.raises(InputError, match="not compared with a prior CT"):
+        report.prior_transform  # noqa: B018
+    (tmp_path / PRIOR_TRANSFORM_FILE).write_text("#Insight Transform File V1.0\nTransform: ")
+    with pytest.raises(InputError, match="not a transform"):
+        report.prior_transform  # noqa: B018
 
 
 def test_an_interval_needs_a_prior_ct_that_exists(tmp_path):
@@ -282,9 +303,13 @@ def test_the_command_compares_with_a_ct(reg2rg, report_command, phantom_files, t
         *report_command, "-o", tmp_path / "now", "--prior", tmp_path / "prior.nrrd", "--interval-days", 90
     )
     assert finished.returncode == 0, finished.stderr
-    prior = load_report(tmp_path / "now").prior
+    report = load_report(tmp_path / "now")
+    prior = report.prior
     assert (prior.source, prior.interval_days, prior.warnings) == ("ct", 90, ())
     assert prior.lung_dice > 0.9 and prior.detail > 0.5
+    assert prior.geometry == Geometry.from_image(moved)
+    center = moved.TransformContinuousIndexToPhysicalPoint([size / 2 for size in moved.GetSize()])
+    assert report.prior_transform.TransformPoint((center - SHIFT).tolist()) == pytest.approx(center, abs=2.0)
 
 
 @pytest.mark.slow

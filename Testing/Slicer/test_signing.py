@@ -16,7 +16,7 @@ from Reg2RGModuleLib.reportHeader import DRAFT_STYLE, SIGNED_STYLE
 from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.formats import FORMATS
-from reg2rg.report import REPORT_FILES, load_report
+from reg2rg.report import PRIOR_TRANSFORM_FILE, REPORT_FILES, load_report
 
 REVIEWER = "Dr. Ана Müller"
 
@@ -175,7 +175,7 @@ class SigningTest(unittest.TestCase):
         self.assertIn("Exported: ", self.ui.messageLabel.text)
         saved = load_report(self.folder / "saved")
         self.assertEqual(saved, record)
-        self.assertEqual({file.name for file in saved.folder.iterdir()}, set(REPORT_FILES))
+        self.assertEqual({file.name for file in saved.folder.iterdir()}, set(REPORT_FILES) - {PRIOR_TRANSFORM_FILE})
         self.assertEqual(set(saved.masks.present), {"lung", "heart", "bone"})
         finding = next(f for section in saved.sections for f in section.findings if f.segment)
         region = finding.segment.partition(".")[0]

@@ -16,6 +16,7 @@ from reg2rg.exports.source_ct import read_source_ct
 from reg2rg.report import (
     FINDINGS_FILE,
     PREVIEW_FILE,
+    PRIOR_TRANSFORM_FILE,
     REGIONS_FILE,
     REPORT_FILE,
     REPORT_FILES,
@@ -44,14 +45,14 @@ def write_report_folder(report: Report, volume: sitk.Image, masks: RegionMasks, 
 
 
 def copy_report_folder(report: Report, folder: Path, ct: Path | None) -> None:
-    """Write a report with its review and the segmentations of its folder.
+    """Write a report with its review, and the segmentations and the transform of its folder.
 
     Args:
         report: the report.
         folder: an existing, empty folder.
         ct: the CT that the report was made from. Without it, there is no preview.
     """
-    for name in (REGIONS_FILE, FINDINGS_FILE, STRUCTURES_FILE):
+    for name in (REGIONS_FILE, FINDINGS_FILE, STRUCTURES_FILE, PRIOR_TRANSFORM_FILE):
         if report.folder is not None and (report.folder / name).is_file():
             shutil.copyfile(report.folder / name, folder / name)
     if ct is not None:

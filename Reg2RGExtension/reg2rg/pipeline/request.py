@@ -142,7 +142,6 @@ class ReportRequest(VolumeRequest):
     ] = None
     interval_days: Annotated[
         int | None,
-        Constraint("0 or more", lambda days: days is None or days >= 0),
         Option("Days since the prior CT; by default, from the acquisition dates of DICOM series.", metavar="DAYS"),
     ] = None
     use_cues: Annotated[bool, Option("Hide the finding head's findings from the language model.", ("--no-cues",))] = (

@@ -32,18 +32,18 @@ from reg2rg.pipeline.events import (
 from reg2rg.pipeline.model_cache import MODEL_CACHE, PlacementKey
 from reg2rg.pipeline.progress import RunContext, SectionEvents
 from reg2rg.pipeline.request import MeasureRequest, ReportRequest, SegmentRequest, VolumeRequest
-from reg2rg.prior import ComparedScan, acquisition_date, compare, described_scan
+from reg2rg.prior import ComparedScan, ComparedScans, acquisition_date, compare, described_scan
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import (
     FINDINGS_FILE,
     OUT_OF_DISTRIBUTION_WARNING,
+    PRIOR_TRANSFORM_FILE,
     REGIONS_FILE,
     REPORT_FILE,
     REPORT_FILES,
     STRUCTURES_FILE,
     Geometry,
     OutOfDistribution,
-    PriorComparison,
     Provenance,
     ReportBuilder,
     load_report,
@@ -318,10 +318,11 @@ def _write(
         builder = _examine(request, generator, prepared, folder / FINDINGS_FILE, context)
         progress(0.0, "Writing the sections")
         sections = _generate(request, generator, prepared.inputs, builder, context, progress)
-    prior = None
+    prior = transform = None
     if request.prior is not None:
         with context.stage(Stage.COMPARE, "Reading the prior CT") as progress:
-            prior = _compare(request, request.prior, generator, prepared, builder, context, progress)
+            compared = _compare(request, request.prior, generator, prepared, builder, context, progress)
+        prior, transform = compared.comparison, compared.transform
         for warning in prior.warnings:
             context.emit(Notice(warning))
     with context.stage(Stage.SAVE, "Saving the report"):
@@ -343,6 +344,8 @@ def _write(
             volume_sha256=voxel_sha256(prepared.volume),
         )
         report = builder.report(sections, provenance, _skipped_regions(request, prepared.inputs), prior)
+        if transform is not None:
+            sitk.WriteTransform(transform, str(folder / PRIOR_TRANSFORM_FILE))
         write_report_folder(report, prepared.volume, prepared.masks, folder)
 
 
@@ -457,7 +460,7 @@ def _compare(
     builder: ReportBuilder,
     context: RunContext,
     progress: ProgressCallback,
-) -> PriorComparison:
+) -> ComparedScans:
     """Compare a CT with a prior one, or with the report of one."""
     current = ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence)
     acquired = None

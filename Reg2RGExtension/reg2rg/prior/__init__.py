@@ -14,8 +14,8 @@ Only lesions with a measurable volume and measurements with a cut-off are compar
 "not comparable", never new or resolved.
 """
 
-from reg2rg.prior.compare import compare
+from reg2rg.prior.compare import ComparedScans, compare
 from reg2rg.prior.interval import acquisition_date
 from reg2rg.prior.scan import ComparedScan, described_scan
 
-__all__ = ["ComparedScan", "acquisition_date", "compare", "described_scan"]
+__all__ = ["ComparedScan", "ComparedScans", "acquisition_date", "compare", "described_scan"]

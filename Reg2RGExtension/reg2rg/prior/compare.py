@@ -7,6 +7,7 @@ there or not. So a lesion that the model missed in one of the CTs is neither new
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -30,7 +31,7 @@ from reg2rg.prior.registration import Registration, register
 from reg2rg.prior.scan import ComparedScan
 from reg2rg.prior.wording import change_sentence
 from reg2rg.regions import in_reading_order
-from reg2rg.report import Finding, location_words
+from reg2rg.report import Finding, Geometry, location_words
 from reg2rg.report.prior import ChangeKind, IntervalChange, PriorComparison
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, ignore_progress, never_cancel
 
@@ -50,13 +51,26 @@ SMALLEST_SHARE = 1 / 16
 """A lesion with less than this share of the other's volume is something else, such as a vessel."""
 
 
+@dataclass(frozen=True)
+class ComparedScans:
+    """Two CTs that were compared.
+
+    Attributes:
+        comparison: what changed.
+        transform: maps points (LPS, mm) of the current CT to the prior one; None if the comparison was refused.
+    """
+
+    comparison: PriorComparison
+    transform: sitk.Transform | None = None
+
+
 def compare(
     current: ComparedScan,
     prior: ComparedScan,
     days: int | None,
     progress: ProgressCallback = ignore_progress,
     should_cancel: ShouldCancel = never_cancel,
-) -> PriorComparison:
+) -> ComparedScans:
     """Compare a CT with a prior one.
 
     Args:
@@ -68,27 +82,37 @@ def compare(
     """
     source: Literal["ct", "report"] = "report" if prior.volume is None else "ct"
     if days is not None and days < 0:
-        return refused(source, None, "it was acquired after this CT")
+        return _refused(source, None, "it was acquired after this CT")
     if any("lung" not in scan.masks.present for scan in (current, prior)):
-        return refused(source, days, "the lungs were not found in both CTs")
+        return _refused(source, days, "the lungs were not found in both CTs")
     registration = register(current, prior, progress, should_cancel)
     if registration.failure is not None:
-        return refused(source, days, registration.failure, registration)
-    comparison = _Comparison(current, prior, registration, days)
-    changes = [*comparison.measurements(), *comparison.findings()]
+        return _refused(source, days, registration.failure, registration)
+    differences = _Differences(current, prior, registration, days)
+    changes = [*differences.measurements(), *differences.findings()]
     order = [region.name for region in in_reading_order({change.region for change in changes})]
     changes.sort(key=lambda change: order.index(change.region))
     warnings = []
     if current.findings is None or prior.findings is None:
         warnings.append(
-            "Findings were not compared with the prior CT: one of both CTs is unlike the model's training data."
+            "Findings were not compared with the prior CT, because one of the two CTs is unlike the model's training "
+            "data."
         )
-    return PriorComparison(source, days, registration.lung_dice, registration.detail, tuple(warnings), tuple(changes))
+    comparison = PriorComparison(
+        source,
+        days,
+        registration.lung_dice,
+        registration.detail,
+        tuple(warnings),
+        tuple(changes),
+        Geometry.from_image(prior.masks.bits),
+    )
+    return ComparedScans(comparison, registration.transform)
 
 
-def refused(
+def _refused(
     source: Literal["ct", "report"], days: int | None, reason: str, registration: Registration | None = None
-) -> PriorComparison:
+) -> ComparedScans:
     """Return a comparison that was refused.
 
     Args:
@@ -98,11 +122,13 @@ def refused(
         registration: the registration that failed, if there is one.
     """
     dice, detail = (registration.lung_dice, registration.detail) if registration is not None else (None, None)
-    return PriorComparison(source, days, dice, detail, (f"The prior CT was not compared: {reason}.",), ())
+    return ComparedScans(
+        PriorComparison(source, days, dice, detail, (f"The prior CT was not compared: {reason}.",), ())
+    )
 
 
-class _Comparison:
-    """The comparison of two registered scans."""
+class _Differences:
+    """The differences between two registered scans."""
 
     def __init__(
         self, current: ComparedScan, prior: ComparedScan, registration: Registration, days: int | None

@@ -52,6 +52,7 @@ from reg2rg.report.provenance import Geometry, OutOfDistribution, Provenance
 from reg2rg.report.report import (
     FINDINGS_FILE,
     PREVIEW_FILE,
+    PRIOR_TRANSFORM_FILE,
     REGIONS_FILE,
     REPORT_FILE,
     REPORT_FILES,
@@ -99,6 +100,7 @@ __all__ = [
     "MODEL_TEXT_WITHHELD",
     "OUT_OF_DISTRIBUTION_WARNING",
     "PREVIEW_FILE",
+    "PRIOR_TRANSFORM_FILE",
     "REGIONS_FILE",
     "REPORT_FILE",
     "REPORT_FILES",

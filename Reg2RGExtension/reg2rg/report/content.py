@@ -214,7 +214,7 @@ def report_content(report: ReportLike) -> Content:
         signature=signature,
         amends=amends,
         technique=tuple(report.technique.items()),
-        impression=review.impression if review is not None else drafted_impression(sections, reviews),
+        impression=review.impression if review is not None else drafted_impression(sections, reviews, changes),
         sections=tuple(_section(section, reviews[section.region], evidence, changes, signed) for section in shown),
         skipped=tuple(skipped.items()),
         warnings=() if signed else warnings,
@@ -224,16 +224,19 @@ def report_content(report: ReportLike) -> Content:
     return _without_control_characters(content)
 
 
-def drafted_impression(sections: tuple[Section, ...], reviews: Mapping[str, SectionReview]) -> str:
+def drafted_impression(
+    sections: tuple[Section, ...], reviews: Mapping[str, SectionReview], changes: tuple[IntervalChange, ...]
+) -> str:
     """Return an impression drafted from the sections that have not been rejected.
 
     Args:
         sections: the sections after what was decided about measurements.
         reviews: region -> review of its section.
+        changes: what changed since the prior CT, as ``reported_changes`` returns it.
     """
     kept = [s for s in sections if reviews[s.region].state is not ReviewState.REJECTED]
     measured = [sentence for section in sections for sentence in section.measured]
-    return draft_impression([(section.region, reviews[section.region].text) for section in kept], measured)
+    return draft_impression([(section.region, reviews[section.region].text) for section in kept], measured, changes)
 
 
 def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:

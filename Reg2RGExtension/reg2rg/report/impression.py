@@ -2,8 +2,8 @@
 
 The draft is a starting point for the radiologist who writes the impression. A sentence is left out if the labeler finds
 mentions in it that are all negative, or if it finds none and the sentence is worded as normal. A measured sentence is
-left out unless a cut-off gives its value a name. Everything else is kept: it is better to repeat a sentence than to
-lose a finding.
+left out unless a cut-off gives its value a name, and a comparison with a prior CT unless something changed. Everything
+else is kept: it is better to repeat a sentence than to lose a finding.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from reg2rg.labeler import Status, extract_mentions, split_sentences
 from reg2rg.measurements.sentences import MEANING, NOT_ASSESSED
 from reg2rg.regions import get_region
+from reg2rg.report.prior import IntervalChange
 
 _NORMAL = re.compile(
     r"\b(normal|unremarkable|clear|intact|patent|open|preserved|homogeneous|smooth|regular|symmetric(?:al)?"
@@ -27,12 +28,15 @@ _LATER_NEGATION = re.compile(
 _CONTRAST = re.compile(r"\b(?:but|however|except|although|apart from)\b|(?<=\w\W)otherwise\b", re.IGNORECASE)
 
 
-def draft_impression(sections: Iterable[tuple[str, str]], measured: Collection[str] = ()) -> str:
+def draft_impression(
+    sections: Iterable[tuple[str, str]], measured: Collection[str] = (), changes: Collection[IntervalChange] = ()
+) -> str:
     """Draft an impression from the sections of a report.
 
     Args:
         sections: pairs of region and text.
         measured: measured sentences that the text may contain.
+        changes: what became of findings and measurements since a prior CT.
 
     Returns:
         One line "Region: sentences" per section with notable sentences; empty if there are none.
@@ -45,6 +49,7 @@ def draft_impression(sections: Iterable[tuple[str, str]], measured: Collection[s
             for sentence in sentences
             if (MEANING in sentence if sentence in measured else _is_notable(sentence, region))
         ]
+        notable += [change.text for change in changes if change.region == region and change.notable]
         if notable:
             lines.append(f"{get_region(region).display_name}: {' '.join(notable)}")
     return "\n".join(lines)

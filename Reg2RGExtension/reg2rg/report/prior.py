@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from reg2rg.report.provenance import Geometry
+
 
 class ChangeKind(str, Enum):
     """How a finding or measurement differs from the prior CT."""
@@ -50,6 +52,11 @@ class IntervalChange:
     prior_point_ras: tuple[float, float, float] | None
     cutoff: str
 
+    @property
+    def notable(self) -> bool:
+        """Whether it differs from the prior CT by more than the cut-off."""
+        return self.kind not in (ChangeKind.STABLE, ChangeKind.NOT_COMPARABLE)
+
 
 @dataclass(frozen=True)
 class PriorComparison:
@@ -62,6 +69,7 @@ class PriorComparison:
         detail: correlation of small structures in the lungs after registration; None if an image was missing.
         warnings: what a reader must know about the comparison, one sentence each.
         changes: the changes in reading order; empty if the comparison was refused.
+        geometry: voxel grid of the prior CT, by which it can be found again; None if the comparison was refused.
     """
 
     source: Literal["ct", "report"]
@@ -70,6 +78,7 @@ class PriorComparison:
     detail: float | None
     warnings: tuple[str, ...]
     changes: tuple[IntervalChange, ...]
+    geometry: Geometry | None = None
 
     def of(self, region: str) -> tuple[IntervalChange, ...]:
         """Return the changes that a region's section reports."""

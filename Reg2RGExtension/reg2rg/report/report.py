@@ -38,9 +38,19 @@ TEXT_FILE = "report.txt"
 REGIONS_FILE = "regions.seg.nrrd"
 FINDINGS_FILE = "findings.seg.nrrd"
 STRUCTURES_FILE = "structures.seg.nrrd"
+PRIOR_TRANSFORM_FILE = "prior_transform.tfm"
 PREVIEW_FILE = "preview.png"
-REPORT_FILES = (REPORT_FILE, TEXT_FILE, REGIONS_FILE, FINDINGS_FILE, STRUCTURES_FILE, PREVIEW_FILE)
-"""Names of the files in a report folder. The findings file exists only if the model located any."""
+REPORT_FILES = (
+    REPORT_FILE,
+    TEXT_FILE,
+    REGIONS_FILE,
+    FINDINGS_FILE,
+    STRUCTURES_FILE,
+    PRIOR_TRANSFORM_FILE,
+    PREVIEW_FILE,
+)
+"""Names of the files in a report folder. The findings file exists only if the model located any, and the transform only
+if the report was compared with a prior CT."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,25 @@ class Report:
         reference = self.provenance.geometry.to_image()
         image = read_segment(self._file(FINDINGS_FILE), outlined[label], reference)
         return sitk.GetArrayFromImage(image).astype(bool)
+
+    @functools.cached_property
+    def prior_transform(self) -> sitk.Transform:
+        """The transform from points of this CT to those of the prior one (LPS, mm), read from the report folder.
+
+        Raises:
+            InputError: the report has no folder, or the folder does not contain a valid transform, because the report
+                was not compared with a prior CT.
+        """
+        path = self._file(PRIOR_TRANSFORM_FILE)
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; the report was not compared with a prior CT.")
+        try:
+            transform = sitk.ReadTransform(str(path))
+        except RuntimeError as error:
+            raise InputError(f"{path} is not a transform that ITK can read.") from error
+        if transform.GetDimension() != 3:
+            raise InputError(f"{path} contains a transform of {transform.GetDimension()} dimensions; expected 3.")
+        return transform
 
     def to_text(self) -> str:
         """Return the report as plain text: sections in reading order, their findings and all warnings."""

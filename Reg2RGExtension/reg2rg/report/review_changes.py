@@ -9,7 +9,7 @@ from typing import Any
 from reg2rg.errors import InputError
 from reg2rg.measurements import Evidence, remeasured
 from reg2rg.report.after_review import Sections, after_decisions, with_evidence
-from reg2rg.report.content import drafted_impression
+from reg2rg.report.content import drafted_impression, reported_changes
 from reg2rg.report.report import Report
 from reg2rg.report.review import (
     Change,
@@ -32,7 +32,8 @@ def begin_review(report: Report) -> Report:
     if report.review is not None:
         return report
     reviews = {section.region: SectionReview(ReviewState.DRAFT, section.draft) for section in report.sections}
-    return replace(report, review=Review(reviews, drafted_impression(report.sections, reviews)))
+    impression = drafted_impression(report.sections, reviews, reported_changes(report))
+    return replace(report, review=Review(reviews, impression))
 
 
 def decided_report(report: Report) -> Report:
@@ -108,7 +109,8 @@ def with_drafted_impression(report: Report) -> Report:
     review = _review(report)
     if review.impression_edited:
         return report
-    return _with_review(report, impression=drafted_impression(decided_report(report).sections, review.sections))
+    sections = decided_report(report).sections
+    return _with_review(report, impression=drafted_impression(sections, review.sections, reported_changes(report)))
 
 
 def logged(report: Report, action: str, region: str, text: str = "") -> Report:
