@@ -32,8 +32,8 @@ LEAST_READERS = 2
 """A voxel belongs to a nodule if at least this number of the readers marked it."""
 
 
-def main() -> int:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
+def main(folder: Path) -> int:
+    """Return 0 if the copy is unchanged and the other patient is refused."""
     if not folder.is_dir():
         print(f"Skipped: {folder} does not exist.")
         return 0
@@ -87,4 +87,4 @@ def timed(name: str, current: ComparedScan, prior: ComparedScan) -> PriorCompari
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else REAL))

@@ -62,21 +62,20 @@ GROWN, SAME, NEW, GONE, BELOW = (
 )
 
 
-def scan(nodules: Nodules, *, shifted: bool = False) -> ComparedScan:
-    """Return a scan of two ellipsoidal lungs with a texture of their own, and located nodules."""
+def scan(nodules: Nodules, *, shifted: bool = False, patient: int = 0) -> ComparedScan:
+    """Return a scan of two ellipsoidal lungs with a texture that differs between patients, and located nodules."""
     canvas = Canvas((92, 66, 72), (3.0, 3.0, 3.0), (-136.5, -97.5, -106.5))
     lungs = [canvas.ellipsoid((x, 0, 0), (45, 65, 95)) for x in (-60, 60)]
-    texture = gaussian_filter(np.random.default_rng(0).standard_normal(canvas.shape), 1.5)
+    texture = gaussian_filter(np.random.default_rng((0, patient)).standard_normal(canvas.shape), 1.5)
     canvas.paint(canvas.ellipsoid((0, 0, 0), (130, 92, 1000)), 40.0)
     for lung in lungs:
         canvas.paint(lung, -850 + 60 / texture.std() * texture[lung.box])
     for center, diameter in nodules.items():
         canvas.paint(canvas.ellipsoid(center, diameter / 2), 40.0)
     mask, origin, offset = canvas.mask(*lungs), np.array(canvas.origin), np.zeros(3)
-    hu = canvas.hu
-    if shifted:  # with other noise, and without the lowest slices
-        hu = (hu + np.random.default_rng(1).normal(0, 10, hu.shape))[15:]
-        mask, offset = mask[15:], SHIFT
+    hu = canvas.hu + np.random.default_rng(1 + shifted).normal(0, 10, canvas.shape)
+    if shifted:  # without the lowest slices
+        hu, mask, offset = hu[15:], mask[15:], SHIFT
         origin = origin + SHIFT + (0, 0, 15 * 3.0)
     volume = sitk.GetImageFromArray(hu.astype(np.int16))
     volume.SetSpacing(canvas.spacing)
@@ -128,6 +127,23 @@ def test_a_nodule_that_only_one_of_the_scans_shows_is_new_or_resolved(comparison
 def test_a_nodule_outside_the_prior_field_of_view_is_not_comparable(comparison):
     change = change_of(comparison, BELOW)
     assert change.kind is ChangeKind.NOT_COMPARABLE and "outside the prior field of view" in change.text
+
+
+@pytest.mark.slow
+def test_the_benchmark_tells_a_moved_copy_from_another_patient(repository, monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
+    import prior_real
+
+    monkeypatch.setattr(prior_real, "SPACING", (3.0, 3.0, 3.5))
+    nodule = scan({SAME: 14.0})
+    readers = sitk.BinaryThreshold(nodule.volume, 20, 1000, 2, 0) * sitk.Cast(nodule.masks.bits > 0, sitk.sitkUInt8)
+    (tmp_path / "labels").mkdir()
+    sitk.WriteImage(readers, str(tmp_path / "labels/01_nodules_nreaders.nii.gz"))
+    sitk.WriteImage(nodule.volume, str(tmp_path / "01.nii.gz"))
+    sitk.WriteImage(scan({SAME: 14.0}, patient=1).volume, str(tmp_path / "02.nii.gz"))
+    assert prior_real.main(tmp_path) == 0
+    moved, other = capsys.readouterr().out.split("another patient: ")
+    assert "the lung nodule is unchanged" in moved and "differ too much" in other
 
 
 @pytest.mark.parametrize(("dice", "detail"), [(0.8, 0.5), (0.97, 0.03)], ids=["no overlap", "another patient"])

@@ -9,9 +9,9 @@ from reg2rg.report.prior import ChangeKind
 
 VOLUME_GROWTH = 0.25
 DIAMETER_GROWTH_MM = 2.0
-VOLUME_CUTOFF = "a volume change of 25% and more (BTS guideline, Callister et al., Thorax 2015;70 Suppl 2:ii1)"
+VOLUME_CUTOFF = "a volume change of at least 25% (BTS guideline, Callister et al., Thorax 2015;70 Suppl 2:ii1)"
 DIAMETER_CUTOFF = (
-    "a change of the mean diameter of 2 mm and more (Fleischner Society, MacMahon et al., Radiology 2017;284:228)"
+    "a change of the mean diameter of at least 2 mm (Fleischner Society, MacMahon et al., Radiology 2017;284:228)"
 )
 
 
@@ -32,17 +32,16 @@ class ChangeCutoff:
     absent: bool = False
 
 
-_OWN = "our choice"
+_OURS = "our choice"
 _AORTA = "our choice: 5 mm, which the ACC/AHA guideline of 2022 calls rapid growth if it happens within a year"
-_VERTEBRA = "our choice: 20 percentage points, after the definition of new fractures in Black et al., 1999"
 
 MEASURE_CUTOFFS: dict[str, ChangeCutoff] = {
-    "effusion_volume": ChangeCutoff(50, 0.25, _OWN, absent=True),
-    "pleural_air": ChangeCutoff(20, 0.25, _OWN, absent=True),
-    "pericardial_fluid": ChangeCutoff(4, 0.25, _OWN, absent=True),
+    "effusion_volume": ChangeCutoff(50, 0.25, _OURS, absent=True),
+    "pleural_air": ChangeCutoff(20, 0.25, _OURS, absent=True),
+    "pericardial_fluid": ChangeCutoff(4, 0.25, _OURS, absent=True),
     "ascending_aorta": ChangeCutoff(5, 0, _AORTA),
     "descending_aorta": ChangeCutoff(5, 0, _AORTA),
-    "vertebra_height_loss": ChangeCutoff(20, 0, _VERTEBRA),
+    "vertebra_height_loss": ChangeCutoff(20, 0, _OURS),
 }
 """Measure -> cut-off. Other measures are not compared: they depend on breathing, contrast medium or scanner."""
 
