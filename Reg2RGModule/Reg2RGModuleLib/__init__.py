@@ -10,6 +10,7 @@
     review               a report under review: changes with undo, and signals
     transforms           volumes and segmentations under transforms, as the engine sees them
     segmentationFile     segmentation files
+    transformFile        transform files
     regionsGeometry      where segments are: points, sizes, the segments at a point
     densities            densities of the voxels in a region
     segmentationDisplay  how segments are drawn
@@ -23,12 +24,12 @@
     reviews              the live reviews of the reports in the scene
     otherSegmentations   segmentations that would cover a report, hidden and shown again
     recovery             files that restore a review after a crash
+    dicomSource          the DICOM files of a volume, and its patient and study
     stageNames           the names of the engine's stages
     runFolder            the temporary folder of a run
     runResults           the segmentations that a run adds to a report
     reportRun            one run of the engine: input from the scene, results back into it
     savedReport          reports in folders, written for the engine and read back into the scene
-    dicomSource          the DICOM files of a volume, and its patient and study
     engineTask           what exports and transfers have in common
     exportRun            one export by the engine
     destination          where DICOM objects are sent to
@@ -36,6 +37,7 @@
     runCallbacks         callbacks of one run, and waiting for its end
 
     views                the application's slice and 3D views
+    priorView            the prior CT below the current one
     regionSelection      a region, finding or measurement selected in the views
     reportViews          a report in the views
     reportLogic          everything but the panel: generate, review, show

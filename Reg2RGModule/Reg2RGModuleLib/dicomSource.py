@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import shutil
 from pathlib import Path
@@ -43,6 +45,15 @@ def studyOf(volume: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
     if study.get("PatientID") == f"Patient-{study.get('StudyInstanceUID')}":  # a placeholder, too
         del study["PatientID"]
     return study
+
+
+def daysBetween(prior: slicer.vtkMRMLScalarVolumeNode, volume: slicer.vtkMRMLScalarVolumeNode) -> int | None:
+    """Return the days from the study of a prior CT to that of the current one, or None if a date is unknown."""
+    dates = []
+    for each in (prior, volume):
+        with contextlib.suppress(ValueError):
+            dates.append(datetime.datetime.strptime(studyOf(each).get("StudyDate", ""), "%Y%m%d").date())
+    return (dates[1] - dates[0]).days if len(dates) == 2 else None
 
 
 def gather(files: list[str], folder: Path) -> Path:

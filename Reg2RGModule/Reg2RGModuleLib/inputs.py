@@ -84,6 +84,7 @@ class Inputs:
             self._parameters.inputVolume = node  # this slot may be called before the connector updates it
             if self._lastVolume is not None and self._lastVolume is not node:
                 self._ui.regionsSelector.setCurrentNode(None)  # regions belong to one volume
+                self._ui.priorSelector.setCurrentNode(None)
             self._lastVolume = node
         self.volumeChosen.emit()
 

@@ -28,6 +28,7 @@ class Navigation:
         logic.views.selected.connect(self._onSelected)
         sections.selected.connect(self.select)
         sections.findingChosen.connect(self.select)
+        sections.changeChosen.connect(self.selectChange)
         sections.measurementChosen.connect(self.selectMeasurement)
         sections.measurementEdited.connect(self.selectMeasurement)
 
@@ -57,6 +58,17 @@ class Navigation:
         review = self._session.review
         if review is not None and review.measurement(key) is not None:
             self._logic.selectMeasurement(self._session.node, key, editing)
+
+    def selectChange(self, region: str, index: int) -> None:
+        """Show in the views what changed since the prior CT.
+
+        Args:
+            region: region of the change.
+            index: index of the change among those of the section.
+        """
+        review = self._session.review
+        if review is not None and index < len(review.changes(region)):
+            self._logic.selectChange(self._session.node, review.changes(region)[index])
 
     def endLineEditing(self) -> None:
         """Lock the lines of the selected measurement, if they can be moved."""

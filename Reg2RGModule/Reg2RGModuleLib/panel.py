@@ -104,6 +104,8 @@ class Panel:
 
     def _connect(self) -> None:
         self.ui.findingsCheckBox.connect("toggled(bool)", self._logic.views.setFindingsVisible)
+        self.ui.priorCheckBox.connect("toggled(bool)", self._logic.views.showPrior)
+        self._logic.views.prior.hidden.connect(self._refresh)
         self.inputs.volumeChosen.connect(self._onVolumeChosen)
         self.session.opened.connect(self._onOpened)
         self.session.closed.connect(self._onClosed)
@@ -176,6 +178,8 @@ class Panel:
         hasSections = bool(self.sections.regions)
         self.ui.sectionsBox.setVisible(hasSections)
         self._header.show(self.session.review, hasSections)
+        self.ui.priorCheckBox.setVisible(self._logic.views.canShowPrior)
+        self.ui.priorCheckBox.checked = self._logic.views.prior.shown
         self.run.refresh()
         self.review.refresh()
         self.sign.refresh()

@@ -13,6 +13,7 @@ class Reg2RGParameters:
 
     inputVolume: the chest CT.
     regions: a segmentation that contains the regions, or None to segment them automatically.
+    priorVolume: an earlier CT of the same patient to compare with, or None.
     fast: segment faster but less precisely, if the segmenter supports it.
     model: name of an installed model, or a model folder.
     device: "auto", "cpu", "cuda" or "mps".
@@ -21,6 +22,7 @@ class Reg2RGParameters:
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     regions: slicer.vtkMRMLSegmentationNode
+    priorVolume: slicer.vtkMRMLScalarVolumeNode
     fast: bool = False
     model: str = "phantom"
     device: str = "auto"
@@ -36,14 +38,16 @@ class RunParameters:
         model: name of an installed model, or a model folder.
         device: "auto", "cpu", "cuda" or "mps".
         fast: segment faster but less precisely, if the segmenter supports it.
+        prior: an earlier CT of the same patient; the report then says what changed.
     """
 
     regions: "slicer.vtkMRMLSegmentationNode | None" = None
     model: str = "phantom"
     device: str = "auto"
     fast: bool = False
+    prior: "slicer.vtkMRMLScalarVolumeNode | None" = None
 
     @classmethod
     def fromNode(cls, node: Reg2RGParameters) -> "RunParameters":
         """Return the user's choices."""
-        return cls(regions=node.regions, model=node.model, device=node.device, fast=node.fast)
+        return cls(regions=node.regions, model=node.model, device=node.device, fast=node.fast, prior=node.priorVolume)

@@ -1,6 +1,6 @@
 """Recovery of a review after a crash. Until the scene is closed, every change is also stored in a file.
 
-The files contain the review, the regions, the findings and the structures, but no voxels and no patient tags. They are
+The files contain the review, its segmentations and its registration, but no voxels and no patient tags. They are
 stored next to Slicer's settings and deleted when the scene or Slicer is closed. Files that remain were left by a crash
 of Slicer. They are offered for recovery when their volume is selected.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import slicer
 import vtk
 
-from Reg2RGModuleLib import processes, reportNode, segmentationFile
+from Reg2RGModuleLib import processes, reportNode, segmentationFile, transformFile
 from Reg2RGModuleLib.review import Review
 
 
@@ -28,12 +28,14 @@ class StoredReview(NamedTuple):
         regions: segmentation file of the regions.
         findings: segmentation file of the findings, or None if the report has none.
         structures: segmentation file of the structures that were measured, or None if the report has none.
+        registration: transform file of the prior CT, or None if the report was not compared with one.
     """
 
     review: str
     regions: Path
     findings: Path | None
     structures: Path | None
+    registration: Path | None
 
 
 class Recovery:
@@ -43,7 +45,7 @@ class Recovery:
         self.folder = Path(slicer.app.userSettings().fileName()).parent / "Reg2RG recovery"
 
     def store(self, node: slicer.vtkMRMLTextNode, review: Review) -> None:
-        """Store a review. Its segmentations are written only the first time.
+        """Store a review. Its segmentations and its registration are written only the first time.
 
         Raises:
             OSError, RuntimeError: a file could not be written.
@@ -61,6 +63,9 @@ class Recovery:
             ):
                 if other is not None and other.GetSegmentation().GetNumberOfSegments():
                     segmentationFile.save(other, file, other.GetParentTransformNode())
+            registration = reportNode.registrationOf(node)
+            if registration is not None:
+                transformFile.save(registration, self._registration(key))
             _writeAtomically(self._fingerprint(key), fingerprint(volume).encode())
         _writeAtomically(self._review(key), review.toJson().encode("utf-8"))
 
@@ -84,20 +89,15 @@ class Recovery:
         return matching[-1] if matching else None
 
     def read(self, key: str) -> StoredReview:
-        """Return a stored review and its segmentation files."""
-        findings, structures = self._findings(key), self._structures(key)
+        """Return a stored review and its files."""
         review = self._review(key).read_text(encoding="utf-8")
-        return StoredReview(
-            review,
-            self._regions(key),
-            findings if findings.exists() else None,
-            structures if structures.exists() else None,
-        )
+        optional = (self._findings(key), self._structures(key), self._registration(key))
+        return StoredReview(review, self._regions(key), *(file if file.exists() else None for file in optional))
 
     def discard(self, key: str) -> None:
         """Delete the files of one review."""
-        segmentations = (self._regions(key), self._findings(key), self._structures(key))
-        for file in (self._review(key), *segmentations, self._fingerprint(key)):
+        others = (self._regions(key), self._findings(key), self._structures(key), self._registration(key))
+        for file in (self._review(key), *others, self._fingerprint(key)):
             file.unlink(missing_ok=True)
 
     def _isComplete(self, key: str) -> bool:
@@ -114,6 +114,9 @@ class Recovery:
 
     def _structures(self, key: str) -> Path:
         return self.folder / f"{key}.structures.seg.nrrd"
+
+    def _registration(self, key: str) -> Path:
+        return self.folder / f"{key}.registration.tfm"
 
     def _fingerprint(self, key: str) -> Path:
         return self.folder / f"{key}.volume.txt"

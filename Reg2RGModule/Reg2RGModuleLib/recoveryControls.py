@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, structuresDisplay, transforms
+from Reg2RGModuleLib import findingsDisplay, regionsDisplay, reportNode, runResults, structuresDisplay, transforms
 from Reg2RGModuleLib.inputs import Inputs
 from Reg2RGModuleLib.messages import Messages
 from Reg2RGModuleLib.recovery import Recovery
@@ -52,6 +52,8 @@ class RecoveryControls:
                 reportNode.setFindings(node, findingsDisplay.loadFindings(stored.findings, volume, frame))
             if stored.structures is not None:
                 reportNode.setStructures(node, structuresDisplay.loadStructures(stored.structures, volume, frame))
+            if stored.registration is not None:
+                runResults.loadRegistration(node, stored.registration, volume, frame)
         except (OSError, ValueError, RuntimeError) as error:
             self._messages.warn(str(error))
             return

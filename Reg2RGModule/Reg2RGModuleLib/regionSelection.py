@@ -53,11 +53,11 @@ class RegionSelection:
         self._setWindow(region)
         views.center(self._toWorld(location.point_ras))
 
-    def selectMeasurement(self, region: str, point: Sequence[float] | None) -> None:
-        """Outline a region, so that a measurement within it can be seen, and center the views on the measurement.
+    def selectPoint(self, region: str, point: Sequence[float] | None) -> None:
+        """Outline a region, so that what is within it can be seen, and center the views on a point.
 
         Args:
-            region: region of the measurement.
+            region: the region.
             point: a point (RAS) in the coordinates of the segmentation, or None to highlight and center the region.
         """
         if point is None:

@@ -26,7 +26,7 @@ from Reg2RGModuleLib.sendRun import SendRun
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence, Line
-    from reg2rg.report import Section
+    from reg2rg.report import IntervalChange, Section
     from reg2rg.report.review_changes import Statistics
 
 
@@ -319,6 +319,25 @@ class ReportLogic:
         if self.views.node is not reportNode:
             self.showReport(reportNode)
         self.views.selectMeasurement(key, editable and self.reviewOf(reportNode).signature is None)
+
+    def selectChange(self, reportNode: slicer.vtkMRMLTextNode, change: IntervalChange) -> None:
+        """Show in the views what changed since the prior CT: its finding or measurement, or the place where it was.
+
+        Args:
+            reportNode: the report. If it is not shown yet, it is shown first.
+            change: one of the changes of the report.
+        """
+        review = self.reviewOf(reportNode)
+        findings = review.section(change.region).findings
+        located = [index for index in review.locatedFindings(change.region) if findings[index].label == change.finding]
+        if change.point_ras is not None and located:
+            self.selectSection(reportNode, change.region, located[0])
+        elif change.measurement is not None and review.measurement(change.measurement) is not None:
+            self.selectMeasurement(reportNode, change.measurement)
+        else:
+            if self.views.node is not reportNode:
+                self.showReport(reportNode)
+            self.views.selectPlace(change.region, change.point_ras, change.prior_point_ras)
 
     def histogram(self, region: str) -> Histogram | None:
         """Return the densities of a region of the report that is shown, or None if it is not in the scene."""

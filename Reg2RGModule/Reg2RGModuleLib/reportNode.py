@@ -16,6 +16,8 @@ SEGMENTATION_ROLE = "Reg2RG.Segmentation"
 FINDINGS_ROLE = "Reg2RG.Findings"
 STRUCTURES_ROLE = "Reg2RG.Structures"
 LINES_ROLE = "Reg2RG.Lines"
+PRIOR_ROLE = "Reg2RG.Prior"
+REGISTRATION_ROLE = "Reg2RG.Registration"
 
 
 def reportNodes() -> list[slicer.vtkMRMLTextNode]:
@@ -63,6 +65,26 @@ def setStructures(node: slicer.vtkMRMLTextNode, structures: slicer.vtkMRMLSegmen
         slicer.mrmlScene.RemoveNode(earlier)
 
 
+def priorOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the prior CT that a report was compared with, or None if the scene does not contain it."""
+    return node.GetNodeReference(PRIOR_ROLE)
+
+
+def setPrior(node: slicer.vtkMRMLTextNode, prior: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Set the prior CT that a report was compared with."""
+    node.SetNodeReferenceID(PRIOR_ROLE, prior.GetID())
+
+
+def registrationOf(node: slicer.vtkMRMLTextNode) -> slicer.vtkMRMLTransformNode | None:
+    """Return the transform that brings the prior CT to the current one, or None if they were not compared."""
+    return node.GetNodeReference(REGISTRATION_ROLE)
+
+
+def setRegistration(node: slicer.vtkMRMLTextNode, registration: slicer.vtkMRMLTransformNode) -> None:
+    """Set the transform that brings the prior CT to the current one."""
+    node.SetNodeReferenceID(REGISTRATION_ROLE, registration.GetID())
+
+
 def linesOf(node: slicer.vtkMRMLTextNode) -> list[slicer.vtkMRMLMarkupsLineNode]:
     """Return the lines of the measurement that is shown."""
     lines = (node.GetNthNodeReference(LINES_ROLE, index) for index in range(node.GetNumberOfNodeReferences(LINES_ROLE)))
@@ -104,10 +126,12 @@ def createReport(
 
 
 def removeReport(node: slicer.vtkMRMLTextNode, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
-    """Remove a report, its lines and the segmentations that were generated for it, except ``keep``."""
-    segmentations = segmentationsOf(node)
+    """Remove a report, its lines, its registration and the segmentations generated for it, except ``keep``."""
+    segmentations, registration = segmentationsOf(node), registrationOf(node)
     removeLines(node)
     slicer.mrmlScene.RemoveNode(node)
+    if registration is not None:
+        slicer.mrmlScene.RemoveNode(registration)
     for segmentation in segmentations:
         if segmentation is not keep and segmentation.GetAttribute(GENERATED_ATTRIBUTE):
             slicer.mrmlScene.RemoveNode(segmentation)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import regionsDisplay, reportNode, runFolder, runResults, stageNames, transforms
+from Reg2RGModuleLib import dicomSource, regionsDisplay, reportNode, runFolder, runResults, stageNames, transforms
 from Reg2RGModuleLib.engineProcess import EngineProcess
 from Reg2RGModuleLib.parameters import RunParameters
 from Reg2RGModuleLib.review import Review
@@ -39,6 +39,7 @@ class _ActiveRun:
         report: the report in which a section is regenerated or that is measured again, or None if a whole report is
             being generated.
         region: region of that section, or None.
+        prior: the prior CT that the report is compared with, or None.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -46,6 +47,7 @@ class _ActiveRun:
     frame: slicer.vtkMRMLTransformNode | None
     report: slicer.vtkMRMLTextNode | None
     region: str | None
+    prior: slicer.vtkMRMLScalarVolumeNode | None
 
 
 class ReportRun:
@@ -117,7 +119,16 @@ class ReportRun:
         Raises:
             RuntimeError: the run cannot start.
         """
-        self._begin(volume, parameters, parameters.regions, {"fast": parameters.fast})
+        request: dict[str, Any] = {"fast": parameters.fast}
+        prior = parameters.prior
+        if prior is not None:
+            days = dicomSource.daysBetween(prior, volume)
+            if prior is volume or prior.GetImageData() is None:
+                raise RuntimeError(_("The prior CT is empty or the CT itself. Select an earlier CT of the patient."))
+            if days is not None and days < 0:
+                raise RuntimeError(_("The prior CT is from a later study than the CT. Select an earlier one."))
+            request["interval_days"] = days
+        self._begin(volume, parameters, parameters.regions, request, prior=prior)
 
     def startRegion(
         self,
@@ -179,6 +190,7 @@ class ReportRun:
         request: Mapping[str, Any] | None,
         report: slicer.vtkMRMLTextNode | None = None,
         region: str | None = None,
+        prior: slicer.vtkMRMLScalarVolumeNode | None = None,
     ) -> None:
         """Start a run.
 
@@ -189,6 +201,7 @@ class ReportRun:
             request: other fields of ReportRequest, or None to only measure.
             report: the report that the run changes, or None.
             region: region of the section that is regenerated, or None.
+            prior: the prior CT to compare with, or None.
         """
         if self.active:
             raise RuntimeError(_("A run is already in progress."))
@@ -196,11 +209,13 @@ class ReportRun:
             raise RuntimeError(_("The volume is empty or no longer in the scene. Select a CT volume."))
         frame = transforms.frameOf(volume, regions)
         folder = runFolder.makeFolder()
-        self._active = _ActiveRun(volume, folder, frame, report, region)
+        self._active = _ActiveRun(volume, folder, frame, report, region, prior)
         try:
             files = {"volume": runFolder.writeVolume(volume, frame, folder), "output": str(folder / "report")}
             if regions is not None:
                 files["regions_file"] = runFolder.writeRegions(regions, frame, folder)
+            if prior is not None:
+                files["prior"] = runFolder.writeVolume(prior, transforms.frameOf(prior), folder, runFolder.PRIOR_FILE)
             if request is None:
                 self._engine.run({**files, "device": parameters.device}, "measure")
             else:
@@ -284,6 +299,8 @@ class ReportRun:
         node = reportNode.createReport(active.volume, segmentation, Review.ofReport(report))
         self._segmentation = None  # now it belongs to the report
         runResults.store(node, folder, active.volume, active.frame)
+        if active.prior is not None and active.prior.GetScene() is not None:
+            reportNode.setPrior(node, active.prior)
         self._end(lambda: self.succeeded.emit(node))
 
     def _onMeasured(self, active: _ActiveRun, event: events.Measured) -> None:
@@ -297,7 +314,10 @@ class ReportRun:
     def _onFailure(self, active: _ActiveRun, event: events.Failure) -> None:
         if event.scope == "command":  # the run was not started
             self._engine.end()
-        message = event.message.replace(str(active.folder / runFolder.VOLUME_FILE), f'"{active.volume.GetName()}"')
+        message = event.message
+        for volume, name in ((active.volume, runFolder.VOLUME_FILE), (active.prior, runFolder.PRIOR_FILE)):
+            if volume is not None:
+                message = message.replace(str(active.folder / name), f'"{volume.GetName()}"')
         self._fail(message, self._engine.log if event.exit_code == UNEXPECTED_ERROR else "")
 
     def _onDied(self, reason: str, log: str) -> None:

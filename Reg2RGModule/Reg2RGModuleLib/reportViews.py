@@ -1,4 +1,4 @@
-"""A report in the views: volume, regions, findings and measurements, the selected section, and clicks on regions."""
+"""A report in the views: volume, regions, findings, measurements and prior CT, what is selected, and clicks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from Reg2RGModuleLib import (
     regionsDisplay,
     regionsGeometry,
     reportNode,
+    savedReport,
     structuresDisplay,
+    transforms,
     views,
 )
 from Reg2RGModuleLib.measurementLines import MeasurementLines
+from Reg2RGModuleLib.priorView import PriorView
 from Reg2RGModuleLib.regionSelection import RegionSelection
 from Reg2RGModuleLib.review import Review
 from Reg2RGModuleLib.segmentWatch import SegmentWatch
@@ -36,12 +39,14 @@ class Selected(NamedTuple):
         findingIndex: index of the finding in the section, or None.
         measurement: key of the measurement, or None.
         editable: whether the lines of the measurement can be moved.
+        point: a point (RAS) in the coordinates of the report's segmentations, or None.
     """
 
     region: str
     findingIndex: int | None = None
     measurement: str | None = None
     editable: bool = False
+    point: tuple[float, float, float] | None = None
 
 
 class ReportViews:
@@ -60,6 +65,7 @@ class ReportViews:
         self.findingSurfaces = SurfaceQueue(FINDINGS_GRID_MM)
         self.lines = MeasurementLines()
         self.watch = SegmentWatch()
+        self.prior = PriorView()
         self.clicks = views.ClickListener()
         self.clicks.clicked.connect(self.clicked.emit)
         self._node: slicer.vtkMRMLTextNode | None = None
@@ -114,9 +120,32 @@ class ReportViews:
             views.showVolume(volume)
         self._updateFindings()
 
+    @property
+    def canShowPrior(self) -> bool:
+        """Whether the prior CT of the report that is shown is in the scene and registered."""
+        return (
+            self._node is not None
+            and self._review is not None
+            and slicer.app.layoutManager() is not None
+            and reportNode.registrationOf(self._node) is not None
+            and savedReport.priorOf(self._node, self._review) is not None
+        )
+
+    def showPrior(self, shown: bool) -> None:
+        """Show the prior CT below the current one, or hide it."""
+        if shown == self.prior.shown or (shown and not self.canShowPrior):
+            return
+        if shown:
+            prior, registration = savedReport.priorOf(self._node, self._review), reportNode.registrationOf(self._node)
+            self.prior.show(reportNode.volumeOf(self._node), prior, registration)
+        else:
+            self.prior.hide()
+        self._showSelected()
+
     def close(self, keep: slicer.vtkMRMLSegmentationNode | None = None) -> None:
         """Hide the report. Surfaces of the segmentation ``keep`` are still completed."""
         self.clicks.stop()
+        self.prior.hide()
         if keep is None or self.surfaces.segmentation is not keep:
             self.surfaces.stop()
         self.findingSurfaces.stop()
@@ -161,6 +190,21 @@ class ReportViews:
         measurement = self._review.measurement(key) if self._review is not None else None
         if measurement is not None:
             self._select(Selected(measurement.region, None, key, editable))
+
+    def selectPlace(
+        self, region: str, point: tuple[float, float, float] | None, priorPoint: tuple[float, float, float] | None
+    ) -> None:
+        """Center the views on a place that is neither a finding nor a measurement of this CT.
+
+        Args:
+            region: region of the section.
+            point: where it is in the CT (RAS), in the coordinates of the report's segmentations. None if unknown.
+            priorPoint: where it is in the prior CT (RAS). None if unknown.
+        """
+        registration = reportNode.registrationOf(self._node) if self._node is not None else None
+        if point is None and priorPoint is not None and registration is not None:
+            point = transforms.pointBetween(registration, registration.GetParentTransformNode(), priorPoint)
+        self._select(Selected(region, point=point))
 
     def drawnMeasurement(self) -> str | None:
         """Return the key of the measurement whose lines are in the scene, such as one that has just been loaded."""
@@ -214,14 +258,16 @@ class ReportViews:
     def _showSelected(self) -> None:
         if self._selected is None or self._review is None:
             return
-        region, findingIndex, key, editable = self._selected
+        region, findingIndex, key, editable, point = self._selected
         measurement = self._review.measurement(key) if key is not None else None
         if measurement is not None:
-            self._selection.selectMeasurement(measurement.region, self._drawMeasurement(measurement, editable))
+            self._selection.selectPoint(measurement.region, self._drawMeasurement(measurement, editable))
             return
         self._hideMeasurement()
         findings = self._review.section(region).findings
-        if findingIndex is None or findingIndex >= len(findings):
+        if point is not None:
+            self._selection.selectPoint(region, point)
+        elif findingIndex is None or findingIndex >= len(findings):
             self._selection.select(region)
         else:
             self._selection.selectFinding(region, findings[findingIndex])

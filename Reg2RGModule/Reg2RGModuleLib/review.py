@@ -12,7 +12,7 @@ from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Evidence, Line, Measurement
-    from reg2rg.report import MeasurementDecision, Report, ReviewState, Section, Signature
+    from reg2rg.report import IntervalChange, MeasurementDecision, Report, ReviewState, Section, Signature
     from reg2rg.report.review_changes import Statistics
 
 
@@ -160,13 +160,13 @@ class Review:
         found = (m for m in evidence.measurements if m.key == key) if evidence is not None else iter(())
         return next(found, None)
 
-    def changes(self, region: str) -> list[str]:
-        """Return what the report says about changes of a section since the prior CT, one sentence each."""
+    def changes(self, region: str) -> list[IntervalChange]:
+        """Return what the report says about changes of a section since the prior CT."""
         from reg2rg.report import ReviewState, reported_changes
 
         if self.state(region) == ReviewState.REJECTED:
             return []
-        return [change.text for change in reported_changes(self._record) if change.region == region]
+        return [change for change in reported_changes(self._record) if change.region == region]
 
     def accept(self, region: str) -> None:
         """Accept a section."""

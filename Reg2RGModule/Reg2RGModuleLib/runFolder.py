@@ -17,6 +17,7 @@ from Reg2RGModuleLib import processes, segmentationFile, transforms
 
 FOLDER_PREFIX = "reg2rg-slicer-"
 VOLUME_FILE = "volume.nrrd"
+PRIOR_FILE = "prior.nrrd"
 GIVEN_REGIONS_FILE = "given.seg.nrrd"
 
 
@@ -33,10 +34,15 @@ def removeLeftovers() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def writeVolume(volume: slicer.vtkMRMLScalarVolumeNode, frame: slicer.vtkMRMLTransformNode | None, folder: Path) -> str:
+def writeVolume(
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    frame: slicer.vtkMRMLTransformNode | None,
+    folder: Path,
+    name: str = VOLUME_FILE,
+) -> str:
     """Write the voxels and geometry of a volume, without its name and attributes, which may identify the patient."""
     storage = slicer.vtkMRMLNRRDStorageNode()  # not added to the scene
-    path = str(folder / VOLUME_FILE)
+    path = str(folder / name)
     storage.SetFileName(path)
     storage.SetUseCompression(0)
     if not storage.WriteData(transforms.volumeIn(volume, frame)):

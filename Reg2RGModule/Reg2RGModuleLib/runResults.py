@@ -1,12 +1,13 @@
-"""The segmentations that a run adds to a report: the findings it located and the structures it measured."""
+"""What a run adds to a report: the findings it located, the structures it measured, and how the prior CT is aligned."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import findingsDisplay, reportNode, segmentationFile, structuresDisplay
+from Reg2RGModuleLib import findingsDisplay, reportNode, segmentationFile, structuresDisplay, transformFile
 
 
 def store(
@@ -15,21 +16,41 @@ def store(
     volume: slicer.vtkMRMLScalarVolumeNode,
     frame: slicer.vtkMRMLTransformNode | None,
 ) -> None:
-    """Add the findings that a run located to those of a report, and replace the structures of an earlier run.
+    """Add the findings that a run located to those of a report, and set its structures and registration.
 
     Args:
         node: the report.
-        folder: folder that the engine wrote. It contains no file of findings or structures if there are none.
+        folder: folder that the engine wrote. It contains no file of what there is not.
         volume: the volume of the run.
         frame: the transform in whose coordinates the engine works.
     """
-    from reg2rg.report import FINDINGS_FILE, STRUCTURES_FILE
+    from reg2rg.report import FINDINGS_FILE, PRIOR_TRANSFORM_FILE, STRUCTURES_FILE
 
     if (folder / FINDINGS_FILE).exists():
         _storeFindings(node, folder / FINDINGS_FILE, volume, frame)
     if (folder / STRUCTURES_FILE).exists():
         structures = structuresDisplay.loadStructures(folder / STRUCTURES_FILE, volume, frame)
         reportNode.setStructures(node, structures)
+    if (folder / PRIOR_TRANSFORM_FILE).exists():
+        loadRegistration(node, folder / PRIOR_TRANSFORM_FILE, volume, frame)
+
+
+def loadRegistration(
+    node: slicer.vtkMRMLTextNode,
+    file: Path,
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    frame: slicer.vtkMRMLTransformNode | None,
+) -> None:
+    """Add the registration of a report's prior CT to the scene.
+
+    Args:
+        node: the report.
+        file: the transform file.
+        volume: the current CT.
+        frame: the transform in whose coordinates the engine works.
+    """
+    name = _("{0} registration of the prior CT").format(volume.GetName())
+    reportNode.setRegistration(node, transformFile.load(file, name, frame))
 
 
 def _storeFindings(

@@ -11,7 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib import regionsDisplay, reportNode, runResults, segmentationFile, transforms
+from Reg2RGModuleLib import regionsDisplay, reportNode, runResults, segmentationFile, transformFile, transforms
 from Reg2RGModuleLib.review import Review
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write(node: slicer.vtkMRMLTextNode, review: Review, folder: Path) -> None:
-    """Write a report with its review and segmentations.
+    """Write a report with its review, segmentations and registration.
 
     Args:
         node: the report.
@@ -27,9 +27,9 @@ def write(node: slicer.vtkMRMLTextNode, review: Review, folder: Path) -> None:
         folder: a folder that does not exist yet.
 
     Raises:
-        RuntimeError: a segmentation could not be written.
+        RuntimeError: a file could not be written.
     """
-    from reg2rg.report import FINDINGS_FILE, REGIONS_FILE, REPORT_FILE, STRUCTURES_FILE
+    from reg2rg.report import FINDINGS_FILE, PRIOR_TRANSFORM_FILE, REGIONS_FILE, REPORT_FILE, STRUCTURES_FILE
 
     folder.mkdir()
     (folder / REPORT_FILE).write_text(review.toJson(), encoding="utf-8")
@@ -42,6 +42,9 @@ def write(node: slicer.vtkMRMLTextNode, review: Review, folder: Path) -> None:
     ):
         if segmentation is not None:
             segmentationFile.save(segmentation, folder / name, frame)
+    registration = reportNode.registrationOf(node)
+    if registration is not None:
+        transformFile.save(registration, folder / PRIOR_TRANSFORM_FILE)
 
 
 def load(folder: Path, volumes: Iterable[slicer.vtkMRMLScalarVolumeNode]) -> slicer.vtkMRMLTextNode:
@@ -61,8 +64,7 @@ def load(folder: Path, volumes: Iterable[slicer.vtkMRMLScalarVolumeNode]) -> sli
         report = load_report(folder)
     except InputError as error:
         raise RuntimeError(str(error)) from error
-    geometry = report.provenance.geometry
-    volume = next((each for each in volumes if (own := geometryOf(each)) is not None and geometry.matches(own)), None)
+    volume = volumeWith(report.provenance.geometry, volumes)
     if volume is None:
         message = _("No volume in the scene has the geometry of this report. Load the CT that it was made from first.")
         raise RuntimeError(message)
@@ -71,6 +73,26 @@ def load(folder: Path, volumes: Iterable[slicer.vtkMRMLScalarVolumeNode]) -> sli
     node = reportNode.createReport(volume, segmentation, Review(report))
     runResults.store(node, folder, volume, frame)
     return node
+
+
+def priorOf(node: slicer.vtkMRMLTextNode, review: Review) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the prior CT of a report, or None if it is not in the scene.
+
+    It is found by its geometry if the report is from a folder or was recovered after a crash.
+    """
+    prior, known = review.record.prior, reportNode.priorOf(node)
+    if known is not None or prior is None or prior.geometry is None:
+        return known
+    current = reportNode.volumeOf(node)
+    others = [each for each in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if each is not current]
+    return volumeWith(prior.geometry, [each for each in others if not each.GetHideFromEditors()])
+
+
+def volumeWith(
+    geometry: Geometry, volumes: Iterable[slicer.vtkMRMLScalarVolumeNode]
+) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the first volume with a geometry, or None if there is none."""
+    return next((each for each in volumes if (own := geometryOf(each)) is not None and geometry.matches(own)), None)
 
 
 def geometryOf(volume: slicer.vtkMRMLScalarVolumeNode) -> Geometry | None:

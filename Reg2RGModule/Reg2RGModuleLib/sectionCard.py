@@ -14,13 +14,13 @@ from Reg2RGModuleLib.findingList import FindingList
 from Reg2RGModuleLib.fold import Fold, toolTipOf, wrappedLabel
 from Reg2RGModuleLib.measurementList import MeasurementList
 from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
-from Reg2RGModuleLib.sectionText import bodyHtml, contradictionsOf, factsOf
+from Reg2RGModuleLib.sectionText import bodyHtml, changesHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
     from reg2rg.measurements import Measurement
     from reg2rg.regions import Region
-    from reg2rg.report import ReviewState, Section
+    from reg2rg.report import IntervalChange, ReviewState, Section
 
 
 CHIP_PIXELS = 14
@@ -36,6 +36,7 @@ class SectionCard(qt.QFrame):
         clicked(str): the card was clicked; passes its region.
         findingClicked(str, int): a finding or a sentence that mentions it was clicked; passes region and finding index.
         corrected(str, str, bool): a finding was corrected; passes region, label, and whether it is present.
+        changeClicked(str, int): what changed since the prior CT was clicked; passes region and index of the change.
         measurementClicked(str): a measurement was clicked; passes its key.
         measurementEdited(str, bool): the lines of a measurement are to be unlocked or locked; passes its key.
         measurementRemoved(str): a measurement is to be removed from the report; passes its key.
@@ -53,6 +54,7 @@ class SectionCard(qt.QFrame):
         self.clicked = Signal()
         self.findingClicked = Signal()
         self.corrected = Signal()
+        self.changeClicked = Signal()
         self.measurementClicked = Signal()
         self.measurementEdited = Signal()
         self.measurementRemoved = Signal()
@@ -124,6 +126,8 @@ class SectionCard(qt.QFrame):
         name = self.region.name
         self._body.connect("linkActivated(QString)", self._followLink)
         self._body.connect("linkHovered(QString)", self._hoverLink)
+        self._changes.connect("linkActivated(QString)", lambda link: self.changeClicked.emit(name, int(link)))
+        self._changes.connect("linkHovered(QString)", lambda link: self._setOverLink(bool(link)))
         for part in (self._findings, self._measurements, self._modelText):
             part.overLink.connect(self._setOverLink)
         self._measurements.chosen.connect(self.measurementClicked.emit)
@@ -183,10 +187,10 @@ class SectionCard(qt.QFrame):
         self._vertebraPlot.setVisible(len(levels) > 1)
         self._vertebraPlot.setLevels(levels)
 
-    def showChanges(self, sentences: Sequence[str]) -> None:
+    def showChanges(self, changes: Sequence[IntervalChange]) -> None:
         """Show what changed in the region since the prior CT, one sentence each."""
-        self._changes.setText("<br>".join(html.escape(sentence) for sentence in sentences))
-        self._changes.setVisible(bool(sentences))
+        self._changes.setText(changesHtml(changes, self._textColor()))
+        self._changes.setVisible(bool(changes))
 
     def setCurrentMeasurement(self, key: str | None, editing: bool) -> None:
         """Mark the measurement that is shown in the views, or none; its lines may be unlocked."""

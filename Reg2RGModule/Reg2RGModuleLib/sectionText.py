@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
-    from reg2rg.report import ReviewState, Section, Sentence
+    from reg2rg.report import IntervalChange, ReviewState, Section, Sentence
 
 
 LOW_PROBABILITY = 0.8
@@ -46,6 +47,20 @@ def bodyHtml(section: Section, text: str, state: ReviewState, textColor: str) ->
             end = sentence.end
         body += html.escape(text[end:])
     return f"<s>{body}</s>" if state.value == "rejected" else body
+
+
+def changesHtml(changes: Sequence[IntervalChange], textColor: str) -> str:
+    """Return what changed since the prior CT as HTML, one sentence per line. Each links to its place.
+
+    Args:
+        changes: the changes; the link of each is its index.
+        textColor: color of normal text, also used for the links.
+    """
+    style = f"color: {textColor}; text-decoration: none"
+    return "<br>".join(
+        f'<a href="{index}" style="{style}">{html.escape(change.text)}</a>&nbsp;<a href="{index}">{LOCATION_MARK}</a>'
+        for index, change in enumerate(changes)
+    )
 
 
 def locatedFinding(section: Section, sentence: Sentence) -> int | None:

@@ -76,6 +76,16 @@ def masksIn(
     return copy
 
 
+def pointBetween(
+    source: slicer.vtkMRMLTransformNode | None, target: slicer.vtkMRMLTransformNode | None, point: Sequence[float]
+) -> tuple[float, float, float]:
+    """Return a point (RAS) in the coordinates of one node in those of another. None: those of the world."""
+    transform = _transformBetween(source, target)
+    if transform is None:
+        return tuple(point)
+    return tuple(transform.TransformPoint(*map(float, point)))
+
+
 def _transformBetween(
     source: slicer.vtkMRMLTransformNode | None, target: slicer.vtkMRMLTransformNode | None
 ) -> vtk.vtkGeneralTransform | None:

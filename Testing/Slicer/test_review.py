@@ -272,7 +272,7 @@ class ReviewTest(unittest.TestCase):
         restore(self.node, replace(self.stored().record, prior=prior).to_json())
         changes = self.panel.sections.card("lung").findChild("QLabel", "sectionChanges")
         self.assertTrue(changes.isVisibleTo(self.panel.sections.card("lung")))
-        self.assertEqual(changes.text, text.replace("<", "&lt;"))
+        self.assertIn(text.replace("<", "&lt;"), changes.text)
         self.assertEqual(self.panel.sections.card("heart").findChild("QLabel", "sectionChanges").text, "")
         self.panel.navigation.select("lung")
         self.ui.rejectButton.click()

@@ -33,10 +33,11 @@ class SliceViewWidget(VtkWidget):
 class SliceWidget(QWidget):
     """A slice view with its offset slider, like qMRMLSliceWidget."""
 
-    def __init__(self, name: str, orientation: str, color: str, app: SlicerApp) -> None:
+    def __init__(self, name: str, orientation: str, label: str, color: str, group: int, app: SlicerApp) -> None:
         super().__init__()
         schedule = QtRenderSchedule()
-        view = _make_view(name, orientation, color, app, schedule)
+        view = _make_view(name, orientation, label, color, app, schedule)
+        view.get_view_node().SetViewGroup(group)
         self._logic = app.app_logic.GetSliceLogic(view.get_view_node())
         self._view = SliceViewWidget(view, schedule)
         self._axis = AXES[orientation]
@@ -46,14 +47,14 @@ class SliceWidget(QWidget):
         self._offset_label = QLabel()
         width = self._offset_label.fontMetrics().horizontalAdvance("S: -0000.0 mm")
         self._offset_label.setMinimumWidth(width)
-        self._lay_out(name, color)
+        self._lay_out(label, color)
         view.interactor().AddObserver(vtk.vtkCommand.ConfigureEvent, self._on_resized)
         self._slider.valueChanged.connect(self._on_slider_changed)
         self.mrmlSliceNode().AddObserver(vtk.vtkCommand.ModifiedEvent, self._show_offset)
         self._show_offset()
 
-    def _lay_out(self, name: str, color: str) -> None:
-        letter = QLabel(name[0])
+    def _lay_out(self, label: str, color: str) -> None:
+        letter = QLabel(label)
         letter.setStyleSheet(f"background: {color}; color: black; font-weight: bold; padding: 0 6px;")
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 4, 0)
@@ -109,12 +110,14 @@ class SliceWidget(QWidget):
         self._slider.blockSignals(blocked)
 
 
-def _make_view(name: str, orientation: str, color: str, app: SlicerApp, schedule: QtRenderSchedule) -> SliceView:
+def _make_view(
+    name: str, orientation: str, label: str, color: str, app: SlicerApp, schedule: QtRenderSchedule
+) -> SliceView:
     # trame-slicer observes an event that VTK 9.6 warns about; SliceWidget handles resizing itself.
     vtk.vtkObject.GlobalWarningDisplayOff()
     view = SliceView(app.scene, app.app_logic, name, scheduled_render_strategy=schedule)
     vtk.vtkObject.GlobalWarningDisplayOn()
-    view.set_view_properties(ViewProps(label=name[0], orientation=orientation, color=color))
+    view.set_view_properties(ViewProps(label=label, orientation=orientation, color=color))
     view.get_view_node().SetMappedInLayout(1)
     view.render_window().SetMultiSamples(0)  # In software, multisampling takes longer than drawing the slice.
     return view
