@@ -12,7 +12,7 @@ import vtk
 import vtk.util.numpy_support
 from hands import clickLink, generate, loadSample, moduleWidget, settle
 from located import restore
-from Reg2RGModuleLib import reportNode, savedReport
+from Reg2RGModuleLib import reportNode, savedReport, transforms
 from Reg2RGModuleLib.priorView import LAYOUT, VIEWS
 
 from reg2rg.report import ChangeKind, IntervalChange, load_report
@@ -89,8 +89,7 @@ class PriorViewTest(unittest.TestCase):
         self.assertEqual((prior.source, prior.interval_days), ("ct", None))
         self.assertEqual(prior.geometry, savedReport.geometryOf(self.prior))
         self.assertIs(self.compared, self.prior)
-        registered = [0.0, 0.0, 0.0]
-        reportNode.registrationOf(self.node).TransformPointToWorld((PLACE_RAS + SHIFT_RAS).tolist(), registered)
+        registered = transforms.pointBetween(reportNode.registrationOf(self.node), None, PLACE_RAS + SHIFT_RAS)
         self.assertLess(np.linalg.norm(registered - PLACE_RAS), TOLERANCE_MM)
 
     def test_thePriorCTIsShownBelowAndTheSlicesMoveTogether(self):
