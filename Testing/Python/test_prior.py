@@ -153,6 +153,12 @@ def test_a_registration_that_failed_says_why(dice, detail):
     assert Registration(identity, 0.97, 0.5).failure is None
 
 
+def test_the_warning_names_the_ct_that_is_unlike_the_training_data():
+    current, prior = (dataclasses.replace(scan({SAME: 12.0}), findings=found) for found in ({}, None))
+    (warning,) = compare(current, prior, None).comparison.warnings
+    assert warning.endswith(", because the prior CT is unlike the model's training data.")
+
+
 def test_a_prior_ct_that_is_later_is_refused():
     current = scan({})
     compared = compare(current, current, -3)

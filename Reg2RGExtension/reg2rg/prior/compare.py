@@ -93,11 +93,10 @@ def compare(
     order = [region.name for region in in_reading_order({change.region for change in changes})]
     changes.sort(key=lambda change: order.index(change.region))
     warnings = []
-    if current.findings is None or prior.findings is None:
-        warnings.append(
-            "Findings were not compared with the prior CT, because one of the two CTs is unlike the model's training "
-            "data."
-        )
+    unlike = [name for name, scan in (("this CT", current), ("the prior CT", prior)) if scan.findings is None]
+    if unlike:
+        reason = f"{' and '.join(unlike)} {'is' if len(unlike) == 1 else 'are'} unlike the model's training data"
+        warnings.append(f"Findings were not compared with the prior CT, because {reason}.")
     comparison = PriorComparison(
         source,
         days,
