@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import pydicom
 import pytest
@@ -294,38 +296,62 @@ def test_only_scans_are_drafted_and_nothing_goes_to_another_address(
     assert not [name for name in ("Secret", "secret-id") if name in "".join(service.notices)]
 
 
-def test_a_series_that_grows_is_received_again_and_what_was_there_before_can_be_left_out(
-    reg2rg: Run, orthanc: Orthanc, tmp_path: Path
-) -> None:
-    def inbox(new_only: bool) -> Inbox:
-        return Inbox(tmp_path, Source(url_of(orthanc), Certificates()), new_only=new_only, on_notice=notices.append)
+@pytest.fixture
+def inbox(orthanc: Orthanc, tmp_path: Path) -> Callable[..., Inbox]:
+    """Return a function that opens an inbox, as each start of the service does."""
 
-    notices: list[str] = []
+    def open_inbox(*, new_only: bool = False) -> Inbox:
+        source = Source(url_of(orthanc), Certificates())
+        return Inbox(tmp_path, source, new_only=new_only, on_notice=lambda notice: None)
+
+    return open_inbox
+
+
+def test_a_series_that_grows_is_received_again(reg2rg: Run, orthanc: Orthanc, inbox, tmp_path: Path) -> None:
     series = tmp_path / "series"
     write_series(series, tiny_chest(), change=complete_header)
     late = next(file for file in series.iterdir() if pydicom.dcmread(file).InstanceNumber == 10)
     late.rename(tmp_path / late.name)
     store(reg2rg, orthanc, series)
-    first = inbox(new_only=True)
-    first.receive(0)
-    assert first.cases == {}
+    received = inbox()
+    received.receive(0)
+    ((folder, case),) = received.cases.items()
+    assert len(case.source.files) == len(list(folder.iterdir())) == 9
     (tmp_path / late.name).rename(late)
     store(reg2rg, orthanc, series)
-    first.receive(MAXIMUM_WAITING)
-    assert first.cases == {}, "enough are waiting"
-    first.receive(0)
-    ((folder, case),) = first.cases.items()
-    assert len(case.source.files) == 10
-    for file in list(folder.iterdir())[5:]:  # as if received before the rest arrived
-        file.unlink()
-    (tmp_path / "changes.json").unlink()
-    again = inbox(new_only=False)
-    assert again.cases == {} and "fewer than 8 slices" in notices[0]
+    received.receive(MAXIMUM_WAITING)
+    assert received.cases == {folder: case}, "enough are waiting"
+    received.receive(0)
+    assert len(received.cases[folder].source.files) == len(list(folder.iterdir())) == 10
+
+
+def test_what_is_received_is_complete_and_nothing_is_missed(
+    reg2rg: Run, orthanc: Orthanc, inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "series", tiny_chest(), change=complete_header)
+    store(reg2rg, orthanc, tmp_path / "series")
+    with monkeypatch.context() as patch:
+        patch.setattr(Source, "save", Mock(side_effect=[True, True, Reg2RGError("The connection broke off.")]))
+        with pytest.raises(Reg2RGError):
+            inbox().receive(0)
+    assert list((tmp_path / "inbox").iterdir()) == []
+    received = inbox()
+    received.receive(0)
+    (folder,) = received.cases
+    received.remove(folder)
+    again = inbox()
     again.receive(0)
-    assert again.cases[folder].content == case.content
-    (tmp_path / "changes.json").write_text(json.dumps({"orthanc": url_of(orthanc), "last": 10**6}))
-    inbox(new_only=False).receive(0)
-    assert "has been set up anew" in notices[-1]
+    assert again.cases == {}, "changes that were read are not read again"
+    state = tmp_path / "changes.json"
+    state.write_text(json.dumps({"orthanc": url_of(orthanc), "last": 10**6}))
+    anew = inbox()
+    anew.receive(0)
+    assert list(anew.cases) == [folder], "another Orthanc has moved to the address"
+    anew.remove(folder)
+    state.unlink()
+    later = inbox(new_only=True)
+    later.receive(0)
+    assert later.cases == {}
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------
@@ -347,6 +373,16 @@ def test_trouble_is_said_once_and_makes_the_service_unhealthy_until_it_passes(se
     assert seen[0].startswith("http://127.0.0.1:1 could not be reached") and seen[0].endswith("Trying again.")
     with pytest.raises(Reg2RGError, match="No service writes to"):
         check_health(service.output)
+
+
+def test_a_full_disk_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def receive(self: Inbox, waiting: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    waits: list[float] = []
+    monkeypatch.setattr(Inbox, "receive", receive)
+    service.run("http://127.0.0.1:1", "dicom://A@127.0.0.1:1", lambda seconds: waits.append(seconds) or len(waits) == 3)
+    assert service.notices == ["The disk is full. Trying again."] and min(waits) > 0
 
 
 def test_a_service_that_hangs_or_has_a_damaged_file_is_not_healthy(reg2rg: Run, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ MAXIMUM_WAITING = 8
 """How many series are received before the first of them has its draft; more wait in Orthanc."""
 
 _ID = re.compile(r"[0-9a-f-]+")
+"""An ID in Orthanc: a hash, without patient data."""
 
 
 class Inbox:
@@ -65,13 +66,14 @@ class Inbox:
         last = self._start() if self._last is None else self._last
         while room > 0:
             changes = self._orthanc.changes(last)
+            done = changes.done or changes.last <= last
             for number, series_id in changes.stable:
                 room -= self._receive(series_id)
                 last = self._remember(number)
                 if room <= 0:
                     return
             last = self._remember(changes.last)
-            if changes.done:
+            if done:
                 return
 
     def remove(self, folder: Path) -> None:
@@ -85,7 +87,7 @@ class Inbox:
         series = self._orthanc.series(series_id) if _ID.fullmatch(series_id) else None
         if series is None or series.modality != "CT":
             return False
-        folder = self.folder / series.id
+        folder = self.folder / series_id
         if folder in self.cases and len(self.cases[folder].source.files) == len(series.instances):
             return False
         with scratch_folder(inside=self.folder) as scratch:

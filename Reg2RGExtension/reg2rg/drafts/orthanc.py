@@ -36,12 +36,10 @@ class ReceivedSeries:
     """A series in an Orthanc.
 
     Attributes:
-        id: Orthanc's ID, a hash without patient data.
         modality: its modality, such as CT.
         instances: IDs of its instances.
     """
 
-    id: str
     modality: str
     instances: tuple[str, ...]
 
@@ -112,4 +110,4 @@ def _changes(values: Any) -> Changes:
 
 
 def _series(values: Any) -> ReceivedSeries:
-    return ReceivedSeries(values["ID"], values["MainDicomTags"].get("Modality", ""), tuple(values["Instances"]))
+    return ReceivedSeries(values["MainDicomTags"].get("Modality", ""), tuple(values["Instances"]))

@@ -60,6 +60,7 @@ class Outbox:
 
         Raises:
             Reg2RGError: the address does not answer, or not everything was stored. The next call sends the rest.
+            OSError: the disk is full.
         """
         if case.content in self._refused or not self.is_finished(case):
             return False
@@ -67,9 +68,7 @@ class Outbox:
         try:
             run_send(replace(self._request, folder=folder, ct=ct), self._on_event)
         except Exception as error:
-            if is_disk_full(error):
-                raise Reg2RGError("The disk is full; waiting until there is space.") from error
-            if isinstance(error, Reg2RGError) and not isinstance(error, InputError):
+            if is_disk_full(error) or (isinstance(error, Reg2RGError) and not isinstance(error, InputError)):
                 raise
             self._refused.add(case.content)
             self._on_notice(f"{case.id}: cannot be sent: {as_failure(error).message}")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from reg2rg.batch.failures import is_disk_full
 from reg2rg.batch.run import BatchProgress, Watch, run_batch
 from reg2rg.batch.settings import Settings
 from reg2rg.drafts.health import remove_health, write_health
@@ -93,13 +94,15 @@ class _Service:
         self._on_progress = on_progress
         self._on_notice = on_notice
         self._trouble = ""
-        self._not_stored: Reg2RGError | None = None
+        self._not_stored: Exception | None = None
         self._retry_at = 0.0
 
     def between_batches(self, seconds: float) -> bool:
         """Send and receive; wait if there is nothing to draft. Return whether the service should end."""
+        before = set(self._inbox.cases.values())
         self._try(self._send, self._receive)
-        return self._wait(0.0 if self._waiting() else POLL_SECONDS)
+        arrived = set(self._inbox.cases.values()) - before
+        return self._wait(0.0 if arrived else POLL_SECONDS)
 
     def after_draft(self, progress: BatchProgress) -> None:
         """Send the draft that was just written, and those that could not be sent before."""
@@ -117,7 +120,7 @@ class _Service:
             for folder, case in list(self._inbox.cases.items()):
                 if self._outbox.send(case, folder):
                     self._inbox.remove(folder)
-        except Reg2RGError as error:
+        except Exception as error:
             self._not_stored, self._retry_at = error, time.monotonic() + RETRY_SECONDS
             raise
         self._not_stored = None
@@ -136,8 +139,11 @@ class _Service:
         for step in steps:
             try:
                 step()
-            except Reg2RGError as error:
-                self._trouble = self._trouble or f"{error} Trying again."
+            except Exception as error:
+                if not is_disk_full(error) and not isinstance(error, Reg2RGError):
+                    raise
+                message = "The disk is full." if is_disk_full(error) else error
+                self._trouble = self._trouble or f"{message} Trying again."
         if self._trouble and self._trouble != before:
             self._on_notice(self._trouble)
         self.say()
