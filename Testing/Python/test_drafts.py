@@ -232,12 +232,15 @@ def test_a_study_comes_back_once_with_drafts_that_refer_to_it_although_the_servi
         for plan in ({"POST": 2}, {}):
             between.plan.update(plan)
             between.victim = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/")
+            limit = threading.Timer(300, between.victim.kill)
+            limit.start()
             lines = []
             for line in between.victim.stderr:
                 lines.append(line)
                 if line.endswith(": sent\n"):
                     assert reg2rg("drafts", "--health", "-o", data).returncode == 0
                     between.victim.send_signal(signal.SIGTERM)
+            limit.cancel()
             assert between.victim.wait() == (-signal.SIGKILL if plan else 0), lines
     assert lines[-2].endswith(": sent\n") and lines[-1].startswith("Stopped.")
     assert [each for each in (data / "inbox").iterdir() if not each.name.startswith(".")] == []
