@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.exports.sending.address import Address, parse_address
 from reg2rg.exports.sending.tls import Certificates
 from reg2rg.exports.sending.web_service import WebService
 
+if TYPE_CHECKING:
+    import requests
+
+T = TypeVar("T")
+
 _PAGE = 100
-_GONE = 404
 
 
 @dataclass(frozen=True)
@@ -62,40 +66,38 @@ class Orthanc:
         Raises:
             Reg2RGError: Orthanc cannot be reached, or does not answer as expected.
         """
-        return self._read("changes", _changes, since=since, limit=_PAGE)
+        return self._read(self._get("changes", since=since, limit=_PAGE), _changes)
 
     def last_change(self) -> int:
         """Return the number of the last change; errors are those of ``changes``."""
-        return self._read("changes?last", _changes).last
+        return self._read(self._get("changes?last"), _changes).last
 
     def series(self, series_id: str) -> ReceivedSeries | None:
         """Return a series; None if it was deleted. Errors are those of ``changes``."""
-        return self._read(f"series/{series_id}", _series, gone=None)
+        answer = self._get(f"series/{series_id}")
+        return None if answer is None else self._read(answer, _series)
 
     def save(self, instance_id: str, file: Path) -> bool:
-        """Write the DICOM file of an instance, and return whether it exists; errors are those of ``changes``."""
-        answer = self._service.request("GET", f"instances/{instance_id}/file", stream=True)
-        if answer.status_code == _GONE:
-            return False
-        self._check(answer)
-        self._service.save(answer, file)
-        return True
+        """Write the DICOM file of an instance; return False if it was deleted. Errors are those of ``changes``."""
+        answer = self._get(f"instances/{instance_id}/file", stream=True)
+        if answer is not None:
+            self._service.save(answer, file)
+        return answer is not None
 
-    def _read(self, path: str, read: Callable[[Any], Any], gone: Any = ..., **parameters: int) -> Any:
-        answer = self._service.request("GET", path, params=parameters)
-        if answer.status_code == _GONE and gone is not ...:
-            return gone
-        self._check(answer)
-        try:
-            return read(answer.json())
-        except (ValueError, KeyError, TypeError) as error:
-            raise Reg2RGError(f"{self.address} does not answer like an Orthanc; is the address right?") from error
-
-    def _check(self, answer: Any) -> None:
+    def _get(self, path: str, *, stream: bool = False, **parameters: int) -> requests.Response | None:
+        """Return an answer; None if there is nothing of that name."""
+        answer = self._service.request("GET", path, params=parameters, stream=stream)
         if answer.status_code in (401, 403):
             raise Reg2RGError(f"{self.address} refused access ({answer.status_code} {answer.reason}).")
-        if answer.status_code != 200:
+        if answer.status_code not in (200, 404):
             raise Reg2RGError(f"{self.address} answered {answer.status_code} {answer.reason}; is it an Orthanc?")
+        return answer if answer.status_code == 200 else None
+
+    def _read(self, answer: requests.Response | None, read: Callable[[Any], T]) -> T:
+        try:
+            return read(None if answer is None else answer.json())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Reg2RGError(f"{self.address} does not answer like an Orthanc; is the address right?") from error
 
 
 def _parse(url: str) -> Address:
