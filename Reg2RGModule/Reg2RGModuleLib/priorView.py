@@ -29,6 +29,7 @@ class PriorView:
         self._copy: slicer.vtkMRMLScalarVolumeNode | None = None
         self._layoutBefore = 0
         self._observed: tuple[slicer.vtkMRMLDisplayNode, int] | None = None
+        self._findings: slicer.vtkMRMLSegmentationNode | None = None
 
     @property
     def shown(self) -> bool:
@@ -40,6 +41,7 @@ class PriorView:
         volume: slicer.vtkMRMLScalarVolumeNode,
         prior: slicer.vtkMRMLScalarVolumeNode,
         registration: slicer.vtkMRMLTransformNode,
+        findings: slicer.vtkMRMLSegmentationNode | None,
     ) -> None:
         """Show a prior CT.
 
@@ -47,6 +49,7 @@ class PriorView:
             volume: the current CT.
             prior: the prior CT.
             registration: the transform that brings the prior CT to the current one.
+            findings: the findings of the current CT, which would cover those of the prior one.
         """
         layoutManager = slicer.app.layoutManager()
         if layoutManager is None:
@@ -61,6 +64,11 @@ class PriorView:
             lower.mrmlSliceCompositeNode().SetBackgroundVolumeID(self._copy.GetID())
             lower.mrmlSliceNode().SetViewGroup(layoutManager.sliceWidget(above).mrmlSliceNode().GetViewGroup())
         self._setLinked(True)
+        self._findings = findings
+        if findings is not None:
+            for node in slicer.util.getNodesByClass("vtkMRMLAbstractViewNode"):
+                if node.GetLayoutName() not in VIEWS.values():
+                    findings.GetDisplayNode().AddViewNodeID(node.GetID())
         layoutManager.connect("layoutChanged(int)", self._onLayoutChanged)
         qt.QTimer.singleShot(0, self._matchSlices)  # once the views have their sizes
 
@@ -80,6 +88,9 @@ class PriorView:
             display, tag = self._observed
             display.RemoveObserver(tag)
             self._observed = None
+        if self._findings is not None and self._findings.GetDisplayNode() is not None:
+            self._findings.GetDisplayNode().RemoveAllViewNodeIDs()
+        self._findings = None
         copy, self._copy = self._copy, None
         if copy is not None and not slicer.mrmlScene.IsClosing():
             slicer.mrmlScene.RemoveNode(copy)

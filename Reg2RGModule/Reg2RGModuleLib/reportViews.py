@@ -137,7 +137,8 @@ class ReportViews:
             return
         if shown:
             prior, registration = savedReport.priorOf(self._node, self._review), reportNode.registrationOf(self._node)
-            self.prior.show(reportNode.volumeOf(self._node), prior, registration)
+            findings = reportNode.findingsOf(self._node)
+            self.prior.show(reportNode.volumeOf(self._node), prior, registration, findings)
         else:
             self.prior.hide()
         self._showSelected()

@@ -26,6 +26,7 @@ from reg2rg.prior.cutoffs import (
 )
 from reg2rg.prior.lesions import Lesion, find_lesion
 from reg2rg.prior.registration import Registration
+from reg2rg.prior.surroundings import shift_between
 from reg2rg.report import (
     PRIOR_TRANSFORM_FILE,
     ChangeKind,
@@ -190,6 +191,25 @@ def test_a_nodule_is_told_from_a_vessel_that_pierces_it():
     assert lesion.volume_mm3(40.0) == pytest.approx(4 / 3 * np.pi * 4**3, rel=0.35)
 
 
+def test_the_surroundings_of_a_place_correct_the_registration():
+    off = sitk.TranslationTransform(3, (SHIFT + (3.0, -2.0, 4.0)).tolist())
+    current, prior = scan({SAME: 12.0}), scan({SAME: 9.0}, shifted=True)
+    shift = shift_between(current.volume, prior.volume, off, np.array(SAME), 9.0)
+    assert shift == pytest.approx((-3.0, 2.0, -4.0), abs=1.0)
+    stranger = scan({SAME: 12.0}, patient=1)
+    assert (
+        shift_between(current.volume, stranger.volume, sitk.Transform(3, sitk.sitkIdentity), np.array(SAME), 9.0)
+        is None
+    )
+
+
+def test_another_structure_beside_the_place_of_a_new_nodule_is_not_its_past():
+    beside = tuple(np.array(NEW) + (5.5, 0.0, 0.0))
+    prior = scan({beside: 6.0}, shifted=True)
+    compared = compare(scan({NEW: 11.0}), dataclasses.replace(prior, findings={}), None).comparison
+    assert change_of(compared, NEW).kind is ChangeKind.NEW
+
+
 @pytest.mark.parametrize(
     ("volume", "kind"), [(125, ChangeKind.LARGER), (124, ChangeKind.STABLE), (75, ChangeKind.SMALLER)]
 )
@@ -258,6 +278,13 @@ def test_changes_are_stored_and_shown_as_measured_sentences_that_point_to_the_fi
 def test_a_draft_warns_of_a_refused_comparison_and_a_signed_report_does_not(report):
     assert WARNING in report.warnings and f"[{WARNING}]" in report.to_text()
     assert WARNING not in content_text(report_content(signed_report(report)))
+
+
+def test_the_technique_says_what_was_compared(report):
+    compared = dataclasses.replace(report.prior, geometry=report.provenance.geometry)
+    technique = report_content(dataclasses.replace(report, prior=compared)).technique
+    assert technique[-1] == ("Comparison", "a prior CT, 90 days earlier")
+    assert "Comparison" not in dict(report_content(report).technique), "this comparison was refused"
 
 
 def test_only_what_changed_is_in_the_impression(report):

@@ -115,6 +115,14 @@ class PriorViewTest(unittest.TestCase):
         self.panel.navigation.select("lung")
         self.assertEqual(shown.GetDisplayNode().GetWindow(), current.GetWindow())
 
+    def test_theFindingsOfTheCTDoNotCoverThePriorOne(self):
+        display = reportNode.findingsOf(self.node).GetDisplayNode()
+        self.ui.priorCheckBox.checked = True
+        self.assertTrue(all(display.IsDisplayableInView(self.sliceNode(name).GetID()) for name in VIEWS))
+        self.assertFalse(any(display.IsDisplayableInView(self.sliceNode(name).GetID()) for name in VIEWS.values()))
+        self.ui.priorCheckBox.checked = False
+        self.assertTrue(all(display.IsDisplayableInView(self.sliceNode(name).GetID()) for name in VIEWS.values()))
+
     def test_theAlignedPriorCTShowsTheSameAsTheCurrentOne(self):
         self.ui.priorCheckBox.checked = True
         settle()

@@ -6,6 +6,7 @@ Files, in the order data flows:
     scan           one of the two CTs, or what the report of one says
     registration   where a point of one CT lies in the other
     lesions        solid lesions near a point, and their volumes
+    surroundings   the exact place of a lesion, by the vessels around it
     cutoffs        which differences count as a change
     compare        matched findings and measurements, and what changed
     wording        changes as sentences

@@ -26,9 +26,10 @@ from reg2rg.prior.cutoffs import (
     measure_change,
     volume_change,
 )
-from reg2rg.prior.lesions import Lesion, find_lesion, volumes_mm3
+from reg2rg.prior.lesions import SOLID_HU, Lesion, find_lesion, volumes_mm3
 from reg2rg.prior.registration import Registration, register
 from reg2rg.prior.scan import ComparedScan
+from reg2rg.prior.surroundings import shift_between
 from reg2rg.prior.wording import change_sentence
 from reg2rg.regions import in_reading_order
 from reg2rg.report import Finding, Geometry, location_words
@@ -37,6 +38,13 @@ from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, ignore_prog
 
 TOLERANCE_MM = 8.0
 """How far from its expected place a lesion may be found: the error of the registration, and that of breathing."""
+
+MATCHED_TOLERANCE_MM = 3.0
+"""The same if the vessels around the lesion match: half a thick slice, and the shift of the center of a lesion that
+doubles its volume toward one side. Farther away is another structure."""
+
+SURROUNDINGS_MM = 3.0
+"""Distance from a lesion at which its surroundings begin."""
 
 DETECTION_TOLERANCE_MM = 12.0
 """How far from the place that the model marks a lesion may be found; the cells of a finding map are coarse."""
@@ -196,7 +204,7 @@ class _Differences:
             return self._with_report(region, finding, place, expected)
         if lesion is None:
             return self._incomparable(region, finding, place, None, "it has no clear edge")
-        earlier = _counterpart(self._prior, expected, lesion)
+        earlier = self._counterpart(self._prior, place, lesion)
         if earlier is None:
             volume, _ = volumes_mm3(lesion, lesion)
             return self._change(region, finding, ChangeKind.NEW, volume, None, place, None)
@@ -212,13 +220,36 @@ class _Differences:
         if lesion is None:
             reason = "its volume on the prior CT is unknown" if self._prior.volume is None else "it had no clear edge"
             return self._incomparable(region, finding, None, place, reason)
-        later = _counterpart(self._current, expected, lesion)
+        later = self._counterpart(self._current, expected, lesion)
         if later is None:
             volume, _ = volumes_mm3(lesion, lesion)
             return self._change(region, finding, ChangeKind.RESOLVED, None, volume, None, place)
         volume, prior_volume = volumes_mm3(later, lesion)
         kind = volume_change(volume, prior_volume)
         return self._change(region, finding, kind, volume, prior_volume, later.center, lesion.center)
+
+    def _counterpart(self, scan: ComparedScan, place: np.ndarray, lesion: Lesion) -> Lesion | None:
+        """Return what a lesion of the other scan is in this one; None if there is nothing of a similar size.
+
+        Args:
+            scan: the scan to search.
+            place: where the lesion is in the current scan, or is expected there (x, y, z; LPS).
+            lesion: the lesion of the other scan.
+        """
+        current, prior = self._current.volume, self._prior.volume
+        assert current is not None and prior is not None
+        radius = (lesion.volume_mm3(SOLID_HU) * 3 / (4 * np.pi)) ** (1 / 3)
+        shift = shift_between(current, prior, self._registration.transform, place, radius + SURROUNDINGS_MM)
+        expected = place
+        if scan is self._prior:
+            expected = self._registration.to_prior(place if shift is None else place + shift)
+        elif shift is not None:
+            expected = place - shift
+        found = find_lesion(current if scan is self._current else prior, scan.lungs, expected, TOLERANCE_MM)
+        if found is None or found.excess < SMALLEST_SHARE * lesion.excess:
+            return None
+        matched = shift is None or np.linalg.norm(found.center - expected) <= MATCHED_TOLERANCE_MM
+        return found if matched else None
 
     def _with_report(self, region: str, finding: Finding, place: np.ndarray, expected: np.ndarray) -> IntervalChange:
         """Compare the diameter of a finding with that in a prior report."""
@@ -326,13 +357,6 @@ def _lesion_of(scan: ComparedScan, region: str, finding: Finding) -> tuple[Lesio
     point = np.array(place) * (-1, -1, 1)
     lesion = None if scan.volume is None else find_lesion(scan.volume, scan.lungs, point, DETECTION_TOLERANCE_MM)
     return lesion, point if lesion is None else lesion.center
-
-
-def _counterpart(scan: ComparedScan, point: np.ndarray, lesion: Lesion) -> Lesion | None:
-    """Return what a lesion of the other scan has become near a point; None if there is nothing of a similar size."""
-    assert scan.volume is not None
-    found = find_lesion(scan.volume, scan.lungs, point, TOLERANCE_MM)
-    return None if found is None or found.excess < SMALLEST_SHARE * lesion.excess else found
 
 
 def _measurement(evidence: Evidence | None, region: str, label: str) -> Measurement | None:

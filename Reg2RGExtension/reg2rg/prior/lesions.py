@@ -114,7 +114,11 @@ def find_lesion(volume: sitk.Image, lungs: sitk.Image, point: np.ndarray, tolera
 
 
 def cube(
-    volume: sitk.Image, point: np.ndarray, reach_mm: float, outside: float = OUTSIDE_HU
+    volume: sitk.Image,
+    point: np.ndarray,
+    reach_mm: float,
+    outside: float = OUTSIDE_HU,
+    transform: sitk.Transform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the image around a point on cubic voxels with LPS axes.
 
@@ -123,6 +127,7 @@ def cube(
         point: center (x, y, z; LPS, mm).
         reach_mm: half the length of an edge.
         outside: value beyond the image.
+        transform: maps points of the cube to those of the image; None if they are the same.
 
     Returns:
         HU (z, y, x), and the center of the first voxel (x, y, z; LPS, mm).
@@ -132,7 +137,7 @@ def cube(
     image = sitk.Resample(
         volume,
         [count] * 3,
-        sitk.Transform(3, sitk.sitkIdentity),
+        sitk.Transform(3, sitk.sitkIdentity) if transform is None else transform,
         sitk.sitkLinear,
         origin.tolist(),
         [GRID_MM] * 3,

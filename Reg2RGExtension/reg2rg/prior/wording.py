@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reg2rg.report.prior import ChangeKind
+from reg2rg.report.prior import ChangeKind, days_earlier
 
 _WORDS = {
     ChangeKind.NEW: "is new",
@@ -25,7 +25,7 @@ def change_sentence(
         before: the prior value with its unit; empty if there is none.
         remark: what follows the values; for what is not comparable, the reason.
     """
-    prior = "the prior CT" if days is None else f"the prior CT {days} {'day' if days == 1 else 'days'} earlier"
+    prior = "the prior CT" if days is None else f"the prior CT {days_earlier(days)}"
     if kind is ChangeKind.NOT_COMPARABLE:
         return f"{subject[0].upper()}{subject[1:]} cannot be compared with {prior}: {remark}."
     if kind is ChangeKind.RESOLVED:

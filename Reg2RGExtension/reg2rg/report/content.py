@@ -24,7 +24,7 @@ from reg2rg.regions import get_region
 from reg2rg.report.after_review import after_decisions, written_section
 from reg2rg.report.finding import Finding
 from reg2rg.report.impression import draft_impression
-from reg2rg.report.prior import IntervalChange, PriorComparison
+from reg2rg.report.prior import IntervalChange, PriorComparison, days_earlier
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.review import Review, ReviewState, SectionReview, Signature
 from reg2rg.report.seal import check_seal
@@ -213,7 +213,7 @@ def report_content(report: ReportLike) -> Content:
         status="draft" if not signed else "signed" if amends is None else "addendum",
         signature=signature,
         amends=amends,
-        technique=tuple(report.technique.items()),
+        technique=(*report.technique.items(), *_comparison(report.prior)),
         impression=review.impression if review is not None else drafted_impression(sections, reviews, changes),
         sections=tuple(_section(section, reviews[section.region], evidence, changes, signed) for section in shown),
         skipped=tuple(skipped.items()),
@@ -254,6 +254,16 @@ def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:
     }
     changes = report.prior.changes if report.prior is not None else ()
     return tuple(c for c in changes if c.measurement not in decisions and (c.region, c.finding) not in absent)
+
+
+def _comparison(prior: PriorComparison | None) -> tuple[tuple[str, str], ...]:
+    """Return what a report was compared with, as a part of its technique; nothing if it was not compared."""
+    if prior is None or prior.refused:
+        return ()
+    words = "a prior CT" if prior.source == "ct" else "the report of a prior CT"
+    if prior.interval_days is not None:
+        words += f", {days_earlier(prior.interval_days)}"
+    return (("Comparison", words),)
 
 
 def folded_text(section: Section) -> ModelText | None:

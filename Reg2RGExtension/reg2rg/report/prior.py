@@ -9,6 +9,11 @@ from typing import Literal
 from reg2rg.report.provenance import Geometry
 
 
+def days_earlier(days: int) -> str:
+    """Return an interval in words."""
+    return f"{days} {'day' if days == 1 else 'days'} earlier"
+
+
 class ChangeKind(str, Enum):
     """How a finding or measurement differs from the prior CT."""
 
@@ -80,6 +85,7 @@ class PriorComparison:
     changes: tuple[IntervalChange, ...]
     geometry: Geometry | None = None
 
-    def of(self, region: str) -> tuple[IntervalChange, ...]:
-        """Return the changes that a region's section reports."""
-        return tuple(change for change in self.changes if change.region == region)
+    @property
+    def refused(self) -> bool:
+        """Whether the CTs could not be compared; a warning says why."""
+        return self.geometry is None
