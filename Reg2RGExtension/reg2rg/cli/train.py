@@ -43,8 +43,11 @@ def train(
     from reg2rg.runtime.resources import find_training_config
     from reg2rg.training.config import read_config
 
+    is_main = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun or accelerate started
+
     def print_message(message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        if is_main:
+            print(message, file=sys.stderr, flush=True)
 
     settings, device = read_config(find_training_config(config), print_message), choose_device(device)
     try:
@@ -54,7 +57,8 @@ def train(
             model = train(settings, output, device, print_message)
     except KeyboardInterrupt:
         raise TrainingPaused(_PAUSED) from None
-    print(model)
+    if is_main:
+        print(model)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.staging import staged_output
 from reg2rg.training.config import MessageCallback
 from reg2rg.training.datasets import CaseSource, hash_files
+from reg2rg.training.processes import Processes
 from reg2rg.training.samples import FindingTargets, RegionSample, TrainingCase, map_grid, text_targets
 
 _SECONDS_BETWEEN_MESSAGES = 30.0
@@ -191,29 +192,42 @@ class CaseProblems(CaseIndices):
             return self._indices[item], str(error)
 
 
-def prepare_all(cases: CaseCache, workers: int, on_message: MessageCallback) -> None:
+def prepare_all(
+    cases: CaseCache, workers: int, on_message: MessageCallback, processes: Processes | None = None
+) -> None:
     """Prepare all cases, and leave out those that cannot be used.
 
     Args:
         cases: the cases.
-        workers: number of processes that prepare them.
+        workers: number of worker processes that prepare them.
         on_message: called with a line per case that cannot be used, and with the progress.
+        processes: the processes of the training run, each of which prepares its share; None if there is only one.
 
     Raises:
         InputError: no case can be used.
     """
-    indices = [*cases.training, *cases.validation]
+    indices: Sequence[int] = [*cases.training, *cases.validation]
+    if processes is not None:
+        indices = processes.share(indices)
     problems: dict[int, str] = {}
     loader = DataLoader(CaseProblems(cases, indices), batch_size=None, num_workers=workers)
     reported_at = time.monotonic()
     for done, (index, problem) in enumerate(loader, start=1):
         if problem:
             problems[int(index)] = problem
-            on_message(f"{cases.name(int(index))} cannot be used and is left out: {problem}")
+            on_message(_problem(cases, int(index), problem))
         if time.monotonic() - reported_at > _SECONDS_BETWEEN_MESSAGES:
             on_message(f"prepared {done} of {len(indices)} cases")
             reported_at = time.monotonic()
+    for others in processes.gather(problems) if processes is not None else ():
+        for index in others.keys() - problems.keys():
+            on_message(_problem(cases, index, others[index]))
+        problems |= others
     cases.leave_out(problems)
+
+
+def _problem(cases: CaseCache, index: int, problem: str) -> str:
+    return f"{cases.name(index)} cannot be used and is left out: {problem}"
 
 
 @functools.cache

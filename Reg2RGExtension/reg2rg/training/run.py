@@ -13,6 +13,7 @@ Everything is kept in a run folder, from which training resumes after it was int
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -53,6 +54,7 @@ from reg2rg.training.legacy_config import upgrade_config
 from reg2rg.training.model_card import model_card
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
+from reg2rg.training.processes import Processes
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import (
     WEIGHTS,
@@ -90,9 +92,14 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
         Reg2RGError: a package is missing, or the training diverged.
     """
     _check_packages()
-    with locked_folder(folder, "Another training run"):
+    processes = Processes(device)
+    if not processes.is_main:
+        on_message = _ignore
+    with locked_folder(folder, "Another training run") if processes.is_main else contextlib.nullcontext():
         try:
-            return _train(config, folder, device, on_message)
+            model = _train(config, folder, processes, on_message)
+            processes.leave()
+            return model
         except RuntimeError as error:
             if "DataLoader worker" in str(error):
                 raise Reg2RGError(
@@ -102,39 +109,45 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
             raise
 
 
-def _train(config: TrainingConfig, folder: Path, device: str, on_message: MessageCallback) -> Path:
-    _check_folder(folder, config)
+def _train(config: TrainingConfig, folder: Path, processes: Processes, on_message: MessageCallback) -> Path:
+    if processes.is_main:
+        _check_folder(folder, config)
+    processes.wait()
     if (folder / "model" / "config.json").is_file():
         on_message("This training run has already finished.")
         return folder / "model"
-    if config.precision == "bf16" and device == "cpu" and not computes_bf16(device):
+    if config.precision == "bf16" and processes.device == "cpu" and not computes_bf16(processes.device):
         on_message("This CPU does not compute in bf16; torch emulates it, which is slow. Use precision: auto or fp32.")
     if config.threads:
         torch.set_num_threads(config.threads)
     source = open_source(config.data)
     architecture = resolve_architecture(config.model, config.name)
     _check_finding_masks(config, source)
-    _discard_unused(folder, config)
-    _write(folder / CONFIG, _to_json(config))
     cases = CaseCache(source, architecture, config.cache or folder / "cache")
-    _check_disk_space(cases, architecture, folder)
+    if processes.is_main:
+        _discard_unused(folder, config)
+        _write(folder / CONFIG, _to_json(config))
+        _check_disk_space(cases, architecture, folder)
     for note in source.notes:
         on_message(note)
-    if source.may_fail:
-        prepare_all(cases, config.workers, on_message)
+    if source.may_fail or processes.count > 1:
+        prepare_all(cases, config.workers, on_message, processes)
     on_message(
         f"{len(cases.training)} training cases and {len(cases.validation)} validation cases; prepared cases are in "
         f"{cases.folder}"
     )
-    _write(folder / DATA, _describe_data(source, cases))
-    model = _initial_model(config, architecture, cases, folder, device)
+    if processes.is_main:
+        _write(folder / DATA, _describe_data(source, cases))
+    model = _initial_model(config, architecture, cases, folder, processes)
     seen = None
     if any(stage.kind == "head" for stage in config.stages):
         seen = SightingCache(model, cases, folder / FEATURES)
     histories = {}
     for number, stage in enumerate(config.stages, start=1):
         name = f"{number}-{stage.kind}"
-        histories[name] = _train_stage(model, config, stage, cases, seen, folder / name, on_message)
+        histories[name] = _train_stage(model, config, stage, cases, seen, folder / name, processes, on_message)
+    if not processes.is_main:
+        return folder / "model"
     plot_losses(histories, folder / "losses.png")
     on_message("calibrating")
     if seen is None:
@@ -149,6 +162,10 @@ def _train(config: TrainingConfig, folder: Path, device: str, on_message: Messag
     with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
+
+
+def _ignore(message: str) -> None:
+    """Ignore a message, because the main process has the same one."""
 
 
 def _purpose(config: TrainingConfig, before: str) -> str:
@@ -170,6 +187,7 @@ def _train_stage(
     cases: CaseCache,
     seen: SightingCache | None,
     folder: Path,
+    processes: Processes,
     on_message: MessageCallback,
 ) -> History:
     """Train a stage, or load its parameters if it has already ended; return its log entries."""
@@ -177,14 +195,20 @@ def _train_stage(
     features = None
     if stage.kind == "text" and stage.freeze_vision and not has_ended:
         features = FeatureCache(model, cases, folder.parent / FEATURES, seen)
-    if stage.kind == "head" and not has_ended and last_checkpoint(folder) is None:
-        assert seen is not None
-        add_offsets(model, cases, seen)
+    if stage.kind == "head" and not has_ended:
+        with processes.main_first():  # it removes incomplete checkpoints
+            checkpoint = last_checkpoint(folder)
+        if checkpoint is None:
+            assert seen is not None
+            add_offsets(model, cases, seen)
     module = TrainingModule(model, stage, cases, features, seen)
     if has_ended:
         load_trained_parameters(module, folder / WEIGHTS)
         return json.loads((folder / HISTORY).read_text())
     history = StageTrainer(module, cases, config, stage, folder, on_message).run()
+    processes.wait()
+    if not processes.is_main:
+        return history
     with staged_output(folder) as staging:
         save_trained_parameters(module, staging / WEIGHTS)
         (staging / HISTORY).write_text(json.dumps(history))
@@ -194,13 +218,14 @@ def _train_stage(
 
 
 def _initial_model(
-    config: TrainingConfig, architecture: ModelConfig, cases: CaseCache, folder: Path, device: str
+    config: TrainingConfig, architecture: ModelConfig, cases: CaseCache, folder: Path, processes: Processes
 ) -> Reg2RG:
     if config.model.init_from is not None:
-        model = load_initial_model(config.model, device)
+        model = load_initial_model(config.model, processes.device)
     else:
-        tokenizer = _load_tokenizer(config, cases, folder / "tokenizer")
-        model = create_model(architecture, config.model, tokenizer, config.seed).to(device)
+        with processes.main_first():
+            tokenizer = _load_tokenizer(config, cases, folder / "tokenizer")
+        model = create_model(architecture, config.model, tokenizer, config.seed).to(processes.device)
     load_pretrained(model, config.model.pretrained)
     return model
 

@@ -1,6 +1,7 @@
 """The training loop of one stage, on the Hugging Face Trainer.
 
-The Trainer provides AdamW, warm-up, gradient clipping, checkpoints, resuming and early stopping.
+The Trainer provides AdamW, warm-up, gradient clipping, checkpoints, resuming and, with several processes, the exchange
+of gradients.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import functools
 import json
 import math
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +18,25 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from reg2rg.checkpoints.legacy import upgrade_tensor_name
-from reg2rg.errors import Reg2RGError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.runtime.devices import computes_bf16
 from reg2rg.runtime.staging import apply_umask
 from reg2rg.runtime.third_party import import_peft, import_transformers
 from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
+from reg2rg.training.case_order import CaseOrder
 from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
 from reg2rg.training.module import TrainingModule
 
 if TYPE_CHECKING:
     import transformers
+    from accelerate.utils import gather_object
 else:
     import_peft()  # before the Trainer imports it
     transformers = import_transformers()
+    from accelerate.utils import gather_object
 
 WEIGHTS = "trained.safetensors"
 """Checkpoint file with only the parameters that the stage trains."""
@@ -64,20 +70,27 @@ class StageTrainer(transformers.Trainer):
         """
         self._module = module
         self._folder = folder
+        self._patience = stage.patience
         self._loss_sums: dict[str, Tensor] = {}
         self._passes = 0
+        training = cases.training[: stage.cases]
+        self._order = CaseOrder(len(training), config.seed)
         validation = CaseIndices(cases, cases.validation) if len(cases.validation) else None
+        arguments = _training_arguments(
+            config, stage, folder, module.model.device, has_validation=validation is not None
+        )
+        callbacks: list[transformers.TrainerCallback] = [_Epochs(self._order), _LogMessages(stage, on_message)]
+        if arguments.should_save:
+            callbacks.append(transformers.integrations.TensorBoardCallback(_tensorboard_writer(folder / "logs")))
+        if stage.patience:
+            callbacks.append(_EarlyStopping(stage.patience))
         super().__init__(
             module,
-            _training_arguments(config, stage, folder, module.model.device, has_validation=validation is not None),
-            train_dataset=CaseIndices(cases, cases.training[: stage.cases]),
+            arguments,
+            train_dataset=CaseIndices(cases, training),
             eval_dataset=validation,
             data_collator=collate_indices,
-            callbacks=[
-                transformers.integrations.TensorBoardCallback(_tensorboard_writer(folder / "logs")),
-                _LogMessages(stage, on_message),
-                *([transformers.EarlyStoppingCallback(stage.patience)] if stage.patience else []),
-            ],
+            callbacks=callbacks,
         )
         self.remove_callback(transformers.PrinterCallback)  # _LogMessages is more concise
 
@@ -87,7 +100,14 @@ class StageTrainer(transformers.Trainer):
         Returns:
             The log entries of the whole stage.
         """
-        checkpoint = last_checkpoint(self._folder)
+        with self.args.main_process_first(local=False):  # it removes incomplete checkpoints
+            checkpoint = last_checkpoint(self._folder)
+        if checkpoint is not None:
+            state = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            if state.global_step >= state.max_steps or _is_out_of_patience(state.log_history, self._patience):
+                self.state = state  # it was interrupted after its last step; the Trainer would add another one
+                load_trained_parameters(self._module, Path(state.best_model_checkpoint or checkpoint) / WEIGHTS)
+                return state.log_history
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         return self.state.log_history
 
@@ -120,14 +140,29 @@ class StageTrainer(transformers.Trainer):
                     f"The training diverged: the loss is {logs['loss']} at step {self.state.global_step}. Use a lower "
                     "learning_rate or more warmup_steps."
                 )
-            logs |= {f"loss_{name}": float(value) / self._passes for name, value in self._loss_sums.items()}
+            logs |= {f"loss_{name}": value for name, value in self._mean_losses().items()}
             self._loss_sums, self._passes = {}, 0
         super().log(logs, *arguments)
+
+    def _mean_losses(self) -> dict[str, float]:
+        """Return the mean of each loss since the last log entry, over all processes."""
+        sums: dict[str, float] = {}
+        passes = 0
+        own = {name: float(value) for name, value in self._loss_sums.items()}
+        for process_sums, process_passes in gather_object([(own, self._passes)]):
+            for name, value in process_sums.items():
+                sums[name] = sums.get(name, 0.0) + value
+            passes += process_passes
+        return {name: value / passes for name, value in sums.items()}
+
+    def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> CaseOrder:
+        return self._order
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Compute the mean losses of the validation cases.
 
-        The random state is the same in every evaluation, and the random state of training is left unchanged.
+        Every process evaluates all of them, so the result does not depend on the number of processes. The random state
+        is the same in every evaluation, and the random state of training is left unchanged.
 
         Returns:
             The losses, as "eval_loss_" and their name, and their sum, "eval_loss".
@@ -137,7 +172,13 @@ class StageTrainer(transformers.Trainer):
         self._module.eval()
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(0)
-            for batch in self.get_eval_dataloader():
+            # The worker processes do not persist: an iterator that is used again draws fewer random numbers.
+            for batch in DataLoader(
+                self.eval_dataset,
+                self.args.per_device_eval_batch_size,
+                collate_fn=collate_indices,
+                num_workers=self.args.dataloader_num_workers,
+            ):
                 for name, value in self._module(batch["cases"]).items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(batch["cases"])
                 count += len(batch["cases"])
@@ -148,6 +189,8 @@ class StageTrainer(transformers.Trainer):
         return metrics
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if not self.args.should_save:
+            return
         folder = Path(output_dir) if output_dir else self._folder
         folder.mkdir(parents=True, exist_ok=True)
         save_trained_parameters(self._module, folder / WEIGHTS)
@@ -192,6 +235,27 @@ def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
     return config.precision == "bf16"
 
 
+def passes_per_process(stage: Stage, processes: int) -> int:
+    """Return how many of the forward passes of an optimizer step each process does.
+
+    Args:
+        stage: the stage, whose ``grad_accum_steps`` the processes share. Their number does not change what is learned.
+        processes: number of processes.
+
+    Returns:
+        The number of passes.
+
+    Raises:
+        InputError: the passes cannot be shared equally.
+    """
+    if stage.grad_accum_steps % processes:
+        raise InputError(
+            f"The {stage.kind} stage has grad_accum_steps {stage.grad_accum_steps}, which {processes} processes share; "
+            f"expected a multiple of {processes}."
+        )
+    return stage.grad_accum_steps // processes
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """Find the last complete checkpoint, and remove later ones that were interrupted while being written.
 
@@ -210,6 +274,40 @@ def last_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError, SafetensorError):
             shutil.rmtree(checkpoint)
     return None
+
+
+class _Epochs(transformers.TrainerCallback):
+    """Tells the order of the cases which epoch begins.
+
+    The Trainer does so itself, except where several processes resume in the middle of an epoch.
+    """
+
+    def __init__(self, order: CaseOrder) -> None:
+        self._order = order
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._order.set_epoch(int(state.epoch or 0))
+
+
+class _EarlyStopping(transformers.TrainerCallback):
+    """Ends training after some evaluations without improvement.
+
+    transformers.EarlyStoppingCallback counts the evaluations, and counts from 0 again in a resumed training. The log
+    entries are part of a checkpoint.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if _is_out_of_patience(state.log_history, self._patience):
+            control.should_training_stop = True
+
+
+def _is_out_of_patience(log_history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
+    """Return whether the last evaluations, as many as the patience of a stage, have not improved."""
+    losses = [row["eval_loss"] for row in log_history if "eval_loss" in row]
+    return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 class _LogMessages(transformers.TrainerCallback):
@@ -234,7 +332,7 @@ def _training_arguments(
     """Translate the configuration of a stage into the Trainer's arguments."""
     keeps_best = stage.patience is not None
     length = {"max_steps": stage.steps} if stage.steps else {"num_train_epochs": stage.epochs}
-    return transformers.TrainingArguments(
+    arguments = transformers.TrainingArguments(
         output_dir=str(folder),
         **length,
         per_device_train_batch_size=stage.batch_size,
@@ -266,7 +364,11 @@ def _training_arguments(
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
+        ddp_broadcast_buffers=False,
     )
+    arguments.gradient_accumulation_steps = passes_per_process(stage, arguments.world_size)
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # otherwise, a single process would split each batch among all GPUs
+    return arguments
 
 
 def _tensorboard_writer(folder: Path) -> Any:
