@@ -11,6 +11,7 @@ Files:
     review_stats  ``reg2rg review-stats``
     send      ``reg2rg send``
     train     ``reg2rg train``
+    shards    ``reg2rg shards``
     learn     ``reg2rg learn``
     tables    result tables
     progress  progress bars on standard error

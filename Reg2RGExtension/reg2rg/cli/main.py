@@ -21,6 +21,7 @@ from reg2rg.cli.models import models
 from reg2rg.cli.options import request_command, with_request_options
 from reg2rg.cli.review_stats import review_stats
 from reg2rg.cli.send import send
+from reg2rg.cli.shards import shards
 from reg2rg.cli.streams import prepare_streams
 from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
@@ -177,6 +178,7 @@ app.command("evaluate")(_evaluate)
 app.command("review-stats")(review_stats)
 app.command("info")(_info)
 app.command("train")(train)
+app.command("shards")(shards)
 app.command("learn")(learn)
 app.add_typer(models)
 

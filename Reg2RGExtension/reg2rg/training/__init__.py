@@ -4,7 +4,9 @@ In the order data flows:
 
     config, number_types, legacy_config       the YAML configuration: its fields, their numbers, former option names
     datasets, radgenome, reviewed, samples    phantoms, a folder of CTs and reports, or signed reports as cases
-    case_cache                                prepared cases on disk
+    processes                                 the processes that train one model together
+    case_order, case_cache                    the order of cases, and prepared cases on disk
+    shards, shard_writing                     prepared cases in tar files
     tokenizers, initialization                the model that training starts from
     patches, collation, losses                patches around findings, packed texts, and what is minimized
     feature_cache                             what frozen vision shows, and the features from it, on disk

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
@@ -35,12 +35,15 @@ from reg2rg.models.config import FindingConfig, ModelConfig
 from reg2rg.pipeline.failures import as_failure
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.staging import staged_output
+from reg2rg.training.case_order import CaseOrder
 from reg2rg.training.config import MessageCallback
 from reg2rg.training.datasets import CaseSource, hash_files
 from reg2rg.training.processes import Processes
 from reg2rg.training.samples import FindingTargets, RegionSample, TrainingCase, map_grid, text_targets
 
 _SECONDS_BETWEEN_MESSAGES = 30.0
+Arrays = dict[str, np.ndarray]
+
 _ARRAYS = ("texture", "mask", "voxel_mm", "scalars", "cells")
 
 
@@ -48,7 +51,8 @@ class CaseCache:
     """The cases of a source, by index.
 
     Attributes:
-        folder: folder of the prepared cases. Its name is a hash of everything that determines their content.
+        key: hash of everything that determines the content of the prepared cases.
+        folder: folder of the prepared cases, named after the key.
         training: indices of the training cases.
         validation: indices of the validation cases.
         problems: names of the cases that were left out, each with the reason.
@@ -68,7 +72,8 @@ class CaseCache:
         self.training: Sequence[int] = range(len(source.training))
         self.validation: Sequence[int] = range(len(source.training), len(self._names))
         self.problems: dict[str, str] = {}
-        self.folder = folder / _cache_key(source, config)
+        self.key = cache_key(source, config)
+        self.folder = folder / self.key
 
     def prepare(self, index: int) -> None:
         """Ensure that a case is on disk. A damaged file is made again.
@@ -81,8 +86,14 @@ class CaseCache:
         """
         file = self._file(index)
         if not _is_intact(file):
-            self._make(index)
+            arrays, metadata = self._make(index)
+            with staged_output(file.parent) as staging:
+                save_file(arrays, staging / file.name, metadata)
         _read_ahead(file)
+
+    def count_missing(self) -> int:
+        """Count the cases that still have to be prepared."""
+        return len(self._names) - sum(1 for _ in self.folder.glob("*.safetensors"))
 
     def leave_out(self, problems: Mapping[int, str]) -> None:
         """Remove cases that cannot be used.
@@ -114,41 +125,67 @@ class CaseCache:
 
     def __getitem__(self, index: int) -> TrainingCase:
         """Return a case, with targets that the current version of the labeler reads from its texts."""
-        self.prepare(index)
+        stored, metadata = self._load(index)
         statements = self._source.statements(self._names[index])
-        with safe_open(self._file(index), "numpy") as file:
-            stored = set(file.keys())
-            regions = []
-            for region, text, unknown in json.loads(file.metadata()["regions"]):
-                arrays = {name: file.get_tensor(key) for name in _ARRAYS if (key := f"{name}.{region}") in stored}
-                targets = _cached_targets(text, REGION_NAMES[region], self._config.findings, tuple(unknown))
-                targets = _with_statements(targets, self._config.findings, statements.get(REGION_NAMES[region], {}))
-                regions.append(
-                    RegionSample(
-                        region=region,
-                        text=text,
-                        unknown=tuple(unknown),
-                        texture=arrays["texture"],
-                        mask=arrays["mask"],
-                        voxel_mm=arrays["voxel_mm"],
-                        scalars=arrays["scalars"],
-                        cells=arrays.get("cells"),
-                        **targets._asdict(),
-                    )
+        regions = []
+        for region, text, unknown in json.loads(metadata["regions"]):
+            arrays = {name: stored[key] for name in _ARRAYS if (key := f"{name}.{region}") in stored}
+            targets = _cached_targets(text, REGION_NAMES[region], self._config.findings, tuple(unknown))
+            targets = _with_statements(targets, self._config.findings, statements.get(REGION_NAMES[region], {}))
+            regions.append(
+                RegionSample(
+                    region=region,
+                    text=text,
+                    unknown=tuple(unknown),
+                    texture=arrays["texture"],
+                    mask=arrays["mask"],
+                    voxel_mm=arrays["voxel_mm"],
+                    scalars=arrays["scalars"],
+                    cells=arrays.get("cells"),
+                    **targets._asdict(),
                 )
-            return TrainingCase(file.get_tensor("image"), tuple(regions))
+            )
+        return TrainingCase(stored["image"], tuple(regions))
 
-    def _make(self, index: int) -> None:
-        """Prepare a case and write it."""
+    def encoded(self, index: int) -> bytes:
+        """Return a case as the content of its file, which need not exist.
+
+        Args:
+            index: the case.
+
+        Raises:
+            InputError: the case cannot be used.
+        """
+        file = self._file(index)
+        return file.read_bytes() if _is_intact(file) else save(*self._make(index))
+
+    def order(self, count: int, batch_size: int, seed: int) -> CaseOrder:
+        """Return the order in which the first training cases are read.
+
+        Args:
+            count: number of cases.
+            batch_size: cases per batch.
+            seed: random seed.
+
+        Returns:
+            A sampler of positions in ``training``.
+        """
+        return CaseOrder(count, seed)
+
+    def _load(self, index: int) -> tuple[Arrays, Mapping[str, str]]:
+        """Return the arrays and the metadata of a case."""
+        self.prepare(index)
+        with safe_open(self._file(index), "numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()
+
+    def _make(self, index: int) -> tuple[Arrays, dict[str, str]]:
+        """Make the arrays and the metadata of a case."""
         case = self._source.make(self._names[index], self._config)
-        arrays: dict[str, np.ndarray] = {"image": case.image}
+        arrays: Arrays = {"image": case.image}
         for sample in case.regions:
             values = {name: getattr(sample, name) for name in _ARRAYS}
             arrays |= {f"{name}.{sample.region}": value for name, value in values.items() if value is not None}
-        metadata = {"regions": json.dumps([(sample.region, sample.text, sample.unknown) for sample in case.regions])}
-        file = self._file(index)
-        with staged_output(file.parent) as staging:
-            save_file(arrays, staging / file.name, metadata)
+        return arrays, {"regions": json.dumps([(s.region, s.text, s.unknown) for s in case.regions])}
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{self._names[index]}.safetensors"
@@ -172,7 +209,7 @@ class CaseIndices(Dataset[int]):
         return len(self._indices)
 
     def __getitem__(self, item: int) -> int:
-        _end_with_parent(os.getpid())
+        end_with_parent(os.getpid())
         try:
             self._cases.prepare(self._indices[item])
         except InputError:
@@ -231,7 +268,7 @@ def _problem(cases: CaseCache, index: int, problem: str) -> str:
 
 
 @functools.cache
-def _end_with_parent(process: int) -> None:
+def end_with_parent(process: int) -> None:
     """In a data loader's process: end as soon as the training has ended, also in the middle of a case."""
     parent = multiprocessing.parent_process()
     if parent is not None and get_worker_info() is not None:
@@ -257,7 +294,7 @@ def case_bytes(config: ModelConfig) -> int:
     return sum(math.prod(size) for size in sizes)
 
 
-def _cache_key(source: CaseSource, config: ModelConfig) -> str:
+def cache_key(source: CaseSource, config: ModelConfig) -> str:
     """Return a hash of everything that determines the content of a prepared case."""
     settings = {
         "preprocessing": dataclasses.asdict(config.preprocessing),

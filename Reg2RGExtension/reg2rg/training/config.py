@@ -248,6 +248,22 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Shards:
+    """Prepared cases in tar files, which ``reg2rg shards`` writes and training reads in sequence.
+
+    Attributes:
+        folder: folder of the shards.
+        streams: number of shards that are read at the same time. If this is the number of GPUs times ``workers``, each
+            worker process reads its own shards.
+        buffer: number of neighboring cases in each stream that are shuffled.
+    """
+
+    folder: Path
+    streams: PositiveInt = 8
+    buffer: PositiveInt = 64
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """A complete training run.
 
@@ -258,6 +274,7 @@ class TrainingConfig:
         stages: the stages, in order.
         cache: folder of prepared cases, which training runs with the same preprocessing can share. Defaults to a folder
             inside the run folder.
+        shards: read the cases from shards. None prepares them and keeps them in the cache.
         workers: number of processes that prepare cases during training.
         threads: number of torch's threads; None leaves the choice to torch.
         seed: random seed.
@@ -271,6 +288,7 @@ class TrainingConfig:
     model: ModelSource
     stages: tuple[Stage, ...]
     cache: Path | None = None
+    shards: Shards | None = None
     workers: NonNegativeInt = 1
     threads: PositiveInt | None = None
     seed: Seed = 0
@@ -374,6 +392,7 @@ def _resolve_paths(config: TrainingConfig, folder: Path) -> TrainingConfig:
         data=_resolve_data(config.data, folder),
         model=dataclasses.replace(config.model, pretrained=pretrained),
         cache=config.cache.expanduser() if config.cache else None,
+        shards=dataclasses.replace(config.shards, folder=config.shards.folder.expanduser()) if config.shards else None,
     )
 
 

@@ -55,6 +55,7 @@ from reg2rg.training.model_card import model_card
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
 from reg2rg.training.processes import Processes
+from reg2rg.training.shards import ShardedCases, open_shards
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import (
     WEIGHTS,
@@ -66,7 +67,7 @@ from reg2rg.training.trainer import (
 
 CONFIG, HISTORY, DATA, FEATURES = "config.json", "history.json", "data.txt", "features"
 _LEGACY_FEATURES = "kept"
-_SETTLED_FIELDS = ("data", "model", "seed")
+_SETTLED_FIELDS = ("data", "model", "shards", "seed")
 """Fields that cannot change once the first stage has begun. Those that are not listed only say how to compute."""
 
 _FINAL_FIELDS = ("name", "save_dtype")
@@ -120,17 +121,16 @@ def _train(config: TrainingConfig, folder: Path, processes: Processes, on_messag
         on_message("This CPU does not compute in bf16; torch emulates it, which is slow. Use precision: auto or fp32.")
     if config.threads:
         torch.set_num_threads(config.threads)
-    source = open_source(config.data)
     architecture = resolve_architecture(config.model, config.name)
+    source, cases = _open_cases(config, architecture, folder)
     _check_finding_masks(config, source)
-    cases = CaseCache(source, architecture, config.cache or folder / "cache")
     if processes.is_main:
         _discard_unused(folder, config)
         _write(folder / CONFIG, _to_json(config))
         _check_disk_space(cases, architecture, folder)
     for note in source.notes:
         on_message(note)
-    if source.may_fail or processes.count > 1:
+    if config.shards is None and (source.may_fail or processes.count > 1):
         prepare_all(cases, config.workers, on_message, processes)
     on_message(
         f"{len(cases.training)} training cases and {len(cases.validation)} validation cases; prepared cases are in "
@@ -162,6 +162,14 @@ def _train(config: TrainingConfig, folder: Path, processes: Processes, on_messag
     with staged_output(folder / "model") as staging:
         save_model(model.eval(), staging, dtype=_DTYPES[config.save_dtype] if config.save_dtype else None, card=card)
     return folder / "model"
+
+
+def _open_cases(config: TrainingConfig, architecture: ModelConfig, folder: Path) -> tuple[CaseSource, CaseCache]:
+    if config.shards is None:
+        source = open_source(config.data)
+        return source, CaseCache(source, architecture, config.cache or folder / "cache")
+    shards = open_shards(config.shards.folder)
+    return shards, ShardedCases(shards, architecture, config)
 
 
 def _ignore(message: str) -> None:
@@ -335,10 +343,9 @@ def _check_disk_space(cases: CaseCache, config: ModelConfig, folder: Path) -> No
     """Raise Reg2RGError if the disk has too little space for the prepared cases and the features of frozen vision."""
     count = len(cases.training) + len(cases.validation)
     cases.folder.mkdir(parents=True, exist_ok=True)
-    missing = count - sum(1 for _ in cases.folder.glob("*.safetensors"))
     hint = "use fewer cases (config.data.cases), smaller sizes, or another disk (config.cache, --output)"
     for content, place, needed in (
-        ("The cache of prepared cases", cases.folder, missing * case_bytes(config)),
+        ("The cache of prepared cases", cases.folder, cases.count_missing() * case_bytes(config)),
         ("The cache of vision features", folder, count * feature_bytes(config)),
     ):
         require_free_space(place, needed, content, hint=hint)

@@ -74,7 +74,7 @@ class StageTrainer(transformers.Trainer):
         self._loss_sums: dict[str, Tensor] = {}
         self._passes = 0
         training = cases.training[: stage.cases]
-        self._order = CaseOrder(len(training), config.seed)
+        self._order = cases.order(len(training), stage.batch_size, config.seed)
         validation = CaseIndices(cases, cases.validation) if len(cases.validation) else None
         arguments = _training_arguments(
             config, stage, folder, module.model.device, has_validation=validation is not None
