@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import torch
 import yaml
+from accelerate.commands.config import load_config_from_file
+from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 
 from reg2rg.errors import InputError
@@ -28,8 +31,8 @@ from reg2rg.training.trainer import passes_per_process
 T = TypeVar("T")
 
 
-@pytest.fixture
-def training(repository: Path, tmp_path: Path) -> TrainingConfig:
+@pytest.fixture(scope="module")
+def training(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingConfig:
     """Return a training whose first stage has its only checkpoint in the middle of the second epoch."""
     smoke = read_config(repository / "Resources/Training/smoke.yaml")
     vision, text = (
@@ -37,47 +40,80 @@ def training(repository: Path, tmp_path: Path) -> TrainingConfig:
         for stage in smoke.stages
     )
     stages = (dataclasses.replace(vision, steps=4, eval_every=3), dataclasses.replace(text, steps=3, eval_every=2))
-    data = PhantomData("phantoms", 4, 1)
-    return dataclasses.replace(smoke, data=data, stages=stages, workers=0, cache=tmp_path / "cases")
+    data = PhantomData("phantoms", 4, 1)  # an epoch is two steps
+    return dataclasses.replace(smoke, data=data, stages=stages, workers=0, cache=tmp_path_factory.mktemp("cases"))
 
 
-def stop_at(event: str) -> Any:
-    """Return a callback that interrupts a training at a message."""
+@pytest.fixture(scope="module")
+def one(training: TrainingConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run folder of a training with one process."""
+    folder = tmp_path_factory.mktemp("one")
+    train(training, folder / "run", "cpu", lambda message: None)
+    return folder / "run"
 
-    def callback(message: str) -> None:
-        if message.startswith(event):
-            raise KeyboardInterrupt
 
-    return callback
+def stop_at_step_4(message: str) -> None:
+    if message.startswith("vision step 4/4"):
+        raise KeyboardInterrupt
+
+
+def torchrun(folder: Path, training: TrainingConfig, *program: str) -> str:
+    """Run a program for ``reg2rg train`` in two processes with the run folder ``folder``/run; return its messages."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(training.to_dict()))
+    command = ["torchrun", "--nproc-per-node", "2", *program, "train", "config.yaml", "-o", "run", "--device", "cpu"]
+    scripts = Path(sys.executable).parent
+    done = subprocess.run(
+        [scripts / command[0], *command[1:]],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{Path('run', 'model')}\n", "only one process prints"
+    return done.stderr
+
+
+def losses(run: Path) -> list[dict[str, float]]:
+    """Return the losses of all stages, in the order logged."""
+    rows = [row for stage in ("1-vision", "2-text") for row in json.loads((run / stage / "history.json").read_text())]
+    return [{name: value for name, value in row.items() if re.match("(eval_)?loss", name)} for row in rows]
 
 
 @pytest.mark.slow
 def test_two_processes_end_a_training_that_one_began_with_the_losses_and_weights_of_one(
-    training: TrainingConfig, tmp_path: Path
+    training: TrainingConfig, one: Path, tmp_path: Path
 ) -> None:
-    train(training, tmp_path / "one", "cpu", lambda message: None)
     with pytest.raises(KeyboardInterrupt):
-        train(training, tmp_path / "run", "cpu", stop_at("vision step 4/4"))
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(training.to_dict()))
-    command = ["torchrun", "--nproc-per-node", "2", "--no-python", "reg2rg", "train", "config.yaml", "-o", "run"]
-    done = subprocess.run(
-        [Path(sys.executable).with_name(command[0]), *command[1:], "--device", "cpu"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{Path('run', 'model')}\n", "only one process prints"
-    assert done.stderr.count("text step 3/3") == 1
-    for stage in ("1-vision", "2-text"):
-        one, two = (json.loads((tmp_path / run / stage / "history.json").read_text()) for run in ("one", "run"))
-        for row, expected in zip(two, one, strict=True):
-            losses = {name: value for name, value in row.items() if "loss" in name and not name.startswith("train_")}
-            assert losses == pytest.approx({name: expected[name] for name in losses}, rel=1e-6)
-    one, two = (load_file(tmp_path / run / "model" / "model.safetensors") for run in ("one", "run"))
-    assert [name for name in one if not torch.equal(one[name], two[name])] == []
+        train(training, tmp_path / "run", "cpu", stop_at_step_4)
+    assert torchrun(tmp_path, training, "--no-python", "reg2rg").count("text step 3/3") == 1
+    for own, expected in zip(losses(tmp_path / "run"), losses(one), strict=True):
+        assert own == pytest.approx(expected, rel=1e-6)
+    expected_weights, weights = (load_file(run / "model" / "model.safetensors") for run in (one, tmp_path / "run"))
+    assert [name for name in weights if not torch.equal(weights[name], expected_weights[name])] == []
+
+
+@pytest.mark.slow
+def test_processes_that_divide_the_model_have_the_losses_of_one(
+    repository: Path, training: TrainingConfig, one: Path, tmp_path: Path
+) -> None:
+    program = repository / "Testing" / "Python" / "fsdp_on_cpus.py"
+    settings = repository / "Resources" / "Training" / "accelerate" / "fsdp.yaml"
+    torchrun(tmp_path, training, str(program), str(settings))
+    for own, expected in zip(losses(tmp_path / "run"), losses(one), strict=True):
+        assert own == pytest.approx(expected, rel=1e-2, abs=1e-3)
+    expected_weights, weights = (load_file(run / "model" / "model.safetensors") for run in (one, tmp_path / "run"))
+    assert {name: value.shape for name, value in weights.items()} == {
+        name: value.shape for name, value in expected_weights.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_accelerate_reads_the_configurations(repository: Path, name: str) -> None:
+    config = load_config_from_file(str(repository / "Resources" / "Training" / "accelerate" / f"{name}.yaml"))
+    assert config.num_processes == 8 and config.mixed_precision == "no"
+    assert config.distributed_type == {"ddp": DistributedType.MULTI_GPU, "fsdp": DistributedType.FSDP}[name]
 
 
 def test_processes_share_the_passes_of_a_step() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,11 @@ T = TypeVar("T")
 
 _PATIENCE = datetime.timedelta(hours=6)
 """How long a process waits for the others. They prepare their shares of the cases at different speeds."""
+
+
+def divides_models() -> bool:
+    """Return whether each process holds only a part of the model during a stage (FSDP)."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"  # as accelerate does
 
 
 class Processes:

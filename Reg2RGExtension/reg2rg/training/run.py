@@ -54,7 +54,7 @@ from reg2rg.training.legacy_config import upgrade_config
 from reg2rg.training.model_card import model_card
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
-from reg2rg.training.processes import Processes
+from reg2rg.training.processes import Processes, divides_models
 from reg2rg.training.shards import ShardedCases, open_shards
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import (
@@ -121,6 +121,8 @@ def _train(config: TrainingConfig, folder: Path, processes: Processes, on_messag
         on_message("This CPU does not compute in bf16; torch emulates it, which is slow. Use precision: auto or fp32.")
     if config.threads:
         torch.set_num_threads(config.threads)
+    if divides_models() and any(stage.kind == "head" for stage in config.stages):
+        raise InputError("FSDP cannot train a head stage, which is small; start the training without FSDP.")
     architecture = resolve_architecture(config.model, config.name)
     source, cases = _open_cases(config, architecture, folder)
     _check_finding_masks(config, source)
@@ -146,6 +148,10 @@ def _train(config: TrainingConfig, folder: Path, processes: Processes, on_messag
     for number, stage in enumerate(config.stages, start=1):
         name = f"{number}-{stage.kind}"
         histories[name] = _train_stage(model, config, stage, cases, seen, folder / name, processes, on_message)
+        if divides_models():  # it is in parts now; its parameters have been written
+            model = _initial_model(config, architecture, cases, folder, processes)
+            for ended, ended_stage in zip(histories, config.stages, strict=False):
+                load_trained_parameters(TrainingModule(model, ended_stage, cases, None), folder / ended / WEIGHTS)
     if not processes.is_main:
         return folder / "model"
     plot_losses(histories, folder / "losses.png")
@@ -213,15 +219,19 @@ def _train_stage(
     if has_ended:
         load_trained_parameters(module, folder / WEIGHTS)
         return json.loads((folder / HISTORY).read_text())
-    history = StageTrainer(module, cases, config, stage, folder, on_message).run()
+    trainer = StageTrainer(module, cases, config, stage, folder, on_message)
+    history = trainer.run()
     processes.wait()
-    if not processes.is_main:
-        return history
-    with staged_output(folder) as staging:
-        save_trained_parameters(module, staging / WEIGHTS)
-        (staging / HISTORY).write_text(json.dumps(history))
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    if processes.is_main:
+        with staged_output(folder) as staging:
+            if divides_models():
+                shutil.copyfile(trainer.final_checkpoint() / WEIGHTS, staging / WEIGHTS)
+            else:
+                save_trained_parameters(module, staging / WEIGHTS)
+            (staging / HISTORY).write_text(json.dumps(history))
+        for checkpoint in folder.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    processes.wait()
     return history
 
 

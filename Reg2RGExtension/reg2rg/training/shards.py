@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.models.config import ModelConfig
 from reg2rg.runtime.dataclass_io import from_plain, parse_json, to_plain
-from reg2rg.training.case_cache import CaseCache, cache_key
+from reg2rg.training.case_cache import Arrays, CaseCache, cache_key
 from reg2rg.training.case_order import ShardOrder
 from reg2rg.training.config import TrainingConfig
 from reg2rg.training.datasets import Statements
@@ -165,7 +164,7 @@ class ShardedCases(CaseCache):
             shards.setdefault(self._places[self.training[position]][0], []).append(position)
         return ShardOrder(list(shards.values()), self._settings.streams, self._settings.buffer, batch_size, seed)
 
-    def _load(self, index: int) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:
+    def _load(self, index: int) -> tuple[Arrays, Mapping[str, str]]:
         file, case = self._places[index]
         with (self.folder / file).open("rb", buffering=0) as opened:
             opened.seek(case.offset)

@@ -6,13 +6,14 @@ of gradients.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -29,6 +30,7 @@ from reg2rg.training.case_cache import CaseCache, CaseIndices, collate_indices
 from reg2rg.training.case_order import CaseOrder
 from reg2rg.training.config import MessageCallback, Stage, TrainingConfig
 from reg2rg.training.module import TrainingModule
+from reg2rg.training.processes import divides_models
 
 if TYPE_CHECKING:
     import transformers
@@ -71,6 +73,7 @@ class StageTrainer(transformers.Trainer):
         self._module = module
         self._folder = folder
         self._patience = stage.patience
+        self._computes_bf16 = uses_bf16(config, module.model.device)
         self._loss_sums: dict[str, Tensor] = {}
         self._passes = 0
         training = cases.training[: stage.cases]
@@ -106,10 +109,18 @@ class StageTrainer(transformers.Trainer):
             state = transformers.TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if state.global_step >= state.max_steps or _is_out_of_patience(state.log_history, self._patience):
                 self.state = state  # it was interrupted after its last step; the Trainer would add another one
-                load_trained_parameters(self._module, Path(state.best_model_checkpoint or checkpoint) / WEIGHTS)
+                load_trained_parameters(self._module, self.final_checkpoint() / WEIGHTS)
                 return state.log_history
+            if self.is_fsdp_enabled != (checkpoint / "optimizer.bin").is_file():
+                begun = "without" if self.is_fsdp_enabled else "with"
+                raise InputError(f"{self._folder} was begun {begun} FSDP; resume it {begun} FSDP until the stage ends.")
+            load_trained_parameters(self._module, checkpoint / WEIGHTS)
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         return self.state.log_history
+
+    def final_checkpoint(self) -> Path:
+        """Return the checkpoint with the result: the best one if the stage has patience, otherwise the last one."""
+        return Path(self.state.best_model_checkpoint or self._folder / f"checkpoint-{self.state.global_step}")
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Return the parameters with weight decay: all but biases and norms, and the finding head's output bias.
@@ -125,7 +136,8 @@ class StageTrainer(transformers.Trainer):
         # The random state depends only on the step and its cases, so a resumed run does exactly what it would have done
         # without the interruption.
         torch.manual_seed(hash((self.args.seed, self.state.global_step, *inputs["cases"].tolist())) % 2**63)
-        losses = model(inputs["cases"])
+        with self._autocast():
+            losses = model(inputs["cases"])
         for name, value in losses.items():
             value = value.detach()
             self._loss_sums[name] = self._loss_sums[name] + value if name in self._loss_sums else value
@@ -143,6 +155,12 @@ class StageTrainer(transformers.Trainer):
             logs |= {f"loss_{name}": value for name, value in self._mean_losses().items()}
             self._loss_sums, self._passes = {}, 0
         super().log(logs, *arguments)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Compute in bf16 with FSDP, which would otherwise convert the parameters, but not the volumes, to bf16."""
+        if self.is_fsdp_enabled and self._computes_bf16:
+            return torch.autocast(self.args.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
 
     def _mean_losses(self) -> dict[str, float]:
         """Return the mean of each loss since the last log entry, over all processes."""
@@ -174,12 +192,14 @@ class StageTrainer(transformers.Trainer):
             torch.manual_seed(0)
             # The worker processes do not persist: an iterator that is used again draws fewer random numbers.
             for batch in DataLoader(
-                self.eval_dataset,
+                cast("Dataset[int]", self.eval_dataset),
                 self.args.per_device_eval_batch_size,
                 collate_fn=collate_indices,
                 num_workers=self.args.dataloader_num_workers,
             ):
-                for name, value in self._module(batch["cases"]).items():
+                with self._autocast():
+                    losses = self._module(batch["cases"])
+                for name, value in losses.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(batch["cases"])
                 count += len(batch["cases"])
         metrics = {f"eval_loss_{name}": value / count for name, value in sums.items()}
@@ -193,13 +213,18 @@ class StageTrainer(transformers.Trainer):
             return
         folder = Path(output_dir) if output_dir else self._folder
         folder.mkdir(parents=True, exist_ok=True)
-        save_trained_parameters(self._module, folder / WEIGHTS)
+        if state_dict is None:
+            save_trained_parameters(self._module, folder / WEIGHTS)
+        else:  # FSDP collected it from the processes
+            names = self._module.trained_parameters()
+            save_file({name: state_dict[f"model.{name}"].contiguous() for name in names}, folder / WEIGHTS)
+            apply_umask([folder / WEIGHTS])
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        load_trained_parameters(self._module, Path(resume_from_checkpoint) / WEIGHTS)
+        """Do nothing: :meth:`run` has loaded the parameters, before FSDP divided them among the processes."""
 
     def _load_best_model(self) -> None:
-        if self.state.best_model_checkpoint is not None:
+        if not self.is_fsdp_enabled and self.state.best_model_checkpoint is not None:
             load_trained_parameters(self._module, Path(self.state.best_model_checkpoint) / WEIGHTS)
 
 
@@ -344,7 +369,7 @@ def _training_arguments(
         weight_decay=stage.weight_decay,
         adam_beta2=stage.beta2,
         max_grad_norm=stage.max_grad_norm,
-        bf16=uses_bf16(config, device),
+        bf16=uses_bf16(config, device) and not divides_models(),
         use_cpu=device.type == "cpu",
         seed=config.seed,
         dataloader_num_workers=config.workers,
