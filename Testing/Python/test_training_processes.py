@@ -6,20 +6,27 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 import torch
+import torch.distributed.run
+import typer
 import yaml
 from accelerate.commands.config import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 
+from reg2rg.cli.main import app
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
+from reg2rg.runtime.resources import find_training_config
 from reg2rg.training.case_cache import CaseCache, prepare_all
 from reg2rg.training.config import PhantomData, Stage, TrainingConfig, read_config
 from reg2rg.training.datasets import PhantomSource
@@ -114,6 +121,24 @@ def test_accelerate_reads_the_configurations(repository: Path, name: str) -> Non
     config = load_config_from_file(str(repository / "Resources" / "Training" / "accelerate" / f"{name}.yaml"))
     assert config.num_processes == 8 and config.mixed_precision == "no"
     assert config.distributed_type == {"ddp": DistributedType.MULTI_GPU, "fsdp": DistributedType.FSDP}[name]
+
+
+def test_documented_launches_are_valid(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (repository / "docs" / "training.md").read_text().splitlines()
+    launches = [shlex.split(line) for line in lines if line.startswith(("accelerate launch", "torchrun"))]
+    assert len(launches) == 3
+    monkeypatch.chdir(repository)
+    for program, *words in launches:
+        if program == "torchrun":
+            script = torch.distributed.run.parse_args(words)
+            assert script.no_python and script.training_script == "reg2rg"
+        else:
+            script = launch_command_parser().parse_args(words[1:])
+            assert script.module and find_spec(script.training_script) and Path(script.config_file).is_file()
+        command, *arguments = script.training_script_args
+        context = typer.main.get_command(app).commands[command].make_context("reg2rg", arguments)
+        config = read_config(find_training_config(context.params["config"]))
+        assert [passes_per_process(stage, 8) for stage in config.stages] == [2]
 
 
 def test_processes_share_the_passes_of_a_step() -> None:
