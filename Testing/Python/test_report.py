@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
-from reg2rg.inference import GeneratedSection, TextToken
+from reg2rg.inference import GeneratedSection
 from reg2rg.labeler import ALL_LABELS, POSSIBLE_REGIONS, Status, extract_mentions, possible_labels
 from reg2rg.phantom.findings.finding_kinds import KINDS
 from reg2rg.regions import REGION_NAMES
@@ -35,6 +35,7 @@ from reg2rg.report import (
     probability_words,
     segment_id,
 )
+from reg2rg.report.linking import TextToken
 from reg2rg.report.merging import merge_findings
 from reg2rg.segmentation.masks import RegionMasks
 

@@ -11,7 +11,6 @@ from perfect_detection import locate_planted
 from test_report import generated, provenance
 
 from reg2rg.inference.detection import DetectedRegion, RegionDetection, recalibrate, select_cues
-from reg2rg.inference.sections import TextToken
 from reg2rg.measurements import measure
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.cue_encoder import Cues
@@ -29,6 +28,7 @@ from reg2rg.report import (
     report_content,
     supported_warning,
 )
+from reg2rg.report.linking import TextToken
 from reg2rg.report.review_changes import begin_review, with_section_review
 from reg2rg.report.withholding import withhold_sentences
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reg2rg.inference.generator import ReportGenerator
     from reg2rg.inference.localization import LocatedFindings, Outline, locate_findings
     from reg2rg.inference.sampling import SamplingConfig
-    from reg2rg.inference.sections import GeneratedSection, TextToken
+    from reg2rg.inference.sections import GeneratedSection
 
 __all__ = [
     "DetectedRegion",
@@ -43,7 +43,6 @@ __all__ = [
     "Outline",
     "ReportGenerator",
     "SamplingConfig",
-    "TextToken",
     "locate_findings",
 ]
 
@@ -54,7 +53,6 @@ _FILES = {
     "Outline": "localization",
     "ReportGenerator": "generator",
     "SamplingConfig": "sampling",
-    "TextToken": "sections",
     "locate_findings": "localization",
 }
 

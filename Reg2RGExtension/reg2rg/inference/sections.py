@@ -8,15 +8,7 @@ from typing import Any
 
 from reg2rg.inference.backend import TextState
 from reg2rg.prompting import parse_report
-
-
-@dataclass(frozen=True)
-class TextToken:
-    """A generated token, as characters ``start`` to ``end`` of a section's text, and its probability."""
-
-    start: int
-    end: int
-    probability: float
+from reg2rg.report.linking import TextToken
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 from reg2rg.labeler import extract_mentions, split_sentences
 from reg2rg.report.finding import Finding
@@ -11,15 +11,13 @@ from reg2rg.report.merging import merge_findings
 from reg2rg.report.section import Sentence
 
 
-class TextToken(Protocol):
-    """A generated token: characters ``start`` to ``end`` of a section's text, and its probability."""
+@dataclass(frozen=True)
+class TextToken:
+    """A generated token, as characters ``start`` to ``end`` of a section's text, and its probability."""
 
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def probability(self) -> float: ...
+    start: int
+    end: int
+    probability: float
 
 
 def link_sentences(

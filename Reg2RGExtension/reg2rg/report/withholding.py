@@ -14,13 +14,6 @@ from reg2rg.report.linking import TextToken
 
 
 @dataclass(frozen=True)
-class _Token:
-    start: int
-    end: int
-    probability: float
-
-
-@dataclass(frozen=True)
 class Withholding:
     """A section's text, divided into what the draft says and what it leaves out.
 
@@ -69,7 +62,7 @@ def withhold_sentences(
         offset = length + bool(shown) - start
         shown.append(text[start:end])
         shown_tokens += [
-            _Token(max(token.start, start) + offset, min(token.end, end) + offset, token.probability)
+            TextToken(max(token.start, start) + offset, min(token.end, end) + offset, token.probability)
             for token in tokens
             if token.start < end and token.end > start
         ]
