@@ -30,7 +30,7 @@ from reg2rg.report import (
 )
 from reg2rg.report.linking import TextToken
 from reg2rg.report.review_changes import begin_review, with_section_review
-from reg2rg.report.withholding import withhold_sentences
+from reg2rg.report.withholding import DraftRule, withhold_sentences
 
 NODULE = "A nodule of 18 mm is found in the left lower lobe."
 EMPHYSEMA = "There is emphysema."
@@ -128,7 +128,8 @@ def test_an_accepted_section_of_measurements_states_each_once(make_report) -> No
 def test_the_tokens_of_a_shown_sentence_move_with_it() -> None:
     start = TEXT.index(NODULE)
     tokens = [TextToken(0, start, 0.1), TextToken(start, start + 8, 0.9), TextToken(start + 8, len(TEXT), 0.7)]
-    divided = withhold_sentences("lung", TEXT, tokens, ("Lung nodule",), {})
+    rule = DraftRule(("Lung nodule",), {"lung": (Finding("Lung nodule", 0.9),)}, {})
+    divided = withhold_sentences("lung", TEXT, tokens, rule)
     assert [(token.start, token.end, token.probability) for token in divided.tokens] == [
         (0, 8, 0.9),
         (8, len(NODULE), 0.7),

@@ -49,6 +49,7 @@ from reg2rg.report import (
     load_report,
     supported_warning,
 )
+from reg2rg.report.withholding import DraftRule
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, scratch_folder
@@ -396,8 +397,8 @@ def _examine(
     outlines = located.outlines
     if in_draft:
         if supported is not None:
-            marked = request.corrections
-            outlines = tuple(o for o in outlines if o.label in (*supported, *marked.get(o.region, {})))
+            rule = DraftRule(supported, located.findings, request.corrections)
+            outlines = tuple(outline for outline in outlines if rule.may_state(outline.region, outline.label))
             context.emit(Notice(supported_warning(supported)))
         sized = [label for label in ALL_LABELS if label_traits(label).sized]
         evidence = with_findings(evidence, volume, outlines, sized)

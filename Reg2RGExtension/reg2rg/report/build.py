@@ -19,7 +19,7 @@ from reg2rg.report.prior import PriorComparison
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section
-from reg2rg.report.withholding import withhold_sentences
+from reg2rg.report.withholding import DraftRule, withhold_sentences
 from reg2rg.segmentation import RegionMasks
 
 
@@ -80,6 +80,7 @@ class ReportBuilder:
         self.model_text_hidden = out_of_distribution is not None and out_of_distribution.detected
         self.supported = None if self.model_text_hidden or supported is None else frozenset(supported)
         self._corrections = corrections or {}
+        self._rule = DraftRule(self.supported, self._detected, self._corrections)
 
     @property
     def stated(self) -> dict[str, tuple[Finding, ...]] | None:
@@ -88,25 +89,15 @@ class ReportBuilder:
             return None
         stated = {}
         for region, findings in self._detected.items():
-            allowed, corrections = self._allowed(region), self._corrections.get(region, {})
+            corrections = self._corrections.get(region, {})
             stated[region] = tuple(
                 finding
                 for finding in findings
                 if finding.detected
                 and corrections.get(finding.label, True)
-                and (allowed is None or finding.label in allowed)
+                and self._rule.may_state(region, finding.label)
             )
         return stated
-
-    def _allowed(self, region: str) -> frozenset[str] | None:
-        """Return the labels that the draft may state in a region; None for all.
-
-        Precision was shown for detections, so that a supported finding may be stated only where it is detected.
-        """
-        if self.supported is None:
-            return None
-        detected = {finding.label for finding in self._detected.get(region, ()) if finding.detected}
-        return self.supported & detected | set(self._corrections.get(region, {}))
 
     def report(
         self,
@@ -146,13 +137,13 @@ class ReportBuilder:
         detected, corrections = self._detected.get(text.region, ()), self._corrections.get(text.region, {})
         shown, tokens, withheld = text.text, text.tokens, ""
         withheld_findings: tuple[Finding, ...] = ()
-        allowed = self._allowed(text.region)
-        if allowed is not None:
-            divided = withhold_sentences(region, text.text, text.tokens, allowed, corrections)
+        if self.supported is not None:
+            divided = withhold_sentences(region, text.text, text.tokens, self._rule)
             shown, tokens, withheld = divided.text, divided.tokens, divided.withheld
-            left_out = [replace(finding, segment=None) for finding in detected if finding.label not in allowed]
+            kept = [finding for finding in detected if self._rule.may_state(region, finding.label)]
+            left_out = [replace(finding, segment=None) for finding in detected if finding not in kept]
             withheld_findings = merge_findings(region, (), left_out, {}, calibrated=True)
-            detected = [finding for finding in detected if finding.label in allowed]
+            detected = kept
         findings, sentences = link_sentences(
             text.region, shown, detected, corrections, calibrated=not self.model_text_hidden, tokens=tokens
         )
