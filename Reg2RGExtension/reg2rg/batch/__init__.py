@@ -11,6 +11,8 @@ Files in the order data flows:
     store       the output folder
     naming      messages without the names of files
     failures    a full disk, which is not the fault of a case
+    prepared_files
+                a prepared case as files, for another process
     run_case    the pure function from a case to its report folder, in two steps
     engine      what writes the report folders
     read_ahead  processes that prepare the next cases while this one writes a report

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from reg2rg.pipeline.events import Event
 from reg2rg.pipeline.failures import as_failure
 from reg2rg.runtime.staging import scratch_folder, staged_output
 
-_PREPARED_FILE, _LINKS = "prepared.pickle", "series"
+_LINKS = "series"
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
     Raises:
         ScanChanged: the files of the scan changed while they were read.
     """
+    from reg2rg.batch.prepared_files import write_prepared
     from reg2rg.pipeline.run import prepare_report, run_measurement
 
     source = case.source
@@ -80,9 +80,7 @@ def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
             run_measurement(settings.measure_request(volume, source.series, source.masks, folder), _ignore)
         else:
             request = settings.report_request(volume, source.series, source.masks, output)
-            prepared = prepare_report(request, folder, _ignore)
-            with (folder / _PREPARED_FILE).open("wb") as file:
-                pickle.dump(prepared, file, protocol=5)
+            write_prepared(prepare_report(request, folder, _ignore), folder)
     if not case.unchanged:
         raise ScanChanged("The scan changed while it was read; run the command again once it is complete.")
 
@@ -96,6 +94,7 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
         folder: the folder that was given to ``prepare``.
         output: the report folder.
     """
+    from reg2rg.batch.prepared_files import read_prepared
     from reg2rg.pipeline.run import write_report
 
     if settings.measure_only:
@@ -103,12 +102,8 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
             for file in folder.iterdir():
                 shutil.move(file, staged / file.name)
     else:
-        with (folder / _PREPARED_FILE).open("rb") as stream:
-            prepared = pickle.load(stream)  # from `prepare`, in a folder that only this user can write to
-        source = case.source
-        write_report(
-            settings.report_request(source.path, source.series, source.masks, output), prepared, folder, _ignore
-        )
+        request = settings.report_request(case.source.path, case.source.series, case.source.masks, output)
+        write_report(request, read_prepared(folder), folder, _ignore)
     write_thumbnail(output)
     write_record(CaseRecord(case.id, case.content, settings.identity), output / RECORD_FILE)
 

@@ -96,7 +96,7 @@ def run_report(
 
 @dataclass(frozen=True)
 class PreparedReport:
-    """What a report needs besides the model. It can be pickled, so that another process may prepare it.
+    """What a report needs besides the model, so that another process may prepare it.
 
     Attributes:
         volume: the CT in HU.
