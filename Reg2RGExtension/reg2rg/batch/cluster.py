@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from reg2rg.batch.engine import Job
+from reg2rg.batch.engine import Engine, Job
 from reg2rg.batch.records import RECORD_FILE, read_record
 from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
@@ -44,7 +44,7 @@ _Result = tuple[Outcome, float]
 """How a step ended, and how many seconds it took."""
 
 
-class Cluster:
+class Cluster(Engine):
     """Writes report folders with the workers of a Ray cluster."""
 
     def __init__(self, settings: Settings, address: str, jobs: int, work: Path) -> None:
@@ -59,9 +59,9 @@ class Cluster:
         Raises:
             InputError: Ray is not installed, or there is no such cluster.
         """
+        super().__init__(work.absolute())
         self._ray = _connect(address, jobs)
         self._settings = settings
-        self._work = work.absolute()
         self._numbers = itertools.count()
         self._losses: Counter[str] = Counter()  # case ID -> how often its worker was lost
         self._failed_starts = 0
@@ -84,23 +84,17 @@ class Cluster:
         )(_Writer)
         self._metrics = _Metrics()
 
-    def __enter__(self) -> Cluster:
-        return self
-
     def __exit__(self, *error: object) -> None:
-        self.stop()
+        super().__exit__(*error)
         self._ray.shutdown()
 
-    def stop(self) -> None:
-        """End what is under way at once, and remove what was prepared. The next case starts again."""
+    def _end_work(self) -> None:
         for task in self._preparing:
             self._ray.cancel(task, force=True)
         for writer in (*self._idle, *self._starting.values(), *(writer for _, writer in self._writing.values())):
             self._ray.kill(writer)
         for under_way in (self._again, self._preparing, self._prepared, self._starting, self._idle, self._writing):
             under_way.clear()
-        for folder in self._work.iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
 
     def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.

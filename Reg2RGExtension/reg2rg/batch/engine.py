@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from reg2rg.batch.run_case import Outcome
 from reg2rg.batch.source import Case
@@ -26,21 +27,40 @@ class Job:
     folder: Path
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Writes report folders. It knows nothing about other cases, and records nothing."""
 
-    def __enter__(self) -> Engine: ...
+    def __init__(self, work: Path) -> None:
+        """Start nothing yet.
 
-    def __exit__(self, *error: object) -> None: ...
+        Args:
+            work: an existing folder for what is prepared.
+        """
+        self._work = work
 
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    @abstractmethod
     def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.
 
         Args:
             cases: the cases with their report folders. The next one is asked for only when there is room for it.
+
+        Raises:
+            Reg2RGError: the engine cannot work at all.
         """
-        ...
 
     def stop(self) -> None:
         """End what is under way at once, and remove what was prepared. The next case starts again."""
-        ...
+        self._end_work()
+        for folder in self._work.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @abstractmethod
+    def _end_work(self) -> None:
+        """End what is under way at once."""

@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from reg2rg.batch.engine import Job
+from reg2rg.batch.engine import Engine, Job
 from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
@@ -36,7 +36,7 @@ def default_jobs() -> int:
     return min(MAXIMUM_JOBS, os.cpu_count() or 1)
 
 
-class ReadAhead:
+class ReadAhead(Engine):
     """Prepares cases in other processes, or in this one if there are to be no others, and writes their reports here."""
 
     def __init__(self, settings: Settings, jobs: int, work: Path) -> None:
@@ -47,29 +47,20 @@ class ReadAhead:
             jobs: number of processes; 0 prepares cases in this one.
             work: an existing folder for what is prepared.
         """
+        super().__init__(work)
         self._settings = settings
         self._jobs = jobs
-        self._work = work
         self._pool: ProcessPoolExecutor | None = None
         self._other_processes: set[BaseProcess] = set()
         self._numbers = itertools.count()
 
-    def __enter__(self) -> ReadAhead:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End the processes at once, and remove what was prepared. The next case starts new processes."""
+    def _end_work(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
             for process in set(multiprocessing.active_children()) - self._other_processes:
                 process.kill()
                 process.join()
-        for folder in self._work.iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
 
     def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.
