@@ -142,6 +142,11 @@ def test_unreviewed_sections_are_marked_while_others_are_reviewed(report):
     assert [heading.endswith("[not reviewed]") for heading in headings] == [True, False]
 
 
+def test_an_impression_of_white_space_is_none(report):
+    blank = with_impression(begin_review(report), " \n\t ")
+    assert report_content(blank).impression == "" and "IMPRESSION" not in blank.to_text()
+
+
 def test_the_reviewers_impression_is_shown(report):
     assert (
         "IMPRESSION\nOne nodule.\nNothing else."

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +116,24 @@ def test_a_saved_report_folder_contains_the_review_and_all_that_the_run_wrote(dr
     assert saved == signed and np.array_equal(saved.masks.bits, load_report(drafted).masks.bits)
     assert (tmp_path / "saved" / "report.txt").read_text(encoding="utf-8") == signed.to_text()
     assert (tmp_path / "saved" / "preview.png").read_bytes() != (drafted / "preview.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_commands_on_the_page_run_as_written(
+    reg2rg: Run, repository: Path, drafted, phantom_files, tmp_path, monkeypatch
+):
+    page = (repository / "docs" / "review.md").read_text(encoding="utf-8")
+    commands = re.findall("^reg2rg (.*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(drafted, "out")
+    sitk.WriteImage(sitk.ReadImage(str(phantom_files[0])), "ct.nii.gz")
+    export_report(signed_report(load_report(drafted)), "folder", Path("reports/one"))
+    for command in commands:
+        finished = reg2rg(*shlex.split(command))
+        assert finished.returncode == 0, finished.stderr
+        assert Path(finished.stdout.splitlines()[-1]).is_file()
+    written = {"chest-draft.md", "chest-draft.html", "stats"}
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "ct.nii.gz", "reports", *written}
 
 
 @pytest.mark.slow

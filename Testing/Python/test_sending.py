@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -402,13 +404,28 @@ def test_a_damaged_file_stops_the_transfer_before_it_begins(reg2rg: Run, empty, 
     assert stored(empty) == set()
 
 
-def test_a_report_folder_is_exported_and_sent(reg2rg: Run, empty, tmp_path: Path):
+def test_a_report_is_exported_and_sent_by_the_commands_on_the_page(
+    reg2rg: Run, empty, repository: Path, tmp_path: Path, monkeypatch
+):
     chest, ct = small_chest(), tmp_path / "ct.nii.gz"
     sitk.WriteImage(chest.volume, str(ct))
     write_report(tmp_path / "report", ct, chest)
-    finished = reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.node)
-    assert finished.returncode == 0, finished.stderr
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "REPORT": "report", "CT": "ct.nii.gz", "FOLDER": "sent-draft",
+        "dicom://AET@host:port": empty.node, "dicom://ARCHIVE@pacs.example.org:104": empty.node,
+        "https://pacs.example.org/dicom-web": empty.dicomweb,
+    }  # fmt: skip
+    page = (repository / "docs" / "dicom.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line, comments=True) for line in re.findall("^reg2rg (.*)$", page, re.MULTILINE)]
+    assert [words[0] for words in commands] == ["export", *["send"] * 6]
+    for words in commands:
+        if any(word.startswith("dicoms:") for word in words):
+            continue  # Orthanc has no certificate here; see the tests of TLS
+        finished = reg2rg(*(given.get(word, word) for word in words))
+        assert finished.returncode == 0, finished.stderr
     modalities = [series["00080060"]["Value"][0] for series in empty.get("dicom-web/series")]
     assert sorted(modalities) == ["CT", "DOC", "SEG", "SEG", "SEG", "SR", "SR"]
     assert len(stored(empty)) >= chest.volume.GetSize()[2] + 5
-    assert reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.node).stdout.startswith("0 objects stored")
+    again = reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.dicomweb)
+    assert again.stdout.startswith("0 objects stored")

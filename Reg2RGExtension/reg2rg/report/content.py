@@ -214,7 +214,7 @@ def report_content(report: ReportLike) -> Content:
         signature=signature,
         amends=amends,
         technique=(*report.technique.items(), *_comparison(report.prior)),
-        impression=review.impression if review is not None else drafted_impression(sections, reviews, changes),
+        impression=(review.impression if review else drafted_impression(sections, reviews, changes)).strip(),
         sections=tuple(_section(section, reviews[section.region], evidence, changes, signed) for section in shown),
         skipped=tuple(skipped.items()),
         warnings=() if signed else warnings,
