@@ -204,8 +204,8 @@ def test_the_surroundings_of_a_place_correct_the_registration():
 
 
 def test_another_structure_beside_the_place_of_a_new_nodule_is_not_its_past():
-    beside = tuple(np.array(NEW) + (5.5, 0.0, 0.0))
-    prior = scan({beside: 6.0}, shifted=True)
+    beside = tuple(np.array(NEW) + (6.0, 0.0, 0.0))
+    prior = scan({beside: 9.5}, shifted=True)
     compared = compare(scan({NEW: 11.0}), dataclasses.replace(prior, findings={}), None).comparison
     assert change_of(compared, NEW).kind is ChangeKind.NEW
 
