@@ -12,7 +12,7 @@ from reg2rg.measurements.measurement import Line
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.structures import Part, Structures
 from reg2rg.volumes.acquisition import AcquisitionTags
-from reg2rg.volumes.geometry import Box, Spacing, array_spacing
+from reg2rg.volumes.geometry import Box, Spacing, array_spacing, oriented
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,7 @@ class Scan:
     def create(cls, volume: sitk.Image, structures: Structures, masks: RegionMasks) -> Scan:
         """Create a scan from images of any orientation; nothing is resampled."""
         tags = AcquisitionTags.of(volume)
-        if _is_lps(volume):
-            return cls(volume, structures, masks, tags)
-        turned_structures = Structures(
-            sitk.DICOMOrient(structures.labels, "LPS"), structures.method, structures.approximate, structures.missing
-        )
-        turned_masks = RegionMasks(
-            sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing
-        )
-        return cls(sitk.DICOMOrient(volume, "LPS"), turned_structures, turned_masks, tags)
+        return cls(oriented(volume, "LPS"), structures.oriented("LPS"), masks.oriented("LPS"), tags)
 
     @functools.cached_property
     def hu(self) -> np.ndarray:
@@ -101,16 +93,11 @@ class Scan:
         return any(part.box[axis].start < voxels or part.box[axis].stop > self.hu.shape[axis] - voxels for axis in axes)
 
 
-def _is_lps(volume: sitk.Image) -> bool:
-    name = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
-    return name == "LPS"
-
-
 def smoothed(values: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
     """Return values (z, y, x) smoothed with a Gaussian of the given standard deviation in mm, float32."""
     from scipy import ndimage  # reports are read without it
 
-    return ndimage.gaussian_filter(values.astype(np.float32), [mm / s for s in spacing], truncate=2.5)
+    return ndimage.gaussian_filter(values, [mm / s for s in spacing], output=np.float32, truncate=2.5)
 
 
 def expanded(box: Box, voxels: tuple[int, int, int], shape: tuple[int, ...]) -> Box:

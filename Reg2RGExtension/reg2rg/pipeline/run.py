@@ -57,6 +57,7 @@ from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes import read_volume_and_series
+from reg2rg.volumes.geometry import oriented
 from reg2rg.volumes.voxel_hash import voxel_sha256
 
 if TYPE_CHECKING:  # torch and transformers are imported only after a volume has been read
@@ -284,9 +285,10 @@ def _find_regions(
 def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunContext) -> Evidence:
     """Measure the volume, and write the structures that the measurements were taken from to ``file``."""
     with context.stage(Stage.MEASURE, "Measuring"):
-        structures = find_structures(volume, masks)
-        write_structures(structures, file)
-        return measure(volume, structures, masks)
+        turned, turned_masks = oriented(volume, "LPS"), masks.oriented("LPS")  # once for all that needs these axes
+        structures = find_structures(turned, turned_masks)
+        write_structures(structures.on_grid_of(volume), file)
+        return measure(turned, structures, turned_masks)
 
 
 def _segment_and_crop(

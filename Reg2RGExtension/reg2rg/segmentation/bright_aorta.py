@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from reg2rg.segmentation.structures import Part
 from reg2rg.segmentation.thresholds.spine import Spine
 from reg2rg.volumes.geometry import Spacing
 
@@ -60,7 +61,7 @@ class _Disc:
     columns: np.ndarray
 
 
-def descending_aorta(hu: np.ndarray, spine: Spine) -> np.ndarray | None:
+def descending_aorta(hu: np.ndarray, spine: Spine) -> Part | None:
     """Find the descending aorta.
 
     Args:
@@ -68,7 +69,7 @@ def descending_aorta(hu: np.ndarray, spine: Spine) -> np.ndarray | None:
         spine: course of the spine on the same grid.
 
     Returns:
-        Boolean (z, y, x); None if no bright tube of its size runs along the spine.
+        The aorta; None if no bright tube of its size runs along the spine.
     """
     spacing = spine.spacing
     runs: list[list[_Disc]] = []
@@ -83,10 +84,11 @@ def descending_aorta(hu: np.ndarray, spine: Spine) -> np.ndarray | None:
     slices = longest[0].z - longest[-1].z + 1 if longest else 0
     if slices * spacing[0] < MIN_LENGTH_MM or len(longest) < MIN_SHARE * slices:
         return None
-    mask = np.zeros(hu.shape, bool)
+    lowest = longest[-1].z
+    mask = np.zeros((slices, *hu.shape[1:]), bool)
     for disc in longest:
-        mask[disc.z, disc.rows, disc.columns] = True
-    return mask
+        mask[disc.z - lowest, disc.rows, disc.columns] = True
+    return Part((slice(lowest, lowest + slices), slice(None), slice(None)), mask)
 
 
 def _discs(plane: np.ndarray, z: int, spine: Spine) -> list[_Disc]:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.segmentation.structures import Structures
-from reg2rg.volumes.geometry import Box, image_like
+from reg2rg.volumes.geometry import Box, image_like, oriented
 
 WHOLE: Box = (slice(None), slice(None), slice(None))
 """The whole array."""
@@ -122,6 +122,14 @@ class RegionMasks:
         others = {name: NOT_REQUESTED for name in REGION_NAMES if name not in regions}
         bits = self.bits & sum(map(region_flag, regions))
         return replace(self, bits=bits, approximate=self.approximate & set(regions), missing=reasons | others)
+
+    def oriented(self, axes: str) -> RegionMasks:
+        """Return the masks with their axes in another order, such as "LPS"; the same object if nothing changes."""
+        bits = oriented(self.bits, axes)
+        if bits is self.bits:
+            return self
+        structures = self.structures.oriented(axes) if self.structures is not None else None
+        return replace(self, bits=bits, structures=structures)
 
     @property
     def present(self) -> tuple[str, ...]:

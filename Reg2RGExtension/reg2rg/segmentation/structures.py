@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
-from reg2rg.volumes.geometry import Box, image_like
+from reg2rg.volumes.geometry import Box, axes_of, image_like, oriented
 
 BODY_HU = -300
 """The body is above this value."""
@@ -113,6 +113,17 @@ class Structures:
         for name, array in arrays.items():
             labels[np.asarray(array, bool)] = structure_label(name)
         return cls(image_like(labels, reference), method, frozenset(approximate), dict(missing or {}))
+
+    def oriented(self, axes: str) -> Structures:
+        """Return the structures with their axes in another order, such as "LPS"; the same object if nothing changes."""
+        labels = oriented(self.labels, axes)
+        return self if labels is self.labels else replace(self, labels=labels)
+
+    def on_grid_of(self, volume: sitk.Image) -> Structures:
+        """Return the structures with the axes and the exact geometry of a volume from which they were turned."""
+        labels = oriented(self.labels, axes_of(volume))
+        labels.CopyInformation(volume)  # turning an oblique grid back may change its last digits
+        return replace(self, labels=labels)
 
     @functools.cached_property
     def boxes(self) -> dict[str, Box]:

@@ -16,11 +16,12 @@ from reg2rg.segmentation.structures import (
     BODY_HU,
     MAX_UNNUMBERED_VERTEBRAE,
     STRUCTURE_REGIONS,
+    Part,
     Structures,
     structure_label,
 )
 from reg2rg.segmentation.thresholds.spine import Spine, find_spine
-from reg2rg.volumes.geometry import Spacing, array_spacing, image_like
+from reg2rg.volumes.geometry import Spacing, array_spacing, axes_of, image_like, oriented
 
 NOT_DISTINGUISHED = "the segmenter finds regions, not single organs"
 
@@ -45,29 +46,24 @@ def find_structures(volume: sitk.Image, masks: RegionMasks) -> Structures:
         volume: image in HU, of any orientation.
         masks: the regions on the same grid.
     """
-    known = masks.structures
-    turned = RegionMasks(sitk.DICOMOrient(masks.bits, "LPS"), masks.segmenter, masks.approximate, masks.missing)
+    turned = masks.oriented("LPS")
+    known = turned.structures
     present = known.present if known is not None else ()
-    arrays, approximate, missing = _estimate(sitk.DICOMOrient(volume, "LPS"), turned, present)
-    orientation = sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(volume.GetDirection())
+    parts, approximate, missing = _estimate(oriented(volume, "LPS"), turned, present)
+    method = f"regions from {masks.segmenter}"
     labels = np.zeros(turned.bits.GetSize()[::-1], np.uint8)
-    for name, array in arrays.items():
-        labels[array] = structure_label(name)
-    image = sitk.DICOMOrient(image_like(labels, turned.bits), orientation)
-    image.CopyInformation(volume)  # turning an oblique grid back may change its last digits
-    if known is None:
-        return Structures(image, f"regions from {masks.segmenter}", approximate, missing)
-    merged = sitk.GetArrayFromImage(image)
-    given = sitk.GetArrayViewFromImage(known.labels)
-    np.copyto(merged, given, where=given > 0)
-    return Structures(
-        image_like(merged, volume), known.method, known.approximate | approximate, {**missing, **known.missing}
-    )
+    for name, part in parts.items():
+        labels[part.box][part.mask] = structure_label(name)
+    if known is not None:
+        given = sitk.GetArrayViewFromImage(known.labels)
+        np.copyto(labels, given, where=given > 0)
+        method, approximate, missing = known.method, known.approximate | approximate, {**missing, **known.missing}
+    return Structures(image_like(labels, turned.bits), method, approximate, missing).on_grid_of(volume)
 
 
 def _estimate(
     volume: sitk.Image, masks: RegionMasks, known: Sequence[str]
-) -> tuple[dict[str, np.ndarray], frozenset[str], dict[str, str]]:
+) -> tuple[dict[str, Part], frozenset[str], dict[str, str]]:
     """Estimate the structures that follow from the regions.
 
     The lungs are split into left and right. Trachea, heart and thyroid are those of the regions. Vertebral bodies are
@@ -80,9 +76,9 @@ def _estimate(
         known: structures that the segmenter found; they and others of their kind are not estimated.
 
     Returns:
-        The masks (z, y, x), the names of those that are approximate, and the reasons for those that are missing.
+        The structures, the names of those that are approximate, and the reasons for those that are missing.
     """
-    arrays: dict[str, np.ndarray] = {}
+    parts: dict[str, Part] = {}
     approximate: set[str] = set()
     missing = dict.fromkeys(("pulmonary_artery", "liver", "spleen"), NOT_DISTINGUISHED)
     kinds = {STRUCTURE_REGIONS[name] for name in known}
@@ -95,7 +91,7 @@ def _estimate(
     if needs_vertebrae:
         bodies = _vertebral_bodies(hu, bone, spine) if spine is not None else []
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
-            arrays[f"vertebra_{number}"] = body
+            parts[f"vertebra_{number}"] = body
             approximate.add(f"vertebra_{number}")
         if not bodies:
             missing["vertebrae"] = "no row of vertebral bodies was found"
@@ -104,7 +100,7 @@ def _estimate(
         if aorta is None:
             missing["aorta"] = "it cannot be delineated without contrast medium"
         else:
-            arrays["aorta"] = aorta
+            parts["aorta"] = aorta
             approximate.add("aorta")
     for region, structure in (("thyroid", "thyroid_gland"), ("heart", "heart"), ("trachea and bronchie", "trachea")):
         if structure in known:
@@ -112,19 +108,21 @@ def _estimate(
         if region not in masks.present:
             missing[structure] = masks.missing[region]
             continue
-        arrays[structure] = masks.array(region)
+        parts[structure] = Part(masks.boxes[region], masks.array(region, masks.boxes[region]))
         if region in masks.approximate:
             approximate.add(structure)
     if "lung" in masks.present and "lung" not in kinds:
-        sides = split_lungs(masks.array("lung"), None if spine is None else float(np.median(spine.x)))
+        box = masks.boxes["lung"]
+        spine_column = None if spine is None else round(float(np.median(spine.x))) - box[2].start
+        sides = split_lungs(masks.array("lung", box), spine_column)
         for structure, side in zip(("lung_right", "lung_left"), sides, strict=True):
             if side.any():
-                arrays[structure] = side
+                parts[structure] = Part(box, side)
             else:
                 missing[structure] = "the lungs' region lies on the other side of the spine"
         if "lung" in masks.approximate:
             approximate |= {"lung_right", "lung_left"}
-    return arrays, frozenset(approximate), missing
+    return parts, frozenset(approximate), missing
 
 
 def _find_spine(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> Spine | None:
@@ -190,7 +188,7 @@ def _thinnest_columns(part: np.ndarray, middle: int, reach: int) -> np.ndarray:
     return low + np.argmin(counts + distance, axis=1)
 
 
-def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spine: Spine) -> list[np.ndarray]:
+def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spine: Spine) -> list[Part]:
     """Return the vertebral bodies along the spine, from the head downward; empty if no row of them is found."""
     spacing = spine.spacing
     path = _spine_path(bone, spine)
@@ -210,11 +208,12 @@ def _vertebral_bodies(hu: np.ndarray, bone: np.ndarray, spine: Spine) -> list[np
         if not _VERTEBRA_PITCH_MM[0] <= length <= _VERTEBRA_PITCH_MM[1]:
             continue
         margin = max(1, round(0.12 * (bottom - top)))
-        body = np.zeros(bone.shape, bool)
+        lowest = slices[bottom]
+        body = np.zeros((slices[top] + 1 - lowest, *bone.shape[1:]), bool)
         for index in range(top + margin, bottom - margin + 1):
-            z = slices[index]
-            body[z] = _disc(bone.shape[1:], centers[index], 0.9 * radius, spacing)
-        bodies.append(body)
+            box, disc = _disc(bone.shape[1:], centers[index], 0.9 * radius, spacing)
+            body[slices[index] - lowest][box] = disc
+        bodies.append(Part((slice(lowest, slices[top] + 1), slice(None), slice(None)), body))
     return bodies
 
 
@@ -244,13 +243,22 @@ def _spine_path(bone: np.ndarray, spine: Spine) -> tuple[list[int], list[np.ndar
     return slices, [centers[z] for z in slices], radius
 
 
-def _disc(shape: tuple[int, ...], center: np.ndarray, radius: float, spacing: Spacing) -> np.ndarray:
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    return ((rows - center[0]) * spacing[1]) ** 2 + ((columns - center[1]) * spacing[2]) ** 2 <= radius**2
+def _disc(
+    shape: tuple[int, ...], center: np.ndarray, radius: float, spacing: Spacing
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Return a box (y, x) in an axial slice, and the disc as a mask over it."""
+    box = tuple(
+        slice(max(0, int(c - radius / s)), max(0, min(size, int(c + radius / s) + 2)))
+        for c, s, size in zip(center, spacing[1:], shape, strict=True)
+    )
+    rows, columns = np.ogrid[box]
+    disc = ((rows - center[0]) * spacing[1]) ** 2 + ((columns - center[1]) * spacing[2]) ** 2 <= radius**2
+    return (box[0], box[1]), disc
 
 
 def _disc_mean(plane: np.ndarray, center: np.ndarray, radius: float, spacing: Spacing) -> float:
-    return float(plane[_disc(plane.shape, center, radius, spacing)].mean())
+    box, disc = _disc(plane.shape, center, radius, spacing)
+    return float(plane[box][disc].mean())
 
 
 def _minima(profile: np.ndarray, step: float) -> list[int]:

@@ -24,6 +24,26 @@ def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
     return image
 
 
+def axes_of(image: sitk.Image) -> str:
+    """Return where the index axes x, y, z of a 3-D image point, such as "LPS"."""
+    return str(sitk.DICOMOrientImageFilter_GetOrientationFromDirectionCosines(image.GetDirection()))
+
+
+def oriented(image: sitk.Image, axes: str) -> sitk.Image:
+    """Return a 3-D image with its axes in another order, header fields included; the image itself if nothing changes.
+
+    Args:
+        image: the image.
+        axes: where its index axes x, y, z are to point, such as "LPS".
+    """
+    if axes_of(image) == axes:
+        return image
+    turned = sitk.DICOMOrient(image, axes)
+    for key in image.GetMetaDataKeys():
+        turned.SetMetaData(key, image.GetMetaData(key))
+    return turned
+
+
 def array_spacing(image: sitk.Image) -> Spacing:
     """Return the voxel size of a 3-D image along the axes of its array (z, y, x), in mm."""
     x, y, z = image.GetSpacing()

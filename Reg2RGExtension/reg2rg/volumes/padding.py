@@ -20,8 +20,9 @@ def padding_pixels(hu: np.ndarray) -> np.ndarray:
         hu: volume (z, y, x) without blank slices.
     """
     value = hu[0, 0, 0]
-    padding = (hu[0] == value) & (hu[len(hu) // 2] == value)
-    padding[padding] = (hu[:, padding] == value).all(axis=0)
+    padding = np.ones(hu.shape[1:], bool)
+    for plane in hu:
+        padding &= plane == value
     return padding
 
 

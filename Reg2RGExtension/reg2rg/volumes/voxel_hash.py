@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import SimpleITK as sitk
 
+from reg2rg.volumes.geometry import oriented
+
 
 def voxel_sha256(volume: sitk.Image) -> str:
     """Return the SHA-256 of the voxels of a CT.
@@ -16,8 +18,8 @@ def voxel_sha256(volume: sitk.Image) -> str:
     Args:
         volume: the CT in HU, as ``read_volume`` returns it.
     """
-    oriented = sitk.DICOMOrient(volume, "LPS")  # the view below does not keep it alive
-    hu = sitk.GetArrayViewFromImage(oriented)
+    turned = oriented(volume, "LPS")  # the view below does not keep it alive
+    hu = sitk.GetArrayViewFromImage(turned)
     digest = hashlib.sha256(f"{hu.shape} ".encode())
     digest.update(np.ascontiguousarray(hu, "<i2" if hu.dtype == np.int16 else "<f4").data)
     return digest.hexdigest()
