@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from reg2rg.measurements.conditions import NOISE_LIMIT_HU
 from reg2rg.measurements.reading import Reading, Readings, absent
-from reg2rg.measurements.scan import Scan, expanded, over_box, smoothed
+from reg2rg.measurements.scan import Scan, expanded, over_box, smoothed, smoothed_between
 from reg2rg.segmentation.morphology import components, dilated, eroded, opened
 from reg2rg.segmentation.structures import LOBES, Part, display_name
 
@@ -148,8 +148,8 @@ def _fluid(scan: Scan) -> Part | None:
     if pleura is None:
         return None
     low, high = FLUID_HU
-    values = smoothed(scan.hu[pleura.box], 1.5, scan.spacing)
-    return Part(pleura.box, opened(pleura.mask & (values >= low) & (values <= high), 2.0, scan.spacing))
+    fluid = pleura.mask & smoothed_between(scan.hu[pleura.box], 1.5, scan.spacing, low, high)
+    return Part(pleura.box, opened(fluid, 2.0, scan.spacing))
 
 
 def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice, structure: str) -> Readings:
@@ -217,20 +217,22 @@ def _free_air(scan: Scan) -> Part | None:
         return None
     box = expanded(lungs.box, (2, 8, 8), scan.hu.shape)
     mask = over_box(lungs, box)
-    outline = mask.copy()
     mask |= over_box(pleura, box)
-    air = smoothed(scan.hu[box], 1.2, scan.spacing) <= FREE_AIR_HU
+    air = smoothed_between(scan.hu[box], 1.2, scan.spacing, -np.inf, FREE_AIR_HU)
     candidates = opened(mask & air, 4.0, scan.spacing)
     labels, sizes = components(candidates)
-    surface = dilated(~(outline | mask), 4.0, scan.spacing)
+    reach = tuple(int(4.0 / mm) + 1 for mm in scan.spacing)
     front = (box[1].stop - box[1].start) // 2
     result = np.zeros_like(mask)
     for label, where in enumerate(ndimage.find_objects(labels), start=1):
-        part = labels[where] == label
-        rows = np.flatnonzero(part.any(axis=(0, 2))) + where[1].start
-        touching = (part & surface[where]).sum() / sizes[label - 1]
-        if sizes[label - 1] * scan.voxel_ml >= MIN_FREE_AIR_ML and np.median(rows) < front and touching > 0.25:
-            result[where] |= part
+        if sizes[label - 1] * scan.voxel_ml < MIN_FREE_AIR_ML:
+            continue
+        around = expanded(where, (reach[0], reach[1], reach[2]), mask.shape)
+        part = labels[around] == label
+        rows = np.flatnonzero(part.any(axis=(0, 2))) + around[1].start
+        touching = (part & dilated(~mask[around], 4.0, scan.spacing)).sum() / sizes[label - 1]
+        if np.median(rows) < front and touching > 0.25:
+            result[around] |= part
     return Part(box, result)
 
 

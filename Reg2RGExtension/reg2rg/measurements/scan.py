@@ -15,6 +15,10 @@ from reg2rg.volumes.acquisition import AcquisitionTags
 from reg2rg.volumes.geometry import Box, Spacing, array_spacing, oriented
 
 
+_SLAB = 32
+"""Slices that are smoothed at a time."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """A volume to measure.
@@ -98,6 +102,20 @@ def smoothed(values: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
     from scipy import ndimage  # reports are read without it
 
     return ndimage.gaussian_filter(values, [mm / s for s in spacing], output=np.float32, truncate=2.5)
+
+
+def smoothed_between(values: np.ndarray, mm: float, spacing: Spacing, low: float, high: float) -> np.ndarray:
+    """Return where values (z, y, x), once smoothed, lie between two limits, which are included.
+
+    Smoothing slab by slab gives the same values without an array of floating-point numbers as large as the volume.
+    """
+    margin = int(2.5 * mm / spacing[0]) + 1
+    result = np.empty(values.shape, bool)
+    for start in range(0, len(values), _SLAB):
+        stop, first = min(start + _SLAB, len(values)), max(0, start - margin)
+        smooth = smoothed(values[first : stop + margin], mm, spacing)[start - first : stop - first]
+        result[start:stop] = (smooth >= low) & (smooth <= high)
+    return result
 
 
 def expanded(box: Box, voxels: tuple[int, int, int], shape: tuple[int, ...]) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +72,9 @@ class ThresholdSegmenter:
                 missing.setdefault(name, reason)
         progress(0.8, "Resampling the regions to the volume's grid")
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
-        for name, mask in masks.items():  # one at a time, since each is as large as the volume
-            np.bitwise_or(bits, region_flag(name), out=bits, where=chest.on_volume_grid(mask, volume))
+        for name, mask in masks.items():
+            for place, inside in chest.on_volume_grid(mask, volume):
+                bits[place] |= inside * region_flag(name)
         progress(1.0, "Regions found")
         provided = frozenset(masks)
         return RegionMasks.from_bits(
@@ -96,10 +98,13 @@ def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
         The left and right lungs as uint8 masks (0 or 1) on the grid of the volume.
     """
     chest = _Chest.find(volume)
-    left, right = (
-        image_like(chest.on_volume_grid(side, volume).astype(np.uint8), volume) for side in (chest.left, chest.right)
-    )
-    return left, right
+    sides = []
+    for side in (chest.left, chest.right):
+        mask = np.zeros(volume.GetSize()[::-1], np.uint8)
+        for place, inside in chest.on_volume_grid(side, volume):
+            mask[place] = inside
+        sides.append(image_like(mask, volume))
+    return sides[0], sides[1]
 
 
 @dataclass(frozen=True)
@@ -145,8 +150,10 @@ class _Chest:
         """Both lungs."""
         return self.left | self.right
 
-    def on_volume_grid(self, mask: np.ndarray, volume: sitk.Image) -> np.ndarray:
-        """Return a mask as a boolean array on the grid of the volume."""
+    def on_volume_grid(
+        self, mask: np.ndarray, volume: sitk.Image
+    ) -> Iterator[tuple[tuple[int, slice, slice], np.ndarray]]:
+        """Yield a mask on the grid of the volume, slice by slice, as ``to_volume_grid`` does."""
         full = np.zeros(self.working.GetSize()[::-1], bool)
         full[self.box] = mask
         return to_volume_grid(full, self.working, volume)

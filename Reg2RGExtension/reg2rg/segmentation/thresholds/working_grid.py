@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image
@@ -41,8 +43,10 @@ def to_working_grid(volume: sitk.Image) -> sitk.Image:
     return resampler.Execute(image)
 
 
-def to_volume_grid(mask: np.ndarray, working: sitk.Image, volume: sitk.Image) -> np.ndarray:
-    """Interpolate a mask linearly to the grid of the volume.
+def to_volume_grid(
+    mask: np.ndarray, working: sitk.Image, volume: sitk.Image
+) -> Iterator[tuple[tuple[int, slice, slice], np.ndarray]]:
+    """Interpolate a mask linearly to the grid of the volume, slice by slice.
 
     The axes of both grids are parallel, so each slice of the volume is a blend of two slices of the mask that is then
     enlarged. This is several times faster than a general resampling.
@@ -52,12 +56,11 @@ def to_volume_grid(mask: np.ndarray, working: sitk.Image, volume: sitk.Image) ->
         working: image that provides the working grid.
         volume: image that provides the grid of the result.
 
-    Returns:
-        Boolean array in z, y, x order.
+    Yields:
+        The part of a slice (z, rows, columns) that the mask can reach, and the mask there. It is False elsewhere.
     """
-    result = np.zeros(volume.GetSize()[::-1], bool)
     if not mask.any():
-        return result
+        return
     axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(volume.GetDirection())
     turned = sitk.DICOMOrient(image_like(mask.astype(np.uint8) * INSIDE, working), axes)
     first = np.asarray(turned.TransformPhysicalPointToContinuousIndex(volume.GetOrigin()))
@@ -73,8 +76,7 @@ def to_volume_grid(mask: np.ndarray, working: sitk.Image, volume: sitk.Image) ->
         blend = gray[below] + (position - below) * (gray[below + 1] - gray[below])
         plane = Image.fromarray(np.rint(blend).astype(np.uint8))
         enlarged = plane.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=corners)
-        result[z, y0:y1, x0:x1] = np.asarray(enlarged) > INSIDE // 2
-    return result
+        yield (z, slice(y0, y1), slice(x0, x1)), np.asarray(enlarged) > INSIDE // 2
 
 
 def _reach(gray: np.ndarray, axis: int, first: np.ndarray, step: np.ndarray, size: tuple[int, ...]) -> tuple[int, int]:
