@@ -137,8 +137,11 @@ def _write(segments: Sequence[_Segment], reference: sitk.Image, path: Path) -> N
         used[layer] += 1
         np.copyto(layers[layer][segment.box], used[layer], where=mask)
         fields |= _segment_fields(number, segment, used[layer], layer)
-    labels = np.stack(layers, axis=-1) if len(layers) > 1 else layers[0]
-    image = sitk.GetImageFromArray(labels, isVector=len(layers) > 1)
+    is_vector = len(layers) > 1
+    labels = np.stack(layers, axis=-1) if is_vector else layers[0]
+    layers.clear()  # each is as large as the volume
+    image = sitk.GetImageFromArray(labels, isVector=is_vector)
+    del labels
     image.CopyInformation(reference)
     for key, value in fields.items():
         image.SetMetaData(key, value)

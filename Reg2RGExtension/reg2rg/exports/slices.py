@@ -14,6 +14,7 @@ from reg2rg.exports.marks import Mark, draw_marks
 from reg2rg.exports.text_column import TEXT, Color, load_font
 from reg2rg.regions import Window, get_region
 from reg2rg.segmentation.masks import RegionMasks, region_flag, region_index
+from reg2rg.volumes.geometry import oriented
 
 SLICES_WIDTH = 760
 WINDOW = Window(-250, 1500)
@@ -52,17 +53,16 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
     Returns:
         A picture SLICES_WIDTH pixels wide.
     """
-    cropped = _crop_to_regions(volume, masks)
-    volume, bits_image = (sitk.DICOMOrient(image, "LPS") for image in cropped)
-    hu, bits = sitk.GetArrayViewFromImage(volume), sitk.GetArrayViewFromImage(bits_image)
-    center = marks[0].voxel(volume) if marks else _center_of_region(bits, masks)
-    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(center, hu.shape, strict=True))
+    box = _box_of_regions(volume, masks)
+    bits = oriented(masks.bits[box], "LPS")
+    center = marks[0].voxel(bits) if marks else _center_of_region(bits, masks)
+    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(center, bits.GetSize()[::-1], strict=True))
+    planes_of_bits = _planes(bits, (z, y, x))
+    del bits  # it is as large as the volume, which is turned next
+    volume = oriented(volume[box], "LPS")
     sx, sy, sz = volume.GetSpacing()
-    planes = [
-        (hu[z], bits[z], (sy, sx), "RLAP"),
-        (hu[::-1, y], bits[::-1, y], (sz, sx), "RLSI"),
-        (hu[::-1, :, x], bits[::-1, :, x], (sz, sy), "APSI"),
-    ]
+    spacings = ((sy, sx), (sz, sx), (sz, sy))
+    planes = zip(_planes(volume, (z, y, x)), planes_of_bits, spacings, ("RLAP", "RLSI", "APSI"), strict=True)
     regions = [get_region(name) for name in masks.present]
 
     def overlays(bits: np.ndarray) -> list[Overlay]:
@@ -84,22 +84,32 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
     return sheet
 
 
-def _crop_to_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[sitk.Image, sitk.Image]:
-    """Crop the volume and the region bits to remove most of the table and the surrounding air."""
+def _box_of_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[slice, ...]:
+    """Return the part of the volume (x, y, z) without most of the table and the surrounding air."""
     box = []
     for axis, (size, spacing) in enumerate(zip(volume.GetSize(), volume.GetSpacing(), strict=True)):
         spans = [region[2 - axis] for region in masks.boxes.values()]
         margin = round(SURROUNDINGS_MM / spacing)
         start, end = min(span.start for span in spans) - margin, max(span.stop for span in spans) + margin
         box.append(slice(max(0, start), min(size, end)))
-    return volume[tuple(box)], masks.bits[tuple(box)]
+    return tuple(box)
 
 
-def _center_of_region(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
+def _planes(image: sitk.Image, center: tuple[int, int, int]) -> list[np.ndarray]:
+    """Return the axial, the coronal and the sagittal slice of an LPS image through a voxel (z, y, x), head up."""
+    voxels, (z, y, x) = sitk.GetArrayViewFromImage(image), center
+    return [voxels[z].copy(), voxels[::-1, y].copy(), voxels[::-1, :, x].copy()]
+
+
+def _center_of_region(bits: sitk.Image, masks: RegionMasks) -> tuple[float, ...]:
     """Return the center of mass (z, y, x) of the region that the slices pass through."""
     name = next((name for name in CENTER_REGIONS if name in masks.present), masks.present[0])
-    mask = (bits & region_flag(name)) != 0
-    counts = [np.count_nonzero(mask, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    counts = [np.zeros(size, np.int64) for size in bits.GetSize()[::-1]]
+    for z, plane in enumerate(sitk.GetArrayViewFromImage(bits)):
+        inside = (plane & region_flag(name)) != 0
+        counts[0][z] = np.count_nonzero(inside)
+        counts[1] += np.count_nonzero(inside, axis=1)
+        counts[2] += np.count_nonzero(inside, axis=0)
     return tuple(float(np.average(np.arange(len(count)), weights=count)) for count in counts)
 
 

@@ -159,10 +159,8 @@ def _effusion(scan: Scan, side: str, lung: Part, fluid: Part | None, half: slice
         return
     mask = np.zeros_like(fluid.mask)
     columns = _columns(fluid, half)
-    mask[:, :, columns] = fluid.mask[:, :, columns]
-    labels, sizes = components(mask)
-    large = [i + 1 for i, size in enumerate(sizes) if size * scan.voxel_ml >= MIN_FLUID_ML / 3]
-    mask = np.isin(labels, large)
+    labels, sizes = components(fluid.mask[:, :, columns])
+    mask[:, :, columns] = np.append(False, sizes * scan.voxel_ml >= MIN_FLUID_ML / 3)[labels]
     volume = mask.sum() * scan.voxel_ml
     if volume < MIN_FLUID_ML:
         yield Reading("effusion_volume", 0.0, (structure,), part, detail=_where(structure))

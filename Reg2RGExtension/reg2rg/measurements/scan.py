@@ -14,7 +14,6 @@ from reg2rg.segmentation.structures import Part, Structures
 from reg2rg.volumes.acquisition import AcquisitionTags
 from reg2rg.volumes.geometry import Box, Spacing, array_spacing, oriented
 
-
 _SLAB = 32
 """Slices that are smoothed at a time."""
 

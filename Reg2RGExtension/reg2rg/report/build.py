@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -72,8 +73,8 @@ class ReportBuilder:
                 this kind. None for all.
             corrections: a reviewer's corrections.
         """
-        self._volume = volume
         self._masks = masks
+        self._statistics = functools.cache(lambda region: region_statistics(volume, masks, region))
         self._detected = detected or {}
         self.evidence = evidence
         self._out_of_distribution = out_of_distribution
@@ -133,7 +134,7 @@ class ReportBuilder:
     def section(self, text: GeneratedText) -> Section:
         """Return the section of one region."""
         region = get_region(text.region).name
-        statistics = region_statistics(self._volume, self._masks, region)
+        statistics = self._statistics(region)
         detected, corrections = self._detected.get(text.region, ()), self._corrections.get(text.region, {})
         shown, tokens, withheld = text.text, text.tokens, ""
         withheld_findings: tuple[Finding, ...] = ()

@@ -159,7 +159,11 @@ class RegionMasks:
             name: name of the region.
             box: part of the volume to return.
         """
-        return (sitk.GetArrayViewFromImage(self.bits)[box] & region_flag(name)) != 0
+        bits, flag = sitk.GetArrayViewFromImage(self.bits)[box], region_flag(name)
+        mask = np.empty(bits.shape, bool)
+        for plane, out in zip(bits, mask, strict=True):  # at once, it would need two more bytes per voxel
+            np.not_equal(plane & flag, 0, out=out)
+        return mask
 
     def image(self, name: str) -> sitk.Image:
         """Return the mask of a region as a uint8 image (0 or 1) with the geometry of the volume."""

@@ -21,7 +21,7 @@ from reg2rg.segmentation.structures import (
     structure_label,
 )
 from reg2rg.segmentation.thresholds.spine import Spine, find_spine
-from reg2rg.volumes.geometry import Spacing, array_spacing, axes_of, image_like, oriented
+from reg2rg.volumes.geometry import Spacing, array_spacing, image_like, oriented
 
 NOT_DISTINGUISHED = "the segmenter finds regions, not single organs"
 
@@ -130,13 +130,23 @@ def _find_spine(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> Spine | N
     z, y, x = spacing
     step = max(1, round(SPINE_PIXEL_MM / x))
     rows, columns = (size // step * step for size in hu.shape[1:])
-    blocks = hu[:, :rows, :columns].reshape(len(hu), rows // step, step, columns // step, step)
-    coarse = blocks.mean(axis=(2, 4), dtype=np.float32)  # noise would break the ring of bone around the canal
+    coarse = _block_means(hu[:, :rows, :columns], step)  # noise would break the ring of bone around the canal
     spine = find_spine(coarse, bone[:, :rows:step, :columns:step], (z, y * step, x * step))
     if spine is None:
         return None
     middle = (step - 1) / 2
     return Spine(spine.x * step + middle, spine.canal_y * step + middle, spacing)
+
+
+def _block_means(hu: np.ndarray, step: int) -> np.ndarray:
+    """Return the means of blocks of ``step`` x ``step`` pixels, several times as fast as ``mean`` over two axes."""
+    total = np.zeros((len(hu), hu.shape[1] // step, hu.shape[2] // step), np.float32)
+    for row in range(step):
+        band = hu[:, row::step, ::step].astype(np.float32)
+        for column in range(1, step):
+            band += hu[:, row::step, column::step]
+        total += band
+    return total / np.float32(step**2)
 
 
 def split_lungs(lungs: np.ndarray, spine_column: float | None = None) -> tuple[np.ndarray, np.ndarray]:

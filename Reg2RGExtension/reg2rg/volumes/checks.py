@@ -117,5 +117,8 @@ def _check_size(image: sitk.Image, path: Path) -> None:
 
 def _clip(hu: np.ndarray) -> np.ndarray:
     """Clip to the range of HU; int16 if all values are whole numbers, float32 otherwise."""
-    is_whole = hu.dtype.kind != "f" or np.array_equal(hu, np.rint(hu))
-    return np.clip(hu, LOWEST_HU, HIGHEST_HU).astype(np.int16 if is_whole else np.float32)
+    is_whole = hu.dtype.kind != "f" or all(np.array_equal(plane, np.rint(plane)) for plane in hu)
+    clipped = np.empty(hu.shape, np.int16 if is_whole else np.float32)
+    for plane, out in zip(hu, clipped, strict=True):
+        out[:] = np.clip(plane, LOWEST_HU, HIGHEST_HU)
+    return clipped
