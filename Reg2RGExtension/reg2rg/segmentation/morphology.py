@@ -55,7 +55,13 @@ def components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Labels from 1, with 0 outside the mask, and the sizes in voxels: label n has size ``sizes[n - 1]``.
     """
-    labels, _ = ndimage.label(mask)
+    labels = np.zeros(mask.shape, np.int32)
+    axes = range(mask.ndim)
+    found = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
+    if not found[0].size:
+        return labels, np.zeros(0, np.int64)
+    box = tuple(slice(indices[0], indices[-1] + 1) for indices in found)
+    ndimage.label(mask[box], output=labels[box])
     return labels, np.bincount(labels[mask])[1:]  # of the whole array, it would need eight bytes per voxel
 
 
