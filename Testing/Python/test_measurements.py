@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,11 +30,12 @@ from reg2rg.measurements.chest_vessels import carina_slice
 from reg2rg.measurements.conditions import check
 from reg2rg.measurements.findings import axial_diameters
 from reg2rg.measurements.measures import LOW_NOISE, MEASURES, SOFT_KERNEL, UNENHANCED, WHOLE_LUNGS
-from reg2rg.measurements.scan import Scan
+from reg2rg.measurements.scan import Scan, smoothed, smoothed_between
 from reg2rg.phantom import PhantomCase, PhantomConfig, PlantedFinding, make_phantom
 from reg2rg.regions import REGION_NAMES
 from reg2rg.runtime.dataclass_io import from_plain, to_plain
 from reg2rg.segmentation import RegionMasks
+from reg2rg.segmentation.morphology import components
 from reg2rg.segmentation.structures import STRUCTURE_NAMES, Part, Structures, structure_label
 from reg2rg.segmentation.structures_from_regions import find_structures, split_lungs
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
@@ -544,3 +546,25 @@ def test_the_aorta_of_real_cts_is_found_in_those_with_contrast_medium(shared: Pa
         part = find_structures(volume, nothing).part("aorta")
         found[number] = part is not None
     assert found == {"01": True, "07": True, "02": False, "16": False}
+
+
+def test_smoothing_slab_by_slab_finds_the_same_voxels_as_smoothing_the_whole() -> None:
+    values = np.random.default_rng(0).integers(-1000, 400, (90, 20, 24)).astype(np.int16)
+    spacing = (1.0, 0.8, 0.7)
+    whole = smoothed(values, 1.5, spacing)
+    found = smoothed_between(values, 1.5, spacing, -350.0, -250.0)
+    assert found.any() and not found.all()
+    assert np.array_equal(found, (whole >= -350.0) & (whole <= -250.0))
+
+
+def test_labeling_components_needs_little_more_than_their_labels() -> None:
+    mask = np.zeros((100, 100, 100), bool)
+    mask[10:40, 10:90, 10:90] = mask[50:52, 20:30, 20:30] = True
+    tracemalloc.start()
+    try:
+        labels, sizes = components(mask)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sizes.tolist() == [30 * 80 * 80, 2 * 10 * 10] and np.array_equal(labels > 0, mask)
+    assert peak < 8 * mask.size  # counting the labels of the whole array would need 12 bytes per voxel
