@@ -30,7 +30,7 @@ class Reg2RGModule(ScriptedLoadableModule):  # noqa: F405
         parent.helpText = _(
             "Generates a draft report for a chest CT and lets you review it. Every section of the report is tied to a "
             "region of the image. Research software, not for clinical use. The included model was trained on synthetic "
-            "phantoms only, so what it writes about a real patient is meaningless."
+            "findings. It misses most of what a radiologist would see in a real patient."
         )
         parent.acknowledgementText = _("This module implements Reg2RG (IEEE Transactions on Medical Imaging, 2025).")
         slicer.app.connect("startupCompleted()", registerSampleData)

@@ -51,10 +51,10 @@ def test_the_files_are_intact_and_take_at_most_30_mb(folder: Path):
 
 def test_the_model_card_states_its_limits_and_was_measured_on_these_weights(folder: Path):
     card = (folder / "MODEL_CARD.md").read_text()
-    assert "trained only on synthetic phantoms" in card and DRAFT_LABEL in card
+    assert "findings that this model was trained on are synthetic" in card and DRAFT_LABEL in card
     stored = read_stored_metrics(folder)
-    assert stored["cases"] == len(TEST_SEEDS) >= 500
-    for table in ("Findings", "Findings by size", "Pointing", "Template collapse", "Real CTs"):
+    assert stored["cases"] >= 300
+    for table in ("Findings", "Findings by size", "Pointing", "Template collapse", "Real CTs", "Before and after"):
         assert f"## {table}\n" in card
 
 

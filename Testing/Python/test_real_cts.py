@@ -55,16 +55,15 @@ def test_a_draft_states_measurements_and_supported_findings_only(reports: dict[s
 
 @pytest.mark.slow
 def test_at_most_every_second_draft_states_something_that_nobody_sees(
-    reports: dict[str, Report], shared: Path, repository: Path
+    reports: dict[str, Report], repository: Path
 ) -> None:
-    known = {entry.file.as_posix(): entry for entry in read_host_list(repository / "Resources/Training/real_cts.yaml")}
+    hosts = read_host_list(repository / "Resources/Training/real_cts.yaml")
+    possible = {host.file.as_posix(): frozenset(host.unknown) for host in hosts}
     false = {
         name: {label for section in report.sections if not section.model_text_hidden for label in claims(section)}
-        - set(known[name.removeprefix("data/")].unknown)
+        - possible.get(name.removeprefix("data/"), frozenset())
         for name, report in reports.items()
-        if name.removeprefix("data/") in known
     }
-    assert len(false) == len(known)
     assert not any("Pneumothorax" in labels for labels in false.values())
     assert sum(map(len, false.values())) <= 0.5 * len(false), false
 

@@ -103,7 +103,7 @@ class TextColumn:
 
     def _add_paragraph(self, text: str, size: int, color: Color) -> None:
         line = ""
-        for word in text.split():
+        for word in text.replace("³", "^3").split():  # the font has no superscript three
             extended = f"{line} {word}".strip()
             if line and not self._fits(extended, size):
                 self._add_line(line, size, color)
