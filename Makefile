@@ -115,6 +115,7 @@ bench: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/writing.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/stages.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/batch.py --cases $(if $(QUICK),4,8)
+	$(BIN)/python Testing/Benchmarks/scaling.py --cases $(if $(QUICK),4,8)
 	$(BIN)/python Testing/Benchmarks/checkpoint_import.py
 	$(BIN)/python Testing/Benchmarks/trainer_overhead.py $(BENCH_SIZE)
 	$(BIN)/python Testing/Benchmarks/selection.py

@@ -221,6 +221,7 @@ def test_a_volume_unlike_the_training_cases_is_out_of_distribution():
     assert sum(detector(case()).detected for _ in range(200)) < 20
     assert detector(case(shift=1.0)).detected
     assert detector(case(scale=6.0)).detected
+    assert detector({**case(), "heart": case(shift=1.0)["heart"]}).detected, "one unusual region is enough"
 
 
 def test_the_limit_depends_on_the_regions():
@@ -230,7 +231,7 @@ def test_the_limit_depends_on_the_regions():
     detector.fit(0, cases[:200], cases[200:])
     alone = [detector({"lung": torch.randn(8)}) for _ in range(200)]
     both = detector(cases[0])
-    assert alone[0].limit > both.limit
+    assert alone[0].limit < both.limit, "the farthest of two regions is farther than one"
     assert sum(result.detected for result in alone) < 20
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from reg2rg.benchmark.finding_groups import REGION_OF
 
-FORMAT_VERSION = 2
-"""Version number that changes with the fields below, so that stored records in another format are not read."""
+FORMAT_VERSION = 3
+"""Version number that changes with the fields below or their meaning, so that old records are not read."""
 
 
 @dataclass(frozen=True)

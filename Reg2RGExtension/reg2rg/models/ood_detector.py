@@ -5,7 +5,7 @@ kind, and belongs to the nearest one.
 
 For each region, the mean of the volume's vision tokens is compared with the means of the training cases. The distance
 combines the Mahalanobis distance along the principal directions of the training means with the residual outside them.
-Both are scaled to be 1 on average for a training case.
+The region that is farthest, compared with validation cases, decides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NUM_VALIDATION_CASES = 128
 UNFITTED_DISTANCE = 65504.0
 """Validation distance before fitting: the largest float16, so that no volume is flagged."""
 
-_LIMIT_QUANTILE = 0.99
+_LIMIT_QUANTILE = 0.95
 
 
 class OODDetector(nn.Module):
@@ -104,19 +104,25 @@ class KindStatistics(nn.Module):
     def forward(self, means: Mapping[str, Tensor]) -> tuple[float, float]:
         """Measure the distance of a volume from the training volumes.
 
+        The region that is farthest counts, because most regions of an unusual volume may look as usual.
+
         Args:
             means: region name -> mean (dim,) of the region's vision tokens.
 
         Returns:
-            The mean distance over the given regions, and the limit that 99% of the validation cases stay below over
-            the same regions.
+            The largest distance of the given regions, each relative to the median of the validation cases; and the
+            limit that 95% of the validation cases stay below over the same regions.
         """
         indices = [REGION_NAMES.index(name) for name in means]
         distances = [self._distance(index, mean) for index, mean in zip(indices, means.values(), strict=True)]
-        reference = self.validation_distances[:, indices].float().nanmean(dim=1)
-        reference = reference[~reference.isnan()]
-        limit = float(reference.quantile(_LIMIT_QUANTILE)) if len(reference) else UNFITTED_DISTANCE
-        return float(torch.stack(distances).mean()), limit
+        reference = self.validation_distances[:, indices].float()
+        typical = reference.nanmedian(dim=0).values
+        known = ~typical.isnan()
+        if not known.any():
+            return 0.0, 1.0
+        largest = (reference / typical)[:, known].nan_to_num(nan=-torch.inf).amax(dim=1)
+        limit = float(largest[largest.isfinite()].quantile(_LIMIT_QUANTILE))
+        return float((torch.stack(distances) / typical)[known].max()), limit
 
     @torch.no_grad()
     def fit(self, training: Sequence[Mapping[str, Tensor]], validation: Sequence[Mapping[str, Tensor]]) -> None:
