@@ -15,7 +15,7 @@ from reg2rg.errors import Reg2RGError
 from reg2rg.evaluation import Table
 from reg2rg.planting import HostEntry
 from reg2rg.segmentation.thresholds import ThresholdSegmenter
-from reg2rg.volumes import read_volume
+from reg2rg.volumes import as_hu_volume, read_volume
 from reg2rg.volumes.geometry import image_like
 
 _NOISE_HU = 300.0
@@ -85,8 +85,8 @@ def examine_far_volumes(model: Path, folder: Path, entries: Iterable[HostEntry])
     for entry in entries:
         volume = read_volume(folder / entry.file)
         for name, change in FAR_VARIANTS.items():
-            changed = change(volume)
             try:
+                changed = as_hu_volume(change(volume), entry.file)
                 flagged = is_flagged(generator, settings, changed, ThresholdSegmenter().segment(changed))
             except Reg2RGError:
                 flagged = None
@@ -101,8 +101,9 @@ def far_volume_table(volumes: Sequence[FarVolume]) -> Table:
         outcomes = [volume.flagged for volume in volumes if volume.variant == name]
         rows.append((name, len(outcomes), outcomes.count(None), outcomes.count(True), outcomes.count(False)))
     description = (
-        "CTs of held-out patients, changed so that they no longer look like a chest CT. Refused: no region could be "
-        "described. Flagged: by the model's own check; the draft then states nothing that the model says."
+        "CTs of held-out patients, changed so that they no longer look like a chest CT. Refused: not a chest CT in HU, "
+        "or without a region that can be described. Flagged: by the model's own check; the draft then states nothing "
+        "that the model says."
     )
     columns = ("change", "volumes", "refused", "flagged", "not flagged")
     return Table("far_volumes", "Volumes unlike a chest CT", description, columns, tuple(rows))
