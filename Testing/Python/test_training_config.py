@@ -65,6 +65,8 @@ def test_configurations_with_former_option_names_load(repository: Path, legacy_c
     messages: list[str] = []
     old = read_config(legacy_configs / f"{name}.yaml", messages.append)
     now = read_config(repository / "Resources" / "Training" / f"{name}.yaml")
+    if now.model.architecture is not None:
+        now.model.architecture["preprocessing"].pop("margins_mm", None)  # this option is newer than the names
     assert old == dataclasses.replace(now, precision="bf16")
     (message,) = messages
     assert message.startswith(f"{name}.yaml uses former option names")
