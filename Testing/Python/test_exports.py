@@ -36,8 +36,11 @@ from reg2rg.segmentation.masks import RegionMasks
 
 @pytest.fixture(scope="module")
 def phantom():
-    """Make a phantom with a lung nodule, a catheter, and other findings."""
-    return make_phantom(104)
+    """Make a phantom with a lung nodule that fills a cell of the finding map, a catheter, and other findings."""
+    findings = make_phantom(104).findings
+    return make_phantom(
+        104, findings=[dataclasses.replace(f, size_mm=16.0) if f.label == "Lung nodule" else f for f in findings]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +149,7 @@ def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located)
     builder = ReportBuilder(phantom.volume, phantom.masks, detected=located.findings)
     report = builder.report(sections, provenance(phantom.volume), {})
     text = report.to_text()
-    assert "  - Lung nodule, left lower lobe, 10 mm: very likely (90%)\n" in text
+    assert "  - Lung nodule, left lower lobe, 16 mm: very likely (90%)\n" in text
     assert "[The text denies lung nodule; the finding detector rates it very likely (90%).]" in text
 
 
