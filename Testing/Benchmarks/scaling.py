@@ -3,7 +3,7 @@
     python Testing/Benchmarks/scaling.py [--cases 8] [--jobs 2] [--sizes 64 96 128 192] [--plot FILE.png]
 
 First, phantoms go through the stages of `reg2rg batch`, each case with its own times, and the same times go through a
-simulation of the two queues (simpy). Then one phantom is reported with more and more voxels, regions and tokens, and
+simulation of the two queues (simpy). Then phantoms are reported with more and more voxels, regions and tokens, and
 exponents are fitted to the seconds of each stage. Last, the simulation is asked about machines that are not here.
 """
 
@@ -135,29 +135,31 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
 
 
 def measure_growth(folder: Path, sizes: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
-    """Report on one phantom in several ways, and return for each quantity: value -> stage -> seconds.
+    """Report on phantoms in several ways, and return for each quantity: value -> stage -> seconds.
 
-    The quantities are voxels, regions and tokens per region. A report that does not count warms everything up.
+    The quantities are voxels, regions and tokens per region. Each report is about a phantom of its own, because texts
+    and encodings of the same one are reused. The first does not count: it warms everything up.
     """
     from reg2rg import generate_report
     from reg2rg.regions import REGION_NAMES
 
     folder.mkdir()
-    (plain,) = write_phantoms(folder / "plain", [0])
-    numbers = itertools.count()
+    seeds = itertools.count()
 
-    def seconds(scan: Path, **options: Any) -> dict[str, float]:
-        output = folder / str(next(numbers))
+    def seconds(size: int | None = None, **options: Any) -> dict[str, float]:
+        seed = next(seeds)
+        (scan,) = write_phantoms(folder / f"scan_{seed}", [seed], size)
+        output = folder / f"report_{seed}"
         generate_report(scan, output, segmenter="thresholds", progress=False, **options)
         return stage_seconds(output)
 
-    seconds(plain)
-    found = [name for name in REGION_NAMES if name in reported_regions(folder / "0")]
+    seconds()
+    found = [name for name in REGION_NAMES if name in reported_regions(folder / "report_0")]
     counts = [count for count in (1, 2, 4, 7) if count <= len(found)]
     return {
-        "voxels": {size**3: seconds(*write_phantoms(folder / f"size_{size}", [0], size)) for size in sizes},
-        "regions": {count: seconds(plain, regions=found[:count]) for count in counts},
-        "tokens per region, at most": {count: seconds(plain, max_new_tokens=count) for count in (5, 10, 20, 40)},
+        "voxels": {size**3: seconds(size) for size in sizes},
+        "regions": {count: seconds(regions=found[:count]) for count in counts},
+        "tokens per region, at most": {count: seconds(max_new_tokens=count) for count in (5, 10, 20, 40)},
     }
 
 
@@ -186,6 +188,7 @@ def plot_growth(growth: Mapping[str, Mapping[int, Mapping[str, float]]], file: P
             seconds = [max(each[stage], 1e-2) for each in measured.values()]
             panel.loglog(list(measured), seconds, marker="o", label=stage)
         panel.set_xlabel(quantity)
+        panel.xaxis.set_minor_formatter("")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("seconds")
     panels[0].legend()
