@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -9,11 +11,18 @@ import torch.nn.functional as F
 
 from reg2rg.inference import DetectedRegion, LocatedFindings, locate_findings
 from reg2rg.models.config import PreprocessingConfig
-from reg2rg.phantom import PhantomCase
+from reg2rg.phantom import PhantomCase, make_phantom
 from reg2rg.preprocessing import prepare
 from reg2rg.report import Finding
 
 CONFIG = PreprocessingConfig(image_size=(16, 16, 16), texture_size=(16, 16, 16), mask_size=(16, 16, 16))
+
+
+def phantom_with_a_nodule() -> PhantomCase:
+    """Make a phantom with a catheter, other findings, and a lung nodule large enough to fill a cell of its map."""
+    findings = make_phantom(104).findings
+    large = [replace(finding, size_mm=16.0) if finding.label == "Lung nodule" else finding for finding in findings]
+    return make_phantom(104, findings=large)
 
 
 def detect_planted(phantom: PhantomCase, probability: float = 0.9) -> dict[str, DetectedRegion]:

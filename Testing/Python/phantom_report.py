@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import SimpleITK as sitk
-from perfect_detection import locate_planted
+from perfect_detection import locate_planted, phantom_with_a_nodule
 from test_report import generated, provenance
 
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
 from reg2rg.measurements import measure
 from reg2rg.measurements.evidence import with_findings
-from reg2rg.phantom import PhantomCase, make_phantom
+from reg2rg.phantom import PhantomCase
 from reg2rg.report import (
     FINDINGS_FILE,
     REGIONS_FILE,
@@ -24,18 +24,17 @@ from reg2rg.report import (
 from reg2rg.segmentation.structures_from_regions import find_structures
 
 
-def write_phantom_report(folder: Path, *, seed: int = 104, out_of_distribution: bool = False) -> tuple[Report, Path]:
+def write_phantom_report(folder: Path, *, out_of_distribution: bool = False) -> tuple[Report, Path]:
     """Write a CT and its report.
 
     Args:
         folder: an existing folder. The CT becomes ``ct.nrrd`` in it, the report folder ``report``.
-        seed: seed of the phantom; number 104 has a lung nodule, a catheter, and other findings.
         out_of_distribution: whether the model's text is hidden.
 
     Returns:
         The report, read from its folder, and the file of the CT.
     """
-    phantom = make_phantom(seed)
+    phantom = phantom_with_a_nodule()
     sitk.WriteImage(phantom.volume, str(folder / "ct.nrrd"))
     report = folder / "report"
     report.mkdir()

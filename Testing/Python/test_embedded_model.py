@@ -23,7 +23,7 @@ from reg2rg.runtime.resources import sample_case
 from reg2rg.segmentation.label_map import LabelMapSegmenter
 from reg2rg.volumes import read_volume
 
-SEEDS = range(9_600_000, 9_600_008)
+SEEDS = range(9_600_000, 9_600_016)
 """Seeds of phantoms that the metrics in the model card do not include."""
 
 

@@ -240,7 +240,7 @@ def test_the_card_states_what_was_measured_and_the_limits_of_the_model(model, kn
     ModelFolder.open(folder).verify()
     card = (folder / CARD_FILE).read_text()
     assert (
-        DRAFT_LABEL in card and "only on synthetic phantoms" in card and "- Training: none\n  worth the name." in card
+        DRAFT_LABEL in card and "was trained on are synthetic" in card and "- Training: none\n  worth the name." in card
     )
     assert "not evaluated" not in card and card.count("Intended use") == 1
     assert "| micro F1 | 0.850 | yes |" in card and "Not measured: there are none." in card

@@ -9,7 +9,7 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from perfect_detection import locate_planted
+from perfect_detection import locate_planted, phantom_with_a_nodule
 from PIL import Image, ImageFont
 from test_report import generated, provenance
 
@@ -20,7 +20,6 @@ from reg2rg.exports.preview import write_preview
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions
 from reg2rg.exports.text_column import WARNING
-from reg2rg.phantom import make_phantom
 from reg2rg.regions import get_region
 from reg2rg.report import (
     OUT_OF_DISTRIBUTION_WARNING,
@@ -36,11 +35,7 @@ from reg2rg.segmentation.masks import RegionMasks
 
 @pytest.fixture(scope="module")
 def phantom():
-    """Make a phantom with a lung nodule that fills a cell of the finding map, a catheter, and other findings."""
-    findings = make_phantom(104).findings
-    return make_phantom(
-        104, findings=[dataclasses.replace(f, size_mm=16.0) if f.label == "Lung nodule" else f for f in findings]
-    )
+    return phantom_with_a_nodule()
 
 
 @pytest.fixture(scope="module")

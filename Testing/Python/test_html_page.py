@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 AXE = Path(sys.prefix, "node", "node_modules", "axe-core", "axe.min.js")
-NODULE = "A 10 mm nodule is present in the left lower lobe."
+NODULE = "A 16 mm nodule is present in the left lower lobe."
 HOSTILE = (
     "<script>alert(1)</script></script> <img src=x onerror=alert(2)> <b>bold</b> &amp; {{ 7 * 7 }} \x1b[31m \x00 "
     "-->]]> \u65e5\u672c\u8a9e \u0440\u0443\u0441\u0441\u043a\u0438\u0439 " + "word " * 20_000

@@ -203,7 +203,7 @@ def test_only_detected_findings_with_a_map_are_located() -> None:
 
 def test_in_phantoms_the_point_lies_in_the_planted_focal_finding() -> None:
     results = []
-    for seed in (101, 103, 110):
+    for seed in (103, 110, 112, 114):
         phantom = make_phantom(seed)
         for region, findings in locate_planted(phantom).findings.items():
             for finding in findings:

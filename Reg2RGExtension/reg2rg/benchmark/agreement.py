@@ -18,8 +18,8 @@ TOLERANCE_ABSOLUTE = 0.005
 def check_agreement(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Table, bool]:
     """Compare two measurements of the same model.
 
-    If all cases have the same outcome, the uncertainty follows from the number of items: 20 of 20 does not imply 100
-    of 100.
+    If nearly all cases have the same outcome, the uncertainty follows from the number of items: 20 of 20 does not
+    imply 100 of 100.
 
     Args:
         stored: Stored numbers, as returned by ``BenchmarkResults.to_json_dict``.
@@ -63,8 +63,11 @@ def _unbiased(metric: Mapping[str, Any]) -> float:
 
 
 def _standard_error(metric: Mapping[str, Any]) -> float:
-    """Return the standard error from the interval, or from the number of items if all cases have the same outcome."""
+    """Return the standard error from the interval or, if that is larger, from the number of items.
+
+    Resampled cases with hardly a miss give an interval that is too narrow.
+    """
     resampled = (metric["high"] - metric["low"]) / (2 * 1.96)
     units = metric["units"] + 4
     share = (min(max(metric["value"], 0.0), 1.0) * metric["units"] + 2) / units
-    return resampled or math.sqrt(share * (1 - share) / units)
+    return max(resampled, math.sqrt(share * (1 - share) / units))
