@@ -38,8 +38,9 @@ def check_agreement(stored: Mapping[str, Any], current: Mapping[str, Any]) -> tu
         elif _is_undefined(before) or _is_undefined(after):
             rows.append((name, before["value"], after["value"], None, "not comparable"))
         else:
+            is_share = not name.startswith("calibration error")
             tolerance = TOLERANCE_ABSOLUTE + TOLERANCE_STANDARD_ERRORS * math.hypot(
-                _standard_error(before), _standard_error(after)
+                _standard_error(before, is_share), _standard_error(after, is_share)
             )
             agrees = abs(_unbiased(before) - _unbiased(after)) <= tolerance
             rows.append((name, before["value"], after["value"], tolerance, "yes" if agrees else "no"))
@@ -62,12 +63,14 @@ def _unbiased(metric: Mapping[str, Any]) -> float:
     return 2 * metric["value"] - (metric["low"] + metric["high"]) / 2
 
 
-def _standard_error(metric: Mapping[str, Any]) -> float:
-    """Return the standard error from the interval or, if that is larger, from the number of items.
+def _standard_error(metric: Mapping[str, Any], is_share: bool) -> float:
+    """Return the standard error from the interval or, for a share and if that is larger, from the number of items.
 
     Resampled cases with hardly a miss give an interval that is too narrow.
     """
     resampled = (metric["high"] - metric["low"]) / (2 * 1.96)
+    if not is_share:
+        return resampled
     units = metric["units"] + 4
     share = (min(max(metric["value"], 0.0), 1.0) * metric["units"] + 2) / units
     return max(resampled, math.sqrt(share * (1 - share) / units))
