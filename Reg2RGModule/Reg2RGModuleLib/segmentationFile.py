@@ -31,19 +31,39 @@ def load(
         RuntimeError: the file could not be read.
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    storage = slicer.vtkMRMLSegmentationStorageNode()  # not added to the scene, because the file is temporary
-    storage.SetFileName(str(file))
-    if not storage.ReadData(node):
-        slicer.mrmlScene.RemoveNode(node)
+    if not readGenerated(node, slicer.vtkMRMLSegmentationStorageNode(), file):
         raise RuntimeError(_("Could not read a segmentation that the engine wrote."))
-    node.SetName(name)
-    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     if frame is volume.GetParentTransformNode():
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     else:  # the voxels of the volume are elsewhere
         node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), volume.GetID())
     node.SetAndObserveTransformNodeID(frame.GetID() if frame is not None else None)
     return node
+
+
+def readGenerated(
+    node: slicer.vtkMRMLSegmentationNode | slicer.vtkMRMLTransformNode,
+    storage: slicer.vtkMRMLSegmentationStorageNode | slicer.vtkMRMLTransformStorageNode,
+    file: Path | str,
+) -> bool:
+    """Read what the engine wrote into a new node. Remove the node if that fails.
+
+    Args:
+        node: the node, whose name is kept.
+        storage: what reads the file. It is not added to the scene, because the file is temporary.
+        file: the file.
+
+    Returns:
+        Whether the file could be read.
+    """
+    name = node.GetName()
+    storage.SetFileName(str(file))
+    if not storage.ReadData(node):
+        slicer.mrmlScene.RemoveNode(node)
+        return False
+    node.SetName(name)
+    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
+    return True
 
 
 def save(node: slicer.vtkMRMLSegmentationNode, file: Path | str, frame: slicer.vtkMRMLTransformNode | None) -> None:

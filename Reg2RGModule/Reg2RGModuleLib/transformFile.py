@@ -7,7 +7,7 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from Reg2RGModuleLib.segmentationFile import GENERATED_ATTRIBUTE
+from Reg2RGModuleLib.segmentationFile import readGenerated
 
 
 def load(file: Path | str, name: str, frame: slicer.vtkMRMLTransformNode | None) -> slicer.vtkMRMLTransformNode:
@@ -22,13 +22,8 @@ def load(file: Path | str, name: str, frame: slicer.vtkMRMLTransformNode | None)
         RuntimeError: the file could not be read.
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", name)
-    storage = slicer.vtkMRMLTransformStorageNode()  # not added to the scene, because the file is temporary
-    storage.SetFileName(str(file))
-    if not storage.ReadData(node):
-        slicer.mrmlScene.RemoveNode(node)
+    if not readGenerated(node, slicer.vtkMRMLTransformStorageNode(), file):
         raise RuntimeError(_("Could not read the registration of the prior CT that the engine wrote."))
-    node.SetName(name)
-    node.SetAttribute(GENERATED_ATTRIBUTE, "1")
     node.SetAndObserveTransformNodeID(frame.GetID() if frame is not None else None)
     return node
 

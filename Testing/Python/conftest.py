@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import signal
@@ -35,6 +36,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist; it holds the real CTs and reference numbers")
     return folder
+
+
+@pytest.fixture(scope="session")
+def training(repository: Path):
+    """Return the smoke training, which prepares its cases in this process."""
+    from reg2rg.training.config import read_config
+
+    return dataclasses.replace(read_config(repository / "Resources/Training/smoke.yaml"), workers=0)
 
 
 @pytest.fixture(scope="session")

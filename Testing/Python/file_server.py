@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from socket import socket
+
+from local_server import running_server
 
 
 @dataclass
@@ -72,14 +73,6 @@ def serving(
         def log_message(self, *arguments: object) -> None:
             pass
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listener.socket = wrap(listener.socket)
-    server.url = f"{scheme}://127.0.0.1:{listener.server_port}"
-    thread = threading.Thread(target=listener.serve_forever)
-    thread.start()
-    try:
+    with running_server(Handler, wrap) as listener:
+        server.url = f"{scheme}://127.0.0.1:{listener.server_port}"
         yield server
-    finally:
-        listener.shutdown()
-        listener.server_close()
-        thread.join()

@@ -273,7 +273,7 @@ def test_the_commands_on_the_page_run_as_written(
     monkeypatch.setattr(
         "reg2rg.batch.cluster.Cluster", lambda settings, ray, jobs, work: read_ahead.ReadAhead(settings, 0, work)
     )
-    monkeypatch.setattr("reg2rg.cli.batch._wait", lambda seconds: True)  # ends the command that watches
+    monkeypatch.setattr("reg2rg.cli.batch.wait", lambda seconds: True)  # ends the command that watches
     scan = sitk.ReadImage(str(write_scan(tmp_path / "studies" / "one" / "a.nii.gz")))
     write_series(tmp_path / "archive" / "series", scan)
     sitk.WriteImage(scan < -700, "lung.nii.gz")

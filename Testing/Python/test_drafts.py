@@ -13,8 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from unittest.mock import Mock
@@ -24,6 +24,7 @@ import pytest
 from command_line import COMMAND, Run, error_line
 from dicom_files import write_series
 from dicom_reports import complete_header
+from local_server import running_server
 from orthanc_server import Orthanc, running_orthanc
 from pydicom.dataset import Dataset
 from tiny_chest import tiny_chest
@@ -168,17 +169,10 @@ class Gateway(BaseHTTPRequestHandler):
 def gateway(orthanc: Orthanc) -> Iterator[type[Gateway]]:
     """Run the gateway in a thread; its address is the attribute `url`."""
     handler = type("Handler", (Gateway,), {"orthanc": orthanc, "plan": {}})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *arguments: None  # the killed service reads no answer
-    handler.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with running_server(handler) as server:
+        server.handle_error = lambda *arguments: None  # the killed service reads no answer
+        handler.url = f"http://127.0.0.1:{server.server_port}"
         yield handler
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 READ_ONLY = """
@@ -347,10 +341,10 @@ def test_what_is_received_is_complete_and_nothing_is_missed(
     assert again.cases == {}, "changes that were read are not read again"
     state = tmp_path / "changes.json"
     state.write_text(json.dumps({"orthanc": url_of(orthanc), "last": 10**6}))
-    anew = inbox()
-    anew.receive(0)
-    assert list(anew.cases) == [folder], "another Orthanc has moved to the address"
-    anew.remove(folder)
+    restarted = inbox()
+    restarted.receive(0)
+    assert list(restarted.cases) == [folder], "another Orthanc has moved to the address"
+    restarted.remove(folder)
     state.unlink()
     later = inbox(new_only=True)
     later.receive(0)
@@ -425,7 +419,6 @@ def test_an_address_that_is_not_an_orthanc_is_named_without_its_password(
 @pytest.fixture
 def serve() -> Iterator[Callable[[str], str]]:
     """Return a function that starts a service which gives one answer to all requests, and returns its URL."""
-    servers = []
 
     def start(answer: str) -> str:
         class Handler(BaseHTTPRequestHandler):
@@ -437,11 +430,7 @@ def serve() -> Iterator[Callable[[str], str]]:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
+        return f"http://127.0.0.1:{servers.enter_context(running_server(Handler)).server_port}"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield start

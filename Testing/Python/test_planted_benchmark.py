@@ -47,6 +47,14 @@ def test_a_finding_that_the_patient_may_have_is_not_false(results: PlantedResult
     assert not results.false_probabilities["Consolidation"].size
 
 
+def test_nothing_is_said_about_false_findings_that_every_patient_may_have() -> None:
+    unknown = frozenset({"Consolidation"})
+    pair = Pair(record({"Consolidation": 12.0}, {"Consolidation": 0.9}), record({}, {"Consolidation": 0.8}), unknown)
+    table = PlantedResults([pair]).table()
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["finding"], row["planted"], row["false per CT"], row["AUC"]) == ("Consolidation", 1, None, None)
+
+
 def test_sensitivity_is_the_share_above_the_threshold(results: PlantedResults) -> None:
     rows = {row[0]: row for row in results.table().rows}
     columns = results.table().columns

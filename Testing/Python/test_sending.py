@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import SimpleITK as sitk
 from command_line import COMMAND, Run, error_line
 from dicom_files import write_series
 from dicom_reports import complete_header, small_chest, write_report
+from local_server import running_server
 from orthanc_server import TITLE, Orthanc, running_orthanc
 from tiny_chest import tiny_chest
 
@@ -165,18 +166,9 @@ class Flaky(BaseHTTPRequestHandler):
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[type[Flaky]]:
     """Run the service in a thread; its address is the attribute `url`."""
     handler = type("Handler", (Flaky,), {"answers": [], "received": 0})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    handler.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/dicom-web"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with running_server(handler, lambda socket: tls.wrap_socket(socket, server_side=True) if tls else socket) as server:
+        handler.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/dicom-web"
         yield handler
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from reg2rg.training import module as training_module
 from reg2rg.training.calibration import HeadOutputs, calibrate, fit_temperature, supported_labels
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.collation import IGNORED, collate_texts, pack_text
-from reg2rg.training.config import CTS, ModelSource, PhantomData, Stage, TrainingConfig, read_config
+from reg2rg.training.config import CTS, ModelSource, PhantomData, Stage, TrainingConfig
 from reg2rg.training.datasets import PhantomSource
 from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import ablate, create_model, load_pretrained
@@ -51,12 +51,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def training(repository: Path) -> TrainingConfig:
-    """Return the smoke training, which prepares its cases in this process."""
-    return dataclasses.replace(read_config(repository / "Resources/Training/smoke.yaml"), workers=0)
 
 
 @pytest.fixture(scope="module")

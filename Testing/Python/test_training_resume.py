@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from reg2rg.models.config import ModelConfig
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.case_order import CaseOrder
-from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig, read_config
+from reg2rg.training.config import ModelSource, PhantomData, Stage, TrainingConfig
 from reg2rg.training.datasets import PhantomSource
 from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import create_model
@@ -51,12 +50,6 @@ class Interruptions(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._interrupt("checkpoint", state.global_step)
-
-
-@pytest.fixture(scope="module")
-def training(repository: Path) -> TrainingConfig:
-    """Return the smoke training, which prepares its cases in this process."""
-    return dataclasses.replace(read_config(repository / "Resources/Training/smoke.yaml"), workers=0)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import numpy as np
 
 from reg2rg.benchmark.finding_groups import REGION_OF
 from reg2rg.benchmark.planted_cts import PlantedResults
-from reg2rg.benchmark.real_cts import RealCT
+from reg2rg.benchmark.real_cts import RealCT, mean
 from reg2rg.evaluation import Cell, Table
+from reg2rg.evaluation.report_metrics import precision_recall_f1
 
 _PHANTOM_METRICS = (
     "text: micro F1",
@@ -59,26 +60,22 @@ def headline(phantoms: Mapping[str, Any], real: Sequence[RealCT], planted: Plant
     numbers |= {f"phantoms, text: F1 of {label.lower()}": _f1(phantoms["counts"][label]) for label in _HARD_LABELS}
     for name, group in (("real CTs", real), ("held-out real CTs", [each for each in real if each.entry.held_out])):
         numbers[f"{name}, number"] = len(group)
-        numbers[f"{name}, claims per CT"] = _mean([len(each.claims) for each in group])
-        numbers[f"{name}, false claims per CT"] = _mean([len(each.false_claims) for each in group])
-        numbers[f"{name}, false findings in the draft per CT"] = _mean([len(each.false_statements) for each in group])
-        numbers[f"{name}, regions recognized"] = _mean(
+        numbers[f"{name}, claims per CT"] = mean([len(each.claims) for each in group])
+        numbers[f"{name}, false claims per CT"] = mean([len(each.false_claims) for each in group])
+        numbers[f"{name}, false findings in the draft per CT"] = mean([len(each.false_statements) for each in group])
+        numbers[f"{name}, regions recognized"] = mean(
             [section.recognized == section.region for each in group for section in each.record.sections]
         )
-        numbers[f"{name}, flagged"] = _mean([bool(each.record.flagged) for each in group])
+        numbers[f"{name}, flagged"] = mean([bool(each.record.flagged) for each in group])
     numbers["real CTs with a claimed pneumothorax"] = sum(
         "Pneumothorax" in {claim.label for claim in each.claims} for each in real
     )
     aucs = [auc for auc in map(planted.auc, REGION_OF) if auc is not None]
-    numbers["planted, mean AUC"] = _mean(aucs)
+    numbers["planted, mean AUC"] = mean(aucs)
     numbers["planted, found at 1 false finding per CT"] = planted.sensitivity(planted.threshold(1.0))
     return numbers
 
 
 def _f1(counts: Mapping[str, int]) -> float:
-    hits, wrong = counts["true_positives"], counts["false_positives"] + counts["false_negatives"]
-    return 2 * hits / max(1, 2 * hits + wrong)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
+    names = ("true_positives", "false_positives", "false_negatives")
+    return float(precision_recall_f1(*(np.array(counts[name]) for name in names))[2])

@@ -52,6 +52,10 @@ class GenerationSettings:
     max_new_tokens: int
     scalars: tuple[str, ...] = ()
 
+    def inputs(self, volume: sitk.Image, masks: RegionMasks) -> ModelInputs:
+        """Return the model's inputs for a volume in HU and its regions."""
+        return with_scalars(prepare(volume, masks, self.preprocessing), volume, masks, self.scalars)
+
 
 @dataclass(frozen=True)
 class _Voxels:
@@ -72,8 +76,7 @@ class _Voxels:
 
 def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, phantom: PhantomCase) -> CaseRecord:
     """Record what the model answers about a phantom: as usual, without cues, and with corrections."""
-    inputs = prepare(phantom.volume, phantom.masks, settings.preprocessing)
-    inputs = with_scalars(inputs, phantom.volume, phantom.masks, settings.scalars)
+    inputs = settings.inputs(phantom.volume, phantom.masks)
     planted = [_planted_record(phantom, index) for index in range(len(phantom.findings))]
     voxels = {(f.region, f.label): _finding_voxels(phantom, index) for index, f in enumerate(phantom.findings)}
     examination = _Examination(generator, settings, inputs, str(phantom.seed), planted, voxels, phantom.sections)
@@ -82,9 +85,7 @@ def examine_phantom(generator: ReportGenerator, settings: GenerationSettings, ph
 
 def detect_in_case(generator: ReportGenerator, settings: GenerationSettings, case: PlantedCase) -> CaseRecord:
     """Record what the finding head detects in a real CT with planted findings, without writing texts."""
-    inputs = with_scalars(
-        prepare(case.volume, case.masks, settings.preprocessing), case.volume, case.masks, settings.scalars
-    )
+    inputs = settings.inputs(case.volume, case.masks)
     present = [index for index, finding in enumerate(case.findings) if finding.region in inputs.textures]
     planted = [_planted_record(case, index) for index in present]
     voxels = {(case.findings[i].region, case.findings[i].label): _finding_voxels(case, i) for i in present}
@@ -109,7 +110,7 @@ def detect_lesion(
         lesion: Boolean array (z, y, x).
         labels: The labels.
     """
-    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
+    inputs = settings.inputs(volume, masks)
     voxels = _Voxels(np.argwhere(lesion), np.array(volume.GetSpacing()[::-1]))
     examination = _Examination(generator, settings, inputs, "", [], {("lung", label): voxels for label in labels}, {})
     found = (section.detections for section in examination.detections_only().sections if section.region == "lung")
@@ -120,16 +121,8 @@ def examine_volume(
     generator: ReportGenerator, settings: GenerationSettings, name: str, volume: sitk.Image, masks: RegionMasks
 ) -> CaseRecord:
     """Record what the model answers about a CT whose findings are unknown."""
-    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
+    inputs = settings.inputs(volume, masks)
     return _Examination(generator, settings, inputs, name, [], {}, {}).record()
-
-
-def is_flagged(
-    generator: ReportGenerator, settings: GenerationSettings, volume: sitk.Image, masks: RegionMasks
-) -> bool | None:
-    """Return whether the model's own check flags a volume as out of distribution; None if the model has no check."""
-    inputs = with_scalars(prepare(volume, masks, settings.preprocessing), volume, masks, settings.scalars)
-    return _Examination(generator, settings, inputs, "", [], {}, {}).detections_only().flagged
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.benchmark.collect import load_generator
-from reg2rg.benchmark.examine import is_flagged
 from reg2rg.errors import Reg2RGError
 from reg2rg.evaluation import Table
 from reg2rg.planting import HostEntry
@@ -87,10 +86,13 @@ def examine_far_volumes(model: Path, folder: Path, entries: Iterable[HostEntry])
         for name, change in FAR_VARIANTS.items():
             try:
                 changed = as_hu_volume(change(volume), entry.file)
-                flagged = is_flagged(generator, settings, changed, ThresholdSegmenter().segment(changed))
+                inputs = settings.inputs(changed, ThresholdSegmenter().segment(changed))
+                out_of_distribution = generator.out_of_distribution(inputs)
             except Reg2RGError:
-                flagged = None
-            found.append(FarVolume(name, flagged))
+                found.append(FarVolume(name, None))
+            else:
+                flagged = out_of_distribution is not None and out_of_distribution.detected
+                found.append(FarVolume(name, flagged))
     return found
 
 

@@ -125,8 +125,9 @@ class PlantedResults:
         for label in REGION_OF:
             hits = self._of_label(label)
             if hits:
-                false = (self.false_probabilities[label] >= STATED_THRESHOLD).sum() / len(self.pairs)
-                rows.append((label, *_sensitivities(hits, thresholds), float(false), self.auc(label)))
+                false = self.false_probabilities[label]
+                rate = float((false >= STATED_THRESHOLD).sum() / len(self.pairs)) if false.size else None
+                rows.append((label, *_sensitivities(hits, thresholds), rate, self.auc(label)))
         for band in SIZE_BAND_NAMES:
             hits = self._found(lambda name, size, band=band: name in FOCAL_LABELS and size_band(size) == band)
             if hits:

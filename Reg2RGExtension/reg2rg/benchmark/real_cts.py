@@ -142,7 +142,7 @@ def _summary(real: Sequence[CaseRecord], phantoms: Sequence[CaseRecord]) -> str:
     summary = f"{recognized} of {len(sections)} regions in real CTs are recognized. "
     real_tops, phantom_tops = _top_probabilities(real), _top_probabilities(phantoms)
     if real_tops and phantom_tops:
-        on_real, on_phantoms = _mean(real_tops), _mean(phantom_tops)
+        on_real, on_phantoms = mean(real_tops), mean(phantom_tops)
         drops = "drops" if on_real < on_phantoms else "does not drop"
         summary += f"The confidence of the head {drops} ({on_real:.2f}; {on_phantoms:.2f} on phantoms). "
     flags = _flags(real)
@@ -171,23 +171,24 @@ def _cells(records: Sequence[CaseRecord]) -> tuple[Cell, ...]:
     sections = [section for record in records for section in record.sections]
     return (
         len(sections),
-        _mean([section.recognized == section.region for section in sections]),
-        _mean(_top_probabilities(records)),
-        _mean([not from_text(section) for section in sections]),
-        _mean([record.ood_distance for record in records if record.ood_distance is not None]),
-        _mean([record.ood_limit for record in records if record.ood_limit is not None]),
-        _mean(_flags(records)),
+        mean([section.recognized == section.region for section in sections]),
+        mean(_top_probabilities(records)),
+        mean([not from_text(section) for section in sections]),
+        mean([record.ood_distance for record in records if record.ood_distance is not None]),
+        mean([record.ood_limit for record in records if record.ood_limit is not None]),
+        mean(_flags(records)),
     )
 
 
 def _claims(real: Sequence[RealCT]) -> tuple[Cell, ...]:
     counts = [(each.claims, each.false_claims, each.stated, each.false_statements) for each in real]
-    return tuple(_mean([len(found) for found in column]) for column in zip(*counts, strict=True))
+    return tuple(mean([len(found) for found in column]) for column in zip(*counts, strict=True))
 
 
 def _yes(value: bool) -> str | None:
     return "yes" if value else None
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN without values."""
     return float(np.mean(values)) if values else float("nan")

@@ -66,7 +66,7 @@ def batch(
                 settings,
                 jobs=default_jobs() if jobs is None else jobs,
                 ray=ray,
-                watch=Watch(quiet_seconds, _wait) if watch else None,
+                watch=Watch(quiet_seconds, wait) if watch else None,
                 on_progress=shown.on_progress,
                 on_notice=shown.print,
             )
@@ -80,7 +80,7 @@ def batch(
         raise typer.Exit(1)
 
 
-def _wait(seconds: float) -> bool:
+def wait(seconds: float) -> bool:
     """Wait; Ctrl-C raises KeyboardInterrupt."""
     time.sleep(seconds)
     return False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from reg2rg.cli.batch import wait
 from reg2rg.cli.send import ADDRESS
 
 
@@ -57,15 +57,9 @@ def drafts(
             SendRequest(to=to, title=title, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key),
             new_only=new_only,
             jobs=default_jobs() if jobs is None else jobs,
-            wait=_wait,
+            wait=wait,
             on_progress=shown.on_progress,
             on_notice=shown.print,
         )
     except KeyboardInterrupt:
         print("Stopped. Start it again to continue.", file=sys.stderr)
-
-
-def _wait(seconds: float) -> bool:
-    """Wait; Ctrl-C raises KeyboardInterrupt."""
-    time.sleep(seconds)
-    return False

@@ -125,7 +125,7 @@ class Inbox:
         if read is None:
             return self._remember(last if self._new_only else 0)
         if read > last:
-            self._on_notice(f"{address} has been set up anew; its changes are read from the beginning.")
+            self._on_notice(f"The change feed of {address} has started over; it is read from the beginning.")
             return self._remember(0)
         return self._remember(read)
 
