@@ -92,7 +92,7 @@ class Inputs:
         """Use another Python. One that is being typed is checked at the end, because a check runs it."""
         path = self._ui.pythonPathEdit.currentPath
         locations.setOwnPython(path)
-        if not path or not self._pythonEdit.hasFocus():
+        if not path or not self._pythonEdit.modified:  # modified: by keys, not by a choice
             self._checkPython()
 
     def _checkPython(self) -> None:

@@ -16,7 +16,7 @@ from unittest import mock
 
 import qt
 import slicer
-from hands import moduleWidget, settle
+from hands import moduleWidget
 from Reg2RGModuleLib import installation, locations
 
 NO_SUCH_PACKAGE = "reg2rg-no-such-package>=2"
@@ -192,8 +192,6 @@ class InstallationTest(unittest.TestCase):
         self.addCleanup(setattr, ui.advancedButton, "collapsed", True)
         self.addCleanup(ui.pythonPathEdit.setCurrentPath, "")
         edit = ui.pythonPathEdit.findChild("QLineEdit")
-        settle()
-        edit.setFocus()
         for letter in f"{program}thon":
             qt.QApplication.sendEvent(edit, qt.QKeyEvent(qt.QEvent.KeyPress, ord(letter), qt.Qt.NoModifier, letter))
         self.assertEqual(locations.ownPython(), f"{program}thon")
