@@ -48,7 +48,7 @@ BENCH_SIZE := $(if $(QUICK),--quick)
 
 export TOKENIZERS_PARALLELISM := false
 
-# Folder of real CTs (.nii.gz) for make model-card, if it exists. BEFORE=FOLDER compares with the model in that folder.
+# Folder of real CTs (.nii.gz) for make model-card, if it exists. COMPARE="NAME=FOLDER ..." compares with other models.
 CT := $(wildcard ../shared/data)
 
 .PHONY: demo test all-tests test-nightly test-fast fast-tests lint format docs faults fuzz bench train ablations model-card clean screenshots
@@ -132,7 +132,7 @@ ablations: $(VENV)/.test
 	$(BIN)/python Testing/Benchmarks/ablations.py Resources/Training/ablation.yaml -o out/ablations
 
 model-card: $(VENV)/.test
-	$(BIN)/python -m reg2rg.benchmark $(BENCH_SIZE) $(if $(CT),--ct $(CT)) $(if $(BEFORE),--before $(BEFORE)) $(if $(WRITE),--write)
+	$(BIN)/python -m reg2rg.benchmark $(BENCH_SIZE) $(if $(CT),--ct $(CT)) $(foreach model,$(COMPARE),--compare $(model)) $(if $(WRITE),--write)
 
 clean:
 	rm -rf $(VENV) out

@@ -14,6 +14,8 @@ Files in the order data flows:
     real_cts           the same model on real CTs
     planted_cts        findings planted into real CTs of held-out patients
     annotated_cts      lesions that readers outlined in real CTs
+    far_volumes        the check for unusual volumes, on changed CTs of held-out patients
+    headline           the main numbers of several models side by side
     timing             seconds per report
     model_card         the model card and its numbers as JSON
     agreement          whether a new measurement agrees with the stored numbers

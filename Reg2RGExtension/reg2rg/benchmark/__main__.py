@@ -12,9 +12,9 @@ from pathlib import Path
 
 from reg2rg.benchmark.agreement import check_agreement
 from reg2rg.benchmark.annotated_cts import examine_annotated_cts
-from reg2rg.benchmark.before_after import headline
 from reg2rg.benchmark.collect import TEST_SEEDS
 from reg2rg.benchmark.far_volumes import examine_far_volumes
+from reg2rg.benchmark.headline import headline
 from reg2rg.benchmark.model_card import (
     CardMeasurements,
     RealMeasurements,
@@ -44,7 +44,7 @@ def main() -> int:
     results = _examine_phantoms(model, options)
     real = _examine_real_cts(model, options)
     seconds = seconds_per_report(model, TEST_SEEDS[:TIMED_CASES])
-    measurements = CardMeasurements(results, real, seconds, _examine_replaced_model(options))
+    measurements = CardMeasurements(results, real, seconds, _examine_other_models(options))
     print(card_tables(model, measurements))
     if stored is None:
         write_card(model, measurements)
@@ -78,13 +78,27 @@ def _examine_planted_cts(model: Path, options: argparse.Namespace) -> PlantedRes
     return PlantedResults(examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress))
 
 
-def _examine_replaced_model(options: argparse.Namespace) -> Mapping[str, Cell] | None:
-    """Return the numbers of the model given by --before, on the same phantoms and real CTs."""
-    if options.before is None or options.ct is None:
-        return None
-    results = _examine_phantoms(options.before, options)
-    real = examine_real_cts(options.before, options.ct, list_real_cts(options.ct, options.hosts))
-    return headline(results.to_json_dict(), real, _examine_planted_cts(options.before, options))
+def _examine_other_models(options: argparse.Namespace) -> Mapping[str, Mapping[str, Cell]]:
+    """Return the numbers of the models given by --compare, on the same phantoms and real CTs."""
+    if options.ct is None:
+        return {}
+    entries = list_real_cts(options.ct, options.hosts)
+    return {
+        name: headline(
+            _examine_phantoms(model, options).to_json_dict(),
+            examine_real_cts(model, options.ct, entries),
+            _examine_planted_cts(model, options),
+        )
+        for name, model in options.compare
+    }
+
+
+def _named_folder(argument: str) -> tuple[str, Path]:
+    """Parse NAME=FOLDER."""
+    name, equals, folder = argument.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not of the form NAME=FOLDER")
+    return name, Path(folder)
 
 
 def _examine_phantoms(model: Path, options: argparse.Namespace) -> BenchmarkResults:
@@ -115,7 +129,12 @@ def _parse_arguments() -> argparse.Namespace:
         "--planted", type=int, default=len(PLANTED_SEEDS), help="number of held-out CTs with planted findings"
     )
     parser.add_argument(
-        "--before", type=Path, help="folder of the model that this one replaces, to compare both (with --ct)"
+        "--compare",
+        type=_named_folder,
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="another model to measure on the same data (with --ct); may be repeated",
     )
     parser.add_argument("--write", action="store_true", help="write the model card instead of comparing with it")
     return parser.parse_args()

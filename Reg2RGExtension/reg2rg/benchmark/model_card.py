@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reg2rg.about import DRAFT_LABEL
 from reg2rg.benchmark.annotated_cts import MarkedLesion, lesion_table
-from reg2rg.benchmark.before_after import before_after_table, headline
 from reg2rg.benchmark.far_volumes import FarVolume, far_volume_table
+from reg2rg.benchmark.headline import headline, headline_table
 from reg2rg.benchmark.planted_cts import PlantedResults
 from reg2rg.benchmark.real_cts import RealCT, claims_table, real_ct_table
 from reg2rg.benchmark.records import CaseRecord
@@ -79,13 +79,13 @@ class CardMeasurements:
         results: Results on held-out phantoms.
         real: What was measured on real CTs, or the reason why nothing was.
         seconds: Seconds per report on two CPU cores.
-        before: Numbers of the model that this one replaces (see ``before_after.headline``).
+        others: Numbers of other models on the same data, by name (see ``headline.headline``).
     """
 
     results: BenchmarkResults
     real: RealMeasurements | str
     seconds: Sequence[float]
-    before: Mapping[str, Cell] | None = None
+    others: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
 
 
 def card_introduction(existing: str) -> str:
@@ -112,9 +112,9 @@ def card_tables(model: Path, measurements: CardMeasurements) -> str:
     results, seconds = measurements.results, measurements.seconds
     if isinstance(measurements.real, RealMeasurements):
         tables = measurements.real.tables(results.records)
-        if measurements.before is not None and measurements.real.planted is not None:
+        if measurements.others and measurements.real.planted is not None:
             after = headline(results.to_json_dict(), measurements.real.cts, measurements.real.planted)
-            tables.insert(0, before_after_table(measurements.before, after, len(results.records)))
+            tables.insert(0, headline_table({**measurements.others, "after": after}, len(results.records)))
         real_cts = "\n".join(map(to_markdown, tables))
     else:
         real_cts = f"## Real CTs\n\nNot measured: {measurements.real}\n"

@@ -1,4 +1,4 @@
-"""A model next to the one it replaces, on the same data."""
+"""The main numbers of several models on the same data, side by side."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _HARD_LABELS = ("Lung nodule", "Pulmonary fibrotic sequela", "Lytic bone lesion"
 """Findings of phantoms that models found hard."""
 
 
-def before_after_table(before: Mapping[str, Cell], after: Mapping[str, Cell], cases: int) -> Table:
-    """Return one row per number.
+def headline_table(models: Mapping[str, Mapping[str, Cell]], cases: int) -> Table:
+    """Return one row per number and one column per model.
 
     Args:
-        before: Numbers of the replaced model, from ``headline``.
-        after: Numbers of the model.
+        models: Name of the model -> its numbers, from ``headline``. The last one is the model of the card.
         cases: Number of phantoms.
     """
     description = (
-        f"The replaced weights and the present ones, on the same {cases} phantoms and the same CTs. Claims: findings "
-        "with a probability of at least 0.5. False: claims of findings that the patient does not have for certain. "
-        "Planted: findings planted into CTs of held-out patients."
+        f"All models on the same {cases} phantoms and the same CTs. Claims: findings with a probability of at least "
+        "0.5. False: claims of findings that the patient does not have for certain. Planted: findings planted into CTs "
+        "of held-out patients."
     )
-    rows = tuple((name, before.get(name), after.get(name)) for name in after)
-    return Table("before_after", "Before and after", description, ("number", "before", "after"), rows)
+    *_, last = models.values()
+    rows = tuple((name, *(numbers.get(name) for numbers in models.values())) for name in last)
+    return Table("before_after", "Before and after", description, ("number", *models), rows)
 
 
 def headline(phantoms: Mapping[str, Any], real: Sequence[RealCT], planted: PlantedResults) -> dict[str, Cell]:

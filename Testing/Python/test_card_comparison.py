@@ -1,15 +1,17 @@
-"""The model card compares a model with the one it replaces, and says which unusual volumes its check flags."""
+"""The model card compares a model with others, and says which unusual volumes its check flags."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from reg2rg.benchmark.before_after import before_after_table, headline
 from reg2rg.benchmark.far_volumes import FAR_VARIANTS, FarVolume, examine_far_volumes, far_volume_table
+from reg2rg.benchmark.headline import headline, headline_table
 from reg2rg.benchmark.planted_cts import Pair, PlantedResults
 from reg2rg.benchmark.real_cts import RealCT
 from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord
@@ -45,8 +47,17 @@ def test_the_numbers_count_claims_false_claims_and_what_the_draft_states() -> No
     )
     assert numbers["real CTs with a claimed pneumothorax"] == 0
     assert numbers["planted, mean AUC"] == 1.0
-    table = before_after_table({"phantoms, text: micro F1": 0.7}, numbers, 5)
+    table = headline_table({"before": {"phantoms, text: micro F1": 0.7}, "after": numbers}, 5)
+    assert table.columns == ("number", "before", "after")
     assert table.rows[0] == ("phantoms, text: micro F1", 0.7, 0.8)
+    assert table.rows[-1][1:] == (None, numbers["planted, found at 1 false finding per CT"])
+
+
+def test_a_model_to_compare_with_needs_a_name_and_a_folder() -> None:
+    command = [sys.executable, "-m", "reg2rg.benchmark", "--compare", "FOLDER"]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1].endswith("'FOLDER' is not of the form NAME=FOLDER")
 
 
 def test_every_change_keeps_the_geometry_but_for_the_slices_cut_off() -> None:
