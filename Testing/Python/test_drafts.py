@@ -36,7 +36,6 @@ from reg2rg.drafts.inbox import MAXIMUM_WAITING, Inbox
 from reg2rg.drafts.orthanc import Orthanc as Source
 from reg2rg.drafts.run import run_drafts
 from reg2rg.errors import Reg2RGError
-from reg2rg.exports.sending import send
 from reg2rg.exports.sending.tls import Certificates
 from reg2rg.pipeline.request import SendRequest
 
@@ -74,11 +73,10 @@ def end(seconds: float) -> bool:
 class Service:
     """The service in this process. It ends when it has nothing to do."""
 
-    def __init__(self, output: Path, options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, output: Path, options: dict[str, object]) -> None:
         self.output = output
         self.notices: list[str] = []
         self._settings = Settings(False, options)
-        monkeypatch.setattr(send, "ATTEMPTS", 1)
 
     def run(self, source: str, to: str, wait: Callable[[float], bool] = end) -> None:
         run_drafts(
@@ -96,8 +94,8 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path, options: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> Service:
-    return Service(tmp_path / "service", options, monkeypatch)
+def service(tmp_path: Path, options: dict[str, object]) -> Service:
+    return Service(tmp_path / "service", options)
 
 
 def store(reg2rg: Run, orthanc: Orthanc, folder: Path) -> None:

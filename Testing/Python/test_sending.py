@@ -217,13 +217,16 @@ def test_a_canceled_transfer_stops_after_an_object_and_can_be_resumed(flaky, ser
 
 
 @contextmanager
-def node(answer: Callable[[Any], int], *kinds: str, title: str = "") -> Iterator[str]:
+def node(
+    answer: Callable[[Any], int], *kinds: str, title: str = "", on_request: Callable[[Any], None] = lambda event: None
+) -> Iterator[str]:
     """Run a DICOM node that answers each C-STORE, and yield its address.
 
     Args:
         answer: takes an event and returns a status.
         kinds: the SOP classes it accepts; CT images if there are none.
         title: the only title it accepts to be called; any if empty.
+        on_request: called for each connection that is asked for.
     """
     from pynetdicom import AE, evt
 
@@ -231,7 +234,8 @@ def node(answer: Callable[[Any], int], *kinds: str, title: str = "") -> Iterator
     entity.require_called_aet = bool(title)
     for kind in kinds or ("1.2.840.10008.5.1.4.1.1.2",):
         entity.add_supported_context(kind)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)])
+    handlers = [(evt.EVT_C_STORE, answer), (evt.EVT_REQUESTED, on_request)]
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     try:
         yield f"dicom://ANY@127.0.0.1:{server.server_address[1]}"
     finally:
@@ -251,6 +255,14 @@ def test_an_association_that_is_aborted_is_made_again_for_the_rest(reg2rg: Run, 
         finished = reg2rg("send", series, "--to", address)
     assert finished.stdout == f"10 objects stored by {address}.\n"
     assert set(received) == uids(series) and len(received) == 11, "the one that was not answered is sent again"
+
+
+def test_a_connection_that_is_rejected_is_not_made_again(reg2rg: Run, series):
+    requests: list[Any] = []
+    with node(lambda event: 0, title="OTHER", on_request=requests.append) as address:
+        error = error_line(reg2rg("send", series, "--to", address), 1)
+    assert "10 of 10 objects are not stored." in error and "rejected the connection" in error
+    assert len(requests) == 1
 
 
 def test_warnings_of_a_receiver_are_shown(reg2rg: Run, flaky, series):

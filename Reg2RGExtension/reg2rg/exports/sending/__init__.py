@@ -6,6 +6,7 @@ Files:
     instances    the DICOM files of a folder
     record       what has been stored where, so that a transfer can be resumed
     tls          certificates
+    connection   connections that break off
     web_service  requests to a web service
     dicom_node   C-ECHO and C-STORE
     dicomweb     QIDO-RS and STOW-RS

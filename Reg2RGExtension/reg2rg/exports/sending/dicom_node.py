@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
+from reg2rg.exports.sending.connection import BrokenConnectionError
 from reg2rg.exports.sending.instances import Instance, OnStored
 from reg2rg.exports.sending.tls import Certificates
 
@@ -59,7 +60,9 @@ class DicomNode:
             SOP instance UID -> reason, for each file that was not stored.
 
         Raises:
-            Reg2RGError: the connection failed; files for which ``on_stored`` was not called were not stored.
+            BrokenConnectionError: the connection failed.
+            Reg2RGError: the node refused it. In both cases, files for which ``on_stored`` was not called were not
+                stored.
         """
         from pynetdicom import _config
 
@@ -93,7 +96,7 @@ class DicomNode:
         except RuntimeError:  # the association was aborted
             status = None
         if status is None:
-            raise Reg2RGError(f"The connection to {self._address} broke off.")
+            raise BrokenConnectionError(f"The connection to {self._address} broke off.")
         if status == _SUCCESS:
             return "", ""
         code = f"0x{status:04X}"
@@ -119,5 +122,7 @@ class DicomNode:
             raise Reg2RGError(f"{self._address} rejected the connection; are the titles of both sides known to it?")
         if not association.is_established:
             hint = ", and is its certificate from an authority that is trusted (--tls-ca)" if tls else ""
-            raise Reg2RGError(f"{self._address} could not be reached, or broke off; is the address right{hint}?")
+            raise BrokenConnectionError(
+                f"{self._address} could not be reached, or broke off; is the address right{hint}?"
+            )
         return association

@@ -50,7 +50,9 @@ class DicomWeb:
             SOP instance UID -> reason, for each file that was not stored.
 
         Raises:
-            Reg2RGError: the connection failed; files for which ``on_stored`` was not called were not stored.
+            BrokenConnectionError: the connection failed.
+            Reg2RGError: the service refused access. In both cases, files for which ``on_stored`` was not called were
+                not stored.
         """
         failures: dict[str, str] = {}
         with WebService(self._address, self._certificates, _JSON) as service:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reg2rg.errors import Cancelled, InputError, Reg2RGError
 from reg2rg.exports.sending.address import MAXIMUM_TITLE, Address, is_title
+from reg2rg.exports.sending.connection import BrokenConnectionError
 from reg2rg.exports.sending.dicom_node import DicomNode
 from reg2rg.exports.sending.dicomweb import DicomWeb
 from reg2rg.exports.sending.instances import Instance, find_instances
@@ -108,8 +109,11 @@ def send_folder(
             break
         except Cancelled:
             raise
-        except Reg2RGError as error:
+        except BrokenConnectionError as error:
             problem = str(error)
+        except Reg2RGError as error:  # it would be refused again
+            problem = str(error)
+            break
     if waiting:
         missing = f"{len(waiting)} of {objects(len(instances))} {'is' if len(waiting) == 1 else 'are'} not stored."
         reason = problem or f"{address} {next(iter(failures.values()), 'did not store them')}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
+from reg2rg.exports.sending.connection import BrokenConnectionError
 from reg2rg.exports.sending.tls import Certificates
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class WebService:
             options: as in the package requests.
 
         Raises:
-            Reg2RGError: the service cannot be reached.
+            BrokenConnectionError: the service cannot be reached.
+            Reg2RGError: no encrypted connection can be made with it.
         """
         import requests
 
@@ -74,7 +76,7 @@ class WebService:
         """Write the body of an answer to a file. The request must have had the option ``stream=True``.
 
         Raises:
-            Reg2RGError: the connection broke off.
+            BrokenConnectionError: the connection broke off.
         """
         import requests
 
@@ -85,5 +87,5 @@ class WebService:
         except requests.RequestException as error:
             raise self._broken() from error
 
-    def _broken(self) -> Reg2RGError:
-        return Reg2RGError(f"{self._address} could not be reached, or the connection broke off.")
+    def _broken(self) -> BrokenConnectionError:
+        return BrokenConnectionError(f"{self._address} could not be reached, or the connection broke off.")
