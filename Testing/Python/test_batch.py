@@ -27,6 +27,7 @@ import SimpleITK as sitk
 from command_line import COMMAND, Run, error_line, run_process
 from dicom_files import write_series
 from rich.console import Console
+from s3_server import s3_server
 from tiny_chest import tiny_chest
 
 from reg2rg.batch import read_ahead
@@ -279,11 +280,15 @@ def test_the_commands_on_the_page_run_as_written(
     sitk.WriteImage(scan < -700, "lung.nii.gz")
     Path("cases.csv").write_text("path,masks,id\nstudies/one/a.nii.gz,lung.nii.gz,a\n")
     Path("inbox").mkdir()
-    for command in commands:
-        finished = reg2rg(*shlex.split(command))
-        assert finished.returncode == 0, finished.stderr
+    with s3_server() as store:
+        store.put(["studies/one/a.nii.gz", "cases.csv"], ["bucket/studies/one/a.nii.gz", "bucket/cases.csv"])
+        store.put(["studies/one/a.nii.gz", "lung.nii.gz"], ["bucket/scans/a.nii.gz", "bucket/lung.nii.gz"])
+        for command in commands:
+            finished = reg2rg(*shlex.split(command))
+            assert finished.returncode == 0, finished.stderr
     found = {path.parent.parent.parent.name: path for path in tmp_path.glob("*/cases/*/case.json")}
-    assert set(found) == {"drafts", "measured", "table-drafts", "cluster-drafts"} and len(commands) == 5
+    assert set(found) == {"drafts", "measured", "table-drafts", "store-measured", "cluster-drafts"}
+    assert len(commands) == 6
     assert all((tmp_path / output / "summary.html").is_file() for output in (*found, "inbox-drafts"))
 
 

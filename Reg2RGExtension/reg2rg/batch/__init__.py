@@ -2,6 +2,7 @@
 
 Files in the order data flows:
 
+    remote      files in a store such as S3
     source      a scan among the inputs, and the hash of its content
     table       the CSV file that lists scans, their masks and their IDs
     inputs      the scans in folders, archives, globs and tables, and what was left out
@@ -11,6 +12,7 @@ Files in the order data flows:
     store       the output folder
     naming      messages without the names of files
     failures    a full disk, which is not the fault of a case
+    downloads   a scan in a store, downloaded where it is read
     prepared_files
                 a prepared case as files, for another process
     run_case    the pure function from a case to its report folder, in two steps

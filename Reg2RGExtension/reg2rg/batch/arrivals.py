@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from reg2rg.batch.source import Source
+from reg2rg.errors import InputError
 
 
 class Arrivals:
@@ -31,7 +32,7 @@ class Arrivals:
         for source in sources:
             try:
                 signature = source.problem or source.signature()
-            except OSError:  # a file has just been moved or removed
+            except (OSError, InputError):  # a file has just been moved or removed
                 continue
             before = self._seen.get(source.key)
             since = before[1] if before is not None and before[0] == signature else now

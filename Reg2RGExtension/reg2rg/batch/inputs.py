@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reg2rg.batch.source import Source
+from reg2rg.batch.remote import RemoteFile, is_url, list_files
+from reg2rg.batch.source import Source, is_slice
 from reg2rg.batch.table import Row, read_table
 from reg2rg.errors import InputError
 from reg2rg.volumes import ArchivedSeries, files_of_volume, is_volume_file, list_series_of
@@ -35,7 +36,7 @@ class Inventory:
 class _Found:
     """What has been found so far. Series may be spread over several folders."""
 
-    volumes: dict[Path, Source] = field(default_factory=dict)
+    volumes: dict[Path | RemoteFile, Source] = field(default_factory=dict)
     series: dict[str, ArchivedSeries] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     folders: set[Path] = field(default_factory=set)
@@ -83,6 +84,11 @@ class Inputs:
                 rows += read_table(path)
             else:
                 self._add_files([path], found)
+        for url in sorted({given for given in self._inputs if is_url(given)}):
+            if url.lower().endswith(".csv"):
+                rows += read_table(RemoteFile(url))
+            else:
+                _add_remote_files(list_files(url), found)
         inventory = found.inventory()
         for row in rows:
             inventory.sources += self._sources_of_row(row, inventory.left_out)
@@ -94,6 +100,8 @@ class Inputs:
     def _paths(self) -> list[Path]:
         paths = set()
         for given in self._inputs:
+            if is_url(given):
+                continue
             path = Path(given)
             matches = [path] if path.exists() else [Path(match) for match in glob.glob(given, recursive=True)]
             if not matches:
@@ -121,8 +129,9 @@ class Inputs:
             if file.name.lower().endswith(".seg.nrrd"):
                 found.left_out["segmentation"] += 1
             elif is_volume_file(file) or file.suffix.lower() == ".zip":
-                found.volumes[file] = Source(file, files=files_of_volume(file))
-                voxels.update(found.volumes[file].files)
+                parts = files_of_volume(file)
+                found.volumes[file] = Source(file, files=parts)
+                voxels.update(parts)
             else:
                 rest.append(file)
         series, left_out = self._series_among([file for file in rest if file not in voxels])
@@ -143,8 +152,13 @@ class Inputs:
 
     def _sources_of_row(self, row: Row, left_out: Counter[str]) -> Iterator[Source]:
         """Yield the scan of a table's row; several if it is an archive."""
+        if isinstance(row.path, RemoteFile):
+            yield Source(row.path, masks=row.masks, name=row.name)  # whether it exists is seen when it is its turn
+            return
         path = Path(os.path.abspath(row.path))
-        missing = next((file for file in (path, row.masks) if file is not None and not os.path.exists(file)), None)
+        missing = next(
+            (file for file in (path, row.masks) if isinstance(file, Path) and not os.path.exists(file)), None
+        )
         if missing is not None:
             yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} cannot be found.")
             return
@@ -163,6 +177,22 @@ class Inputs:
             yield Source(path, name=row.name, problem=f"{path} contains {count} scans; expected one per ID or masks.")
         else:
             yield from (replace(source, masks=row.masks, name=row.name) for source in inventory.sources)
+
+
+def _add_remote_files(files: Sequence[RemoteFile], found: _Found) -> None:
+    """Add the scans among files in a store. Slices of one folder are one scan, because no headers are read."""
+    folders: dict[RemoteFile, tuple[RemoteFile, ...]] = {}
+    for file in files:
+        if file.name.lower().endswith(".seg.nrrd"):
+            found.left_out["segmentation"] += 1
+        elif is_volume_file(Path(file.name)) or file.name.lower().endswith(".zip"):
+            found.volumes[file] = Source(RemoteFile(file.url), files=(file,))
+        elif is_slice(file):
+            folders[file.parent] = (*folders.get(file.parent, ()), file)
+        else:
+            found.left_out["other file"] += 1
+    for folder, slices in folders.items():
+        found.volumes[folder] = Source(folder, files=slices)
 
 
 def _listing(files: Sequence[Path]) -> Iterator[tuple[str, int, int]]:

@@ -24,7 +24,9 @@ def without_names(message: str, source: Source, folders: Mapping[Path, str]) -> 
         source: the scan.
         folders: other folders that the message may name, and what to call them.
     """
-    masks = [] if source.masks is None else [source.masks, *files_below(source.masks)]
+    masks = [] if source.masks is None else [source.masks]
+    if isinstance(source.masks, Path):
+        masks += files_below(source.masks)
     calls = {name: "the masks" for path in masks for name in (str(path), path.name)}
     calls |= {name: "the scan" for path in (*source.files, source.path) for name in (str(path), path.name)}
     for file in source.files:

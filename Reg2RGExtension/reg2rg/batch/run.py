@@ -243,7 +243,7 @@ class _Batch:
         """Return whether a scan was never taken, has grown since, or was neither finished nor recorded as failed."""
         try:
             taken = self._store.case_taken(source.key, source.signature())
-        except OSError:  # a file has just been removed
+        except (OSError, InputError):  # a file has just been removed
             return False
         if taken is None:
             return True
@@ -274,6 +274,8 @@ class _Batch:
             if taken is not None and not source.problem:
                 return Case(taken.id, taken.content, taken.signature, source)
             return source.read()
+        except InputError as error:  # of a store
+            return replace(source, problem=str(error)).read()
         except OSError as error:
             return replace(source, problem=f"{source.path} cannot be read ({error.strerror}).").read()
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reg2rg.batch.downloads import downloaded
 from reg2rg.batch.failures import ScanChanged, is_disk_full
 from reg2rg.batch.naming import without_names
 from reg2rg.batch.records import RECORD_FILE, CaseRecord, write_record
+from reg2rg.batch.remote import RemoteFile
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case, Source
 from reg2rg.batch.thumbnails import write_thumbnail
@@ -75,11 +77,11 @@ def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
     if source.problem:
         raise InputError(source.problem)
     _refuse_reviewed(output)
-    with _files_of(source, folder) as volume:
+    with _files_of(source, folder) as (volume, masks):
         if settings.measure_only:
-            run_measurement(settings.measure_request(volume, source.series, source.masks, folder), _ignore)
+            run_measurement(settings.measure_request(volume, source.series, masks, folder), _ignore)
         else:
-            request = settings.report_request(volume, source.series, source.masks, output)
+            request = settings.report_request(volume, source.series, masks, output)
             write_prepared(prepare_report(request, folder, _ignore), folder)
     if not case.unchanged:
         raise ScanChanged("The scan changed while it was read; run the command again once it is complete.")
@@ -102,7 +104,8 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
             for file in folder.iterdir():
                 shutil.move(file, staged / file.name)
     else:
-        request = settings.report_request(case.source.path, case.source.series, case.source.masks, output)
+        masks = None if case.source.masks is None else folder  # neither the scan nor its masks are read again
+        request = settings.report_request(folder, case.source.series, masks, output)
         write_report(request, read_prepared(folder), folder, _ignore)
     write_thumbnail(output)
     write_record(CaseRecord(case.id, case.content, settings.identity), output / RECORD_FILE)
@@ -116,19 +119,25 @@ def outcome_of(error: BaseException, case: Case, folder: Path, output: Path) -> 
 
 
 @contextlib.contextmanager
-def _files_of(source: Source, folder: Path) -> Iterator[Path]:
-    """Provide the volume file, or a folder with the files of a series and no others, whose names say nothing."""
-    if not source.series:
-        yield source.path
-        return
-    links = folder / _LINKS
-    links.mkdir()
-    try:
-        for number, file in enumerate(source.files):
-            _link(file, links / f"{number:06d}.dcm")
-        yield links
-    finally:
-        shutil.rmtree(links)
+def _files_of(source: Source, folder: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Provide the volume file, or a folder with the files of a series and no others, and the masks.
+
+    The names of files in that folder say nothing. What is in a store is downloaded.
+    """
+    with downloaded(source) as local:
+        assert isinstance(local.path, Path) and not isinstance(local.masks, RemoteFile)
+        if not local.series:
+            yield local.path, local.masks
+            return
+        links = folder / _LINKS
+        links.mkdir()
+        try:
+            for number, file in enumerate(local.files):
+                if isinstance(file, Path):
+                    _link(file, links / f"{number:06d}.dcm")
+            yield links, local.masks
+        finally:
+            shutil.rmtree(links)
 
 
 def _link(file: Path, link: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from reg2rg.batch.remote import RemoteFile, list_files
+from reg2rg.errors import InputError
 
 ID_LENGTH = 12
 """Hexadecimal digits of a case's ID that is made of its content: 25,000 cases share one with probability 1e-6."""
@@ -18,18 +21,18 @@ class Source:
 
     Attributes:
         path: the volume file, or the folder of a DICOM series.
-        series: instance UID of the DICOM series; empty if it is a file.
+        series: instance UID of the DICOM series; empty if it is a file, or in a store.
         masks: file or folder with the masks of its regions; None if it is to be segmented.
         name: the case's ID as given in a table; empty if it is made of the content.
-        files: all files that belong to it, in order.
+        files: all files that belong to it, in order; none if they are in a store and not listed yet.
         problem: why it cannot be read, if that is known already.
     """
 
-    path: Path
+    path: Path | RemoteFile
     series: str = ""
-    masks: Path | None = None
+    masks: Path | RemoteFile | None = None
     name: str = ""
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...] | tuple[RemoteFile, ...] = ()
     problem: str = ""
 
     @property
@@ -42,19 +45,35 @@ class Source:
 
         Raises:
             OSError: a file does not exist anymore.
+            InputError: a file in a store does not exist anymore, or the store cannot be used.
         """
         if self.problem:
             return ""
         digest = hashlib.sha256()
-        for file in self.files + files_below(self.masks):
-            status = file.stat()
-            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="surrogateescape"))
+        for file in (*self.listed().files, *files_below(self.masks)):
+            if isinstance(file, RemoteFile):
+                state = file.version
+            else:
+                status = file.stat()
+                state = f"{status.st_size}\0{status.st_mtime_ns}"
+            digest.update(f"{file}\0{state}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def content(self) -> str:
         """Return the hash of the content of its files, which does not depend on their names and copies."""
-        scan, masks = _hash_of(self.files), _hash_of(files_below(self.masks))
+        scan, masks = _hash_of(self.listed().files), _hash_of(files_below(self.masks))
         return hashlib.sha256(f"{scan}\0{masks}".encode()).hexdigest()
+
+    def listed(self) -> Source:
+        """Return the source with its files, which are listed now if it is in a store and they are not known."""
+        if self.files or not isinstance(self.path, RemoteFile):
+            return self
+        files = list_files(self.path.url, below=False)
+        if [file.url for file in files] != [self.path.url]:
+            files = [file for file in files if is_slice(file)]
+        if not files:
+            raise InputError(f"{self.path} contains no DICOM files, whose names end with .dcm or .ima.")
+        return replace(self, files=tuple(files))
 
     def read(self) -> Case:
         """Return the case, whose files are read to hash them."""
@@ -85,22 +104,35 @@ class Case:
     @property
     def unchanged(self) -> bool:
         """Whether the files are still those that were hashed."""
+        source = self.source
+        if isinstance(source.path, RemoteFile):
+            source = replace(source, files=())  # to list them again
         try:
-            return self.source.signature() == self.signature
+            return source.signature() == self.signature
         except OSError:
             return False
 
 
-def files_below(path: Path | None) -> tuple[Path, ...]:
+def files_below(path: Path | RemoteFile | None) -> tuple[Path, ...] | tuple[RemoteFile, ...]:
     """Return the files in a folder and its subfolders, or the file itself; none if there is no path."""
     if path is None:
         return ()
+    if isinstance(path, RemoteFile):
+        return tuple(list_files(path.url, below=False))
     return tuple(sorted(file for file in path.rglob("*") if file.is_file())) if os.path.isdir(path) else (path,)
 
 
-def _hash_of(files: Iterable[Path]) -> str:
+def is_slice(file: RemoteFile) -> bool:
+    """Return whether a file in a store counts as a slice of a DICOM series, which only its name can say."""
+    return file.name.lower().endswith((".dcm", ".ima"))
+
+
+def _hash_of(files: Iterable[Path | RemoteFile]) -> str:
     hashes = set()
     for file in files:
+        if isinstance(file, RemoteFile):
+            hashes.add(file.version)
+            continue
         with file.open("rb") as stream:
             digest = hashlib.sha256()
             while block := stream.read(1 << 20):

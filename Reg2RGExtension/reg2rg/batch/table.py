@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from reg2rg.batch.remote import RemoteFile, is_url, read_content
 from reg2rg.errors import InputError
 from reg2rg.runtime.dataclass_io import shorten
 
@@ -26,22 +28,22 @@ class Row:
         name: ID of the case; empty if it has none.
     """
 
-    path: Path
-    masks: Path | None
+    path: Path | RemoteFile
+    masks: Path | RemoteFile | None
     name: str
 
 
-def read_table(table: Path) -> list[Row]:
-    """Read a table of scans. Paths are relative to the folder of the table.
+def read_table(table: Path | RemoteFile) -> list[Row]:
+    """Read a table of scans. Paths are URLs, or relative to the folder of the table.
 
     Raises:
         InputError: it is not such a table, an ID cannot be used, or an ID appears twice.
     """
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = [(reader.line_num, row) for row in reader]
+        content = read_content(table.url) if isinstance(table, RemoteFile) else table.read_bytes()
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        columns = [name.strip().lower() for name in reader.fieldnames or ()]
+        rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table} is not a CSV file in UTF-8 ({error}).") from error
     unknown = [name for name in columns if name not in COLUMNS]
@@ -70,5 +72,12 @@ def read_table(table: Path) -> list[Row]:
                 f"Rows {earlier} and {number} of {table} have the same ID {name!r}; expected different ones."
             )
         masks = row.get("masks", "").strip()
-        found.append(Row(table.parent / path, table.parent / masks if masks else None, name))
+        found.append(Row(_place(path, table), _place(masks, table) if masks else None, name))
     return found
+
+
+def _place(text: str, table: Path | RemoteFile) -> Path | RemoteFile:
+    """Return what a path in a table refers to."""
+    if is_url(text):
+        return RemoteFile(text)
+    return RemoteFile(f"{table.parent}/{text}") if isinstance(table, RemoteFile) else table.parent / text

@@ -1,0 +1,100 @@
+"""Many CTs in a store: a local server speaks the protocol of S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import SimpleITK as sitk
+from command_line import Run, error_line
+from dicom_files import write_series
+from s3_server import s3_server
+from test_batch import OPTIONS, index, measure, write_scan
+from tiny_chest import tiny_chest
+
+from reg2rg.volumes import read_volume_and_series
+
+pytest.importorskip("s3fs")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with s3_server() as store:
+        yield store
+
+
+@pytest.fixture
+def store(server: Any, tmp_path: Path) -> Any:
+    """Return the file system of a bucket that contains three scans and what is not one; all names are of patients."""
+    scans = tmp_path / "scans"
+    write_scan(scans / "Doe_Jane.nii.gz")
+    write_scan(scans / "copies" / "Doe_Jane_again.nii.gz")
+    write_scan(scans / "Doe_Jim.nii.gz", 1)
+    write_series(scans / "Doe_John", tiny_chest() + 10)
+    (scans / "Doe_damaged.nii.gz").write_bytes(b"Doe")
+    (scans / "letter.txt").write_text("Dear Jane Doe")
+    server.put(str(scans), "bucket/in", recursive=True)
+    yield server
+    server.rm("bucket/in", recursive=True)
+
+
+def test_scans_at_a_url_are_those_of_a_folder_and_resuming_repeats_nothing(store: Any, tmp_path: Path) -> None:
+    done = measure(tmp_path / "out", "s3://bucket/in")
+    assert (done.finished, done.failed, done.before) == (3, 1, 1)
+    assert done.left_out == {"other file": 1}
+    local = measure(tmp_path / "local", tmp_path / "scans")
+    assert (local.finished, local.failed, local.before) == (3, 1, 1)
+    assert without_ids(tmp_path / "out") == without_ids(tmp_path / "local")
+    for file in (tmp_path / "out").rglob("*.*"):
+        if file.is_file() and file.name != "sources.csv":
+            assert b"Doe" not in file.read_bytes()
+    again = measure(tmp_path / "out", "s3://bucket/in/*.nii.gz")
+    assert (again.finished, again.failed, again.before) == (0, 1, 2)
+
+
+def without_ids(output: Path) -> list[list[str]]:
+    """Return what the index says about cases, without their IDs."""
+    return sorted([value for name, value in row.items() if name != "id"] for row in index(output).values())
+
+
+def test_a_table_names_scans_and_masks_by_url_and_a_missing_object_is_one_failure(
+    store: Any, tmp_path: Path, reg2rg: Run
+) -> None:
+    sitk.WriteImage(tiny_chest() < -700, str(tmp_path / "lung.nii.gz"))
+    store.put(str(tmp_path / "lung.nii.gz"), "bucket/in/masks/lung.nii.gz")
+    (tmp_path / "table.csv").write_text(
+        "path,masks,id\nDoe_Jane.nii.gz,masks,masks\nDoe_John,,series\nDoe.nii.gz,,missing\n"
+        "s3://bucket/in/Doe_Jim.nii.gz,masks/none.nii.gz,no-masks\n"
+    )
+    store.put(str(tmp_path / "table.csv"), "bucket/in/table.csv")
+    finished = reg2rg("batch", "s3://bucket/in/table.csv", "-o", tmp_path / "out", *OPTIONS)
+    assert finished.returncode == 1 and "2 cases finished, 2 failed." in finished.stderr
+    rows = index(tmp_path / "out")
+    assert rows["missing"]["cause"] == "The scan cannot be found."
+    assert rows["no-masks"]["cause"] == "The masks cannot be found."
+    assert rows["masks"]["state"] == rows["series"]["state"] == "measured"
+
+
+def test_a_scan_that_changes_while_it_is_read_is_a_failure(store: Any, tmp_path: Path, monkeypatch) -> None:
+    def change_and_read(path: Path, *arguments: object) -> tuple[sitk.Image, object]:
+        store.put(str(tmp_path / "scans" / "Doe_Jim.nii.gz"), "bucket/in/Doe_Jane.nii.gz")
+        return read_volume_and_series(path, *arguments)
+
+    monkeypatch.setattr("reg2rg.pipeline.run.read_volume_and_series", change_and_read)
+    done = measure(tmp_path / "out", "s3://bucket/in/Doe_Jane.nii.gz")
+    assert (done.finished, done.failed) == (0, 1) and done.total == 1
+    (row,) = index(tmp_path / "out").values()
+    assert row["cause"].startswith("The scan changed while it was read")
+
+
+def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_path: Path, reg2rg: Run) -> None:
+    for url, message in [
+        ("s3://bucket/none", "s3://bucket/none cannot be found."),
+        ("s3://bucket/*.nii", "s3://bucket/*.nii cannot be found."),
+        ("nonsense://bucket", "nonsense://bucket cannot be read (ValueError)."),
+    ]:
+        assert message in error_line(reg2rg("batch", url, "-o", tmp_path / "out", *OPTIONS), 2)
+    refused = reg2rg("batch", "s3://bucket/in", "-o", "s3://bucket/out", *OPTIONS)
+    assert "s3://bucket/out is not a folder of this machine" in error_line(refused, 2)
