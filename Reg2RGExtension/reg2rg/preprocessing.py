@@ -7,13 +7,17 @@ box of the whole body. Both, and the whole volume, are resized by area averaging
 the range from -1 to 1.
 
 The published code works on full-size float volumes. Here, voxels stay integers and masks stay bits, slab by slab, until
-they have been averaged. Integer sums are exact, so the result is the same bit for bit.
+they have been averaged. Integer sums are exact, so the result is the same bit for bit. Of the masks, only the bounding
+boxes of the regions are read. Regions are prepared in as many threads as torch has.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import permutations
 from typing import TypeVar
 
@@ -27,8 +31,9 @@ from torch import Tensor
 from reg2rg.errors import InputError
 from reg2rg.measurements import Evidence, measure, region_scalars
 from reg2rg.models.config import PreprocessingConfig, Size
-from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks, region_flag, region_index
+from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks, region_index
 from reg2rg.segmentation.structures_from_regions import find_structures
+from reg2rg.volumes.averaging import VoxelReader, Windows, average_into
 from reg2rg.volumes.geometry import Box, array_spacing, direction_matrix
 
 OUTSIDE_HU = -1024
@@ -39,9 +44,6 @@ INSIDE_SHARE = 0.4
 
 BODY_BIT = 15
 """Bit for the whole body, in addition to the bits for the ten regions."""
-
-VoxelReader = Callable[[Box], np.ndarray]
-"""Function that returns the voxels of a box, in z, y, x order."""
 
 _Array = TypeVar("_Array", Tensor, np.ndarray)
 
@@ -140,13 +142,22 @@ def prepare(
     if not names:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise InputError(f"No region can be described ({reasons}).")
-    body = boxes[BODY_BIT]
+    body, region_boxes = boxes[BODY_BIT], {name: boxes[region_index(name)] for name in names}
+
+    unit = partial(hu_to_unit, config=config)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        image = pool.submit(scan.average, body, config.image_size, scan.hu, finish=unit)
+        textures = {name: pool.submit(_texture, scan, name, region_boxes[name], config) for name in names}
+        geometries = {
+            name: pool.submit(scan.average, body, config.mask_size, scan.mask(name), within=masks.boxes[name])
+            for name in names
+        }
     return ModelInputs(
-        image=hu_to_unit(scan.average(body, config.image_size, scan.hu), config),
-        textures={name: _texture(scan, name, boxes[region_index(name)], config) for name in names},
-        masks={name: scan.average(body, config.mask_size, scan.mask(name)) for name in names},
+        image=image.result(),
+        textures={name: texture.result() for name, texture in textures.items()},
+        masks={name: geometry.result() for name, geometry in geometries.items()},
         skipped=skipped,
-        crops={name: scan.crop(boxes[region_index(name)], config.texture_size_of(name)) for name in names},
+        crops={name: scan.crop(region_boxes[name], config.texture_size_of(name)) for name in names},
     )
 
 
@@ -214,9 +225,10 @@ class _Scan:
         # The model's axes point right, anterior, superior (RAS); SimpleITK's point left, posterior, superior (LPS).
         self._flips = (bool(direction[0, x] >= 0), bool(direction[1, y] >= 0), bool(direction[2, z] <= 0))
 
-    def in_model_axes(self, array: np.ndarray) -> np.ndarray:
-        """Return a view of an array (z, y, x) in the closest RAS order."""
-        return array.transpose(self._axes)[tuple(slice(None, None, -1 if flip else 1) for flip in self._flips)]
+    def in_array_order(self, array: np.ndarray) -> np.ndarray:
+        """Return a view of an array in the model's axes whose axes are those of the volume's array (z, y, x)."""
+        turned = array[tuple(slice(None, None, -1 if flip else 1) for flip in self._flips)]
+        return turned.transpose(np.argsort(self._axes))
 
     def crop(self, box: Box, size: Size) -> Crop:
         """Return the Crop of a box that is resized to ``size``."""
@@ -228,9 +240,9 @@ class _Scan:
         return self._hu[box]
 
     def mask(self, name: str) -> VoxelReader:
-        """Return a reader of a region's mask."""
-        flag = region_flag(name)
-        return lambda box: (self._bits[box] & flag) != 0
+        """Return a reader of a region's mask, int16 voxels of 0 or 1."""
+        index, last_bit = np.uint16(region_index(name)), np.uint16(1)
+        return lambda box: ((self._bits[box] >> index) & last_bit).view(np.int16)
 
     def boxes(self, threshold: float) -> dict[int, Box]:
         """Find the bounding box of the voxels above a threshold for each region and for the body, keyed by bit.
@@ -239,6 +251,8 @@ class _Scan:
         for all regions.
         """
         body = np.uint16(1 << BODY_BIT)
+        if self._hu.dtype.kind != "f":
+            threshold = math.floor(threshold)  # comparing integers with integers is several times as fast
         along_z = np.zeros(self._hu.shape[0], np.uint16)
         planes = np.zeros(self._hu.shape[1:], np.uint16)
         for z, plane in enumerate(self._hu):
@@ -253,8 +267,16 @@ class _Scan:
                 found[bit] = (_extent(z_indices), _extent(y_indices), _extent(x_indices))
         return found
 
-    def average(self, box: Box, size: Size, read: VoxelReader) -> Tensor:
-        """Resize a box by area averaging (adaptive average pooling, MONAI's mode "area").
+    def average(
+        self,
+        box: Box,
+        size: Size,
+        read: VoxelReader,
+        *,
+        within: Box | None = None,
+        finish: Callable[[np.ndarray], np.ndarray] = lambda averages: averages,
+    ) -> Tensor:
+        """Resize a box by area averaging.
 
         The windows of flipped axes are mirrored, so averaging in memory order and turning the result is equivalent.
 
@@ -262,43 +284,22 @@ class _Scan:
             box: part of the volume.
             size: shape of the result, in the model's axes.
             read: function that returns the voxels of a part of the box.
+            within: box outside which all voxels are 0, so that they need not be read.
+            finish: function that is applied to each voxel of the result.
         """
-        native = [0, 0, 0]
-        for count, axis in zip(size, self._axes, strict=True):
-            native[axis] = count
-        windows = [_pooling_windows(s.stop - s.start, n) for s, n in zip(box, native, strict=True)]
-        sums = np.empty(native, np.float32)
-        for index, (start, stop) in enumerate(windows[0].T):
-            voxels = read((slice(box[0].start + start, box[0].start + stop), box[1], box[2]))
-            plane = voxels.sum(axis=0, dtype=np.float64 if voxels.dtype.kind == "f" else np.int32)
-            sums[index] = _window_sums(plane, windows[1], windows[2])
-        turned = np.ascontiguousarray(self.in_model_axes(sums))
-        # Divide axis by axis in the model's order, as torch does, so that rounding is the same.
-        for axis, count in enumerate(size):
-            counts = np.diff(windows[self._axes[axis]], axis=0)[0].astype(np.float32)
-            if self._flips[axis]:
-                counts = counts[::-1]
-            turned /= counts.reshape([count if other == axis else 1 for other in range(3)])
-        return torch.from_numpy(turned)
+        averages = np.zeros(size, np.float32)
+        out = self.in_array_order(averages)
+        windows = [Windows.adaptive(span, count) for span, count in zip(box, out.shape, strict=True)]
+        if within is not None:
+            parts = [axis.overlapping(span) for axis, span in zip(windows, within, strict=True)]
+            out, windows = out[tuple(parts)], [axis[part] for axis, part in zip(windows, parts, strict=True)]
+        if out.size:
+            average_into(out, read, windows, self._axes, finish)
+        return torch.from_numpy(averages)
 
 
 def _extent(indices: np.ndarray) -> slice:
     return slice(int(indices[0]), int(indices[-1]) + 1)
-
-
-def _pooling_windows(length: int, count: int) -> np.ndarray:
-    """Return the start and end (exclusive) of each adaptive pooling window, (2, count); neighbors may overlap."""
-    index = np.arange(count)
-    return np.stack([index * length // count, -((index + 1) * -length // count)])
-
-
-def _window_sums(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sum over windows of rows and columns with an integral image, in which integer overflow cancels out."""
-    integral = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), plane.dtype)
-    np.cumsum(plane, axis=0, out=integral[1:, 1:])
-    bands = integral[rows[1]] - integral[rows[0]]
-    np.cumsum(bands, axis=1, out=bands)
-    return bands[:, columns[1]] - bands[:, columns[0]]
 
 
 def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> Tensor:
@@ -308,19 +309,29 @@ def _texture(scan: _Scan, name: str, box: Box, config: PreprocessingConfig) -> T
     region's margin are averaged over all voxels.
     """
     mask, size = scan.mask(name), config.texture_size_of(name)
+    unit = partial(hu_to_unit, config=config)
     if not config.inside_only:
-        masked = scan.average(box, size, lambda b: np.where(mask(b), scan.hu(b), np.int16(OUTSIDE_HU)))
-        return hu_to_unit(masked, config)
+        return scan.average(box, size, lambda b: _only_inside(scan.hu(b), mask(b)), finish=unit)
 
     def above_minimum(b: Box) -> np.ndarray:
-        clamped = np.clip(scan.hu(b), config.hu_min, config.hu_max).astype(scan.hu(b).dtype, copy=False)
-        return (clamped - clamped.dtype.type(config.hu_min)) * mask(b)
+        hu = scan.hu(b)
+        lowest, highest = hu.dtype.type(config.hu_min), hu.dtype.type(config.hu_max)
+        return (np.clip(hu, lowest, highest) - lowest) * mask(b)
 
     share = scan.average(box, size, mask)
     inside = scan.average(box, size, above_minimum) / share.clamp(min=1e-6) + config.hu_min
     background = torch.tensor(-1.0)
     if margin_mm := config.margins_mm.get(name, 0.0):
         distance = ndimage.distance_transform_edt(share.numpy() <= INSIDE_SHARE, scan.crop(box, size).voxel_mm)
-        surroundings = hu_to_unit(scan.average(box, size, scan.hu), config)
+        surroundings = scan.average(box, size, scan.hu, finish=unit)
         background = torch.where(torch.from_numpy(distance) <= margin_mm, surroundings, background)
     return torch.where(share > INSIDE_SHARE, hu_to_unit(inside, config), background)
+
+
+def _only_inside(hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Set voxels outside a mask (0 or 1) to OUTSIDE_HU."""
+    outside = np.int16(OUTSIDE_HU)
+    if hu.dtype.kind == "f":
+        return np.where(mask, hu, outside)
+    # This is several times as fast as choosing. If the difference overflows, the sum overflows back.
+    return (hu - outside) * mask + outside

@@ -57,15 +57,33 @@ def published(
     return unit(resize(crop(image)))[0], textures, geometry
 
 
-@pytest.mark.parametrize("size", [SIZE, (200, 40, 101)], ids=["smaller", "larger and smaller"])
-def test_image_textures_and_masks_are_identical_to_the_published_ones(phantom: PhantomCase, size: Size) -> None:
-    ours = prepare(phantom.volume, phantom.masks, PreprocessingConfig(size, size, size))
-    image, textures, geometry = published(phantom.volume, phantom.masks, size)
-    assert tuple(ours.textures) == phantom.masks.present
+def assert_equal_to_published(volume: sitk.Image, masks: RegionMasks, size: Size) -> None:
+    """Compare all tensors bit for bit."""
+    ours = prepare(volume, masks, PreprocessingConfig(size, size, size))
+    image, textures, geometry = published(volume, masks, size)
+    assert tuple(ours.textures) == masks.present
     assert torch.equal(ours.image, torch.as_tensor(image))
-    for name in phantom.masks.present:
+    for name in masks.present:
         assert torch.equal(ours.textures[name], torch.as_tensor(textures[name])), name
         assert torch.equal(ours.masks[name], torch.as_tensor(geometry[name])), name
+
+
+@pytest.mark.parametrize("size", [SIZE, (200, 40, 101)], ids=["smaller", "larger and smaller"])
+def test_image_textures_and_masks_are_identical_to_the_published_ones(phantom: PhantomCase, size: Size) -> None:
+    assert_equal_to_published(phantom.volume, phantom.masks, size)
+
+
+@pytest.mark.parametrize("pixel_type", [sitk.sitkInt16, sitk.sitkFloat32], ids=["int16", "float32"])
+def test_large_values_and_masks_in_air_give_the_published_tensors(pixel_type: int) -> None:
+    rng = np.random.default_rng(0)
+    hu = rng.integers(-1024, 2**15, (30, 40, 50))
+    hu[:, :12] = hu[:, 25:30, :10] = -1024
+    volume = sitk.Cast(sitk.GetImageFromArray(hu), pixel_type)
+    arrays = {name: np.zeros(hu.shape, bool) for name in ("heart", "lung")}
+    arrays["heart"][5:25, 8:30, 10:33] = rng.random((20, 22, 23)) < 0.5
+    arrays["lung"][3, 2:30, 7:9] = True
+    masks = RegionMasks.from_arrays(arrays, volume, segmenter="test")
+    assert_equal_to_published(volume, masks, SIZE)
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "ASL", "IRP"])

@@ -18,6 +18,7 @@ Files:
     resampling      scans that are not on an even, rectangular grid
     voxel_hash      a hash of the voxels, by which a CT is found again
     geometry        arrays on the grid of an image, voxel sizes and axis directions
+    averaging       resizing by area averaging
 
 This package returns images as 3-D int16 volumes (float32 if values have fractions), with values of at least -1024 HU.
 Of their headers, only kernel, tube voltage, slice thickness and contrast medium are kept, so that no patient data is
