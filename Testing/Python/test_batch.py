@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
-import importlib.util
 import io
 import json
 import multiprocessing
@@ -17,8 +16,10 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -214,47 +215,83 @@ def comparable(folder: Path) -> dict[str, object]:
     return {**report, "provenance": {**report["provenance"], "created": "", "stage_seconds": ""}}
 
 
-@pytest.mark.slow
-@pytest.mark.posix
-def test_a_cluster_writes_the_reports_of_one_process_even_if_a_worker_is_killed(
-    tiny_model_folder: Path, tmp_path: Path
-) -> None:
-    if importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed")
-    for number in range(3):
-        write_scan(tmp_path / "in" / f"{number}.nii.gz", number)
-    (tmp_path / "in" / "damaged.nii.gz").write_bytes(b"damaged")
-    options = {"model": str(tiny_model_folder), "segmenter": "thresholds", "regions": ("lung",), "device": "cpu"}
-    killed = []
+@dataclass(frozen=True)
+class ClusterRun:
+    """The output of one process, that of a cluster in which a writer was killed, and the cluster's metrics."""
 
-    def kill_writer(progress: BatchProgress) -> None:
+    single: Path
+    cluster: Path
+    metrics: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def cluster_run(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClusterRun:
+    """Report on three scans and a damaged file in one process, and then in a cluster."""
+    os.environ["RAY_metrics_report_interval_ms"] = "500"  # instead of 10 s; Ray reads it when it is imported
+    ray = pytest.importorskip("ray")
+    folder = tmp_path_factory.mktemp("cluster")
+    for number in range(3):
+        write_scan(folder / "in" / f"{number}.nii.gz", number)
+    (folder / "in" / "damaged.nii.gz").write_bytes(b"damaged")
+    options = {"model": str(tiny_model_folder), "segmenter": "thresholds", "regions": ("lung",), "device": "cpu"}
+    killed, metrics = [], {}
+
+    def run(output: str, **engine: object) -> None:
+        settings = Settings(measure_only=False, options=options)
+        inputs = [str(folder / "in")]
+        done = run_batch(inputs, folder / output, settings, jobs=0, on_notice=ignore, **engine)
+        assert (done.finished, done.failed) == (3, 1)
+
+    def kill_a_writer_and_read_metrics(progress: BatchProgress) -> None:
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it has just ended
                 if not killed and process.name().startswith("ray::_Writer"):
                     process.kill()
                     killed.append(process.pid)
+        if progress.ended == 4:
+            (node,) = ray.nodes()
+            address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+            wait_until(lambda: metrics.update(read_metrics(address)) or metrics.get("cases_total finished") == 3)
 
-    outputs = []
-    for ray, on_progress in ((None, ignore), ("local", kill_writer)):
-        outputs.append(tmp_path / f"out-{ray}")
-        done = run_batch(
-            [str(tmp_path / "in")],
-            outputs[-1],
-            Settings(measure_only=False, options=options),
-            jobs=0,
-            ray=ray,
-            on_progress=on_progress,
-            on_notice=ignore,
-        )
-        assert (done.finished, done.failed) == (3, 1)
-    assert killed and not list(outputs[1].rglob(".*"))
-    single, cluster = ({file.relative_to(output): file for file in output.glob("*/**/*.*")} for output in outputs)
+    run("single", on_progress=ignore)
+    run("cluster", on_progress=kill_a_writer_and_read_metrics, ray="local")
+    assert killed
+    return ClusterRun(folder / "single", folder / "cluster", metrics)
+
+
+def read_metrics(address: str) -> dict[str, float]:
+    """Return the metrics of batches as "NAME TAG" -> value."""
+    with urllib.request.urlopen(address, timeout=10) as response:
+        text = response.read().decode()
+    lines = re.findall(r"^ray_reg2rg_(\w+)\{(.*)\} (\S+)$", text, re.MULTILINE)
+    tag = re.compile(r'\b(?:state|stage|queue)="(\w+)"')
+    return {f"{name} {tag.search(labels)[1]}": float(value) for name, labels, value in lines if 'le="' not in labels}
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_a_cluster_writes_the_reports_of_one_process_even_if_a_worker_is_killed(cluster_run: ClusterRun) -> None:
+    assert not list(cluster_run.cluster.rglob(".*"))
+    single, cluster = (
+        {file.relative_to(output): file for file in output.glob("*/**/*.*")}
+        for output in (cluster_run.single, cluster_run.cluster)
+    )
     assert single.keys() == cluster.keys()
     for name, file in single.items():
         if name.name == "report.json":
             assert comparable(file.parent) == comparable(cluster[name].parent)
         elif name.suffix in (".nrrd", ".png", ".jpg") or name.parts[0] == "failed":
             assert file.read_bytes() == cluster[name].read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_prometheus_finds_cases_seconds_per_stage_and_queue_lengths_at_a_node(cluster_run: ClusterRun) -> None:
+    metrics = cluster_run.metrics
+    assert (metrics["cases_total finished"], metrics["cases_total failed"]) == (3, 1)
+    assert metrics["stage_seconds_count write"] == 3 and metrics["stage_seconds_count prepare"] >= 4
+    assert metrics["stage_seconds_sum write"] > 0 and metrics["stage_seconds_sum prepare"] > 0
+    assert metrics["queue_length preparing"] >= 0 and metrics["queue_length prepared"] >= 0
 
 
 def test_an_address_that_is_not_one_is_an_error_in_one_line(tmp_path: Path, reg2rg: Run) -> None:
