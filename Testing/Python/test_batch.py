@@ -138,6 +138,27 @@ def test_the_order_of_the_inputs_and_the_names_of_files_change_no_output(
     assert (tmp_path / "out" / "index.csv").read_bytes() == (output / "index.csv").read_bytes()
 
 
+def test_a_zip_file_of_a_study_gives_the_cases_of_its_folder(archive: Path, tmp_path: Path) -> None:
+    study = archive / "Doe_John"
+    write_series(tmp_path / "study" / "later", tiny_chest() + 20)
+    shutil.copytree(study, tmp_path / "study", dirs_exist_ok=True)
+    (tmp_path / "study" / "letter.txt").write_text("Dear Jane Doe")
+    (tmp_path / "zips").mkdir()
+    shutil.make_archive(str(tmp_path / "zips" / "Doe_John"), "zip", tmp_path / "study")
+    (tmp_path / "zips" / "Doe_Jim.zip").write_bytes(b"Doe^Jim")
+    folder = measure(tmp_path / "of folder", tmp_path / "study")
+    zipped = measure(tmp_path / "of zip", tmp_path / "zips")
+    assert (folder.finished, folder.failed) == (2, 0) and (zipped.finished, zipped.failed) == (2, 1)
+    assert zipped.left_out == folder.left_out == {"localizer": 1, "reformat": 1, "not CT": 1, "other file": 1}
+    for case in (tmp_path / "of folder" / "cases").iterdir():
+        for file in case.iterdir():
+            assert file.read_bytes() == (tmp_path / "of zip" / "cases" / case.name / file.name).read_bytes()
+    (failed,) = (row for row in index(tmp_path / "of zip").values() if row["state"] == "failed")
+    assert failed["cause"].startswith("The scan cannot be unpacked as a zip file")
+    again = measure(tmp_path / "of zip", tmp_path / "study", tmp_path / "zips")
+    assert (again.finished, again.failed, again.before) == (0, 1, 4)
+
+
 def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failure(tmp_path: Path, reg2rg: Run) -> None:
     write_scan(tmp_path / "b.nii.gz")
     air = sitk.ReadImage(str(write_scan(tmp_path / "a.nii.gz", 3))) < -700

@@ -41,9 +41,9 @@ def _download(source: Source, folder: Path) -> Source:
         is_file = [file.url for file in remote] == [path.url]
         names = [_neutral(path.name)] if is_file else [f"{number:06d}.dcm" for number in range(len(remote))]
         (folder / "scan").mkdir()
-        files = tuple(folder / "scan" / name for name in names)
-        download(remote, files)
-        path = files[0] if is_file else folder / "scan"
+        targets = [folder / "scan" / name for name in names]
+        download(remote, targets)
+        path, files = targets[0] if is_file else folder / "scan", tuple(targets)
     if isinstance(masks, RemoteFile):
         remote = list_files(masks.url, below=False)
         (folder / "masks").mkdir()

@@ -12,8 +12,10 @@ from pathlib import Path
 from reg2rg.batch.remote import RemoteFile, is_url, list_files
 from reg2rg.batch.source import Source, is_slice
 from reg2rg.batch.table import Row, read_table
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
+from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes import ArchivedSeries, files_of_volume, is_volume_file, list_series_of
+from reg2rg.volumes.zip_files import number_of, unpack
 
 _Listing = tuple[tuple[str, int, int], ...]
 """Names, sizes and times of the files in a folder."""
@@ -38,6 +40,7 @@ class _Found:
 
     volumes: dict[Path | RemoteFile, Source] = field(default_factory=dict)
     series: dict[str, ArchivedSeries] = field(default_factory=dict)
+    zipped: list[Source] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     folders: set[Path] = field(default_factory=set)
 
@@ -47,7 +50,7 @@ class _Found:
 
     def inventory(self) -> Inventory:
         """Return the scans, and count the series that are none."""
-        sources, left_out = list(self.volumes.values()), Counter(self.left_out)
+        sources, left_out = [*self.volumes.values(), *self.zipped], Counter(self.left_out)
         for series in self.series.values():
             if reason := series.reason_to_leave_out:
                 left_out[reason] += 1
@@ -69,6 +72,7 @@ class Inputs:
         self._inputs = inputs
         self._output = output.resolve()
         self._headers: dict[Path, tuple[_Listing, list[ArchivedSeries], Counter[str]]] = {}
+        self._zips: dict[Path, tuple[_Listing, Inventory]] = {}
 
     def find(self) -> Inventory:
         """Search the inputs.
@@ -128,7 +132,9 @@ class Inputs:
         for file in files:
             if file.name.lower().endswith(".seg.nrrd"):
                 found.left_out["segmentation"] += 1
-            elif is_volume_file(file) or file.suffix.lower() == ".zip":
+            elif file.suffix.lower() == ".zip":
+                self._add_zip(file, found)
+            elif is_volume_file(file):
                 parts = files_of_volume(file)
                 found.volumes[file] = Source(file, files=parts)
                 voxels.update(parts)
@@ -138,6 +144,15 @@ class Inputs:
         for part in series:
             found.add_series(part)
         found.left_out += left_out
+
+    def _add_zip(self, file: Path, found: _Found) -> None:
+        """Add the scans in a ZIP file, which is unpacked to read headers; again only if it has changed."""
+        listing = tuple(_listing([file]))
+        known = self._zips.get(file)
+        if known is None or known[0] != listing:
+            known = self._zips[file] = listing, _unpacked(file)
+        found.zipped += known[1].sources
+        found.left_out += known[1].left_out
 
     def _series_among(self, files: list[Path]) -> tuple[list[ArchivedSeries], Counter[str]]:
         """Return the DICOM series among files of one folder; headers are read only if the files have changed."""
@@ -177,6 +192,27 @@ class Inputs:
             yield Source(path, name=row.name, problem=f"{path} contains {count} scans; expected one per ID or masks.")
         else:
             yield from (replace(source, masks=row.masks, name=row.name) for source in inventory.sources)
+
+
+def _unpacked(file: Path) -> Inventory:
+    """Return the series in a ZIP file as the scans of a folder; if it cannot be unpacked, one that says why."""
+    found = _Found()
+    with scratch_folder() as folder:
+        try:
+            unpack(file, folder)
+        except Reg2RGError as error:
+            return Inventory([Source(file, files=(file,), problem=str(error))], Counter())
+        for inside in sorted(folder.iterdir()):
+            series, left_out = list_series_of(sorted(inside.iterdir()))
+            for part in series:
+                found.add_series(part)
+            found.left_out += left_out
+    inventory = found.inventory()
+    inventory.sources = [
+        Source(file, source.series, files=(file,), members=tuple(number_of(each.name) for each in source.files))
+        for source in inventory.sources
+    ]
+    return inventory
 
 
 def _add_remote_files(files: Sequence[RemoteFile], found: _Found) -> None:

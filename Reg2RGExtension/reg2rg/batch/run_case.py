@@ -26,6 +26,7 @@ from reg2rg.exports.measurements import MEASUREMENT_FILES
 from reg2rg.pipeline.events import Event
 from reg2rg.pipeline.failures import as_failure
 from reg2rg.runtime.staging import scratch_folder, staged_output
+from reg2rg.volumes.zip_files import open_members
 
 _LINKS = "series"
 
@@ -132,15 +133,20 @@ def _files_of(source: Source, folder: Path) -> Iterator[tuple[Path, Path | None]
         links = folder / _LINKS
         links.mkdir()
         try:
-            for number, file in enumerate(local.files):
-                if isinstance(file, Path):
+            if local.members:
+                for number, stream in enumerate(open_members(local.path, local.members)):
+                    with (links / f"{number:06d}.dcm").open("wb") as copy:
+                        shutil.copyfileobj(stream, copy)
+            else:
+                for number, file in enumerate(local.files):
                     _link(file, links / f"{number:06d}.dcm")
             yield links, local.masks
         finally:
             shutil.rmtree(links)
 
 
-def _link(file: Path, link: Path) -> None:
+def _link(file: Path | RemoteFile, link: Path) -> None:
+    assert isinstance(file, Path)
     try:
         link.symlink_to(file)
     except OSError:  # Windows reserves links for developers

@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from reg2rg.batch.remote import RemoteFile, list_files
 from reg2rg.errors import InputError
+from reg2rg.volumes.zip_files import open_members
 
 ID_LENGTH = 12
 """Hexadecimal digits of a case's ID that is made of its content: 25,000 cases share one with probability 1e-6."""
@@ -20,11 +22,12 @@ class Source:
     """A scan among the inputs.
 
     Attributes:
-        path: the volume file, or the folder of a DICOM series.
+        path: the volume file, or the folder or ZIP file of a DICOM series.
         series: instance UID of the DICOM series; empty if it is a file, or in a store.
         masks: file or folder with the masks of its regions; None if it is to be segmented.
         name: the case's ID as given in a table; empty if it is made of the content.
         files: all files that belong to it, in order; none if they are in a store and not listed yet.
+        members: numbers of its files in a ZIP file; none if ``files`` are its files.
         problem: why it cannot be read, if that is known already.
     """
 
@@ -32,13 +35,14 @@ class Source:
     series: str = ""
     masks: Path | RemoteFile | None = None
     name: str = ""
-    files: tuple[Path, ...] | tuple[RemoteFile, ...] = ()
+    files: tuple[Path | RemoteFile, ...] = ()
+    members: tuple[int, ...] = ()
     problem: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         """What identifies the scan while its content changes."""
-        return self.series or str(self.path), self.name
+        return key_of(str(self.path), self.series, self.name)
 
     def signature(self) -> str:
         """Return a hash of names, sizes and times of its files, which changes when they do; empty if it has a problem.
@@ -61,7 +65,11 @@ class Source:
 
     def content(self) -> str:
         """Return the hash of the content of its files, which does not depend on their names and copies."""
-        scan, masks = _hash_of(self.listed().files), _hash_of(files_below(self.masks))
+        if self.members and isinstance(self.path, Path):
+            scan = _combined(map(_hash, open_members(self.path, self.members)))
+        else:
+            scan = _combined(map(_hash_of_file, self.listed().files))
+        masks = _combined(map(_hash_of_file, files_below(self.masks)))
         return hashlib.sha256(f"{scan}\0{masks}".encode()).hexdigest()
 
     def listed(self) -> Source:
@@ -113,7 +121,14 @@ class Case:
             return False
 
 
-def files_below(path: Path | RemoteFile | None) -> tuple[Path, ...] | tuple[RemoteFile, ...]:
+def key_of(path: str, series: str, name: str) -> tuple[str, str]:
+    """Return what identifies a scan while its content changes. Series are also found again in other folders."""
+    if series and path.lower().endswith(".zip"):
+        return f"{path} {series}", name
+    return series or path, name
+
+
+def files_below(path: Path | RemoteFile | None) -> tuple[Path | RemoteFile, ...]:
     """Return the files in a folder and its subfolders, or the file itself; none if there is no path."""
     if path is None:
         return ()
@@ -127,15 +142,20 @@ def is_slice(file: RemoteFile) -> bool:
     return file.name.lower().endswith((".dcm", ".ima"))
 
 
-def _hash_of(files: Iterable[Path | RemoteFile]) -> str:
-    hashes = set()
-    for file in files:
-        if isinstance(file, RemoteFile):
-            hashes.add(file.version)
-            continue
-        with file.open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
-            hashes.add(digest.hexdigest())
-    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+def _hash_of_file(file: Path | RemoteFile) -> str:
+    if isinstance(file, RemoteFile):
+        return file.version
+    with file.open("rb") as stream:
+        return _hash(stream)
+
+
+def _hash(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _combined(hashes: Iterable[str]) -> str:
+    """Return the hash of a set of files."""
+    return hashlib.sha256("\n".join(sorted(set(hashes))).encode()).hexdigest()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reg2rg.batch.records import RECORD_FILE, CaseRecord, read_record, replace_text, write_record
 from reg2rg.batch.settings import Settings
-from reg2rg.batch.source import Case
+from reg2rg.batch.source import Case, key_of
 from reg2rg.errors import InputError
 from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.dataclass_io import from_plain
@@ -51,7 +51,7 @@ class Taken:
     @property
     def key(self) -> tuple[str, str]:
         """The key of the source."""
-        return self.series or self.path, self.name
+        return key_of(self.path, self.series, self.name)
 
 
 _COLUMNS = tuple(field.name for field in fields(Taken))

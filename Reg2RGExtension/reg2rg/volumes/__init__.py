@@ -13,6 +13,7 @@ Files:
                     whether its slices belong together
     acquisition     tags that hint at how a scan was acquired
     dicom           CT series, classic and enhanced, as volumes
+    zip_files       the files in a ZIP file
     checks          whether an image is a chest CT, and its conversion to clean HU
     plausibility    whether values are distributed as in a chest CT
     resampling      scans that are not on an even, rectangular grid
@@ -27,26 +28,21 @@ passed on.
 
 from __future__ import annotations
 
-import lzma
-import re
-import shutil
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.staging import scratch_folder
 from reg2rg.volumes.acquisition import copy_tags
 from reg2rg.volumes.checks import as_hu_volume
 from reg2rg.volumes.dicom import read_series
 from reg2rg.volumes.dicom_archive import ArchivedSeries, list_series_of
-from reg2rg.volumes.dicom_folder import MAXIMUM_FILES, is_dicom_file
+from reg2rg.volumes.dicom_folder import is_dicom_file
 from reg2rg.volumes.dicom_series import Series
 from reg2rg.volumes.files import files_of_volume, is_volume_file, read_volume_file
+from reg2rg.volumes.zip_files import unpack
 
 __all__ = [
     "ArchivedSeries",
@@ -56,12 +52,6 @@ __all__ = [
     "read_volume",
     "read_volume_and_series",
 ]
-
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
-"""What the module zipfile raises for damaged, encrypted or unknown archives."""
-
-_RESERVED_BYTES = 1 << 29
-"""Space in the temporary folder that an unpacked archive leaves to others."""
 
 
 def read_volume(path: Path, series: str | None = None, on_notice: NoticeCallback = ignore_notice) -> sitk.Image:
@@ -104,7 +94,7 @@ def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> tuple[si
         raise InputError(f"{path} is neither a file nor a folder; expected a CT volume or a DICOM folder.")
     if path.suffix.lower() == ".zip":
         with scratch_folder() as folder:
-            _extract(path, folder)
+            unpack(path, folder)
             return read_series(folder, series, path, on_notice)
     if series is not None:
         raise InputError(
@@ -118,31 +108,3 @@ def _read(path: Path, series: str | None, on_notice: NoticeCallback) -> tuple[si
         f"{path} has an unsupported format; expected NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage "
         "(.mha, .mhd), a DICOM folder or a zip file of one."
     )
-
-
-def _extract(path: Path, folder: Path) -> None:
-    """Unpack a zip file, naming its folders and files by number so that no name in it can lead outside the folder."""
-    folders: dict[PurePosixPath, Path] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            if len(members) > MAXIMUM_FILES:
-                raise InputError(f"{path} contains more than {MAXIMUM_FILES} files; expected those of one scan.")
-            require_free_space(
-                folder,
-                sum(member.file_size for member in members) + _RESERVED_BYTES,
-                f"Unpacking {path}",
-                hint="free some space, or unpack it yourself and give the folder",
-            )
-            for number, member in enumerate(members):
-                name = PurePosixPath(member.filename)
-                inside = folders.setdefault(name.parent, folder / f"{len(folders):06d}")
-                inside.mkdir(exist_ok=True)
-                # The name is kept as far as it is harmless: slices are recognized by it.
-                target = inside / f"{number:06d}-{re.sub(r'[^A-Za-z0-9.]', '_', name.name)[-64:]}"
-                with archive.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file, 1 << 20)
-    except _ZIP_ERRORS as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the archive
-            raise
-        raise InputError(f"{path} cannot be unpacked as a zip file ({error}); is it complete?") from error
