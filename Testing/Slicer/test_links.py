@@ -56,6 +56,21 @@ class LinksTest(unittest.TestCase):
                 for actual, expected in zip(focus, ras, strict=True):
                     self.assertAlmostEqual(actual, expected, delta=0.1)
 
+    def test_slicesAreDrawnBeforeTheSlower3DView(self):
+        drawn = []
+        views = [(name, sliceView(name)) for name in ("Red", "Yellow", "Green")] + [("3D", threeDView())]
+        for name, view in views:
+            window = view.renderWindow()
+            tag = window.AddObserver("EndEvent", lambda *_, name=name: drawn.append(name))
+            self.addCleanup(window.RemoveObserver, tag)
+        for region in ("heart", "bone"):
+            settle()
+            drawn.clear()
+            self.panel.navigation.select(region)
+            settle()
+            self.assertEqual(set(drawn[:3]), {"Red", "Yellow", "Green"}, drawn)
+            self.assertIn("3D", drawn[3:])
+
     def test_selectingASectionSetsTheDisplayWindowOfItsRegion(self):
         lung, soft, bone = (1500, -600), (400, 40), (1800, 400)
         for region in self.panel.sections.regions:

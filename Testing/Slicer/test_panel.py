@@ -83,6 +83,17 @@ class PanelTest(unittest.TestCase):
         expected = card.findChild("QPlainTextEdit", "sectionEditor") if card.editing else card
         self.assertTrue(focused == expected, f"focus, {situation}: {focused}")
 
+    def test_theSelectedCardHasAThickBarInTheColorOfItsRegion(self):
+        for selected in ("heart", "bone"):
+            self.panel.navigation.select(selected)
+            for region in ("heart", "bone"):
+                card = self.panel.sections.card(region)
+                image = card.grab().toImage()
+                isBar = [
+                    image.pixelColor(x, card.height // 2).name() == qt.QColor(*card.region.color).name() for x in (2, 6)
+                ]
+                self.assertEqual(isBar, [True, region == selected], region)
+
     def test_noOtherScrollAreaIsInThePanel(self):
         self.assertEqual([area for area in self.root.findChildren("QScrollArea")], [])
 
