@@ -58,6 +58,19 @@ def _repeat(noise: Tensor, offset: int, shape: torch.Size) -> Tensor:
     return flat.reshape(shape)
 
 
+def write_authors_files(folder: Path) -> Path:
+    """Write small versions of the published model's three files. RadFM's files contain nothing new."""
+    config = replace(small_config(), language=replace(small_config().language, vocab_size=32000))
+    state = make_state(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / "pytorch_model.bin")
+    vision, perceiver = "embedding_layer.vision_encoder.", "embedding_layer.perceiver."
+    torch.save({n.removeprefix(vision): t for n, t in state.items() if vision in n}, folder / "RadFM_vit3d.pth")
+    inner = {n.removeprefix(perceiver): t for n, t in state.items() if perceiver in n}
+    torch.save({"perceiver": inner, "fc": {"weight": torch.zeros(5120, 6)}}, folder / "RadFM_perceiver_fc.pth")
+    return folder
+
+
 def save_tokenizer(folder: Path) -> Path:
     """Save a tokenizer that is small enough for the small config; return the folder."""
     train_tokenizer(["The region 0 is lung: The lungs are clear."] * 4, 200).save_pretrained(folder)

@@ -3,67 +3,22 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
+from documentation import FENCE, PAGES, ROOT, Line, commands, inline_code, lines, read, words
 
 from reg2rg import __version__
 from reg2rg.cli.main import app
 from reg2rg.cli.options import request_command
 from reg2rg.pipeline.request import ReportRequest, SegmentRequest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/**/*.md", "Resources/**/*.md")
-    for path in ROOT.glob(pattern)
-)
-
-FENCE = re.compile(r"^```(?P<language>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\((?P<target>[^)\s#:]+)(?:#[^)\s]*)?\)")
 NOT_RUN = "<!-- not run:"
 """A comment that begins like this, right before a Python block, states why the tests cannot run it."""
-
-
-class Line(NamedTuple):
-    """A command on a page, without its comment. A line in a code block is complete; inline code may be partial."""
-
-    page: str
-    text: str
-    complete: bool
-
-
-def read(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
-
-
-def lines() -> Iterator[Line]:
-    for page in PAGES:
-        text = read(page)
-        for block in FENCE.finditer(text):
-            if not block["language"]:
-                for line in block["code"].splitlines():
-                    yield Line(page, line.split(" #")[0].strip(), True)
-        for code in INLINE.findall(FENCE.sub("", text)):
-            yield Line(page, code, False)
-
-
-def commands(*beginnings: str) -> list[Any]:
-    """Return the lines that begin with one of these words, as test parameters."""
-    pattern = re.compile(rf"(\.venv/bin/)?({'|'.join(beginnings)})(\s|$)")
-    found = {line.text.removeprefix(".venv/bin/"): line for line in lines() if pattern.match(line.text)}
-    return [pytest.param(Line(line.page, text, line.complete), id=text) for text, line in found.items()]
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a command. Brackets mark optional ones."""
-    return shlex.split(text.replace("[", "").replace("]", ""))
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -140,7 +95,7 @@ OUTPUT = re.compile(r"(out|model|radgenome_files|train_\w+|release)/")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_the_text_names_exist(page: str) -> None:
-    named = {code for code in INLINE.findall(FENCE.sub("", read(page))) if PATH.fullmatch(code)}
+    named = {code for code in inline_code(page) if PATH.fullmatch(code)}
     missing = [path for path in named if not any((folder / path).exists() for folder in FOLDERS)]
     assert [path for path in missing if not OUTPUT.match(path)] == []
 
@@ -224,3 +179,9 @@ def test_every_workflow_is_yaml_with_jobs() -> None:
 def test_extras_are_quoted_because_zsh_expands_brackets() -> None:
     unquoted = re.compile(r"pip install(?!.*'[^']*\[\w).*\[\w")
     assert not [f"{line.page}: {line.text}" for line in lines() if unquoted.search(line.text)]
+
+
+def test_extras_that_the_text_names_exist(pyproject: dict[str, Any]) -> None:
+    groups = [group for line in lines() for group in re.findall(r"pip install .*(?:\.|reg2rg)\[([\w,]+)\]", line.text)]
+    named = {extra for group in groups for extra in group.split(",")}
+    assert named and named <= pyproject["project"]["optional-dependencies"].keys()

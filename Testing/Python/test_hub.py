@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from checkpoint_files import make_state, small_config
+from checkpoint_files import write_authors_files
 from command_line import error_line
 from file_server import FileServer, serving
 
@@ -149,16 +148,7 @@ def llama_tokenizer(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def authors_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write small versions of the published model's three files. RadFM's files contain nothing new."""
-    config = replace(small_config(), language=replace(small_config().language, vocab_size=32000))
-    state = make_state(config)
-    folder = tmp_path_factory.mktemp("authors")
-    torch.save(state, folder / "pytorch_model.bin")
-    vision, perceiver = "embedding_layer.vision_encoder.", "embedding_layer.perceiver."
-    torch.save({n.removeprefix(vision): t for n, t in state.items() if vision in n}, folder / "RadFM_vit3d.pth")
-    inner = {n.removeprefix(perceiver): t for n, t in state.items() if perceiver in n}
-    torch.save({"perceiver": inner, "fc": {"weight": torch.zeros(5120, 6)}}, folder / "RadFM_perceiver_fc.pth")
-    return folder
+    return write_authors_files(tmp_path_factory.mktemp("authors"))
 
 
 @pytest.fixture

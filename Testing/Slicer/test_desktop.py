@@ -178,20 +178,37 @@ def test_invalid_arguments_give_a_one_line_message(arguments, message):
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_the_screenshot_command_with_a_ct_shows_a_report_for_that_ct(tmp_path):
+def test_the_screenshot_command_on_the_page_shows_a_report_for_a_ct(tmp_path, monkeypatch):
+    """The page is docs/slicer.md."""
     import SimpleITK as sitk
+    from dicom_files import write_series
+    from documentation import find_commands, words
 
     from reg2rg.phantom import make_phantom
 
-    ct, file = tmp_path / "patient.nii.gz", tmp_path / "pictures" / "shot.png"
-    sitk.WriteImage(sitk.Shrink(make_phantom(5).volume, (2, 2, 1)), str(ct))
-    done = reg2rg("desktop", str(ct), "--screenshot", str(file), "--size", "1400x900")
+    (line,) = (line for line in find_commands("reg2rg desktop CT") if "--screenshot" in line.text)
+    assert line.page == "docs/slicer.md"
+    monkeypatch.chdir(tmp_path)
+    write_series(tmp_path / "CT", sitk.Shrink(make_phantom(5).volume, (2, 2, 1)))
+    done = reg2rg(*words(line.text)[1:])
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == str(file)
-    picture = qt.QImage(str(file))
-    assert (picture.width(), picture.height()) == (1400, 900)
-    assert len(colors(picture, range(440), range(900))) > 50
-    assert len(colors(picture, range(460, 1400), range(900))) > 200
+    assert done.stdout == "FILE.png\n"
+    picture = qt.QImage(str(tmp_path / "FILE.png"))
+    assert (picture.width(), picture.height()) == (1280, 800)
+    assert len(colors(picture, range(440), range(800))) > 50
+    assert len(colors(picture, range(460, 1280), range(800))) > 200
+
+
+def test_the_size_of_a_screenshot_can_be_chosen(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from reg2rg.cli.main import app
+
+    calls = []
+    monkeypatch.setattr("slicer_host.screenshot.save_screenshot", lambda *arguments: calls.append(arguments))
+    file = tmp_path / "pictures" / "shot.png"
+    assert CliRunner().invoke(app, ["desktop", "--screenshot", str(file), "--size", "1400x900"]).exit_code == 0
+    assert calls == [(file, None, (1400, 900))] and file.parent.is_dir()
 
 
 def test_a_volume_that_is_not_a_chest_ct_is_refused_with_the_message_of_the_reader(tmp_path):
