@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from dicom_files import write_series
 from test_volumes import assert_same, ct
 
 from reg2rg.errors import InputError
-from reg2rg.volumes import read_volume
+from reg2rg.volumes import integrity, read_volume
 
 Damage = Callable[[bytes], bytes]
 
@@ -80,6 +81,23 @@ def test_compressed_voxels_that_are_too_few_are_refused(tmp_path: Path, capfd) -
     header = re.sub(rb"(?<=CompressedDataSize = )\d+", b"%d" % len(short), header)
     (tmp_path / "ct.mha").write_bytes(header + b"LOCAL\n" + short)
     assert_refused(tmp_path / "ct.mha", "it has 5000 of 11520 bytes", capfd)
+
+
+def test_a_compressed_file_is_decompressed_again_only_if_its_checksum_is_not_that_of_its_voxels(
+    tmp_path: Path, monkeypatch
+) -> None:
+    checked = []
+    check = integrity.check_nifti
+    monkeypatch.setattr(integrity, "check_nifti", lambda path, header: checked.append(path) or check(path, header))
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(ct(), str(path))
+    assert_same(read_volume(path), ct())
+    assert not checked
+    scaled = bytearray(gzip.decompress(path.read_bytes()))
+    scaled[112:120] = struct.pack("<2f", 1, -1)  # slope and intercept
+    path.write_bytes(gzip.compress(scaled))
+    assert_same(read_volume(path), ct() - 1)
+    assert checked == [path]
 
 
 def test_gzip_files_of_several_members_are_read(tmp_path: Path) -> None:

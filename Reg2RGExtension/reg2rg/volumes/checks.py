@@ -9,7 +9,6 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.volumes.geometry import image_like
 from reg2rg.volumes.resampling import is_sheared, shear_degrees, straighten
 
 MINIMUM_SLICES = 8
@@ -58,7 +57,7 @@ def as_hu_volume(image: sitk.Image, path: Path, on_notice: NoticeCallback = igno
     low, high = float(hu.min()), float(hu.max())
     if low == high:
         raise InputError(f"{path} has the same value ({low:g}) in every voxel; expected a CT.")
-    volume = image_like(_clip(hu), image)
+    volume = _clip(image)
     # ITK cannot invert a direction with values close to the smallest floating-point number.
     volume.SetDirection([0.0 if abs(cosine) < SMALLEST_COSINE else cosine for cosine in volume.GetDirection()])
     from reg2rg.volumes.plausibility import find_implausible  # needs scipy, without which reports are read
@@ -115,10 +114,8 @@ def _check_size(image: sitk.Image, path: Path) -> None:
         )
 
 
-def _clip(hu: np.ndarray) -> np.ndarray:
-    """Clip to the range of HU; int16 if all values are whole numbers, float32 otherwise."""
+def _clip(image: sitk.Image) -> sitk.Image:
+    """Clip to the range of HU, without header fields; int16 if all values are whole numbers, float32 otherwise."""
+    hu = sitk.GetArrayViewFromImage(image)
     is_whole = hu.dtype.kind != "f" or all(np.array_equal(plane, np.rint(plane)) for plane in hu)
-    clipped = np.empty(hu.shape, np.int16 if is_whole else np.float32)
-    for plane, out in zip(hu, clipped, strict=True):
-        out[:] = np.clip(plane, LOWEST_HU, HIGHEST_HU)
-    return clipped
+    return sitk.Clamp(image, sitk.sitkInt16 if is_whole else sitk.sitkFloat32, LOWEST_HU, HIGHEST_HU)

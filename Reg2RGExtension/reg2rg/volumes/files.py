@@ -110,13 +110,18 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, bool]:
     with integrity.open_nifti(path) as file:
         header = NiftiHeader.parse(file.read(HEADER_BYTES))
         header.check_geometry()
-    if not integrity.check_nifti(path, header):
-        raise InputError(f"{path} contains NaN or infinite values; expected a number in every voxel.")
-    if header.sform_code <= 0 or is_orthogonal(header.axes):
-        return _without_intercept(_read(path), header), header.has_orientation
-    # ITK refuses such an affine matrix, or replaces it by the quaternion.
-    with _environment(_PERMISSIVE, "1"):
-        image = _without_intercept(_read(path), header)
+    image = None
+    if integrity.has_length(path, header):
+        with contextlib.suppress(RuntimeError):  # of a damaged file; the check below says what is wrong
+            image = _read_voxels(path, header)
+    if image is None or not integrity.has_checksum_of(sitk.GetArrayViewFromImage(image), path, header):
+        if not integrity.check_nifti(path, header):
+            raise InputError(f"{path} contains NaN or infinite values; expected a number in every voxel.")
+        if image is None:
+            image = _read_voxels(path, header)
+    image = _without_intercept(image, header)
+    if _is_rectangular(header):
+        return image, header.has_orientation
     spacing = np.linalg.norm(header.axes, axis=0)
     extra = image.GetDimension() - 3
     direction = np.eye(3 + extra)
@@ -125,6 +130,19 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, bool]:
     image.SetOrigin((*header.origin.tolist(), *image.GetOrigin()[3:]))
     image.SetDirection(direction.ravel().tolist())
     return image, True
+
+
+def _is_rectangular(header: NiftiHeader) -> bool:
+    """Return whether ITK takes the axes of a file from its header as they are."""
+    return header.sform_code <= 0 or is_orthogonal(header.axes)
+
+
+def _read_voxels(path: Path, header: NiftiHeader) -> sitk.Image:
+    if _is_rectangular(header):
+        return _read(path)
+    # ITK refuses such an affine matrix, or replaces it by the quaternion.
+    with _environment(_PERMISSIVE, "1"):
+        return _read(path)
 
 
 def _without_intercept(image: sitk.Image, header: NiftiHeader) -> sitk.Image:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,32 @@ def check_regular(path: Path) -> None:
 def open_nifti(path: Path) -> IO[bytes]:
     """Open a NIfTI file, compressed or not."""
     return cast("IO[bytes]", gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def has_length(path: Path, header: NiftiHeader) -> bool:
+    """Return whether a compressed NIfTI file ends with the uncompressed length that its header requires."""
+    return path.name.lower().endswith(".gz") and _gzip_end(path)[1] == header.length
+
+
+def has_checksum_of(voxels: np.ndarray, path: Path, header: NiftiHeader) -> bool:
+    """Return whether the checksum of a compressed NIfTI file is that of voxels that were read from it.
+
+    This proves that the file is intact, and is much faster than decompressing it once more. It is False if the voxels
+    were scaled or their bytes swapped, or if the file has several parts.
+    """
+    if not 0 <= header.offset <= _BLOCK:
+        return False
+    with open_nifti(path) as file:
+        start = zlib.crc32(file.read(header.offset))
+    return _gzip_end(path) == (zlib.crc32(voxels.data, start), header.offset + voxels.nbytes)
+
+
+def _gzip_end(path: Path) -> tuple[int, int]:
+    """Return checksum and length of the uncompressed data, as the last bytes of a gzip file state them (RFC 1952)."""
+    with path.open("rb") as file:
+        file.seek(-min(8, path.stat().st_size), os.SEEK_END)
+        checksum, length = struct.unpack("<II", file.read().rjust(8))
+    return checksum, length
 
 
 def check_nifti(path: Path, header: NiftiHeader) -> bool:
