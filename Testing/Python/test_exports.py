@@ -186,7 +186,7 @@ def test_the_ring_is_centered_on_the_finding(phantom, marked):
     shown = {0: (z, (1, y), (0, x)), 1: (y, (2, z), (0, x)), 2: (x, (2, z), (1, y))}
     for across, (index, (down, row), (right, column)) in shown.items():
         picture = Image.new("RGB", (round(size[right] * spacing[right]), round(size[down] * spacing[down])))
-        draw_marks(picture, volume, [dataclasses.replace(mark, name="")], across, index)
+        draw_marks(picture, volume, size[::-1], [dataclasses.replace(mark, name="")], across, index)
         pixels = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
         place = (row + 0.5) * spacing[down], (column + 0.5) * spacing[right]
         expected = picture.height - place[0] if across else place[0], place[1]  # superior is up
@@ -202,7 +202,7 @@ def test_a_diffuse_finding_has_a_cross_in_slices_near_its_point(phantom, marked)
     drawn = {}
     for away in (0, 30):
         picture = Image.new("RGB", (round(nx * sx), round(ny * sy)))
-        draw_marks(picture, volume, [mark], 0, z + round(away / sz))
+        draw_marks(picture, volume, volume.GetSize()[::-1], [mark], 0, z + round(away / sz))
         drawn[away] = np.argwhere((np.asarray(picture) == mark.color).all(axis=-1))
     assert len(drawn[0]) > 50 and len(drawn[30]) == 0
     np.testing.assert_allclose(drawn[0].mean(axis=0), ((y + 0.5) * sy, (x + 0.5) * sx), atol=3)

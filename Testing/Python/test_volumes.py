@@ -16,6 +16,7 @@ from dicom_files import write_enhanced, write_series
 from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume
 from reg2rg.volumes.acquisition import UNKNOWN_AGENT, AcquisitionTags
+from reg2rg.volumes.geometry import lps_corner, lps_view, oriented
 from reg2rg.volumes.voxel_hash import voxel_sha256
 
 
@@ -82,6 +83,14 @@ def test_the_hash_of_a_volume_is_that_of_its_voxels_whatever_the_file(tmp_path: 
     changed = ct()
     changed[3, 4, 5] += 1
     assert voxel_sha256(changed) != expected
+
+
+@pytest.mark.parametrize("axes", ["LPS", "LAS", "RSA", "PIR"])
+def test_a_view_with_lps_axes_equals_a_part_of_the_image_that_was_turned(axes: str) -> None:
+    image, box = sitk.DICOMOrient(make_oblique(ct()), axes), (slice(1, 9), slice(2, 12), slice(3, 11))
+    turned = oriented(image[box[::-1]], "LPS")
+    np.testing.assert_array_equal(lps_view(image, box), sitk.GetArrayFromImage(turned))
+    assert_same(lps_corner(image, box), turned[:1, :1, :1])
 
 
 @pytest.mark.parametrize("padding", [-2000, -3024, -1030])

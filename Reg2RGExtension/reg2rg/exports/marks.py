@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reg2rg.regions import get_region
 from reg2rg.report import Content, Finding, Location
+from reg2rg.volumes.geometry import array_spacing
 
 MIN_RADIUS = 13
 """Smallest radius of a ring in pixels."""
@@ -59,21 +60,24 @@ def marks_of(content: Content) -> list[Mark]:
     return [mark for _, mark in sorted(marks, key=lambda pair: pair[0])]
 
 
-def draw_marks(picture: Image.Image, volume: sitk.Image, marks: list[Mark], axis: int, index: int) -> None:
+def draw_marks(
+    picture: Image.Image, volume: sitk.Image, shape: tuple[int, ...], marks: list[Mark], axis: int, index: int
+) -> None:
     """Draw the marks that a slice intersects.
 
     Args:
         picture: the picture of a whole slice, with the head or the front up.
-        volume: the volume in LPS orientation.
+        volume: image with the geometry of the volume, in LPS orientation.
+        shape: shape of the volume's array (z, y, x).
         marks: the marks.
         axis: array axis (z, y, x) perpendicular to the slice.
         index: index of the slice along this axis.
     """
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(FONT_SIZE)
     taken: list[Box] = []
-    sizes, spacing = volume.GetSize()[::-1], volume.GetSpacing()[::-1]
+    spacing = array_spacing(volume)
     row, column = (each for each in range(3) if each != axis)
-    scale = picture.width / (sizes[column] * spacing[column])  # pixels per mm
+    scale = picture.width / (shape[column] * spacing[column])  # pixels per mm
     for mark in marks:
         voxel, extent = mark.voxel(volume), mark.location.extent_mm[::-1]
         reach = extent[axis] / 2 if mark.location.focal else CROSS_REACH_MM

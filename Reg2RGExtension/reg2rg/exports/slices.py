@@ -14,7 +14,7 @@ from reg2rg.exports.marks import Mark, draw_marks
 from reg2rg.exports.text_column import TEXT, Color, load_font
 from reg2rg.regions import Window, get_region
 from reg2rg.segmentation.masks import RegionMasks, region_flag, region_index
-from reg2rg.volumes.geometry import oriented
+from reg2rg.volumes.geometry import Box, array_spacing, lps_corner, lps_view
 
 SLICES_WIDTH = 760
 WINDOW = Window(-250, 1500)
@@ -54,15 +54,13 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
         A picture SLICES_WIDTH pixels wide.
     """
     box = _box_of_regions(volume, masks)
-    bits = oriented(masks.bits[box], "LPS")
-    center = marks[0].voxel(bits) if marks else _center_of_region(bits, masks)
-    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(center, bits.GetSize()[::-1], strict=True))
-    planes_of_bits = _planes(bits, (z, y, x))
-    del bits  # it is as large as the volume, which is turned next
-    volume = oriented(volume[box], "LPS")
-    sx, sy, sz = volume.GetSpacing()
+    hu, bits, corner = lps_view(volume, box), lps_view(masks.bits, box), lps_corner(volume, box)
+    center = marks[0].voxel(corner) if marks else _center_of_region(bits, masks)
+    z, y, x = (min(max(round(index), 0), size - 1) for index, size in zip(center, hu.shape, strict=True))
+    slices_of_hu, slices_of_bits = (_slices(each, (z, y, x)) for each in (hu, bits))
+    sz, sy, sx = array_spacing(corner)
     spacings = ((sy, sx), (sz, sx), (sz, sy))
-    planes = zip(_planes(volume, (z, y, x)), planes_of_bits, spacings, ("RLAP", "RLSI", "APSI"), strict=True)
+    planes = zip(slices_of_hu, slices_of_bits, spacings, ("RLAP", "RLSI", "APSI"), strict=True)
     regions = [get_region(name) for name in masks.present]
 
     def overlays(bits: np.ndarray) -> list[Overlay]:
@@ -74,7 +72,7 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
         for (hu, bits, spacing, letters), size in zip(planes, sizes, strict=True)
     ]
     for picture, axis, index in zip(pictures, range(3), (z, y, x), strict=True):
-        draw_marks(picture, volume, marks, axis, index)
+        draw_marks(picture, corner, hu.shape, marks, axis, index)
     axial, coronal, sagittal = pictures
     lower_height = max(coronal.height, sagittal.height)
     sheet = Image.new("RGB", (SLICES_WIDTH, axial.height + 10 + lower_height), background)
@@ -84,28 +82,28 @@ def draw_slices(volume: sitk.Image, masks: RegionMasks, marks: list[Mark], backg
     return sheet
 
 
-def _box_of_regions(volume: sitk.Image, masks: RegionMasks) -> tuple[slice, ...]:
-    """Return the part of the volume (x, y, z) without most of the table and the surrounding air."""
+def _box_of_regions(volume: sitk.Image, masks: RegionMasks) -> Box:
+    """Return the part of the volume's array without most of the table and the surrounding air."""
     box = []
-    for axis, (size, spacing) in enumerate(zip(volume.GetSize(), volume.GetSpacing(), strict=True)):
-        spans = [region[2 - axis] for region in masks.boxes.values()]
+    for axis, (size, spacing) in enumerate(zip(volume.GetSize()[::-1], array_spacing(volume), strict=True)):
+        spans = [region[axis] for region in masks.boxes.values()]
         margin = round(SURROUNDINGS_MM / spacing)
         start, end = min(span.start for span in spans) - margin, max(span.stop for span in spans) + margin
         box.append(slice(max(0, start), min(size, end)))
-    return tuple(box)
+    return box[0], box[1], box[2]
 
 
-def _planes(image: sitk.Image, center: tuple[int, int, int]) -> list[np.ndarray]:
-    """Return the axial, the coronal and the sagittal slice of an LPS image through a voxel (z, y, x), head up."""
-    voxels, (z, y, x) = sitk.GetArrayViewFromImage(image), center
-    return [voxels[z].copy(), voxels[::-1, y].copy(), voxels[::-1, :, x].copy()]
+def _slices(voxels: np.ndarray, center: tuple[int, int, int]) -> list[np.ndarray]:
+    """Return the axial, the coronal and the sagittal slice with LPS axes through a voxel (z, y, x), head up."""
+    z, y, x = center
+    return [voxels[z], voxels[::-1, y], voxels[::-1, :, x]]
 
 
-def _center_of_region(bits: sitk.Image, masks: RegionMasks) -> tuple[float, ...]:
+def _center_of_region(bits: np.ndarray, masks: RegionMasks) -> tuple[float, ...]:
     """Return the center of mass (z, y, x) of the region that the slices pass through."""
     name = next((name for name in CENTER_REGIONS if name in masks.present), masks.present[0])
-    counts = [np.zeros(size, np.int64) for size in bits.GetSize()[::-1]]
-    for z, plane in enumerate(sitk.GetArrayViewFromImage(bits)):
+    counts = [np.zeros(size, np.int64) for size in bits.shape]
+    for z, plane in enumerate(bits):
         inside = (plane & region_flag(name)) != 0
         counts[0][z] = np.count_nonzero(inside)
         counts[1] += np.count_nonzero(inside, axis=1)

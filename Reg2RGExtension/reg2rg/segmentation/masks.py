@@ -11,10 +11,7 @@ import SimpleITK as sitk
 
 from reg2rg.regions import REGION_NAMES, get_region
 from reg2rg.segmentation.structures import Structures
-from reg2rg.volumes.geometry import Box, image_like, oriented
-
-WHOLE: Box = (slice(None), slice(None), slice(None))
-"""The whole array."""
+from reg2rg.volumes.geometry import WHOLE, Box, image_like, oriented
 
 NOT_REQUESTED = "not requested"
 """Reason given for a region that the user did not ask for."""

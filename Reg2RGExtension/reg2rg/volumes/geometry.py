@@ -8,6 +8,9 @@ import SimpleITK as sitk
 Box = tuple[slice, slice, slice]
 """Part of an array in z, y, x order."""
 
+WHOLE: Box = (slice(None), slice(None), slice(None))
+"""The whole array."""
+
 Spacing = tuple[float, float, float]
 """Voxel size in mm along the array axes z, y, x."""
 
@@ -42,6 +45,27 @@ def oriented(image: sitk.Image, axes: str) -> sitk.Image:
     for key in image.GetMetaDataKeys():
         turned.SetMetaData(key, image.GetMetaData(key))
     return turned
+
+
+def lps_view(image: sitk.Image, box: Box = WHOLE) -> np.ndarray:
+    """Return voxels (z, y, x) of a 3-D image as if its axes were turned to LPS, read-only and without a copy.
+
+    Args:
+        image: the image, which must exist as long as the result.
+        box: part of the array of the image, before it is turned.
+    """
+    axes = axes_of(image)[::-1]
+    order = [next(i for i, axis in enumerate(axes) if axis in pair) for pair in ("SI", "PA", "LR")]
+    flips = tuple(slice(None, None, 1 if axes[i] in "SPL" else -1) for i in order)
+    return sitk.GetArrayViewFromImage(image)[box].transpose(order)[flips]
+
+
+def lps_corner(image: sitk.Image, box: Box) -> sitk.Image:
+    """Return the first voxel of ``lps_view(image, box)`` as an image with the geometry of the view."""
+    spans = zip(axes_of(image), box[::-1], strict=True)
+    start = [span.start if axis in "LPS" else span.stop - 1 for axis, span in spans]
+    x, y, z = (slice(index, index + 1) for index in start)
+    return oriented(image[x, y, z], "LPS")
 
 
 def array_spacing(image: sitk.Image) -> Spacing:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import SimpleITK as sitk
 
-from reg2rg.volumes.geometry import oriented
+from reg2rg.volumes.geometry import lps_view
 
 
 def voxel_sha256(volume: sitk.Image) -> str:
@@ -18,8 +18,8 @@ def voxel_sha256(volume: sitk.Image) -> str:
     Args:
         volume: the CT in HU, as ``read_volume`` returns it.
     """
-    turned = oriented(volume, "LPS")  # the view below does not keep it alive
-    hu = sitk.GetArrayViewFromImage(turned)
+    hu = lps_view(volume)
     digest = hashlib.sha256(f"{hu.shape} ".encode())
-    digest.update(np.ascontiguousarray(hu, "<i2" if hu.dtype == np.int16 else "<f4").data)
+    for plane in hu:
+        digest.update(np.ascontiguousarray(plane, "<i2" if hu.dtype == np.int16 else "<f4").data)
     return digest.hexdigest()
