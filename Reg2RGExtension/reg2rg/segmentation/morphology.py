@@ -46,22 +46,27 @@ def shell(mask: np.ndarray, mm: float, spacing: Spacing) -> np.ndarray:
     return dilated(mask, reach, spacing) & ~eroded(mask, reach, spacing)
 
 
-def components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def components(mask: np.ndarray, structure: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Label the connected components of a mask.
 
     Args:
         mask: boolean array of any number of dimensions.
+        structure: which neighbors of a voxel are connected to it; by default, those that share a face.
 
     Returns:
         Labels from 1, with 0 outside the mask, and the sizes in voxels: label n has size ``sizes[n - 1]``.
     """
-    labels = np.zeros(mask.shape, np.int32)
+    labels = np.zeros(mask.shape, np.uint16)
     axes = range(mask.ndim)
     found = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
     if not found[0].size:
         return labels, np.zeros(0, np.int64)
     box = tuple(slice(indices[0], indices[-1] + 1) for indices in found)
-    ndimage.label(mask[box], output=labels[box])
+    try:
+        ndimage.label(mask[box], structure, output=labels[box])
+    except RuntimeError:  # more components than labels
+        labels = np.zeros(mask.shape, np.int32)
+        ndimage.label(mask[box], structure, output=labels[box])
     return labels, np.bincount(labels[mask])[1:]  # of the whole array, it would need eight bytes per voxel
 
 
@@ -69,6 +74,12 @@ def largest(mask: np.ndarray) -> np.ndarray:
     """Return the largest connected component; an empty mask stays empty."""
     labels, sizes = components(mask)
     return labels == 1 + int(sizes.argmax()) if sizes.size else np.zeros_like(mask)
+
+
+def middle_column(mask: np.ndarray) -> float:
+    """Return the mean index along x of a mask's voxels, exactly as ``ndimage.center_of_mass`` but much faster."""
+    counts = mask.sum(axis=(0, 1))
+    return float((counts * np.arange(len(counts))).sum() / counts.sum())
 
 
 def filled_slices(mask: np.ndarray) -> np.ndarray:

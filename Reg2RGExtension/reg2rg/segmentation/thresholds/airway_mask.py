@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
-from reg2rg.segmentation.morphology import components, dilated
+from reg2rg.segmentation.morphology import components, dilated, middle_column
 from reg2rg.volumes.geometry import Spacing
 
 LARGEST_ML = 110.0
@@ -103,7 +103,7 @@ def _connected(hu: np.ndarray, body: np.ndarray, seed: tuple[int, int, int], lim
 def _seeds(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> Iterator[tuple[int, int, int]]:
     """Darkest voxels of round spots of air near the midline, from the top down."""
     top = np.flatnonzero(body.any(axis=(1, 2)))[-1]
-    middle = ndimage.center_of_mass(body)[2]
+    middle = middle_column(body)
     for z in range(top, max(-1, top - int(SEARCH_MM / spacing[0])), -1):
         labels, sizes = components(body[z] & (hu[z] < TRACHEA_HU))
         for label in np.argsort(sizes)[::-1] + 1:

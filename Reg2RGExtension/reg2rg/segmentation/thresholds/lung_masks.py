@@ -13,6 +13,7 @@ from reg2rg.segmentation.morphology import (
     eroded,
     filled_hulls,
     largest,
+    middle_column,
     opened,
 )
 from reg2rg.segmentation.thresholds.airway_mask import find_carina
@@ -206,13 +207,13 @@ def _split(lungs: np.ndarray, body: np.ndarray, spacing: Spacing) -> tuple[np.nd
     left, right = np.zeros_like(lungs), np.zeros_like(lungs)
     if not lungs.any():
         return left, right
-    middle = ndimage.center_of_mass(body)[2]
+    middle = middle_column(body)
     cores = _cores(lungs, spacing)
     nearest = ndimage.distance_transform_edt(cores == 0, sampling=spacing, return_distances=False, return_indices=True)
     owner = np.where(lungs, cores[tuple(nearest)], 0)
     for label in range(1, cores.max() + 1):
         part = owner == label
-        if part.any() and ndimage.center_of_mass(part)[2] > middle:  # x runs to the patient's left
+        if part.any() and middle_column(part) > middle:  # x runs to the patient's left
             left |= part
         else:
             right |= part

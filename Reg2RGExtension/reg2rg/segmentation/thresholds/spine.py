@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from reg2rg.segmentation.morphology import components
+from reg2rg.segmentation.morphology import components, middle_column
 from reg2rg.volumes.geometry import Spacing
 
 RING_HU = 150
@@ -28,9 +28,12 @@ SMOOTHING_MM = 60.0
 BODY_DEPTH_MM = 40.0
 """Distance from the middle of the canal to the front of the vertebral body."""
 
-
 BEFORE_BACK_MM = 12.0
 """Distance of the spinal canal from the back of the lungs."""
+
+
+_IN_PLANE = np.pad(ndimage.generate_binary_structure(2, 1)[None], ((1, 1), (0, 0), (0, 0)))
+"""Neighbors of a voxel in its axial slice."""
 
 
 @dataclass(frozen=True)
@@ -66,34 +69,36 @@ class Spine:
         return (np.abs(self.lateral_mm(shape)) <= half_width_mm) & (self.depth_mm(shape) >= front_mm)
 
 
+def search_area(body: np.ndarray, spacing: Spacing) -> tuple[slice, slice]:
+    """Return the rows and columns in which the spinal canal is looked for, given the mask of a body."""
+    middle, rows = middle_column(body), np.flatnonzero(body.any(axis=(0, 2)))
+    margin = int(MIDLINE_MM / spacing[2])
+    return slice((rows[0] + rows[-1]) // 2, None), slice(max(0, round(middle) - margin), round(middle) + margin + 1)
+
+
 def find_spine(hu: np.ndarray, body: np.ndarray, spacing: Spacing) -> Spine | None:
     """Find the spine.
 
     Args:
-        hu: volume in HU.
+        hu: volume in HU, of which only the search area is read.
         body: boolean mask of the body.
         spacing: voxel size.
 
     Returns:
         The course of the spine, or None if the spinal canal is not seen.
     """
-    middle, rows = ndimage.center_of_mass(body)[2], np.flatnonzero(body.any(axis=(0, 2)))
-    half = (rows[0] + rows[-1]) // 2
-    margin = int(MIDLINE_MM / spacing[2])
-    left, right = max(0, round(middle) - margin), round(middle) + margin + 1
-    found = []
-    for z in np.flatnonzero(body.any(axis=(1, 2))):
-        ring = ndimage.binary_closing(hu[z, half:, left:right] > RING_HU)
-        labels, sizes = components(ndimage.binary_fill_holes(ring) & ~ring)
-        areas = sizes * spacing[1] * spacing[2]
-        holes = 1 + np.flatnonzero((areas >= CANAL_MM2[0]) & (areas <= CANAL_MM2[1]))
-        centers = ndimage.center_of_mass(labels > 0, labels, holes)
-        if centers:
-            y, x = max(centers)  # vertebral bodies with little bone inside lie before the canal
-            found.append((z, y + half, x + left))
+    rows, columns = search_area(body, spacing)
+    slices = np.flatnonzero(body.any(axis=(1, 2)))
+    ring = ndimage.binary_closing(hu[slices, rows, columns] > RING_HU, _IN_PLANE)
+    labels, sizes = components(ndimage.binary_fill_holes(ring, _IN_PLANE) & ~ring, _IN_PLANE)
+    areas = sizes * spacing[1] * spacing[2]
+    holes = 1 + np.flatnonzero((areas >= CANAL_MM2[0]) & (areas <= CANAL_MM2[1]))
+    centers = ndimage.center_of_mass(labels > 0, labels, holes)
+    # The last one in each slice: vertebral bodies with little bone inside lie before the canal.
+    found = {int(z): (slices[int(z)], y + rows.start, x + columns.start) for z, y, x in sorted(centers)}
     if len(found) < FEWEST_SLICES:
         return None
-    heights, *courses = np.asarray(found, float).T
+    heights, *courses = np.asarray(list(found.values()), float).T
     canal_y, x = (_smooth(heights, course, len(hu), spacing) for course in courses)
     return Spine(x, canal_y, spacing)
 
