@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.phantom import PhantomCase, make_phantom
 from reg2rg.segmentation.masks import RegionMasks
+from reg2rg.segmentation.morphology import components
 from reg2rg.segmentation.thresholds import ThresholdSegmenter, split_lungs
 from reg2rg.segmentation.thresholds.working_grid import to_volume_grid, to_working_grid
 from reg2rg.volumes import read_volume
@@ -118,9 +119,17 @@ def test_the_working_grid_and_back_equal_a_linear_resampling(phantom: PhantomCas
         resampler.UseNearestNeighborExtrapolatorOn()
         expected = sitk.GetArrayFromImage(resampler.Execute(image_like(mask.astype(np.float32), working))) > 0.5
         returned = np.zeros(expected.shape, bool)
-        for place, inside in to_volume_grid(mask, working, volume):
+        for place, inside in to_volume_grid(mask, working, volume, range(len(expected))):
             returned[place] = inside
         assert (returned == expected).mean() > 0.999
+
+
+def test_more_components_than_two_bytes_can_count_are_all_found() -> None:
+    mask = np.zeros((90, 90, 90), bool)
+    mask[::2, ::2, ::2] = True
+    labels, sizes = components(mask)
+    assert sizes.tolist() == [1] * 45**3
+    assert labels.max() == 45**3
 
 
 def test_foam_under_the_body_is_not_lung(phantom: PhantomCase, found: RegionMasks) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.measurements.measurement import Line
+from reg2rg.runtime.threads import two_threads
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.structures import Part, Structures
 from reg2rg.volumes.acquisition import AcquisitionTags
@@ -110,10 +111,14 @@ def smoothed_between(values: np.ndarray, mm: float, spacing: Spacing, low: float
     """
     margin = int(2.5 * mm / spacing[0]) + 1
     result = np.empty(values.shape, bool)
-    for start in range(0, len(values), _SLAB):
+
+    def smooth_slab(start: int) -> None:
         stop, first = min(start + _SLAB, len(values)), max(0, start - margin)
         smooth = smoothed(values[first : stop + margin], mm, spacing)[start - first : stop - first]
         result[start:stop] = (smooth >= low) & (smooth <= high)
+
+    with two_threads() as pool:
+        list(pool.map(smooth_slab, range(0, len(values), _SLAB)))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ from reg2rg.report.withholding import DraftRule
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
 from reg2rg.runtime.devices import choose_device
 from reg2rg.runtime.staging import redirected_tempdir, scratch_folder
+from reg2rg.runtime.threads import two_threads
 from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
@@ -88,7 +90,10 @@ def run_report(
         raise InputError(f"{request.prior} does not exist; expected a prior CT or its report folder.")
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_report(request.output, REPORT_FILES) as folder:
-        scan = _read(request, context)
+        with two_threads() as pool:
+            if request.volume.exists():  # if not, the error comes at once
+                pool.submit(importlib.import_module, "torch")  # whose errors come when it is needed
+            scan = _read(request, context)
         key, placement = _place(request, model_folder, context)
         prepared = _segment_and_crop(request, key.folder.config, scan, folder, context)
         _write(request, prepared, key, placement, folder, context)
@@ -287,8 +292,11 @@ def _measure(volume: sitk.Image, masks: RegionMasks, file: Path, context: RunCon
     with context.stage(Stage.MEASURE, "Measuring"):
         turned, turned_masks = oriented(volume, "LPS"), masks.oriented("LPS")  # once for all that needs these axes
         structures = find_structures(turned, turned_masks)
-        write_structures(structures.on_grid_of(volume), file)
-        return measure(turned, structures, turned_masks)
+        with two_threads() as pool:
+            writing = pool.submit(write_structures, structures.on_grid_of(volume), file)
+            evidence = measure(turned, structures, turned_masks)
+            writing.result()
+        return evidence
 
 
 def _segment_and_crop(

@@ -10,6 +10,7 @@ Files:
     versions      versions of the installed packages
     third_party   workarounds for third-party libraries, and settings that silence them
     pretrained    configs, tokenizers and models of transformers, loaded without running code
+    threads       two threads for work that takes long
     devices       torch devices and their free memory
     disk_space    free space on disk, checked before large files are written
     state_dict    stored weights compared with what a model expects

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from reg2rg.runtime.threads import two_threads
 from reg2rg.segmentation.bright_aorta import descending_aorta
 from reg2rg.segmentation.masks import RegionMasks
 from reg2rg.segmentation.morphology import components
@@ -20,7 +21,7 @@ from reg2rg.segmentation.structures import (
     Structures,
     structure_label,
 )
-from reg2rg.segmentation.thresholds.spine import Spine, find_spine
+from reg2rg.segmentation.thresholds.spine import Spine, find_spine, search_area
 from reg2rg.volumes.geometry import Spacing, array_spacing, image_like, oriented
 
 NOT_DISTINGUISHED = "the segmenter finds regions, not single organs"
@@ -88,15 +89,20 @@ def _estimate(
     if needs_vertebrae or needs_aorta:
         bone = masks.array("bone") if "bone" in masks.present else hu > BODY_HU
         spine = _find_spine(hu, bone, array_spacing(volume))
+    needs_lungs = "lung" in masks.present and "lung" not in kinds
+    with two_threads() as pool:
+        vertebrae = pool.submit(_vertebral_bodies, hu, bone, spine) if needs_vertebrae and spine is not None else None
+        bright_tube = pool.submit(descending_aorta, hu, spine) if needs_aorta and spine is not None else None
+        sides = pool.submit(_sides_of_lungs, masks, spine) if needs_lungs else None
     if needs_vertebrae:
-        bodies = _vertebral_bodies(hu, bone, spine) if spine is not None else []
+        bodies = vertebrae.result() if vertebrae is not None else []
         for number, body in enumerate(bodies[:MAX_UNNUMBERED_VERTEBRAE], start=1):
             parts[f"vertebra_{number}"] = body
             approximate.add(f"vertebra_{number}")
         if not bodies:
             missing["vertebrae"] = "no row of vertebral bodies was found"
     if needs_aorta:
-        aorta = descending_aorta(hu, spine) if spine is not None else None
+        aorta = bright_tube.result() if bright_tube is not None else None
         if aorta is None:
             missing["aorta"] = "it cannot be delineated without contrast medium"
         else:
@@ -111,13 +117,10 @@ def _estimate(
         parts[structure] = Part(masks.boxes[region], masks.array(region, masks.boxes[region]))
         if region in masks.approximate:
             approximate.add(structure)
-    if "lung" in masks.present and "lung" not in kinds:
-        box = masks.boxes["lung"]
-        spine_column = None if spine is None else round(float(np.median(spine.x))) - box[2].start
-        sides = split_lungs(masks.array("lung", box), spine_column)
-        for structure, side in zip(("lung_right", "lung_left"), sides, strict=True):
+    if sides is not None:
+        for structure, side in zip(("lung_right", "lung_left"), sides.result(), strict=True):
             if side.any():
-                parts[structure] = Part(box, side)
+                parts[structure] = Part(masks.boxes["lung"], side)
             else:
                 missing[structure] = "the lungs' region lies on the other side of the spine"
         if "lung" in masks.approximate:
@@ -125,13 +128,25 @@ def _estimate(
     return parts, frozenset(approximate), missing
 
 
+def _sides_of_lungs(masks: RegionMasks, spine: Spine | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the right and the left lung over the box of both."""
+    box = masks.boxes["lung"]
+    spine_column = None if spine is None else round(float(np.median(spine.x))) - box[2].start
+    return split_lungs(masks.array("lung", box), spine_column)
+
+
 def _find_spine(hu: np.ndarray, bone: np.ndarray, spacing: Spacing) -> Spine | None:
     """Find the spine of a volume in HU with LPS axes, given its bones or its body; None if its canal is not seen."""
     z, y, x = spacing
     step = max(1, round(SPINE_PIXEL_MM / x))
     rows, columns = (size // step * step for size in hu.shape[1:])
-    coarse = _block_means(hu[:, :rows, :columns], step)  # noise would break the ring of bone around the canal
-    spine = find_spine(coarse, bone[:, :rows:step, :columns:step], (z, y * step, x * step))
+    coarse_bone, coarse_spacing = bone[:, :rows:step, :columns:step], (z, y * step, x * step)
+    area = (slice(None), *search_area(coarse_bone, coarse_spacing))
+    fine_area = tuple(slice((part.start or 0) * step, part.stop and part.stop * step) for part in area)
+    coarse = np.empty(coarse_bone.shape, np.float32)  # uses no memory where nothing is written
+    # Noise would break the ring of bone around the canal.
+    coarse[area] = _block_means(hu[:, :rows, :columns][fine_area], step)
+    spine = find_spine(coarse, coarse_bone, coarse_spacing)
     if spine is None:
         return None
     middle = (step - 1) / 2

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.regions import get_region
 from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
+from reg2rg.runtime.threads import two_threads
 from reg2rg.segmentation.masks import RegionMasks, region_flag
 from reg2rg.segmentation.morphology import box_around, closed, shell
 from reg2rg.segmentation.thresholds.airway_mask import find_airways, find_carina
@@ -72,9 +73,15 @@ class ThresholdSegmenter:
                 missing.setdefault(name, reason)
         progress(0.8, "Resampling the regions to the volume's grid")
         bits = np.zeros(volume.GetSize()[::-1], np.uint16)
-        for name, mask in masks.items():
-            for place, inside in chest.on_volume_grid(mask, volume):
-                bits[place] |= inside * region_flag(name)
+
+        def resample(slices: range) -> None:
+            for name, mask in masks.items():
+                for place, inside in chest.on_volume_grid(mask, volume, slices):
+                    bits[place] |= inside * region_flag(name)
+
+        middle = len(bits) // 2
+        with two_threads() as pool:
+            list(pool.map(resample, (range(middle), range(middle, len(bits)))))
         progress(1.0, "Regions found")
         provided = frozenset(masks)
         return RegionMasks.from_bits(
@@ -101,7 +108,7 @@ def split_lungs(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
     sides = []
     for side in (chest.left, chest.right):
         mask = np.zeros(volume.GetSize()[::-1], np.uint8)
-        for place, inside in chest.on_volume_grid(side, volume):
+        for place, inside in chest.on_volume_grid(side, volume, range(len(mask))):
             mask[place] = inside
         sides.append(image_like(mask, volume))
     return sides[0], sides[1]
@@ -151,12 +158,12 @@ class _Chest:
         return self.left | self.right
 
     def on_volume_grid(
-        self, mask: np.ndarray, volume: sitk.Image
+        self, mask: np.ndarray, volume: sitk.Image, slices: range
     ) -> Iterator[tuple[tuple[int, slice, slice], np.ndarray]]:
-        """Yield a mask on the grid of the volume, slice by slice, as ``to_volume_grid`` does."""
+        """Yield slices of a mask on the grid of the volume, as ``to_volume_grid`` does."""
         full = np.zeros(self.working.GetSize()[::-1], bool)
         full[self.box] = mask
-        return to_volume_grid(full, self.working, volume)
+        return to_volume_grid(full, self.working, volume, slices)
 
 
 def _find_regions(chest: _Chest) -> tuple[dict[str, np.ndarray], dict[str, str]]:

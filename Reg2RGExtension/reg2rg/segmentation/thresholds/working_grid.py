@@ -44,7 +44,7 @@ def to_working_grid(volume: sitk.Image) -> sitk.Image:
 
 
 def to_volume_grid(
-    mask: np.ndarray, working: sitk.Image, volume: sitk.Image
+    mask: np.ndarray, working: sitk.Image, volume: sitk.Image, slices: range
 ) -> Iterator[tuple[tuple[int, slice, slice], np.ndarray]]:
     """Interpolate a mask linearly to the grid of the volume, slice by slice.
 
@@ -55,6 +55,7 @@ def to_volume_grid(
         mask: boolean array on the working grid.
         working: image that provides the working grid.
         volume: image that provides the grid of the result.
+        slices: slices of the volume (z) that are wanted.
 
     Yields:
         The part of a slice (z, rows, columns) that the mask can reach, and the mask there. It is False elsewhere.
@@ -70,7 +71,7 @@ def to_volume_grid(
     left, right = (np.array([x0, x1]) - 0.5) * step[0] + first[0] + 1.5
     top, bottom = (np.array([y0, y1]) - 0.5) * step[1] + first[1] + 1.5
     corners = (max(left, 0.0), max(top, 0.0), min(right, gray.shape[2]), min(bottom, gray.shape[1]))
-    for z in range(z0, z1):
+    for z in range(max(z0, slices.start), min(z1, slices.stop)):
         position = min(max(first[2] + z * step[2] + 1, 0.0), len(gray) - 1.0)
         below = min(int(position), len(gray) - 2)
         blend = gray[below] + (position - below) * (gray[below + 1] - gray[below])
