@@ -100,6 +100,16 @@ def test_a_compressed_file_is_decompressed_again_only_if_its_checksum_is_not_tha
     assert checked == [path]
 
 
+def test_a_changed_voxel_that_itk_reads_without_an_error_is_found(tmp_path: Path, capfd) -> None:
+    image, path = ct(slices=400), tmp_path / "ct.nii.gz"
+    image.SetSpacing((8.0, 9.0, 1.0))
+    sitk.WriteImage(image, str(path))
+    stored = gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0)  # whose bytes are those of the voxels
+    path.write_bytes(flip_in_the_middle(stored))
+    sitk.ReadImage(str(path))
+    assert_refused(path, "CRC check failed", capfd)
+
+
 def test_gzip_files_of_several_members_are_read(tmp_path: Path) -> None:
     sitk.WriteImage(ct(), str(tmp_path / "ct.nii"))
     data = (tmp_path / "ct.nii").read_bytes()
