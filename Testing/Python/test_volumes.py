@@ -53,6 +53,14 @@ def test_volume_files_keep_their_voxels_and_geometry(tmp_path: Path, name: str) 
         assert read.GetPixelID() == sitk.sitkInt16
 
 
+def test_a_compressed_file_is_read_although_one_of_the_same_name_is_beside_it(tmp_path: Path) -> None:
+    other = ct() + 3
+    sitk.WriteImage(ct(), str(tmp_path / "ct.nii.gz"))
+    sitk.WriteImage(other, str(tmp_path / "ct.nii"))
+    assert_same(read_volume(tmp_path / "ct.nii.gz"), ct())
+    assert_same(read_volume(tmp_path / "ct.nii"), other)
+
+
 @pytest.mark.parametrize("name", ["ct.nrrd", "ct.nhdr", "ct.mha", "ct.mhd"])
 def test_compressed_volume_files_keep_their_voxels(tmp_path: Path, name: str) -> None:
     image = sitk.AdditiveGaussianNoise(ct(), 5.0, 0.0, 1)  # so that the data are larger than the header

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import SimpleITK as sitk
 
 from reg2rg.errors import InputError
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
-from reg2rg.runtime.staging import utf8_path
+from reg2rg.runtime.staging import scratch_folder, utf8_path
 from reg2rg.volumes import headers, integrity
 from reg2rg.volumes.geometry import is_orthogonal
 from reg2rg.volumes.nifti import HEADER_BYTES, NiftiHeader
@@ -138,6 +139,10 @@ def _is_rectangular(header: NiftiHeader) -> bool:
 
 
 def _read_voxels(path: Path, header: NiftiHeader) -> sitk.Image:
+    if path.suffix.lower() == ".gz" and path.with_suffix("").exists():
+        # ITK takes the header from a.nii.gz, but the voxels from a.nii beside it.
+        with scratch_folder() as folder:
+            return _read_voxels(Path(shutil.copyfile(path, folder / "volume.nii.gz")), header)
     if _is_rectangular(header):
         return _read(path)
     # ITK refuses such an affine matrix, or replaces it by the quaternion.
