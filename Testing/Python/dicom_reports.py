@@ -13,7 +13,7 @@ from test_report import generated, provenance
 
 from reg2rg.exports.report_folder import write_report_folder
 from reg2rg.exports.segmentation_nrrd import write_outlines, write_regions, write_structures
-from reg2rg.measurements import measure
+from reg2rg.measurements import measure, with_findings
 from reg2rg.phantom import make_phantom
 from reg2rg.regions import REGION_NAMES
 from reg2rg.report import Finding, Location, Report, ReportBuilder, load_report, segment_id
@@ -110,7 +110,7 @@ def write_report(folder: Path, ct: Path, chest: Chest, segmented: sitk.Image | N
     outlines = _outlines(masks.array("lung"))
     write_outlines(outlines, volume, folder / "findings.seg.nrrd")
     detected = {"lung": [_finding(outline, volume) for outline in outlines]}
-    evidence = measure(volume, structures, masks)
+    evidence = with_findings(measure(volume, structures, masks), volume, outlines, ("Lung nodule",))
     builder = ReportBuilder(volume, masks, detected=detected, evidence=evidence)
     texts = [generated(region, text, region) for region, text in TEXTS.items()]
     skipped = {"breast": "not found in this volume"}

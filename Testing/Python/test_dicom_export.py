@@ -22,11 +22,14 @@ from reports_under_review import REVIEWER, reviewed_report, signed_report
 from reg2rg import DRAFT_LABEL
 from reg2rg.errors import InputError
 from reg2rg.exports.dicom.codes import SCHEME, finding_code, measure_code
+from reg2rg.exports.dicom.series import Origin
+from reg2rg.exports.dicom.source import open_source
 from reg2rg.exports.dicom.study import write_dicom
 from reg2rg.exports.formats import export_report
 from reg2rg.labeler import ALL_LABELS
+from reg2rg.measurements import Measurement
 from reg2rg.measurements.measures import MEASURES
-from reg2rg.regions import in_reading_order
+from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import Report, addendum, load_report, report_content
 from reg2rg.segmentation.label_map import LabelMapSegmenter, read_structures
 from reg2rg.segmentation.structures import structure_label
@@ -68,6 +71,15 @@ def synthetic(chest, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("synthetic")
     sitk.WriteImage(chest.volume, str(folder / "ct.nii.gz"))
     return exported(write_report(folder / "report", folder / "ct.nii.gz", chest), folder / "ct.nii.gz", folder / "out")
+
+
+@pytest.fixture(scope="module")
+def oblique(chest, tmp_path_factory) -> tuple[Report, Path, Path]:
+    """Return a report on a CT with oblique slices, the CT, and the export."""
+    folder = tmp_path_factory.mktemp("oblique")
+    ct = write_ct(folder / "ct", turned(chest.volume, OBLIQUE))
+    report = write_report(folder / "report", ct, chest)
+    return report, ct, exported(report, ct, folder / "out")
 
 
 def exported(report: Report, ct: Path, folder: Path, **options) -> Path:
@@ -311,12 +323,107 @@ def test_dcmqi_and_highdicom_read_the_measurements(draft, report, tmp_path: Path
 def test_every_measured_value_of_the_report_is_in_the_measurements(draft, report):
     numbers = [item for item in sr_items(draft / "draft-measurements.dcm") if item.ValueType == "NUM"]
     stored = sorted(float(item.MeasuredValueSequence[0].NumericValue) for item in numbers)
-    content = report_content(report)
-    for measurement in (m for section in content.sections for m in section.measurements):
+    for measurement in measured(report):
         assert any(abs(value - measurement.value) <= 1e-6 * abs(value) for value in stored), measurement.key
-    lines = sum(len(m.lines) for section in content.sections for m in section.measurements)
-    paths = [item for item in sr_items(draft / "draft-measurements.dcm") if item.ValueType == "SCOORD3D"]
-    assert len(paths) == lines > 0
+
+
+def measured(report: Report) -> list[Measurement]:
+    return [measurement for section in report_content(report).sections for measurement in section.measurements]
+
+
+def items_of(item: Dataset, *value_types: str) -> list[Dataset]:
+    """Return the content items below another one that have one of some value types."""
+    return [child for child in item.get("ContentSequence", []) if child.ValueType in value_types]
+
+
+def groups_of(file: Path) -> list[Dataset]:
+    return [item for item in sr_items(file) if item.ConceptNameCodeSequence[0].CodeValue == "125007"]
+
+
+def points_of(item: Dataset, images: dict[str, Dataset]) -> np.ndarray:
+    """Return the points (n, 3) of an item with coordinates, LPS in mm."""
+    if item.ValueType == "SCOORD3D":
+        return np.reshape(item.GraphicData, (-1, 3))
+    (source,) = items_of(item, "IMAGE")
+    image = images[source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID]
+    along_row, along_column = np.reshape(image.ImageOrientationPatient, (2, 3)).astype(float)
+    down, across = map(float, image.PixelSpacing)
+    columns, rows = np.reshape(item.GraphicData, (-1, 2)).T - 0.5  # the corner of the image is (0, 0)
+    return (
+        np.array(image.ImagePositionPatient, float)
+        + np.outer(columns * across, along_row)
+        + np.outer(rows * down, along_column)
+    )
+
+
+def images_in(folder: Path) -> dict[str, Dataset]:
+    return {str(image.SOPInstanceUID): image for image in map(pydicom.dcmread, folder.iterdir())}
+
+
+def kinds_of_coordinates(report: Report, ct: Path, out: Path) -> dict[str, set[str]]:
+    """Return measure -> value types of its coordinates, and check that they are those of its lines."""
+    images, numbers, found = images_in(ct), {}, {}
+    for group in groups_of(out / "draft-measurements.dcm"):
+        numbers |= {items_of(number, "UIDREF")[0].UID: number for number in items_of(group, "NUM")}
+    uid = Origin.of(report, open_source(report, ct)).uid
+    for measurement in (each for each in measured(report) if each.lines):
+        coordinates = items_of(numbers[uid("measurement", measurement.key)], "SCOORD", "SCOORD3D")
+        for item, line in zip(coordinates, measurement.lines, strict=True):
+            expected = np.multiply((line.start_ras, line.end_ras), (-1, -1, 1))
+            np.testing.assert_allclose(points_of(item, images), expected, atol=0.05, err_msg=measurement.key)
+        found[measurement.measure] = {item.ValueType for item in coordinates}
+    return found
+
+
+def test_a_line_in_a_slice_has_coordinates_on_it_and_others_in_space(report, ct, draft, oblique):
+    findings = {"finding_diameter": {"SCOORD"}, "finding_extent": {"SCOORD"}}
+    assert kinds_of_coordinates(report, ct, draft) == {**findings, "cardiothoracic_ratio": {"SCOORD"}}
+    assert kinds_of_coordinates(*oblique) == {**findings, "cardiothoracic_ratio": {"SCOORD3D"}}
+
+
+def test_each_group_of_measurements_has_a_place_on_a_slice_and_a_tracking_uid_of_its_own(report, ct, draft, oblique):
+    """OHIF merges groups that share a UID; then it draws their own coordinates, or else the first ones of each number.
+
+    It shows nothing if a group has none, and draws only those that refer to an image.
+    """
+    for folder, out in ((ct, draft), oblique[1:]):
+        groups = groups_of(out / "draft-measurements.dcm")
+        for group in groups:
+            numbers = [items_of(number, "SCOORD", "SCOORD3D") for number in items_of(group, "NUM")]
+            first = [*items_of(group, "SCOORD"), *(items[0] for items in numbers if items)][0]
+            assert first.ValueType == "SCOORD"
+            assert len(points_of(first, images_in(folder))) == (1 if first.GraphicType == "POINT" else 2)
+        uids = {items_of(group, "UIDREF")[0].UID for group in groups}
+        assert len(uids) == len(groups) > 5
+
+
+def test_the_center_of_a_region_lies_in_it(draft, report, ct):
+    images, volume = images_in(ct), report.provenance.geometry.to_image()
+    groups = {items_of(group, "TEXT")[0].TextValue: group for group in groups_of(draft / "draft-measurements.dcm")}
+    for region in (get_region(section.region) for section in report_content(report).sections):
+        (center,) = items_of(groups[region.display_name], "SCOORD")
+        assert center.ConceptNameCodeSequence[0].CodeMeaning == "Center"
+        (point,) = points_of(center, images)
+        index = volume.TransformPhysicalPointToIndex(point.tolist())
+        assert report.masks.array(region.name)[index[::-1]], region.name
+
+
+def test_a_finding_has_its_segment_and_both_axes_with_a_line_each(draft):
+    (nodule,) = [
+        group
+        for group in groups_of(draft / "draft-measurements.dcm")
+        if items_of(group, "TEXT")[0].TextValue == "Mean diameter, lung nodule"
+    ]
+    mean, long, short = items_of(nodule, "NUM")
+    assert [item.ConceptNameCodeSequence[0].CodeMeaning for item in (long, short)] == ["Long axis", "Short axis"]
+    lengths = [float(item.MeasuredValueSequence[0].NumericValue) for item in (mean, long, short)]
+    assert lengths[1] >= lengths[2] and lengths[0] == pytest.approx(np.mean(lengths[1:]), abs=0.02)
+    lines = [[list(each.GraphicData) for each in items_of(item, "SCOORD")] for item in (mean, long, short)]
+    assert sorted(lines[0]) == sorted([*lines[1], *lines[2]])
+    (segment,) = [item.ReferencedSOPSequence[0] for item in items_of(mean, "IMAGE")]
+    findings = hd.seg.segread(draft / "draft-findings.dcm")
+    assert segment.ReferencedSOPInstanceUID == findings.SOPInstanceUID
+    assert findings.get_segment_description(segment.ReferencedSegmentNumber).segment_label == "Lung nodule (lungs)"
 
 
 def test_objects_belong_to_the_patient_and_study_of_the_ct(draft, ct):

@@ -9,6 +9,7 @@ Files:
     series              what all objects have in common: UIDs, device, state and dates
     segments            regions, structures and findings as segments
     segmentation        segments as DICOM segmentations (SEG)
+    coordinates         points and lines as coordinates in the CT
     structured_report   what both structured reports have in common
     narrative           the text as a structured report (TID 2000)
     measurement_report  the measurements as a structured report (TID 1500)

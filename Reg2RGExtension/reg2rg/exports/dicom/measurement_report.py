@@ -1,18 +1,21 @@
 """The measurements of a report as a structured report, TID 1500 Measurement Report (PS3.16).
 
 Each region, structure and finding with a segment is a volumetric ROI that refers to its segment. A distance is a group
-of its own with the line it was measured along, because measurements of a ROI have no coordinates of their own; it has
-the tracking UID of the segment. Numbers keep their uncertainty and the conditions that were not met.
+of its own, inferred from the segment and the line it was measured along, because measurements of a ROI have no
+coordinates of their own. Numbers keep their uncertainty and the conditions that were not met.
+
+Each group has coordinates on a slice: the line or, if there is none that lies in a slice, the center. OHIF shows
+nothing of a document in which a group has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reg2rg.exports.dicom.codes import measure_code, region_code, structure_codes, unit_code
+from reg2rg.exports.dicom.coordinates import center_of_line, center_of_mask, line_coordinates
 from reg2rg.exports.dicom.segmentation import algorithm, tracking_uid
 from reg2rg.exports.dicom.segments import Segment, segment_key
 from reg2rg.exports.dicom.series import Kind, Origin, plain
@@ -34,6 +37,9 @@ from reg2rg.segmentation.structures import STRUCTURE_REGIONS
 if TYPE_CHECKING:
     from highdicom import sr
 
+_WITH_AXES = ("finding_diameter", "finding_extent")
+"""Measures whose lines are the axes of a finding."""
+
 
 def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentReference]) -> sr.Comprehensive3DSR:
     """Return the measurements of a report as a Comprehensive 3D SR document.
@@ -45,15 +51,18 @@ def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentRefere
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
-    measured = [each for section in origin.content.sections for each in _of_section(origin, section, segments)]
+    groups: list[Any] = []
     by_segment: dict[str, list[sr.Measurement]] = {key: [] for key in segments}
-    for key, item, has_line in measured:
-        if not has_line:
+    for section in origin.content.sections:
+        for key, item in _of_section(origin, section, segments):
             by_segment[key].append(item)
-    groups: list[Any] = [
-        *(_distance(origin, segments[key].segment, item) for key, item, has_line in measured if has_line),
-        *(_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items),
-    ]
+        for measurement in section.measurements:
+            reference = measured_segment(section, measurement, segments)
+            if reference and measurement.lines:
+                groups.append(_distance(origin, reference, measurement))
+            elif reference:
+                by_segment[reference.segment.key].append(_measured(origin, measurement))
+    groups += [_region_of_interest(origin, segments[key], items) for key, items in by_segment.items() if items]
     content = sr.MeasurementReport(
         observation_context=observers(origin),
         procedure_reported=procedure(),
@@ -69,8 +78,8 @@ def make_measurement_report(origin: Origin, segments: Mapping[str, SegmentRefere
 
 def _of_section(
     origin: Origin, section: ContentSection, segments: Mapping[str, SegmentReference]
-) -> Iterator[tuple[str, sr.Measurement, bool]]:
-    """Yield what was measured in a region: key of the segment, measurement, and whether it has a line."""
+) -> Iterator[tuple[str, sr.Measurement]]:
+    """Yield what every region and finding has: key of the segment, and number."""
     from pydicom.sr.codedict import codes
 
     region = segment_key(Kind.REGIONS, section.region)
@@ -80,15 +89,12 @@ def _of_section(
             (codes.SCT.Volume, facts.volume_ml, "mL"),
             (codes.DCM.MeanAttenuationCoefficient, facts.mean_hu, "HU"),
         ):
-            yield region, _number(origin, f"{region}/{concept.meaning}", concept.meaning, concept, value, unit), False
-    for measurement in section.measurements:
-        if reference := measured_segment(section, measurement, segments):
-            yield reference.segment.key, _measured(origin, measurement), bool(measurement.lines)
+            yield region, _number(origin, f"{region}/{concept.meaning}", concept.meaning, concept, value, unit)
     for finding in section.findings:
         key = segment_key(Kind.FINDINGS, finding.segment or "")
         if key in segments and finding.probability is not None:
             concept, certainty = codes.DCM.CertaintyOfFinding, round(100 * finding.probability, 1)
-            yield key, _number(origin, f"{key}/certainty", concept.meaning, concept, certainty, "%"), False
+            yield key, _number(origin, f"{key}/certainty", concept.meaning, concept, certainty, "%")
 
 
 def _number(
@@ -97,11 +103,24 @@ def _number(
     """Return a number with a tracking identifier of its own."""
     from highdicom import sr
 
-    tracking = sr.TrackingIdentifier(origin.uid("measurement", key), plain(label))
+    tracking = _tracking(origin, key, label)
     return sr.Measurement(name=concept, value=value, unit=unit_code(unit), tracking_identifier=tracking, **details)
 
 
-def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
+def _tracking(origin: Origin, key: str, label: str) -> sr.TrackingIdentifier:
+    from highdicom import sr
+
+    return sr.TrackingIdentifier(origin.uid("measurement", key), plain(label))
+
+
+def _measured(origin: Origin, measurement: Measurement, sources: Sequence[Any] = ()) -> sr.Measurement:
+    """Return a measurement of the report.
+
+    Args:
+        origin: the report and its source.
+        measurement: the measurement.
+        sources: the content items that it is inferred from.
+    """
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
@@ -124,17 +143,9 @@ def _measured(origin: Origin, measurement: Measurement) -> sr.Measurement:
     remarks = [f"Holds with reservation: {reason}" for reason in measurement.reservations]
     if measurement.adjective:
         remarks.append(f"{measurement.adjective} ({measurement.cutoff})")
-    lines = [
-        sr.CoordinatesForMeasurement3D(
-            "POLYLINE",
-            np.multiply((line.start_ras, line.end_ras), (-1, -1, 1)),
-            origin.source.headers[0].FrameOfReferenceUID,
-        )
-        for line in measurement.lines
-    ]
     comments = [sr.TextContentItem(codes.DCM.Comment, plain(remark), "HAS PROPERTIES") for remark in remarks]
     (number,) = item
-    number.ContentSequence = sr.ContentSequence([*lines, *number.ContentSequence, *comments])
+    number.ContentSequence = sr.ContentSequence([*sources, *number.ContentSequence, *comments])
     return item
 
 
@@ -157,7 +168,7 @@ def _region_of_interest(
 
     segment, segmentation = reference.segment, reference.segmentation
     found = algorithm(origin, segment.layer)[0]
-    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         referenced_segment=sr.ReferencedSegment(
             segmentation.SOPClassUID,
             segmentation.SOPInstanceUID,
@@ -166,23 +177,56 @@ def _region_of_interest(
         ),
         algorithm_id=sr.AlgorithmIdentification(found.AlgorithmName, found.AlgorithmVersion),
         measurements=items,
-        **_identity(origin, segment),
+        tracking_identifier=sr.TrackingIdentifier(tracking_uid(origin, segment), segment.label),
+        **_finding(segment),
     )
+    group[0].ContentSequence.append(center_of_mask(origin, segment.mask()))
+    return group
 
 
-def _distance(origin: Origin, segment: Segment, item: sr.Measurement) -> sr.MeasurementsAndQualitativeEvaluations:
+def _distance(
+    origin: Origin, reference: SegmentReference, measurement: Measurement
+) -> sr.MeasurementsAndQualitativeEvaluations:
     from highdicom import sr
+    from pydicom.sr.codedict import codes
 
-    return sr.MeasurementsAndQualitativeEvaluations(measurements=[item], **_identity(origin, segment))
+    lines = [line_coordinates(origin, line) for line in measurement.lines]
+    segment = sr.ImageContentItem(
+        codes.DCM.SourceOfMeasurement,
+        reference.segmentation.SOPClassUID,
+        reference.segmentation.SOPInstanceUID,
+        referenced_segment_numbers=reference.number,
+        relationship_type="INFERRED FROM",
+    )
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        measurements=[_measured(origin, measurement, [*lines, segment]), *_axes(origin, measurement, lines)],
+        tracking_identifier=_tracking(origin, measurement.key, measurement.name),
+        **_finding(reference.segment),
+    )
+    if lines[0].ValueType != "SCOORD":
+        group[0].ContentSequence.append(center_of_line(origin, measurement.lines[0]))
+    return group
 
 
-def _identity(origin: Origin, segment: Segment) -> dict[str, Any]:
-    """Return the arguments that say which segment a group of measurements is about."""
+def _axes(origin: Origin, measurement: Measurement, lines: Sequence[Any]) -> Iterator[sr.Measurement]:
+    """Yield the lengths of both axes of a finding, each with its line."""
+    from pydicom.sr.codedict import codes
+
+    if measurement.measure not in _WITH_AXES:
+        return
+    lengths = [math.dist(line.start_ras, line.end_ras) for line in measurement.lines]
+    longest_first = sorted(zip(lengths, lines, strict=True), key=lambda each: each[0], reverse=True)
+    for concept, (length, line) in zip((codes.SCT.LongAxis, codes.SCT.ShortAxis), longest_first, strict=False):
+        key = f"{measurement.key}/{concept.meaning}"
+        yield _number(origin, key, concept.meaning, concept, round(length, 2), "mm", referenced_coordinates=[line])
+
+
+def _finding(segment: Segment) -> dict[str, Any]:
+    """Return the arguments that say what a group of measurements is about."""
     from highdicom import sr
 
     side = segment.side or side_of(segment.label.lower())
     return {
-        "tracking_identifier": sr.TrackingIdentifier(tracking_uid(origin, segment), segment.label),
         "finding_type": segment.kind,
         "finding_category": segment.category,
         "finding_sites": [sr.FindingSite(segment.site or segment.kind, laterality=side)],

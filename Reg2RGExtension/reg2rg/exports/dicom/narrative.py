@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from reg2rg.exports.dicom.codes import region_code
+from reg2rg.exports.dicom.coordinates import image_of, slice_at
 from reg2rg.exports.dicom.segments import segment_key
 from reg2rg.exports.dicom.series import Kind, Origin, plain
 from reg2rg.exports.dicom.structured_report import (
     SegmentReference,
     document,
     finish_document,
-    image_at,
     language,
     measured_segment,
     observers,
@@ -161,7 +161,7 @@ def _slices(origin: Origin, target: Target) -> Iterable[ImageContentItem]:
     if measurement is not None and measurement.lines:
         points.append((codes.DCM.SourceOfMeasurement, measurement.lines[0].start_ras))
     for purpose, point in points:
-        header, frame = image_at(origin, point)
+        header, frame = image_of(origin, slice_at(origin, point))
         yield ImageContentItem(
             purpose, header.SOPClassUID, header.SOPInstanceUID, frame, relationship_type="INFERRED FROM"
         )

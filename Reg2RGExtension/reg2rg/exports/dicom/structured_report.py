@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reg2rg.exports.dicom.codes import side_code
 from reg2rg.exports.dicom.segments import Segment, segment_key
 from reg2rg.exports.dicom.series import DEVICE, MANUFACTURER, Kind, Origin, finish
 from reg2rg.measurements import Measurement
-from reg2rg.measurements.measurement import RasPoint
 from reg2rg.measurements.reviewing import finding_key
 from reg2rg.report import ContentSection
 
@@ -144,16 +141,6 @@ def _previous(origin: Origin, kind: Kind) -> list[Dataset] | None:
     earlier.SeriesInstanceUID = origin.uid(kind.file, "series", identity=amends.content_sha256)
     earlier.SOPInstanceUID = origin.uid(kind.file, "instance", identity=amends.content_sha256)
     return [earlier]
-
-
-def image_at(origin: Origin, point: RasPoint) -> tuple[Dataset, int | None]:
-    """Return the header of the slice nearest to a point, and the number of its frame; None in single-frame images."""
-    lps = np.multiply(point, (-1, -1, 1))
-    slices = origin.source.slices
-    normal = np.cross(*slices[0].orientation)
-    nearest = min(slices, key=lambda piece: abs(float((lps - piece.position) @ normal)))
-    header = origin.source.headers[nearest.image]
-    return header, nearest.frame + 1 if "NumberOfFrames" in header else None
 
 
 def side_of(part: str) -> Code | None:
