@@ -162,10 +162,8 @@ class Review:
 
     def changes(self, region: str) -> list[IntervalChange]:
         """Return what the report says about changes of a section since the prior CT."""
-        from reg2rg.report import ReviewState, reported_changes
+        from reg2rg.report import reported_changes
 
-        if self.state(region) == ReviewState.REJECTED:
-            return []
         return [change for change in reported_changes(self._record) if change.region == region]
 
     def accept(self, region: str) -> None:

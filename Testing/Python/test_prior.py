@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
-from reports_under_review import signed_report, stored_report
+from reports_under_review import REVIEWER, reviewed_report, signed_report, stored_report
 from scipy.ndimage import gaussian_filter
 
 from reg2rg.errors import InputError
 from reg2rg.phantom.body import Canvas
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
-from reg2rg.prior import ComparedScan, acquisition_date, compare
+from reg2rg.prior import ComparedScan, acquisition_date, compare, described_scan
 from reg2rg.prior.cutoffs import (
     MEASURE_CUTOFFS,
     diameter_change,
@@ -25,7 +25,7 @@ from reg2rg.prior.cutoffs import (
     volume_change,
 )
 from reg2rg.prior.lesions import Lesion, find_lesion
-from reg2rg.prior.registration import Registration
+from reg2rg.prior.registration import Registration, _refine
 from reg2rg.prior.surroundings import shift_between
 from reg2rg.report import (
     PRIOR_TRANSFORM_FILE,
@@ -41,10 +41,12 @@ from reg2rg.report import (
     load_report,
     parse_report,
     report_content,
+    sign,
 )
 from reg2rg.report.review_changes import begin_review, with_decision, with_drafted_impression, with_section
 from reg2rg.runtime.dataclass_io import to_plain
 from reg2rg.segmentation import RegionMasks
+from reg2rg.volumes import read_volume
 from reg2rg.volumes.dicom_series import Series
 from reg2rg.volumes.geometry import image_like
 
@@ -147,6 +149,16 @@ def test_the_benchmark_tells_a_moved_copy_from_another_patient(repository, monke
     assert "the lung nodule is unchanged" in moved and "differ too much" in other
 
 
+def test_the_same_two_cts_are_registered_in_the_same_way():
+    fixed, moving = (sitk.Cast(scan({}, shifted=shifted).volume, sitk.sitkFloat32) for shifted in (False, True))
+    everywhere = sitk.Cast(fixed > -2000, sitk.sitkUInt8)
+    poses = []
+    for _ in range(2):
+        poses.append(sitk.TranslationTransform(3, (SHIFT + 5).tolist()))
+        _refine(fixed, moving, everywhere, poses[-1], 2.0)
+    assert poses[0].GetOffset() == poses[1].GetOffset() != tuple(SHIFT + 5)
+
+
 @pytest.mark.parametrize(("dice", "detail"), [(0.8, 0.5), (0.97, 0.03)], ids=["no overlap", "another patient"])
 def test_a_registration_that_failed_says_why(dice, detail):
     identity = sitk.Transform(3, sitk.sitkIdentity)
@@ -189,6 +201,60 @@ def test_a_nodule_is_told_from_a_vessel_that_pierces_it():
     lesion = lesion_at_a_vessel(8.0, 5.0)
     assert np.linalg.norm(lesion.center) < 1.5
     assert lesion.volume_mm3(40.0) == pytest.approx(4 / 3 * np.pi * 4**3, rel=0.35)
+
+
+def lesions_in_a_tilted_volume() -> tuple[sitk.Image, sitk.Image, list[np.ndarray]]:
+    """Return a volume of lung whose axes are tilted, a mask of it, and the centers (x, y, z; LPS) of its lesions.
+
+    One lesion is lobulated, one is pierced by a vessel, and one is small.
+    """
+    canvas = Canvas((100, 80, 60), (0.8, 0.8, 1.5), (-39.6, -31.6, -44.25))
+    texture = gaussian_filter(np.random.default_rng(0).standard_normal(canvas.shape), 1.0)
+    canvas.hu[:] = -850 + 60 / texture.std() * texture
+    centers = [(-18.0, -8.0, 20.0), (15.0, 10.0, 15.0), (0.0, 0.0, -20.0)]
+    for lobe, radius in (((0, 0, 0), 8.0), ((5, 5, 3), 6.0), ((-4, 5, -5), 5.0)):
+        canvas.paint(canvas.ellipsoid(np.add(centers[0], lobe), radius), 40.0)
+    canvas.paint(canvas.ellipsoid(centers[1], 6.0), 40.0)
+    canvas.paint(canvas.ellipsoid(centers[1], (2.0, 2.0, 1000.0)), 40.0)
+    canvas.paint(canvas.ellipsoid(centers[2], (3.0, 4.0, 3.5)), 40.0)
+    volume = canvas.image(gaussian_filter(canvas.hu, 0.6))
+    tilt = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.4)
+    volume.SetDirection(tilt.GetMatrix())
+    volume.SetOrigin(tilt.TransformPoint(volume.GetOrigin()))
+    lungs = image_like(np.ones(canvas.shape, np.uint8), volume)
+    return volume, lungs, [np.array(tilt.TransformPoint(center)) for center in centers]
+
+
+def test_a_lesion_is_the_same_from_wherever_it_was_searched():
+    volume, lungs, centers = lesions_in_a_tilted_volume()
+    rng = np.random.default_rng(0)
+    for center in centers:
+        lesions = [
+            find_lesion(volume, lungs, center + rng.uniform(-1, 1, 3) * tolerance / 3, tolerance)
+            for tolerance in (8.0, 8.0, 12.0)
+        ]
+        assert len({(*each.center, each.excess, each.lung_hu, each.core_hu) for each in lesions}) == 1, center
+
+
+def test_a_scan_compared_with_itself_is_unchanged():
+    current = scan({GROWN: 12.0, SAME: 9.0})
+    prior = scan({tuple(np.array(center) + (2.3, -1.7, 1.2)): 9.0 for center in (GROWN, SAME)})
+    compared = compare(current, dataclasses.replace(current, findings=prior.findings), None).comparison
+    assert [change.kind for change in compared.changes] == [ChangeKind.STABLE] * 2
+    assert all(change.value == change.prior_value and "; 0%)" in change.text for change in compared.changes)
+
+
+@pytest.mark.slow
+def test_a_real_scan_compared_with_itself_is_unchanged(shared, repository, monkeypatch):
+    monkeypatch.syspath_prepend(repository / "Testing" / "Benchmarks")
+    import prior_real
+
+    readers = sitk.ReadImage(str(shared / "data/real/labels/01_nodules_nreaders.nii.gz"))
+    (place,) = prior_real.nodule_places(readers)
+    current = prior_real.scan(read_volume(shared / "data/real/01.nii.gz"), [place])
+    found = Finding("Lung nodule", 0.9, location=Location(tuple(place * (-1, -1, 1) + 2), (12, 12, 12), None, True))
+    (change,) = compare(current, dataclasses.replace(current, findings={"lung": [found]}), None).comparison.changes
+    assert change.kind is ChangeKind.STABLE and change.value == change.prior_value
 
 
 def test_the_surroundings_of_a_place_correct_the_registration():
@@ -311,6 +377,52 @@ def marked_absent(section: Section) -> Section:
 def test_a_change_is_dropped_with_its_measurement_or_finding(report, decide):
     decided = with_drafted_impression(decide(begin_review(report)))
     assert NODULE_CHANGE.text not in " ".join(content_text(report_content(decided)).split())
+
+
+RESOLVED_CHANGE = dataclasses.replace(
+    NODULE_CHANGE,
+    kind=ChangeKind.RESOLVED,
+    text="Compared with the prior CT, the lung nodule is no longer seen (previously 90 mm³).",
+    measurement=None,
+    point_ras=None,
+)
+
+
+def kept_changes(report, lung: str | None) -> list[ChangeKind]:
+    """Return the changes in a signed report whose reviewer gave the lung this text, or rejected it if None."""
+    prior = dataclasses.replace(report.prior, changes=(NODULE_CHANGE, RESOLVED_CHANGE))
+    reviewed = with_drafted_impression(reviewed_report(dataclasses.replace(report, prior=prior), lung=lung))
+    content = report_content(sign(reviewed, REVIEWER))
+    text = " ".join(content_text(content).split())
+    kept = [change for change in prior.changes if change.text in text]
+    assert all(change.text in content.impression for change in kept)
+    return [change.kind for change in kept]
+
+
+def test_the_change_of_a_nodule_leaves_the_signed_report_with_the_nodule(report):
+    written = report.section("lung").text
+    assert "nodule" in written
+    both = [ChangeKind.LARGER, ChangeKind.RESOLVED]
+    assert kept_changes(report, written) == kept_changes(report, written + " The fissures are thin.") == both
+    for without in ("The lungs are clear.", "There is no nodule in the lungs."):
+        assert kept_changes(report, without) == [ChangeKind.RESOLVED], "what is gone need not be in the text"
+    assert kept_changes(report, None) == []
+
+
+def test_a_nodule_that_no_text_mentions_keeps_its_change_when_something_else_is_edited(report):
+    silent = dataclasses.replace(report.section("lung"), text="The lungs are clear.", sentences=())
+    findings = tuple(dataclasses.replace(finding, text_status=None) for finding in silent.findings)
+    silent = dataclasses.replace(silent, findings=findings)
+    report = dataclasses.replace(report, sections=(silent, *(s for s in report.sections if s.region != "lung")))
+    assert ChangeKind.LARGER in kept_changes(report, "The fissures are thin.")
+
+
+def test_a_prior_report_counts_as_its_reviewer_left_it(report):
+    for text, stated in ((report.section("lung").text, True), ("The lungs are clear.", False)):
+        prior = signed_report(report, lung=text)
+        vars(prior)["masks"] = None  # instead of those in its folder
+        labels = [finding.label for finding in described_scan(prior).findings["lung"] if finding.location is not None]
+        assert ("Lung nodule" in labels) == stated
 
 
 def test_an_unknown_region_in_a_comparison_is_refused(report):

@@ -294,7 +294,8 @@ class _Differences:
         remarks, days = [reason] if reason else [], None
         if value is not None and prior_value is not None and kind is not ChangeKind.NOT_COMPARABLE:
             if unit == "mm³":
-                remarks.append(f"{100 * (value / prior_value - 1):+.0f}%")
+                percent = round(100 * (value / prior_value - 1))
+                remarks.append(f"{percent:+}%" if percent else "0%")
             if kind is ChangeKind.LARGER and unit == "mm³":
                 days = doubling_days(value, prior_value, self._days)
             if days is not None:

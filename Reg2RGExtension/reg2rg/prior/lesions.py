@@ -6,6 +6,7 @@ kernel spread this excess, but hardly change its sum, so that volumes agree betw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +19,12 @@ from reg2rg.volumes.resampling import OUTSIDE_HU
 GRID_MM = 1.0
 REACH_MM = 26.0
 """The image is examined on cubic voxels of this size, up to this distance from the point."""
+
+SETTLED_MM = 3.0
+"""How far from the center of a lesion its thickest point is searched when it is measured."""
+
+MAX_ROUNDS = 5
+"""How often a lesion is measured from the center that it had before, until the center stays."""
 
 EDGE_HU = -400.0
 """About halfway between the lung and a solid lesion."""
@@ -82,19 +89,44 @@ def volumes_mm3(first: Lesion, second: Lesion) -> tuple[float, float]:
 def find_lesion(volume: sitk.Image, lungs: sitk.Image, point: np.ndarray, tolerance_mm: float) -> Lesion | None:
     """Return the solid lesion of the lung nearest to a point; None if there is none.
 
+    The lesion depends neither on the point nor on the tolerance, as long as its center is within the tolerance.
+
     Args:
         volume: image in HU, of any orientation.
         lungs: mask of the lungs, with or without the lesions in them.
         point: where it is expected (x, y, z; LPS, mm).
         tolerance_mm: how far from there it may be.
     """
-    hu, origin = cube(volume, point, REACH_MM + tolerance_mm)
+    settled = (_settled(volume, lungs, lesion) for lesion in _lesions_near(volume, lungs, point, tolerance_mm))
+    lesion = _nearest([each for each in settled if each is not None], point)
+    return lesion if lesion is not None and np.linalg.norm(lesion.center - point) <= tolerance_mm else None
+
+
+def _settled(volume: sitk.Image, lungs: sitk.Image, lesion: Lesion) -> Lesion | None:
+    """Return a lesion as it is seen from its own center; None if it is not one from there."""
+    for _ in range(MAX_ROUNDS):
+        place = _on_lattice(lesion.center)
+        seen = _nearest(_lesions_near(volume, lungs, place, SETTLED_MM), place)
+        if seen is None or (_on_lattice(seen.center) == place).all():
+            return seen
+        lesion = seen
+    return lesion
+
+
+def _nearest(lesions: Sequence[Lesion], point: np.ndarray) -> Lesion | None:
+    return min(lesions, key=lambda lesion: float(np.linalg.norm(lesion.center - point)), default=None)
+
+
+def _lesions_near(volume: sitk.Image, lungs: sitk.Image, point: np.ndarray, tolerance_mm: float) -> list[Lesion]:
+    """Return the solid lesions of which a part is near a point, as they are seen from there."""
+    middle, reach = _on_lattice(point), REACH_MM + tolerance_mm
+    hu, origin = cube(volume, middle, reach)
     tissue = hu >= EDGE_HU
-    dense = tissue & _without_gaps(cube(lungs, point, REACH_MM + tolerance_mm, 0.0)[0] >= 0.5)
+    dense = tissue & _without_gaps(cube(lungs, middle, reach, 0.0)[0] >= 0.5)
     depth = ndimage.distance_transform_edt(dense) * GRID_MM
     z, y, x = (np.arange(size) * GRID_MM for size in hu.shape)
     away = np.sqrt(sum(np.square(axis - axis.mean()) for axis in np.ix_(z, y, x)))
-    candidates: list[tuple[float, Lesion]] = []
+    lesions: list[Lesion] = []
     rest = dense.copy()
     while True:
         # The deepest point within reach belongs to the thickest structure; it is examined first.
@@ -102,15 +134,17 @@ def find_lesion(volume: sitk.Image, lungs: sitk.Image, point: np.ndarray, tolera
         peak = np.unravel_index(int(near.argmax()), near.shape)
         radius = float(depth[peak])
         if near[peak] < MIN_RADIUS_MM:
-            break
+            return lesions
         mask = _around(dense, depth, peak, radius)
         rest &= ~ndimage.binary_dilation(mask, iterations=2)
         rest[peak] = False
         if radius <= MAX_RADIUS_MM and _is_compact(mask):
-            lesion = _measured(hu, tissue, mask, origin, max(BLUR_MM, *volume.GetSpacing()))
-            candidates.append((float(np.linalg.norm(lesion.center - point)), lesion))
-    candidates = [(distance, lesion) for distance, lesion in candidates if distance <= tolerance_mm]
-    return min(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
+            lesions.append(_measured(hu, tissue, mask, origin, max(BLUR_MM, *volume.GetSpacing())))
+
+
+def _on_lattice(point: np.ndarray) -> np.ndarray:
+    """Return the nearest point of a lattice that is the same for all cubes."""
+    return np.round(point / GRID_MM) * GRID_MM
 
 
 def cube(

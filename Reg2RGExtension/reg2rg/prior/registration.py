@@ -26,7 +26,12 @@ CONTROL_POINT_MM = 45.0
 """Distance between the control points of the B-spline: wider than any nodule, so that growth is not undone."""
 
 SAMPLED_SHARE = 0.04
-"""Share of the voxels near the lungs that is compared."""
+SEED = 1
+"""Share of the voxels near the lungs that is compared, and the seed by which they are chosen, so that the same two CTs
+are always registered in the same way."""
+
+RIGID_STEP, AFFINE_STEP = 2.0, 0.1
+"""First steps of the refinement. With long steps, an affine transform may leave the lungs and not return."""
 
 SHIFTS_MM = (-90.0, -45.0, 0.0, 45.0, 90.0)
 """Shifts along the body from which the lungs are brought into line. One scan may show only a part of them."""
@@ -113,12 +118,12 @@ def register(
     progress(0.1, "Aligning the lungs")
     pose = _align_lungs(fixed_lungs, moving_lungs)
     progress(0.4, "Aligning the images")
-    _refine(fixed, moving, near_lungs, pose)
+    _refine(fixed, moving, near_lungs, pose, RIGID_STEP)
     affine = sitk.AffineTransform(3)
     affine.SetMatrix(pose.GetMatrix())
     affine.SetCenter(pose.GetCenter())
     affine.SetTranslation(pose.GetTranslation())
-    _refine(fixed, moving, near_lungs, affine)
+    _refine(fixed, moving, near_lungs, affine, AFFINE_STEP)
     progress(0.6, "Following the breathing")
     transform = sitk.CompositeTransform([affine, _bspline(fixed, moving, near_lungs, affine)])
     progress(0.95, "Checking the registration")
@@ -206,7 +211,7 @@ def _by_correlation(transform: sitk.Transform, mask: sitk.Image) -> sitk.ImageRe
     method.SetMetricAsCorrelation()
     method.SetMetricFixedMask(mask)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(SAMPLED_SHARE)
+    method.SetMetricSamplingPercentage(SAMPLED_SHARE, SEED)
     return method
 
 
@@ -216,10 +221,10 @@ def _execute(method: sitk.ImageRegistrationMethod, fixed: sitk.Image, moving: si
         method.Execute(fixed, moving)
 
 
-def _refine(fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Transform) -> None:
+def _refine(fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Transform, step: float) -> None:
     """Refine a rigid or affine transform by the images near the lungs."""
     method = _by_correlation(transform, mask)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, 60)
+    method.SetOptimizerAsRegularStepGradientDescent(step, 0.02, 60)
     method.SetOptimizerScalesFromPhysicalShift()
     _execute(method, fixed, moving)
 

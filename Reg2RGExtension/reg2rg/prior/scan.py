@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from reg2rg.measurements import Evidence
-from reg2rg.report import Finding, Report
+from reg2rg.report import Finding, Report, report_content
 from reg2rg.report.after_review import after_decisions
 from reg2rg.segmentation import RegionMasks
 from reg2rg.volumes.geometry import image_like
@@ -45,8 +45,8 @@ def described_scan(report: Report) -> ComparedScan:
     Args:
         report: a report with a folder, which contains the regions.
     """
-    review = report.review
-    sections, evidence = after_decisions(report.sections, report.evidence, review.measurements if review else {})
-    hidden = any(section.model_text_hidden for section in sections)
-    findings = None if hidden else {section.region: section.listed_findings for section in sections}
+    decisions = report.review.measurements if report.review is not None else {}
+    _, evidence = after_decisions(report.sections, report.evidence, decisions)
+    hidden = any(section.model_text_hidden for section in report.sections)
+    findings = None if hidden else {section.region: section.findings for section in report_content(report).sections}
     return ComparedScan(report.masks, None, findings, evidence)

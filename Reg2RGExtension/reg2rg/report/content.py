@@ -242,18 +242,41 @@ def drafted_impression(
 def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:
     """Return what changed since the prior CT, except for what no longer holds after the review.
 
-    Changes of measurements that the reviewer removed or measured again are left out, as are those of findings that the
-    reviewer marked as absent.
+    Changes in rejected sections are left out. So are changes of measurements that the reviewer removed or measured
+    again, and of findings that the reviewer marked as absent or took out of the text.
     """
+    if report.prior is None:
+        return ()
     decisions = report.review.measurements if report.review is not None else {}
-    absent = {
-        (section.region, finding.label)
-        for section in report.sections
-        for finding in section.findings
-        if finding.correction is False
-    }
-    changes = report.prior.changes if report.prior is not None else ()
-    return tuple(c for c in changes if c.measurement not in decisions and (c.region, c.finding) not in absent)
+    sections, evidence = after_decisions(report.sections, report.evidence, decisions)
+    by_region = {section.region: section for section in sections}
+    return tuple(
+        change
+        for change in report.prior.changes
+        if change.measurement not in decisions
+        and change.region in by_region
+        and _is_kept(change, by_region[change.region], report.review, evidence)
+    )
+
+
+def _is_kept(change: IntervalChange, section: Section, review: Review | None, evidence: Evidence | None) -> bool:
+    """Return whether a change holds after the review of its section."""
+    reviewed = _review_of(section, review)
+    if reviewed.state is ReviewState.REJECTED:
+        return False
+    written = written_section(section, reviewed.text, evidence)
+    drafted, now = (_finding(each, change.finding) for each in (section, written))
+    if now.correction is not None:
+        return now.correction
+    if reviewed.text == section.draft or change.point_ras is None:  # what only the prior CT shows is in no text
+        return True
+    mentioned = drafted.stated or now.text_status is not None
+    return now.stated or not mentioned
+
+
+def _finding(section: Section, label: str | None) -> Finding:
+    """Return a finding of a section; an empty one if the section does not have it."""
+    return next((finding for finding in section.findings if finding.label == label), Finding(label or ""))
 
 
 def _comparison(prior: PriorComparison | None) -> tuple[tuple[str, str], ...]:
