@@ -17,6 +17,7 @@ from reg2rg.phantom.body import Canvas
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
 from reg2rg.prior import ComparedScan, acquisition_date, compare, described_scan
+from reg2rg.prior.compare import NOTHING_COMPARED
 from reg2rg.prior.cutoffs import (
     MEASURE_CUTOFFS,
     diameter_change,
@@ -170,6 +171,11 @@ def test_the_warning_names_the_ct_that_is_unlike_the_training_data():
     current, prior = (dataclasses.replace(scan({SAME: 12.0}), findings=found) for found in ({}, None))
     (warning,) = compare(current, prior, None).comparison.warnings
     assert warning.endswith(", because the prior CT is unlike the model's training data.")
+
+
+def test_a_comparison_without_any_change_says_that_nothing_could_be_compared():
+    nothing = dataclasses.replace(scan({SAME: 12.0}), findings={})
+    assert compare(nothing, nothing, None).comparison.warnings == (NOTHING_COMPARED,)
 
 
 def test_a_prior_ct_that_is_later_is_refused():

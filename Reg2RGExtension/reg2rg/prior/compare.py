@@ -58,6 +58,11 @@ BORDER_MM = 5.0
 SMALLEST_SHARE = 1 / 16
 """A lesion with less than this share of the other's volume is something else, such as a vessel."""
 
+NOTHING_COMPARED = (
+    "Nothing in this draft could be compared with the prior CT; only nodules, masses and some measurements can be."
+)
+"""Warning that the silence about changes does not mean that there are none."""
+
 
 @dataclass(frozen=True)
 class ComparedScans:
@@ -105,6 +110,8 @@ def compare(
     if unlike:
         reason = f"{' and '.join(unlike)} {'is' if len(unlike) == 1 else 'are'} unlike the model's training data"
         warnings.append(f"Findings were not compared with the prior CT, because {reason}.")
+    elif not changes:
+        warnings.append(NOTHING_COMPARED)
     comparison = PriorComparison(
         source,
         days,

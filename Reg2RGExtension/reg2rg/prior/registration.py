@@ -78,7 +78,8 @@ class Registration:
         if self.lung_dice < MIN_DICE:
             return f"the lungs overlap too little after registration (Dice {self.lung_dice:.2f})"
         if self.detail is not None and self.detail < MIN_DETAIL:
-            return f"the lungs differ too much after registration (correlation of details {self.detail:.2f})"
+            details = f"correlation of details {self.detail:.2f}"
+            return f"the lungs differ too much after registration, as those of two patients would ({details})"
         return None
 
     def to_prior(self, point: np.ndarray) -> np.ndarray:
