@@ -472,7 +472,7 @@ def test_the_command_compares_with_a_ct(reg2rg, report_command, phantom_files, t
     assert finished.returncode == 0, finished.stderr
     report = load_report(tmp_path / "now")
     prior = report.prior
-    assert (prior.source, prior.interval_days, prior.warnings) == ("ct", 90, ())
+    assert (prior.source, prior.interval_days, prior.refused) == ("ct", 90, False)
     assert prior.lung_dice > 0.9 and prior.detail > 0.5
     assert prior.geometry == Geometry.from_image(moved)
     center = moved.TransformContinuousIndexToPhysicalPoint([size / 2 for size in moved.GetSize()])
@@ -485,5 +485,5 @@ def test_the_command_compares_with_a_report(reg2rg, report_command, tmp_path):
     finished = reg2rg(*report_command, "-o", tmp_path / "now", "--prior", tmp_path / "before")
     assert finished.returncode == 0, finished.stderr
     prior = load_report(tmp_path / "now").prior
-    assert (prior.source, prior.interval_days, prior.warnings) == ("report", None, ())
+    assert (prior.source, prior.interval_days, prior.refused) == ("report", None, False)
     assert prior.lung_dice > 0.98 and prior.detail is None

@@ -53,7 +53,7 @@ DEPTH_MM = 8.0
 MIN_DICE = 0.85
 MIN_DETAIL = 0.15
 """Least overlap of the lungs, and least correlation of the details within them, of scans of the same patient. Lungs of
-different patients can be brought into line as well, but their vessels cannot: their details correlate by 0.03 or less.
+different patients can be brought into line as well, but their vessels cannot: their details correlate by less than 0.1.
 """
 
 
