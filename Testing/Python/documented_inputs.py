@@ -183,14 +183,10 @@ def checkpoint(path: Path, fixture: Fixture) -> None:
 
 
 def miniature(config: TrainingConfig) -> TrainingConfig:
-    """Return a training with the same stages, of one step each."""
-    stages = tuple(
-        dataclasses.replace(
-            stage, steps=1, epochs=None, batch_size=1, grad_accum_steps=1, warmup_steps=0, eval_every=1, cases=None
-        )
-        for stage in config.stages
-    )
-    return dataclasses.replace(config, stages=stages, workers=0)
+    """Return a training with the last stage of each kind, of one step each."""
+    small = dict(steps=1, epochs=None, batch_size=1, grad_accum_steps=1, warmup_steps=0, eval_every=1, cases=None)
+    stages = {stage.kind: dataclasses.replace(stage, **small) for stage in config.stages}
+    return dataclasses.replace(config, stages=tuple(stages.values()), workers=0)
 
 
 def write_config(path: Path, config: TrainingConfig) -> None:
