@@ -109,6 +109,21 @@ def test_a_signed_report_contains_what_the_reviewer_stated_and_nothing_that_only
     assert all(section.warnings == () and section.folded is None for section in content.sections)
 
 
+def test_the_size_of_a_finding_leaves_the_report_with_the_finding(report):
+    def sizes(finished: Report) -> list[str]:
+        return [m.part for m in section_of(finished, "lung").measurements if m.measure == "finding_diameter"]
+
+    assert len(sizes(report)) == 3
+    signed = signed_report(report, lung=NODULE)
+    assert sizes(signed) == ["lung nodule"]
+    assert "Mean diameter, atelectasis" in content_text(report_content(report))
+    assert "Mean diameter, atelectasis" not in content_text(report_content(signed))
+    lung = report.section("lung")
+    findings = tuple(dataclasses.replace(f, correction=False) for f in lung.findings)
+    denied = dataclasses.replace(report, sections=(dataclasses.replace(lung, findings=findings), *report.sections[1:]))
+    assert sizes(denied) == [], "also in a draft"
+
+
 def test_text_that_is_hidden_is_folded_and_leaves_the_measured_sentences(unlike):
     lung = section_of(unlike, "lung")
     assert lung.text == "" and lung.sentences and all(sentence.measured for sentence in lung.sentences)

@@ -14,6 +14,9 @@ from reg2rg.regions import in_reading_order
 FINDING_MEASURE = "finding_diameter"
 """The measure that is the mean of two lines, and that only a run with a model takes."""
 
+FINDING_MEASURES = (FINDING_MEASURE, "finding_extent")
+"""The measures that are taken of the outline of a finding, whose label is their part."""
+
 MEASURED_BY_REVIEWER = "measured by the reviewer"
 
 _RATIOS = {

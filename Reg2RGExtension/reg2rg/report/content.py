@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from reg2rg.about import SIGNED_LABEL
 from reg2rg.labeler import vessel_diameters
 from reg2rg.measurements import Evidence, Measurement, measured_sentence
-from reg2rg.measurements.reviewing import finding_key
+from reg2rg.measurements.reviewing import FINDING_MEASURES, finding_key
 from reg2rg.regions import get_region
 from reg2rg.report.after_review import after_decisions, written_section
 from reg2rg.report.finding import Finding
@@ -321,6 +321,10 @@ def _section(
     if signed:  # the reviewer's statement; what the finding detector sees is no longer a part of it
         findings = tuple(replace(f, probability=None) for f in findings if f.present and (f.stated or f.correction))
         lines = [finding_line(section.region, finding) for finding in findings]
+    dropped = _of_dropped_findings(measurements, findings)
+    unstated = [measured_sentence(measurement) for measurement in dropped]
+    written = replace(written, measured=tuple(each for each in written.measured if each not in unstated))
+    measurements = tuple(measurement for measurement in measurements if measurement not in dropped)
     stated = _measured_sentences(written, measurements)
     stated += _change_sentences(written, measurements, changes)
     return ContentSection(
@@ -336,6 +340,12 @@ def _section(
         warnings=() if signed else section_warnings(written),
         folded=None if signed else folded_text(section),
     )
+
+
+def _of_dropped_findings(measurements: Sequence[Measurement], findings: Sequence[Finding]) -> list[Measurement]:
+    """Return the sizes of findings that are not listed, or that the reviewer has marked as absent."""
+    kept = {finding.label.lower() for finding in findings if finding.correction is not False}
+    return [m for m in measurements if m.measure in FINDING_MEASURES and m.part not in kept]
 
 
 def _sentences(section: Section, findings: tuple[Finding, ...], evidence: Evidence | None) -> list[ContentSentence]:
