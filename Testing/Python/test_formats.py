@@ -216,6 +216,12 @@ def test_an_unknown_format_is_refused_with_the_known_ones(report, tmp_path):
         export_report(report, "fax", tmp_path / "chest")
 
 
+@pytest.mark.parametrize("path", [Path("/"), Path(), Path("..")])
+def test_a_path_without_a_name_is_refused(report, path):
+    with pytest.raises(InputError, match="is not the name of something to write"):
+        export_report(report, "text", path)
+
+
 def test_the_command_line_exports_a_report_folder(reg2rg: Run, folder, tmp_path):
     finished = reg2rg("export", folder, "--format", "markdown", "-o", tmp_path / "out" / "chest.md")
     assert finished.stdout == f"{tmp_path / 'out' / 'chest-draft.md'}\n"

@@ -217,7 +217,13 @@ def _export(report: Report, export: Format, path: Path, images: Images) -> Path:
 
 
 def _named(path: Path, export: Format, signed: bool) -> Path:
-    """Return the path to write to: with the extension of the format, and with "draft" in the name of a draft."""
+    """Return the path to write to: with the extension of the format, and with "draft" in the name of a draft.
+
+    Raises:
+        InputError: the path has no name that could be extended.
+    """
+    if path.name in ("", ".."):  # the current folder, its parent, or the root of the file system
+        raise InputError(f"{path} is not the name of something to write; expected a new file or folder.")
     stem = path.name.removesuffix(export.extension)
     if export.marks_drafts and not signed and "draft" not in stem.lower():
         stem += "-draft"
