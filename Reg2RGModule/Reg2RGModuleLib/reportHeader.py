@@ -49,7 +49,7 @@ class ReportHeader:
         signature = review.signature if review is not None else None
         label = review.label if review is not None else DRAFT_LABEL
         if signature is not None:
-            label = _("✓ Signed by {0}, {1}. {2}").format(signature.reviewer, signature.time_words, label)
+            label = _("✓ Signed by {0}. {1}").format(signature.words, label)
         self._ui.bannerLabel.setText(label)
         style = SIGNED_STYLE if signature is not None else DRAFT_STYLE
         if style != self._bannerStyle:  # setting a style sheet triggers a new layout of the panel

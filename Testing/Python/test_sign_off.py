@@ -17,6 +17,7 @@ from reg2rg.report import (
     ReviewState,
     SectionReview,
     addendum,
+    content_text,
     load_report,
     parse_report,
     report_content,
@@ -147,10 +148,17 @@ def test_a_report_nobody_has_reviewed_cannot_be_signed(report):
         sign(partly, REVIEWER)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "Dr.\nMüller", "x" * 121, "a\x00b"])
-def test_a_name_that_is_empty_or_not_one_line_cannot_sign(report, name):
+@pytest.mark.parametrize("name", ["", "  ", "Dr.\nMüller", "x" * 121, "a\x00b", "\u200b", "-", "a\u202eb"])
+def test_a_name_that_is_invisible_reordered_or_not_one_line_cannot_sign(report, name):
     with pytest.raises(InputError, match="name is not valid"):
         sign(reviewed_report(report), name)
+
+
+def test_the_date_behind_a_name_that_is_written_from_right_to_left_stays_in_order(report):
+    signature = sign(reviewed_report(report), "د. عمر").review.signature
+    assert signature.words == f"د. عمر\u200e, {signature.time_words}"
+    assert "د. عمر\u200e, 2" in content_text(report_content(sign(reviewed_report(report), "د. عمر")))
+    assert "\u200e" not in sign(reviewed_report(report), "李小龍").review.signature.words
 
 
 def test_accepted_edited_and_rejected_sections_can_be_signed(report):

@@ -47,7 +47,7 @@ def _draw_banner(picture: Image.Image, content: Content, provenance: Provenance)
     draw.text((MARGIN, 32), label, font=load_font(26), fill=(255, 255, 255), anchor="lm")
     source = f"model {provenance.model}  -  regions: {provenance.segmenter}"
     if content.signature is not None:
-        source = f"signed by {content.signature.reviewer}, {content.signature.time_words}"
+        source = f"signed by {content.signature.words}"
     room = WIDTH - 3 * MARGIN - draw.textlength(label, font=load_font(26))  # nothing may cover it
     draw.text((WIDTH - MARGIN, 32), _truncate(source, 17, room), font=load_font(17), fill=(255, 236, 204), anchor="rm")
 

@@ -36,9 +36,9 @@ def header_lines(content: Content) -> list[str]:
         lines = [content.banner]
     else:
         assert content.signature is not None
-        lines = [f"Signed by {content.signature.reviewer}, {content.signature.time_words}", content.disclaimer]
+        lines = [f"Signed by {content.signature.words}", content.disclaimer]
     if content.amends is not None:
-        lines.append(f"Addendum to the report signed by {content.amends.reviewer}, {content.amends.time_words}")
+        lines.append(f"Addendum to the report signed by {content.amends.words}")
     return lines
 
 

@@ -404,10 +404,10 @@ def _notes(provenance: Provenance, signature: Signature | None, amends: Signatur
     made = f"Model {provenance.model_words}; regions from {provenance.segmenter}, created {provenance.created}."
     notes = [made]
     if amends is not None:
-        words = f"signed by {amends.reviewer}, {amends.time_words}, content {amends.content_sha256[:12]}"
+        words = f"signed by {amends.words}, content {amends.content_sha256[:12]}"
         notes.append(f"Addendum to the report {words}.")
     if signature is not None:
-        words = f"{signature.reviewer}, {signature.time_words}, content {signature.content_sha256[:12]}"
+        words = f"{signature.words}, content {signature.content_sha256[:12]}"
         notes.append(f"Signed by {words}.")
     return tuple(notes)
 

@@ -16,11 +16,17 @@ from reg2rg.runtime.dataclass_io import Constraint, Time
 MAX_NAME_LENGTH = 120
 
 
+LEFT_TO_RIGHT_MARK = "\u200e"
+
+
 def is_name(text: str) -> bool:
-    """Return whether a text can be the name of a reviewer: one line that is not empty."""
+    """Return whether a text can be the name of a reviewer: one line with a letter or digit that reads as written."""
     unprintable = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line and paragraph separators
+    reordering = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they would also move what follows
     is_line = not any(unicodedata.category(character) in unprintable for character in text)
-    return is_line and text == text.strip() and 0 < len(text) <= MAX_NAME_LENGTH
+    is_ordered = not any(unicodedata.bidirectional(character) in reordering for character in text)
+    is_seen = any(character.isalnum() for character in text)
+    return is_line and is_ordered and is_seen and text == text.strip() and len(text) <= MAX_NAME_LENGTH
 
 
 def _is_sha256(text: str) -> bool:
@@ -112,6 +118,15 @@ class Signature:
     reviewer: Annotated[str, Constraint(f"a name of 1 to {MAX_NAME_LENGTH} characters in one line", is_name)]
     time: Time
     content_sha256: Annotated[str, Constraint("64 hexadecimal digits", _is_sha256)]
+
+    @property
+    def words(self) -> str:
+        """Who signed and when, such as "Dr. A. Example, 2026-11-28 19:20 UTC".
+
+        A mark after a name that is written from right to left keeps the date behind it in order.
+        """
+        is_reversed = any(unicodedata.bidirectional(character) in ("R", "AL") for character in self.reviewer)
+        return f"{self.reviewer}{LEFT_TO_RIGHT_MARK if is_reversed else ''}, {self.time_words}"
 
     @property
     def time_words(self) -> str:
