@@ -141,10 +141,12 @@ class Flaky(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer = type(self).answers.pop(0) if type(self).answers else "store"
+        if answer == "page":
+            return self._answer(200, "text/html", b"<p>Please log in.</p>")
         if answer == "break":
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
-            return
+            return None
         type(self).received += 1
         uid = str(pydicom.dcmread(BytesIO(body.split(b"\r\n\r\n", 1)[1])).SOPInstanceUID)
         tag = "00081198" if answer == "refuse" else "00081199"
@@ -152,8 +154,14 @@ class Flaky(BaseHTTPRequestHandler):
         if answer == "warn":
             item["00081196"] = {"vr": "US", "Value": [0xB007]}
         content = json.dumps({tag: {"vr": "SQ", "Value": "nonsense" if answer == "nonsense" else [item]}}).encode()
-        self.send_response({"refuse": 409, "warn": 202}.get(answer, 200))
-        self.send_header("Content-Type", "application/dicom+json")
+        return self._answer({"refuse": 409, "warn": 202}.get(answer, 200), "application/dicom+json", content)
+
+    def do_GET(self) -> None:
+        self._answer(200, "text/html", b"<p>Please log in.</p>")
+
+    def _answer(self, status: int, media_type: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -175,6 +183,14 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[type[Flaky]]:
 def flaky() -> Iterator[type[Flaky]]:
     with serving() as handler:
         yield handler
+
+
+def test_a_web_page_is_not_taken_for_a_service_that_stored_something(reg2rg: Run, flaky, series):
+    flaky.answers = ["page"] * 10
+    message = error_line(reg2rg("send", series, "--to", flaky.url), 1)
+    assert "10 of 10 objects are not stored" in message and "did not say what it stored" in message
+    assert not (series / "sent.jsonl").exists()
+    assert "not as a DICOMweb service" in error_line(reg2rg("send", "--echo", "--to", flaky.url), 1)
 
 
 def test_a_refused_object_is_counted_and_sent_with_the_next_attempt(reg2rg: Run, flaky, series):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reg2rg.errors import Reg2RGError
 from reg2rg.exports.sending.address import Address
 from reg2rg.exports.sending.instances import Instance, OnStored
 from reg2rg.exports.sending.tls import Certificates
 from reg2rg.exports.sending.web_service import WebService
+
+if TYPE_CHECKING:
+    import requests
 
 _INSTANCE_UID, _REFERENCED, _FAILED, _WARNING = "00081155", "00081199", "00081198", "00081196"
 _JSON = "application/dicom+json"
@@ -38,6 +41,8 @@ class DicomWeb:
             answer = service.request("GET", "studies", params={"limit": "1"})
         if answer.status_code not in (200, 204):
             raise Reg2RGError(f"{self._address} answered a query with {answer.status_code} {answer.reason}.")
+        if answer.status_code == 200 and not _is_list(answer):
+            raise Reg2RGError(f"{self._address} answers, but not as a DICOMweb service; is the path right?")
 
     def store(self, instances: Sequence[Instance], on_stored: OnStored) -> dict[str, str]:
         """Store files, each as it is and in a request of its own.
@@ -79,8 +84,8 @@ class DicomWeb:
             return f"answered {answer.status_code} {answer.reason}", ""
         try:
             result = answer.json()
-        except ValueError:
-            return "" if answer.status_code == 200 else "did not say what it stored", ""
+        except ValueError:  # such as the page of a proxy that asks for a password
+            return "did not say what it stored", ""
         result = result[0] if isinstance(result, list) and result else result
         try:
             stored, failed = (_items(result, tag) for tag in (_REFERENCED, _FAILED))
@@ -96,6 +101,14 @@ def _body(instance: Instance, boundary: str) -> bytes:
     """Return the body of a request with one file. Some servers need its length in advance."""
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n"
     return head.encode() + instance.file.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _is_list(answer: requests.Response) -> bool:
+    """Return whether an answer is a list in JSON."""
+    try:
+        return isinstance(answer.json(), list)
+    except ValueError:
+        return False
 
 
 def _items(result: Any, tag: str) -> dict[str, Any]:
