@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,14 @@ def test_a_case_is_replaced_and_others_are_kept(folder, files, signed):
     assert len(references) == 2 and references["train_other_a_1"] == {"lung": "Clear."}
     (name,) = set(references) - {"train_other_a_1"}
     assert rows[1][0] == f"{name}.nii.gz" and references[name]["lung"] == "Two nodules."
+
+
+def test_two_cts_of_one_geometry_are_two_cases_though_reported_in_the_same_second(files, tmp_path):
+    report, ct = files
+    for digest in ("1" * 64, "2" * 64):
+        provenance = dataclasses.replace(report.provenance, volume_sha256=digest)
+        export_report(signed_report(dataclasses.replace(report, provenance=provenance)), "radgenome", tmp_path, ct)
+    assert len(read_references(tmp_path / TABLE)[0]) == 2
 
 
 def test_a_draft_does_not_become_training_data(files, tmp_path):

@@ -65,7 +65,8 @@ def write_radgenome(report: Report, volume: sitk.Image | None, folder: Path) -> 
 
 def _case_number(report: Report) -> str:
     """Return a number that all versions of a report share and that says nothing about the patient."""
-    source = f"{report.provenance.created} {report.provenance.geometry} {report.provenance.model_sha256}"
+    made = report.provenance  # CTs of one protocol share a geometry, and a batch writes several reports in one second
+    source = f"{made.created} {made.geometry} {made.model_sha256} {made.volume_sha256}"
     return hashlib.sha256(source.encode()).hexdigest()[:12]
 
 
