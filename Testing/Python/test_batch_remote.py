@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import SimpleITK as sitk
-from command_line import Run, error_line
+from command_line import COMMAND, Run, error_line
 from dicom_files import write_series
 from s3_server import s3_server
-from test_batch import OPTIONS, index, measure, write_scan
+from test_batch import MEASURE, OPTIONS, index, measure, write_scan
 from tiny_chest import tiny_chest
 
+from reg2rg.batch import cluster, places
+from reg2rg.batch.engine import Job
+from reg2rg.batch.remote import RemoteFile, upload
+from reg2rg.batch.run_case import Outcome, finish, prepare
+from reg2rg.batch.source import Source
 from reg2rg.volumes import read_volume_and_series
 
 pytest.importorskip("s3fs")
+
+OUT = RemoteFile("s3://bucket/out")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,8 @@ def store(server: Any, tmp_path: Path) -> Any:
     (scans / "letter.txt").write_text("Dear Jane Doe")
     server.put(str(scans), "bucket/in", recursive=True)
     yield server
-    server.rm("bucket/in", recursive=True)
+    server.rm("bucket", recursive=True)
+    server.mkdir("bucket")
 
 
 def test_scans_at_a_url_are_those_of_a_folder_and_resuming_repeats_nothing(store: Any, tmp_path: Path) -> None:
@@ -93,8 +103,78 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_pat
     for url, message in [
         ("s3://bucket/none", "s3://bucket/none cannot be found."),
         ("s3://bucket/*.nii", "s3://bucket/*.nii cannot be found."),
-        ("nonsense://bucket", "nonsense://bucket cannot be read (ValueError)."),
+        ("nonsense://bucket", "nonsense://bucket cannot be used (ValueError)."),
     ]:
         assert message in error_line(reg2rg("batch", url, "-o", tmp_path / "out", *OPTIONS), 2)
-    refused = reg2rg("batch", "s3://bucket/in", "-o", "s3://bucket/out", *OPTIONS)
-    assert "s3://bucket/out is not a folder of this machine" in error_line(refused, 2)
+    refused = reg2rg("batch", "s3://bucket/in", "-o", "s3://nowhere/out", *OPTIONS)
+    assert "Nothing can be written to s3://nowhere/out: " in error_line(refused, 2)
+
+
+def test_an_output_folder_in_a_store_is_that_of_this_machine(store: Any, tmp_path: Path) -> None:
+    done = measure(OUT, tmp_path / "scans")
+    measure(tmp_path / "local", tmp_path / "scans")
+    assert (done.finished, done.failed, done.before) == (3, 1, 1)
+    written = content(store)
+    expected = {str(path.relative_to(tmp_path / "local")): path for path in (tmp_path / "local").rglob("*.*")}
+    assert written.keys() == {name for name, path in expected.items() if path.is_file()}
+    for name, found in written.items():
+        assert name == "sources.csv" or found == expected[name].read_bytes(), name
+
+    times = {name: store.modified(f"bucket/out/{name}") for name in written}
+    (tmp_path / "scans" / "Doe_damaged.nii.gz").unlink()
+    write_scan(tmp_path / "scans" / "Doe_damaged.nii.gz", 7)
+    again = measure(OUT, tmp_path / "scans")
+    assert (again.finished, again.failed, again.before) == (1, 0, 4)
+    assert all(store.modified(f"bucket/out/{name}") == times[name] for name in times if name.startswith("cases/"))
+
+
+@pytest.mark.posix
+def test_a_killed_run_continues_in_the_store_and_an_interrupted_upload_is_not_a_report(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*COMMAND, "batch", "s3://bucket/in", "-o", OUT.url, *OPTIONS]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert "(1 of 5" in process.stderr.readline()
+        process.kill()
+    complete = {name: store.modified(name) for name in store.glob("bucket/out/cases/*/case.json")}
+    assert 1 <= len(complete) < 3 and "index.csv" not in content(store)
+
+    def cut_off(files: list[Path], targets: list[RemoteFile]) -> None:
+        if "case.json" in [target.name for target in targets]:
+            raise KeyboardInterrupt
+        upload(files, targets)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(places, "upload", cut_off)
+        measure(OUT, "s3://bucket/in")
+    assert {name: store.modified(name) for name in store.glob("bucket/out/cases/*/case.json")} == complete
+    assert len(store.glob("bucket/out/cases/*/measurements.json")) == len(complete) + 1
+    assert content(store)["index.csv"].count(b"measured") == len(complete)
+
+    done = measure(OUT, "s3://bucket/in")
+    assert (done.finished, done.failed, done.before) == (3 - len(complete), 1, 1 + len(complete))
+    assert all(store.modified(name) == time for name, time in complete.items())
+    assert content(store)["index.csv"].count(b"measured") == 3
+
+
+def test_a_worker_of_a_cluster_needs_only_the_store(store: Any, tmp_path: Path) -> None:
+    scan = RemoteFile("s3://bucket/in/Doe_Jane.nii.gz")
+    job = Job(Source(scan, name="a").read(), OUT / "cases" / "a", OUT / ".reg2rg-work" / "0")
+    for step in (prepare, finish):
+        outcome, _ = cluster._step(step, str(tmp_path / "elsewhere"), job, MEASURE)
+        assert outcome == Outcome()
+    measure(tmp_path / "local", tmp_path / "scans" / "Doe_Jane.nii.gz")
+    (local,) = (tmp_path / "local" / "cases").iterdir()
+    assert {name for name in content(store) if name.startswith("cases/a/")} == {
+        f"cases/a/{file.name}" for file in local.iterdir()
+    }
+    again, _ = cluster._step(prepare, str(tmp_path), replace(job, case=replace(job.case, signature="other")), MEASURE)
+    assert again.scan_changed
+    store.pipe_file("bucket/out/cases/a/report.json", b"perhaps a signed one")
+    refused, _ = cluster._step(prepare, str(tmp_path), job, MEASURE)
+    assert "report" in refused.cause and content(store)["cases/a/report.json"] == b"perhaps a signed one"
+
+
+def content(store: Any) -> dict[str, bytes]:
+    """Return the content of the files in the output folder, by name."""
+    return {name.removeprefix("bucket/out/"): store.cat_file(name) for name in store.find("bucket/out")}

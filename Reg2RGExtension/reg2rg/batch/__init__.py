@@ -9,7 +9,10 @@ Files in the order data flows:
     arrivals    which scans of a folder that fills are complete
     settings    the options that all cases of a batch have in common
     records     what is known about a case: finished or failed, and with which settings
+    places      folders on this machine or in a store
     store       the output folder
+    remote_store
+                an output folder in a store
     naming      messages without the names of files
     failures    a full disk, which is not the fault of a case
     downloads   a scan in a store, downloaded where it is read

@@ -14,7 +14,6 @@ import itertools
 import logging
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections import Counter, deque
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reg2rg.batch.engine import Engine, Job
+from reg2rg.batch.places import Place, create, delete
 from reg2rg.batch.records import RECORD_FILE, read_record
 from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
@@ -47,25 +47,25 @@ _Result = tuple[Outcome, float]
 class Cluster(Engine):
     """Writes report folders with the workers of a Ray cluster."""
 
-    def __init__(self, settings: Settings, address: str, jobs: int, work: Path) -> None:
+    def __init__(self, settings: Settings, address: str, jobs: int, work: Place) -> None:
         """Connect to a cluster, or start one.
 
         Args:
             settings: the options of all cases.
             address: HOST:PORT of its head, "auto" for the one that runs on this machine, or "local" to start one.
             jobs: number of processes that prepare cases in a cluster that is started.
-            work: an existing folder for what is prepared, which all machines see.
+            work: a folder for what is prepared, which all machines see.
 
         Raises:
             InputError: Ray is not installed, or there is no such cluster.
         """
-        super().__init__(work.absolute())
+        super().__init__(_absolute(work))
         self._ray = _connect(address, jobs)
         self._settings = settings
         self._numbers = itertools.count()
         self._losses: Counter[str] = Counter()  # case ID -> how often its worker was lost
         self._failed_starts = 0
-        self._again: deque[tuple[Case, Path]] = deque()
+        self._again: deque[tuple[Case, Place]] = deque()
         self._preparing: dict[Any, Job] = {}
         self._prepared: deque[Job] = deque()
         self._starting: dict[Any, Any] = {}
@@ -96,7 +96,7 @@ class Cluster(Engine):
         for under_way in (self._again, self._preparing, self._prepared, self._starting, self._idle, self._writing):
             under_way.clear()
 
-    def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, cases: Iterator[tuple[Case, Place]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.
 
         Args:
@@ -114,9 +114,9 @@ class Cluster(Engine):
             (task, *_), _ = self._ray.wait([*self._preparing, *self._writing, *self._starting])
             for job, outcome in self._collect(task):
                 yield job.case, outcome
-                shutil.rmtree(job.folder, ignore_errors=True)
+                delete(job.folder)
 
-    def _submit(self, cases: Iterator[tuple[Case, Path]]) -> None:
+    def _submit(self, cases: Iterator[tuple[Case, Place]]) -> None:
         """Give work to idle writers, and start tasks while there is room for what they will prepare."""
         while self._prepared and self._idle:
             job, writer = self._prepared.popleft(), self._idle.pop()
@@ -127,8 +127,8 @@ class Cluster(Engine):
             if following is None:
                 return
             case, output = following
-            job = Job(case, output.absolute(), self._work / str(next(self._numbers)))
-            job.folder.mkdir()
+            job = Job(case, _absolute(output), self._work / str(next(self._numbers)))
+            create(job.folder)
             self._preparing[self._prepare.remote(*self._arguments(job))] = job
 
     def _start_writers(self) -> None:
@@ -196,8 +196,9 @@ class Cluster(Engine):
             self._metrics.case(Outcome())
             yield job, Outcome()
             return
-        for leftover in (job.folder, *job.output.glob(".reg2rg-*")):
-            shutil.rmtree(leftover, ignore_errors=True)
+        delete(job.folder)
+        for leftover in job.output.glob(".reg2rg-*") if isinstance(job.output, Path) else ():
+            delete(leftover)
         self._losses[job.case.id] += 1
         if self._losses[job.case.id] < ATTEMPTS:
             self._again.append((job.case, job.output))
@@ -222,18 +223,24 @@ class _Writer:
         return _step(finish, directory, job, settings)
 
 
+def _absolute(place: Place) -> Place:
+    return place.absolute() if isinstance(place, Path) else place
+
+
 def _prepare(directory: str, job: Job, settings: Settings) -> _Result:
     """Prepare a case."""
     return _step(prepare, directory, job, settings)
 
 
-def _step(step: Callable[[Case, Settings, Path, Path], None], directory: str, job: Job, settings: Settings) -> _Result:
+def _step(
+    step: Callable[[Case, Settings, Place, Place], None], directory: str, job: Job, settings: Settings
+) -> _Result:
     """Do a step of a case as the process in ``directory`` would do it, to which relative paths of options refer."""
     started = time.monotonic()
     quiet_libraries()
     with contextlib.suppress(OSError):
         os.chdir(directory)
-    if not job.folder.is_dir():
+    if isinstance(job.folder, Path) and not job.folder.is_dir():
         raise FileNotFoundError("the output folder is missing")
     try:
         step(job.case, settings, job.folder, job.output)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reg2rg.batch.places import Place, delete
 from reg2rg.batch.run_case import Outcome
 from reg2rg.batch.source import Case
 
@@ -23,14 +23,14 @@ class Job:
     """
 
     case: Case
-    output: Path
-    folder: Path
+    output: Place
+    folder: Place
 
 
 class Engine(ABC):
     """Writes report folders. It knows nothing about other cases, and records nothing."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Place) -> None:
         """Start nothing yet.
 
         Args:
@@ -45,7 +45,7 @@ class Engine(ABC):
         self.stop()
 
     @abstractmethod
-    def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, cases: Iterator[tuple[Case, Place]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.
 
         Args:
@@ -58,8 +58,8 @@ class Engine(ABC):
     def stop(self) -> None:
         """End what is under way at once, and remove what was prepared. The next case starts again."""
         self._end_work()
-        for folder in self._work.iterdir():
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in self._work.iterdir() if isinstance(self._work, Path) else [self._work]:
+            delete(folder)
 
     @abstractmethod
     def _end_work(self) -> None:

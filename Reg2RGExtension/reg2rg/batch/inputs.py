@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reg2rg.batch.places import Place
 from reg2rg.batch.remote import RemoteFile, is_url, list_files
 from reg2rg.batch.source import Source, is_slice
 from reg2rg.batch.table import Row, read_table
@@ -62,7 +63,7 @@ class _Found:
 class Inputs:
     """The inputs of a batch. They can be searched again and again: headers are read again only where files changed."""
 
-    def __init__(self, inputs: Sequence[str], output: Path) -> None:
+    def __init__(self, inputs: Sequence[str], output: Place) -> None:
         """Remember where to search.
 
         Args:
@@ -70,7 +71,7 @@ class Inputs:
             output: the output folder, which is not searched.
         """
         self._inputs = inputs
-        self._output = output.resolve()
+        self._output = output.resolve() if isinstance(output, Path) else output
         self._headers: dict[Path, tuple[_Listing, list[ArchivedSeries], Counter[str]]] = {}
         self._zips: dict[Path, tuple[_Listing, Inventory]] = {}
 
@@ -92,7 +93,8 @@ class Inputs:
             if url.lower().endswith(".csv"):
                 rows += read_table(RemoteFile(url))
             else:
-                _add_remote_files(list_files(url), found)
+                written = f"{self._output}/"
+                _add_remote_files([file for file in list_files(url) if not file.url.startswith(written)], found)
         inventory = found.inventory()
         for row in rows:
             inventory.sources += self._sources_of_row(row, inventory.left_out)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from reg2rg.batch.remote import RemoteFile
 from reg2rg.batch.source import Source, files_below
 from reg2rg.errors import InputError
 
@@ -16,7 +17,11 @@ _UNPACKED = re.compile(r"\b\d{6}-[A-Za-z0-9._]+")
 """Names of files that were unpacked from an archive; see reg2rg.volumes."""
 
 
-def without_names(message: str, source: Source, folders: Mapping[Path, str]) -> str:
+_TEMPORARY = re.compile(r"\S*\breg2rg-[0-9a-f]{16}\b[\w./-]*\b")
+"""Names in temporary folders; see reg2rg.runtime.staging."""
+
+
+def without_names(message: str, source: Source, folders: Mapping[Path, str] | Mapping[Path | RemoteFile, str]) -> str:
     """Replace the names of files in a message, and what it quotes.
 
     Args:
@@ -37,5 +42,6 @@ def without_names(message: str, source: Source, folders: Mapping[Path, str]) -> 
     calls = {" ".join(str(InputError(name)).split()): call for name, call in calls.items() if name}  # as in messages
     names = "|".join(map(re.escape, sorted(calls, key=len, reverse=True)))
     message = re.sub(rf"(?<!\w)({names})(?!\w)", lambda match: calls[match[0]], message)
+    message = _TEMPORARY.sub("a temporary file", message)
     message = _UNPACKED.sub("a file", _QUOTED.sub("'...'", message))
     return message[:1].upper() + message[1:]

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections import deque
@@ -17,9 +16,9 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 from reg2rg.batch.engine import Engine, Job
+from reg2rg.batch.places import Place, create, delete
 from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
@@ -39,7 +38,7 @@ def default_jobs() -> int:
 class ReadAhead(Engine):
     """Prepares cases in other processes, or in this one if there are to be no others, and writes their reports here."""
 
-    def __init__(self, settings: Settings, jobs: int, work: Path) -> None:
+    def __init__(self, settings: Settings, jobs: int, work: Place) -> None:
         """Start no process yet.
 
         Args:
@@ -62,7 +61,7 @@ class ReadAhead(Engine):
                 process.kill()
                 process.join()
 
-    def run(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, cases: Iterator[tuple[Case, Place]]) -> Iterator[tuple[Case, Outcome]]:
         """Write the report folders of cases, and yield each case as soon as it has ended.
 
         Args:
@@ -77,9 +76,9 @@ class ReadAhead(Engine):
             except Exception as reason:
                 outcome = outcome_of(reason, job.case, job.folder, job.output)
             yield job.case, outcome
-            shutil.rmtree(job.folder, ignore_errors=True)
+            delete(job.folder)
 
-    def prepare(self, cases: Iterator[tuple[Case, Path]]) -> Iterator[tuple[Job, BaseException | None]]:
+    def prepare(self, cases: Iterator[tuple[Case, Place]]) -> Iterator[tuple[Job, BaseException | None]]:
         """Prepare cases, and yield each as soon as it is prepared, or with the error if it cannot be.
 
         Args:
@@ -87,14 +86,14 @@ class ReadAhead(Engine):
         """
         under_way: dict[Future[None], Job] = {}
         # Cases that were under way when a process died. One at a time, they show whose fault it was.
-        suspects: deque[tuple[Case, Path]] = deque()
+        suspects: deque[tuple[Case, Place]] = deque()
         while True:
             while len(under_way) < (1 if suspects else self._jobs + 1):
                 following = suspects.popleft() if suspects else next(cases, None)
                 if following is None:
                     break
                 job = Job(*following, self._work / str(next(self._numbers)))
-                job.folder.mkdir()
+                create(job.folder)
                 under_way[self._submit(job)] = job
             if not under_way:
                 return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reg2rg.batch.remote import RemoteFile, read_content
 from reg2rg.errors import InputError
 from reg2rg.runtime.dataclass_io import from_plain, parse_json, to_plain
 
@@ -35,10 +36,11 @@ class CaseRecord:
     superseded_by: str = ""
 
 
-def read_record(path: Path) -> CaseRecord | None:
+def read_record(path: Path | RemoteFile) -> CaseRecord | None:
     """Return the record in a file; None if there is none that is complete."""
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_content(path.url) if isinstance(path, RemoteFile) else path.read_bytes()
+        text = content.decode()
         return from_plain(CaseRecord, parse_json(text, path.name), path.name)
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, InputError):
         return None

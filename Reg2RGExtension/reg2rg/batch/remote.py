@@ -1,10 +1,11 @@
-"""Files in a store that fsspec knows, such as S3: they are listed without being read, and downloaded later.
+"""Files in a store that fsspec knows, such as S3: they are listed without being read, downloaded and uploaded.
 
 Credentials come from where the file system of the store looks for them, for example the environment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ class RemoteFile:
 
     def __str__(self) -> str:
         return self.url
+
+    def __truediv__(self, name: str) -> RemoteFile:
+        return RemoteFile(f"{self.url.rstrip('/')}/{name}")
 
     @property
     def name(self) -> str:
@@ -73,8 +77,22 @@ def list_files(url: str, *, below: bool = True) -> list[RemoteFile]:
     return sorted(files)
 
 
+def list_folder(folder: RemoteFile) -> list[RemoteFile]:
+    """List the files in a folder and its subfolders, except hidden ones; none if there is no such folder.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    try:
+        return [file for file in list_files(folder.url) if file.url != folder.url]
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return []
+        raise
+
+
 def download(files: Sequence[RemoteFile], targets: Sequence[Path]) -> None:
-    """Download one or more files of a store.
+    """Download files of a store.
 
     Args:
         files: the files.
@@ -83,8 +101,36 @@ def download(files: Sequence[RemoteFile], targets: Sequence[Path]) -> None:
     Raises:
         InputError: one of them is missing, or the store cannot be used.
     """
+    if not files:
+        return
     with _store(files[0].url) as (fs, _):
         fs.get([fs._strip_protocol(file.url) for file in files], [str(target) for target in targets])
+
+
+def upload(files: Sequence[Path], targets: Sequence[RemoteFile]) -> None:
+    """Upload files. Each is complete or absent.
+
+    Args:
+        files: the files.
+        targets: what each of them becomes, all in one store.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    if not files:
+        return
+    with _store(targets[0].url) as (fs, _):
+        fs.put([str(file) for file in files], [fs._strip_protocol(target.url) for target in targets])
+
+
+def remove(file: RemoteFile) -> None:
+    """Remove a file or a folder, if it exists.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    with _store(file.url) as (fs, path), contextlib.suppress(FileNotFoundError):
+        fs.rm(path, recursive=True)
 
 
 def read_content(url: str) -> bytes:
@@ -111,7 +157,7 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
         raise InputError(f"{url} cannot be found.") from error
     except Exception as error:  # file systems raise what their libraries do, and messages may quote credentials
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        raise InputError(f"{url} cannot be read ({reason}).") from error
+        raise InputError(f"{url} cannot be used ({reason}).") from error
 
 
 def _version(info: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from reg2rg.batch.entries import Entries
 from reg2rg.batch.failures import DiskFull, is_disk_full
 from reg2rg.batch.index import write_index
 from reg2rg.batch.inputs import Inputs
+from reg2rg.batch.places import Place
 from reg2rg.batch.read_ahead import ReadAhead
+from reg2rg.batch.remote_store import RemoteStore
 from reg2rg.batch.run_case import Outcome
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case, Source
@@ -92,7 +95,7 @@ class BatchProgress:
 
 def run_batch(
     inputs: Sequence[str],
-    output: Path,
+    output: Place,
     settings: Settings,
     *,
     jobs: int,
@@ -105,7 +108,7 @@ def run_batch(
 
     Args:
         inputs: folders, DICOM archives, globs, tables and scans.
-        output: the output folder. Cases in it that were finished with the same settings are kept.
+        output: the output folder, also in a store. Cases in it that were finished with the same settings are kept.
         settings: the options of all cases.
         jobs: number of processes that prepare cases; 0 prepares them in this one.
         ray: address of a Ray cluster that does the work; see ``Cluster``. None does it on this machine.
@@ -118,18 +121,31 @@ def run_batch(
         DiskFull: the disk is full, and nobody waits for space.
     """
     searched = Inputs(inputs, output)
-    with locked_folder(output, "Another batch"):
-        store = Store(output, settings)
-        with scratch_folder(inside=output) as work, _engine(settings, ray, jobs, work) as engine:
-            batch = _Batch(store, engine, searched, on_progress, retry_changed=watch is not None)
-            if watch is not None:
-                _watch(batch, watch, on_notice)
-            else:
-                batch.run_all()
-            return batch.progress
+    with (
+        _store(output, settings) as store,
+        store.work_folder(shared=ray is not None) as work,
+        _engine(settings, ray, jobs, work) as engine,
+    ):
+        batch = _Batch(store, engine, searched, on_progress, retry_changed=watch is not None)
+        if watch is not None:
+            _watch(batch, watch, on_notice)
+        else:
+            batch.run_all()
+        return batch.progress
 
 
-def _engine(settings: Settings, ray: str | None, jobs: int, work: Path) -> Engine:
+@contextmanager
+def _store(output: Place, settings: Settings) -> Iterator[Store]:
+    """Open the output folder."""
+    if isinstance(output, Path):
+        with locked_folder(output, "Another batch"):
+            yield Store(output, settings)
+    else:
+        with scratch_folder() as copy:
+            yield RemoteStore(output, copy, settings)
+
+
+def _engine(settings: Settings, ray: str | None, jobs: int, work: Place) -> Engine:
     """Return what does the work."""
     if ray is None:
         return ReadAhead(settings, jobs, work)
@@ -237,6 +253,7 @@ class _Batch:
         entries = self._entries.read()
         write_index(entries, self._store.root)
         write_summary(entries, self.progress.left_out, self._store.root)
+        self._store.publish()
         self._has_index = True
 
     def _is_new(self, source: Source) -> bool:
@@ -253,7 +270,7 @@ class _Batch:
         self._ended.add((case.id, case.content))
         return False
 
-    def _missing(self, sources: Sequence[Source]) -> Iterator[tuple[Case, Path]]:
+    def _missing(self, sources: Sequence[Source]) -> Iterator[tuple[Case, Place]]:
         """Yield the cases whose report folders are missing. Scans are hashed only when it is their turn."""
         under_way = set(self._ended)
         for source in sources:
@@ -265,7 +282,7 @@ class _Batch:
                 self._update(before=self.progress.before + 1)
             else:
                 under_way.add((case.id, case.content))
-                yield case, self._store.folder(case.id)
+                yield case, self._store.place(case.id)
 
     def _read(self, source: Source) -> Case:
         """Return the case of a scan. Its files are not hashed again if they have not changed since an earlier run."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from reg2rg.batch.downloads import downloaded
 from reg2rg.batch.failures import ScanChanged, is_disk_full
 from reg2rg.batch.naming import without_names
+from reg2rg.batch.places import Place, at_hand
 from reg2rg.batch.records import RECORD_FILE, CaseRecord, write_record
 from reg2rg.batch.remote import RemoteFile
 from reg2rg.batch.settings import Settings
@@ -59,7 +60,7 @@ def run_case(case: Case, settings: Settings, output: Path) -> None:
         finish(case, settings, folder, output)
 
 
-def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
+def prepare(case: Case, settings: Settings, folder: Place, output: Place) -> None:
     """Do all that needs no weights of a model: read, segment, measure and crop a scan.
 
     Args:
@@ -77,18 +78,19 @@ def prepare(case: Case, settings: Settings, folder: Path, output: Path) -> None:
     source = case.source
     if source.problem:
         raise InputError(source.problem)
-    _refuse_reviewed(output)
-    with _files_of(source, folder) as (volume, masks):
+    with at_hand(output) as earlier:
+        _refuse_reviewed(earlier)
+    with at_hand(folder) as target, _files_of(source, target) as (volume, masks):
         if settings.measure_only:
-            run_measurement(settings.measure_request(volume, source.series, masks, folder), _ignore)
+            run_measurement(settings.measure_request(volume, source.series, masks, target), _ignore)
         else:
-            request = settings.report_request(volume, source.series, masks, output)
-            write_prepared(prepare_report(request, folder, _ignore), folder)
+            request = settings.report_request(volume, source.series, masks, target)
+            write_prepared(prepare_report(request, target, _ignore), target)
     if not case.unchanged:
         raise ScanChanged("The scan changed while it was read; run the command again once it is complete.")
 
 
-def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
+def finish(case: Case, settings: Settings, folder: Place, output: Place) -> None:
     """Write the report folder of a prepared case. Its record comes last, and says that the folder is complete.
 
     Args:
@@ -100,19 +102,20 @@ def finish(case: Case, settings: Settings, folder: Path, output: Path) -> None:
     from reg2rg.batch.prepared_files import read_prepared
     from reg2rg.pipeline.run import write_report
 
-    if settings.measure_only:
-        with staged_output(output, MEASUREMENT_FILES) as staged:
-            for file in folder.iterdir():
-                shutil.move(file, staged / file.name)
-    else:
-        masks = None if case.source.masks is None else folder  # neither the scan nor its masks are read again
-        request = settings.report_request(folder, case.source.series, masks, output)
-        write_report(request, read_prepared(folder), folder, _ignore)
-    write_thumbnail(output)
-    write_record(CaseRecord(case.id, case.content, settings.identity), output / RECORD_FILE)
+    with at_hand(folder) as prepared, at_hand(output) as target:
+        if settings.measure_only:
+            with staged_output(target, MEASUREMENT_FILES) as staged:
+                for file in prepared.iterdir():
+                    shutil.move(file, staged / file.name)
+        else:
+            masks = None if case.source.masks is None else prepared  # neither the scan nor its masks are read again
+            request = settings.report_request(prepared, case.source.series, masks, target)
+            write_report(request, read_prepared(prepared), prepared, _ignore)
+        write_thumbnail(target)
+        write_record(CaseRecord(case.id, case.content, settings.identity), target / RECORD_FILE)
 
 
-def outcome_of(error: BaseException, case: Case, folder: Path, output: Path) -> Outcome:
+def outcome_of(error: BaseException, case: Case, folder: Place, output: Place) -> Outcome:
     """Return the outcome of a case that has failed."""
     folders = {folder / _LINKS: "the scan", folder: "the temporary folder", output: "the report folder"}
     cause = without_names(as_failure(error).message, case.source, folders)

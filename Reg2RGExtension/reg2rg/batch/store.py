@@ -13,15 +13,18 @@ import io
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from reg2rg.batch.places import Place
 from reg2rg.batch.records import RECORD_FILE, CaseRecord, read_record, replace_text, write_record
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case, key_of
 from reg2rg.errors import InputError
 from reg2rg.runtime.csv_output import write_csv
 from reg2rg.runtime.dataclass_io import from_plain
+from reg2rg.runtime.staging import scratch_folder
 
 SOURCES_FILE = "sources.csv"
 
@@ -81,6 +84,23 @@ class Store:
     def folder(self, case_id: str) -> Path:
         """Return the report folder of a case."""
         return self.root / "cases" / case_id
+
+    def place(self, case_id: str) -> Place:
+        """Return where the report folder of a case is written to."""
+        return self.folder(case_id)
+
+    @contextmanager
+    def work_folder(self, *, shared: bool) -> Iterator[Place]:
+        """Provide a folder for what is prepared.
+
+        Args:
+            shared: whether other machines need it.
+        """
+        with scratch_folder(inside=self.root) as folder:
+            yield folder
+
+    def publish(self) -> None:
+        """Make what has changed visible to others, if that is another step."""
 
     def records(self) -> Iterator[CaseRecord]:
         """Yield the records of all cases in the order of their IDs; that of its failure if a case has failed since."""

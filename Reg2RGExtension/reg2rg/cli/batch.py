@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reg2rg.errors import InputError, Reg2RGError
+from reg2rg.errors import Reg2RGError
 
 if TYPE_CHECKING:
     from reg2rg.batch.run import BatchProgress
@@ -26,7 +26,8 @@ class BatchInterrupted(Reg2RGError):
 def batch(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUTS...", help=_INPUTS)],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Folder to write to. Finished cases in it are not done again.")
+        str,
+        typer.Option("--output", "-o", help="Folder or URL to write to. Finished cases there are not done again."),
     ],
     options: dict[str, Any],
     measure_only: Annotated[
@@ -53,19 +54,17 @@ def batch(
 ) -> None:
     """Write the reports of many CTs, and an index and a summary of them."""
     from reg2rg.batch.read_ahead import default_jobs
-    from reg2rg.batch.remote import is_url
+    from reg2rg.batch.remote import RemoteFile, is_url
     from reg2rg.batch.run import Watch, describe, run_batch
     from reg2rg.batch.settings import Settings
     from reg2rg.cli.batch_progress import show_batch
 
-    if is_url(output):
-        raise InputError(f"{output} is not a folder of this machine; expected one, which may be on a network drive.")
     settings = Settings(measure_only, options)
     with show_batch() as shown:
         try:
             done = run_batch(
                 inputs,
-                Path(output),
+                RemoteFile(output.rstrip("/")) if is_url(output) else Path(output),
                 settings,
                 jobs=default_jobs() if jobs is None else jobs,
                 ray=ray,
