@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -151,8 +152,12 @@ def test_a_killed_run_continues_in_the_store_and_an_interrupted_upload_is_not_a_
     assert len(store.glob("bucket/out/cases/*/measurements.json")) == len(complete) + 1
     assert content(store)["index.csv"].count(b"measured") == len(complete)
 
+    record = json.loads(store.cat_file(next(iter(complete))))  # of a case that had failed before it was finished
+    failed = f"bucket/out/failed/{record['id']}.json"
+    store.pipe_file(failed, json.dumps({**record, "cause": "It is cut off."}).encode())
     done = measure(OUT, "s3://bucket/in")
     assert (done.finished, done.failed, done.before) == (3 - len(complete), 1, 1 + len(complete))
+    assert not store.exists(failed)
     assert all(store.modified(name) == time for name, time in complete.items())
     assert content(store)["index.csv"].count(b"measured") == 3
 

@@ -63,7 +63,7 @@ class RemoteStore(Store):
             remove(self._place / _WORK)
 
     def finish(self, case: Case) -> None:
-        """Copy what the index needs of a case that has been uploaded, and forget that it had failed before."""
+        """Copy what the index needs of a report folder that is complete."""
         self._fetch(list_folder(self._place / "cases" / case.id), self.root)
         record = f"cases/{case.id}/{RECORD_FILE}"
         self._published[record] = _hash(self.root / record)

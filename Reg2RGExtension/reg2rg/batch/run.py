@@ -265,10 +265,17 @@ class _Batch:
         if taken is None:
             return True
         case = Case(taken.id, taken.content, taken.signature, source)
-        if (case.id, case.content) not in self._ended and not self._store.is_finished(case):
+        if (case.id, case.content) not in self._ended and not self._is_finished(case):
             return True
         self._ended.add((case.id, case.content))
         return False
+
+    def _is_finished(self, case: Case) -> bool:
+        """Return whether a case is finished. A run that was killed may not have removed the record of its failure."""
+        if not self._store.is_finished(case):
+            return False
+        self._store.forget_failure(case)
+        return True
 
     def _missing(self, sources: Sequence[Source]) -> Iterator[tuple[Case, Place]]:
         """Yield the cases whose report folders are missing. Scans are hashed only when it is their turn."""
@@ -278,7 +285,7 @@ class _Batch:
                 raise DiskFull(_DISK_FULL)
             case = self._read(source)
             self._store.take(case)
-            if (case.id, case.content) in under_way or self._store.is_finished(case):
+            if (case.id, case.content) in under_way or self._is_finished(case):
                 self._update(before=self.progress.before + 1)
             else:
                 under_way.add((case.id, case.content))

@@ -117,7 +117,11 @@ class Store:
         return record is not None and record.content == case.content
 
     def finish(self, case: Case) -> None:
-        """Forget that a case had failed before; that it is finished, its report folder says."""
+        """Learn that a report folder is complete."""
+        self.forget_failure(case)
+
+    def forget_failure(self, case: Case) -> None:
+        """Forget that a case had failed before it was finished."""
         self._failed(case.id).unlink(missing_ok=True)
 
     def fail(self, case: Case, cause: str) -> None:
