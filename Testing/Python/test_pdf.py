@@ -13,6 +13,7 @@ from reports_under_review import reviewed_report
 
 from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
 from reg2rg.exports.formats import export_report
+from reg2rg.regions import REGION_NAMES
 from reg2rg.report import Report, sign
 
 pytest.importorskip("weasyprint", exc_type=OSError, reason="WeasyPrint needs the system library Pango")
@@ -98,7 +99,7 @@ def test_all_fonts_are_embedded_and_have_the_characters(report, tmp_path):
 @pytest.mark.parametrize(
     "texts",
     [
-        dict.fromkeys(("lung", "pleura", "heart", "abdomen", "bone"), "A finding in many words is described. " * 43),
+        dict.fromkeys(REGION_NAMES, "A finding in many words is described. " * 43),
         {"lung": HOSTILE + "word " * 20_000, "heart": "x" * 5_000, "pleura": ""},
     ],
     ids=["300 words each", "hostile"],

@@ -148,7 +148,7 @@ def test_a_report_nobody_has_reviewed_cannot_be_signed(report):
         sign(partly, REVIEWER)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "Dr.\nMüller", "x" * 121, "a\x00b", "\u200b", "-", "a\u202eb"])
+@pytest.mark.parametrize("name", ["", "  ", "Dr.\nMüller", "x" * 121, "a\x00b", "\u200b", "\u3164", "-", "a\u202eb"])
 def test_a_name_that_is_invisible_reordered_or_not_one_line_cannot_sign(report, name):
     with pytest.raises(InputError, match="name is not valid"):
         sign(reviewed_report(report), name)

@@ -15,6 +15,8 @@ from reg2rg.runtime.dataclass_io import Constraint, Time
 
 MAX_NAME_LENGTH = 120
 
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0"
+"""Fillers of the Korean script: letters by the rules of Unicode that show nothing."""
 
 LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -25,7 +27,7 @@ def is_name(text: str) -> bool:
     reordering = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they would also move what follows
     is_line = not any(unicodedata.category(character) in unprintable for character in text)
     is_ordered = not any(unicodedata.bidirectional(character) in reordering for character in text)
-    is_seen = any(character.isalnum() for character in text)
+    is_seen = any(character.isalnum() and character not in _BLANK_LETTERS for character in text)
     return is_line and is_ordered and is_seen and text == text.strip() and len(text) <= MAX_NAME_LENGTH
 
 

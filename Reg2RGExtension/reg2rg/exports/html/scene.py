@@ -116,15 +116,16 @@ def _finding(place: Place, view: View) -> dict[str, object]:
 
 
 def _surface(surface: Surface | None) -> dict[str, object] | None:
-    """Return a surface with vertices as multiples of 1/100 mm from its corner, and normals as signed bytes."""
+    """Return a surface with vertices as 16-bit fractions of its bounding box, and normals as signed bytes."""
     if surface is None:
         return None
-    corner = surface.vertices.min(axis=0)
-    vertices = np.rint((surface.vertices - corner) * 100).astype("<u2")  # 655 mm at most
+    corner, size = surface.vertices.min(axis=0), np.ptp(surface.vertices, axis=0)
+    vertices = np.rint((surface.vertices - corner) / np.maximum(size, 1e-3) * 65535).astype("<u2")
     normals = np.zeros((len(vertices), 4), np.int8)  # aligned to four bytes, as graphics cards read it
     normals[:, :3] = np.rint(surface.normals * NORMAL_SCALE)
     return {
         "corner": [round(float(mm), 3) for mm in corner],
+        "size": [round(float(mm), 3) for mm in size],
         "vertices": _packed(vertices),
         "normals": _packed(normals),
         "triangles": _packed(surface.triangles.astype("<u4")),

@@ -44,6 +44,7 @@ async function loadSurface(packed) {
   if (!packed) return null;
   return {
     corner: packed.corner,
+    size: packed.size,
     vertices: await unpacked(packed.vertices, Uint16Array),
     normals: await unpacked(packed.normals, Int8Array),
     triangles: await unpacked(packed.triangles, Uint32Array),

@@ -2,12 +2,12 @@
 
 const VERTEX_SHADER = `#version 300 es
 uniform mat3 rotation;
-uniform vec3 corner, center;
+uniform vec3 corner, size, center;
 uniform vec2 scale;
 in vec3 vertex, normal;
 out vec3 facing;
 void main() {
-  vec3 seen = rotation * (corner + 0.01 * vertex - center);
+  vec3 seen = rotation * (corner + size * vertex - center);
   facing = rotation * normal;
   gl_Position = vec4(seen.xy * scale, seen.z / 1000.0, 1.0);
 }`;
@@ -102,7 +102,7 @@ class SurfaceView {
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  upload(program, { corner, vertices, normals, triangles }) {
+  upload(program, { corner, size, vertices, normals, triangles }) {
     const { gl } = this;
     const array = gl.createVertexArray();
     gl.bindVertexArray(array);
@@ -113,11 +113,11 @@ class SurfaceView {
       gl.enableVertexAttribArray(location);
       gl.vertexAttribPointer(location, 3, type, normalized, stride, 0);
     };
-    attribute("vertex", vertices, gl.UNSIGNED_SHORT, false, 6);
+    attribute("vertex", vertices, gl.UNSIGNED_SHORT, true, 6);
     attribute("normal", normals, gl.BYTE, true, 4);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, triangles, gl.STATIC_DRAW);
-    return { array, corner, count: triangles.length };
+    return { array, corner, size, count: triangles.length };
   }
 
   // Return the matrix, column by column, from (left, posterior, superior) to (right on the screen, up, away).
@@ -159,9 +159,10 @@ class SurfaceView {
 
   drawMesh(item, glass) {
     const { gl } = this;
-    const { array, corner, count } = this.meshes.get(item);
+    const { array, corner, size, count } = this.meshes.get(item);
     gl.bindVertexArray(array);
     gl.uniform3fv(this.at("corner"), corner);
+    gl.uniform3fv(this.at("size"), size);
     gl.uniform3fv(this.at("color"), item.color.map((channel) => channel / 255));
     gl.uniform1f(this.at("glass"), glass);
     gl.drawElements(gl.TRIANGLES, count, gl.UNSIGNED_INT, 0);
