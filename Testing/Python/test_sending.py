@@ -23,6 +23,7 @@ from typing import Any
 import pydicom
 import pydicom.fileset
 import pytest
+import requests
 import SimpleITK as sitk
 from command_line import COMMAND, Run, error_line
 from dicom_files import write_series
@@ -449,3 +450,22 @@ def test_a_report_is_exported_and_sent_by_the_commands_on_the_page(
     assert len(stored(empty)) >= chest.volume.GetSize()[2] + 5
     again = reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.dicomweb)
     assert again.stdout.startswith("0 objects stored")
+
+
+def test_every_selection_of_a_fhir_bundle_is_found_in_the_archive_and_its_slice_is_shown(
+    reg2rg: Run, empty, tmp_path: Path
+):
+    chest, ct = small_chest(), tmp_path / "ct.nii.gz"
+    sitk.WriteImage(chest.volume, str(ct))
+    write_report(tmp_path / "report", ct, chest)
+    options = ("--ct", ct, "--dicomweb", empty.dicomweb, "-o", tmp_path / "chest")
+    assert reg2rg("export", tmp_path / "report", "--format", "fhir", *options).returncode == 0
+    assert reg2rg("send", tmp_path / "report", "--ct", ct, "--to", empty.dicomweb).returncode == 0
+    bundle = json.loads((tmp_path / "chest-draft.json").read_text(encoding="utf-8"))
+    resources = [entry["resource"] for entry in bundle["entry"]]
+    selections = [each for each in resources if each["resourceType"] == "ImagingSelection"]
+    addresses = {f"Endpoint/{each['id']}": each["address"] for each in resources if each["resourceType"] == "Endpoint"}
+    assert selections and {each["instance"][0]["uid"] for each in selections} <= stored(empty)
+    for address in {addresses[each["endpoint"][0]["reference"]] for each in selections}:
+        answer = requests.get(address, headers={"Accept": "image/jpeg"}, timeout=60)
+        assert answer.status_code == 200 and answer.content.startswith(b"\xff\xd8"), address
