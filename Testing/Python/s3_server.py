@@ -17,6 +17,7 @@ def s3_server() -> Iterator[Any]:
     The environment says where it is, as it would for any other server.
     """
     import fsspec
+    import requests
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not each request
@@ -29,6 +30,8 @@ def s3_server() -> Iterator[Any]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         try:
+            # All servers of a process share their buckets.
+            requests.post(f"http://127.0.0.1:{port}/moto-api/reset", timeout=60).raise_for_status()
             store = fsspec.filesystem("s3", use_listings_cache=False)
             store.mkdir("bucket")
             yield store

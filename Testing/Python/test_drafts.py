@@ -144,15 +144,15 @@ class Gateway(BaseHTTPRequestHandler):
         for part, count in list(self.plan.items()):
             if part in self.requestline:
                 self.plan[part] = count - 1
-        kill = 0 in self.plan.values()
+        victim = self.victim if 0 in self.plan.values() else None
         headers = {name: value for name, value in self.headers.items() if name in ("Accept", "Content-Type")}
         request = urllib.request.Request(f"{url_of(self.orthanc)}{self.path}", body, headers, method=self.command)
         with urllib.request.urlopen(request, timeout=60) as answer:
             content, kind = answer.read(), answer.headers["Content-Type"]
-        if kill:
-            self.victim.kill()
-            self.victim.wait()
-            self.plan.clear()
+        if victim is not None:
+            self.plan.clear()  # first, because the next service may ask for something as soon as this one is gone
+            victim.kill()
+            victim.wait()
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
