@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,15 @@ class Interruptions(transformers.TrainerCallback):
 def cases(smoke_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> CaseCache:
     source = PhantomSource.from_config(PhantomData("phantoms", 3, 1))
     return CaseCache(source, smoke_config, tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    """Use two threads, so that a sum whose order differs from run to run is noticed."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=[pytest.param(VISION, marks=pytest.mark.slow), TEXT], ids=["vision", "text"])

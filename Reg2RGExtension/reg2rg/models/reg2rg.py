@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reg2rg.models.config import ModelConfig
@@ -76,7 +77,7 @@ class Reg2RG(nn.Module):
 
     def embed_words(self, ids: Sequence[int]) -> Tensor:
         """Return the word embeddings (N, width) of token IDs, none of which is special."""
-        return self.embedding_layer.weight[torch.tensor(ids, device=self.device)]
+        return F.embedding(torch.tensor(ids, device=self.device), self.embedding_layer.weight)
 
     def embed(self, ids: Tensor, features: Sequence[PromptFeatures]) -> Tensor:
         """Look up the input embeddings of prompts.
@@ -97,7 +98,8 @@ class Reg2RG(nn.Module):
         encoder = self.embedding_layer
         vocab_size = self.config.language.vocab_size
         is_special = ids >= vocab_size
-        embedded = encoder.weight[ids.masked_fill(is_special, 0)]
+        # Not weight[ids]: several threads add its gradients up in an order that differs from run to run.
+        embedded = F.embedding(ids.masked_fill(is_special, 0), encoder.weight)
         rows = []
         for prompt_ids, special, prompt in zip(ids, is_special, features, strict=True):
             table = torch.cat(
@@ -106,7 +108,7 @@ class Reg2RG(nn.Module):
             index = prompt_ids[special] - vocab_size
             if index.numel() and int(index.max()) >= len(table):
                 raise ValueError(f"the prompt has a slot beyond its {len(prompt.regions)} regions")
-            rows.append(table[index])
+            rows.append(F.embedding(index, table))
         return embedded.masked_scatter(is_special[..., None], torch.cat(rows).to(embedded.dtype))
 
     def forward(
