@@ -109,11 +109,10 @@ def send_folder(
             break
         except Cancelled:
             raise
-        except BrokenConnectionError as error:
+        except Reg2RGError as error:
             problem = str(error)
-        except Reg2RGError as error:  # it would be refused again
-            problem = str(error)
-            break
+            if not isinstance(error, BrokenConnectionError):  # it would be refused again
+                break
     if waiting:
         missing = f"{len(waiting)} of {objects(len(instances))} {'is' if len(waiting) == 1 else 'are'} not stored."
         reason = problem or f"{address} {next(iter(failures.values()), 'did not store them')}."
