@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import urllib.request
 import zipfile
+from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from reg2rg.hub.download import DownloadError, download
 from reg2rg.hub.install import install_model
 
 CONTENT = bytes(range(256)) * 20_000
+LARGE_DISK = namedtuple("usage", "total used free")(10**12, 0, 10**12)
 PUBLISHED = "/Trusure/Reg2RG/resolve/main"
 
 
@@ -37,8 +39,12 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Use a temporary folder for the user's models."""
+    """Use a temporary folder for the user's models, on a disk that is large enough for all of the published model.
+
+    The files that the tests install are small, but the catalog gives the sizes of the real ones.
+    """
     monkeypatch.setenv("REG2RG_MODELS", str(tmp_path / "mine"))
+    monkeypatch.setattr("reg2rg.runtime.disk_space.shutil.disk_usage", lambda folder: LARGE_DISK)
     return tmp_path / "mine"
 
 
