@@ -4,7 +4,8 @@
 
 Phantoms of 128 x 128 x 96 voxels and the embedded model. Every way runs in a process of its own, on the same cases, and
 its first cases, while processes start and the model is loaded, do not count. The stages are also run alone: all cases
-prepared by as many processes as in the batch, and all reports written by one. The slower one limits the batch.
+prepared by as many processes as in the batch, and all reports written by one, with as many threads as in the batch and
+with all. The slower stage limits the batch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-WAYS = ("one by one", "batch", "prepare only", "write only")
+ONE_BY_ONE, BATCH, PREPARE, WRITE = "one by one", "batch", "prepare only", "write only"
+WRITE_WITH_ALL = "write only, with all cores"
+WAYS = (ONE_BY_ONE, BATCH, PREPARE, WRITE, WRITE_WITH_ALL)
 
 
 def main() -> None:
@@ -44,9 +48,9 @@ def main() -> None:
         print(f"{options.cases} cases, {options.jobs} processes that prepare, {os.cpu_count()} cores\n")
         print("| way | cases per hour | compared with one by one |\n|---|---|---|")
         for way, seconds in results.items():
-            print(f"| {way} | {3600 / seconds:.0f} | {results['one by one'] / seconds:.2f}x |")
-        slowest = max(results["prepare only"], results["write only"])
-        print(f"\nThe batch runs at {100 * slowest / results['batch']:.0f}% of the speed of its slowest stage.")
+            print(f"| {way} | {3600 / seconds:.0f} | {results[ONE_BY_ONE] / seconds:.2f}x |")
+        slowest = max(results[PREPARE], results[WRITE])
+        print(f"\nThe batch runs at {100 * slowest / results[BATCH]:.0f}% of the speed of its slowest stage.")
 
 
 def write_scans(folder: Path, count: int) -> None:
@@ -73,31 +77,37 @@ def cases_in_turn(way: str, folder: Path, options: argparse.Namespace) -> Iterat
     from reg2rg.batch.source import Source
     from reg2rg.pipeline.run import run_report
     from reg2rg.runtime.third_party import quiet_libraries
+    from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
 
     quiet_libraries()
     settings = Settings(measure_only=False, options={"segmenter": options.segmenter, "device": "cpu"})
     scans, output = sorted((folder / "scans").iterdir()), folder / way
     cases = ((Source(scan, files=(scan,)).read(), output / scan.stem) for scan in scans)
     prepared, work = folder / "prepared", folder / "work"
-    if way == "one by one":
+    if way == ONE_BY_ONE:
         for case, target in cases:
             run_report(settings.report_request(case.source.path, "", None, target), lambda event: None)
             yield
         return
-    if way == "write only":
+    if way in (WRITE, WRITE_WITH_ALL):
+        copies = Path(shutil.copytree(prepared, folder / f"prepared for {way}"))  # they are used up
+        threads = threads_of_each(1 if way == WRITE_WITH_ALL else options.jobs + 1)
         for case, target in cases:
-            finish(case, settings, prepared / case.id, target)
+            with limited_torch_threads(threads):
+                finish(case, settings, copies / case.id, target)
             yield
         return
     prepared.mkdir(exist_ok=True)
     work.mkdir(exist_ok=True)
     with ReadAhead(settings, options.jobs, work) as read_ahead:
+        if way == BATCH:
+            for case, outcome in read_ahead.run(cases):
+                assert not outcome.cause, f"{case.id}: {outcome.cause}"
+                yield
+            return
         for job, error in read_ahead.prepare(cases):
             assert error is None, error
-            if way == "batch":
-                finish(job.case, settings, job.folder, job.output)
-            else:
-                job.folder.rename(prepared / job.case.id)
+            job.folder.rename(prepared / job.case.id)
             yield
 
 

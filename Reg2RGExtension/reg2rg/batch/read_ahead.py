@@ -25,6 +25,7 @@ from reg2rg.batch.source import Case
 from reg2rg.errors import Reg2RGError
 from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import quiet_libraries
+from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
 
 MAXIMUM_JOBS = 4
 """Default limit of the number of processes; each may need 2 GB."""
@@ -49,6 +50,7 @@ class ReadAhead(Engine):
         super().__init__(work)
         self._settings = settings
         self._jobs = jobs
+        self._threads = threads_of_each(jobs + 1)
         self._pool: ProcessPoolExecutor | None = None
         self._other_processes: set[BaseProcess] = set()
         self._numbers = itertools.count()
@@ -71,7 +73,8 @@ class ReadAhead(Engine):
             try:
                 if error is not None:
                     raise error
-                finish(job.case, self._settings, job.folder, job.output)
+                with limited_torch_threads(self._threads):
+                    finish(job.case, self._settings, job.folder, job.output)
                 outcome = Outcome()
             except Exception as reason:
                 outcome = outcome_of(reason, job.case, job.folder, job.output)
@@ -100,15 +103,17 @@ class ReadAhead(Engine):
             done = wait(under_way, return_when=FIRST_COMPLETED).done
             if any(map(_is_broken, done)):
                 self._pool = None
-                done = wait(under_way).done  # the others end with the pool
-                if len(broken := [future for future in done if _is_broken(future)]) > 1:
+                wait(under_way)  # the others end with the pool
+                broken = [future for future in under_way if _is_broken(future)]
+                if len(broken) > 1:
                     suspects += ((under_way[future].case, under_way.pop(future).output) for future in broken)
-                    done = done.difference(broken)
-            for future in done:
-                error = future.exception()
-                if _is_broken(future):
-                    error = Reg2RGError("The process that prepared the scan was killed; perhaps memory ran out.")
-                yield under_way.pop(future), error
+                else:
+                    message = "The process that prepared the scan was killed; perhaps memory ran out."
+                    yield under_way.pop(broken[0]), Reg2RGError(message)
+                continue
+            # One at a time, the oldest first: while it is used, the processes prepare the case that takes its place.
+            oldest = next(future for future in under_way if future in done)
+            yield under_way.pop(oldest), oldest.exception()
 
     def _submit(self, job: Job) -> Future[None]:
         arguments = job.case, self._settings, job.folder, job.output
@@ -124,7 +129,7 @@ class ReadAhead(Engine):
             # Not by forking: torch and ITK have threads, which a forked process would lack.
             context = multiprocessing.get_context("spawn")
             self._other_processes = set(multiprocessing.active_children())
-            self._pool = ProcessPoolExecutor(self._jobs, context, _start_process, (self._jobs,))
+            self._pool = ProcessPoolExecutor(self._jobs, context, _start_process, (self._threads,))
         with _blocked_sigint():
             return self._pool.submit(prepare, *arguments)
 
@@ -133,9 +138,9 @@ def _is_broken(future: Future[None]) -> bool:
     return isinstance(future.exception(), BrokenProcessPool)
 
 
-def _start_process(jobs: int) -> None:
+def _start_process(threads: int) -> None:
     """Prepare a new process: it shares the cores with the others, and ends when its parent does."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     quiet_libraries()
     kill_children_on_exit()
     threading.Thread(target=_end_with_parent, daemon=True).start()
