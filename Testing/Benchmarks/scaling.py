@@ -116,6 +116,7 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
     from reg2rg.batch.settings import Settings
     from reg2rg.batch.source import Source
     from reg2rg.runtime.third_party import quiet_libraries
+    from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
 
     quiet_libraries()
     settings = Settings(measure_only=False, options={"segmenter": "thresholds", "device": "cpu"})
@@ -128,7 +129,8 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
         for job, error in read_ahead.prepare(cases):
             assert error is None, error
             started = time.monotonic()
-            finish(job.case, settings, job.folder, job.output)
+            with limited_torch_threads(threads_of_each(jobs + 1)):
+                finish(job.case, settings, job.folder, job.output)
             ends.append(time.monotonic())
             times.append(CaseTimes(preparation_seconds(job.output), ends[-1] - started))
     return times, ends

@@ -18,7 +18,7 @@ import threading
 import time
 import urllib.request
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,10 @@ from reg2rg.batch import read_ahead
 from reg2rg.batch.run import BatchProgress, Watch, run_batch
 from reg2rg.batch.run_case import run_case
 from reg2rg.batch.settings import Settings
-from reg2rg.batch.source import Source
+from reg2rg.batch.source import Case, Source
 from reg2rg.cli.batch_progress import show_batch
 from reg2rg.errors import InputError
+from reg2rg.exports.measurements import MEASUREMENT_FILES
 from reg2rg.pipeline.request import ReportRequest
 from reg2rg.pipeline.run import run_report
 from reg2rg.runtime.folder_lock import locked_folder
@@ -228,6 +229,27 @@ def test_reports_prepared_by_other_processes_are_those_of_single_runs_even_if_a_
             assert (folder / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
     assert (tmp_path / "out" / "cases" / "c" / "case.json").is_file()
     assert states(tmp_path / "out") == ["draft", "draft"]
+
+
+@pytest.mark.slow
+def test_the_next_case_is_prepared_while_a_prepared_one_is_used(tmp_path: Path) -> None:
+    scans = [write_scan(tmp_path / f"{number}.nii.gz", number) for number in range(5)]
+    asked = []
+
+    def cases() -> Iterator[tuple[Case, Path]]:
+        for scan in scans:
+            asked.append(scan)
+            yield Source(scan, files=(scan,)).read(), tmp_path / "reports" / scan.stem
+
+    work = tmp_path / "work"
+    work.mkdir()
+    with read_ahead.ReadAhead(MEASURE, 2, work) as engine:
+        for used, (_, error) in enumerate(engine.prepare(cases()), start=1):
+            assert error is None
+            assert len(asked) == min(used + 2, len(scans))  # this one and those that are prepared now
+            wait_until(lambda: len(list(work.glob(f"*/{MEASUREMENT_FILES[-1]}"))) == len(asked))
+            time.sleep(0.2)  # until the processes have said so
+    assert used == len(scans)
 
 
 def comparable(folder: Path) -> dict[str, object]:

@@ -73,13 +73,17 @@ class ReadAhead(Engine):
             try:
                 if error is not None:
                     raise error
-                with limited_torch_threads(self._threads):
+                with self._limited_threads():
                     finish(job.case, self._settings, job.folder, job.output)
                 outcome = Outcome()
             except Exception as reason:
                 outcome = outcome_of(reason, job.case, job.folder, job.output)
             yield job.case, outcome
             delete(job.folder)
+
+    def _limited_threads(self) -> contextlib.AbstractContextManager[None]:
+        """Leave the cores that it needs to the other processes. Measurements are finished without torch."""
+        return contextlib.nullcontext() if self._settings.measure_only else limited_torch_threads(self._threads)
 
     def prepare(self, cases: Iterator[tuple[Case, Place]]) -> Iterator[tuple[Job, BaseException | None]]:
         """Prepare cases, and yield each as soon as it is prepared, or with the error if it cannot be.

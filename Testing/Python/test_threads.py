@@ -1,0 +1,32 @@
+"""Processes that work at the same time share the cores."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
+
+
+@pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 2), (2, 3, 1), (16, 5, 3), (None, 2, 1)])
+def test_processes_have_no_more_threads_than_there_are_cores(monkeypatch, cores, processes, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert threads_of_each(processes) == threads
+
+
+@pytest.mark.parametrize(("given", "threads"), [("4", 4), ("0", 1), ("", 1), ("many", 1)])
+def test_a_number_of_threads_that_the_user_has_set_is_kept(monkeypatch, given, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert threads_of_each(3) == threads
+
+
+def test_the_limit_of_threads_ends_with_its_block():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), limited_torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
