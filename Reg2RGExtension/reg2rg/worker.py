@@ -47,7 +47,7 @@ from reg2rg.pipeline.failures import as_failure
 from reg2rg.pipeline.request import ExportRequest, MeasureRequest, ReportRequest, SendRequest
 from reg2rg.runtime.dataclass_io import from_plain, to_plain
 from reg2rg.runtime.staging import kill_children_on_exit
-from reg2rg.runtime.third_party import quiet_libraries
+from reg2rg.runtime.third_party import configure_libraries
 
 HEARTBEAT_SECONDS = 1.0
 SHUTDOWN_SECONDS = 5.0
@@ -61,7 +61,7 @@ log = logging.getLogger("reg2rg.worker")
 
 def main() -> None:
     """Run the worker until it receives "quit" or standard input closes."""
-    quiet_libraries()
+    configure_libraries()
     commands, output = _private_streams()
     kill_children_on_exit()
     _log_to_stderr()

@@ -66,9 +66,9 @@ def measure(folder: Path, precision: str, tokens: int, regions: int, logits: Pat
     import psutil
     import torch
 
-    from reg2rg.runtime.third_party import quiet_libraries
+    from reg2rg.runtime.third_party import configure_libraries
 
-    quiet_libraries()
+    configure_libraries()
     from reg2rg.checkpoints import ModelFolder
     from reg2rg.inference import ReportGenerator
     from reg2rg.inference.memory import ModelSize, Workload, memory_needed

@@ -623,9 +623,9 @@ def main() -> None:
 
 def load_libraries() -> None:
     """Import what the commands need once; each of their processes is a copy of this one."""
-    from reg2rg.runtime.third_party import quiet_libraries
+    from reg2rg.runtime.third_party import configure_libraries
 
-    quiet_libraries()
+    configure_libraries()
     import torch
 
     torch.set_num_threads(1)

@@ -192,8 +192,8 @@ import sys, torch
 from pathlib import Path
 from reg2rg.cli.main import main
 from reg2rg.runtime.devices import computes_bf16
-from reg2rg.runtime.third_party import quiet_libraries
-quiet_libraries()
+from reg2rg.runtime.third_party import configure_libraries
+configure_libraries()
 from reg2rg.training.config import read_config
 from reg2rg.training.trainer import uses_bf16
 trainings, sys.argv[1:] = sys.argv[1:3], sys.argv[3:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -30,3 +32,15 @@ def test_the_limit_of_threads_ends_with_its_block():
         assert torch.get_num_threads() == before + 1
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1000"), ("5", "5")])
+def test_a_program_lets_threads_wait_briefly_before_torch_is_imported_unless_the_user_decides(given, expected):
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
+    program = (
+        "import os, sys; from reg2rg.runtime.third_party import configure_libraries; configure_libraries();"
+        "print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert finished.stdout.split() == ["False", expected], finished.stderr

@@ -28,7 +28,7 @@ from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import InputError, Reg2RGError
-from reg2rg.runtime.third_party import quiet_libraries
+from reg2rg.runtime.third_party import configure_libraries
 
 LOCAL = "local"
 """Address of a cluster that is started on this machine, and ends with the batch."""
@@ -237,7 +237,7 @@ def _step(
 ) -> _Result:
     """Do a step of a case as the process in ``directory`` would do it, to which relative paths of options refer."""
     started = time.monotonic()
-    quiet_libraries()
+    configure_libraries()
     with contextlib.suppress(OSError):
         os.chdir(directory)
     if isinstance(job.folder, Path) and not job.folder.is_dir():

@@ -24,7 +24,7 @@ from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import Reg2RGError
 from reg2rg.runtime.staging import kill_children_on_exit
-from reg2rg.runtime.third_party import quiet_libraries
+from reg2rg.runtime.third_party import configure_libraries
 from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
 
 MAXIMUM_JOBS = 4
@@ -145,7 +145,7 @@ def _is_broken(future: Future[None]) -> bool:
 def _start_process(threads: int) -> None:
     """Prepare a new process: it shares the cores with the others, and ends when its parent does."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    quiet_libraries()
+    configure_libraries()
     kill_children_on_exit()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

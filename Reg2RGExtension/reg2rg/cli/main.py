@@ -27,7 +27,7 @@ from reg2rg.cli.train import train
 from reg2rg.errors import Cancelled
 from reg2rg.pipeline.request import FIELDS_OF_A_CASE, MeasureRequest, ReportRequest, SegmentRequest
 from reg2rg.runtime.dataclass_io import MAX_SEED
-from reg2rg.runtime.third_party import quiet_libraries
+from reg2rg.runtime.third_party import configure_libraries
 
 INTERRUPTED = 130
 
@@ -201,7 +201,7 @@ def main() -> None:
     interrupted the command.
     """
     prepare_streams()
-    quiet_libraries()
+    configure_libraries()
     signal.signal(signal.SIGINT, _interrupt)
     threading.excepthook = _report_thread_error
     sys.exit(_run(sys.argv[1:]))

@@ -1,7 +1,10 @@
-"""Workarounds for third-party libraries, and settings that silence them.
+"""Settings of third-party libraries, and workarounds for them.
 
-Three problems are handled here. Libraries print advice, warnings and progress bars, and look for updates online;
-:func:`quiet_libraries` turns that off and must run before they are imported.
+Libraries print advice, warnings and progress bars, and look for updates online; :func:`configure_libraries` turns that
+off and must run before they are imported. It also makes threads of torch wait differently: those of GNU OpenMP wait for
+each other by spinning, for milliseconds unless ``GOMP_SPINCOUNT`` says otherwise. If another program needs a core, the
+others then wait for a thread that does not run, and a report takes several times as long
+(Testing/Benchmarks/busy_machine.py).
 
 Package registries offer only CUDA builds of torchvision. With a CPU build of torch, torchvision's compiled operators
 are missing, and its import fails when it registers them. transformers and TotalSegmentator import torchvision if it is
@@ -33,6 +36,7 @@ _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "GOMP_SPINCOUNT": "1000",  # turns of a loop; as fast as the default, 300,000, if nothing else runs
 }
 
 _TORCHVISION_SCHEMAS = (
@@ -42,8 +46,8 @@ _TORCHVISION_SCHEMAS = (
 _torchvision_library: torch.library.Library | None = None
 
 
-def quiet_libraries() -> None:
-    """Silence third-party libraries and keep them offline.
+def configure_libraries() -> None:
+    """Silence third-party libraries, keep them offline, and let their threads wait without blocking a core.
 
     Programs call this once at startup, before they import the libraries. Environment variables that the user has set
     take precedence.
