@@ -17,6 +17,8 @@ peft imports bitsandbytes if it is installed, which takes a second, although it 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import importlib.util
 import logging
@@ -39,6 +41,9 @@ _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "1000",  # turns of a loop; as fast as the default, 300,000, if nothing else runs
 }
 
+_M_ARENA_MAX = -8
+"""Parameter of mallopt of the GNU C library (malloc.h): the largest number of arenas."""
+
 _TORCHVISION_SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -54,6 +59,10 @@ def configure_libraries() -> None:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError):  # another C library
+            # By default, each thread has an arena of its own, and keeps what was freed in it.
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     warnings.filterwarnings("ignore")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # logs advice on kernels and casts at every start
 
