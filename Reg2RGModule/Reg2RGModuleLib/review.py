@@ -222,6 +222,22 @@ class Review:
         """Remove a measurement from the report."""
         self._decide(key, "remove-measurement", lambda decision: replace(decision, removed=True))
 
+    def removeChange(self, region: str, index: int) -> None:
+        """Remove what the report says about one change since the prior CT.
+
+        Args:
+            region: region of the change.
+            index: index of the change in ``changes(region)``. Nothing happens if there is none.
+        """
+        from reg2rg.report import MeasurementDecision
+        from reg2rg.report.review_changes import with_decision
+
+        changes = self.changes(region)
+        if index < len(changes):
+            key, text = changes[index].key, changes[index].text
+            decision = MeasurementDecision(removed=True)
+            self._change(region, "remove-change", lambda record: with_decision(record, key, decision), text)
+
     def moveMeasurement(self, key: str, lines: tuple[Line, ...]) -> None:
         """Move the lines of a measurement, so that it gets another value.
 

@@ -39,6 +39,7 @@ class ReviewControls:
         self._copyAllAction.connect("triggered()", lambda: self.copyReport(True))
         ui.copyButton.setMenu(menu)
         sections.measurementRemoved.connect(self.removeMeasurement)
+        sections.changeRemoved.connect(self.removeChange)
         navigation.leaving.connect(self.finishEditing)
         session.opened.connect(self._onOpened)
         session.closing.connect(self._onClosing)
@@ -66,6 +67,19 @@ class ReviewControls:
         if review is not None and not self._session.locked:
             self.finishEditing()
             review.removeMeasurement(key)
+            self._sections.takeFocus()
+
+    def removeChange(self, region: str, index: int) -> None:
+        """Remove what the report says about one change since the prior CT.
+
+        Args:
+            region: region of the change.
+            index: index of the change among those of the section.
+        """
+        review = self._session.review
+        if review is not None and not self._session.locked:
+            self.finishEditing()
+            review.removeChange(region, index)
             self._sections.takeFocus()
 
     def reject(self) -> None:

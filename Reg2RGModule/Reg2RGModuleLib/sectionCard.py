@@ -14,7 +14,7 @@ from Reg2RGModuleLib.findingList import FindingList
 from Reg2RGModuleLib.fold import Fold, toolTipOf, wrappedLabel
 from Reg2RGModuleLib.measurementList import MeasurementList
 from Reg2RGModuleLib.plots import DensityPlot, Level, VertebraPlot
-from Reg2RGModuleLib.sectionText import bodyHtml, changesHtml, contradictionsOf, factsOf
+from Reg2RGModuleLib.sectionText import REMOVE, bodyHtml, changesHtml, contradictionsOf, factsOf
 from Reg2RGModuleLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class SectionCard(qt.QFrame):
         findingClicked(str, int): a finding or a sentence that mentions it was clicked; passes region and finding index.
         corrected(str, str, bool): a finding was corrected; passes region, label, and whether it is present.
         changeClicked(str, int): what changed since the prior CT was clicked; passes region and index of the change.
+        changeRemoved(str, int): a change is to be removed from the report; passes region and index of the change.
         measurementClicked(str): a measurement was clicked; passes its key.
         measurementEdited(str, bool): the lines of a measurement are to be unlocked or locked; passes its key.
         measurementRemoved(str): a measurement is to be removed from the report; passes its key.
@@ -57,6 +58,7 @@ class SectionCard(qt.QFrame):
         self.findingClicked = Signal()
         self.corrected = Signal()
         self.changeClicked = Signal()
+        self.changeRemoved = Signal()
         self.measurementClicked = Signal()
         self.measurementEdited = Signal()
         self.measurementRemoved = Signal()
@@ -125,8 +127,8 @@ class SectionCard(qt.QFrame):
         name = self.region.name
         self._body.connect("linkActivated(QString)", self._followLink)
         self._body.connect("linkHovered(QString)", self._hoverLink)
-        self._changes.connect("linkActivated(QString)", lambda link: self.changeClicked.emit(name, int(link)))
-        self._changes.connect("linkHovered(QString)", lambda link: self._setOverLink(bool(link)))
+        self._changes.connect("linkActivated(QString)", self._followChange)
+        self._changes.connect("linkHovered(QString)", self._hoverChange)
         for part in (self._findings, self._measurements, self._modelText):
             part.overLink.connect(self._setOverLink)
         self._measurements.chosen.connect(self.measurementClicked.emit)
@@ -269,6 +271,15 @@ class SectionCard(qt.QFrame):
     def _followLink(self, link: str) -> None:
         if link not in self._contradictions:
             self.findingClicked.emit(self.region.name, int(link))
+
+    def _followChange(self, link: str) -> None:
+        signal = self.changeRemoved if link.startswith(REMOVE) else self.changeClicked
+        signal.emit(self.region.name, int(link.removeprefix(REMOVE)))
+
+    def _hoverChange(self, link: str) -> None:
+        self._setOverLink(bool(link))
+        removes = link.startswith(REMOVE)
+        self._changes.setToolTip(_("Remove this sentence from the report. Undo brings it back.") if removes else "")
 
     def _hoverLink(self, link: str) -> None:
         """Explain a contradicted sentence; labels do not show tooltips of parts of their text."""

@@ -28,6 +28,7 @@ class SectionList:
         findingChosen(str, int): the user selected a finding; passes region and finding index.
         corrected(str, str, bool): the user corrected a finding; passes region, label, and whether it is present.
         changeChosen(str, int): the user selected what changed since the prior CT; passes region and index.
+        changeRemoved(str, int): the user removed what changed since the prior CT; passes region and index.
         measurementChosen(str): the user selected a measurement; passes its key.
         measurementEdited(str, bool): the user wants to move the lines of a measurement, or is done; passes its key.
         measurementRemoved(str): the user removed a measurement; passes its key.
@@ -45,6 +46,7 @@ class SectionList:
         self.findingChosen = Signal()
         self.corrected = Signal()
         self.changeChosen = Signal()
+        self.changeRemoved = Signal()
         self.measurementChosen = Signal()
         self.measurementEdited = Signal()
         self.measurementRemoved = Signal()
@@ -182,6 +184,7 @@ class SectionList:
         card.findingClicked.connect(self.findingChosen.emit)
         card.corrected.connect(self.corrected.emit)
         card.changeClicked.connect(self.changeChosen.emit)
+        card.changeRemoved.connect(self.changeRemoved.emit)
         card.measurementClicked.connect(self.measurementChosen.emit)
         card.measurementEdited.connect(self.measurementEdited.emit)
         card.measurementRemoved.connect(self.measurementRemoved.emit)

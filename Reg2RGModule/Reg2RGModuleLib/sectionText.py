@@ -18,6 +18,8 @@ LOCATION_MARK = "◎"
 """Follows a sentence that can be clicked to go to the location of a finding."""
 CONTRADICTION_MARK = "⚠"
 """Follows a sentence that the finding detector or a measurement contradicts. Its link is a key of contradictionsOf."""
+REMOVE = "remove:"
+"""Begins links that remove something from the report."""
 
 
 def bodyHtml(section: Section, text: str, state: ReviewState, textColor: str) -> str:
@@ -53,12 +55,13 @@ def changesHtml(changes: Sequence[IntervalChange], textColor: str) -> str:
     """Return what changed since the prior CT as HTML, one sentence per line. Each links to its place.
 
     Args:
-        changes: the changes; the link of each is its index.
+        changes: the changes; the link of each is its index, and that for removing it is ``REMOVE`` with its index.
         textColor: color of normal text, also used for the links.
     """
     style = f"color: {textColor}; text-decoration: none"
     return "<br>".join(
         f'<a href="{index}" style="{style}">{html.escape(change.text)}</a>&nbsp;<a href="{index}">{LOCATION_MARK}</a>'
+        f' <small><a href="{REMOVE}{index}">{html.escape(_("Remove"))}</a></small>'
         for index, change in enumerate(changes)
     )
 

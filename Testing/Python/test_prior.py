@@ -377,10 +377,11 @@ def marked_absent(section: Section) -> Section:
     [
         lambda report: with_decision(report, NODULE_CHANGE.measurement, MeasurementDecision(removed=True)),
         lambda report: with_section(report, marked_absent(report.section("lung"))),
+        lambda report: with_decision(report, NODULE_CHANGE.key, MeasurementDecision(removed=True)),
     ],
-    ids=["measurement removed", "finding absent"],
+    ids=["measurement removed", "finding absent", "change removed"],
 )
-def test_a_change_is_dropped_with_its_measurement_or_finding(report, decide):
+def test_a_change_is_dropped_by_itself_or_with_its_measurement_or_finding(report, decide):
     decided = with_drafted_impression(decide(begin_review(report)))
     assert NODULE_CHANGE.text not in " ".join(content_text(report_content(decided)).split())
 
@@ -413,6 +414,16 @@ def test_the_change_of_a_nodule_leaves_the_signed_report_with_the_nodule(report)
     for without in ("The lungs are clear.", "There is no nodule in the lungs."):
         assert kept_changes(report, without) == [ChangeKind.RESOLVED], "what is gone need not be in the text"
     assert kept_changes(report, None) == []
+
+
+def test_a_wrong_sentence_about_a_resolved_nodule_can_be_removed_alone(report):
+    prior = dataclasses.replace(report.prior, changes=(NODULE_CHANGE, RESOLVED_CHANGE))
+    reviewed = begin_review(dataclasses.replace(report, prior=prior))
+    removed = with_decision(reviewed, RESOLVED_CHANGE.key, MeasurementDecision(removed=True))
+    signed = parse_report(signed_report(with_drafted_impression(removed)).to_json())
+    text = " ".join(content_text(report_content(signed)).split())
+    assert NODULE_CHANGE.text in text and RESOLVED_CHANGE.text not in text
+    assert signed.prior == prior, "the record keeps what was compared"
 
 
 def test_a_nodule_that_no_text_mentions_keeps_its_change_when_something_else_is_edited(report):

@@ -278,6 +278,29 @@ class ReviewTest(unittest.TestCase):
         self.ui.rejectButton.click()
         self.assertEqual(changes.text, "", "the report leaves rejected sections out")
 
+    def test_aChangeSinceThePriorCTIsRemovedByItsLinkAndUndoneButNotWhenTheReportIsSigned(self):
+        from reg2rg.report import ChangeKind, IntervalChange, PriorComparison, reported_changes
+
+        values = ("Lung nodule", None, None, 90.0, "mm³", None, None, None, "25%")
+        gone = [IntervalChange("lung", ChangeKind.RESOLVED, f"The nodule {name} is gone.", *values) for name in "ab"]
+        prior = PriorComparison("ct", 90, 0.97, 0.6, (), tuple(gone))
+        restore(self.node, replace(self.stored().record, prior=prior).to_json())
+        changes = self.panel.sections.card("lung").findChild("QLabel", "sectionChanges")
+        settle()
+        clickLink(changes, "remove:0")
+        self.assertEqual(reported_changes(self.stored().record), (gone[1],))
+        self.assertNotIn(gone[0].text, changes.text)
+        self.assertIn(gone[1].text, changes.text)
+        last = self.stored().record.review.log[-1]
+        self.assertEqual((last.action, last.region, last.text), ("remove-change", "lung", gone[0].text))
+        self.ui.undoButton.click()
+        self.assertIn(gone[0].text, changes.text)
+        self.ui.acceptAllButton.click()
+        self.panel.session.review.sign("Dr. A. Example")
+        settle()
+        clickLink(changes, "remove:0")
+        self.assertEqual(reported_changes(self.stored().record), tuple(gone))
+
     def test_sentencesWithLowProbabilityAreMarkedByMoreThanColor(self):
         section = self.sectionWith("Sure. Unsure <x.", (0, 5, 0.95), (6, 16, 0.5))
         marked = "Sure. <u>Unsure &lt;x.</u>&nbsp;<b>(?)</b>"

@@ -242,8 +242,8 @@ def drafted_impression(
 def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:
     """Return what changed since the prior CT, except for what no longer holds after the review.
 
-    Changes in rejected sections are left out. So are changes of measurements that the reviewer removed or measured
-    again, and of findings that the reviewer marked as absent or took out of the text.
+    Changes that the reviewer removed are left out, and those in rejected sections. So are changes of measurements that
+    the reviewer removed or measured again, and of findings that the reviewer marked as absent or took out of the text.
     """
     if report.prior is None:
         return ()
@@ -253,7 +253,8 @@ def reported_changes(report: ReportLike) -> tuple[IntervalChange, ...]:
     return tuple(
         change
         for change in report.prior.changes
-        if change.measurement not in decisions
+        if change.key not in decisions
+        and change.measurement not in decisions
         and change.region in by_region
         and _is_kept(change, by_region[change.region], report.review, evidence)
     )

@@ -58,6 +58,11 @@ class IntervalChange:
     cutoff: str
 
     @property
+    def key(self) -> str:
+        """What a reviewer's decision about it is stored under."""
+        return f"change in {self.region}: {self.text}"
+
+    @property
     def notable(self) -> bool:
         """Whether it differs from the prior CT by more than the cut-off."""
         return self.kind not in (ChangeKind.STABLE, ChangeKind.NOT_COMPARABLE)

@@ -64,7 +64,7 @@ class SectionReview:
 
 @dataclass(frozen=True)
 class MeasurementDecision:
-    """What a reviewer decided about one measurement.
+    """What a reviewer decided about one measurement, or about one change since the prior CT.
 
     Attributes:
         removed: whether it was removed from the report.
@@ -145,7 +145,7 @@ class Review:
         sections: region -> review of its section.
         impression: the impression.
         impression_edited: whether the reviewer has edited the impression. Until then, it is derived from the sections.
-        measurements: key of a measurement -> what was decided about it.
+        measurements: key of a measurement, or of a change since the prior CT -> what was decided about it.
         replaced: the sections that were replaced when they were regenerated.
         log: all changes in the order in which they were made.
         signature: who signed the report. None while it is a draft.

@@ -61,11 +61,11 @@ def with_section(report: Report, section: Section) -> Report:
 
 
 def with_decision(report: Report, key: str, decision: MeasurementDecision) -> Report:
-    """Return a report with another decision about a measurement.
+    """Return a report with another decision about a measurement, or without a change since the prior CT.
 
     Args:
         report: the report.
-        key: key of the measurement (``Measurement.key``).
+        key: key of the measurement (``Measurement.key``) or change (``IntervalChange.key``).
         decision: what was decided about it.
     """
     decisions = {**_review(report).measurements, key: decision}
