@@ -95,6 +95,7 @@ def test_null_fields_of_a_request_take_their_default_values() -> None:
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
         (RuntimeError("Error while serializing: I/O error: No space left (os error 28)"), "The disk is full", 1),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 2 vs 1"), "The disk is full", 1),
         (RuntimeError("could not create a primitive"), "Not enough memory", 1),
         (ModuleNotFoundError("No module named 'a.b'", name="a.b"), "The Python package 'a' is not installed", 1),
         (PermissionError(errno.EACCES, "x", "/a"), "/a: permission denied", 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from safetensors.torch import load_file
 from tiny_chest import tiny_chest
 from tiny_model import tiny_config, tiny_model
 
+from reg2rg import learning
 from reg2rg.checkpoints import ModelFolder
 from reg2rg.checkpoints.saving import save_model
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.learning.answers import Answer, Answers
 from reg2rg.learning.comparison import judge
 from reg2rg.learning.recipe import TAUGHT, taught_findings, training_config
@@ -167,8 +169,9 @@ def test_no_patient_and_no_ct_is_in_two_parts(signed: Path, seed: int):
 
 def test_too_few_patients_are_refused(signed: Path):
     reports = select_reports([signed / "reports"], signed / "cts").reports[:2]
-    with pytest.raises(InputError, match="of 2 patients; expected at least 3"):
-        split_by_patient(reports, 0.25, 0)
+    for count, words in ((0, "0 patients"), (1, "1 patient"), (2, "2 patients")):
+        with pytest.raises(InputError, match=f"of {words}; expected at least 3"):
+            split_by_patient(reports[:count], 0.25, 0)
 
 
 # How a model learns
@@ -283,9 +286,41 @@ def test_of_a_language_model_with_lora_only_its_lora_is_trained(signed: Path, tm
     assert trained and all("lora_" in name for name in trained)
 
 
+def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_training(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    base, output, messages = write_tiny_model(tmp_path / "base"), tmp_path / "there", []
+    output.mkdir()
+    (make, refused) = (Path.mkdir, PermissionError(errno.EACCES, "Permission denied"))
+
+    def mkdir(path: Path, *arguments, **options) -> None:
+        if output in path.parents:
+            raise refused
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)  # root may write everywhere
+    with pytest.raises(PermissionError):
+        learning.learn([signed / "reports"], output, cts=signed / "cts", model=str(base), on_message=messages.append)
+    assert messages == []
+
+
+def test_too_little_space_is_told_without_the_options_of_a_training(
+    signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    base, usage = write_tiny_model(tmp_path / "base"), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(
+        Reg2RGError, match=rf"^Learning needs 0\.\d MB, but only 0\.0 MB is free in {tmp_path}; free some"
+    ):
+        learning.learn([signed / "reports"], tmp_path / "new", cts=signed / "cts", model=str(base))
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_existing_folder_and_missing_cts_are_refused(reg2rg: Run, signed: Path, tmp_path: Path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").touch()
     assert "already exists" in error_line(learn(reg2rg, signed, tmp_path, tmp_path / "there"), 2)
+    missing = reg2rg("learn", tmp_path / "none", "--cts", signed / "cts", "-o", tmp_path / "new")
+    assert error_line(missing, 2).endswith("none does not exist; expected report folders.")
     missing = reg2rg("learn", signed / "reports", "--cts", tmp_path / "none", "-o", tmp_path / "new")
     assert "is not a folder; expected the folder of the CTs" in error_line(missing, 2)

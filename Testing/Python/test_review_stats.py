@@ -135,9 +135,12 @@ def test_the_command_writes_tables_and_a_page_without_any_report_text(reg2rg: Ru
 def test_reports_that_nobody_reviewed_and_missing_reports_are_told(reg2rg: Run, report, tmp_path: Path):
     assert "contains no report folder" in error_line(reg2rg("review-stats", tmp_path, "-o", tmp_path / "out"), 2)
     (tmp_path / "report.json").write_text(report.to_json(), encoding="utf-8")
-    assert "None of the 1 reports was reviewed" in error_line(
+    assert "The only report was not reviewed; review it in the Slicer module first." in error_line(
         reg2rg("review-stats", tmp_path, "-o", tmp_path / "out"), 2
     )
+    (tmp_path / "report.json").write_text("", encoding="utf-8")
+    unusable = reg2rg("review-stats", tmp_path, "-o", tmp_path / "out")
+    assert error_line(unusable, 2) == "reg2rg: None of the reports can be used."
     assert not (tmp_path / "out").exists()
 
 

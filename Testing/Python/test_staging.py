@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,3 +226,10 @@ def test_a_full_disk_is_reported_with_its_numbers_and_a_hint(tmp_path: Path) -> 
         require_free_space(tmp_path, 10**18, "The model")
     with pytest.raises(Reg2RGError, match="; use another disk.$"):
         require_free_space(tmp_path, 10**18, "The model", hint="use another disk")
+
+
+def test_a_small_lack_of_space_is_told_in_megabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=200_000))
+    with pytest.raises(Reg2RGError, match=r"^The cache needs 0\.4 MB, but only 0\.2 MB is free"):
+        require_free_space(tmp_path, 400_000, "The cache")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reg2rg.checkpoints import CARD_FILE, ModelFolder
 from reg2rg.checkpoints.checksums import write_checksums
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation import Table
 from reg2rg.hub import find_model
 from reg2rg.learning.answers import Answers, HeldOutCase, collect_answers, phantom_case, reviewed_case
@@ -17,6 +17,7 @@ from reg2rg.learning.card import learned_card
 from reg2rg.learning.comparison import Judged, findings_table, judge, judgment_table
 from reg2rg.learning.recipe import CHECK_SEED, rehearses, training_config
 from reg2rg.learning.selection import Split, select_reports, split_by_patient
+from reg2rg.runtime.disk_space import NotEnoughSpaceError
 from reg2rg.runtime.staging import scratch_folder, staged_output
 from reg2rg.training.config import MessageCallback
 from reg2rg.training.run import train
@@ -80,10 +81,14 @@ def learn(
         on_message(selection.message)
     split = split_by_patient(selection.reports, held_out, seed)
     cases = _comparison_cases(split, rehearses(base.config))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(inside=output.parent) as scratch:
+    # Staged from the beginning: a folder that cannot be written to would else be noticed after the training.
+    with staged_output(output) as staging, scratch_folder(inside=output) as scratch:
         config = training_config(base, output.name, split, device, seed)
-        trained = train(config, scratch / "run", device, on_message)
+        try:
+            trained = train(config, scratch / "run", device, on_message)
+        except NotEnoughSpaceError as error:  # its own advice is about the configuration of a training
+            place = output.absolute().parent
+            raise Reg2RGError(f"Learning {error.lack} in {place}; free some space or choose another folder.") from error
         on_message("comparing both models on held-out cases")
         answers = {
             name: (collect_answers(base.path, each, device), collect_answers(trained, each, device))
@@ -97,10 +102,9 @@ def learn(
         options = f"--held-out {held_out:g} --seed {seed}"
         training = (trained / CARD_FILE).read_text(encoding="utf-8")
         card = learned_card(output.name, base, selection, split, options, training, tables)
-        with staged_output(output) as staging:
-            shutil.copytree(trained, staging, dirs_exist_ok=True)
-            (staging / CARD_FILE).write_text(card, encoding="utf-8")
-            write_checksums(staging)
+        shutil.copytree(trained, staging, dirs_exist_ok=True)
+        (staging / CARD_FILE).write_text(card, encoding="utf-8")
+        write_checksums(staging)
     return Learned(output, tables, ())
 
 

@@ -117,9 +117,10 @@ def split_by_patient(reports: Sequence[ReviewedReport], held_out: float, seed: i
     for report in sorted(reports, key=lambda each: each.report.provenance.volume_sha256):
         patients[report.patient].append(report)
     if len(patients) < 3:
+        count = f"{len(patients)} patient{'' if len(patients) == 1 else 's'}"
         raise InputError(
-            f"There are usable signed reports of {len(patients)} patients; expected at least 3, because some are held "
-            "out. Patients are told apart by the patient IDs of DICOM headers, otherwise by CT."
+            f"There are usable signed reports of {count}; expected at least 3, because some are held out. Patients are "
+            "told apart by the patient IDs of DICOM headers, otherwise by CT."
         )
     order = sorted(patients)
     random.Random(seed).shuffle(order)

@@ -35,6 +35,9 @@ _OUT_OF_MEMORY = (
 )
 """What libraries call it when memory runs out."""
 
+_UNFINISHED_FILE = ("unexpected pos", "basic_ios::clear", "PytorchStreamWriter failed")
+"""What torch.save says about a file that it could not write to the end."""
+
 
 def as_failure(error: BaseException) -> Failure:
     """Return the message and exit code for an error, whichever library raised it."""
@@ -44,6 +47,8 @@ def as_failure(error: BaseException) -> Failure:
         return Failure("Not enough memory; close other programs, or use a smaller volume or model.", 1)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return Failure(f"The Python package {error.name.partition('.')[0]!r} is not installed; install it with pip.", 1)
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _UNFINISHED_FILE):
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if match := _OS_ERROR.search(str(error)):  # libraries written in Rust, such as safetensors
         error = OSError(int(match[1]), os.strerror(int(match[1])))
     if isinstance(error, OSError) and error.errno is not None:

@@ -13,12 +13,14 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from reg2rg.errors import InputError
 from reg2rg.regions import Corrections, get_region
-from reg2rg.runtime.dataclass_io import MAX_SEED, Constraint, Seed, from_plain
+from reg2rg.runtime.dataclass_io import MAX_SEED, Constraint, Seed, from_plain, shorten
 
 Request = TypeVar("Request", bound="VolumeRequest")
 
 DECODINGS = ("auto", "sequence", "parallel")
 BACKENDS = ("packed", "vllm")
+
+MAX_INTERVAL_DAYS = 36_525
 
 FIELDS_OF_A_CASE = ("volume", "series", "regions_file", "output", "corrections", "prior", "interval_days")
 """Fields that differ from case to case, or that make no sense for many cases at once."""
@@ -160,8 +162,10 @@ class ReportRequest(VolumeRequest):
             raise InputError(f"The random seed is {self.seed}; expected a number from 0 to {MAX_SEED}.")
         if self.interval_days is not None and self.prior is None:
             raise InputError("An interval (--interval-days) needs the prior CT that it refers to (--prior).")
-        if self.interval_days is not None and self.interval_days < 0:
-            raise InputError(f"The interval is {self.interval_days} days; expected 0 or more.")
+        if self.interval_days is not None and not 0 <= self.interval_days <= MAX_INTERVAL_DAYS:
+            raise InputError(
+                f"The interval is {shorten(self.interval_days)} days; expected 0 to {MAX_INTERVAL_DAYS}, a century."
+            )
         _replace(self, corrections=_checked(self.corrections))
 
 

@@ -37,7 +37,6 @@ from reg2rg.prior import ComparedScan, ComparedScans, acquisition_date, compare,
 from reg2rg.regions import get_region, in_reading_order
 from reg2rg.report import (
     FINDINGS_FILE,
-    OUT_OF_DISTRIBUTION_WARNING,
     PRIOR_TRANSFORM_FILE,
     REGIONS_FILE,
     REPORT_FILE,
@@ -46,9 +45,9 @@ from reg2rg.report import (
     Geometry,
     OutOfDistribution,
     Provenance,
+    Report,
     ReportBuilder,
     load_report,
-    supported_warning,
 )
 from reg2rg.report.withholding import DraftRule
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, never_cancel
@@ -59,6 +58,7 @@ from reg2rg.runtime.versions import versions
 from reg2rg.segmentation import NOT_REQUESTED, RegionMasks, choose_segmenter
 from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes import read_volume_and_series
+from reg2rg.volumes.dicom import SELECT_SERIES
 from reg2rg.volumes.geometry import oriented
 from reg2rg.volumes.voxel_hash import voxel_sha256
 
@@ -94,9 +94,10 @@ def run_report(
             if request.volume.exists():  # if not, the error comes at once
                 pool.submit(importlib.import_module, "torch")  # whose errors come when it is needed
             scan = _read(request, context)
+        prior = _read_prior(request, scan.volume, context)
         key, placement = _place(request, model_folder, context)
         prepared = _segment_and_crop(request, key.folder.config, scan, folder, context)
-        _write(request, prepared, key, placement, folder, context)
+        _write(request, prepared, prior, key, placement, folder, context)
     return ReportDone(str(request.output), round(context.seconds, 2))
 
 
@@ -163,8 +164,9 @@ def write_report(
     with redirected_tempdir(), staged_report(request.output, REPORT_FILES) as folder:
         for name in (REGIONS_FILE, STRUCTURES_FILE):
             shutil.move(segmentations / name, folder / name)
+        prior = _read_prior(request, prepared.volume, context)
         key, placement = _place(request, find_model(request.model), context)
-        _write(request, prepared, key, placement, folder, context)
+        _write(request, prepared, prior, key, placement, folder, context)
     return ReportDone(str(request.output), round(sum(prepared.stage_seconds.values()) + context.seconds, 2))
 
 
@@ -233,6 +235,43 @@ def _read(request: VolumeRequest, context: RunContext) -> _Scan:
             request.volume, request.series, lambda message: context.emit(Notice(message))
         )
         return _Scan(volume, acquisition_date(series))
+
+
+def _read_prior(request: ReportRequest, volume: sitk.Image, context: RunContext) -> Report | _Scan | None:
+    """Read the prior CT or its report before anything takes long; None if the request has no prior.
+
+    Raises:
+        InputError: the prior cannot be read, or it is the CT itself.
+    """
+    path = request.prior
+    if path is None:
+        return None
+    context.emit(Progress(Stage.READ, 1.0, "Reading the prior CT"))
+    prior: Report | _Scan
+    if (path / REPORT_FILE).is_file():
+        try:
+            prior = load_report(path)
+        except InputError as error:
+            raise InputError(f"The prior report in {path} cannot be used: {error}") from error
+        grid, digest = prior.masks.bits, prior.provenance.volume_sha256  # read now, so that an error comes now
+    else:
+
+        def on_notice(message: str) -> None:  # --series is about the current CT
+            advice = message.replace(
+                SELECT_SERIES, "to compare with another, give a folder that contains only that one"
+            )
+            context.emit(Notice(f"Prior CT: {advice}"))
+
+        grid, series = read_volume_and_series(path, None, on_notice)
+        prior, digest = _Scan(grid, acquisition_date(series)), voxel_sha256(grid)
+    if digest == voxel_sha256(volume) and _geometry(grid).matches(_geometry(volume)):
+        raise InputError(f"{path} is the CT itself, or its report; expected an earlier CT of the patient.")
+    return prior
+
+
+def _geometry(image: sitk.Image) -> Geometry:
+    """Return the grid of an image in an order of axes that does not depend on its file."""
+    return Geometry.from_image(oriented(image, "LPS"))
 
 
 def _place(request: ReportRequest, model_folder: Path, context: RunContext) -> tuple[PlacementKey, Placement]:
@@ -316,6 +355,7 @@ def _segment_and_crop(
 def _write(
     request: ReportRequest,
     prepared: PreparedReport,
+    prior_source: Report | _Scan | None,
     key: PlacementKey,
     placement: Placement,
     folder: Path,
@@ -327,12 +367,15 @@ def _write(
         generator = MODEL_CACHE.load(key)
     with context.stage(Stage.WRITE, "Examining the regions") as progress:
         builder = _examine(request, generator, prepared, folder / FINDINGS_FILE, context)
+        if builder.warning:  # not in _examine: no draft is written of a prior CT
+            context.emit(Notice(builder.warning))
         progress(0.0, "Writing the sections")
         sections = _generate(request, generator, prepared.inputs, builder, context, progress)
     prior = transform = None
-    if request.prior is not None:
-        with context.stage(Stage.COMPARE, "Reading the prior CT") as progress:
-            compared = _compare(request, request.prior, generator, prepared, builder, context, progress)
+    if prior_source is not None:
+        with context.stage(Stage.COMPARE, "Comparing with the prior CT") as progress:
+            described = [section.region for section in sections]
+            compared = _compare(request, prior_source, generator, prepared, builder, described, context, progress)
         prior, transform = compared.comparison, compared.transform
         for warning in prior.warnings:
             context.emit(Notice(warning))
@@ -409,11 +452,8 @@ def _examine(
         if supported is not None:
             rule = DraftRule(supported, located.findings, request.corrections)
             outlines = tuple(outline for outline in outlines if rule.may_state(outline.region, outline.label))
-            context.emit(Notice(supported_warning(supported)))
         sized = [label for label in ALL_LABELS if label_traits(label).sized]
         evidence = with_findings(evidence, volume, outlines, sized)
-    else:
-        context.emit(Notice(OUT_OF_DISTRIBUTION_WARNING))
     if outlines:
         write_outlines(outlines, masks.bits, file, in_draft=in_draft)
         context.emit(FindingsLocated(str(file)))
@@ -465,31 +505,36 @@ def _generate(
 
 def _compare(
     request: ReportRequest,
-    path: Path,
+    source: Report | _Scan,
     generator: ReportGenerator,
     prepared: PreparedReport,
     builder: ReportBuilder,
+    described: Sequence[str],
     context: RunContext,
     progress: ProgressCallback,
 ) -> ComparedScans:
-    """Compare a CT with a prior one, or with the report of one."""
+    """Compare a CT with a prior one, or with the report of one, in the regions that the draft describes."""
     current = ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence)
-    acquired = None
-    if (path / REPORT_FILE).is_file():
-        prior = described_scan(load_report(path))
-    else:
-        prior, acquired = _draft_prior(request, path, generator, context, progress)
     days = request.interval_days
-    if days is None and acquired is not None and prepared.acquired is not None:
-        days = (prepared.acquired - acquired).days
+    if isinstance(source, _Scan):
+        prior = _draft_prior(request, source, generator, context, progress)
+        if days is None and source.acquired is not None and prepared.acquired is not None:
+            days = (prepared.acquired - source.acquired).days
+    else:
+        prior = described_scan(source)
     return compare(
-        current, prior, days, lambda fraction, message: progress(0.5 + fraction / 2, message), context.should_cancel
+        current,
+        prior,
+        days,
+        described,
+        lambda fraction, message: progress(0.5 + fraction / 2, message),
+        context.should_cancel,
     )
 
 
 def _draft_prior(
-    request: ReportRequest, path: Path, generator: ReportGenerator, context: RunContext, progress: ProgressCallback
-) -> tuple[ComparedScan, datetime.date | None]:
+    request: ReportRequest, scan: _Scan, generator: ReportGenerator, context: RunContext, progress: ProgressCallback
+) -> ComparedScan:
     """Do everything with a prior CT that is done for a draft, except for writing its text."""
 
     def on_event(event: Event) -> None:
@@ -499,15 +544,13 @@ def _draft_prior(
             context.emit(Notice(f"Prior CT: {event.message}"))
 
     prior_request = replace(
-        request, volume=path, series=None, regions_file=None, mapping={}, regions=(), corrections={}, prior=None,
-        interval_days=None,
-    )  # fmt: skip
+        request, series=None, regions_file=None, mapping={}, regions=(), corrections={}, prior=None, interval_days=None
+    )
     prior_context = RunContext(on_event, context.should_cancel)
     with scratch_folder() as folder:
-        scan = _read(prior_request, prior_context)
         prepared = _segment_and_crop(prior_request, generator.model.config, scan, folder, prior_context)
         builder = _examine(prior_request, generator, prepared, folder / FINDINGS_FILE, prior_context)
-    return ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence), prepared.acquired
+    return ComparedScan(prepared.masks, prepared.volume, builder.stated, builder.evidence)
 
 
 def _skipped_regions(request: ReportRequest, inputs: ModelInputs) -> Mapping[str, str]:

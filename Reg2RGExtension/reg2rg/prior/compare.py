@@ -6,7 +6,7 @@ there or not. So a lesion that the model missed in one of the CTs is neither new
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +31,7 @@ from reg2rg.prior.registration import Registration, register
 from reg2rg.prior.scan import ComparedScan
 from reg2rg.prior.surroundings import shift_between
 from reg2rg.prior.wording import change_sentence
-from reg2rg.regions import in_reading_order
+from reg2rg.regions import REGION_NAMES, in_reading_order
 from reg2rg.report import Finding, Geometry, location_words
 from reg2rg.report.prior import ChangeKind, IntervalChange, PriorComparison
 from reg2rg.runtime.callbacks import ProgressCallback, ShouldCancel, ignore_progress, never_cancel
@@ -58,6 +58,11 @@ BORDER_MM = 5.0
 SMALLEST_SHARE = 1 / 16
 """A lesion with less than this share of the other's volume is something else, such as a vessel."""
 
+PATIENT_NOT_CHECKED = (
+    "Only the report of the prior CT was available, so it was not checked whether it is the same patient's."
+)
+"""Warning that lungs of another patient can be brought into line as well, which only the images tell."""
+
 NOTHING_COMPARED = (
     "Nothing in this draft could be compared with the prior CT; only nodules, masses and some measurements can be."
 )
@@ -81,6 +86,7 @@ def compare(
     current: ComparedScan,
     prior: ComparedScan,
     days: int | None,
+    regions: Collection[str] = REGION_NAMES,
     progress: ProgressCallback = ignore_progress,
     should_cancel: ShouldCancel = never_cancel,
 ) -> ComparedScans:
@@ -90,6 +96,7 @@ def compare(
         current: the current CT, with its volume.
         prior: the prior CT, or what its report says.
         days: days from the prior CT to the current one; None if unknown.
+        regions: the regions that the draft describes; changes in others are left out.
         progress: receives the fraction done.
         should_cancel: checked between steps.
     """
@@ -102,10 +109,11 @@ def compare(
     if registration.failure is not None:
         return _refused(source, days, registration.failure, registration)
     differences = _Differences(current, prior, registration, days)
-    changes = [*differences.measurements(), *differences.findings()]
+    found = [*differences.measurements(), *(differences.findings() if "lung" in regions else ())]
+    changes = [change for change in found if change.region in regions]
     order = [region.name for region in in_reading_order({change.region for change in changes})]
     changes.sort(key=lambda change: order.index(change.region))
-    warnings = []
+    warnings = [PATIENT_NOT_CHECKED] if source == "report" else []
     unlike = [name for name, scan in (("this CT", current), ("the prior CT", prior)) if scan.findings is None]
     if unlike:
         reason = f"{' and '.join(unlike)} {'is' if len(unlike) == 1 else 'are'} unlike the model's training data"
@@ -164,6 +172,11 @@ class _Differences:
             kind = measure_change(cutoff, now.value, then.value)
             row = MEASURES[now.measure]
             subject = f"the {now.name[0].lower()}{now.name[1:]}"
+            remark = (
+                cutoff.within(row)
+                if kind is ChangeKind.STABLE and row.format(now.value) != row.format(then.value)
+                else ""
+            )
             yield IntervalChange(
                 region=now.region,
                 kind=kind,
@@ -173,6 +186,7 @@ class _Differences:
                     self._days,
                     now=row.format(now.value),
                     before=row.format(then.value) if kind is not ChangeKind.NEW else "",
+                    remark=remark,
                 ),
                 finding=None,
                 measurement=now.key,
@@ -209,9 +223,12 @@ class _Differences:
             return self._incomparable(region, finding, place, None, "its place is outside the prior field of view")
         if self._prior.volume is None:
             return self._with_report(region, finding, place, expected)
+        stated, has_edge = self._stated_before(expected)
         if lesion is None:
-            return self._incomparable(region, finding, place, None, "it has no clear edge")
-        earlier = self._counterpart(self._prior, place, lesion)
+            return self._incomparable(region, finding, place, stated, "it has no clear edge")
+        earlier = self._counterpart(self._prior, place, lesion, stated is not None)
+        if earlier is None and stated is not None and not has_edge:
+            return self._incomparable(region, finding, place, stated, "it had no clear edge")
         if earlier is None:
             volume, _ = volumes_mm3(lesion, lesion)
             return self._change(region, finding, ChangeKind.NEW, volume, None, place, None)
@@ -235,13 +252,29 @@ class _Differences:
         kind = volume_change(volume, prior_volume)
         return self._change(region, finding, kind, volume, prior_volume, later.center, lesion.center)
 
-    def _counterpart(self, scan: ComparedScan, place: np.ndarray, lesion: Lesion) -> Lesion | None:
+    def _stated_before(self, expected: np.ndarray) -> tuple[np.ndarray | None, bool]:
+        """Return where the prior draft states a finding near a place, and whether that has a clear edge.
+
+        Args:
+            expected: the place in the prior CT (x, y, z; LPS).
+        """
+        assert self._prior.findings is not None
+        for region, finding in _solid(self._prior.findings):
+            lesion, place = _lesion_of(self._prior, region, finding)
+            if np.linalg.norm(place - expected) <= DETECTION_TOLERANCE_MM:
+                return place, lesion is not None
+        return None, False
+
+    def _counterpart(
+        self, scan: ComparedScan, place: np.ndarray, lesion: Lesion, stated: bool = False
+    ) -> Lesion | None:
         """Return what a lesion of the other scan is in this one; None if there is nothing of a similar size.
 
         Args:
             scan: the scan to search.
             place: where the lesion is in the current scan, or is expected there (x, y, z; LPS).
             lesion: the lesion of the other scan.
+            stated: whether the draft of the scan states a finding there. Then even a small lesion is no vessel.
         """
         current, prior = self._current.volume, self._prior.volume
         assert current is not None and prior is not None
@@ -253,18 +286,22 @@ class _Differences:
         elif shift is not None:
             expected = place - shift
         found = find_lesion(current if scan is self._current else prior, scan.lungs, expected, TOLERANCE_MM)
-        if found is None or found.excess < SMALLEST_SHARE * lesion.excess:
+        if found is None or found.excess <= (0 if stated else SMALLEST_SHARE * lesion.excess):
             return None
         matched = shift is None or np.linalg.norm(found.center - expected) <= MATCHED_TOLERANCE_MM
         return found if matched else None
 
     def _with_report(self, region: str, finding: Finding, place: np.ndarray, expected: np.ndarray) -> IntervalChange:
         """Compare the diameter of a finding with that in a prior report."""
-        assert self._prior.findings is not None
+        assert self._prior.findings is not None and self._current.findings is not None
+        others = {other.label for _, other in _solid(self._current.findings)} - {finding.label}
         for _, earlier in _solid({region: self._prior.findings.get(region, ())}):
+            if earlier.label in others:
+                continue  # a nodule may have become a mass, unless the draft states both
             _, prior_place = _lesion_of(self._prior, region, earlier)
-            if earlier.label == finding.label and np.linalg.norm(prior_place - expected) <= REPORT_TOLERANCE_MM:
-                now, then = (_diameter(scan.evidence, region, finding.label) for scan in (self._current, self._prior))
+            if np.linalg.norm(prior_place - expected) <= REPORT_TOLERANCE_MM:
+                now = _diameter(self._current.evidence, region, finding.label)
+                then = _diameter(self._prior.evidence, region, earlier.label)
                 if now is None or then is None:
                     return self._incomparable(region, finding, place, prior_place, "its diameter is not known exactly")
                 return self._change(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from reg2rg.measurements.measures import Measure
 from reg2rg.report.prior import ChangeKind
 
 VOLUME_GROWTH = 0.25
@@ -30,6 +31,12 @@ class ChangeCutoff:
     relative: float
     source: str
     absent: bool = False
+
+    def within(self, measure: Measure) -> str:
+        """Return in words that a difference of a measure does not count as a change."""
+        unit = "percentage points" if measure.unit == "%" else measure.unit
+        relative = f" or {self.relative:.0%}" if self.relative else ""
+        return f"differs by less than {self.absolute:g} {unit}{relative}"
 
 
 _OURS = "our choice"

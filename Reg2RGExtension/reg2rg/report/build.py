@@ -20,6 +20,7 @@ from reg2rg.report.prior import PriorComparison
 from reg2rg.report.provenance import OutOfDistribution, Provenance
 from reg2rg.report.report import Report
 from reg2rg.report.section import Section
+from reg2rg.report.warnings import OUT_OF_DISTRIBUTION_WARNING, supported_warning
 from reg2rg.report.withholding import DraftRule, withhold_sentences
 from reg2rg.segmentation import RegionMasks
 
@@ -46,6 +47,7 @@ class ReportBuilder:
         evidence: what was measured in the volume; None if nothing was.
         model_text_hidden: whether the volume is out of distribution, so that the draft lacks the model's text.
         supported: labels that the draft may state; None for all.
+        warning: what a reader must know about what the draft states, as one sentence; empty if nothing.
     """
 
     def __init__(
@@ -80,6 +82,9 @@ class ReportBuilder:
         self._out_of_distribution = out_of_distribution
         self.model_text_hidden = out_of_distribution is not None and out_of_distribution.detected
         self.supported = None if self.model_text_hidden or supported is None else frozenset(supported)
+        self.warning = OUT_OF_DISTRIBUTION_WARNING if self.model_text_hidden else ""
+        if self.supported is not None:
+            self.warning = supported_warning([label for label in ALL_LABELS if label in self.supported])
         self._corrections = corrections or {}
         self._rule = DraftRule(self.supported, self._detected, self._corrections)
 

@@ -11,6 +11,8 @@ from reg2rg.report.provenance import Geometry
 
 def days_earlier(days: int) -> str:
     """Return an interval in words."""
+    if days == 0:
+        return "on the same day"
     return f"{days} {'day' if days == 1 else 'days'} earlier"
 
 

@@ -84,7 +84,8 @@ def find_report_folders(paths: Iterable[Path]) -> list[Path]:
         files = [path / REPORT_FILE] if (path / REPORT_FILE).exists() else sorted(path.rglob(REPORT_FILE))
         found = [file.parent for file in files if file.is_file()]
         if not found:
-            raise InputError(f"{path} contains no report folder.")
+            problem = "contains no report folder" if path.exists() else "does not exist; expected report folders"
+            raise InputError(f"{path} {problem}.")
         folders.update(dict.fromkeys(folder.resolve() for folder in found))
     return list(folders)
 

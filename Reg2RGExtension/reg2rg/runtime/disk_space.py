@@ -8,6 +8,19 @@ from pathlib import Path
 from reg2rg.errors import Reg2RGError
 
 
+class NotEnoughSpaceError(Reg2RGError):
+    """The disk has too little free space for what is about to be written.
+
+    Attributes:
+        lack: how much is needed and how much is free, as words.
+    """
+
+    def __init__(self, message: str, lack: str) -> None:
+        """Keep the message, and the numbers for another message about the same disk."""
+        super().__init__(message)
+        self.lack = lack
+
+
 def require_free_space(
     folder: Path, bytes_needed: int, purpose: str, *, hint: str = "free some space or choose another folder"
 ) -> None:
@@ -20,10 +33,14 @@ def require_free_space(
         hint: what the user can do about a full disk; ends the error message.
 
     Raises:
-        Reg2RGError: less than ``bytes_needed`` is free.
+        NotEnoughSpaceError: less than ``bytes_needed`` is free.
     """
     free = shutil.disk_usage(folder).free
     if bytes_needed > free:
-        raise Reg2RGError(
-            f"{purpose} needs {bytes_needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB is free in {folder}; {hint}."
-        )
+        lack = f"needs {_size(bytes_needed)}, but only {_size(free)} is free"
+        raise NotEnoughSpaceError(f"{purpose} {lack} in {folder}; {hint}.", lack)
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -26,6 +26,10 @@ EXACT_MM = 0.01
 """Largest distance of a slice from its place if positions are stored with enough digits."""
 
 
+SELECT_SERIES = "select one with --series"
+"""How the notice about several series ends; whoever has no such option says something else."""
+
+
 def read_series(
     path: Path, series: str | None, name: Path | None = None, on_notice: NoticeCallback = ignore_notice
 ) -> tuple[sitk.Image, Series]:
@@ -61,7 +65,7 @@ def read_series(
     if others and series is None:
         on_notice(
             f"Read series {chosen}, the CT with the most slices. {name.name} also contains {list_series(others)}; "
-            "select one with --series."
+            f"{SELECT_SERIES}."
         )
     if chosen.left_out:
         count = sum(chosen.left_out.values())

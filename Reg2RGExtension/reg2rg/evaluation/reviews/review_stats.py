@@ -47,7 +47,7 @@ def run(reports: Sequence[Path], output: Path, on_notice: NoticeCallback = ignor
     read = [report for report in read if _hash(report) not in amended]
     reviewed = [report for report in read if _is_reviewed(report)]
     if not reviewed:
-        raise InputError(f"None of the {len(read)} reports was reviewed; review them in the Slicer module first.")
+        raise InputError(_none_reviewed(read))
     tables = review_tables(reviewed)
     plots = review_plots({table.key: table for table in tables})
     about = {
@@ -64,6 +64,16 @@ def run(reports: Sequence[Path], output: Path, on_notice: NoticeCallback = ignor
         page = render_page("Reviews of chest CT reports", about, (), tables, plots)
         (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     return tables, output / PAGE_FILE
+
+
+def _none_reviewed(read: Sequence[Report]) -> str:
+    """Return why there is nothing to show."""
+    if not read:
+        return "None of the reports can be used."
+    who = "The only report was not" if len(read) == 1 else f"None of the {len(read)} reports was"
+    return f"{who} reviewed; review them in the Slicer module first.".replace(
+        "them", "it" if len(read) == 1 else "them"
+    )
 
 
 def _hash(report: Report) -> str | None:
