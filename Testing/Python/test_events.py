@@ -94,6 +94,11 @@ def test_null_fields_of_a_request_take_their_default_values() -> None:
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "Not enough memory", 1),
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
+        (
+            OSError(errno.ENOSPC, "x", "/from/report.json", None, "/to/report.json"),
+            "/to/report.json: the disk is full",
+            1,
+        ),
         (RuntimeError("Error while serializing: I/O error: No space left (os error 28)"), "The disk is full", 1),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 2 vs 1"), "The disk is full", 1),
         (RuntimeError("could not create a primitive"), "Not enough memory", 1),

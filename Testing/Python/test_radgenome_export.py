@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from command_line import file_size_limit
 from phantom_report import write_phantom_report
 from reports_under_review import reviewed_report, signed_report
 
@@ -76,6 +78,19 @@ def test_a_case_is_replaced_and_others_are_kept(folder, files, signed):
     assert len(references) == 2 and references["train_other_a_1"] == {"lung": "Clear."}
     (name,) = set(references) - {"train_other_a_1"}
     assert rows[1][0] == f"{name}.nii.gz" and references[name]["lung"] == "Two nodules."
+
+
+def test_a_file_that_does_not_fit_on_the_disk_changes_nothing(folder, files, signed, tmp_path):
+    def content(place: Path) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+    cases = tmp_path / "cases"
+    shutil.copytree(folder, cases)
+    before = content(cases)
+    for place in (cases, tmp_path / "new"):
+        with file_size_limit(20_000), pytest.raises(OSError, match="No space left"):
+            export_report(signed, "radgenome", place, files[1])
+    assert content(cases) == before and not (tmp_path / "new").exists()
 
 
 def test_two_cts_of_one_geometry_are_two_cases_though_reported_in_the_same_second(files, tmp_path):

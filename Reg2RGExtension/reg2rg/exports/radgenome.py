@@ -10,8 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -19,7 +17,8 @@ import SimpleITK as sitk
 from reg2rg.errors import InputError
 from reg2rg.report import Content, Report, report_content
 from reg2rg.runtime.csv_output import write_csv
-from reg2rg.runtime.staging import scratch_folder
+from reg2rg.runtime.staging import apply_umask, staged_output
+from reg2rg.volumes.nifti_writing import write_nifti
 
 TABLE = Path("radgenome_files", "train_region_report.csv")
 COLUMNS = ("Volumename", "Anatomy", "Sentence")
@@ -38,6 +37,7 @@ def write_radgenome(report: Report, volume: sitk.Image | None, folder: Path) -> 
 
     Raises:
         InputError: the report is a draft, the CT is missing, or the folder has another table.
+        OSError: the disk is full. The folder is unchanged then.
     """
     content = report_content(report)
     if content.banner is not None:
@@ -48,18 +48,21 @@ def write_radgenome(report: Report, volume: sitk.Image | None, folder: Path) -> 
     name = f"{patient}_a_1"
     rows = [*_other_rows(folder / TABLE, f"{name}.nii.gz"), *_rows(f"{name}.nii.gz", content)]
     described = {section.region for section in content.sections}
-    folder.mkdir(parents=True, exist_ok=True)
     volume_folder = folder / "train_preprocessed" / patient / f"{patient}a"
     mask_folder = folder / "train_region_mask" / f"seg_{name}"
-    with scratch_folder(inside=folder) as staging:
-        with _placed(staging / "volume.nii.gz", volume_folder / f"{name}.nii.gz") as path:
-            _write(volume, path)
-        for region in described & set(report.masks.present):
-            with _placed(staging / "mask.nii.gz", mask_folder / f"{region}.nii.gz") as path:
-                _write(report.masks.image(region), path)
-        with _placed(staging / "table.csv", folder / TABLE) as path:  # last: a case without rows does not exist
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                write_csv(stream, [COLUMNS, *rows])
+    with staged_output(folder) as staging:
+        targets = {staging / "volume.nii.gz": volume_folder / f"{name}.nii.gz"}
+        write_nifti(volume, staging / "volume.nii.gz")
+        for region in sorted(described & set(report.masks.present)):
+            write_nifti(report.masks.image(region), staging / f"{region}.nii.gz")
+            targets[staging / f"{region}.nii.gz"] = mask_folder / f"{region}.nii.gz"
+        with (staging / "table.csv").open("w", encoding="utf-8", newline="") as stream:
+            write_csv(stream, [COLUMNS, *rows])
+        targets[staging / "table.csv"] = folder / TABLE  # last: a case without rows does not exist
+        apply_umask(targets)
+        for staged, target in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, target)
     return name
 
 
@@ -90,16 +93,3 @@ def _other_rows(table: Path, name: str) -> list[tuple[str, ...]]:
     if tuple(header) != COLUMNS:
         raise InputError(f"{table} has the columns {', '.join(header)}; expected {', '.join(COLUMNS)}.")
     return [tuple(row) for row in rows if row and row[0] != name]
-
-
-@contextmanager
-def _placed(staged: Path, target: Path) -> Iterator[Path]:
-    """Provide a path to write to, and move the file into place when it is complete."""
-    yield staged
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(staged, target)
-
-
-def _write(image: sitk.Image, path: Path) -> None:
-    """Write an image with voxel axes that grow toward right, anterior and superior, as in the published files."""
-    sitk.WriteImage(sitk.DICOMOrient(image, "RAS"), str(path), useCompression=True, compressionLevel=1)

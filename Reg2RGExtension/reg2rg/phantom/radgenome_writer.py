@@ -11,6 +11,7 @@ from reg2rg.errors import InputError
 from reg2rg.phantom.case import PhantomCase, PhantomConfig, make_phantom
 from reg2rg.regions import in_reading_order
 from reg2rg.runtime.csv_output import write_csv
+from reg2rg.volumes.nifti_writing import write_nifti
 
 _CSV_NAMES = {"train": "train", "valid": "validation"}
 
@@ -76,9 +77,8 @@ def _write_images(folder: Path, split: str, number: int, phantom: PhantomCase) -
 
 
 def _write(image: sitk.Image, path: Path) -> None:
-    """Write an image with voxel axes that grow toward right, anterior and superior, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(sitk.DICOMOrient(image, "RAS"), str(path), useCompression=True, compressionLevel=1)
+    write_nifti(image, path)
 
 
 def _section_rows(name: str, phantom: PhantomCase) -> list[tuple[str, str, str]]:

@@ -23,6 +23,9 @@ _REASONS = {
     errno.EISDIR: "a folder with this name already exists; choose another name",
 }
 
+_OF_THE_TARGET = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors that, if a file is copied, are about the copy."""
+
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _OUT_OF_MEMORY = (
@@ -53,8 +56,9 @@ def as_failure(error: BaseException) -> Failure:
         error = OSError(int(match[1]), os.strerror(int(match[1])))
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
-        if error.filename and ".reg2rg-" not in str(error.filename):  # a temporary name means nothing to the user
-            return Failure(_one_line(f"{error.filename}: {reason}."), 1)
+        name = error.filename2 if error.filename2 and error.errno in _OF_THE_TARGET else error.filename
+        if name and ".reg2rg-" not in str(name):  # a temporary name means nothing to the user
+            return Failure(_one_line(f"{name}: {reason}."), 1)
         return Failure(_one_line(f"{reason[0].upper()}{reason[1:]}."), 1)
     return Failure(_one_line(f"Unexpected {type(error).__name__}{_function(error)}: {error}"), 1)
 

@@ -6,6 +6,7 @@ Files:
     headers         NRRD and MetaImage headers that contradict themselves
     integrity       checksums of their compressed data
     nifti           what SimpleITK does not check in a NIfTI header
+    nifti_writing   NIfTI files that are complete
     dicom_folder    the files of a DICOM folder
     dicom_series    which of its images can be stacked, and which series is read
     dicom_archive   the series in a part of an archive, and which of them are chest CTs to report on

@@ -102,7 +102,7 @@ def _reason(error: Exception) -> str:
 
 
 def _read(path: Path) -> sitk.Image:
-    with utf8_path(path) as readable, _silenced_stderr():
+    with utf8_path(path) as readable, silenced_stderr():
         return sitk.ReadImage(readable)
 
 
@@ -172,8 +172,8 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    """Discard what the readers' C++ code prints to standard error; errors are also raised as exceptions."""
+def silenced_stderr() -> Iterator[None]:
+    """Discard what ITK's C++ code prints to standard error."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:

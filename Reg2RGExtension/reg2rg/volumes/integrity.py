@@ -39,7 +39,7 @@ def open_nifti(path: Path) -> IO[bytes]:
 
 def has_length(path: Path, header: NiftiHeader) -> bool:
     """Return whether a compressed NIfTI file ends with the uncompressed length that its header requires."""
-    return path.name.lower().endswith(".gz") and _gzip_end(path)[1] == header.length
+    return path.name.lower().endswith(".gz") and gzip_end(path)[1] == header.length
 
 
 def has_checksum_of(voxels: np.ndarray, path: Path, header: NiftiHeader) -> bool:
@@ -52,10 +52,10 @@ def has_checksum_of(voxels: np.ndarray, path: Path, header: NiftiHeader) -> bool
         return False
     with open_nifti(path) as file:
         start = zlib.crc32(file.read(header.offset))
-    return _gzip_end(path) == (zlib.crc32(voxels.data, start), header.offset + voxels.nbytes)
+    return gzip_end(path) == (zlib.crc32(voxels.data, start), header.offset + voxels.nbytes)
 
 
-def _gzip_end(path: Path) -> tuple[int, int]:
+def gzip_end(path: Path) -> tuple[int, int]:
     """Return checksum and length of the uncompressed data, as the last bytes of a gzip file state them (RFC 1952)."""
     with path.open("rb") as file:
         file.seek(-min(8, path.stat().st_size), os.SEEK_END)
