@@ -82,6 +82,12 @@ def test_null_fields_of_a_request_take_their_default_values() -> None:
     assert request.model is None and request.max_new_tokens == 500
 
 
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    """Return an error that was raised from another one, as pydicom does."""
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "message", "exit_code"),
     [
@@ -94,13 +100,10 @@ def test_null_fields_of_a_request_take_their_default_values() -> None:
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "Not enough memory", 1),
         (OSError(errno.ENOSPC, "x", "/a/report.json"), "/a/report.json: the disk is full", 1),
         (OSError(errno.ENOSPC, "x", "/a/.reg2rg-12/report.json"), "The disk is full", 1),
-        (
-            OSError(errno.ENOSPC, "x", "/from/report.json", None, "/to/report.json"),
-            "/to/report.json: the disk is full",
-            1,
-        ),
+        (OSError(errno.ENOSPC, "x", "/from/a.txt", None, "/to/a.txt"), "/to/a.txt: the disk is full", 1),
         (RuntimeError("Error while serializing: I/O error: No space left (os error 28)"), "The disk is full", 1),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 2 vs 1"), "The disk is full", 1),
+        (caused_by(OSError("With tag"), OSError(errno.ENOSPC, "x")), "The disk is full", 1),
         (RuntimeError("could not create a primitive"), "Not enough memory", 1),
         (ModuleNotFoundError("No module named 'a.b'", name="a.b"), "The Python package 'a' is not installed", 1),
         (PermissionError(errno.EACCES, "x", "/a"), "/a: permission denied", 1),

@@ -223,6 +223,16 @@ def test_a_transfer_that_fails_for_good_says_how_much_is_stored(reg2rg: Run, fla
     )
 
 
+def test_a_folder_in_which_nothing_can_be_recorded_is_told_once(reg2rg: Run, flaky, series):
+    (series / "sent.jsonl").mkdir()  # root may write to any folder
+    finished = reg2rg("send", series, "--to", flaky.url)
+    assert finished.returncode == 0 and finished.stdout.startswith("10 objects")
+    (told,) = [line for line in finished.stderr.splitlines() if "cannot be recorded" in line]
+    assert told == (
+        f"What is stored cannot be recorded in {series} (Is a directory); the next transfer sends it again."
+    )
+
+
 def test_a_canceled_transfer_stops_after_an_object_and_can_be_resumed(flaky, series):
     def send(should_cancel: Callable[[], bool]) -> Sent | Answered:
         return run_send(SendRequest(to=flaky.url, folder=series), lambda event: None, should_cancel)

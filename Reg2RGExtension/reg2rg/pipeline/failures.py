@@ -54,6 +54,8 @@ def as_failure(error: BaseException) -> Failure:
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if match := _OS_ERROR.search(str(error)):  # libraries written in Rust, such as safetensors
         error = OSError(int(match[1]), os.strerror(int(match[1])))
+    while isinstance(error, OSError) and error.errno is None and isinstance(error.__cause__, OSError):
+        error = error.__cause__  # pydicom adds its traceback to the words of an error, and loses its number
     if isinstance(error, OSError) and error.errno is not None:
         reason = _REASONS.get(error.errno, error.strerror or type(error).__name__)
         name = error.filename2 if error.filename2 and error.errno in _OF_THE_TARGET else error.filename

@@ -49,7 +49,15 @@ def run_send(
         on_event(Notice(f"The connection to {address} is not encrypted."))
     with _dicom_folder(request, request.folder) as files:
         record = request.record or request.folder
-        done = send_folder(files, address, receiver, record_in=record, again=request.again, progress=progress)
+        done = send_folder(
+            files,
+            address,
+            receiver,
+            record_in=record,
+            again=request.again,
+            progress=progress,
+            on_notice=lambda message: on_event(Notice(message)),
+        )
     return Sent(str(address), done.count, done.stored_before, done.warning)
 
 

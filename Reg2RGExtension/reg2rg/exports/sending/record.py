@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -15,11 +14,16 @@ class Record:
     Args:
         folder: the folder that is sent.
         address: where to, without a password.
+
+    Attributes:
+        stored: SOP instance UIDs of the objects.
+        failure: why an object could not be recorded; empty if all were.
     """
 
     def __init__(self, folder: Path, address: str) -> None:
         self._file = folder / FILE
         self._address = address
+        self.failure = ""
         self.stored = set(self._read())
 
     def _read(self) -> list[str]:
@@ -38,5 +42,8 @@ class Record:
     def add(self, uid: str) -> None:
         """Note that an object was stored. In a folder that cannot be written, it would be sent again."""
         self.stored.add(uid)
-        with contextlib.suppress(OSError), self._file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"to": self._address, "instance": uid}) + "\n")
+        try:
+            with self._file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"to": self._address, "instance": uid}) + "\n")
+        except OSError as error:
+            self.failure = error.strerror or type(error).__name__

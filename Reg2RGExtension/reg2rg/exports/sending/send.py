@@ -15,7 +15,7 @@ from reg2rg.exports.sending.dicomweb import DicomWeb
 from reg2rg.exports.sending.instances import Instance, find_instances
 from reg2rg.exports.sending.record import Record
 from reg2rg.exports.sending.tls import Certificates
-from reg2rg.runtime.callbacks import ProgressCallback, ignore_progress
+from reg2rg.runtime.callbacks import NoticeCallback, ProgressCallback, ignore_notice, ignore_progress
 
 ATTEMPTS = 3
 """How often a connection that broke off is made again."""
@@ -69,6 +69,7 @@ def send_folder(
     record_in: Path | None = None,
     again: bool = False,
     progress: ProgressCallback = ignore_progress,
+    on_notice: NoticeCallback = ignore_notice,
 ) -> Transfer:
     """Send the DICOM files of a folder.
 
@@ -79,6 +80,7 @@ def send_folder(
         record_in: folder in which stored objects are recorded; ``folder`` if None.
         again: whether to send what was stored before as well.
         progress: called with the fraction done after each object that was stored; may raise Cancelled.
+        on_notice: told once if stored objects cannot be recorded.
 
     Raises:
         InputError: there is nothing to send.
@@ -92,7 +94,13 @@ def send_folder(
     warnings: Counter[str] = Counter()
 
     def on_stored(instance: Instance, warning: str) -> None:
+        failed_before = record.failure
         record.add(instance.uid)
+        if record.failure and not failed_before:
+            place = record_in or folder
+            on_notice(
+                f"What is stored cannot be recorded in {place} ({record.failure}); the next transfer sends it again."
+            )
         warnings.update([warning] if warning else [])
         waiting.pop(instance.uid, None)
         progress(1 - len(waiting) / total, f"Sending to {address}")
