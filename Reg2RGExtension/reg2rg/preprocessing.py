@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import permutations
@@ -31,6 +30,7 @@ from torch import Tensor
 from reg2rg.errors import InputError
 from reg2rg.measurements import Evidence, measure, region_scalars
 from reg2rg.models.config import PreprocessingConfig, Size
+from reg2rg.runtime.threads import threads
 from reg2rg.segmentation.masks import NOT_REQUESTED, RegionMasks, region_index
 from reg2rg.segmentation.structures_from_regions import find_structures
 from reg2rg.volumes.averaging import VoxelReader, Windows, average_into
@@ -145,7 +145,7 @@ def prepare(
     body, region_boxes = boxes[BODY_BIT], {name: boxes[region_index(name)] for name in names}
 
     unit = partial(hu_to_unit, config=config)
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with threads(torch.get_num_threads()) as pool:
         image = pool.submit(scan.average, body, config.image_size, scan.hu, finish=unit)
         textures = {name: pool.submit(_texture, scan, name, region_boxes[name], config) for name in names}
         geometries = {

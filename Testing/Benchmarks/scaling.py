@@ -116,7 +116,7 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
     from reg2rg.batch.settings import Settings
     from reg2rg.batch.source import Source
     from reg2rg.runtime.third_party import configure_libraries
-    from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
+    from reg2rg.runtime.cores import limited_torch_threads, threads_of_each
 
     configure_libraries()
     settings = Settings(measure_only=False, options={"segmenter": "thresholds", "device": "cpu"})

@@ -465,6 +465,15 @@ def test_a_report_without_a_valid_transform_says_so(report, tmp_path):
         report.prior_transform  # noqa: B018
 
 
+def test_a_prior_report_is_not_overwritten(tmp_path):
+    (tmp_path / "before").mkdir()
+    prior = tmp_path / "before" / ".." / "before"
+    with pytest.raises(InputError, match="is the prior and would be overwritten"):
+        run_report(
+            ReportRequest(volume=tmp_path / "a.nrrd", output=tmp_path / "before", prior=prior), lambda event: None
+        )
+
+
 def test_an_interval_needs_a_prior_ct_that_exists(tmp_path):
     fields = {"volume": tmp_path / "a.nrrd", "output": tmp_path / "out"}
     with pytest.raises(InputError, match="--prior"):

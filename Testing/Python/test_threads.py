@@ -1,46 +1,40 @@
-"""Processes that work at the same time share the cores."""
+"""Threads of a run: none of them goes on after the block that started it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import _thread
+import threading
+import time
 
 import pytest
-import torch
 
-from reg2rg.runtime.threads import limited_torch_threads, threads_of_each
-
-
-@pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 2), (2, 3, 1), (16, 5, 3), (None, 2, 1)])
-def test_processes_have_no_more_threads_than_there_are_cores(monkeypatch, cores, processes, threads):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert threads_of_each(processes) == threads
+from reg2rg.runtime.threads import two_threads
 
 
-@pytest.mark.parametrize(("given", "threads"), [("4", 4), ("0", 1), ("", 1), ("many", 1)])
-def test_a_number_of_threads_that_the_user_has_set_is_kept(monkeypatch, given, threads):
-    monkeypatch.setenv("OMP_NUM_THREADS", given)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert threads_of_each(3) == threads
+def test_work_has_ended_when_ctrl_c_ends_the_block_that_waits_for_it():
+    finished: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(1.0)
+        finished.append(number)
+
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    with pytest.raises(KeyboardInterrupt), two_threads() as pool:
+        for number in range(4):
+            pool.submit(work, number)
+        timer.start()
+    assert sorted(finished) == [0, 1], "what had begun has ended, and what had not was dropped"
 
 
-def test_the_limit_of_threads_ends_with_its_block():
-    before = torch.get_num_threads()
-    with pytest.raises(KeyError), limited_torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise KeyError
-    assert torch.get_num_threads() == before
+def test_an_error_in_the_block_drops_the_work_that_has_not_begun():
+    finished: list[int] = []
 
+    def work(number: int) -> None:
+        time.sleep(0.1)
+        finished.append(number)
 
-@pytest.mark.parametrize(("given", "expected"), [(None, "1000"), ("5", "5")])
-def test_a_program_lets_threads_wait_briefly_before_torch_is_imported_unless_the_user_decides(given, expected):
-    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
-    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
-    program = (
-        "import os, sys; from reg2rg.runtime.third_party import configure_libraries; configure_libraries();"
-        "print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
-    )
-    finished = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert finished.stdout.split() == ["False", expected], finished.stderr
+    with pytest.raises(ValueError, match="wrong"), two_threads() as pool:
+        for number in range(10):
+            pool.submit(work, number)
+        raise ValueError("wrong")
+    assert sorted(finished) == [0, 1]

@@ -88,6 +88,8 @@ def run_report(
     context = RunContext(on_event, should_cancel)
     if request.prior is not None and not request.prior.exists():
         raise InputError(f"{request.prior} does not exist; expected a prior CT or its report folder.")
+    if request.prior is not None and request.prior.resolve() == request.output.resolve():
+        raise InputError(f"{request.output} is the prior and would be overwritten; choose another output folder.")
     model_folder = find_model(request.model)
     with redirected_tempdir(), staged_report(request.output, REPORT_FILES) as folder:
         with two_threads() as pool:

@@ -8,9 +8,10 @@ Files:
     yaml_files    the reader of YAML files
     resources     paths of the embedded model and the sample case
     versions      versions of the installed packages
-    third_party   workarounds for third-party libraries, and settings that silence them
+    third_party   settings of third-party libraries, and workarounds for them
     pretrained    configs, tokenizers and models of transformers, loaded without running code
-    threads       two threads for work that takes long
+    threads       threads for work that takes long
+    cores         how busy processes share the cores
     devices       torch devices and their free memory
     disk_space    free space on disk, checked before large files are written
     state_dict    stored weights compared with what a model expects
