@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
+import os
+import signal
 import threading
 import time
 
@@ -18,7 +19,7 @@ def test_work_has_ended_when_ctrl_c_ends_the_block_that_waits_for_it():
         time.sleep(1.0)
         finished.append(number)
 
-    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt), two_threads() as pool:
         for number in range(4):
             pool.submit(work, number)
