@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from tiny_chest import tiny_chest
 
 from reg2rg.errors import InputError
+from reg2rg.labeler import Status
 from reg2rg.measurements import Evidence
 from reg2rg.measurements.reviewing import finding_key
 from reg2rg.phantom.body import Canvas
@@ -366,6 +367,19 @@ def test_the_technique_says_what_was_compared(report):
     assert "Comparison" not in dict(report_content(report).technique), "this comparison was refused"
 
 
+def test_a_draft_that_denies_a_nodule_which_the_comparison_measures_says_so(report):
+    denied = dataclasses.replace(
+        report.section("lung"), findings=(Finding("Lung nodule", 0.2, text_status=Status.ABSENT),), sentences=()
+    )
+    report = dataclasses.replace(report, sections=(denied, *(s for s in report.sections if s.region != "lung")))
+    warning = "The text denies lung nodule; the comparison with the prior CT measures one."
+    lung = next(section for section in report_content(report).sections if section.region == "lung")
+    assert warning in lung.warnings
+    gone = dataclasses.replace(report.prior, changes=(RESOLVED_CHANGE,))
+    lung = next(s for s in report_content(dataclasses.replace(report, prior=gone)).sections if s.region == "lung")
+    assert warning not in lung.warnings, "the text and the comparison agree that there is none"
+
+
 def test_only_what_changed_is_in_the_impression(report):
     assert NODULE_CHANGE.text in report_content(report).impression
     assert NODULE_CHANGE.text in begin_review(report).review.impression
@@ -396,6 +410,7 @@ def test_a_change_is_dropped_by_itself_or_with_its_measurement_or_finding(report
 RESOLVED_CHANGE = dataclasses.replace(
     NODULE_CHANGE,
     kind=ChangeKind.RESOLVED,
+    value=None,
     text="Compared with the prior CT, the lung nodule is no longer seen (previously 90 mm³).",
     measurement=None,
     point_ras=None,

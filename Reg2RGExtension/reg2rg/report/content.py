@@ -32,6 +32,7 @@ from reg2rg.report.section import Section
 from reg2rg.report.warnings import (
     MODEL_TEXT_HIDDEN,
     MODEL_TEXT_WITHHELD,
+    change_warnings,
     folded_text_warnings,
     report_label,
     report_warnings,
@@ -338,7 +339,7 @@ def _section(
         findings=findings,
         finding_lines=tuple(lines),
         measurements=measurements,
-        warnings=() if signed else section_warnings(written),
+        warnings=() if signed else (*section_warnings(written), *change_warnings(written, changes)),
         folded=None if signed else folded_text(section),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from reg2rg.about import DRAFT_LABEL, REVIEWED_LABEL, SIGNED_LABEL
+from reg2rg.labeler import Status
 from reg2rg.regions import REGION_NAMES, get_region
-from reg2rg.report.prior import PriorComparison
+from reg2rg.report.prior import IntervalChange, PriorComparison
 from reg2rg.report.provenance import OutOfDistribution
 from reg2rg.report.review import Review
 from reg2rg.report.section import Section
@@ -75,6 +76,23 @@ def section_warnings(section: Section) -> tuple[str, ...]:
     if section.withheld and not section.text:
         return _disagreement_messages(section)
     return model_text_warnings(section)
+
+
+def change_warnings(section: Section, changes: Iterable[IntervalChange]) -> tuple[str, ...]:
+    """Return the contradictions between a section's text and what changed since the prior CT, one sentence each.
+
+    A finding of the prior CT that the model missed in this one is measured all the same.
+
+    Args:
+        section: the section.
+        changes: what changed since the prior CT.
+    """
+    denied = {finding.label for finding in section.findings if finding.text_status is Status.ABSENT}
+    return tuple(
+        f"The text denies {change.finding.lower()}; the comparison with the prior CT measures one."
+        for change in changes
+        if change.region == section.region and change.finding in denied and change.value is not None
+    )
 
 
 def folded_text_warnings(section: Section) -> tuple[str, ...]:

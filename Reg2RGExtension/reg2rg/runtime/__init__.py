@@ -10,7 +10,7 @@ Files:
     versions      versions of the installed packages
     third_party   settings of third-party libraries, and workarounds for them
     pretrained    configs, tokenizers and models of transformers, loaded without running code
-    threads       threads for work that takes long
+    threads       threads for work that takes long, which end with their block
     cores         how busy processes share the cores
     devices       torch devices and their free memory
     disk_space    free space on disk, checked before large files are written
