@@ -118,7 +118,7 @@ def test_what_a_review_does_not_speak_about_is_masked(tmp_path: Path):
 
 
 def test_only_signed_unchanged_reports_with_a_ct_count(tmp_path: Path):
-    volumes = [write_ct(tmp_path / "cts", number) for number in range(4)]
+    volumes = [write_ct(tmp_path / "cts", number) for number in range(5)]
     reports = tmp_path / "reports"
     write_signed(reports / "good", volumes[0], NODULE, CLEAR)
     draft(reports / "drafted", volumes[1], NODULE)
@@ -130,7 +130,7 @@ def test_only_signed_unchanged_reports_with_a_ct_count(tmp_path: Path):
     second = sign(reviewed(addendum(first), NODULE), "Dr. B")
     (reports / "second").mkdir()
     (reports / "second" / REPORT_FILE).write_text(second.to_json(), encoding="utf-8")
-    write_signed(reports / "third", volumes[3], NODULE, NODULE)
+    write_signed(reports / "third", volumes[4], NODULE, NODULE)
     (reports / "third" / REGIONS_FILE).write_bytes(b"NRRD0004\n")
     shutil.copytree(reports / "good", reports / "good again")
     selection = select_reports([reports], tmp_path / "cts")

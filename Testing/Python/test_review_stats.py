@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Run, error_line
@@ -16,6 +18,7 @@ from reg2rg.evaluation.reviews.review_tables import review_tables
 from reg2rg.evaluation.reviews.review_times import section_seconds
 from reg2rg.report import Change, Report, ReviewState, SectionReview, addendum, sign
 from reg2rg.report.review_changes import begin_review, with_section, with_section_review
+from reg2rg.report.seal import content_sha256
 
 EDITED = (
     "A nodule of 12 mm is visible in the left lower lobe. Fibrotic changes are present in the left upper lobe. "
@@ -130,6 +133,34 @@ def test_the_command_writes_tables_and_a_page_without_any_report_text(reg2rg: Ru
     with (tmp_path / "out" / "review_regions.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["region"], row["rejected"]) for row in rows][:2] == [("Lungs", "0.0"), ("Heart", "1.0")]
+
+
+def stored_as_version_8(report: Report, earlier: str | None = None) -> dict[str, Any]:
+    """Return a signed report as version 8 stored it.
+
+    Args:
+        report: a signed report.
+        earlier: the hash of the version that it amends.
+    """
+    values = json.loads(report.to_json())
+    del values["provenance"]["volume_sha256"], values["supported"], values["prior"]
+    values["schema_version"] = 8
+    if earlier is not None:
+        values["review"]["earlier_signatures"][-1]["content_sha256"] = earlier
+    values["review"]["signature"]["content_sha256"] = content_sha256(values)
+    return values
+
+
+def test_an_addendum_of_an_older_version_replaces_its_report_as_well(report, tmp_path: Path):
+    signed = signed_report(report)
+    amended = sign(with_section_review(addendum(signed), "heart", SectionReview(ReviewState.REJECTED, "")), "Dr. B")
+    first = stored_as_version_8(signed)
+    second = stored_as_version_8(amended, first["review"]["signature"]["content_sha256"])
+    for name, values in (("a", first), ("b", second)):
+        (tmp_path / "reports" / name).mkdir(parents=True)
+        (tmp_path / "reports" / name / "report.json").write_text(json.dumps(values), encoding="utf-8")
+    (regions, *_), _ = run([tmp_path / "reports"], tmp_path / "out")
+    assert regions.numbers("sections") == [1, 1, 2]
 
 
 def test_reports_that_nobody_reviewed_and_missing_reports_are_told(reg2rg: Run, report, tmp_path: Path):

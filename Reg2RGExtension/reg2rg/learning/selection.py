@@ -11,7 +11,7 @@ from pathlib import Path
 from reg2rg.errors import InputError
 from reg2rg.learning.ct_search import find_cts
 from reg2rg.report import Report, load_report
-from reg2rg.report.report_folders import LeftOut, amended_hashes, read_reports
+from reg2rg.report.report_folders import LeftOut, read_reports, without_amended
 from reg2rg.report.reviewed_findings import reviewed_findings, reviewed_text
 from reg2rg.training.config import ReviewedCase
 
@@ -78,14 +78,13 @@ def select_reports(paths: Sequence[Path], cts: Path) -> Selection:
             signed[folder] = report
         else:
             left_out.add("not signed", folder)
-    amended = amended_hashes(signed.values())
+    current = without_amended(signed)
     hashes = {report.provenance.volume_sha256 for report in signed.values()} - {""}
     found = find_cts(cts, hashes)
     reports = []
     for folder, report in signed.items():
-        assert report.review is not None and report.review.signature is not None
         digest = report.provenance.volume_sha256
-        if report.review.signature.content_sha256 in amended:
+        if folder not in current:
             left_out.add("amended by another", folder)
         elif not digest:
             left_out.add("from a version that does not record its CT", folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from reg2rg.errors import InputError
 from reg2rg.report.report import REPORT_FILE, Report
+from reg2rg.report.review import Signature
 from reg2rg.report.seal import ChangedReportError
 from reg2rg.report.serialization import load_report
 
@@ -90,10 +91,33 @@ def find_report_folders(paths: Iterable[Path]) -> list[Path]:
     return list(folders)
 
 
-def amended_hashes(reports: Iterable[Report]) -> set[str]:
-    """Return the hashes of all signed versions that one of the reports amends."""
-    reviews = (report.review for report in reports if report.review is not None)
-    return {signature.content_sha256 for review in reviews for signature in review.earlier_signatures}
+def without_amended(reports: Mapping[Path, Report]) -> dict[Path, Report]:
+    """Return the reports of which none of the others is an addendum.
+
+    Versions are told by the draft, the name and the time, not by the hash of their content: that of a report of an
+    older schema version changes when it is read.
+
+    Args:
+        reports: report folder -> report.
+    """
+    amended = {
+        _version(report, earlier)
+        for report in reports.values()
+        if report.review is not None
+        for earlier in report.review.earlier_signatures
+    }
+    return {
+        folder: report
+        for folder, report in reports.items()
+        if report.review is None
+        or report.review.signature is None
+        or _version(report, report.review.signature) not in amended
+    }
+
+
+def _version(report: Report, signature: Signature) -> tuple[str, str, str]:
+    # The provenance, which addenda keep, contains times, and the hash of the CT.
+    return str(report.provenance), signature.reviewer, signature.time
 
 
 def _some(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation.tables import Table, to_csv
 from reg2rg.report import Report
-from reg2rg.report.report_folders import LeftOut, amended_hashes, read_reports
+from reg2rg.report.report_folders import LeftOut, read_reports, without_amended
 from reg2rg.runtime.callbacks import NoticeCallback, ignore_notice
 from reg2rg.runtime.staging import staged_output
 
@@ -40,11 +40,11 @@ def run(reports: Sequence[Path], output: Path, on_notice: NoticeCallback = ignor
     from reg2rg.evaluation.reviews.review_tables import review_tables
 
     left_out = LeftOut()
-    read = list(read_reports(reports, left_out).values())
+    found = read_reports(reports, left_out)
     if left_out:
-        on_notice(left_out.message(len(read)))
-    amended = amended_hashes(read)  # of a report and its addenda, which have the same history, the last one counts
-    read = [report for report in read if _hash(report) not in amended]
+        on_notice(left_out.message(len(found)))
+    # Of a report and its addenda, which have the same history, the last one counts.
+    read = list(without_amended(found).values())
     reviewed = [report for report in read if _is_reviewed(report)]
     if not reviewed:
         raise InputError(_none_reviewed(read))
@@ -74,11 +74,6 @@ def _none_reviewed(read: Sequence[Report]) -> str:
     return f"{who} reviewed; review them in the Slicer module first.".replace(
         "them", "it" if len(read) == 1 else "them"
     )
-
-
-def _hash(report: Report) -> str | None:
-    signature = report.review.signature if report.review is not None else None
-    return signature.content_sha256 if signature is not None else None
 
 
 def _is_reviewed(report: Report) -> bool:
