@@ -226,7 +226,7 @@ class _Differences:
         stated, has_edge = self._stated_before(expected)
         if lesion is None:
             return self._incomparable(region, finding, place, stated, "it has no clear edge")
-        earlier = self._counterpart(self._prior, place, lesion, stated is not None)
+        earlier = self._counterpart(self._prior, place, lesion, stated)
         if earlier is None and stated is not None and not has_edge:
             return self._incomparable(region, finding, place, stated, "it had no clear edge")
         if earlier is None:
@@ -266,7 +266,7 @@ class _Differences:
         return None, False
 
     def _counterpart(
-        self, scan: ComparedScan, place: np.ndarray, lesion: Lesion, stated: bool = False
+        self, scan: ComparedScan, place: np.ndarray, lesion: Lesion, stated: np.ndarray | None = None
     ) -> Lesion | None:
         """Return what a lesion of the other scan is in this one; None if there is nothing of a similar size.
 
@@ -274,7 +274,7 @@ class _Differences:
             scan: the scan to search.
             place: where the lesion is in the current scan, or is expected there (x, y, z; LPS).
             lesion: the lesion of the other scan.
-            stated: whether the draft of the scan states a finding there. Then even a small lesion is no vessel.
+            stated: where the draft of the scan states a finding (x, y, z; LPS). Even a small lesion there is no vessel.
         """
         current, prior = self._current.volume, self._prior.volume
         assert current is not None and prior is not None
@@ -286,7 +286,10 @@ class _Differences:
         elif shift is not None:
             expected = place - shift
         found = find_lesion(current if scan is self._current else prior, scan.lungs, expected, TOLERANCE_MM)
-        if found is None or found.excess <= (0 if stated else SMALLEST_SHARE * lesion.excess):
+        if found is None:
+            return None
+        is_stated = stated is not None and np.linalg.norm(found.center - stated) <= MATCHED_TOLERANCE_MM
+        if found.excess <= (0 if is_stated else SMALLEST_SHARE * lesion.excess):
             return None
         matched = shift is None or np.linalg.norm(found.center - expected) <= MATCHED_TOLERANCE_MM
         return found if matched else None
