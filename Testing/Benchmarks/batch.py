@@ -76,8 +76,8 @@ def cases_in_turn(way: str, folder: Path, options: argparse.Namespace) -> Iterat
     from reg2rg.batch.settings import Settings
     from reg2rg.batch.source import Source
     from reg2rg.pipeline.run import run_report
-    from reg2rg.runtime.third_party import configure_libraries
     from reg2rg.runtime.cores import limited_torch_threads, threads_of_each
+    from reg2rg.runtime.third_party import configure_libraries
 
     configure_libraries()
     settings = Settings(measure_only=False, options={"segmenter": options.segmenter, "device": "cpu"})

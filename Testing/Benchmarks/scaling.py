@@ -115,8 +115,8 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
     from reg2rg.batch.run_case import finish
     from reg2rg.batch.settings import Settings
     from reg2rg.batch.source import Source
-    from reg2rg.runtime.third_party import configure_libraries
     from reg2rg.runtime.cores import limited_torch_threads, threads_of_each
+    from reg2rg.runtime.third_party import configure_libraries
 
     configure_libraries()
     settings = Settings(measure_only=False, options={"segmenter": "thresholds", "device": "cpu"})

@@ -23,9 +23,9 @@ from reg2rg.batch.run_case import Outcome, finish, outcome_of, prepare
 from reg2rg.batch.settings import Settings
 from reg2rg.batch.source import Case
 from reg2rg.errors import Reg2RGError
+from reg2rg.runtime.cores import limited_torch_threads, threads_of_each
 from reg2rg.runtime.staging import kill_children_on_exit
 from reg2rg.runtime.third_party import configure_libraries
-from reg2rg.runtime.cores import limited_torch_threads, threads_of_each
 
 MAXIMUM_JOBS = 4
 """Default limit of the number of processes; each may need 2 GB."""
