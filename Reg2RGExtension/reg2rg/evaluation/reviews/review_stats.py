@@ -70,10 +70,9 @@ def _none_reviewed(read: Sequence[Report]) -> str:
     """Return why there is nothing to show."""
     if not read:
         return "None of the reports can be used."
-    who = "The only report was not" if len(read) == 1 else f"None of the {len(read)} reports was"
-    return f"{who} reviewed; review them in the Slicer module first.".replace(
-        "them", "it" if len(read) == 1 else "them"
-    )
+    if len(read) == 1:
+        return "The only report was not reviewed; review it in the Slicer module first."
+    return f"None of the {len(read)} reports was reviewed; review them in the Slicer module first."
 
 
 def _is_reviewed(report: Report) -> bool:
