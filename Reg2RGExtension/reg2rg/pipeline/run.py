@@ -254,7 +254,7 @@ def _read_prior(request: ReportRequest, volume: sitk.Image, context: RunContext)
         try:
             prior = load_report(path)
         except InputError as error:
-            raise InputError(f"The prior report in {path} cannot be used: {error}") from error
+            raise InputError(f"The prior report {path} cannot be used. {error}") from error
         grid, digest = prior.masks.bits, prior.provenance.volume_sha256  # read now, so that an error comes now
     else:
 

@@ -62,16 +62,20 @@ def load_report(folder: str | Path) -> Report:
         raise InputError(f"{folder} is not a report folder: it contains no {REPORT_FILE}.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not valid UTF-8 text ({error}).") from error
-    return replace(parse_report(text), folder=Path(folder))
+    return replace(parse_report(text, str(path)), folder=Path(folder))
 
 
-def parse_report(text: str) -> Report:
+def parse_report(text: str, name: str = "The report") -> Report:
     """Parse the text of a ``report.json`` in the current or an older schema version.
+
+    Args:
+        text: the text.
+        name: what it is; the message about text that is not JSON begins with it.
 
     Raises:
         InputError: the text is not a valid report, or it was changed after it was signed.
     """
-    values = parse_json(text, "The report")
+    values = parse_json(text, name)
     if isinstance(values, dict) and values.get("form") == _SCENE_FORM:
         values = _from_scene(values)
     if not isinstance(values, dict) or "schema_version" not in values:
