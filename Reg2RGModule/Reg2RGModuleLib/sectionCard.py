@@ -150,21 +150,26 @@ class SectionCard(qt.QFrame):
         """Show the partial text of a section that is being written."""
         self._showUnfinished(_("… writing"), text)
 
-    def showSection(self, section: Section, state: ReviewState, text: str) -> None:
+    def showSection(
+        self, section: Section, state: ReviewState, text: str, changes: Sequence[IntervalChange] = ()
+    ) -> None:
         """Show a section.
 
         Args:
             section: the section as the model wrote it.
             state: its review state.
             text: its current text.
+            changes: what changed in the region since the prior CT, one sentence each.
         """
-        from reg2rg.report import ReviewState, section_warnings
+        from reg2rg.report import ReviewState, change_warnings, section_warnings
 
         acceptedWithEdits = state == ReviewState.ACCEPTED and text != section.draft
         self._state.setText(_("✓ accepted, edited") if acceptedWithEdits else stateText(state))
         self._body.setText(bodyHtml(section, text, state, self._textColor()))
         self._contradictions = contradictionsOf(section)
-        warnings = section_warnings(section)
+        self._changes.setText(changesHtml(changes, self._textColor()))
+        self._changes.setVisible(bool(changes))
+        warnings = (*section_warnings(section), *change_warnings(section, changes))
         self._warning.setText(html.escape("⚠ " + " ".join(warnings)))
         self._warning.setVisible(bool(warnings))
         self._facts.setText(f"<small>{html.escape(factsOf(section, text))}</small>")
@@ -187,11 +192,6 @@ class SectionCard(qt.QFrame):
         levels = [Level(levelName(each.part), each.value) for each in given if each.measure == VERTEBRA_DENSITY]
         self._vertebraPlot.setVisible(len(levels) > 1)
         self._vertebraPlot.setLevels(levels)
-
-    def showChanges(self, changes: Sequence[IntervalChange]) -> None:
-        """Show what changed in the region since the prior CT, one sentence each."""
-        self._changes.setText(changesHtml(changes, self._textColor()))
-        self._changes.setVisible(bool(changes))
 
     def setCurrentMeasurement(self, key: str | None, editing: bool) -> None:
         """Mark the measurement that is shown in the views, or none; its lines may be unlocked."""

@@ -103,9 +103,8 @@ class SectionList:
     def showSection(self, review: Review, region: str) -> None:
         """Show a section of a review in its card."""
         card = self._cards[region]
-        card.showSection(review.section(region), review.state(region), review.text(region))
+        card.showSection(review.section(region), review.state(region), review.text(region), review.changes(region))
         card.showMeasurements(review.measurements(region), review.removedMeasurements(region))
-        card.showChanges(review.changes(region))
         if region == self._current:
             self.reveal()
 

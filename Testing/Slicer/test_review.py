@@ -278,6 +278,25 @@ class ReviewTest(unittest.TestCase):
         self.ui.rejectButton.click()
         self.assertEqual(changes.text, "", "the report leaves rejected sections out")
 
+    def test_aTextThatDeniesWhatTheComparisonMeasuresIsMarkedInTheCard(self):
+        from reg2rg.labeler import Status
+        from reg2rg.report import ChangeKind, IntervalChange
+
+        card = self.panel.sections.card("lung")
+        section = self.stored().section("lung")
+        findings = tuple(
+            replace(finding, text_status=Status.ABSENT) if finding.label == "Lung nodule" else finding
+            for finding in section.findings
+        )
+        section = replace(section, findings=findings)
+        values = ("Lung nodule", None, 200.0, 90.0, "mm³", None, None, None, "25%")
+        larger = IntervalChange("lung", ChangeKind.LARGER, "The lung nodule is larger.", *values)
+        card.showSection(section, ReviewState.DRAFT, section.text, [larger])
+        warnings = [label.text for label in card.findChildren("QLabel") if label.text.startswith("⚠")]
+        self.assertIn(
+            "The text says that there is no lung nodule; the comparison with the prior CT measures one.", warnings[0]
+        )
+
     def test_aChangeSinceThePriorCTIsRemovedByItsLinkAndUndoneButNotWhenTheReportIsSigned(self):
         from reg2rg.report import ChangeKind, IntervalChange, PriorComparison, reported_changes
 
