@@ -145,7 +145,7 @@ def test_the_text_lists_findings_and_warns_about_disagreements(phantom, located)
     report = builder.report(sections, provenance(phantom.volume), {})
     text = report.to_text()
     assert "  - Lung nodule, left lower lobe, 16 mm: very likely (90%)\n" in text
-    assert "[The text says that there is no lung nodule; the finding detector rates it very likely (90%).]" in text
+    assert "[The text denies lung nodule; the finding detector rates it very likely (90%).]" in text
 
 
 @pytest.mark.parametrize("distance", [1.0, 3.0])

@@ -372,7 +372,7 @@ def test_a_draft_that_denies_a_nodule_which_the_comparison_measures_says_so(repo
         report.section("lung"), findings=(Finding("Lung nodule", 0.2, text_status=Status.ABSENT),), sentences=()
     )
     report = dataclasses.replace(report, sections=(denied, *(s for s in report.sections if s.region != "lung")))
-    warning = "The text says that there is no lung nodule; the comparison with the prior CT measures one."
+    warning = "The text denies lung nodule; the comparison with the prior CT measures one."
     lung = next(section for section in report_content(report).sections if section.region == "lung")
     assert warning in lung.warnings
     gone = dataclasses.replace(report.prior, changes=(RESOLVED_CHANGE,))

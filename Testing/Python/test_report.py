@@ -211,7 +211,7 @@ def test_without_a_finding_head_all_findings_come_from_the_text(lung):
         (
             "No nodule.",
             0.71,
-            ["The text says that there is no lung nodule; the finding detector rates it likely (71%)."],
+            ["The text denies lung nodule; the finding detector rates it likely (71%)."],
         ),
         ("No nodule.", 0.69, []),
         ("Clear.", 0.95, ["The text does not mention lung nodule; the finding detector rates it very likely (95%)."]),
@@ -422,9 +422,7 @@ def test_disagreements_are_derived_for_reports_of_schema_versions_without_them()
     nodule.update(text="absent", source="head")
     assert nodule["probability"] > 0.9
     (disagreement,) = [each for each in messages(parse_report(json.dumps(values)).sections[0]) if "nodule" in each]
-    assert disagreement.startswith(
-        "The text says that there is no lung nodule; the finding detector rates it very likely (9"
-    )
+    assert disagreement.startswith("The text denies lung nodule; the finding detector rates it very likely (9")
 
 
 WRONG_FINDINGS = {

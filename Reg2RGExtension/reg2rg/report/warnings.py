@@ -89,7 +89,7 @@ def change_warnings(section: Section, changes: Iterable[IntervalChange]) -> tupl
     """
     denied = {finding.label for finding in section.findings if finding.text_status is Status.ABSENT}
     return tuple(
-        f"The text says that there is no {change.finding.lower()}; the comparison with the prior CT measures one."
+        f"The text denies {change.finding.lower()}; the comparison with the prior CT measures one."
         for change in changes
         if change.region == section.region and change.finding in denied and change.value is not None
     )
