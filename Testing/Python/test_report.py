@@ -208,11 +208,7 @@ def test_without_a_finding_head_all_findings_come_from_the_text(lung):
         ("A nodule is seen.", 0.29, ["The text states lung nodule; the finding detector rates it unlikely (29%)."]),
         ("A nodule is seen.", 0.31, []),
         ("A nodule is possible.", 0.1, []),
-        (
-            "No nodule.",
-            0.71,
-            ["The text denies lung nodule; the finding detector rates it likely (71%)."],
-        ),
+        ("No nodule.", 0.71, ["The text denies lung nodule; the finding detector rates it likely (71%)."]),
         ("No nodule.", 0.69, []),
         ("Clear.", 0.95, ["The text does not mention lung nodule; the finding detector rates it very likely (95%)."]),
         ("Clear.", 0.6, []),
