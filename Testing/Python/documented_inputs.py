@@ -83,6 +83,16 @@ def report(path: Path, fixture: Fixture) -> None:
     shutil.copytree(fixture("draft"), path)
 
 
+def prior_report(path: Path, fixture: Fixture) -> None:
+    """Write the draft of a CT with other voxels."""
+    draft = load_report(fixture("draft"))
+    export_report(
+        dataclasses.replace(draft, provenance=dataclasses.replace(draft.provenance, volume_sha256="0" * 64)),
+        "folder",
+        path,
+    )
+
+
 def signed_report_folder(path: Path, fixture: Fixture) -> None:
     """Write a signed report."""
     export_report(signed_report(load_report(fixture("draft"))), "folder", path)
@@ -239,7 +249,7 @@ def nothing(path: Path, fixture: Fixture) -> None:
 INPUTS: dict[str, Supplier] = {
     "CT": ct,
     "PRIOR_CT": prior_ct,
-    "PRIOR_REPORT": report,
+    "PRIOR_REPORT": prior_report,
     "../shared/data/real/01.nii.gz": ct_file,
     "batch FOLDER": folder_of_cts,
     "--real FOLDER": folder_of_cts,
