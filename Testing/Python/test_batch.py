@@ -420,6 +420,13 @@ def test_a_second_run_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) 
     assert "Another batch uses" in error_line(finished, 2)
 
 
+def test_an_input_as_output_folder_is_refused(tmp_path: Path) -> None:
+    write_scan(tmp_path / "scans" / "a.nii.gz")
+    with pytest.raises(InputError, match="an input and the output folder; choose another output folder"):
+        measure(tmp_path / "scans", tmp_path / "scans")
+    assert [path.name for path in (tmp_path / "scans").iterdir()] == ["a.nii.gz"]
+
+
 def test_a_folder_with_other_settings_is_refused(measured, archive: Path) -> None:
     other = Settings(measure_only=True, options={"segmenter": "thresholds", "regions": ("heart",)})
     with pytest.raises(InputError, match="other settings .*'lung'.* instead of .*'heart'"):

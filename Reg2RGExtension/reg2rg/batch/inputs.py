@@ -79,11 +79,13 @@ class Inputs:
         """Search the inputs.
 
         Raises:
-            InputError: an input does not exist, or a table is not valid.
+            InputError: an input does not exist or is the output folder, or a table is not valid.
         """
         found, rows = _Found(), list[Row]()
         for path in self._paths():
             if path.is_dir():
+                if path.resolve() == self._output:
+                    raise InputError(f"{path} is an input and the output folder; choose another output folder.")
                 self._search(path, found)
             elif path.suffix.lower() == ".csv":
                 rows += read_table(path)
