@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -339,8 +340,17 @@ def test_prometheus_finds_cases_seconds_per_stage_and_queue_lengths_at_a_node(cl
 
 def test_an_address_that_is_not_one_is_an_error_in_one_line(tmp_path: Path, reg2rg: Run) -> None:
     write_scan(tmp_path / "a.nii.gz")
-    finished = reg2rg("batch", tmp_path / "a.nii.gz", "-o", tmp_path / "out", *OPTIONS, "--ray", "ray://head:1")
-    assert "Unknown address 'ray://head:1'; expected HOST:PORT, auto or local" in error_line(finished, 2)
+    for address in ("ray://head:1", "head", "head:", "head:65536"):
+        finished = reg2rg("batch", tmp_path / "a.nii.gz", "-o", tmp_path / "out", *OPTIONS, "--ray", address)
+        assert f"Unknown address {address!r}; expected HOST:PORT, auto or local" in error_line(finished, 2)
+
+
+def test_a_cluster_that_does_not_answer_is_an_error_in_one_line(tmp_path: Path, reg2rg: Run) -> None:
+    write_scan(tmp_path / "a.nii.gz")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    finished = reg2rg("batch", tmp_path / "a.nii.gz", "-o", tmp_path / "out", *OPTIONS, "--ray", address)
+    assert f"Nothing answers at {address} (Connection refused)" in error_line(finished, 2)
 
 
 @pytest.mark.slow

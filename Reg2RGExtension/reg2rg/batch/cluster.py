@@ -14,6 +14,7 @@ import itertools
 import logging
 import os
 import secrets
+import socket
 import sys
 import time
 from collections import Counter, deque
@@ -252,10 +253,8 @@ def _step(
 
 def _connect(address: str, jobs: int) -> Any:
     """Return Ray, connected to a cluster."""
-    if "://" in address:
-        raise InputError(
-            f"Unknown address {address!r}; expected HOST:PORT, auto or local, on a machine of the cluster."
-        )
+    if address not in (LOCAL, "auto"):
+        _check_address(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     options: dict[str, Any] = {"address": address}
     if address == LOCAL:
@@ -281,6 +280,22 @@ def _connect(address: str, jobs: int) -> Any:
     # A thread of Ray prints on standard output that a worker was lost. The batch counts these losses itself.
     ray._private.worker.print_to_stdstream = lambda *data, **options: None
     return ray
+
+
+def _check_address(address: str) -> None:
+    """Check that something answers at HOST:PORT. Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(
+            f"Unknown address {address!r}; expected HOST:PORT, auto or local, on a machine of the cluster."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"Nothing answers at {address} ({reason}); start the cluster's head there with `ray start --head`."
+        ) from error
 
 
 class _Metrics:
