@@ -253,6 +253,24 @@ def test_the_next_case_is_prepared_while_a_prepared_one_is_used(tmp_path: Path) 
     assert used == len(scans)
 
 
+@pytest.mark.slow
+@pytest.mark.posix
+def test_a_process_that_is_killed_while_a_report_is_written_costs_no_case(tmp_path: Path) -> None:
+    scans = [write_scan(tmp_path / f"{number}.nii.gz", number) for number in range(4)]
+    cases = [(Source(scan, files=(scan,)).read(), tmp_path / "reports" / scan.stem) for scan in scans]
+    work = tmp_path / "work"
+    work.mkdir()
+    prepared = []
+    with read_ahead.ReadAhead(MEASURE, 2, work) as engine:
+        for job, error in engine.prepare(iter(cases)):
+            assert error is None
+            if not prepared:  # the report of the first case is written now
+                os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+                wait_until(lambda: not multiprocessing.active_children())  # the others end with it
+            prepared.append(job.case)
+    assert sorted(case.id for case in prepared) == sorted(case.id for case, _ in cases)
+
+
 def comparable(folder: Path) -> dict[str, object]:
     """Return what a report folder says except for times."""
     report = json.loads((folder / "report.json").read_text())

@@ -94,6 +94,7 @@ class ReadAhead(Engine):
         under_way: dict[Future[None], Job] = {}
         # Cases that were under way when a process died. One at a time, they show whose fault it was.
         suspects: deque[tuple[Case, Place]] = deque()
+        suspected: set[Case] = set()
         while True:
             while len(under_way) < (1 if suspects else self._jobs + 1):
                 following = suspects.popleft() if suspects else next(cases, None)
@@ -106,14 +107,17 @@ class ReadAhead(Engine):
                 return
             done = wait(under_way, return_when=FIRST_COMPLETED).done
             if any(map(_is_broken, done)):
-                self._pool = None
-                wait(under_way)  # the others end with the pool
+                wait(under_way)  # the others end with the pool, or in the next one
                 broken = [future for future in under_way if _is_broken(future)]
-                if len(broken) > 1:
-                    suspects += ((under_way[future].case, under_way.pop(future).output) for future in broken)
+                jobs = [under_way.pop(future) for future in broken]
+                if len(jobs) == 1 and jobs[0].case in suspected:
+                    message = "The process that prepared the scan was killed twice; perhaps memory ran out."
+                    yield jobs[0], Reg2RGError(message)
                 else:
-                    message = "The process that prepared the scan was killed; perhaps memory ran out."
-                    yield under_way.pop(broken[0]), Reg2RGError(message)
+                    suspects += ((job.case, job.output) for job in jobs)
+                    suspected.update(job.case for job in jobs)
+                    for job in jobs:
+                        delete(job.folder)
                 continue
             # One at a time, the oldest first: while it is used, the processes prepare the case that takes its place.
             oldest = next(future for future in under_way if future in done)
@@ -134,8 +138,12 @@ class ReadAhead(Engine):
             context = multiprocessing.get_context("spawn")
             self._other_processes = set(multiprocessing.active_children())
             self._pool = ProcessPoolExecutor(self._jobs, context, _start_process, (self._threads,))
-        with _blocked_sigint():
-            return self._pool.submit(prepare, *arguments)
+        try:
+            with _blocked_sigint():
+                return self._pool.submit(prepare, *arguments)
+        except BrokenProcessPool:  # a process has died meanwhile; this case was not in it
+            self._pool = None
+            return self._submit(job)
 
 
 def _is_broken(future: Future[None]) -> bool:
