@@ -196,6 +196,35 @@ def test_a_table_gives_masks_and_ids_and_a_row_that_cannot_be_read_is_one_failur
         assert message in error_line(reg2rg("batch", table, "-o", tmp_path / "no", *OPTIONS), 2)
 
 
+@pytest.mark.posix
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, reg2rg: Run) -> None:
+    write_scan(tmp_path / "a.nii.gz")
+    os.mkfifo(tmp_path / "pipe.nii.gz")
+    table = tmp_path / "table.csv"
+    table.write_text("path,id\npipe.nii.gz,pipe\na.nii.gz,a\n")
+    done = measure(tmp_path / "out", table)
+    assert (done.finished, done.failed) == (1, 1)
+    assert index(tmp_path / "out")["pipe"]["cause"] == "The scan is neither a file nor a folder."
+    refused = reg2rg("batch", tmp_path / "pipe.nii.gz", "-o", tmp_path / "no", *OPTIONS)
+    assert "neither a file nor a folder" in error_line(refused, 2)
+
+
+def test_damaged_and_foreign_records_hide_no_case(tmp_path: Path) -> None:
+    table, output = tmp_path / "table.csv", tmp_path / "out"
+    for name in "abc":
+        write_scan(tmp_path / f"{name}.nii.gz", ord(name))
+    table.write_text("path,id\na.nii.gz,a\nb.nii.gz,b\nc.nii.gz,c\n")
+    measure(output, table)
+    (output / "failed").mkdir()
+    (output / "failed" / "a.json").write_bytes(b"")  # as after a crash of the machine
+    record = output / "cases" / "b" / "case.json"
+    record.write_text(record.read_text().replace('"b"', '"../../b"'))
+    table.write_text("path,id\nb.nii.gz,b\nc.nii.gz,c\n")
+    done = measure(output, table)
+    assert (done.finished, done.before) == (1, 1)
+    assert {name: row["state"] for name, row in index(output).items()} == dict.fromkeys("abc", "measured")
+
+
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,8 @@ class Inputs:
                 if path.resolve() == self._output:
                     raise InputError(f"{path} is an input and the output folder; choose another output folder.")
                 self._search(path, found)
+            elif _is_special(path):
+                raise InputError(f"{path} is neither a file nor a folder; expected a folder, a CSV file or a scan.")
             elif path.suffix.lower() == ".csv":
                 rows += read_table(path)
             else:
@@ -181,6 +183,9 @@ class Inputs:
         if missing is not None:
             yield Source(path, masks=row.masks, name=row.name, problem=f"{missing} cannot be found.")
             return
+        if _is_special(path):
+            yield Source(path, name=row.name, problem=f"{path} is neither a file nor a folder.")
+            return
         found = _Found()
         if path.is_dir():
             self._search(path, found)
@@ -196,6 +201,11 @@ class Inputs:
             yield Source(path, name=row.name, problem=f"{path} contains {count} scans; expected one per ID or masks.")
         else:
             yield from (replace(source, masks=row.masks, name=row.name) for source in inventory.sources)
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a pipe or a device, whose reading may never end."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _unpacked(file: Path) -> Inventory:

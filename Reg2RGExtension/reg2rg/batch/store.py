@@ -107,14 +107,16 @@ class Store:
         finished = {path.parent.name: path for path in self.root.glob(f"cases/*/{RECORD_FILE}")}
         failed = {path.stem: path for path in self.root.glob("failed/*.json")}
         for case_id in sorted({*finished, *failed}):
-            record = read_record(failed.get(case_id) or finished[case_id])
-            if record is not None:
-                yield record
+            for path in (failed.get(case_id), finished.get(case_id)):
+                record = None if path is None else read_record(path)
+                if record is not None and record.id == case_id:  # not damaged, nor of a folder that was copied
+                    yield record
+                    break
 
     def is_finished(self, case: Case) -> bool:
         """Return whether the report folder of a case was made from the same content."""
         record = read_record(self.folder(case.id) / RECORD_FILE)
-        return record is not None and record.content == case.content
+        return record is not None and (record.id, record.content) == (case.id, case.content)
 
     def finish(self, case: Case) -> None:
         """Learn that a report folder is complete."""
