@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -144,6 +145,16 @@ def test_a_damaged_shard_is_named(training: TrainingConfig, architecture: ModelC
     sharded.prepare(1)
     with pytest.raises(Reg2RGError, match=r"training-00000.tar is damaged \(1 cannot be read\); delete it and write"):
         sharded[1]
+
+
+@pytest.mark.parametrize(("size", "workers"), [(0, 0), (1000, 1)])
+def test_a_damaged_shard_is_named_when_writing_continues(
+    training: TrainingConfig, folder: Path, size: int, workers: int
+) -> None:
+    file = folder / "training-00000.tar"
+    file.write_bytes(file.read_bytes()[:size])  # as after a crash of the machine
+    with pytest.raises(InputError, match=f"^{re.escape(str(file))} is damaged; delete it and write the shards again"):
+        write_shards(training, folder, 2, workers, lambda message: None)
 
 
 def test_each_stream_reads_its_own_shards_nearly_in_sequence() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader, Dataset
 
-from reg2rg.errors import InputError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.runtime.dataclass_io import to_plain
 from reg2rg.runtime.disk_space import require_free_space
 from reg2rg.runtime.folder_lock import locked_folder
@@ -53,7 +53,9 @@ def write_shards(
         missing = sum(len(indices) for name, indices in jobs.shards if not (folder / name).is_file())
         require_free_space(folder, missing * case_bytes(architecture), "The folder of shards")
         reported_at, done = time.monotonic(), 0
-        for number in DataLoader(jobs, batch_size=None, num_workers=workers):
+        for number, error in DataLoader(jobs, batch_size=None, num_workers=workers):
+            if error is not None:
+                raise error
             done += len(jobs.shards[int(number)][1])
             if time.monotonic() - reported_at > _SECONDS_BETWEEN_MESSAGES:
                 on_message(f"prepared {done} of {jobs.count} cases")
@@ -67,8 +69,9 @@ def write_shards(
     on_message(f"{counts[0]} training cases and {counts[1]} validation cases in {len(jobs)} shards")
 
 
-class _Jobs(Dataset[int]):
+class _Jobs(Dataset[tuple[int, Exception | None]]):
     """A dataset of shards. Each one is written, in a data loader's process, before its number is returned.
+    Errors are returned as well, because a data loader adds tracebacks to those that are raised.
 
     Attributes:
         shards: file name and indices of the cases of each shard.
@@ -90,21 +93,29 @@ class _Jobs(Dataset[int]):
     def __len__(self) -> int:
         return len(self.shards)
 
-    def __getitem__(self, number: int) -> int:
+    def __getitem__(self, number: int) -> tuple[int, Exception | None]:
         end_with_parent(os.getpid())
         name, indices = self.shards[number]
-        if (self._folder / name).is_file():
-            self.read_end(name)
-        else:
-            self._write(name, indices)
-        return number
+        try:
+            if (self._folder / name).is_file():
+                self.read_end(name)
+            else:
+                self._write(name, indices)
+        except (Reg2RGError, OSError) as error:
+            return number, error
+        return number, None
 
     def read_end(self, name: str) -> dict[str, str]:
         """Return the cases that a shard lacks, each with the reason; raise InputError if it is not the expected one."""
-        with tarfile.open(self._folder / name) as tar:
-            member = tar.extractfile(_END)
-            assert member is not None
-            end = json.load(member)
+        try:
+            with tarfile.open(self._folder / name) as tar:
+                member = tar.extractfile(_END)
+                assert member is not None
+                end = json.load(member)
+        except (tarfile.TarError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{self._folder / name} is damaged; delete it and write the shards again, which keeps the others."
+            ) from error
         expected = dict(self.shards)[name]
         if end["key"] != self.cases.key or end["cases"] != [self.cases.name(index) for index in expected]:
             raise InputError(f"{self._folder / name} contains other cases; choose another folder.")
