@@ -6,12 +6,22 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from reg2rg.runtime.threads import two_threads
 
 
+@pytest.fixture
+def raised_interrupts() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, as Python does by default; other tests may have left another handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+
+
+@pytest.mark.usefixtures("raised_interrupts")
 def test_work_has_ended_when_ctrl_c_ends_the_block_that_waits_for_it():
     finished: list[int] = []
 
