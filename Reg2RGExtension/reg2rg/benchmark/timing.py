@@ -6,10 +6,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from reg2rg.benchmark.collect import held_out_phantom, load_generator
 from reg2rg.preprocessing import prepare
+from reg2rg.runtime.cores import limited_torch_threads
 
 THREADS = 2
 
@@ -24,9 +23,7 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
     Returns:
         Seconds for every phantom except the first.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
+    with limited_torch_threads(THREADS):
         generator, settings = load_generator(model)
         seconds = []
         for seed in seeds:
@@ -37,6 +34,4 @@ def seconds_per_report(model: Path, seeds: Sequence[int]) -> list[float]:
             generator.detect(inputs)
             generator.out_of_distribution(inputs)
             seconds.append(time.perf_counter() - started)
-        return seconds[1:]
-    finally:
-        torch.set_num_threads(before)
+    return seconds[1:]
