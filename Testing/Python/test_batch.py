@@ -15,6 +15,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import textwrap
 import threading
 import time
 import urllib.request
@@ -437,6 +439,28 @@ def test_progress_shows_speed_time_left_and_failures_as_they_happen() -> None:
         view.on_progress(progress)
     shown = stream.getvalue()
     assert "10 of 40, 1 failed, 360 cases per hour, 0:05:00 left" in shown and "a1: It is cut off." in shown
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_after_a_cluster_exit_handlers_of_python_run_but_not_those_of_c_libraries() -> None:
+    """Those of Ray sometimes crash. Here, one that always aborts is registered after them, so it would run first."""
+    pytest.importorskip("ray")
+    program = textwrap.dedent("""
+        import atexit, ctypes, sys
+        import ray
+        from reg2rg.cli.main import main
+
+        library = ctypes.CDLL(None)
+        library.__cxa_atexit(library.abort, None, None)
+        atexit.register(print, "exit handler of Python")
+        sys.argv = ["reg2rg", "report", "missing.nii.gz", "-o", "out"]
+        main()
+    """)
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 2, finished.stderr
+    assert finished.stdout == "exit handler of Python\n"
+    assert "missing.nii.gz" in finished.stderr
 
 
 # --- interruptions ---------------------------------------------------------------------------------------------------
