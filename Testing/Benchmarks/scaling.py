@@ -1,10 +1,12 @@
 """Where the time of many CTs goes: a measured batch next to its simulation, and what larger machines would do.
 
-    python Testing/Benchmarks/scaling.py [--cases 8] [--jobs 2] [--sizes 64 96 128 192] [--plot FILE.png]
+    python Testing/Benchmarks/scaling.py [--cases 24] [--large-cases 6] [--jobs 2] [--sizes 64 128 256 428]
+        [--plot FILE.png]
 
 First, phantoms go through the stages of `reg2rg batch`, each case with its own times, and the same times go through a
-simulation of the two queues (simpy). Then phantoms are reported with more and more voxels, regions and tokens, and
-exponents are fitted to the seconds of each stage. Last, the simulation is asked about machines that are not here.
+simulation of the two queues (simpy). The same is done with phantoms that have as many voxels as the CT of a patient.
+Then phantoms are reported with more and more voxels, regions and tokens, and exponents are fitted to the seconds of
+each stage. Last, the simulation is asked about machines that are not here, for CTs as large as those of patients.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ import simpy
 
 PREPARATION = ("read", "segment", "measure", "prepare")
 """Stages of other processes; the writing process does the rest."""
+
+Growth = dict[str, dict[int, dict[str, float]]]
+"""Quantity -> its value -> stage -> seconds."""
 
 
 @dataclass(frozen=True)
@@ -78,38 +83,68 @@ def simulate(cases: Sequence[CaseTimes], *, preparers: int, writers: int = 1) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=8, help="number of cases that count")
+    parser.add_argument("--cases", type=int, default=24, help="number of cases that count")
+    parser.add_argument("--large-cases", type=int, default=6, help="number of large cases that count")
     parser.add_argument("--jobs", type=int, default=2, help="processes that prepare cases")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 128, 192], help="voxels along each axis")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[64, 128, 256, 428],
+        help="voxels along each axis; the last one is that of the large cases (428: as many as 512 x 512 x 300)",
+    )
     parser.add_argument("--plot", type=Path, help="picture of the growth of each stage")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        times = compare_with_simulation(Path(folder), options.cases, options.jobs)
+        _, ends = compare_with_simulation(Path(folder, "small"), options.cases, options.jobs)
+        large, _ = compare_with_simulation(
+            Path(folder, "large"), options.large_cases, options.jobs, size=options.sizes[-1]
+        )
         growth = measure_growth(Path(folder, "growth"), options.sizes)
+    growth["cases"] = {count: {"whole batch": ends[count - 1]} for count in fractions_of(options.cases)}
     print_growth(growth)
     if options.plot is not None:
         plot_growth(growth, options.plot)
-    print_plans(times)
+    print_plans(large)
 
 
-def compare_with_simulation(folder: Path, count: int, jobs: int) -> CaseTimes:
-    """Run a batch, print it next to its simulation, and return the mean times of a case."""
+def fractions_of(count: int) -> list[int]:
+    """Return an eighth, a quarter, a half and the whole of a number, without those below 1."""
+    return [count // part for part in (8, 4, 2, 1) if count >= part]
+
+
+def compare_with_simulation(
+    folder: Path, count: int, jobs: int, *, size: int | None = None
+) -> tuple[CaseTimes, list[float]]:
+    """Run a batch, and print it next to its simulation.
+
+    Args:
+        folder: where scans and reports are written.
+        count: number of cases that count. The first ones, which load the model, do not.
+        jobs: number of processes that prepare.
+        size: voxels of the phantoms along each axis; their own size if None.
+
+    Returns:
+        The mean times of a case, and when each case that counts ended, in seconds.
+    """
+    folder.mkdir()
     warm = jobs + 1
-    times, ends = run_batch(folder, count + warm, jobs)
+    times, ends = run_batch(folder, count + warm, jobs, size)
     measured = ends[-1] - ends[warm - 1]
     predicted_ends = sorted(simulate(times, preparers=jobs))
     predicted = predicted_ends[-1] - predicted_ends[warm - 1]
     mean = CaseTimes(*np.mean([(each.prepare, each.write) for each in times[warm:]], axis=0).tolist())
     bounds = {"preparing": mean.prepare / jobs, "writing": mean.write}
-    print(f"{count} cases, {jobs} processes that prepare, {os.cpu_count()} cores\n")
+    voxels = "" if size is None else f" of {size}^3 voxels"
+    print(f"{count} cases{voxels}, {jobs} processes that prepare, {os.cpu_count()} cores\n")
     print("| | seconds per case | cases per hour |\n|---|---|---|")
     for name, seconds in {**bounds, "measured": measured / count, "simulated": predicted / count}.items():
         print(f"| {name} | {seconds:.2f} | {3600 / seconds:.0f} |")
     print(f"\nSimulated / measured: {predicted / measured:.2f}. Bound by {max(bounds, key=bounds.__getitem__)}.\n")
-    return mean
+    return mean, [end - ends[warm - 1] for end in ends[warm:]]
 
 
-def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], list[float]]:
+def run_batch(folder: Path, count: int, jobs: int, size: int | None) -> tuple[list[CaseTimes], list[float]]:
     """Report on phantoms as `reg2rg batch` does, and return the times of the cases and when each ended."""
     from reg2rg.batch.read_ahead import ReadAhead
     from reg2rg.batch.run_case import finish
@@ -120,7 +155,7 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
 
     configure_libraries()
     settings = Settings(measure_only=False, options={"segmenter": "thresholds", "device": "cpu"})
-    scans = write_phantoms(folder / "scans", range(count))
+    scans = write_phantoms(folder / "scans", range(count), size)
     work = folder / "work"
     work.mkdir()
     cases = ((Source(scan, files=(scan,)).read(), folder / "reports" / scan.stem) for scan in scans)
@@ -136,8 +171,8 @@ def run_batch(folder: Path, count: int, jobs: int) -> tuple[list[CaseTimes], lis
     return times, ends
 
 
-def measure_growth(folder: Path, sizes: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
-    """Report on phantoms in several ways, and return for each quantity: value -> stage -> seconds.
+def measure_growth(folder: Path, sizes: Sequence[int]) -> Growth:
+    """Report on phantoms in several ways, and return the seconds of each stage.
 
     The quantities are voxels, regions and tokens per region. Each report is about a phantom of its own, because texts
     and encodings of the same one are reused. The first does not count: it warms everything up.
@@ -153,7 +188,8 @@ def measure_growth(folder: Path, sizes: Sequence[int]) -> dict[str, dict[int, di
         (scan,) = write_phantoms(folder / f"scan_{seed}", [seed], size)
         output = folder / f"report_{seed}"
         generate_report(scan, output, segmenter="thresholds", progress=False, **options)
-        return stage_seconds(output)
+        stages = stage_seconds(output)
+        return {stage: stages[stage] for stage in (*PREPARATION, "write")}
 
     seconds()
     found = [name for name in REGION_NAMES if name in reported_regions(folder / "report_0")]
@@ -165,35 +201,35 @@ def measure_growth(folder: Path, sizes: Sequence[int]) -> dict[str, dict[int, di
     }
 
 
-def print_growth(growth: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
+def print_growth(growth: Growth) -> None:
     """Print the seconds of each stage, and the exponent of the quantity that grows."""
     for quantity, measured in growth.items():
         print(f"| stage, by {quantity} | " + " | ".join(f"{value:,}" for value in measured) + " | exponent |")
         print("|---" * (len(measured) + 2) + "|")
-        for stage in (*PREPARATION, "write"):
+        for stage in next(iter(measured.values())):
             seconds = [each[stage] for each in measured.values()]
             exponent = np.polyfit(np.log(list(measured)), np.log(np.maximum(seconds, 1e-3)), 1)[0]
             print(f"| {stage} | " + " | ".join(f"{value:.2f} s" for value in seconds) + f" | {exponent:.2f} |")
         print()
 
 
-def plot_growth(growth: Mapping[str, Mapping[int, Mapping[str, float]]], file: Path) -> None:
+def plot_growth(growth: Growth, file: Path) -> None:
     """Plot what ``print_growth`` prints, on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(growth), figsize=(12, 4), sharey=True, layout="constrained")
+    figure, panels = pyplot.subplots(1, len(growth), figsize=(14, 4), sharey=True, layout="constrained")
     for panel, (quantity, measured) in zip(panels, growth.items(), strict=True):
-        for stage in (*PREPARATION, "write"):
+        for stage in next(iter(measured.values())):
             seconds = [max(each[stage], 1e-2) for each in measured.values()]
             panel.loglog(list(measured), seconds, marker="o", label=stage)
         panel.set_xlabel(quantity)
         panel.xaxis.set_minor_formatter("")
         panel.grid(alpha=0.3)
+        panel.legend()
     panels[0].set_ylabel("seconds")
-    panels[0].legend()
     figure.savefig(file, dpi=80)
 
 

@@ -20,6 +20,7 @@ import textwrap
 import threading
 import time
 import urllib.request
+import zipfile
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -150,10 +151,12 @@ def test_a_zip_file_of_a_study_gives_the_cases_of_its_folder(archive: Path, tmp_
     (tmp_path / "zips").mkdir()
     shutil.make_archive(str(tmp_path / "zips" / "Doe_John"), "zip", tmp_path / "study")
     (tmp_path / "zips" / "Doe_Jim.zip").write_bytes(b"Doe^Jim")
+    zipfile.ZipFile(tmp_path / "zips" / "empty.zip", "w").close()
     folder = measure(tmp_path / "of folder", tmp_path / "study")
     zipped = measure(tmp_path / "of zip", tmp_path / "zips")
     assert (folder.finished, folder.failed) == (2, 0) and (zipped.finished, zipped.failed) == (2, 1)
-    assert zipped.left_out == folder.left_out == {"localizer": 1, "reformat": 1, "not CT": 1, "other file": 1}
+    assert folder.left_out == {"localizer": 1, "reformat": 1, "not CT": 1, "other file": 1}
+    assert zipped.left_out == {**folder.left_out, "empty ZIP file": 1}
     for case in (tmp_path / "of folder" / "cases").iterdir():
         for file in case.iterdir():
             assert file.read_bytes() == (tmp_path / "of zip" / "cases" / case.name / file.name).read_bytes()

@@ -222,6 +222,8 @@ def _unpacked(file: Path) -> Inventory:
                 found.add_series(part)
             found.left_out += left_out
     inventory = found.inventory()
+    if not inventory.sources and not inventory.left_out:
+        inventory.left_out["empty ZIP file"] = 1
     inventory.sources = [
         Source(file, source.series, files=(file,), members=tuple(number_of(each.name) for each in source.files))
         for source in inventory.sources
