@@ -131,6 +131,7 @@ def legacy_configs(repository: Path) -> Path:
 
 
 RADGENOME = {"kind": "radgenome", "folder": "x"}
+PLANTED = {"kind": "planted", "folder": "x", "hosts": "x.yaml", "cases": 5, "validation_cases": 2}
 INVALID: dict[str, Any] = {
     "config is 3; expected named fields": 3,
     "unknown fields: 'speed'": changed(speed=3),
@@ -156,6 +157,9 @@ INVALID: dict[str, Any] = {
     "config.model.finding_head is false": changed(model__finding_head=False, stages__0__kind="vision"),
     "only vision stages train on patches": changed(stages__0__kind="text", stages__0__patch_size=[8, 8, 8]),
     "expected ranges that do not overlap": changed(data__validation_seed=3),
+    "uses seeds 7 to 11 for training and 11 to 12 for validation": changed(
+        data={**PLANTED, "first_seed": 7, "validation_seed": 11}
+    ),
     "either init_from (a model folder) or architecture": changed(model__init_from="phantom"),
     "needs architecture, not init_from": changed(model={"init_from": "phantom", "cues": 0}),
     "config.precision is 'int8'; expected one of: auto, fp32, bf16": changed(precision="int8"),

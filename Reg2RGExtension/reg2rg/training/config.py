@@ -347,7 +347,7 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
     if isinstance(config.data, MixedData) and not config.data.sources:
         raise InputError("config.data.sources is empty; expected at least one source of cases.")
     for data in config.data.sources if isinstance(config.data, MixedData) else (config.data,):
-        if isinstance(data, PhantomData):
+        if isinstance(data, (PhantomData, PlantedData)):
             _check_seeds(data)
     return config
 
@@ -375,7 +375,7 @@ def _check_model(model: ModelSource) -> None:
         )
 
 
-def _check_seeds(data: PhantomData) -> None:
+def _check_seeds(data: PhantomData | PlantedData) -> None:
     training = range(data.first_seed, data.first_seed + data.cases)
     validation = range(data.validation_seed, data.validation_seed + data.validation_cases)
     if max(training.start, validation.start) < min(training.stop, validation.stop):
