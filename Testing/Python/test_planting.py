@@ -218,3 +218,21 @@ def test_a_listed_scan_that_does_not_exist_is_refused_before_training(tmp_path: 
     (tmp_path / "scans.yaml").write_text("- {file: a.nrrd, patient: A}")
     with pytest.raises(InputError, match=r"a\.nrrd does not exist"):
         open_source(PlantedData("planted", tmp_path, tmp_path / "scans.yaml", cases=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "lists no CT for training; expected at least one that is not held out"),
+        ("- {file: a.nrrd, patient: A, held_out: true}", "lists no CT for training"),
+        (
+            "- {file: a.nrrd, patient: A}",
+            "holds out no CT for the 1 validation cases; expected at least one with held_out",
+        ),
+    ],
+)
+def test_training_and_validation_need_patients_of_their_own(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.nrrd").touch()
+    (tmp_path / "scans.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_source(planted_data(tmp_path))

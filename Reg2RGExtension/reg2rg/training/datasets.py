@@ -142,8 +142,19 @@ class PlantedSource:
 
     @classmethod
     def from_config(cls, data: PlantedData) -> PlantedSource:
-        """List the cases that a configuration requests; raise InputError if a real CT does not exist."""
+        """List the cases that a configuration requests.
+
+        Raises:
+            InputError: a real CT does not exist, or there is none for training or for validation.
+        """
         hosts = read_host_list(data.hosts)
+        if all(entry.held_out for entry in hosts):
+            raise InputError(f"{data.hosts} lists no CT for training; expected at least one that is not held out.")
+        if data.validation_cases and not any(entry.held_out for entry in hosts):
+            raise InputError(
+                f"{data.hosts} holds out no CT for the {data.validation_cases} validation cases; expected at least one "
+                "with held_out: true."
+            )
         for entry in hosts:
             if not (data.folder / entry.file).exists():
                 raise InputError(f"{data.folder / entry.file} does not exist; {data.hosts} lists it as a real CT.")
