@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import pdist
+from torch.utils.data import DataLoader
 
 from reg2rg.errors import InputError
 from reg2rg.models.config import ModelConfig
@@ -22,6 +23,7 @@ from reg2rg.planting.plant import PAINTERS, plant_findings
 from reg2rg.planting.site import Site
 from reg2rg.regions import REGION_NAMES
 from reg2rg.segmentation.morphology import dilated
+from reg2rg.training.case_cache import CaseCache, CaseIndices
 from reg2rg.training.config import MixedData, PhantomData, PlantedData
 from reg2rg.training.datasets import open_source
 from reg2rg.training.samples import IGNORED_CELL
@@ -218,6 +220,19 @@ def test_a_listed_scan_that_does_not_exist_is_refused_before_training(tmp_path: 
     (tmp_path / "scans.yaml").write_text("- {file: a.nrrd, patient: A}")
     with pytest.raises(InputError, match=r"a\.nrrd does not exist"):
         open_source(PlantedData("planted", tmp_path, tmp_path / "scans.yaml", cases=1))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_listed_scan_that_cannot_be_read_ends_training_in_one_line_that_names_it(
+    tmp_path: Path, smoke_config: ModelConfig, workers: int
+) -> None:
+    (tmp_path / "a.nrrd").write_text("not a scan")
+    (tmp_path / "scans.yaml").write_text("- {file: a.nrrd, patient: A}")
+    source = open_source(planted_data(tmp_path, validation_cases=0))
+    cases = CaseCache(source, smoke_config, tmp_path)
+    with pytest.raises(InputError) as error:
+        list(DataLoader(CaseIndices(cases, cases.training), batch_size=None, num_workers=workers))
+    assert str(error.value).startswith(f"{tmp_path / 'a.nrrd'} ") and "Traceback" not in str(error.value)
 
 
 @pytest.mark.parametrize(

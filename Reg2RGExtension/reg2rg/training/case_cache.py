@@ -199,6 +199,10 @@ class PreparationError(Reg2RGError):
         super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
+class UnusableCaseError(PreparationError, InputError):
+    """A case could not be prepared because of the case itself."""
+
+
 class CaseIndices(Dataset[int]):
     """A dataset of case indices. Each case is prepared, in a data loader's process, before its index is returned."""
 
@@ -212,8 +216,8 @@ class CaseIndices(Dataset[int]):
         end_with_parent(os.getpid())
         try:
             self._cases.prepare(self._indices[item])
-        except InputError:
-            raise
+        except InputError as error:
+            raise UnusableCaseError(str(error)) from error
         except Exception as error:  # a full disk, for example
             raise PreparationError(as_failure(error).message) from error
         return self._indices[item]
