@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from reg2rg.models.ood_detector import UNFITTED_DISTANCE
 from reg2rg.models.reg2rg import PromptFeatures, Reg2RG
 from reg2rg.training import feature_cache, losses
 from reg2rg.training import module as training_module
-from reg2rg.training.calibration import HeadOutputs, calibrate, fit_temperature, supported_labels
+from reg2rg.training.calibration import MIN_ABSENT, HeadOutputs, calibrate, fit_temperature, supported_labels
 from reg2rg.training.case_cache import CaseCache
 from reg2rg.training.collation import IGNORED, collate_texts, pack_text
 from reg2rg.training.config import CTS, ModelSource, PhantomData, Stage, TrainingConfig
@@ -365,18 +366,44 @@ def test_the_temperature_calibrates_probabilities():
     assert fit_temperature(true[:0], labels[:0]) == 1.0
 
 
+def head_outputs(detected: Sequence[Sequence[float]], truth: Sequence[Sequence[float]], region: str) -> HeadOutputs:
+    """Return outputs for regions of one name.
+
+    Args:
+        detected: one row per finding, 1 where the head detects it and -1 where it does not.
+        truth: one row per finding, 1, 0 or NaN.
+        region: name of the regions.
+    """
+    logits, labels = torch.tensor(detected).T, torch.tensor(truth).T
+    count = len(logits)
+    return HeadOutputs(
+        logits, labels, labels * torch.nan, [region] * count, list(range(count)), [{}] * count, [CTS] * count
+    )
+
+
+ABSENT, UNDETECTED = [0.0] * MIN_ABSENT, [-1.0] * MIN_ABSENT
+
+
 def test_a_finding_is_supported_if_enough_of_its_detections_are_right():
     labels = ("Lung nodule", "Emphysema", "Atelectasis", "Cardiomegaly")
-    nodule, emphysema = [1] * 7 + [0] * 3, [1] * 4 + [0] * 6
-    atelectasis, cardiomegaly = [1] * 6 + [0] * 4, [1] * 10
-    truth = torch.tensor([nodule, emphysema, atelectasis, cardiomegaly]).T.float()
-    detected = torch.ones(10, 4)
-    detected[4:, 1] = -1  # emphysema is detected only where it is true, but too rarely to tell
-    outputs = HeadOutputs(detected, truth, truth * torch.nan, ["lung"] * 10, list(range(10)), [{}] * 10, [CTS] * 10)
-    assert supported_labels(labels, outputs) == ("Lung nodule",), "cardiomegaly is not a finding of the lung"
-    truth[7:, 0] = torch.nan
-    truth[6:, 2] = torch.nan
-    assert supported_labels(labels, outputs) == ("Lung nodule", "Atelectasis"), "unknown truth does not count"
+    truth = [[1.0] * hits + [0.0] * (10 - hits) + ABSENT for hits in (7, 4, 6, 10)]
+    detected = [[1.0] * 10 + UNDETECTED for _ in labels]
+    detected[1] = [1.0] * 4 + [-1.0] * 6 + UNDETECTED  # emphysema is detected only where it is true, but too rarely
+    supported = supported_labels(labels, head_outputs(detected, truth, "lung"))
+    assert supported == ("Lung nodule",), "cardiomegaly is not a finding of the lung"
+    truth[2][6:10] = [torch.nan] * 4
+    supported = supported_labels(labels, head_outputs(detected, truth, "lung"))
+    assert supported == ("Lung nodule", "Atelectasis"), "unknown truth does not count"
+
+
+def test_a_finding_that_no_case_is_known_to_be_free_of_is_not_supported():
+    labels = ("Lung nodule", "Pleural effusion")
+    truth = [[1.0] * 9 + [torch.nan] * MIN_ABSENT] * 2
+    detected = [[1.0] * 9 + UNDETECTED] * 2
+    assert supported_labels(labels, head_outputs(detected, truth, "lung")) == ()
+    truth = [[1.0] * 9 + ABSENT] * 2
+    supported = supported_labels(labels, head_outputs(detected, truth, "lung"))
+    assert supported == ("Lung nodule",), "fluid is usually reported with the pleura, where nothing is known about it"
 
 
 def test_the_outputs_of_one_kind_of_volumes_are_selected():

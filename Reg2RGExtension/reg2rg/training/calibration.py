@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reg2rg.labeler import possible_labels
+from reg2rg.labeler import POSSIBLE_REGIONS, possible_labels
 from reg2rg.models.config import FindingConfig
 from reg2rg.models.ood_detector import OODDetector
 from reg2rg.models.reg2rg import Reg2RG
@@ -24,6 +24,9 @@ OOD_TRAINING_CASES = 500
 
 MIN_HITS, MIN_PRECISION = 5, 0.7
 """Smallest number of correct detections, and their smallest share of all, at which a finding's precision is shown."""
+
+MIN_ABSENT = 20
+"""Smallest number of regions that are known not to have a finding. Without them, no detection could be wrong."""
 
 TEMPERATURE_RANGE = (0.05, 20.0)
 """Limits of the temperature. Logits that separate the labels without an error would otherwise drive it to 0."""
@@ -77,14 +80,20 @@ def supported_labels(labels: Sequence[str], outputs: HeadOutputs) -> tuple[str, 
 
     Returns:
         The labels with at least MIN_HITS correct detections that are at least MIN_PRECISION of all detections. Where
-        the truth is unknown, a detection does not count.
+        the truth is unknown, a detection does not count; therefore, the finding must be known to be absent from at
+        least MIN_ABSENT of the regions that usually report it.
     """
     detected = outputs.logits >= 0
     possible = torch.tensor([[label in possible_labels(region) for label in labels] for region in outputs.regions])
+    usual = torch.tensor([[POSSIBLE_REGIONS[label][0] == region for label in labels] for region in outputs.regions])
     hits = (detected & possible & (outputs.labels == 1)).sum(dim=0).tolist()
     errors = (detected & possible & (outputs.labels == 0)).sum(dim=0).tolist()
-    counts = zip(labels, hits, errors, strict=True)
-    return tuple(label for label, hit, error in counts if hit >= MIN_HITS and hit >= MIN_PRECISION * (hit + error))
+    absent = (usual & (outputs.labels == 0)).sum(dim=0).tolist()
+    return tuple(
+        label
+        for label, hit, error, without in zip(labels, hits, errors, absent, strict=True)
+        if without >= MIN_ABSENT and hit >= MIN_HITS and hit >= MIN_PRECISION * (hit + error)
+    )
 
 
 def select_sized(config: FindingConfig, sizes: Tensor) -> tuple[str, ...]:
