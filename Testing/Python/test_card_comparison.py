@@ -53,11 +53,15 @@ def test_the_numbers_count_claims_false_claims_and_what_the_draft_states() -> No
     assert table.rows[-1][1:] == (None, numbers["planted, found at 1 false finding per CT"])
 
 
-def test_a_model_to_compare_with_needs_a_name_and_a_folder() -> None:
-    command = [sys.executable, "-m", "reg2rg.benchmark", "--compare", "FOLDER"]
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("FOLDER", "'FOLDER' is not of the form NAME=FOLDER"), ("before=nowhere", "'nowhere' is not a folder")],
+)
+def test_a_model_to_compare_with_needs_a_name_and_a_folder(argument: str, message: str) -> None:
+    command = [sys.executable, "-m", "reg2rg.benchmark", "--compare", argument]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 2
-    assert finished.stderr.splitlines()[-1].endswith("'FOLDER' is not of the form NAME=FOLDER")
+    assert finished.stderr.splitlines()[-1].endswith(message)
 
 
 def test_every_change_keeps_the_geometry_but_for_the_slices_cut_off() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from reg2rg.benchmark import __main__ as command
 from reg2rg.benchmark.planted_cts import Pair, PlantedResults, examine_planted_cts
 from reg2rg.benchmark.records import CaseRecord, DetectionRecord, PlantedRecord, SectionRecord
 from reg2rg.errors import InputError
@@ -77,3 +79,28 @@ def test_a_model_is_examined_on_held_out_scans_only(repository: Path, tmp_path: 
     (tmp_path / "scans.yaml").write_text("- {file: b.nrrd, patient: B}")
     with pytest.raises(InputError, match="holds out no CT"):
         examine_planted_cts(repository / "Resources/Models/phantom", tmp_path, tmp_path / "scans.yaml", [7])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ct", "nowhere"], "nowhere is not a folder; expected a folder with real CTs"),
+        (["--ct", "one"], r"one lacks c\.nrrd, which .*scans\.yaml holds out; expected all CTs of held-out patients"),
+        (["--ct", "none", "--compare", "before=one"], "--compare was given without CTs of held-out patients"),
+        (["--compare", "before=one"], "--compare was given without CTs of held-out patients"),
+    ],
+)
+def test_a_folder_without_the_wanted_scans_is_refused_before_anything_is_measured(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "none").mkdir()
+    (tmp_path / "one" / "b.nrrd").touch()
+    (tmp_path / "scans.yaml").write_text(
+        "- {file: b.nrrd, patient: B, held_out: true}\n- {file: c.nrrd, patient: C, held_out: true}"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["benchmark", "phantom", "--hosts", "scans.yaml", *arguments])
+    monkeypatch.setattr(command, "_examine_phantoms", lambda *_: pytest.fail("phantoms are measured"))
+    with pytest.raises(InputError, match=message):
+        command.main()

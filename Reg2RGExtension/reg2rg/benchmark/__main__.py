@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reg2rg.benchmark.agreement import check_agreement
@@ -27,9 +27,10 @@ from reg2rg.benchmark.planted_cts import PlantedResults, examine_planted_cts
 from reg2rg.benchmark.real_cts import examine_real_cts, list_real_cts
 from reg2rg.benchmark.results import BenchmarkResults, run_benchmark
 from reg2rg.benchmark.timing import seconds_per_report
-from reg2rg.errors import Reg2RGError
+from reg2rg.errors import InputError, Reg2RGError
 from reg2rg.evaluation import Cell, to_markdown
 from reg2rg.hub import find_model
+from reg2rg.planting import HostEntry, read_host_list
 
 QUICK_CASES = 60
 HOSTS = Path("Resources/Training/real_cts.yaml")
@@ -41,10 +42,11 @@ def main() -> int:
     options = _parse_arguments()
     model = find_model(options.model)
     stored = None if options.write else read_stored_metrics(model)
+    entries = _list_cts(options)
     results = _examine_phantoms(model, options)
-    real = _examine_real_cts(model, options)
+    real = _examine_real_cts(model, options, entries)
     seconds = seconds_per_report(model, TEST_SEEDS[:TIMED_CASES])
-    measurements = CardMeasurements(results, real, seconds, _examine_other_models(options))
+    measurements = CardMeasurements(results, real, seconds, _examine_other_models(options, entries))
     print(card_tables(model, measurements))
     if stored is None:
         write_card(model, measurements)
@@ -54,11 +56,27 @@ def main() -> int:
     return 0 if agrees else 1
 
 
-def _examine_real_cts(model: Path, options: argparse.Namespace) -> RealMeasurements | str:
+def _list_cts(options: argparse.Namespace) -> list[HostEntry]:
+    """Return the real CTs; raise InputError if what the options ask for cannot be measured on them."""
+    if options.ct is not None and not options.ct.is_dir():
+        raise InputError(f"{options.ct} is not a folder; expected a folder with real CTs (--ct).")
+    entries = [] if options.ct is None else list_real_cts(options.ct, options.hosts)
+    if any(entry.held_out for entry in entries):
+        for entry in read_host_list(options.hosts):
+            if entry.held_out and entry not in entries:
+                raise InputError(
+                    f"{options.ct} lacks {entry.file}, which {options.hosts} holds out; expected all CTs of held-out "
+                    "patients, or none."
+                )
+    elif options.compare:
+        raise InputError("--compare was given without CTs of held-out patients; expected a folder with them (--ct).")
+    return entries
+
+
+def _examine_real_cts(model: Path, options: argparse.Namespace, entries: Sequence[HostEntry]) -> RealMeasurements | str:
     """Return what was measured on real CTs, or the reason why nothing was."""
     if options.ct is None:
         return "no folder of CTs was given (--ct)."
-    entries = list_real_cts(options.ct, options.hosts)
     if not entries:
         return "the folder of CTs (--ct) contains no .nii.gz files."
     real = examine_real_cts(model, options.ct, entries)
@@ -78,11 +96,10 @@ def _examine_planted_cts(model: Path, options: argparse.Namespace) -> PlantedRes
     return PlantedResults(examine_planted_cts(model, options.ct, options.hosts, seeds, progress=_print_progress))
 
 
-def _examine_other_models(options: argparse.Namespace) -> Mapping[str, Mapping[str, Cell]]:
+def _examine_other_models(
+    options: argparse.Namespace, entries: Sequence[HostEntry]
+) -> Mapping[str, Mapping[str, Cell]]:
     """Return the numbers of the models given by --compare, on the same phantoms and real CTs."""
-    if options.ct is None:
-        return {}
-    entries = list_real_cts(options.ct, options.hosts)
     return {
         name: headline(
             _examine_phantoms(model, options).to_json_dict(),
@@ -98,6 +115,8 @@ def _named_folder(argument: str) -> tuple[str, Path]:
     name, equals, folder = argument.partition("=")
     if not (name and equals and folder):
         raise argparse.ArgumentTypeError(f"{argument!r} is not of the form NAME=FOLDER")
+    if not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{folder!r} is not a folder")
     return name, Path(folder)
 
 
