@@ -86,6 +86,7 @@ def test_a_model_is_examined_on_held_out_scans_only(repository: Path, tmp_path: 
     [
         (["--ct", "nowhere"], "nowhere is not a folder; expected a folder with real CTs"),
         (["--ct", "one"], r"one lacks c\.nrrd, which .*scans\.yaml holds out; expected all CTs of held-out patients"),
+        (["--ct", "two"], r"two/labels\.nrrd does not exist; scans\.yaml lists it as lesions of b\.nrrd"),
         (["--ct", "none", "--compare", "before=one"], "--compare was given without CTs of held-out patients"),
         (["--compare", "before=one"], "--compare was given without CTs of held-out patients"),
     ],
@@ -93,11 +94,12 @@ def test_a_model_is_examined_on_held_out_scans_only(repository: Path, tmp_path: 
 def test_a_folder_without_the_wanted_scans_is_refused_before_anything_is_measured(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "none").mkdir()
-    (tmp_path / "one" / "b.nrrd").touch()
+    for file in ("none/a.txt", "one/b.nrrd", "two/b.nrrd", "two/c.nrrd"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
     (tmp_path / "scans.yaml").write_text(
-        "- {file: b.nrrd, patient: B, held_out: true}\n- {file: c.nrrd, patient: C, held_out: true}"
+        "- {file: b.nrrd, patient: B, held_out: true, lesions: labels.nrrd}\n"
+        "- {file: c.nrrd, patient: C, held_out: true}\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["benchmark", "phantom", "--hosts", "scans.yaml", *arguments])

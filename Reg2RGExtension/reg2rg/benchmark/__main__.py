@@ -70,6 +70,11 @@ def _list_cts(options: argparse.Namespace) -> list[HostEntry]:
                 )
     elif options.compare:
         raise InputError("--compare was given without CTs of held-out patients; expected a folder with them (--ct).")
+    for entry in entries:
+        if entry.lesions is not None and not (options.ct / entry.lesions).is_file():
+            raise InputError(
+                f"{options.ct / entry.lesions} does not exist; {options.hosts} lists it as lesions of {entry.file}."
+            )
     return entries
 
 
