@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from reg2rg.training.feature_cache import FeatureCache
 from reg2rg.training.initialization import create_model
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.run import learn_tokenizer
-from reg2rg.training.trainer import StageTrainer, transformers
+from reg2rg.training.trainer import WEIGHTS, StageTrainer, last_checkpoint, transformers
 
 VISION = Stage("vision", steps=5, grad_accum_steps=2, learning_rate=3e-3, warmup_steps=2, eval_every=3)
 TEXT = Stage("text", steps=7, learning_rate=0.3, warmup_steps=0, eval_every=1, patience=1)
@@ -50,6 +52,13 @@ class Interruptions(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._interrupt("checkpoint", state.global_step)
+
+
+class InterruptedAfterCheckpoint(transformers.TrainerCallback):
+    """Interrupts a training after its first checkpoint."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +107,19 @@ def test_a_training_that_is_interrupted_at_every_step_ends_with_the_same_weights
     assert [name for name in weights if not torch.equal(weights[name], expected[name])] == []
     evaluations = [[row["eval_loss"] for row in each if "eval_loss" in row] for each in (log, expected_log)]
     assert evaluations[0] == evaluations[1] and len(evaluations[0]) < 7
+
+
+@pytest.mark.parametrize("run", [TEXT], indirect=True)
+def test_a_checkpoint_of_which_a_file_is_damaged_or_missing_is_not_resumed_from(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", [InterruptedAfterCheckpoint()])
+    assert last_checkpoint(tmp_path / "run") == tmp_path / "run" / "checkpoint-1"
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", WEIGHTS, "trainer_state.json"):
+        shutil.copytree(tmp_path / "run", tmp_path / name)
+        os.truncate(tmp_path / name / "checkpoint-1" / name, 100)
+        assert last_checkpoint(tmp_path / name) is None
+    (tmp_path / "run" / "checkpoint-1" / "optimizer.pt").unlink()
+    assert last_checkpoint(tmp_path / "run") is None
 
 
 def test_each_epoch_has_its_own_order_and_the_seed_determines_it() -> None:

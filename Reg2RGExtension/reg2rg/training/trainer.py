@@ -11,6 +11,7 @@ import functools
 import json
 import math
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -43,6 +44,7 @@ else:
 WEIGHTS = "trained.safetensors"
 """Checkpoint file with only the parameters that the stage trains."""
 
+_FSDP_OPTIMIZER = "optimizer.bin"
 _DECAYED_BIAS = "finding_head.output_bias"
 _SCHEDULES = {"constant": "constant_with_warmup", "cosine": "cosine", "linear": "linear"}
 """The configuration's schedules -> the Trainer's."""
@@ -111,7 +113,7 @@ class StageTrainer(transformers.Trainer):
                 self.state = state  # it was interrupted after its last step; the Trainer would add another one
                 load_trained_parameters(self._module, self.final_checkpoint() / WEIGHTS)
                 return state.log_history
-            if self.is_fsdp_enabled != (checkpoint / "optimizer.bin").is_file():
+            if self.is_fsdp_enabled != (checkpoint / _FSDP_OPTIMIZER).is_file():
                 begun = "without" if self.is_fsdp_enabled else "with"
                 raise InputError(f"{self._folder} was begun {begun} FSDP; resume it {begun} FSDP until the stage ends.")
             load_trained_parameters(self._module, checkpoint / WEIGHTS)
@@ -282,7 +284,7 @@ def passes_per_process(stage: Stage, processes: int) -> int:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Find the last complete checkpoint, and remove later ones that were interrupted while being written.
+    """Find the last complete checkpoint, and remove later ones: damaged, or interrupted while they were written.
 
     Args:
         folder: folder of the stage.
@@ -292,13 +294,22 @@ def last_checkpoint(folder: Path) -> Path | None:
     """
     checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
     for checkpoint in checkpoints:
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text())  # the file that is written last
-            load_file(checkpoint / WEIGHTS)
+        if _is_complete(checkpoint):
             return checkpoint
-        except (OSError, ValueError, SafetensorError):
-            shutil.rmtree(checkpoint)
+        shutil.rmtree(checkpoint)
     return None
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Return whether a training can resume from a checkpoint. If an optimizer is missing, the Trainer starts anew."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())  # the file that the main process writes last
+        load_file(checkpoint / WEIGHTS)
+    except (OSError, ValueError, SafetensorError):
+        return False
+    optimizers = [checkpoint / name for name in ("optimizer.pt", _FSDP_OPTIMIZER) if (checkpoint / name).exists()]
+    stored = [*optimizers, checkpoint / "scheduler.pt", *checkpoint.glob("rng_state*.pth")]
+    return bool(optimizers) and all(map(zipfile.is_zipfile, stored))  # the directory of a ZIP file is at its end
 
 
 class _Epochs(transformers.TrainerCallback):
