@@ -64,12 +64,12 @@ def stop_at_step_4(message: str) -> None:
         raise KeyboardInterrupt
 
 
-def torchrun(folder: Path, training: TrainingConfig, *program: str) -> str:
-    """Run a program for ``reg2rg train`` in two processes with the run folder ``folder``/run; return its messages."""
+def launch(folder: Path, training: TrainingConfig, *program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program for ``reg2rg train`` in two processes with the run folder ``folder``/run."""
     (folder / "config.yaml").write_text(yaml.safe_dump(training.to_dict()))
     command = ["torchrun", "--nproc-per-node", "2", *program, "train", "config.yaml", "-o", "run", "--device", "cpu"]
     scripts = Path(sys.executable).parent
-    done = subprocess.run(
+    return subprocess.run(
         [scripts / command[0], *command[1:]],
         cwd=folder,
         env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
@@ -77,6 +77,11 @@ def torchrun(folder: Path, training: TrainingConfig, *program: str) -> str:
         text=True,
         timeout=900,
     )
+
+
+def torchrun(folder: Path, training: TrainingConfig, *program: str) -> str:
+    """Run a program like :func:`launch`, to its end; return its messages."""
+    done = launch(folder, training, *program)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{Path('run', 'model')}\n", "only one process prints"
     return done.stderr
@@ -114,6 +119,17 @@ def test_processes_that_divide_the_model_have_the_losses_of_one(
     assert {name: value.shape for name, value in weights.items()} == {
         name: value.shape for name, value in expected_weights.items()
     }
+
+
+@pytest.mark.slow
+def test_a_process_that_has_lost_another_says_so_in_one_line(training: TrainingConfig, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").touch()  # only the first process checks the folder
+    failed = launch(tmp_path, training, "--no-python", "reg2rg")
+    messages = sorted(line for line in failed.stderr.splitlines() if line.startswith("reg2rg: "))
+    assert failed.returncode == 1 and len(messages) == 2, failed.stderr
+    assert messages[0].startswith("reg2rg: Another process of this training has ended, or the network has failed")
+    assert messages[1].startswith("reg2rg: run is not empty and does not contain a training run")
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp"])

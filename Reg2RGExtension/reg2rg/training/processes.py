@@ -18,10 +18,18 @@ T = TypeVar("T")
 _PATIENCE = datetime.timedelta(hours=6)
 """How long a process waits for the others. They prepare their shares of the cases at different speeds."""
 
+_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "ncclRemoteError")
+"""What the libraries gloo and NCCL call it when another process has ended."""
+
 
 def divides_models() -> bool:
     """Return whether each process holds only a part of the model during a stage (FSDP)."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"  # as accelerate does
+
+
+def has_lost_another(error: RuntimeError) -> bool:
+    """Return whether an error says that another process no longer answers."""
+    return any(words in str(error) for words in _LOST)
 
 
 class Processes:

@@ -54,7 +54,7 @@ from reg2rg.training.legacy_config import upgrade_config
 from reg2rg.training.model_card import model_card
 from reg2rg.training.module import TrainingModule
 from reg2rg.training.plot import History, plot_losses
-from reg2rg.training.processes import Processes, divides_models
+from reg2rg.training.processes import Processes, divides_models, has_lost_another
 from reg2rg.training.shards import ShardedCases, open_shards
 from reg2rg.training.tokenizers import train_tokenizer
 from reg2rg.training.trainer import (
@@ -106,6 +106,11 @@ def train(config: TrainingConfig, folder: Path, device: str, on_message: Message
                 raise Reg2RGError(
                     "A process that prepares cases was killed, probably because memory ran out; close other programs "
                     "or use fewer workers. The same command resumes training."
+                ) from error
+            if has_lost_another(error):
+                raise Reg2RGError(
+                    "Another process of this training has ended, or the network has failed; see the other messages. "
+                    "The same command resumes training."
                 ) from error
             raise
 
