@@ -10,6 +10,7 @@ code with tiny shapes on the CPU, in this process and within seconds. Its number
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import importlib.util
@@ -113,20 +114,22 @@ def run_apart(command: Sequence[str], limit: float) -> dict[str, Any]:
     """Run a check in a process of its own, and return what it measured within its time limit."""
     started = time.perf_counter()
     # Files instead of pipes, which helpers of a library could keep open.
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         try:
             returned = subprocess.run(command, stdout=stdout, stderr=stderr, timeout=limit).returncode
-            state = "done" if returned == 0 else "failed"
+            state = "done" if returned == 0 else f"failed: exit code {returned}"
         except subprocess.TimeoutExpired:
             state = f"stopped at its limit of {limit} s"
         stdout.seek(0), stderr.seek(0)
-        output, errors = stdout.read(), stderr.read().strip().splitlines()
-    if state == "failed":
-        state = f"failed: {errors[-1] if errors else f'exit code {returned}'}"
+        output, errors = (file.read().decode(errors="replace").strip().splitlines() for file in (stdout, stderr))
+    if state.startswith("failed") and errors:
+        state += f", {errors[-1]}"
     values: dict[str, Any] = {}
-    for line in output.splitlines():
-        if line.startswith("[") and line.endswith("]"):  # the line during which a process was stopped is incomplete
-            name, values[name] = json.loads(line)
+    for line in output:
+        # Others are what libraries print, or the line during which a process was stopped.
+        with contextlib.suppress(TypeError, ValueError):
+            name, value = json.loads(line)
+            values[name] = value
     state = values.pop("state", state)
     return {"state": state, "seconds": round(time.perf_counter() - started, 1), **values}
 
@@ -134,19 +137,15 @@ def run_apart(command: Sequence[str], limit: float) -> dict[str, Any]:
 def run_here(check: Callable[[Scale, Emit], None]) -> dict[str, Any]:
     """Run a check in miniature in this process."""
     started, values = time.perf_counter(), {"state": "done"}
-    try:
-        check(MINIATURE, values.__setitem__)
-    except Exception as error:
-        traceback.print_exc()
-        values["state"] = f"failed: {error}"
+    check(MINIATURE, values.__setitem__)
     return {"seconds": round(time.perf_counter() - started, 1), **values}
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-def _skippable(check: Callable[..., None]) -> Callable[..., None]:
-    """Turn Skipped into the state of a check."""
+def _stated(check: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a check raises into its state. The last line on stderr may be a warning of a library."""
 
     @functools.wraps(check)
     def wrapped(scale: Scale, emit: Emit, **options: str) -> None:
@@ -155,11 +154,14 @@ def _skippable(check: Callable[..., None]) -> Callable[..., None]:
                 check(scale, emit, **options)
         except Skipped as reason:
             emit("state", f"skipped: {reason}")
+        except Exception as error:
+            traceback.print_exc()
+            emit("state", f"failed: {type(error).__name__}: {' '.join(str(error).split())}")
 
     return wrapped
 
 
-@_skippable
+@_stated
 def bandwidth(scale: Scale, emit: Emit) -> None:
     """Measure the memory bandwidth: copying a buffer, and reading a matrix for a product with a vector."""
     source = torch.empty(scale.buffer, dtype=torch.uint8, device=scale.device)
@@ -171,7 +173,7 @@ def bandwidth(scale: Scale, emit: Emit) -> None:
     emit("matrix-vector GB/s", scale.buffer / _best_seconds(scale, lambda: matrix @ vector) / 1e9)
 
 
-@_skippable
+@_stated
 def packed(scale: Scale, emit: Emit, precision: str = "") -> None:
     """Measure the packed backend."""
     if precision in QUANTIZED and not can_quantize():
@@ -180,7 +182,7 @@ def packed(scale: Scale, emit: Emit, precision: str = "") -> None:
     _measure(scale, emit, model, PackedBackend(model))
 
 
-@_skippable
+@_stated
 def vllm(scale: Scale, emit: Emit) -> None:
     """Measure the vLLM backend."""
     if importlib.util.find_spec("vllm") is None or scale.device == "cpu":
@@ -194,7 +196,7 @@ def vllm(scale: Scale, emit: Emit) -> None:
     _measure(scale, emit, model, backend)
 
 
-@_skippable
+@_stated
 def generate(scale: Scale, emit: Emit) -> None:
     """Measure one sequence with transformers' generate."""
     model = _loaded(scale, emit, scale.precision)
@@ -219,7 +221,7 @@ def generate(scale: Scale, emit: Emit) -> None:
     _emit_peak(scale, emit)
 
 
-@_skippable
+@_stated
 def encoding(scale: Scale, emit: Emit) -> None:
     """Measure preprocessing a CT, which the CPU does, and encoding it and its regions."""
     import preprocessing
@@ -369,7 +371,7 @@ def derive(results: dict[str, dict[str, Any]]) -> None:
             result["limit by bandwidth tokens/s"] = limit
             result["share of the limit"] = result["one sequence tokens/s"] / limit
         reference = results.get("generate", {})
-        if "ids" in result and "ids" in reference and result is not reference:
+        if "log-probabilities" in result and "log-probabilities" in reference and result is not reference:
             pairs = list(zip(result["ids"], reference["ids"], strict=False))
             same = next((index for index, (a, b) in enumerate(pairs) if a != b), len(pairs))
             result["tokens as generate"] = f"{same} of {len(pairs)}"

@@ -45,10 +45,30 @@ def test_a_check_that_is_too_slow_is_stopped_and_keeps_what_it_measured(gpu):
     assert result["seconds"] < 30
 
 
-def test_a_check_that_fails_says_why(gpu):
-    code = "print('[\"a\", 1]', flush=True); raise MemoryError('out of memory')"
+def test_a_process_that_dies_says_how_and_what_libraries_print_is_no_value(gpu):
+    code = "import os; print('[\"a\", 1]\\n[INFO]\\n[1, 2, 3]\\n7', flush=True); os.write(2, b'out\\xff'); os._exit(3)"
     result = gpu.run_apart([sys.executable, "-c", code], 60)
-    assert (result["state"], result["a"]) == ("failed: MemoryError: out of memory", 1)
+    assert result == {"state": "failed: exit code 3, out\ufffd", "seconds": result["seconds"], "a": 1}
+
+
+def test_a_check_that_fails_says_why(gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "random_model", run_out_of_memory)
+    result = gpu.run_here(gpu.CHECKS["generate"][0])
+    assert result["state"] == "failed: MemoryError: 1 GB is missing"
+
+
+def run_out_of_memory(*_: object) -> None:
+    raise MemoryError("1 GB\nis missing")
+
+
+def test_texts_of_a_check_that_did_not_end_are_not_compared(gpu):
+    whole = {"ids": [1, 2], "log-probabilities": [-0.5, -0.25]}
+    results = {"packed": dict(whole), "generate": {"ids": [1, 2]}, "vllm": {"ids": [1, 2]}}
+    gpu.derive(results)
+    assert results["packed"] == whole
+    results = {"packed": dict(whole), "generate": dict(whole), "vllm": {"ids": [1, 2]}}
+    gpu.derive(results)
+    assert results["packed"]["tokens as generate"] == "2 of 2" and results["vllm"] == {"ids": [1, 2]}
 
 
 def test_all_checks_together_take_less_than_eight_minutes(gpu):
