@@ -19,7 +19,7 @@ from tiny_chest import tiny_chest
 
 from reg2rg.batch import cluster, places
 from reg2rg.batch.engine import Job
-from reg2rg.batch.remote import RemoteFile, upload
+from reg2rg.batch.remote import RemoteFile, folder_at, upload
 from reg2rg.batch.run_case import Outcome, finish, prepare
 from reg2rg.batch.source import Source
 from reg2rg.volumes import read_volume_and_series
@@ -109,6 +109,20 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_pat
         assert message in error_line(reg2rg("batch", url, "-o", tmp_path / "out", *OPTIONS), 2)
     refused = reg2rg("batch", "s3://bucket/in", "-o", "s3://nowhere/out", *OPTIONS)
     assert "Nothing can be written to s3://nowhere/out: " in error_line(refused, 2)
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out?", "o*", "/out1"])
+def test_an_output_url_that_may_mean_other_folders_is_refused_and_theirs_stay(
+    store: Any, tmp_path: Path, reg2rg: Run, name: str
+) -> None:
+    store.pipe_file("bucket/out1/.reg2rg-work/0/prepared.json", b"of another batch")
+    refused = reg2rg("batch", "s3://bucket/in/Doe_Jane.nii.gz", "-o", f"s3://bucket/{name}", *OPTIONS)
+    assert "is not the URL of one folder; expected one without *, ?, [ and empty parts" in error_line(refused, 2)
+    assert store.find("bucket/out1") and store.ls("bucket") == ["bucket/in", "bucket/out1"]
+
+
+def test_an_output_url_is_the_one_that_listings_begin_with() -> None:
+    assert folder_at("s3a://bucket/out/") == folder_at("s3://bucket/out") == OUT
 
 
 def test_an_output_folder_in_a_store_is_that_of_this_machine(store: Any, tmp_path: Path) -> None:

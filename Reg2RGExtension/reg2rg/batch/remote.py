@@ -17,6 +17,9 @@ from reg2rg.errors import InputError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive of Windows has one letter
 
+_PATTERN = re.compile(r"[*?[]|(?<![:/])//")
+"""What file systems expand to other names, also when they remove a folder, or read in different ways."""
+
 
 @dataclass(frozen=True, order=True)
 class RemoteFile:
@@ -50,6 +53,21 @@ class RemoteFile:
 def is_url(text: str) -> bool:
     """Return whether a text is a URL, and not a path."""
     return _URL.match(text) is not None
+
+
+def folder_at(url: str) -> RemoteFile:
+    """Return the folder at a URL, with the URL that listings of its files begin with.
+
+    Args:
+        url: URL of a folder, which need not exist.
+
+    Raises:
+        InputError: the URL may stand for several folders, or its store is not known.
+    """
+    if _PATTERN.search(url):
+        raise InputError(f"{url} is not the URL of one folder; expected one without *, ?, [ and empty parts (//).")
+    with _store(url) as (fs, path):
+        return RemoteFile(fs.unstrip_protocol(path.rstrip("/")))
 
 
 def list_files(url: str, *, below: bool = True) -> list[RemoteFile]:

@@ -54,7 +54,7 @@ def batch(
 ) -> None:
     """Write the reports of many CTs, and an index and a summary of them."""
     from reg2rg.batch.read_ahead import default_jobs
-    from reg2rg.batch.remote import RemoteFile, is_url
+    from reg2rg.batch.remote import folder_at, is_url
     from reg2rg.batch.run import Watch, describe, run_batch
     from reg2rg.batch.settings import Settings
     from reg2rg.cli.batch_progress import show_batch
@@ -64,7 +64,7 @@ def batch(
         try:
             done = run_batch(
                 inputs,
-                RemoteFile(output.rstrip("/")) if is_url(output) else Path(output),
+                folder_at(output) if is_url(output) else Path(output),
                 settings,
                 jobs=default_jobs() if jobs is None else jobs,
                 ray=ray,
