@@ -19,11 +19,13 @@ from tiny_chest import tiny_chest
 
 from reg2rg.batch import cluster, places
 from reg2rg.batch.engine import Job
-from reg2rg.batch.remote import RemoteFile, folder_at, upload
+from reg2rg.batch.remote import RemoteFile, folder_at, list_files, upload
 from reg2rg.batch.run_case import Outcome, finish, prepare
 from reg2rg.batch.source import Source
+from reg2rg.errors import InputError
 from reg2rg.volumes import read_volume_and_series
 
+fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
 
 OUT = RemoteFile("s3://bucket/out")
@@ -109,6 +111,15 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_pat
         assert message in error_line(reg2rg("batch", url, "-o", tmp_path / "out", *OPTIONS), 2)
     refused = reg2rg("batch", "s3://bucket/in", "-o", "s3://nowhere/out", *OPTIONS)
     assert "Nothing can be written to s3://nowhere/out: " in error_line(refused, 2)
+
+
+def test_the_package_that_a_store_needs_is_named_and_the_extra_is_advised_for_s3() -> None:
+    fsspec.register_implementation("rare", "rarefs.FileSystem", errtxt="Please install rarefs", clobber=True)
+    with pytest.raises(InputError) as refused:
+        list_files("rare://bucket/scans")
+    assert str(refused.value) == (
+        "rare://bucket/scans needs another package (Please install rarefs); for S3: pip install 'reg2rg[remote]'."
+    )
 
 
 @pytest.mark.parametrize("name", ["out[1]", "out?", "o*", "/out1"])

@@ -170,7 +170,7 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
 
         yield fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
-        raise InputError(f"{url} needs another package ({error}): pip install 'reg2rg[remote]'.") from error
+        raise InputError(f"{url} needs another package ({error}); for S3: pip install 'reg2rg[remote]'.") from error
     except FileNotFoundError as error:
         raise InputError(f"{url} cannot be found.") from error
     except Exception as error:  # file systems raise what their libraries do, and messages may quote credentials
