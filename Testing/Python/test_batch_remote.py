@@ -113,6 +113,13 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_pat
     assert "Nothing can be written to s3://nowhere/out: " in error_line(refused, 2)
 
 
+def test_a_broken_request_that_is_not_waited_for_prints_no_traceback(store: Any, caplog: Any) -> None:
+    list_files("s3://bucket/in")
+    context = {"message": "Task exception was never retrieved", "exception": ConnectionResetError("closing transport")}
+    store.loop.call_exception_handler(context)
+    assert caplog.records == []
+
+
 def test_the_package_that_a_store_needs_is_named_and_the_extra_is_advised_for_s3() -> None:
     fsspec.register_implementation("rare", "rarefs.FileSystem", errtxt="Please install rarefs", clobber=True)
     with pytest.raises(InputError) as refused:
