@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export_pictures import CHROMIUM
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from reg2rg import load_report
@@ -48,6 +49,7 @@ def show_lungs(file: Path, index: Sequence[int], picture: Path) -> None:
         section = page.locator("section.region", has=page.locator("h2", has_text="Lungs"))
         section.locator("details", has_text="Model text").evaluate("details => { details.open = true; }")
         section.evaluate("element => element.scrollIntoView({block: 'end'})")
+        page.evaluate("document.activeElement.blur()")
         page.wait_for_timeout(1000)
         page.screenshot(path=picture)
         browser.close()
@@ -60,6 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         page = export_report(report, "html", Path(scratch, "chest"), ct)
         show_lungs(page, finding_index(report, ct), picture)
+    Image.open(picture).quantize(200).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def _source_metrics(records: Sequence[CaseRecord], name: str) -> dict[str, Metri
         "precision": _micro(records, counted, 0),
         "recall": _micro(records, counted, 1),
         "micro F1": _micro(records, counted, 2, 0.85 if has_goal else None),
-        "macro F1": _macro(records, counted, 0.75 if has_goal else None),
+        "macro F1": _macro(records, counted, 0.8 if has_goal else None),
         "side correct": _share(records, _details_correct(correct, "side"), 0.9 if has_goal else None),
         "lobe or level correct": _share(records, _details_correct(correct, "level"), 0.9 if has_goal else None),
         "size within 30%": _share(records, _details_correct(correct, "size_mm"), 0.7 if has_goal else None),
