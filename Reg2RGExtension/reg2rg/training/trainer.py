@@ -301,7 +301,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def _is_complete(checkpoint: Path) -> bool:
-    """Return whether a training can resume from a checkpoint. If an optimizer is missing, the Trainer starts anew."""
+    """Return whether a training can resume from a checkpoint. Without an optimizer, the Trainer takes a new one."""
     try:
         json.loads((checkpoint / "trainer_state.json").read_text())  # the file that the main process writes last
         load_file(checkpoint / WEIGHTS)
