@@ -452,7 +452,7 @@ def test_after_a_cluster_exit_handlers_of_python_run_but_not_those_of_c_librarie
     program = textwrap.dedent("""
         import atexit, ctypes, sys
         import ray
-        from reg2rg.cli.main import main
+        from reg2rg.cli.entry import main
 
         library = ctypes.CDLL(None)
         library.__cxa_atexit(library.abort, None, None)

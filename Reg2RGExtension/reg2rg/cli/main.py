@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import re
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, cast
 
 import typer
 
@@ -206,23 +204,7 @@ def main() -> None:
     configure_libraries()
     signal.signal(signal.SIGINT, _interrupt)
     threading.excepthook = _report_thread_error
-    code = _run(sys.argv[1:])
-    if "ray" in sys.modules:
-        _end_without_native_handlers(code)
-    sys.exit(code)
-
-
-def _end_without_native_handlers(code: int) -> NoReturn:
-    """End the process without the exit handlers of C++ libraries.
-
-    Those of Ray free what Ray's own threads still use for a while, which ends some processes with a segmentation fault
-    after all work is done (Ray 2.60: TaskManager::RecordMetrics during CoreWorkerProcess::HandleAtExit).
-    """
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # a closed pipe, as at any other end
-            stream.flush()
-    os._exit(code)
+    sys.exit(_run(sys.argv[1:]))
 
 
 def _report_thread_error(arguments: threading.ExceptHookArgs) -> None:
