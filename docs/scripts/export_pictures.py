@@ -8,14 +8,16 @@ screenshots`` runs this.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pypdfium2
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from reg2rg import load_report
 from reg2rg.exports.formats import export_report
@@ -25,18 +27,25 @@ CHROMIUM = ["--no-sandbox", "--enable-unsafe-swiftshader", "--use-angle=swiftsha
 SHOWN = "Lung nodule"
 
 
-def show_page(file: Path, picture: Path) -> None:
-    """Open a page, select the nodule, and save a screenshot."""
+@contextlib.contextmanager
+def opened(file: Path) -> Iterator[Page]:
+    """Open a page in Chromium, and close it after the block."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(120_000)
         page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready]")
+        yield page
+        browser.close()
+
+
+def show_page(file: Path, picture: Path) -> None:
+    """Select the nodule on a page, and save a screenshot."""
+    with opened(file) as page:
         page.get_by_role("link", name=SHOWN).first.click()
         page.wait_for_timeout(1000)
         page.screenshot(path=picture)
-        browser.close()
 
 
 def show_pages(file: Path, picture: Path, count: int = 3) -> None:

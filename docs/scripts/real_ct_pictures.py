@@ -7,15 +7,13 @@ The slices go through the model's first finding in the lungs, if there is one, a
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from export_pictures import CHROMIUM
+from export_pictures import opened
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from reg2rg import load_report
 from reg2rg.exports.formats import export_report
@@ -36,13 +34,8 @@ def finding_index(report: Report, ct: Path) -> list[int]:
 
 
 def show_lungs(file: Path, index: Sequence[int], picture: Path) -> None:
-    """Open a page, unfold the model's text about the lungs, move the slices, and save a screenshot."""
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(120_000)
-        page.goto(file.as_uri())
-        page.wait_for_selector("html[data-ready]")
+    """Unfold the model's text about the lungs on a page, move the slices, and save a screenshot."""
+    with opened(file) as page:
         page.get_by_label("Window").select_option(label="Lung")
         for plane, value in zip(PLANES, index, strict=False):
             page.locator(f"#{plane}-slider").fill(str(value))
@@ -52,7 +45,6 @@ def show_lungs(file: Path, index: Sequence[int], picture: Path) -> None:
         page.evaluate("document.activeElement.blur()")
         page.wait_for_timeout(1000)
         page.screenshot(path=picture)
-        browser.close()
 
 
 def main() -> None:
