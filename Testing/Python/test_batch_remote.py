@@ -23,6 +23,7 @@ from reg2rg.batch.remote import RemoteFile, folder_at, list_files, upload
 from reg2rg.batch.run_case import Outcome, finish, prepare
 from reg2rg.batch.source import Source
 from reg2rg.errors import InputError
+from reg2rg.runtime.third_party import configure_libraries
 from reg2rg.volumes import read_volume_and_series
 
 fsspec = pytest.importorskip("fsspec")
@@ -114,6 +115,7 @@ def test_a_store_that_cannot_be_used_is_an_error_in_one_line(store: Any, tmp_pat
 
 
 def test_a_broken_request_that_is_not_waited_for_prints_no_traceback(store: Any, caplog: Any) -> None:
+    configure_libraries()
     list_files("s3://bucket/in")
     context = {"message": "Task exception was never retrieved", "exception": ConnectionResetError("closing transport")}
     store.loop.call_exception_handler(context)

@@ -6,7 +6,6 @@ Credentials come from where the file system of the store looks for them, for exa
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -169,8 +168,6 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
     try:
         import fsspec
 
-        # It prints a traceback when a request breaks that is not waited for any more.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         yield fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         raise InputError(f"{url} needs another package ({error}); for S3: pip install 'reg2rg[remote]'.") from error

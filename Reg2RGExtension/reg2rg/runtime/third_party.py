@@ -65,6 +65,8 @@ def configure_libraries() -> None:
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     warnings.filterwarnings("ignore")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # logs advice on kernels and casts at every start
+    # Logs a traceback when a request to a store breaks that nobody waits for.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def declare_torchvision_ops() -> None:
