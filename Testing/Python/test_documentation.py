@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,6 +150,13 @@ def test_the_citation_has_the_current_version() -> None:
 def pyproject() -> dict[str, Any]:
     tomllib = pytest.importorskip("tomllib", reason="tomllib is new in Python 3.11")
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_card_names_the_findings_that_drafts_of_cts_may_state() -> None:
+    folder = ROOT / "Resources" / "Models" / "phantom"
+    supported = json.loads((folder / "config.json").read_text())["findings"]["supported"]["CTs"]
+    named = re.search(r"Four findings meet this: (.*?)\.", " ".join((folder / "MODEL_CARD.md").read_text().split()))
+    assert named is not None and named[1].split(", ") == [label.lower() for label in supported]
 
 
 def test_all_direct_dependencies_are_on_the_license_page(pyproject: dict[str, Any]) -> None:
